@@ -1,0 +1,3 @@
+"""Set-up of this checkout: the plugin's own tests run pytest inside pytest."""
+
+pytest_plugins = ["pytester"]

@@ -1,0 +1,97 @@
+"""Labelled images: where they come from, and which of them a run reads.
+
+A dataset is named ``kind[:argument]``; each kind is one module of this package, entered in one line below. The heavy
+libraries are imported when a source is opened, so that checking an option costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.data import cifar10, digits, folder, imagenet, imagenette, python
+from pytest_robustness.errors import OptionError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_robustness.data.kind import SourceKind
+    from pytest_robustness.records import DataSource
+
+_KINDS: Final[dict[str, SourceKind]] = {
+    "digits": digits,
+    "cifar10": cifar10,
+    "imagenette": imagenette,
+    "imagenet": imagenet,
+    "folder": folder,
+    "python": python,
+}
+
+
+def known() -> dict[str, str]:
+    """Return every form of dataset that `open_source` understands, with one line of explanation."""
+    return {form: text for kind in _KINDS.values() for form, text in kind.FORMS.items()}
+
+
+def check(spec: str) -> None:
+    """Raise `OptionError` unless ``spec`` names a kind of dataset with the parts it needs; touches no file."""
+    kind, argument = _parse(spec)
+    kind.check(spec, argument)
+
+
+def open_source(spec: str, *, download: bool = False) -> DataSource:
+    """Open the dataset that ``spec`` names.
+
+    Parameters
+    ----------
+    spec
+        One of the forms of `known`, e.g. ``folder:photos``.
+    download
+        Fetch the data where it is absent; only ``cifar10`` and ``imagenette`` can.
+
+    Raises
+    ------
+    OptionError
+        Where ``spec`` names no dataset, or lacks a part.
+    DataError
+        Where the data is absent, unreadable, or not laid out as expected.
+    """
+    kind, argument = _parse(spec)
+    kind.check(spec, argument)
+    return kind.open_source(spec, argument, download=download)
+
+
+def select(labels: NDArray[np.int64], limit: int | None, seed: int) -> NDArray[np.int64]:
+    """Draw at most ``limit`` images of each class.
+
+    Parameters
+    ----------
+    labels
+        The label of every image: int64 [N].
+    limit
+        Images per class; ``None`` takes them all.
+    seed
+        Not negative. A class's draw depends on it and on the class alone, and a smaller draw is part of a larger one.
+
+    Returns
+    -------
+    The indices of the images drawn, ascending: int64 [n].
+    """
+    import numpy as np
+
+    if limit is None:
+        return np.arange(len(labels), dtype=np.int64)
+    drawn = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        # numpy promises that a bit generator's raw stream never changes; it does not for Generator.permutation.
+        keys = np.random.PCG64([seed, int(label)]).random_raw(len(members))
+        drawn.append(members[np.argsort(keys, kind="stable")[:limit]])
+    return np.sort(np.concatenate([np.empty(0, np.int64), *drawn]))
+
+
+def _parse(spec: str) -> tuple[SourceKind, str]:
+    name, _, argument = spec.partition(":")
+    if name not in _KINDS:
+        raise OptionError(unknown("dataset", name, known()))
+    return _KINDS[name], argument

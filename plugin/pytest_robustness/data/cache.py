@@ -1,0 +1,22 @@
+"""Where datasets that can be downloaded are kept, and what to say where they are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def dataset_root(argument: str, kind: str) -> Path:
+    """Return the folder given, or else the user's cache folder: on Linux ``~/.cache/pytest-robustness/KIND``."""
+    import platformdirs
+
+    if argument:
+        return Path(argument).expanduser().absolute()
+    return Path(platformdirs.user_cache_dir("pytest-robustness")) / kind
+
+
+def absent(title: str, where: Path, archive: str, *, download: bool, reason: Exception) -> str:
+    """Return the message for a dataset that is not in ``where`` (the folder that unpacking ``archive`` makes)."""
+    by_hand = f"unpack {archive} in {where.parent}, so that {where} exists."
+    if download:
+        return f"{title} could not be downloaded to {where.parent}: {reason} Without a network, {by_hand}"
+    return f"{title} was looked for in {where} and is not there, or not whole. Add --robustness-download, or {by_hand}"

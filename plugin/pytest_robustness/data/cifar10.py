@@ -1,0 +1,39 @@
+"""CIFAR-10's test split, through torchvision."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.data.arrays import ArraySource
+from pytest_robustness.data.cache import absent, dataset_root
+from pytest_robustness.errors import DataError
+from pytest_robustness.records import ClassLabel
+
+if TYPE_CHECKING:
+    from pytest_robustness.records import DataSource
+
+FORMS: Final = {"cifar10[:root]": "CIFAR-10's 10,000 test images, 32x32 pixels; root defaults to the user's cache"}
+
+
+def check(spec: str, argument: str) -> None:
+    """Accept any root."""
+
+
+def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
+    """Return the test split, in memory: uint8 [10000, 3, 32, 32]."""
+    import numpy as np
+    from torchvision.datasets import CIFAR10
+
+    root = dataset_root(argument, "cifar10")
+    try:
+        with warnings.catch_warnings():
+            # The published files are pickles of an old numpy; the user can do nothing about numpy 2.4's complaint.
+            warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+            dataset = CIFAR10(root, train=False, download=download)
+    except (RuntimeError, OSError) as error:
+        where = root / CIFAR10.base_folder
+        raise DataError(absent("CIFAR-10", where, CIFAR10.filename, download=download, reason=error)) from error
+    classes = tuple(ClassLabel(name, name) for name in dataset.classes)
+    images = np.ascontiguousarray(dataset.data.transpose(0, 3, 1, 2))
+    return ArraySource(spec, classes, np.asarray(dataset.targets, np.int64), images)

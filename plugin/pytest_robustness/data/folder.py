@@ -1,0 +1,27 @@
+"""A folder of one's own images: one folder per class, as torchvision's ImageFolder reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.data.files import find_classes, list_images
+from pytest_robustness.data.kind import lacks
+from pytest_robustness.errors import OptionError
+
+if TYPE_CHECKING:
+    from pytest_robustness.records import DataSource
+
+FORMS: Final = {"folder:path": "images in path/<class>/<image>, one folder per class"}
+
+
+def check(spec: str, argument: str) -> None:
+    """Raise `OptionError` where the path is missing."""
+    if not argument:
+        raise OptionError(lacks(spec, "its path", FORMS))
+
+
+def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to fetch)
+    """Return the images below each class folder; classes and images are in the order of their names."""
+    root = Path(argument).expanduser().absolute()
+    return list_images(spec, root, find_classes(root, f"{root}/<class>/<image>"))

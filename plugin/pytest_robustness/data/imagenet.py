@@ -1,0 +1,50 @@
+"""ImageNet as it is usually unpacked: one folder of WordNet ids per split."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.data.files import find_classes, list_images
+from pytest_robustness.data.kind import lacks
+from pytest_robustness.errors import DataError, OptionError, unknown
+
+if TYPE_CHECKING:
+    from pytest_robustness.records import ClassLabel, DataSource
+
+FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
+_SPLITS: Final = ("train", "val")
+
+
+def check(spec: str, argument: str) -> None:
+    """Raise `OptionError` where the root is missing or the split is not one."""
+    root, split = _parse(argument)
+    if not root:
+        raise OptionError(lacks(spec, "its root", FORMS))
+    if split not in _SPLITS:
+        raise OptionError(unknown("split of imagenet", split, _SPLITS))
+
+
+def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (ImageNet cannot be fetched)
+    """Return the images of ``root/<split>``, or of ``root`` itself where that holds the WordNet ids."""
+    given, split = _parse(argument)
+    root = Path(given).expanduser().absolute()
+    layout = f"{root}/{split}/<WordNet id>/<image>"
+    folder, classes = root, _wnid_classes(root, layout)
+    if not classes:
+        folder = root / split
+        classes = _wnid_classes(folder, layout)
+    if not classes:
+        raise DataError(f"{folder} holds no folder named by a WordNet id, such as n01440764. Expected {layout}.")
+    return list_images(spec, folder, classes)
+
+
+def _parse(argument: str) -> tuple[str, str]:
+    # Only what looks like a word is a split: in C:\imagenet the colon belongs to the path.
+    found = re.fullmatch(r"(.+):(\w*)", argument)
+    return (found[1], found[2]) if found else (argument, "val")
+
+
+def _wnid_classes(folder: Path, layout: str) -> list[ClassLabel]:
+    return [label for label in find_classes(folder, layout) if re.fullmatch(r"n\d{8}", label.key)]

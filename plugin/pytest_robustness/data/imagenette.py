@@ -1,0 +1,34 @@
+"""Imagenette's validation split: ten easy classes of ImageNet, through torchvision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.data.cache import absent, dataset_root
+from pytest_robustness.data.files import list_images
+from pytest_robustness.errors import DataError
+from pytest_robustness.records import ClassLabel
+
+if TYPE_CHECKING:
+    from pytest_robustness.records import DataSource
+
+FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
+
+
+def check(spec: str, argument: str) -> None:
+    """Accept any root."""
+
+
+def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
+    """Return the validation split of the full-size archive; the class folders are WordNet ids."""
+    from torchvision.datasets import Imagenette
+
+    root = dataset_root(argument, "imagenette")
+    split = root / "imagenette2" / "val"
+    try:
+        dataset = Imagenette(root, split="val", download=download)
+    except (RuntimeError, OSError) as error:
+        message = absent("Imagenette", split.parent, "imagenette2.tgz", download=download, reason=error)
+        raise DataError(message) from error
+    classes = [ClassLabel(wnid, names[0]) for wnid, names in zip(dataset.wnids, dataset.classes, strict=True)]
+    return list_images(spec, split, classes)

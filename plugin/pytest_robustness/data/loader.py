@@ -1,0 +1,172 @@
+"""Reads the images of the claimed shards, once each, and makes every canvas that the models need of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from pytest_robustness.data.canvas import to_canvas
+from pytest_robustness.data.processes import answers
+from pytest_robustness.errors import BadImageError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.records import Canvas, DataSource, Shard
+
+
+class Batch(NamedTuple):
+    """Images of one shard that are decoded, each on every canvas.
+
+    ``last`` says that no further batch of ``shard`` follows. ``positions`` (int64 [B], in the selection), ``indices``
+    (int64 [B], in the dataset), ``labels`` (int64 [B]) and ``canvases`` (uint8 [B, 3, h, w] each) have a row for each
+    readable image; the others are in ``unreadable``, so B may be 0.
+    """
+
+    shard: Shard
+    last: bool
+    positions: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    canvases: dict[Canvas, torch.Tensor]
+    unreadable: tuple[BadImageError, ...]
+
+
+def default_workers() -> int:
+    """Return how many decoding processes suit this machine: the cores this process may use, less one for itself."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable - 1
+
+
+def batches(
+    source: DataSource,
+    indices: NDArray[np.int64],
+    shards: Iterable[Shard],
+    canvases: Sequence[Canvas],
+    *,
+    batch_size: int,
+    workers: int,
+) -> Iterator[Batch]:
+    """Read the images of ``shards`` in order, at most ``batch_size`` at a time and never of two shards at once.
+
+    Parameters
+    ----------
+    source
+        Where the images are.
+    indices
+        The selection: the position of an image in it is what shards count (int64 [n]).
+    shards
+        Asked for one at a time, in this process: without workers when the batches before are consumed, with workers up
+        to two batches per worker ahead.
+    canvases
+        What to make of each image.
+    batch_size
+        At least 1.
+    workers
+        Decoding processes; 0 decodes in this process, and so does a source that is in memory. They end with the
+        iterator, whether it is used up, closed, or interrupted.
+
+    Raises
+    ------
+    DataError
+        Where images of different size meet a canvas that does not resize, where the source cannot be sent to a decoding
+        process, or where a decoding process died.
+    """
+    reader = _Reader(source, indices, canvases)
+    requests = _requests(shards, batch_size)
+    with contextlib.closing(answers(reader, requests, 0 if source.in_memory else workers)) as items:
+        for item in items:
+            if isinstance(item, DataError):
+                raise item
+            yield item
+
+
+class _Request(NamedTuple):
+    shard: Shard
+    positions: range
+    last: bool
+
+
+def _requests(shards: Iterable[Shard], batch_size: int) -> Iterator[_Request]:
+    for shard in shards:
+        for start in range(shard.start, shard.stop, batch_size):
+            stop = min(start + batch_size, shard.stop)
+            yield _Request(shard, range(start, stop), last=stop == shard.stop)
+
+
+class _Reader(Dataset["Batch | DataError"]):
+    """Answers a request with its batch; an error is returned, because torch would wrap its message in a traceback."""
+
+    def __init__(self, source: DataSource, indices: NDArray[np.int64], canvases: Sequence[Canvas]) -> None:
+        self._source = source
+        self._indices = indices
+        self._canvases = canvases
+        self._size = self._first_size() if any(canvas.resize is None for canvas in canvases) else None
+
+    def __getitem__(self, request: _Request) -> Batch | DataError:
+        try:
+            return self._batch(request)
+        except DataError as error:
+            return error
+
+    def _batch(self, request: _Request) -> Batch:
+        positions, rows, unreadable = [], [], []
+        for position in request.positions:
+            try:
+                image = self._source.read(int(self._indices[position]))
+            except BadImageError as error:
+                unreadable.append(error)
+                continue
+            self._check_size(position, image)
+            positions.append(position)
+            rows.append([to_canvas(image, canvas) for canvas in self._canvases])
+        chosen = np.asarray(positions, np.int64)
+        indices = self._indices[chosen]
+        columns = [self._stack([row[column] for row in rows], canvas) for column, canvas in enumerate(self._canvases)]
+        return Batch(
+            shard=request.shard,
+            last=request.last,
+            positions=chosen,
+            indices=indices,
+            labels=self._source.labels[indices],
+            canvases=dict(zip(self._canvases, columns, strict=True)),
+            unreadable=tuple(unreadable),
+        )
+
+    def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> torch.Tensor:
+        if not images:
+            height, width = (self._size.height, self._size.width) if self._size else (0, 0)
+            return torch.empty((0, 3, canvas.resize or height, canvas.resize or width), dtype=torch.uint8)
+        # Decoders differ in memory order, and torch.stack would hand theirs on; what comes after may depend on it.
+        batch = torch.empty((len(images), *images[0].shape), dtype=torch.uint8)
+        return torch.stack(images, out=batch)
+
+    def _first_size(self) -> _Size | None:
+        for index in self._indices:
+            with contextlib.suppress(BadImageError):
+                return _Size(int(index), *self._source.read(int(index)).shape[-2:])
+        return None
+
+    def _check_size(self, position: int, image: torch.Tensor) -> None:
+        height, width = image.shape[-2:]
+        if self._size is None or (height, width) == self._size[1:]:
+            return
+        first, other = (self._source.describe(i) for i in (self._size.image, int(self._indices[position])))
+        ours = f"{self._size.width}x{self._size.height}"
+        raise DataError(
+            f"The images differ in size: {first} is {ours}, {other} is {width}x{height} (width x height), and the "
+            f"model takes them as they are. Give the model Preprocess(resize=..., crop=...)."
+        )
+
+
+class _Size(NamedTuple):
+    image: int
+    height: int
+    width: int

@@ -1,0 +1,290 @@
+"""The sweep: each image is decoded once, each condition applied once per canvas, and each model sees the result."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+from collections import defaultdict
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from pytest_robustness.data.loader import Batch, batches
+from pytest_robustness.engine.inputs import to_inputs
+from pytest_robustness.engine.jobs import Job
+from pytest_robustness.errors import DataError
+from pytest_robustness.records import (
+    Canvas,
+    Cell,
+    Condition,
+    Executor,
+    Preprocess,
+    Progress,
+    Runner,
+    Runtime,
+    Selection,
+    Shard,
+)
+from pytest_robustness.tally import Tally, collect, first_not_finite, tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_robustness.store import Store
+
+SHARD_SIZE = 512
+# Pixels in a batch: enough to keep the device busy, little enough for activations to fit beside a dozen models.
+_BATCH_PIXELS = {"cpu": 64 * 256 * 256, "mps": 64 * 256 * 256, "cuda": 256 * 256 * 256}
+
+# The jobs of a shard as the sweep visits them: what is shared is computed at the level where it is shared.
+_Visits = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How to compute, as opposed to what: of these only ``precision`` and ``seed`` change a result."""
+
+    device: torch.device
+    precision: str
+    seed: int
+    workers: int
+    on_bad_image: Literal["error", "skip"]
+    batch_size: int | None = None
+    shard_size: int = SHARD_SIZE
+
+
+class Sweep:
+    """Fills the store with every cell of ``jobs``; what is there already is not computed again.
+
+    A job that fails is left out from then on, with its message in ``errors``; the others go on. Whatever ends the
+    sweep, an interrupt too, the shards that were committed stay.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        selection: Selection,
+        *,
+        store: Store,
+        runtime: Runtime,
+        executor: Executor,
+        progress: Progress,
+        settings: Settings,
+    ) -> None:
+        self.errors: dict[Cell, str] = {}
+        self._jobs = jobs
+        self._selection = selection
+        self._store = store
+        self._runtime = runtime
+        self._executor = executor
+        self._progress = progress
+        self._settings = settings
+        self._runners: dict[str, Runner] = {}
+        self._batch_size = settings.batch_size or _auto_batch_size(jobs, settings)
+        self._wanted: dict[Shard, list[Job]] = {}
+
+    def run(self) -> None:
+        """Compute what is missing, together with whoever else works on the same store.
+
+        Raises
+        ------
+        BadImageError
+            On a file that is no readable image, unless the settings say to skip it.
+        DataError
+            When images differ in size though a model has no resize.
+        StoreError
+            When a finished shard cannot be committed.
+        """
+        missing = self._missing()
+        if not missing:
+            return
+        images = sum(shard.stop - shard.start for shard in missing)
+        self._progress.start(images, len(self._jobs))
+        try:
+            while missing:
+                if not self._pass(missing):
+                    self._executor.wait()
+                missing = self._missing()
+        finally:
+            for shard in list(self._wanted):
+                self._executor.release(shard)
+            self._progress.stop()
+
+    def _open_jobs(self) -> list[Job]:
+        return [job for job in self._jobs if job.cell not in self.errors]
+
+    def _missing(self) -> list[Shard]:
+        keys = [job.key for job in self._open_jobs()]
+        finished = self._store.finished(keys)
+        every = _shards(len(self._selection.indices), self._settings.shard_size)
+        return [shard for shard in every if any(shard not in finished[key] for key in keys)]
+
+    def _pass(self, missing: Sequence[Shard]) -> int:
+        """Compute what can be claimed of ``missing`` and return how many shards that was."""
+        canvases = sorted({job.subject.model.preprocess.canvas for job in self._open_jobs()}, key=str)
+        loaded = batches(
+            self._selection.source,
+            self._selection.indices,
+            self._claim(missing),
+            canvases,
+            batch_size=self._batch_size,
+            workers=self._settings.workers,
+        )
+        done = 0
+        parts = _Parts()
+        with contextlib.closing(loaded), torch.inference_mode():
+            for batch in loaded:
+                self._complain(batch)
+                self._score(batch, parts)
+                self._progress.advance(len(batch.positions) + len(batch.unreadable))
+                if batch.last:
+                    self._commit(batch.shard, parts)
+                    parts = _Parts()
+                    done += 1
+        return done
+
+    def _claim(self, missing: Sequence[Shard]) -> Iterator[Shard]:
+        for shard in self._executor.claim(missing):
+            jobs = self._open_jobs()
+            # Another process may have finished the shard between our look at the store and our claim.
+            finished = self._store.holders((job.key for job in jobs), shard)
+            wanted = [job for job in jobs if job.key not in finished]
+            if not wanted:
+                self._executor.release(shard)
+                continue
+            self._wanted[shard] = wanted
+            yield shard
+
+    def _complain(self, batch: Batch) -> None:
+        for error in batch.unreadable:
+            if self._settings.on_bad_image == "error":
+                raise DataError(
+                    f"{error}. Remove or replace it, or pass --robustness-on-bad-image=skip to leave such images out."
+                ) from error
+            self._progress.note(f"skipped: {error}")
+
+    def _score(self, batch: Batch, parts: _Parts) -> None:
+        """Run every wanted job on ``batch``, in smaller pieces where memory does not suffice."""
+        start, size = 0, len(batch.positions)
+        while start < size:
+            piece = slice(start, min(start + self._batch_size, size))
+            try:
+                tallies = self._score_piece(batch, piece)
+            except _OutOfMemoryError:
+                self._batch_size = max(1, (piece.stop - piece.start) // 2)
+                self._progress.note(f"out of memory: going on with batches of {self._batch_size} images")
+                _free_memory(self._settings.device)
+                continue
+            for cell, part in tallies.items():
+                parts.tallies[cell].append(part)
+            parts.rows.append(batch.positions[piece] - batch.shard.start)
+            start = piece.stop
+
+    def _score_piece(self, batch: Batch, piece: slice) -> dict[Cell, Tally]:
+        tallies: dict[Cell, Tally] = {}
+        wanted = [job for job in self._wanted[batch.shard] if job.cell not in self.errors]
+        labels = batch.labels[piece]
+        for canvas, by_condition in _visits(wanted).items():
+            images = batch.canvases[canvas][piece].to(self._settings.device)
+            for by_preprocess in by_condition.values():
+                jobs = [job for group in by_preprocess.values() for job in group]
+                with self._guard(jobs, len(images)):
+                    treated = self._transform(jobs[0], images, batch, piece)
+                    for preprocess, group in by_preprocess.items():
+                        inputs = to_inputs(treated, preprocess)
+                        for job in group:
+                            with self._guard([job], len(images), whole_model=True):
+                                targets = torch.from_numpy(job.subject.outputs[labels]).to(images.device)
+                                tallies[job.cell] = tally(self._runner(job)(inputs), targets)
+        return tallies
+
+    def _transform(self, job: Job, images: torch.Tensor, batch: Batch, piece: slice) -> torch.Tensor:
+        if job.transform is None:
+            return images
+        return job.transform(images, job.condition.severity, batch.indices[piece], self._settings.seed)
+
+    def _runner(self, job: Job) -> Runner:
+        name = job.subject.name
+        if name not in self._runners:
+            self._runners[name] = self._runtime.prepare(
+                job.subject.model, self._settings.device, self._settings.precision
+            )
+        return self._runners[name]
+
+    @contextlib.contextmanager
+    def _guard(self, jobs: Sequence[Job], images: int, *, whole_model: bool = False) -> Iterator[None]:
+        """Turn a failure into an error of the jobs it concerns, so that the others go on."""
+        try:
+            yield
+        except _OutOfMemoryError:
+            raise
+        except Exception as error:
+            if _is_out_of_memory(error) and images > 1:
+                raise _OutOfMemoryError from error
+            what = jobs[0].subject.name if whole_model else str(jobs[0].condition)
+            message = f"{what} failed during the sweep: {type(error).__name__}: {error}"
+            concerned = [job for job in self._jobs if job.subject.name == what] if whole_model else jobs
+            self.errors.update({job.cell: message for job in concerned})
+
+    def _commit(self, shard: Shard, parts: _Parts) -> None:
+        rows = np.concatenate([np.empty(0, np.int64), *parts.rows])
+        predictions = {}
+        for job in self._wanted[shard]:
+            if job.cell in self.errors:
+                continue
+            tallies = parts.tallies[job.cell]
+            bad = first_not_finite(tallies) if tallies else None
+            if bad is None:
+                predictions[job.key] = collect(tallies, rows, shard.stop - shard.start)
+                continue
+            index = int(self._selection.indices[shard.start + rows[bad]])
+            self.errors[job.cell] = (
+                f"{job.subject.name} under {job.condition} returned a logit that is NaN or infinite, first for "
+                f"{self._selection.source.describe(index)}. Its accuracy would mean nothing."
+            )
+        self._store.put(shard, predictions)
+        del self._wanted[shard]
+        self._executor.release(shard)
+
+
+class _OutOfMemoryError(Exception):
+    """A batch did not fit; a smaller one may."""
+
+
+@dataclasses.dataclass
+class _Parts:
+    """What has been computed of the shard at hand: by cell the tallies, and the rows that they are of."""
+
+    tallies: defaultdict[Cell, list[Tally]] = dataclasses.field(default_factory=lambda: defaultdict(list))
+    rows: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = dataclasses.field(default_factory=list)
+
+
+def _visits(jobs: Sequence[Job]) -> _Visits:
+    visits: _Visits = {}
+    for job in jobs:
+        preprocess = job.subject.model.preprocess
+        by_condition = visits.setdefault(preprocess.canvas, {})
+        by_condition.setdefault(job.condition, {}).setdefault(preprocess, []).append(job)
+    return visits
+
+
+def _shards(images: int, size: int) -> list[Shard]:
+    return [Shard(start, min(start + size, images)) for start in range(0, images, size)]
+
+
+def _auto_batch_size(jobs: Sequence[Job], settings: Settings) -> int:
+    pixels = max((job.subject.pixels for job in jobs), default=1)
+    return max(1, min(settings.shard_size, _BATCH_PIXELS[settings.device.type] // pixels))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # PyTorch has a class for a full GPU only; on the CPU the allocator's message is all there is.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def _free_memory(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,77 @@
+"""The errors that pytest-robustness raises on purpose.
+
+::
+
+    RobustnessError            every error below; its text is complete: what, which value, what is valid, what to do
+    ├── OptionError            an option or a name that is not valid; raised before any test runs
+    ├── ModelError             a model that cannot be found, loaded or run
+    │   └── WeightsError       its weights are missing, damaged, or would need an unsafe pickle
+    ├── DataError              a dataset that cannot be found, listed or matched
+    │   └── BadImageError      one file that is not a readable image
+    ├── TransformError         a transform that breaks its contract (shape, dtype, levels)
+    └── StoreError             a store that is newer, damaged, read-only, or on a full disk
+
+A *finding* (a model that is not robust) is not an error: see ``pytest_robustness.NotRobust``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class RobustnessError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class OptionError(RobustnessError):
+    """An option value or a name that is not valid."""
+
+
+class ModelError(RobustnessError):
+    """A model that cannot be found, loaded or run."""
+
+
+class WeightsError(ModelError):
+    """Weights that are missing, damaged, or would need an unsafe pickle."""
+
+
+class DataError(RobustnessError):
+    """A dataset that cannot be found, listed or matched to a model."""
+
+
+class BadImageError(DataError):
+    """One file that is not a readable image.
+
+    Parameters
+    ----------
+    image
+        What names the image to a user: a path, or ``digits[12]``.
+    reason
+        Why it cannot be read.
+    """
+
+    def __init__(self, image: str, reason: str) -> None:
+        super().__init__(f"{image} is not a readable image: {reason}")
+        self.image = image
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[BadImageError], tuple[str, str]]:
+        # Exceptions with more than one argument do not survive the trip from a decoding process otherwise.
+        return type(self), (self.image, self.reason)
+
+
+class TransformError(RobustnessError):
+    """A transform that breaks its contract."""
+
+
+class StoreError(RobustnessError):
+    """A store that cannot be used as it is."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the one sentence for a name that is not known: ``'blurr' is not a transform. Known: ...``."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    return f"{name!r} is not {article} {kind}. Known: {', '.join(sorted(known))}."

@@ -1,0 +1,83 @@
+"""The ledger of a run: what was planned, computed and tested; plain data that a worker process can hand over."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pytest_robustness.plan import Plan
+from pytest_robustness.records import CONTROL, Cell, Condition, Panel
+
+
+@dataclasses.dataclass
+class Ledger:
+    """What one process, or several together, did.
+
+    Together with the store it is all that a report needs: ``keys`` finds a cell's predictions there, ``dataset`` the
+    labels. ``tests`` keeps the order in which tests asked.
+    """
+
+    dataset: str = ""
+    plan: Plan = dataclasses.field(default_factory=Plan)
+    keys: dict[Cell, str] = dataclasses.field(default_factory=dict)
+    errors: dict[Cell, str] = dataclasses.field(default_factory=dict)
+    tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
+    skipped: list[str] = dataclasses.field(default_factory=list)
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def finished(self, *cells: Cell) -> bool:
+        """Whether all ``cells`` were computed, and none is in error."""
+        return all(cell in self.keys and cell not in self.errors for cell in cells)
+
+    def judged(self, test: Cell | Panel) -> bool:
+        """Whether there is anything to judge in ``test``: of a panel, whether any of its models was computed."""
+        models = (test.model,) if isinstance(test, Cell) else test.models
+        return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
+
+    def merge(self, other: Ledger) -> None:
+        """Take over what ``other`` did on the same data."""
+        self.dataset = self.dataset or other.dataset
+        self.plan = self.plan.extended(other.plan.cells)
+        self.keys.update(other.keys)
+        self.errors.update(other.errors)
+        self.tests.update(other.tests)
+        self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
+        self.provenance = {**other.provenance, **self.provenance}
+
+    def pack(self) -> dict[str, Any]:
+        """Return the ledger as dicts, lists, strings and numbers."""
+        return {
+            "dataset": self.dataset,
+            "plan": [_pack(cell) for cell in self.plan.cells],
+            "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
+            "errors": [[_pack(cell), text] for cell, text in self.errors.items()],
+            "tests": [_pack(test) for test in self.tests],
+            "skipped": self.skipped,
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> Ledger:
+        """Return the ledger that `pack` was called on."""
+        return cls(
+            dataset=packed["dataset"],
+            plan=Plan(tuple(_cell(row) for row in packed["plan"])),
+            keys={_cell(row): key for row, key in packed["keys"]},
+            errors={_cell(row): text for row, text in packed["errors"]},
+            tests={_request(row): None for row in packed["tests"]},
+            skipped=packed["skipped"],
+            provenance=packed["provenance"],
+        )
+
+
+def _pack(request: Cell | Panel) -> list[Any]:
+    who = request.model if isinstance(request, Cell) else list(request.models)
+    return [who, request.condition.transform, request.condition.severity]
+
+
+def _cell(row: list[Any]) -> Cell:
+    return Cell(row[0], Condition(row[1], row[2]))
+
+
+def _request(row: list[Any]) -> Cell | Panel:
+    return _cell(row) if isinstance(row[0], str) else Panel(Condition(row[1], row[2]), tuple(row[0]))

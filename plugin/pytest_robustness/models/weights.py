@@ -1,0 +1,121 @@
+"""Reading weights files: safetensors, and PyTorch's own without running the code that a pickle may hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_WRAPPERS = ("state_dict", "model")
+_PARALLEL_PREFIX = "module."
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsPolicy:
+    """Where published weights are looked for, and whether a file that needs a full pickle may be read.
+
+    ``directory=None`` leaves the place to the library that publishes them: its download cache.
+    """
+
+    directory: Path | None = None
+    trust_pickle: bool = False
+
+
+def read_state_dict(path: str | Path, trust_pickle: bool = False) -> dict[str, Tensor]:
+    """Return the state dict in ``path``, on the CPU, unwrapped as `unwrap` says.
+
+    Parameters
+    ----------
+    path
+        A ``.safetensors`` file, or one that ``torch.save`` wrote (``.pth``, ``.pt``, ``.th``).
+    trust_pickle
+        Read also files that hold more than tensors and plain values. Such a file can run any code: only for files
+        whose origin is trusted.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, damaged, holds no state dict, or needs ``trust_pickle``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"There is no weights file {path}.")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path, trust_pickle)
+    state = unwrap(content)
+    if state is None:
+        raise WeightsError(
+            f"{path} holds a {type(content).__name__}, not a state dict. Save model.state_dict() instead."
+        )
+    return state
+
+
+def unwrap(content: object) -> dict[str, Tensor] | None:
+    """Return the state dict within what a training script saved, or ``None`` where there is none.
+
+    Checkpoints commonly put it under ``state_dict`` or ``model``, beside the epoch and the optimizer; and a model that
+    was trained in ``DataParallel`` has ``module.`` before every name.
+    """
+    from torch import nn
+
+    if isinstance(content, Mapping):
+        content = next((content[key] for key in _WRAPPERS if _is_state(content.get(key))), content)
+    if isinstance(content, nn.Module):
+        content = content.state_dict()
+    if not isinstance(content, dict) or not _is_state(content):
+        return None
+    if not all(name.startswith(_PARALLEL_PREFIX) for name in content):
+        # The very object: torch hangs the modules' versions on it, which some modules ask for on loading.
+        return content
+    return {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in content.items()}
+
+
+def _is_state(content: object) -> bool:
+    from torch import Tensor, nn
+
+    if isinstance(content, nn.Module):
+        return True
+    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+        return False
+    return any(isinstance(value, Tensor) for value in content.values())
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _read_torch(path: Path, trust_pickle: bool) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
+    except pickle.UnpicklingError as error:
+        refused = re.search(r"GLOBAL (\S+)", str(error))
+        if refused is None:
+            raise _damaged(path, error) from error
+        raise WeightsError(
+            f"{path} holds more than weights: reading it would run the code of {refused[1]}. "
+            "Pass --robustness-trust-pickle only if you trust the file's origin, or save it again as .safetensors."
+        ) from error
+    except Exception as error:
+        # A damaged file surfaces as nearly any exception: RuntimeError, EOFError, KeyError.
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    cause = str(error).partition("\n")[0].strip()
+    return WeightsError(
+        f"{path} is not a readable weights file ({type(error).__name__}: {cause}). Replace it with an undamaged copy."
+    )

@@ -1,0 +1,240 @@
+"""The plugin: hooks and fixtures, each a few lines that delegate."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_robustness import hookspec, plan
+from pytest_robustness.assertion import NotRobust
+from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.ledger import Ledger
+from pytest_robustness.options import PREFIX, add_options, resolve_options
+from pytest_robustness.records import Cell, Condition, Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from pytest_robustness.records import Progress
+    from pytest_robustness.session import RobustnessSession
+    from pytest_robustness.transforms import Registry
+
+_SESSION = pytest.StashKey["RobustnessSession"]()
+_PROBLEM = pytest.StashKey[RobustnessError]()
+
+_MARKER = (
+    "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
+    "`cell` or `condition` fixture runs over, in place of the options"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hook for a user's own transforms."""
+    pluginmanager.add_hookspecs(hookspec)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker and check the options."""
+    config.addinivalue_line("markers", _MARKER)
+    with _usage_errors():
+        resolve_options(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Answer ``--robustness-list``."""
+    if not config.getoption(PREFIX + "list"):
+        return None
+    from pytest_robustness.reports.catalogue import print_catalogue
+
+    with _usage_errors():
+        print_catalogue(_registry(config))
+    return 0
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test that uses the ``robustness`` fixture, so that ``-m robustness`` finds it."""
+    if "robustness" in getattr(item, "fixturenames", ()) and item.get_closest_marker("robustness") is None:
+        item.add_marker("robustness")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test over every cell, or every condition, of its marker or of the options."""
+    # A project may have fixtures of its own with these names: ours are those that lead to `robustness`.
+    wanted = {"cell", "condition"}.intersection(metafunc.fixturenames)
+    if not wanted or "robustness" not in metafunc.fixturenames:
+        return
+    try:
+        panels = _panels(metafunc.config, metafunc.definition)
+    except RobustnessError as error:
+        # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
+        metafunc.config.stash[_PROBLEM] = error
+        return
+    several = len(robustness_session(metafunc.config).options.severity) > 1
+    if "cell" in wanted:
+        labels = plan.labels([model for panel in panels for model in panel.models])
+        cells = [Cell(model, panel.condition) for panel in panels for model in panel.models]
+        ids = [plan.cell_id(cell, labels[cell.model], several) for cell in cells]
+        metafunc.parametrize("cell", cells, ids=ids, indirect=True)
+    if "condition" in wanted:
+        ids = [plan.condition_id(panel.condition, several) for panel in panels]
+        metafunc.parametrize("condition", panels, ids=ids, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Stop before any test runs where an option or a marker names what does not exist."""
+    if _PROBLEM in config.stash:
+        raise pytest.UsageError(str(config.stash[_PROBLEM]))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the plan of what the selected tests need, and open the data."""
+    with _usage_errors():
+        requests = [request for item in session.items for request in _requests(item)]
+        if requests:
+            robustness = robustness_session(session.config)
+            robustness.ledger.plan = plan.Plan.of(requests)
+            if not session.config.option.collectonly:
+                robustness.open_data()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a finding, or an error of ours, as it is, without a traceback."""
+    report = yield
+    if call.excinfo is not None and report.failed and isinstance(call.excinfo.value, NotRobust | RobustnessError):
+        report.longrepr = call.excinfo.getrepr(style="value")
+        report.longrepr.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report; a worker of xdist hands its ledger to the controller instead."""
+    robustness = session.config.stash.get(_SESSION, None)
+    if robustness is None:
+        return
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["robustness"] = robustness.ledger.pack()
+    elif not robustness.report() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of xdist did."""
+    packed = getattr(node, "workeroutput", {}).get("robustness")
+    if packed:
+        robustness_session(node.config).ledger.merge(Ledger.unpack(packed))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, None, None]:
+    """Print the summary last, below pytest's long list of failed tests."""
+    yield
+    robustness = config.stash.get(_SESSION, None)
+    writer = config.get_terminal_writer()
+    text = robustness.summary(writer.fullwidth, writer.hasmarkup) if robustness is not None else ""
+    if text:
+        terminalreporter.section("robustness")
+        terminalreporter.write(text)
+
+
+@pytest.fixture(scope="session")
+def robustness(request: pytest.FixtureRequest) -> RobustnessSession:
+    """Results of the run: ``model_test``, ``class_test`` and ``image_test``. Scope: session."""
+    return robustness_session(request.config)
+
+
+@pytest.fixture
+def cell(request: pytest.FixtureRequest, robustness: RobustnessSession) -> Cell:
+    """One model under one condition, computed; the test runs once for each of the run's. Scope: function."""
+    robustness.ensure(request.param)
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def condition(request: pytest.FixtureRequest, robustness: RobustnessSession) -> Panel:
+    """One condition with the models to test over, computed; the test runs once for each. Scope: function."""
+    robustness.ensure(request.param)
+    found: Panel = request.param
+    return found
+
+
+def robustness_session(config: pytest.Config) -> RobustnessSession:
+    """Return the session of this run; made when first asked for."""
+    if _SESSION not in config.stash:
+        from pytest_robustness.session import RobustnessSession
+
+        config.stash[_SESSION] = RobustnessSession(
+            resolve_options(config), _registry(config), lambda: _progress(config)
+        )
+        config.add_cleanup(config.stash[_SESSION].close)
+    return config.stash[_SESSION]
+
+
+def _registry(config: pytest.Config) -> Registry:
+    from pytest_robustness.transforms import builtin
+
+    registry = builtin()
+    config.hook.pytest_robustness_register(registry=registry)
+    return registry
+
+
+def _panels(config: pytest.Config, node: pytest.Item | pytest.Collector) -> list[Panel]:
+    """Return what a test runs over: its marker's models and transforms, else those of the options."""
+    session = robustness_session(config)
+    marker = node.get_closest_marker("robustness")
+    wishes = marker.kwargs if marker else {}
+    unknown = set(wishes) - {"models", "transforms"}
+    if unknown or (marker and marker.args):
+        raise OptionError(
+            f"@pytest.mark.robustness takes models=[...] and transforms=[...]; in {node.nodeid} it has more."
+        )
+    models = session.expand_models(wishes["models"]) if wishes.get("models") else session.models
+    names = wishes.get("transforms")
+    conditions: tuple[Condition, ...] = session.expand_conditions(names) if names else session.conditions
+    return [Panel(condition, models) for condition in conditions]
+
+
+def _requests(item: pytest.Item) -> list[Cell | Panel]:
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    found = [value for value in params.values() if isinstance(value, Cell | Panel)]
+    marker = item.get_closest_marker("robustness")
+    if found or marker is None or not marker.kwargs:
+        return found
+    return list(_panels(item.config, item))
+
+
+def _progress(config: pytest.Config) -> Progress:
+    from pytest_robustness.reports.progress import BarProgress, LineProgress, SilentProgress
+
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or reporter.verbosity < 0:
+        return SilentProgress()
+    if not reporter.isatty:
+        return LineProgress(reporter.write_line)
+    capture = config.pluginmanager.getplugin("capturemanager")
+    around = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+    return BarProgress(around)
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except RobustnessError as error:
+        raise pytest.UsageError(str(error)) from None

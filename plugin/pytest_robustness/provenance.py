@@ -1,0 +1,44 @@
+"""Where a result comes from: enough to repeat the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("pytest-robustness", "pytest", "torch", "torchvision", "numpy", "scipy", "statsmodels", "pandas", "pillow")
+
+
+def environment() -> dict[str, Any]:
+    """Return the versions of Python and of the packages that results depend on, and the machine's kind."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def command() -> str:
+    """Return the command line that was typed, without the path of the interpreter."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def plain(options: Any) -> dict[str, Any]:
+    """Return a frozen options object as JSON values: paths become text, tuples lists."""
+    return {name: _plain(value) for name, value in dataclasses.asdict(options).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

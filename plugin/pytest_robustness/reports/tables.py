@@ -1,0 +1,175 @@
+"""The report for programs: ``results.json``, ``accuracy.csv`` and ``tests.csv``."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_robustness.records import Condition, TestResult
+    from pytest_robustness.view import View
+
+SCHEMA_VERSION = 1
+
+
+def write(view: View, folder: Path) -> list[Path]:
+    """Write the three files into ``folder`` and return their paths; each appears whole or not at all.
+
+    Raises
+    ------
+    RobustnessError
+        When the folder cannot be written.
+    """
+    texts = {
+        "results.json": json.dumps(_finite(as_dict(view)), indent=1, allow_nan=False) + "\n",
+        "accuracy.csv": accuracy_table(view).to_csv(index=False, lineterminator="\n"),
+        "tests.csv": tests_table(view).to_csv(index=False, lineterminator="\n"),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_publish(folder / name, text) for name, text in texts.items()]
+    except OSError as error:
+        raise RobustnessError(
+            f"The report cannot be written to {folder}: {error.strerror}. Name another folder with "
+            f"--robustness-report DIR; nothing has to be computed again."
+        ) from error
+
+
+def as_dict(view: View) -> dict[str, Any]:
+    """Return the content of ``results.json``; accuracies in percent, differences in points."""
+    class_rows = [
+        {
+            **_condition(test.condition),
+            "class_index": c.index,
+            "class_name": c.name,
+            "outcome": _class_outcome(c.result, test.alpha),
+        }
+        | _numbers(c.result)
+        for test in view.class_tests
+        for c in test.classes
+    ]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "provenance": dict(view.provenance),
+        "models": [
+            {"model": model, "label": view.labels[model]} | view.provenance["models"].get(model, {})
+            for model in view.models
+        ],
+        "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(view.classes)],
+        "conditions": [_condition(condition) for condition in view.conditions],
+        "model_tests": [
+            {
+                "model": t.model,
+                **_condition(t.condition),
+                "outcome": t.verdict.outcome.value,
+                "reason": t.verdict.reason,
+            }
+            | _numbers(t.result)
+            for t in view.model_tests
+        ],
+        "class_tests": class_rows,
+        "class_summary": [
+            {
+                **_condition(t.condition),
+                "sensitive": len(t.sensitive),
+                "insensitive": sum(c.result.conclusive for c in t.classes) - len(t.sensitive),
+                "inconclusive": sum(not c.result.conclusive for c in t.classes) + len(t.untested),
+                "allowed": t.allowed,
+                "outcome": t.verdict.outcome.value,
+                "reason": t.verdict.reason,
+                "models": list(t.models),
+                "left_out": list(t.left_out),
+            }
+            for t in view.class_tests
+        ],
+        "errors": [
+            {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in view.errors.items()
+        ],
+        "skipped_images": list(view.skipped),
+    }
+
+
+def accuracy_table(view: View) -> pd.DataFrame:
+    """Return one row per model, condition (control too) and class: how many images were seen, how many were right."""
+    columns = ["model", "transform", "severity", "class_index", "class_name", "n", "correct"]
+    frames = [
+        pd.DataFrame(
+            {
+                "model": cell.model,
+                **_condition(cell.condition),
+                "class_index": range(len(view.classes)),
+                "class_name": view.classes,
+                "n": counts.n,
+                "correct": counts.correct,
+            }
+        )
+        for cell, counts in view.counts.items()
+    ]
+    table = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
+    return table[columns].astype({"severity": "Int64"})
+
+
+def tests_table(view: View) -> pd.DataFrame:
+    """Return every test result, of models and of classes, one row each."""
+    rows = as_dict(view)
+    kinds = {"model": rows["model_tests"], "class": rows["class_tests"]}
+    columns = ["kind", "model", "transform", "severity", "class_index", "class_name", "outcome", *_NUMBERS]
+    table = pd.DataFrame([{"kind": kind, **row} for kind, found in kinds.items() for row in found])
+    return table.reindex(columns=columns).astype({"severity": "Int64", "class_index": "Int64"})
+
+
+_NUMBERS = (
+    "test",
+    "n",
+    "control_accuracy",
+    "accuracy",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "effect_size",
+    "statistic",
+    "df",
+    "p_value",
+    "p_adjusted",
+    "detectable_drop",
+)
+
+
+def _numbers(result: TestResult) -> dict[str, Any]:
+    names = {"control_accuracy": "control", "accuracy": "treated"}
+    return {name: getattr(result, names.get(name, name)) for name in _NUMBERS}
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    return {"transform": condition.transform, "severity": condition.severity}
+
+
+def _class_outcome(result: TestResult, alpha: float) -> str:
+    if not result.conclusive:
+        return Outcome.INCONCLUSIVE.value
+    return (Outcome.FAIL if result.rejects(alpha) else Outcome.PASS).value
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity; readers get null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _publish(path: Path, text: str) -> Path:
+    part = path.with_name(path.name + f".{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+    return path

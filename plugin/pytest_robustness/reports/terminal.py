@@ -1,0 +1,110 @@
+"""The terminal summary: a table of accuracy changes, and the sensitive classes of each transform."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pytest_robustness.records import Cell, ClassTest, Condition, Outcome
+from pytest_robustness.view import View, points_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PADDING = 2
+_NARROWEST = 6
+
+
+def render(view: View, width: int, color: bool) -> str:
+    """Return the summary of ``view`` for a terminal of ``width`` columns; a table too wide is cut into several."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
+    if view.model_conditions:
+        console.print("Change of top-1 accuracy in points; * marks an impacted model", style="bold")
+        for conditions in _pages(view, console.width):
+            console.print(_change_table(view, conditions))
+            console.print()
+    if view.class_tests:
+        console.print(_class_table(view))
+    for line in _notes(view):
+        console.print(Text(line))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _pages(view: View, width: int) -> Iterator[list[Condition]]:
+    """Cut the conditions into runs whose columns fit side by side."""
+    room = width - max(len(view.labels[model]) for model in view.models) - _PADDING
+    page: list[Condition] = []
+    left = room
+    for condition in view.model_conditions:
+        need = max(_NARROWEST, *map(len, _header(view.condition_label(condition)).split("\n"))) + _PADDING
+        if page and need > left:
+            yield page
+            page, left = [], room
+        page.append(condition)
+        left -= need
+    yield page
+
+
+def _header(label: str) -> str:
+    return label.replace("_", "\n").replace("+", "\n+")
+
+
+def _change_table(view: View, conditions: list[Condition]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _PADDING, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("model", no_wrap=True)
+    for condition in conditions:
+        table.add_column(_header(view.condition_label(condition)), justify="right", no_wrap=True, vertical="bottom")
+    tests = {(test.model, test.condition): test for test in view.model_tests}
+    tested = {test.model for test in view.model_tests} | {cell.model for cell in view.errors}
+    for model in view.models:
+        if model not in tested:
+            continue
+        cells = []
+        for condition in conditions:
+            test = tests.get((model, condition))
+            if test is None:
+                cells.append(Text("error" if Cell(model, condition) in view.errors else "", style="magenta"))
+                continue
+            impacted = test.verdict.outcome is Outcome.FAIL
+            change = points_text(test.accuracy.treated - test.accuracy.control)
+            cells.append(Text(change + ("*" if impacted else " "), style="red" if impacted else ""))
+        table.add_row(Text(view.labels[model]), *cells)
+    return table
+
+
+def _class_table(view: View) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _PADDING, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("transform", no_wrap=True)
+    for name in ("sensitive", "allowed", "classes"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("most sensitive", no_wrap=True, overflow="ellipsis", ratio=1)
+    for test in view.class_tests:
+        style = "red" if test.verdict.outcome is Outcome.FAIL else ""
+        table.add_row(
+            Text(view.condition_label(test.condition)),
+            Text(str(len(test.sensitive)), style=style),
+            str(test.allowed),
+            str(len(test.classes)),
+            Text(_most_sensitive(test)),
+        )
+    return table
+
+
+def _most_sensitive(test: ClassTest) -> str:
+    fallen = sorted(test.sensitive, key=lambda finding: finding.result.difference)
+    return ", ".join(f"{finding.name} {points_text(finding.result.difference)}" for finding in fallen[:3])
+
+
+def _notes(view: View) -> Iterator[str]:
+    """Say what the tables leave out; an error is told once for each model that has it."""
+    for text in dict.fromkeys(view.errors.values()):
+        yield f"error: {text}"
+    if view.skipped:
+        first = ", ".join(view.skipped[:3]) + (", ..." if len(view.skipped) > 3 else "")
+        yield f"{len(view.skipped)} images could not be read and were skipped: {first}"

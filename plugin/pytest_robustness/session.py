@@ -1,0 +1,342 @@
+"""The only wiring: options -> plan -> sweep -> results -> reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness import data, plan, provenance
+from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.ledger import Ledger
+from pytest_robustness.models import ModelZoo
+from pytest_robustness.plan import Plan
+from pytest_robustness.records import CONTROL, Cell, ClassTest, Condition, ImageTest, ModelTest, Panel, Progress
+from pytest_robustness.results import Results, TestPolicy
+from pytest_robustness.store import Store
+from pytest_robustness.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from pytest_robustness.engine.bench import Bench
+    from pytest_robustness.engine.jobs import Job
+    from pytest_robustness.options import Options
+    from pytest_robustness.transforms import Registry
+
+_DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
+_DEFAULT_SEVERITY = 3
+
+
+class RobustnessSession:
+    """What tests ask for results; made once a robustness test is collected.
+
+    Parameters
+    ----------
+    options
+        What the user asked for.
+    registry
+        The known transforms.
+    progress
+        Makes what tells how far a sweep is.
+
+    Raises
+    ------
+    OptionError
+        When a model, a transform, a severity or the data is not known.
+    """
+
+    def __init__(self, options: Options, registry: Registry, progress: Callable[[], Progress]) -> None:
+        self.options = options
+        self.ledger = Ledger()
+        self._registry = registry
+        self._progress = progress
+        self._zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
+        data.check(options.data)
+        self.models = self.expand_models(options.models or _default_models(options.data))
+        self.conditions = self.expand_conditions(options.transforms or registry.names())
+        self._store: Store | None = None
+        self._finished: Results | None = None
+        self._bench: Bench | None = None
+        self._fatal: RobustnessError | None = None
+        self._view: View | None = None
+        self._report_error: str | None = None
+
+    def model_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ModelTest:
+        """Test whether a model is impacted by a transform: a t-test over its per-class accuracies.
+
+        Parameters
+        ----------
+        model
+            A model's name; or a `Cell`, as the ``cell`` fixture gives it, and nothing else.
+        transform, severity
+            The condition. Without a severity: the one of the options, or 3 where they name several.
+
+        Raises
+        ------
+        RobustnessError
+            When the model cannot be loaded or run, or the data cannot be read.
+        """
+        cell = self._cell(model, transform, severity)
+        results = self.ensure(cell)
+        self.ledger.tests[cell] = None
+        return results.model_test(cell.model, cell.condition, self.ledger.plan.models(cell.condition))
+
+    def class_test(
+        self, transform: str | Condition | Panel, severity: int | None = None, models: Sequence[str] | None = None
+    ) -> ClassTest:
+        """Test which classes are sensitive to a transform: for each a t-test over the models' accuracies on it.
+
+        With one model alone, the images of each class are compared by McNemar's exact test.
+
+        Parameters
+        ----------
+        transform, severity
+            The condition, as for `model_test`; or a `Panel`, as the ``condition`` fixture gives it, and nothing else.
+        models
+            The models to test over; without it, those of the options.
+
+        Raises
+        ------
+        RobustnessError
+            When none of the models can be loaded or run, or the data cannot be read.
+        """
+        if isinstance(transform, Panel):
+            panel = transform
+        else:
+            names = self.models if models is None else self.expand_models(models)
+            panel = Panel(self._condition(transform, severity), names)
+        results = self.ensure(panel)
+        self.ledger.tests[panel] = None
+        return results.class_test(panel)
+
+    def image_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ImageTest:
+        """Test whether a model's answers on the same images change: McNemar's exact test, overall and by class.
+
+        Takes what `model_test` takes and raises what it raises.
+        """
+        cell = self._cell(model, transform, severity)
+        return self.ensure(cell).image_test(cell.model, cell.condition)
+
+    def expand_models(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return ``names`` with presets expanded and every name checked."""
+        return self._zoo.expand(names)
+
+    def expand_conditions(self, transforms: Sequence[str]) -> tuple[Condition, ...]:
+        """Return each of ``transforms`` at each severity of the options."""
+        return plan.conditions([self._registry.get(name) for name in transforms], self.options.severity)
+
+    def open_data(self) -> Bench:
+        """Open the store and the data, once, so that what is wrong with them is said before any test runs.
+
+        Raises
+        ------
+        DataError, StoreError
+            When the data cannot be found, listed, or is empty; when the store cannot be used.
+        """
+        if self._bench is None:
+            from pytest_robustness.engine.bench import Bench, select
+
+            options = self.options
+            selection = select(options.data, limit=options.limit, seed=options.seed, download=options.download)
+            self._bench = Bench(selection, self._zoo, self._registry, options.seed, options.precision)
+            store = self._open_store()
+            store.put_dataset(selection.fingerprint, selection.source.name, self._bench.classes, selection.labels)
+            self.ledger.dataset = selection.fingerprint
+        return self._bench
+
+    def ensure(self, request: Cell | Panel) -> Results:
+        """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
+
+        Raises
+        ------
+        RobustnessError
+            When the data cannot be read, or a cell could not be computed (of a panel: none of its models could).
+        """
+        needed = Plan.of([request]).cells
+        known = {*self.ledger.keys, *self.ledger.errors}
+        if not known.issuperset(needed):
+            self.ledger.plan = self.ledger.plan.extended(needed)
+            self._sweep([cell for cell in self.ledger.plan.cells if cell not in known])
+        results = self._results()
+        if isinstance(request, Cell):
+            results.require(*needed)
+        return results
+
+    @property
+    def report_folder(self) -> str:
+        """Where the report goes, as one would type it from here."""
+        folder = self.options.report
+        return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+
+    def report(self) -> bool:
+        """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
+        from pytest_robustness.reports import tables
+
+        self._view = self._make_view()
+        try:
+            if self._view is not None:
+                tables.write(self._view, self.options.report)
+        except RobustnessError as error:
+            self._report_error = str(error)
+        return self._report_error is None
+
+    def summary(self, width: int, color: bool) -> str:
+        """Return the terminal summary of the report, ``width`` columns wide."""
+        from pytest_robustness.reports import terminal
+
+        if self._view is None:
+            return ""
+        where = self._report_error or f"Report: {self.report_folder}"
+        return f"{terminal.render(self._view, width, color)}\n{where}\n"
+
+    def _make_view(self) -> View | None:
+        """Return what every report is made of, or ``None`` when nothing was tested."""
+        if not self.ledger.dataset or not (self.ledger.keys or self.ledger.errors):
+            return None
+        results, ledger = self._results(), self.ledger
+        models = tuple(dict.fromkeys([*self.models, *(cell.model for cell in ledger.plan.cells)]))
+        conditions = tuple(dict.fromkeys([*self.conditions, *(cell.condition for cell in ledger.plan.cells)]))
+        cells = [cell for cell in ledger.tests if isinstance(cell, Cell) and ledger.judged(cell)]
+        panels = [panel for panel in ledger.tests if isinstance(panel, Panel) and ledger.judged(panel)]
+        return View(
+            models=models,
+            labels=plan.labels(models),
+            classes=results.names,
+            conditions=tuple(condition for condition in conditions if condition != CONTROL),
+            model_tests=tuple(results.model_test(c.model, c.condition, ledger.plan.models(c.condition)) for c in cells),
+            class_tests=tuple(results.class_test(panel) for panel in panels),
+            counts={cell: results.counts(cell) for cell in ledger.keys if ledger.finished(cell)},
+            errors=dict(ledger.errors),
+            skipped=tuple(ledger.skipped),
+            provenance=ledger.provenance,
+        )
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _sweep(self, cells: list[Cell]) -> None:
+        if self._fatal is not None:
+            raise self._fatal
+        try:
+            bench = self.open_data()
+            jobs, errors = bench.jobs(cells)
+            errors |= self._run(bench, jobs)
+        except RobustnessError as error:
+            self._fatal = error
+            raise
+        self.ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
+        self.ledger.errors |= errors
+        self._check(bench)
+        self.ledger.provenance = self._provenance(bench)
+
+    def _run(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
+        from pytest_robustness.data.loader import default_workers
+        from pytest_robustness.engine.sweep import Settings, Sweep
+        from pytest_robustness.executors.local import LocalExecutor
+        from pytest_robustness.runtimes.eager import EagerRuntime
+
+        store, options = self._open_store(), self.options
+        store.put_cells(bench.selection.fingerprint, {job.key: job.description for job in jobs})
+        sweep = Sweep(
+            jobs,
+            bench.selection,
+            store=store,
+            runtime=EagerRuntime(),
+            executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
+            progress=self._progress(),
+            settings=Settings(
+                device=_device(options.device),
+                precision=options.precision,
+                seed=options.seed,
+                workers=default_workers() if options.workers is None else options.workers,
+                on_bad_image=options.on_bad_image,
+                batch_size=options.batch_size,
+            ),
+        )
+        sweep.run()
+        return sweep.errors
+
+    def _check(self, bench: Bench) -> None:
+        """Look at the new results: models at chance level, images that were skipped."""
+        results = self._results()
+        for model, message in results.chance_errors(bench.subjects).items():
+            self.ledger.errors |= {cell: message for cell in self.ledger.plan.cells if cell.model == model}
+        source, indices = bench.selection.source, bench.selection.indices
+        self.ledger.skipped = [source.describe(int(indices[position])) for position in results.skipped()]
+
+    def _results(self) -> Results:
+        if self._finished is None:
+            options = self.options
+            policy = TestPolicy(options.test, options.alpha, options.correction, options.max_sensitive)
+            self._finished = Results(self._open_store(), self.ledger, policy)
+        return self._finished
+
+    def _open_store(self) -> Store:
+        if self._store is None:
+            self._store = Store(self.options.store)
+        return self._store
+
+    def _provenance(self, bench: Bench) -> dict[str, Any]:
+        selection = bench.selection
+        return {
+            **provenance.environment(),
+            "command": provenance.command(),
+            "options": provenance.plain(self.options),
+            "device": str(_device(self.options.device)),
+            "runtime": "eager",
+            "dataset": {
+                "name": selection.source.name,
+                "fingerprint": selection.fingerprint,
+                "images": len(selection.indices),
+                "classes": len(bench.classes),
+            },
+            "models": {
+                name: {"fingerprint": subject.model.fingerprint, "class_match": subject.match.method}
+                for name, subject in bench.subjects.items()
+            },
+        }
+
+    def _cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
+        if isinstance(model, Cell):
+            return model
+        names = self.expand_models([model])
+        if len(names) != 1:
+            raise OptionError(f"{model!r} is a preset of {len(names)} models; name one model.")
+        return Cell(names[0], self._condition(transform, severity))
+
+    def _condition(self, transform: str | Condition, severity: int | None) -> Condition:
+        if isinstance(transform, Condition):
+            return transform
+        levels = self.options.severity
+        default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
+        return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
+
+
+def _default_models(spec: str) -> tuple[str, ...]:
+    source = spec.partition(":")[0]
+    if source not in _DEFAULT_MODELS:
+        raise OptionError(
+            f"Which models are to be judged on {spec}? Name them with --robustness-models; "
+            f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
+        )
+    return (_DEFAULT_MODELS[source],)
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise OptionError(
+            f"--robustness-device {name}: this machine has {torch.cuda.device_count()} CUDA devices. Try cpu."
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise OptionError("--robustness-device mps: not available on this machine. Try cpu.")
+    return device

@@ -1,0 +1,11 @@
+"""Transforms: the nine of the protocol, a registry for a user's own, and chains of any of them.
+
+Importing this package imports no torch: names and levels are known without it, images are not.
+"""
+
+from __future__ import annotations
+
+from pytest_robustness.transforms.catalogue import builtin
+from pytest_robustness.transforms.registry import Description, Registry
+
+__all__ = ["Description", "Registry", "builtin"]

@@ -1,0 +1,156 @@
+"""The registry: transforms by name, and chains of them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import numbers
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pytest_robustness.errors import OptionError, TransformError, unknown
+from pytest_robustness.records import CONTROL
+from pytest_robustness.transforms.code_version import code_version
+from pytest_robustness.transforms.kinds import Chain, FunctionTransform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_robustness.records import Transform
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Description(NamedTuple):
+    """A transform as a list of the known ones shows it; ``levels`` is empty for a single level and for a chain."""
+
+    name: str
+    severities: tuple[int, ...]
+    levels: tuple[float, ...]
+    summary: str
+
+
+class Registry:
+    """Transforms by name.
+
+    Examples
+    --------
+    >>> registry = Registry()
+    >>> @registry.transform("invert", version=1)
+    ... def invert(images):
+    ...     '''Every pixel's complement.'''
+    ...     return 255 - images
+    >>> registry.names()
+    ('invert',)
+    >>> registry.get("invert+invert").severities
+    ()
+    """
+
+    def __init__(self) -> None:
+        self._transforms: dict[str, FunctionTransform | Chain] = {}
+
+    def transform(
+        self, name: str, *, levels: Sequence[float] | None = None, draws: int = 0, version: int | None = None
+    ) -> Callable[[Function], Function]:
+        """Register the decorated function under ``name`` and return it unchanged.
+
+        Parameters
+        ----------
+        name
+            Letters, digits and underscores.
+        levels
+            The function's ``level`` at severity 1, 2, ...; usually five, mildest first. ``None``: a single level,
+            and the function is called without one.
+        draws
+            Random numbers per image. The function gets them last, as a numpy array: float64 [B, draws], uniform in
+            [0, 1), the same for an image in every batch and at every severity. 0: it is called without.
+        version
+            Of the function's code. Results are computed anew when it changes. ``None``: a hash of the source code.
+
+        Raises
+        ------
+        TransformError
+            Where the name is not valid or taken, the levels are not numbers, or the function cannot be called so.
+        """
+        values = None if levels is None else _valid_levels(name, levels)
+
+        def register(function: Function) -> Function:
+            self._check_name(name)
+            _check_call(name, function, bool(values), bool(draws))
+            code = code_version(name, function) if version is None else version
+            self._transforms[name] = FunctionTransform(name, function, values or (), draws, code)
+            return function
+
+        return register
+
+    def chain(self, name: str, parts: Sequence[str]) -> None:
+        """Register the known transforms ``parts``, applied in this order, under a name of their own.
+
+        Raises
+        ------
+        TransformError
+            Where the name is not valid or taken.
+        OptionError
+            Where a part is not known.
+        """
+        self._check_name(name)
+        self._transforms[name] = Chain(name, tuple(self._single(part) for part in parts))
+
+    def get(self, name: str) -> Transform:
+        """Return the transform of that name, or the chain that joins names with ``+`` in the order of application.
+
+        Raises
+        ------
+        OptionError
+            Where a name is not known.
+        """
+        parts = tuple(self._single(part) for part in name.split("+"))
+        return parts[0] if len(parts) == 1 else Chain(name, parts)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names in the order of their registration."""
+        return tuple(self._transforms)
+
+    def describe(self) -> tuple[Description, ...]:
+        """Describe every transform, in the order of ``names``."""
+        return tuple(
+            Description(item.name, item.severities, getattr(item, "levels", ()), item.summary)
+            for item in self._transforms.values()
+        )
+
+    def _single(self, name: str) -> Transform:
+        if name not in self._transforms:
+            raise OptionError(unknown("transform", name, self._transforms))
+        return self._transforms[name]
+
+    def _check_name(self, name: str) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+            raise TransformError(
+                f"{name!r} cannot name a transform, because names go into test ids and file names. "
+                f"Use letters, digits and underscores."
+            )
+        if name == CONTROL.transform:
+            raise TransformError(f"{name!r} is the condition that changes nothing. Choose another name.")
+        if name in self._transforms:
+            raise TransformError(f"A transform named {name!r} is registered already. Choose another name.")
+
+
+def _valid_levels(name: str, levels: Sequence[float]) -> tuple[float, ...]:
+    if not len(levels) or not all(isinstance(level, numbers.Real) and math.isfinite(level) for level in levels):
+        raise TransformError(
+            f"The levels of transform {name!r} must be one or more finite numbers, the value at severity 1, 2, and so "
+            f"on; got {levels!r}. Leave levels out for a transform with a single level."
+        )
+    # Python's own numbers, because the key holds their repr and numpy's has changed between versions.
+    return tuple(int(level) if isinstance(level, numbers.Integral) else float(level) for level in levels)
+
+
+def _check_call(name: str, function: Callable[..., Any], has_level: bool, has_draws: bool) -> None:
+    expected = ["images", *["level"] * has_level, *["draws"] * has_draws]
+    try:
+        inspect.signature(function).bind(*expected)
+    except TypeError as error:
+        raise TransformError(
+            f"Transform {name!r} is called as f({', '.join(expected)}), but its function does not take that: {error}. "
+            f"Change its parameters, or the levels and draws that it is registered with."
+        ) from None

@@ -1,0 +1,168 @@
+"""The one view of a run that every report is built from; a report computes nothing itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.records import (
+    Cell,
+    ClassTest,
+    Condition,
+    Counts,
+    Finding,
+    ImageTest,
+    ModelTest,
+    TestResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """Everything that a report may show.
+
+    ``labels`` gives each model's short name; ``counts`` the images by class of every finished cell, control included;
+    ``errors`` what kept a cell from being computed; ``skipped`` the images that could not be read.
+    """
+
+    models: tuple[str, ...]
+    labels: Mapping[str, str]
+    classes: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    model_tests: tuple[ModelTest, ...]
+    class_tests: tuple[ClassTest, ...]
+    counts: Mapping[Cell, Counts]
+    errors: Mapping[Cell, str]
+    skipped: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+    def condition_label(self, condition: Condition) -> str:
+        """Return the shortest name that is unambiguous here: without the severity where there is but one."""
+        severities = {other.severity for other in self.conditions} - {None}
+        return condition.transform if len(severities) == 1 else str(condition)
+
+    @property
+    def model_conditions(self) -> tuple[Condition, ...]:
+        """The conditions under which some model was tested or failed to run, in the order of the run."""
+        tested = {test.condition for test in self.model_tests} | {cell.condition for cell in self.errors}
+        return tuple(condition for condition in self.conditions if condition in tested)
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as people write it.
+
+    Examples
+    --------
+    >>> p_text(0.0432), p_text(3.2e-7), p_text(0.0), p_text(math.nan)
+    ('0.043', '3.2e-07', '0', 'not defined')
+    """
+    return "not defined" if math.isnan(p) else f"{p:.2g}"
+
+
+def points_text(points: float) -> str:
+    """Return a difference in points with its sign.
+
+    Examples
+    --------
+    >>> points_text(-3.14159), points_text(0.0)
+    ('-3.1', '+0.0')
+    """
+    return f"{points:+.1f}"
+
+
+def condition_text(condition: Condition) -> str:
+    """Return a condition as a sentence has it.
+
+    Examples
+    --------
+    >>> condition_text(Condition("zoom", 3)), condition_text(Condition("vflip"))
+    ('zoom (severity 3)', 'vflip')
+    """
+    return (
+        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
+    )
+
+
+def headline(finding: Finding) -> str:
+    """Return the finding in one line that can stand alone."""
+    if isinstance(finding, ClassTest):
+        return f"{condition_text(finding.condition)}: {finding.verdict.reason}"
+    return f"{finding.model} under {condition_text(finding.condition)}: {finding.verdict.reason}"
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """Return the finding as a stranger should read it: the numbers, the worst classes, the option that counts."""
+    if isinstance(finding, ClassTest):
+        return [headline(finding), "", *_class_lines(finding)]
+    if isinstance(finding, ImageTest):
+        return [headline(finding), "", *_image_lines(finding)]
+    return [headline(finding), "", *_model_lines(finding)]
+
+
+def _model_lines(finding: ModelTest) -> list[str]:
+    result, accuracy = finding.result, finding.accuracy
+    statistic = f"t = {result.statistic:.2f}, df = {result.df:.1f}, p = {p_text(result.p_value)}"
+    lines = [
+        f"  top-1 accuracy      {accuracy.control:.1f} % -> {accuracy.treated:.1f} % over all images",
+        f"  mean over classes   {result.control:.1f} % -> {result.treated:.1f} %, change {_change_text(result)}",
+        f"  {result.test:<19} {statistic}{_adjusted(result)}, over {result.n} classes",
+        f"  effect size         d = {result.effect_size:.2f}",
+        f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times of 5",
+    ]
+    if finding.worst:
+        lines += ["", f"  {'class that fell most':<32} {'control':>8} {finding.condition!s:>12} {'points':>7}"]
+        lines += [
+            f"  {_fit(change.name, 32):<32} {change.control:>7.1f}% {change.treated:>7.1f}% "
+            f"{points_text(change.treated - change.control):>7}"
+            for change in finding.worst
+        ]
+    return lines
+
+
+def _class_lines(finding: ClassTest) -> list[str]:
+    one = len(finding.models) == 1
+    over = f"the images of {finding.models[0]} (McNemar)" if one else f"{len(finding.models)} models"
+    lines = [
+        f"  sensitive           {len(finding.sensitive)} of {len(finding.classes)} classes (p < {finding.alpha:g})",
+        f"  allowed             {finding.allowed} (--robustness-max-sensitive)",
+        f"  tested over         {over}",
+    ]
+    if finding.left_out:
+        lines.append(f"  left out            could not be run: {', '.join(finding.left_out)}")
+    if finding.untested:
+        lines.append(f"  not tested          {len(finding.untested)} classes without an image")
+    worst = sorted(finding.sensitive, key=lambda c: (c.result.difference, c.result.p_adjusted))[:10]
+    if worst:
+        lines += ["", f"  {'most sensitive class':<32} {'control':>8} {'treated':>8} {'points':>7} {'p':>8}"]
+        lines += [
+            f"  {_fit(c.name, 32):<32} {c.result.control:>7.1f}% {c.result.treated:>7.1f}% "
+            f"{points_text(c.result.difference):>7} {p_text(c.result.p_adjusted):>8}"
+            for c in worst
+        ]
+    return lines
+
+
+def _image_lines(finding: ImageTest) -> list[str]:
+    result = finding.result
+    return [
+        f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} %, change {_change_text(result)}",
+        f"  mcnemar             p = {p_text(result.p_value)}, over the same {result.n} images",
+    ]
+
+
+def _change_text(result: TestResult) -> str:
+    change, low, high = map(points_text, (result.difference, result.ci_low, result.ci_high))
+    return f"{change} points (95 % interval {low} to {high})"
+
+
+def _adjusted(result: TestResult) -> str:
+    same = result.p_adjusted == result.p_value or math.isnan(result.p_value)
+    return "" if same else f", corrected p = {p_text(result.p_adjusted)}"
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

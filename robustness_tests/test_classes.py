@@ -1,0 +1,15 @@
+"""Which classes do the models lose under each transform?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness import Panel, assert_robust
+
+if TYPE_CHECKING:
+    from pytest_robustness.session import RobustnessSession
+
+
+def test_classes_are_robust(robustness: RobustnessSession, condition: Panel) -> None:
+    """No more classes are sensitive than chance, or the options, allow."""
+    assert_robust(robustness.class_test(condition))
