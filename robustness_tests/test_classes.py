@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pytest_robustness import Panel, assert_robust
-
-if TYPE_CHECKING:
-    from pytest_robustness.session import RobustnessSession
+from pytest_robustness import Panel, RobustnessSession, assert_robust
 
 
 def test_classes_are_robust(robustness: RobustnessSession, condition: Panel) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pytest_robustness import Cell, assert_robust
-
-if TYPE_CHECKING:
-    from pytest_robustness.session import RobustnessSession
+from pytest_robustness import Cell, RobustnessSession, assert_robust
 
 
 def test_model_is_robust(robustness: RobustnessSession, cell: Cell) -> None:

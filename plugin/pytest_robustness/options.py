@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.records import Correction, MaxSensitive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pytest
+
+    from pytest_robustness.records import Correction, MaxSensitive
 
 GROUP = "robustness"
 PREFIX = "--robustness-"
@@ -194,7 +195,7 @@ _SPECS = (
     _Spec(
         "correction",
         "none",
-        _choice(*get_args(Correction)),
+        _choice("none", "bh", "holm"),
         "NAME",
         "correction over the classes, or models, of a transform: none, bh, holm (default: none)",
     ),
@@ -250,10 +251,11 @@ _SWITCHES = (
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare every option, on the command line and for ini files."""
-    group = parser.getgroup(GROUP, "robustness of image classifiers to simple transforms")
+    group = parser.getgroup(GROUP, "robustness of image classifiers (write --option=VALUE)")
     for spec in _SPECS:
         group.addoption(spec.flag, default=None, metavar=spec.metavar, help=spec.help)
-        parser.addini(spec.key, spec.help, type="args" if spec.repeated else "string", default=None)
+        kind: Literal["args", "string"] = "args" if spec.repeated else "string"
+        parser.addini(spec.key, spec.help, type=kind, default=None)
     for spec in _SWITCHES:
         group.addoption(spec.flag, action="store_const", const="true", default=None, help=spec.help)
         parser.addini(spec.key, spec.help, type="bool", default=False)

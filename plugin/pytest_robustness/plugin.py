@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness import hookspec, plan
-from pytest_robustness.assertion import NotRobust
-from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.ledger import Ledger
+from pytest_robustness import hookspec
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.options import PREFIX, add_options, resolve_options
-from pytest_robustness.records import Cell, Condition, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pytest_robustness.records import Progress
+    from pytest_robustness.records import Cell, Panel, Progress
     from pytest_robustness.session import RobustnessSession
     from pytest_robustness.transforms import Registry
 
@@ -68,24 +65,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test over every cell, or every condition, of its marker or of the options."""
     # A project may have fixtures of its own with these names: ours are those that lead to `robustness`.
-    wanted = {"cell", "condition"}.intersection(metafunc.fixturenames)
-    if not wanted or "robustness" not in metafunc.fixturenames:
+    if "robustness" not in metafunc.fixturenames or not {"cell", "condition"}.intersection(metafunc.fixturenames):
         return
+    from pytest_robustness.collection import parametrize
+
     try:
-        panels = _panels(metafunc.config, metafunc.definition)
+        parametrize(metafunc, robustness_session(metafunc.config))
     except RobustnessError as error:
         # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
         metafunc.config.stash[_PROBLEM] = error
-        return
-    several = len(robustness_session(metafunc.config).options.severity) > 1
-    if "cell" in wanted:
-        labels = plan.labels([model for panel in panels for model in panel.models])
-        cells = [Cell(model, panel.condition) for panel in panels for model in panel.models]
-        ids = [plan.cell_id(cell, labels[cell.model], several) for cell in cells]
-        metafunc.parametrize("cell", cells, ids=ids, indirect=True)
-    if "condition" in wanted:
-        ids = [plan.condition_id(panel.condition, several) for panel in panels]
-        metafunc.parametrize("condition", panels, ids=ids, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -97,13 +85,16 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the plan of what the selected tests need, and open the data."""
+    items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
+    if not items:
+        return
+    from pytest_robustness.collection import requests
+
     with _usage_errors():
-        requests = [request for item in session.items for request in _requests(item)]
-        if requests:
-            robustness = robustness_session(session.config)
-            robustness.ledger.plan = plan.Plan.of(requests)
-            if not session.config.option.collectonly:
-                robustness.open_data()
+        robustness = robustness_session(session.config)
+        robustness.expect(request for item in items for request in requests(item, robustness))
+        if not session.config.option.collectonly:
+            robustness.open_data()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -112,7 +103,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show a finding, or an error of ours, as it is, without a traceback."""
     report = yield
-    if call.excinfo is not None and report.failed and isinstance(call.excinfo.value, NotRobust | RobustnessError):
+    if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
+        return report
+    from pytest_robustness.assertion import NotRobust
+
+    if isinstance(call.excinfo.value, NotRobust | RobustnessError):
         report.longrepr = call.excinfo.getrepr(style="value")
         report.longrepr.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
     return report
@@ -135,6 +130,8 @@ def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of xdist did."""
     packed = getattr(node, "workeroutput", {}).get("robustness")
     if packed:
+        from pytest_robustness.ledger import Ledger
+
         robustness_session(node.config).ledger.merge(Ledger.unpack(packed))
 
 
@@ -192,31 +189,6 @@ def _registry(config: pytest.Config) -> Registry:
     registry = builtin()
     config.hook.pytest_robustness_register(registry=registry)
     return registry
-
-
-def _panels(config: pytest.Config, node: pytest.Item | pytest.Collector) -> list[Panel]:
-    """Return what a test runs over: its marker's models and transforms, else those of the options."""
-    session = robustness_session(config)
-    marker = node.get_closest_marker("robustness")
-    wishes = marker.kwargs if marker else {}
-    unknown = set(wishes) - {"models", "transforms"}
-    if unknown or (marker and marker.args):
-        raise OptionError(
-            f"@pytest.mark.robustness takes models=[...] and transforms=[...]; in {node.nodeid} it has more."
-        )
-    models = session.expand_models(wishes["models"]) if wishes.get("models") else session.models
-    names = wishes.get("transforms")
-    conditions: tuple[Condition, ...] = session.expand_conditions(names) if names else session.conditions
-    return [Panel(condition, models) for condition in conditions]
-
-
-def _requests(item: pytest.Item) -> list[Cell | Panel]:
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    found = [value for value in params.values() if isinstance(value, Cell | Panel)]
-    marker = item.get_closest_marker("robustness")
-    if found or marker is None or not marker.kwargs:
-        return found
-    return list(_panels(item.config, item))
 
 
 def _progress(config: pytest.Config) -> Progress:

@@ -16,9 +16,7 @@ from pytest_robustness.store import Store
 from pytest_robustness.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import torch
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.engine.bench import Bench
     from pytest_robustness.engine.jobs import Job
@@ -127,18 +125,24 @@ class RobustnessSession:
         """Return each of ``transforms`` at each severity of the options."""
         return plan.conditions([self._registry.get(name) for name in transforms], self.options.severity)
 
+    def expect(self, requests: Iterable[Cell | Panel]) -> None:
+        """Plan what tests are going to ask for, so that the first of them computes it all in one sweep."""
+        self.ledger.plan = self.ledger.plan.extended(Plan.of(requests).cells)
+
     def open_data(self) -> Bench:
-        """Open the store and the data, once, so that what is wrong with them is said before any test runs.
+        """Open the data and the store, once, so that what is wrong with them is said before any test runs.
 
         Raises
         ------
-        DataError, StoreError
-            When the data cannot be found, listed, or is empty; when the store cannot be used.
+        DataError, StoreError, OptionError
+            When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
         if self._bench is None:
             from pytest_robustness.engine.bench import Bench, select
+            from pytest_robustness.engine.device import resolve_device
 
             options = self.options
+            resolve_device(options.device)
             selection = select(options.data, limit=options.limit, seed=options.seed, download=options.download)
             self._bench = Bench(selection, self._zoo, self._registry, options.seed, options.precision)
             store = self._open_store()
@@ -236,6 +240,7 @@ class RobustnessSession:
 
     def _run(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
         from pytest_robustness.data.loader import default_workers
+        from pytest_robustness.engine.device import resolve_device
         from pytest_robustness.engine.sweep import Settings, Sweep
         from pytest_robustness.executors.local import LocalExecutor
         from pytest_robustness.runtimes.eager import EagerRuntime
@@ -250,7 +255,7 @@ class RobustnessSession:
             executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=self._progress(),
             settings=Settings(
-                device=_device(options.device),
+                device=resolve_device(options.device),
                 precision=options.precision,
                 seed=options.seed,
                 workers=default_workers() if options.workers is None else options.workers,
@@ -282,12 +287,14 @@ class RobustnessSession:
         return self._store
 
     def _provenance(self, bench: Bench) -> dict[str, Any]:
+        from pytest_robustness.engine.device import resolve_device
+
         selection = bench.selection
         return {
             **provenance.environment(),
             "command": provenance.command(),
             "options": provenance.plain(self.options),
-            "device": str(_device(self.options.device)),
+            "device": str(resolve_device(self.options.device)),
             "runtime": "eager",
             "dataset": {
                 "name": selection.source.name,
@@ -325,18 +332,3 @@ def _default_models(spec: str) -> tuple[str, ...]:
             f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
         )
     return (_DEFAULT_MODELS[source],)
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise OptionError(
-            f"--robustness-device {name}: this machine has {torch.cuda.device_count()} CUDA devices. Try cpu."
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise OptionError("--robustness-device mps: not available on this machine. Try cpu.")
-    return device

@@ -68,7 +68,7 @@ def compare(
     OptionError
         If ``test`` is not one of the three.
     ValueError
-        If the groups are not two tables of one shape.
+        If the groups are not of one shape [k, n].
 
     Examples
     --------
@@ -80,9 +80,7 @@ def compare(
         raise OptionError(unknown("test", test, get_args(GroupTest)))
     control, treated = np.asarray(control, dtype=np.float64), np.asarray(treated, dtype=np.float64)
     if control.ndim != 2 or control.shape != treated.shape:
-        raise ValueError(
-            f"control and treated must be tables of one shape [k, n]; got {control.shape}, {treated.shape}"
-        )
+        raise ValueError(f"control and treated must have one shape [k, n]; got {control.shape}, {treated.shape}")
     control, treated = _observed_first(control, treated, test)
     sizes = np.stack([np.count_nonzero(~np.isnan(group), axis=1) for group in (control, treated)], axis=1)
     columns = _undecided(len(sizes))
@@ -100,11 +98,9 @@ def _observed_first(control: _Floats, treated: _Floats, test: GroupTest) -> tupl
     if test != "paired":
         return np.sort(control, axis=1), np.sort(treated, axis=1)
     missing = np.isnan(control) | np.isnan(treated)
+    control, treated = np.where(missing, np.nan, control), np.where(missing, np.nan, treated)
     order = np.argsort(treated - control, axis=1, kind="stable")
-    first, second = (
-        np.take_along_axis(np.where(missing, np.nan, group), order, axis=1) for group in (control, treated)
-    )
-    return first, second
+    return np.take_along_axis(control, order, axis=1), np.take_along_axis(treated, order, axis=1)
 
 
 def _compare_complete(control: _Floats, treated: _Floats, test: GroupTest, alpha: float) -> _Columns:
@@ -181,9 +177,9 @@ def _deviation(control: _Floats, treated: _Floats, test: GroupTest) -> _Floats:
 def _detectable_noncentrality(df: _Floats, alpha: float) -> _Floats:
     """Return the true drop [k], in standard errors, that a two-sided t-test sees as a drop with 80 % power.
 
-    statsmodels' ``solve_power`` answers the same question, but without a warning its answers are wrong for two or three
-    observations at alpha 0.01. scipy's inverse loops for ever where the critical value is in the hundred thousands:
-    there the noise of the mean is nothing beside that of the standard deviation, which has a chi distribution.
+    statsmodels' ``solve_power`` answers the same question, but for few observations and a small alpha its answers are
+    wrong, without a warning (two and 0.01: 10 standard deviations, power 63 %). scipy's inverse loops for ever where
+    the critical value is in the hundred thousands; there the mean's noise is nothing beside that of the deviation.
     """
     distinct, where = np.unique(df, return_inverse=True)
     critical = np.asarray(stats.t.isf(alpha / 2, distinct))
@@ -233,7 +229,7 @@ def mcnemar_by_class(
         If the arrays differ in shape or a label is out of range.
     """
     control, treated = np.asarray(control, dtype=np.bool_), np.asarray(treated, dtype=np.bool_)
-    labels = np.asarray(labels)
+    labels = np.asarray(labels, dtype=np.int64)
     if control.ndim != 1 or not control.shape == treated.shape == labels.shape:
         shapes = f"{control.shape}, {treated.shape}, {labels.shape}"
         raise ValueError(f"control, treated and labels must have one shape [N]; got {shapes}")

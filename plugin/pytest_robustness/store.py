@@ -161,7 +161,7 @@ class Store:
                 raise StoreError(
                     f"{self.path} was written by a newer pytest-robustness (store schema {version}; this one reads "
                     f"schema {SCHEMA_VERSION}). Upgrade pytest-robustness, or name another file with "
-                    f"--robustness-store FILE."
+                    f"--robustness-store=FILE."
                 )
         self._connection.execute("PRAGMA journal_mode = WAL")
         # A power cut may cost the last shards, never the file: they are computed again.
@@ -187,7 +187,7 @@ class Store:
             raise StoreError(_explain(self.path, error)) from error
 
 
-_WAY_OUT = "Name another file with --robustness-store FILE, or move this one away; it was left as it is."
+_WAY_OUT = "Name another file with --robustness-store=FILE, or move this one away; it was left as it is."
 
 
 def _explain(path: Path, error: Exception) -> str:
@@ -195,7 +195,7 @@ def _explain(path: Path, error: Exception) -> str:
     if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
         return (
             f"{path} cannot be written ({text}). Make the folder writable, or name a file elsewhere with "
-            f"--robustness-store FILE."
+            f"--robustness-store=FILE."
         )
     if "full" in text:
         return f"{path}: the disk is full. What was finished is kept; free some space and run again to go on."

@@ -114,7 +114,7 @@ def _model_lines(finding: ModelTest) -> list[str]:
         f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times of 5",
     ]
     if finding.worst:
-        lines += ["", f"  {'class that fell most':<32} {'control':>8} {finding.condition!s:>12} {'points':>7}"]
+        lines += ["", f"  {'class that fell most':<32} {'control':>8} {'treated':>8} {'points':>7}"]
         lines += [
             f"  {_fit(change.name, 32):<32} {change.control:>7.1f}% {change.treated:>7.1f}% "
             f"{points_text(change.treated - change.control):>7}"

@@ -158,4 +158,6 @@ def test_the_error_survives_the_trip_between_processes():
 def test_imagenet_files_are_decoded_as_pil_shows_them():
     paths = sorted(IMAGENET.glob("*/*"), key=lambda path: hashlib.sha256(path.name.encode()).digest())[:100]
     for path in paths:
-        np.testing.assert_array_equal(decode(path.read_bytes(), path.name).permute(1, 2, 0), as_pil_shows(path.read_bytes()))
+        np.testing.assert_array_equal(
+            decode(path.read_bytes(), path.name).permute(1, 2, 0), as_pil_shows(path.read_bytes())
+        )

@@ -34,7 +34,7 @@ def refusal(*arguments: object) -> str:
 
 def test_the_table_is_torchvisions_categories_in_the_order_of_wordnet_ids():
     assert list(imagenet_classes().values()) == CATEGORIES
-    assert WNIDS == sorted(set(WNIDS))
+    assert sorted(set(WNIDS)) == WNIDS
     # Known pairs, from ImageNet's own documentation.
     assert WNIDS[0] == "n01440764"
     assert imagenet_classes()["n03126707"] == "crane"
@@ -126,8 +126,8 @@ def test_without_a_class_list_equal_counts_match_by_position():
 
 def test_a_class_list_that_names_none_of_the_classes_is_an_error_and_not_a_position():
     assert refusal(labels("cat", "dog"), 2, ["tench", "goldfish"], "resnet18") == (
-        "2 of 2 classes of the data have no output of resnet18 to themselves: cat, dog. Name their folders by WordNet id "
-        "or as the model names its classes (it begins with tench; goldfish), or leave them out of the data."
+        "2 of 2 classes of the data have no output of resnet18 to themselves: cat, dog. Name their folders by WordNet "
+        "id or as the model names its classes (it begins with tench; goldfish), or leave them out of the data."
     )
 
 
@@ -136,8 +136,8 @@ def test_classes_without_an_output_are_named_ten_at_most():
     assert refusal(labels("tench", *strangers), 1000, CATEGORIES, "resnet18") == (
         "12 of 13 classes of the data have no output of resnet18 to themselves: stranger 0, stranger 1, stranger 2, "
         "stranger 3, stranger 4, stranger 5, stranger 6, stranger 7, stranger 8, stranger 9, …. Name their folders by "
-        "WordNet id or as the model names its classes (it begins with tench; goldfish; great white shark), or leave them "
-        "out of the data."
+        "WordNet id or as the model names its classes (it begins with tench; goldfish; great white shark), or leave "
+        "them out of the data."
     )
 
 
@@ -157,8 +157,8 @@ def test_two_classes_of_the_same_name_are_not_matched_by_name(classes, listed):
 
 def test_a_class_list_of_another_length_than_the_outputs_is_an_error():
     assert refusal(labels("a"), 1001, CATEGORIES, "resnet18") == (
-        "resnet18 has 1001 outputs, but its class list has 1000 entries. Give the model one class name or WordNet id for "
-        "each output."
+        "resnet18 has 1001 outputs, but its class list has 1000 entries. Give the model one class name or WordNet id "
+        "for each output."
     )
 
 

@@ -124,7 +124,7 @@ def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
         Store(path)
     assert str(caught.value) == (
         f"{path} was written by a newer pytest-robustness (store schema {SCHEMA_VERSION + 1}; this one reads schema "
-        f"{SCHEMA_VERSION}). Upgrade pytest-robustness, or name another file with --robustness-store FILE."
+        f"{SCHEMA_VERSION}). Upgrade pytest-robustness, or name another file with --robustness-store=FILE."
     )
     assert path.read_bytes() == before
 
@@ -132,7 +132,7 @@ def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_a_damaged_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(StoreError, match="is damaged, or is no store .*--robustness-store FILE, or move this one away"):
+    with pytest.raises(StoreError, match="is damaged, or is no store .*--robustness-store=FILE, or move this one away"):
         Store(path)
     assert path.read_bytes() == b"no database at all" * 100
 
@@ -160,7 +160,7 @@ def test_somebody_elses_database_is_refused_and_left_alone(tmp_path: Path) -> No
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match="cannot be written .*--robustness-store FILE"):
+    with pytest.raises(StoreError, match="cannot be written .*--robustness-store=FILE"):
         Store(tmp_path / "file" / "s.sqlite")
 
 

@@ -33,7 +33,7 @@ def to_canvas(image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
     if canvas.resize is None:
         return image
     mode = InterpolationMode(canvas.interpolation)
-    image = tvf.resize(image, [canvas.resize], interpolation=mode, antialias=canvas.antialias)  # type: ignore[attr-defined]
+    image = tvf.resize(image, [canvas.resize], interpolation=mode, antialias=canvas.antialias)
     crop = canvas.resize if canvas.crop is None else canvas.crop
     in_square = _crop_offset(canvas.resize, crop)
     top, left = (_crop_offset(side, crop) - in_square for side in image.shape[-2:])
@@ -45,7 +45,7 @@ def center_crop(images: torch.Tensor, crop: int | None) -> torch.Tensor:
 
     ``None`` returns ``images``; an image smaller than the crop is padded with black, in a copy.
     """
-    return images if crop is None else tvf.center_crop(images, [crop, crop])  # type: ignore[attr-defined]
+    return images if crop is None else tvf.center_crop(images, [crop, crop])
 
 
 def _crop_offset(side: int, crop: int) -> int:

@@ -28,7 +28,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
     root = dataset_root(argument, "cifar10")
     try:
         with warnings.catch_warnings():
-            # The published files are pickles of an old numpy; the user can do nothing about numpy 2.4's complaint.
+            # The published files are pickles of an old numpy; numpy 2.4.0 to 2.4.4 complain, in vain.
             warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
             dataset = CIFAR10(root, train=False, download=download)
     except (RuntimeError, OSError) as error:

@@ -15,7 +15,7 @@ from pytest_robustness.data.processes import answers
 from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,7 +53,7 @@ def batches(
     *,
     batch_size: int,
     workers: int,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Read the images of ``shards`` in order, at most ``batch_size`` at a time and never of two shards at once.
 
     Parameters

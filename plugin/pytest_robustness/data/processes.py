@@ -56,8 +56,8 @@ def answers(reader: Dataset[Answer], requests: Iterator[object], workers: int) -
 
 def _start(reader: Dataset[Answer], requests: Iterator[object], workers: int) -> Any:
     with warnings.catch_warnings():
-        # torch warns where there are more workers than cores; the user's choice stands.
-        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        # torch warns of more workers than cores (the user's choice stands) and of what is raised below.
+        warnings.filterwarnings("ignore", message="This DataLoader will create|Got pickle error")
         loader = DataLoader(
             reader,
             sampler=requests,

@@ -70,7 +70,7 @@ def _value(value: object) -> Iterator[bytes | memoryview]:
     if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized:
         yield f"{value.dtype} {tuple(value.shape)}".encode()
         # One tensor at a time, and on the CPU without a copy: a model may be as large as the memory left.
-        yield memoryview(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
     else:
         buffer = io.BytesIO()
         torch.save(value, buffer)

@@ -110,7 +110,7 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
     except OSError as error:
         raise WeightsError(
             f"{name} could not be downloaded from {weights.url} ({error}). "
-            f"Put the file {name} into a directory DIR and pass --robustness-weights-dir DIR."
+            f"Put the file {name} into a directory DIR and pass --robustness-weights-dir=DIR."
         ) from error
     except Exception as error:
         cached = Path(torch.hub.get_dir()) / "checkpoints" / name

@@ -40,7 +40,7 @@ def write(view: View, folder: Path) -> list[Path]:
     except OSError as error:
         raise RobustnessError(
             f"The report cannot be written to {folder}: {error.strerror}. Name another folder with "
-            f"--robustness-report DIR; nothing has to be computed again."
+            f"--robustness-report=DIR; nothing has to be computed again."
         ) from error
 
 

@@ -16,7 +16,8 @@ from pytest_robustness.view import View, points_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PADDING = 2
+# Between columns: one space of padding and one that the box draws.
+_GAP = 2
 _NARROWEST = 6
 
 
@@ -38,11 +39,11 @@ def render(view: View, width: int, color: bool) -> str:
 
 def _pages(view: View, width: int) -> Iterator[list[Condition]]:
     """Cut the conditions into runs whose columns fit side by side."""
-    room = width - max(len(view.labels[model]) for model in view.models) - _PADDING
+    room = width - max(len(view.labels[model]) for model in view.models) - _GAP
     page: list[Condition] = []
     left = room
     for condition in view.model_conditions:
-        need = max(_NARROWEST, *map(len, _header(view.condition_label(condition)).split("\n"))) + _PADDING
+        need = max(_NARROWEST, *map(len, _header(view.condition_label(condition)).split("\n"))) + _GAP
         if page and need > left:
             yield page
             page, left = [], room
@@ -56,7 +57,7 @@ def _header(label: str) -> str:
 
 
 def _change_table(view: View, conditions: list[Condition]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, _PADDING, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("model", no_wrap=True)
     for condition in conditions:
         table.add_column(_header(view.condition_label(condition)), justify="right", no_wrap=True, vertical="bottom")
@@ -79,19 +80,20 @@ def _change_table(view: View, conditions: list[Condition]) -> Table:
 
 
 def _class_table(view: View) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, _PADDING, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("transform", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    names = {test.condition: view.condition_label(test.condition) for test in view.class_tests}
+    table.add_column("transform", no_wrap=True, min_width=max(map(len, names.values())))
     for name in ("sensitive", "allowed", "classes"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("most sensitive", no_wrap=True, overflow="ellipsis", ratio=1)
     for test in view.class_tests:
         style = "red" if test.verdict.outcome is Outcome.FAIL else ""
         table.add_row(
-            Text(view.condition_label(test.condition)),
+            Text(names[test.condition]),
             Text(str(len(test.sensitive)), style=style),
             str(test.allowed),
             str(len(test.classes)),
-            Text(_most_sensitive(test)),
+            Text(_most_sensitive(test), overflow="ellipsis", no_wrap=True),
         )
     return table
 

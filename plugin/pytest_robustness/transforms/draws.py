@@ -18,7 +18,7 @@ def uniforms(seed: int, name: str, indices: NDArray[np.int64], k: int) -> NDArra
 
     Philox is counter-based: row ``i`` of an endless table is read off by starting at the counter of image ``i``, so
     nothing is cached, and a dataset that grows keeps its numbers. Time and memory grow with ``max(indices) -
-    min(indices)``: a batch of neighbours costs next to nothing, one that spans 1.28 million images 0.1 seconds or so.
+    min(indices)``: a batch of neighbours costs next to nothing, one that spans ImageNet a fraction of a second.
 
     Parameters
     ----------

@@ -79,9 +79,9 @@ def train(name: str, half: Half, epochs: int, seed: int) -> nn.Module:
     batches = len(half.labels) // _BATCH_SIZE
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK_RATE, total_steps=epochs * batches)
     for _ in range(epochs):
-        for batch in torch.randperm(len(half.labels))[: batches * _BATCH_SIZE].split(_BATCH_SIZE):
+        for batch in torch.randperm(len(half.labels))[: batches * _BATCH_SIZE].view(batches, _BATCH_SIZE):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(module(half.images[batch]), half.labels[batch]).backward()
+            torch.autograd.backward(nn.functional.cross_entropy(module(half.images[batch]), half.labels[batch]))
             optimizer.step()
             schedule.step()
     return module.eval()
@@ -91,7 +91,7 @@ def accuracy(module: nn.Module, half: Half) -> float:
     """Return the top-1 accuracy of ``module`` on ``half``, in percent."""
     with torch.inference_mode():
         correct = module(half.images).argmax(dim=1) == half.labels
-    return 100 * correct.double().mean().item()
+    return float(100 * correct.double().mean())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
