@@ -9,7 +9,8 @@
     ├── DataError              a dataset that cannot be found, listed or matched
     │   └── BadImageError      one file that is not a readable image
     ├── TransformError         a transform that breaks its contract (shape, dtype, levels)
-    └── StoreError             a store that is newer, damaged, read-only, or on a full disk
+    ├── StoreError             a store that is newer, damaged, read-only, or on a full disk
+    └── BaselineError          a baseline that is missing, damaged, or not comparable with this run
 
 A *finding* (a model that is not robust) is not an error: see ``pytest_robustness.NotRobust``.
 """
@@ -69,6 +70,10 @@ class TransformError(RobustnessError):
 
 class StoreError(RobustnessError):
     """A store that cannot be used as it is."""
+
+
+class BaselineError(RobustnessError):
+    """A baseline that is missing, damaged, or not comparable with this run."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["RobustnessSession"]()
 _PROBLEM = pytest.StashKey[RobustnessError]()
+_REFUSAL = "robustness-refusal"
 
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
@@ -77,12 +79,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Stop before any test runs where an option or a marker names what does not exist."""
     if _PROBLEM in config.stash:
-        raise pytest.UsageError(str(config.stash[_PROBLEM]))
+        _refuse(config, items, config.stash[_PROBLEM])
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the plan of what the selected tests need, and open the data."""
     items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
@@ -90,11 +93,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     from pytest_robustness.collection import requests
 
-    with _usage_errors():
+    try:
         robustness = robustness_session(session.config)
         robustness.expect(request for item in items for request in requests(item, robustness))
         if not session.config.option.collectonly:
             robustness.open_data()
+    except RobustnessError as error:
+        _refuse(session.config, session.items, error)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -116,6 +121,8 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report; a worker of xdist hands its ledger to the controller instead."""
+    if _PROBLEM in session.config.stash:
+        return
     robustness = session.config.stash.get(_SESSION, None)
     if robustness is None:
         return
@@ -127,8 +134,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of xdist did."""
-    packed = getattr(node, "workeroutput", {}).get("robustness")
+    """Take over what a worker of xdist did, or why it refused to work."""
+    output = getattr(node, "workeroutput", {})
+    if _REFUSAL in output:
+        pytest.exit(output[_REFUSAL], returncode=pytest.ExitCode.USAGE_ERROR)
+    packed = output.get("robustness")
     if packed:
         from pytest_robustness.ledger import Ledger
 
@@ -177,7 +187,10 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
         from pytest_robustness.session import RobustnessSession
 
         config.stash[_SESSION] = RobustnessSession(
-            resolve_options(config), _registry(config), lambda: _progress(config)
+            resolve_options(config),
+            _registry(config),
+            lambda: _progress(config),
+            processes=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
         )
         config.add_cleanup(config.stash[_SESSION].close)
     return config.stash[_SESSION]
@@ -202,6 +215,15 @@ def _progress(config: pytest.Config) -> Progress:
     capture = config.pluginmanager.getplugin("capturemanager")
     around = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
     return BarProgress(around)
+
+
+def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
+    """Stop the run with a usage error; in a worker of xdist that would read as a crash, so the controller does it."""
+    if not hasattr(config, "workeroutput"):
+        raise pytest.UsageError(str(error)) from None
+    config.stash[_PROBLEM] = error
+    config.workeroutput[_REFUSAL] = str(error)
+    items.clear()
 
 
 @contextlib.contextmanager

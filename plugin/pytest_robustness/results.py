@@ -146,7 +146,7 @@ class Results:
         """Test whether one model's answers change on the same images: McNemar's exact test, overall and by class."""
         self.require(*_pair(model, condition))
         control, treated = self._paired_answers(model, condition)
-        result = statistics.mcnemar(control, treated)
+        result = statistics.mcnemar(control, treated, alpha=self._policy.alpha)
         classes = enumerate(self._images_by_class(model, condition))
         return ImageTest(
             model=model,
@@ -172,7 +172,8 @@ class Results:
     def _images_by_class(self, model: str, condition: Condition) -> list[TestResult]:
         readable = self._answer(Cell(model, CONTROL))[0]
         control, treated = self._paired_answers(model, condition)
-        results = statistics.mcnemar_by_class(control, treated, self._labels[readable], len(self.names))
+        labels, classes = self._labels[readable], len(self.names)
+        results = statistics.mcnemar_by_class(control, treated, labels, classes, alpha=self._policy.alpha)
         return statistics.adjust(results, self._policy.correction)
 
     def _compare(self, control: NDArray[np.float64], treated: NDArray[np.float64]) -> list[TestResult]:

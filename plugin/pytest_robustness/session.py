@@ -38,6 +38,8 @@ class RobustnessSession:
         The known transforms.
     progress
         Makes what tells how far a sweep is.
+    processes
+        How many processes like this one share the machine.
 
     Raises
     ------
@@ -45,11 +47,14 @@ class RobustnessSession:
         When a model, a transform, a severity or the data is not known.
     """
 
-    def __init__(self, options: Options, registry: Registry, progress: Callable[[], Progress]) -> None:
+    def __init__(
+        self, options: Options, registry: Registry, progress: Callable[[], Progress], processes: int = 1
+    ) -> None:
         self.options = options
         self.ledger = Ledger()
         self._registry = registry
         self._progress = progress
+        self._processes = processes
         self._zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
         data.check(options.data)
         self.models = self.expand_models(options.models or _default_models(options.data))
@@ -202,8 +207,11 @@ class RobustnessSession:
         results, ledger = self._results(), self.ledger
         models = tuple(dict.fromkeys([*self.models, *(cell.model for cell in ledger.plan.cells)]))
         conditions = tuple(dict.fromkeys([*self.conditions, *(cell.condition for cell in ledger.plan.cells)]))
-        cells = [cell for cell in ledger.tests if isinstance(cell, Cell) and ledger.judged(cell)]
-        panels = [panel for panel in ledger.tests if isinstance(panel, Panel) and ledger.judged(panel)]
+        # In the order of the options, whatever the order in which tests asked.
+        tests = sorted(ledger.tests, key=lambda test: conditions.index(test.condition))
+        cells = [test for test in tests if isinstance(test, Cell) and ledger.judged(test)]
+        cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
+        panels = [test for test in tests if isinstance(test, Panel) and ledger.judged(test)]
         return View(
             models=models,
             labels=plan.labels(models),
@@ -258,7 +266,8 @@ class RobustnessSession:
                 device=resolve_device(options.device),
                 precision=options.precision,
                 seed=options.seed,
-                workers=default_workers() if options.workers is None else options.workers,
+                workers=default_workers() // self._processes if options.workers is None else options.workers,
+                processes=self._processes,
                 on_bad_image=options.on_bad_image,
                 batch_size=options.batch_size,
             ),

@@ -44,7 +44,10 @@ _Visits = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to compute, as opposed to what: of these only ``precision`` and ``seed`` change a result."""
+    """How to compute, as opposed to what: of these only ``precision`` and ``seed`` change a result.
+
+    ``processes`` is how many processes share the machine's cores.
+    """
 
     device: torch.device
     precision: str
@@ -52,6 +55,7 @@ class Settings:
     workers: int
     on_bad_image: Literal["error", "skip"]
     batch_size: int | None = None
+    processes: int = 1
     shard_size: int = SHARD_SIZE
 
 
@@ -102,6 +106,9 @@ class Sweep:
             return
         images = sum(shard.stop - shard.start for shard in missing)
         self._progress.start(images, len(self._jobs))
+        # Processes that each start as many threads as there are cores slow one another down many times over.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, threads // self._settings.processes))
         try:
             while missing:
                 if not self._pass(missing):
@@ -111,6 +118,7 @@ class Sweep:
             for shard in list(self._wanted):
                 self._executor.release(shard)
             self._progress.stop()
+            torch.set_num_threads(threads)
 
     def _open_jobs(self) -> list[Job]:
         return [job for job in self._jobs if job.cell not in self.errors]

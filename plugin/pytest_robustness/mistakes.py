@@ -1,0 +1,92 @@
+"""What a model takes the classes for that fell most under a condition."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+_MOST_CLASSES = 10
+_MOST_MISTAKES = 5
+
+
+class Mistake(NamedTuple):
+    """A wrong answer, by name, and how many images of the class got it in control and under the condition."""
+
+    answer: str
+    control: int
+    treated: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FallenClass:
+    """A class that fell: of its ``n`` images, how many were right, and what the others were taken for.
+
+    ``mistakes`` holds the five commonest wrong answers under the condition, commonest first.
+    """
+
+    index: int
+    name: str
+    n: int
+    right_control: int
+    right_treated: int
+    mistakes: tuple[Mistake, ...]
+
+
+def fallen_classes(
+    labels: NDArray[np.int64],
+    control: NDArray[np.int32],
+    treated: NDArray[np.int32],
+    targets: NDArray[np.int64],
+    names: Sequence[str],
+    answer_name: Callable[[int], str],
+) -> tuple[FallenClass, ...]:
+    """Return the classes whose accuracy fell most, ten at most, worst first; of equal falls the lower index.
+
+    Parameters
+    ----------
+    labels
+        The class of each image: int64 [N].
+    control, treated
+        The model output that each image got, -1 where the image was skipped: int32 [N].
+    targets
+        The output that stands for each class: int64 [C].
+    names
+        Of the classes.
+    answer_name
+        Of an output.
+    """
+    classes = len(names)
+    n = np.bincount(labels[control >= 0], minlength=classes)
+    right_control = np.bincount(labels[control == targets[labels]], minlength=classes)
+    right_treated = np.bincount(labels[treated == targets[labels]], minlength=classes)
+    fall = (right_control - right_treated) / np.maximum(n, 1)
+    worst = [int(c) for c in np.argsort(-fall, kind="stable")[:_MOST_CLASSES] if fall[c] > 0]
+    return tuple(
+        FallenClass(
+            index=c,
+            name=names[c],
+            n=int(n[c]),
+            right_control=int(right_control[c]),
+            right_treated=int(right_treated[c]),
+            mistakes=_mistakes(control[labels == c], treated[labels == c], int(targets[c]), answer_name),
+        )
+        for c in worst
+    )
+
+
+def _mistakes(
+    control: NDArray[np.int32], treated: NDArray[np.int32], target: int, answer_name: Callable[[int], str]
+) -> tuple[Mistake, ...]:
+    answers, counts = np.unique(treated[(treated >= 0) & (treated != target)], return_counts=True)
+    commonest = np.argsort(-counts, kind="stable")[:_MOST_MISTAKES]
+    return tuple(
+        Mistake(answer_name(int(answers[i])), int(np.count_nonzero(control == answers[i])), int(counts[i]))
+        for i in commonest
+    )

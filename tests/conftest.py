@@ -1,0 +1,169 @@
+"""A tiny project that runs pytest with the plugin: images that are told apart at a glance, models that do so."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLASSES = ("down", "up")
+IMAGES_PER_CLASS = 20
+
+# `slope` is turned round by a vertical flip, `colour` is not moved by anything but a change of colour.
+NETS = '''
+import torch
+from pytest_robustness import Model
+
+COUNT = "forwards.txt"
+
+
+class Slope(torch.nn.Module):
+    """Says up where the top is brighter than the bottom."""
+
+    def forward(self, images):
+        with open(COUNT, "a") as file:
+            print(len(images), file=file)
+        top, bottom = images.chunk(2, dim=2)
+        up = 10 * (top - bottom).mean(dim=(1, 2, 3))
+        return torch.stack([-up, up], dim=1)
+
+
+class Colour(torch.nn.Module):
+    """Says up where there is more red than blue."""
+
+    def forward(self, images):
+        up = 10 * (images[:, 0] - images[:, 2]).mean(dim=(1, 2))
+        return torch.stack([-up, up], dim=1)
+
+
+class Guess(torch.nn.Module):
+    """Says down, whatever it sees."""
+
+    def forward(self, images):
+        return torch.tensor([[1.0, 0.0]]).expand(len(images), 2)
+
+
+def slope():
+    return Model(Slope(), classes=["down", "up"])
+
+
+def tilt():
+    return Model(torch.nn.Sequential(Slope()), classes=["down", "up"])
+
+
+def colour():
+    return Model(Colour(), classes=["down", "up"])
+
+
+def guess():
+    return Model(Guess(), classes=["down", "up"])
+'''
+
+_DEFAULTS = {
+    "addopts": "-p no:hypothesispytest -p no:cacheprovider -W error",
+    "robustness_data": "folder:photos",
+    "robustness_models": "python:nets.py:slope python:nets.py:colour",
+    "robustness_transforms": "vflip hflip",
+    "robustness_workers": "0",
+}
+
+
+class Project:
+    """A folder with ``photos/{down,up}/NN.png`` (8x8), ``nets.py`` and a ``pytest.ini`` that names them."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        self.configure()
+        self.write("nets.py", NETS)
+        rng = np.random.default_rng(0)
+        for name in CLASSES:
+            (self.path / "photos" / name).mkdir(parents=True)
+            for number in range(IMAGES_PER_CLASS):
+                pixels = rng.integers(0, 100, (8, 8, 3), dtype=np.uint8)
+                pixels[:4] += 100 if name == "up" else 0
+                pixels[4:] += 0 if name == "up" else 100
+                pixels[..., 0 if name == "up" else 2] += 50
+                Image.fromarray(pixels).save(self.image(name, number))
+
+    def image(self, name: str, number: int) -> Path:
+        """Return the path of an image."""
+        return self.path / "photos" / name / f"{number:02}.png"
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the project."""
+        path = self.path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def configure(self, **keys: str | None) -> None:
+        """Write ``pytest.ini`` with ``keys`` in place of the defaults; ``None`` leaves one out."""
+        values = {key: value for key, value in (_DEFAULTS | keys).items() if value is not None}
+        self.write("pytest.ini", "\n".join(["[pytest]", *(f"{key} = {value}" for key, value in values.items())]))
+
+    def judge(self, *arguments: str) -> pytest.RunResult:
+        """Run the bundled suite in this process, which is quick."""
+        return self.run("--pyargs", "robustness_tests", *arguments)
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process."""
+        return self.pytester.runpytest_inprocess(*arguments)
+
+    def judge_apart(self, *arguments: str) -> pytest.RunResult:
+        """Run the bundled suite in a process of its own, as users do."""
+        return self.pytester.runpytest_subprocess("--pyargs", "robustness_tests", *arguments)
+
+    @property
+    def forwards(self) -> int:
+        """How many images `Slope` has seen so far, the first one that its outputs are counted on included."""
+        path = self.path / "forwards.txt"
+        return sum(map(int, path.read_text().split())) if path.exists() else 0
+
+    def results(self, folder: str = "reports/latest") -> dict[str, Any]:
+        """Return ``results.json``."""
+        content: dict[str, Any] = json.loads((self.path / folder / "results.json").read_text(encoding="utf-8"))
+        return content
+
+    def table(self, name: str, folder: str = "reports/latest") -> pd.DataFrame:
+        """Return ``accuracy.csv`` or ``tests.csv``."""
+        return pd.read_csv(self.path / folder / name)
+
+    def stored(self, path: str = ".robustness/store.sqlite") -> dict[tuple[str, str, int | None], list[tuple[int, int]]]:
+        """Return the shards in the store by model, transform and severity."""
+        with sqlite3.connect(self.path / path) as connection:
+            rows = connection.execute("SELECT description, start, stop FROM cell LEFT JOIN shard USING (key)").fetchall()
+        connection.close()
+        found: dict[tuple[str, str, int | None], list[tuple[int, int]]] = {}
+        for text, start, stop in rows:
+            cell = json.loads(text)
+            shards = found.setdefault((cell["model"].rpartition(":")[2], cell["transform"], cell["severity"]), [])
+            shards += [] if start is None else [(start, stop)]
+        return found
+
+
+@pytest.fixture(scope="session")
+def everything_imported() -> None:
+    """Import all that a run imports: pytester forgets it after each run, and torch cannot be imported twice."""
+    import pytest_robustness
+    import sklearn.datasets  # noqa: F401
+
+    for module in pkgutil.walk_packages(pytest_robustness.__path__, "pytest_robustness."):
+        importlib.import_module(module.name)
+    Image.init()
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, everything_imported: None, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The tiny project, in a folder of its own, with one thread for each process."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return Project(pytester)
