@@ -286,7 +286,7 @@ class Executor(Protocol):
     """Who computes the missing shards: this process, its siblings, or a cluster."""
 
     def claim(self, shards: Sequence[Shard]) -> Iterator[Shard]:
-        """Yield those of ``shards`` that nobody else is computing, as they are asked for; never wait."""
+        """Yield those of ``shards`` that nobody else is computing, each held until its release; never wait."""
 
     def release(self, shard: Shard) -> None:
         """``shard`` is committed, or given up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
@@ -25,20 +26,22 @@ class BarProgress:
 
     def __init__(self, around: AbstractContextManager[object]) -> None:
         self._around = around
+        self._clock = _Clock()
+
+    def start(self, images: int, cells: int) -> None:
+        """Show the bar."""
+        self._around.__enter__()
+        # Made here, because a console looks at the terminal when it is made.
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("images, {task.fields[rate]}"),
             TimeRemainingColumn(),
+            console=Console(),
             transient=True,
         )
         self._clock = _Clock()
-
-    def start(self, images: int, cells: int) -> None:
-        """Show the bar."""
-        self._clock = _Clock()
-        self._around.__enter__()
         self._bar.start()
         self._task = self._bar.add_task(f"sweep of {cells} cells", total=images, rate="")
 
