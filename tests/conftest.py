@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import pkgutil
 import sqlite3
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    _CellName = tuple[str, str, int | None]
 
 CLASSES = ("down", "up")
 IMAGES_PER_CLASS = 20
@@ -101,9 +105,9 @@ class Project:
         return self.path / "photos" / name / f"{number:02}.png"
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file of the project."""
+        """Write a file of the project, without the indent that its lines have in common."""
         path = self.path / name
-        path.write_text(text, encoding="utf-8")
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
 
     def configure(self, **keys: str | None) -> None:
@@ -138,12 +142,12 @@ class Project:
         """Return ``accuracy.csv`` or ``tests.csv``."""
         return pd.read_csv(self.path / folder / name)
 
-    def stored(self, path: str = ".robustness/store.sqlite") -> dict[tuple[str, str, int | None], list[tuple[int, int]]]:
+    def stored(self, path: str = ".robustness/store.sqlite") -> dict[_CellName, list[tuple[int, int]]]:
         """Return the shards in the store by model, transform and severity."""
-        with sqlite3.connect(self.path / path) as connection:
-            rows = connection.execute("SELECT description, start, stop FROM cell LEFT JOIN shard USING (key)").fetchall()
-        connection.close()
-        found: dict[tuple[str, str, int | None], list[tuple[int, int]]] = {}
+        sql = "SELECT description, start, stop FROM cell LEFT JOIN shard USING (key)"
+        with contextlib.closing(sqlite3.connect(self.path / path)) as connection:
+            rows = connection.execute(sql).fetchall()
+        found: dict[_CellName, list[tuple[int, int]]] = {}
         for text, start, stop in rows:
             cell = json.loads(text)
             shards = found.setdefault((cell["model"].rpartition(":")[2], cell["transform"], cell["severity"]), [])
@@ -154,8 +158,9 @@ class Project:
 @pytest.fixture(scope="session")
 def everything_imported() -> None:
     """Import all that a run imports: pytester forgets it after each run, and torch cannot be imported twice."""
-    import pytest_robustness
     import sklearn.datasets  # noqa: F401
+
+    import pytest_robustness
 
     for module in pkgutil.walk_packages(pytest_robustness.__path__, "pytest_robustness."):
         importlib.import_module(module.name)

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_robustness import plan
 from pytest_robustness.errors import OptionError
-from pytest_robustness.records import Cell, Panel
+from pytest_robustness.records import CONTROL, Cell, Panel
 
 if TYPE_CHECKING:
     from pytest_robustness.session import RobustnessSession
@@ -26,14 +26,20 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
     """
     panels = _panels(metafunc.definition, session)
     several = len(session.options.severity) > 1
-    if "cell" in metafunc.fixturenames:
+    if "_robustness_cell" in metafunc.fixturenames:
         labels = plan.labels([model for panel in panels for model in panel.models])
         cells = [Cell(model, panel.condition) for panel in panels for model in panel.models]
         ids = [plan.cell_id(cell, labels[cell.model], several) for cell in cells]
-        metafunc.parametrize("cell", cells, ids=ids, indirect=True)
-    if "condition" in metafunc.fixturenames:
+        metafunc.parametrize("_robustness_cell", cells, ids=ids, indirect=True)
+    if "_robustness_gate_cell" in metafunc.fixturenames:
+        labels = plan.labels([model for panel in panels for model in panel.models])
+        judged = [Panel(CONTROL, panels[0].models), *panels]
+        cells = [Cell(model, panel.condition) for panel in judged for model in panel.models]
+        ids = [plan.cell_id(cell, labels[cell.model], several) for cell in cells]
+        metafunc.parametrize("_robustness_gate_cell", cells, ids=ids, indirect=True)
+    if "_robustness_condition" in metafunc.fixturenames:
         ids = [plan.condition_id(panel.condition, several) for panel in panels]
-        metafunc.parametrize("condition", panels, ids=ids, indirect=True)
+        metafunc.parametrize("_robustness_condition", panels, ids=ids, indirect=True)
 
 
 def requests(item: pytest.Item, session: RobustnessSession) -> list[Cell | Panel]:

@@ -1,4 +1,4 @@
-"""From the answers of two models on the same images to what the gate says: the tests, their correction, the verdicts."""
+"""From two models' answers on the same images to what the gate says: the tests, their correction, the verdicts."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ def compare_models(
     chosen = np.ones(len(labels), np.bool_) if images is None else images
     conditions = [CONTROL, *(condition for condition in candidate if condition != CONTROL)]
     answers = {c: (baseline[c][chosen], candidate[c][chosen]) for c in conditions}
-    level = policy.level(len(conditions))
-    overall = [statistics.mcnemar(*answers[c], alpha=level) for c in conditions]
-    by_class = [statistics.mcnemar_by_class(*answers[c], labels[chosen], len(classes)) for c in conditions]
+    overall = [statistics.mcnemar(*answers[c], alpha=policy.alpha) for c in conditions]
+    by_class = [
+        statistics.mcnemar_by_class(*answers[c], labels[chosen], len(classes), alpha=policy.alpha) for c in conditions
+    ]
     adjusted = statistics.adjust([result for results in by_class for result in results], "bh")
     changes = tuple(
         _condition(c, answers, result, _fallen(adjusted[i * len(classes) :][: len(classes)], classes, policy), policy)

@@ -1,8 +1,8 @@
 """Equivalence: whether a model is shown to be as accurate under a condition as in control, within a margin.
 
-A t-test that does not reject says nothing of the kind: with few observations it hardly ever rejects. Two one-sided tests
-(TOST; Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657) turn the question round. ``docs/statistics.md`` says when to
-use which.
+A t-test that does not reject says nothing of the kind: with few observations it hardly ever rejects. Two one-sided
+tests (TOST; Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657) turn the question round. ``docs/statistics.md`` says
+when to use which.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Equivalence:
     """Whether a difference lies within ``margin`` points of zero.
 
     ``p_value`` is that of the two one-sided tests: the larger of the two. ``ci_low`` and ``ci_high`` bound the interval
-    of level 1 - 2 alpha, which lies within the margin exactly where ``p_value`` is below alpha. NaN stands for what cannot
-    be told from fewer than two observations.
+    of level 1 - 2 alpha, which lies within the margin exactly where ``p_value`` is below alpha. NaN stands for what
+    cannot be told from fewer than two observations.
     """
 
     margin: float
@@ -40,15 +40,15 @@ class Equivalence:
 def equivalence(result: TestResult, margin: float, *, alpha: float = 0.05) -> Equivalence:
     """Test whether a model's mean accuracy over the classes stays within ``margin`` points of control's.
 
-    PASS: shown to be within the margin. FAIL: shown to be outside, the interval lies wholly beyond it. INCONCLUSIVE: all
-    else. Each of the two is claimed wrongly at most with chance alpha.
+    PASS: shown to be within the margin. FAIL: shown to be outside, the interval lies wholly beyond it. INCONCLUSIVE:
+    all else. Each of the two is claimed wrongly at most with chance alpha.
 
     Parameters
     ----------
     result
-        The t-test (independent, welch or paired) of control against the condition, as `statistics.compare` gives it. Its
-        policy for degenerate data holds here too: without spread the difference is certain, and p is 0 or 1; fewer than
-        two observations in a group are INCONCLUSIVE.
+        The t-test (independent, welch or paired) of control against the condition, as `statistics.compare` gives it.
+        Its policy for degenerate data holds here too: without spread the difference is certain, and p is 0 or 1; fewer
+        than two observations in a group are INCONCLUSIVE.
     margin
         In points, above 0.
     alpha

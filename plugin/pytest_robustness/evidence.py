@@ -1,4 +1,4 @@
-"""What a report shows beside the tests: mistaken classes, images with every model's answers, average changes."""
+"""What a report shows beside the tests: images with every model's answers, and what fallen classes are mistaken for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_robustness.mistakes import FallenClass, fallen_classes
 from pytest_robustness.records import CONTROL, Cell, ClassFinding, ClassTest, Condition, Counts, TestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _Answers(NamedTuple):
-    """One cell's predicted outputs (int32 [N], -1 where skipped) and the output that stands for each class."""
+    """A cell's predicted outputs (int32 [N], -1 where skipped) and the output that stands for each class (int64 [C])."""
 
     predicted: NDArray[np.int32]
     targets: NDArray[np.int64]
@@ -39,7 +39,7 @@ class Evidence:
     ledger
         Which cells are finished.
     names
-        What the classes are called in reports.
+        What reports call the classes.
     """
 
     def __init__(self, store: Store, ledger: Ledger, names: Sequence[str]) -> None:
@@ -50,39 +50,98 @@ class Evidence:
 
     def fallen(self) -> dict[Cell, tuple[FallenClass, ...]]:
         """Return, for each finished cell, the classes that fell most and what they were mistaken for."""
-        return {
-            Cell(model, condition): self._fallen(model, condition)
-            for model, condition in self._ledger.keys_by_model()
-            if condition != CONTROL and self._ledger.finished(Cell(model, CONTROL), Cell(model, condition))
-        }
+        found: dict[Cell, tuple[FallenClass, ...]] = {}
+        finished = [cell for cell in self._ledger.keys if self._ledger.finished(cell, Cell(cell.model, CONTROL))]
+        for model in dict.fromkeys(cell.model for cell in finished):
+            control, targets = self._answers(Cell(model, CONTROL))
+            naming = answer_naming(targets, self._classes, self._names)
+            for cell in finished:
+                if cell.model == model and cell.condition != CONTROL:
+                    treated = self._answers(cell).predicted
+                    found[cell] = fallen_classes(self._labels, control, treated, targets, self._names, naming)
+        return found
 
     def exhibits(self, tests: Iterable[ClassTest]) -> tuple[Exhibit, ...]:
         """Return the images to show, without thumbnails; the choice depends on the results alone."""
-        return tuple(
-            self._exhibit(test, finding, sensitive)
-            for test in shown_tests(tests)
-            for finding, sensitive in shown_classes(test)
-        )
+        found = []
+        control: dict[str, _Answers] = {}
+        for test in shown_tests(tests):
+            control |= {model: self._answers(Cell(model, CONTROL)) for model in test.models if model not in control}
+            treated = {model: self._answers(Cell(model, test.condition)) for model in test.models}
+            found += [
+                self._exhibit(test.condition, finding, sensitive, control, treated)
+                for finding, sensitive in shown_classes(test)
+            ]
+        return tuple(found)
 
-    def _exhibit(self, test: ClassTest, finding: ClassFinding, sensitive: bool) -> Exhibit:
-        control = [self._answers(Cell(model, CONTROL)) for model in test.models]
-        treated = [self._answers(Cell(model, test.condition)) for model in test.models]
-        members = np.flatnonzero((self._labels == finding.index) & (control[0].predicted >= 0))
-        right_control, right_treated = (
-            [answers.predicted[members] == answers.targets[finding.index] for answers in group]
-            for group in (control, treated)
-        )
-        image = typical(right_control, right_treated)
-        answers = tuple(
-            Answer(
-                model,
-                _answer_name(int(before.predicted[members[image]]), before.targets, self._names, self._classes),
-                _answer_name(int(after.predicted[members[image]]), after.targets, self._names, self._classes),
-                bool(was_right[image]),
-                bool(is_right[image]),
-            )
-            for model, before, after, was_right, is_right in zip(
-                test.models, control, treated, right_control, right_treated, strict=True
-            )
-        )
-        return Exhibit(test.condition, finding, sensitive, int(members[image]), answers)
+    def _exhibit(
+        self,
+        condition: Condition,
+        finding: ClassFinding,
+        sensitive: bool,
+        control: Mapping[str, _Answers],
+        treated: Mapping[str, _Answers],
+    ) -> Exhibit:
+        readable = next(iter(treated.values())).predicted >= 0
+        members = np.flatnonzero((self._labels == finding.index) & readable)
+
+        def right(answers: _Answers) -> NDArray[np.bool_]:
+            return answers.predicted[members] == answers.targets[finding.index]
+
+        position = int(members[typical([right(control[m]) for m in treated], [right(treated[m]) for m in treated])])
+        answers = []
+        for model, after in treated.items():
+            naming = answer_naming(after.targets, self._classes, self._names)
+            outputs = int(control[model].predicted[position]), int(after.predicted[position])
+            target = int(after.targets[finding.index])
+            answers.append(Answer(model, *map(naming, outputs), *(output == target for output in outputs)))
+        return Exhibit(condition, finding, sensitive, position, tuple(answers))
+
+    def _answers(self, cell: Cell) -> _Answers:
+        key = self._ledger.keys[cell]
+        predictions = self._store.get(key, len(self._labels))
+        if predictions is None:
+            raise KeyError(cell)
+        return _Answers(predictions.predicted, np.array(self._store.description(key)["outputs"], np.int64))
+
+
+def answer_naming(
+    targets: NDArray[np.int64], classes: Sequence[ClassLabel], names: Sequence[str]
+) -> Callable[[int], str]:
+    """Return what gives a model's outputs a name: that of the class of the data, else ImageNet's, else a number.
+
+    Parameters
+    ----------
+    targets
+        The output that stands for each class: int64 [C].
+    classes, names
+        The classes of the data, and what reports call them.
+    """
+    imagenet = imagenet_classes()
+    known: dict[int, str] = {}
+    offsets = {int(t) - [*imagenet].index(c.key) for t, c in zip(targets, classes, strict=True) if c.key in imagenet}
+    if len(offsets) == 1 and all(label.key in imagenet for label in classes):
+        # Every class sits where ImageNet's order has it, perhaps behind a background class: so do those not in the data.
+        known = dict(enumerate(imagenet.values(), start=offsets.pop()))
+    known |= dict(zip(targets.tolist(), names, strict=True))
+    return lambda output: known.get(output, f"output {output}")
+
+
+def average_changes(counts: Mapping[Cell, Counts]) -> dict[Condition, TestResult]:
+    """Return, for each condition, the change of top-1 accuracy averaged over its models: the models are the sample.
+
+    The test is the paired one, whose interval is that of the mean change.
+    """
+    models: dict[Condition, list[str]] = {}
+    for cell in counts:
+        if cell.condition != CONTROL and Cell(cell.model, CONTROL) in counts:
+            models.setdefault(cell.condition, []).append(cell.model)
+
+    def top1(names: Sequence[str], condition: Condition) -> list[float]:
+        found = [counts[Cell(name, condition)] for name in names]
+        return [100 * int(count.correct.sum()) / max(1, int(count.n.sum())) for count in found]
+
+    return {
+        condition: statistics.compare([top1(names, CONTROL)], [top1(names, condition)], test="paired")[0]
+        for condition, names in models.items()
+    }

@@ -1,9 +1,10 @@
 """The gate: whether a candidate got less robust than the baseline, condition by condition.
 
-Both models answered the same images. A condition fails when the candidate's accuracy fell by more than the tolerance and
-the fall is significant after correction over the conditions. It passes when a larger fall can be excluded, or when the
-test was sharp enough to see one. In between the images were too few to tell: that is no pass. ``docs/statistics.md``
-explains the rule, and ``benchmarks/gate.py`` measures how often it errs. Differences are ``candidate - baseline``.
+Both models answered the same images. A condition fails when the candidate's accuracy fell by more than the tolerance
+and the fall is significant after correction over the conditions. It passes when such a fall can be excluded, or when
+the test was sharp enough to see one. In between the images were too few to tell: that is no pass.
+``docs/statistics.md`` explains the rule, and ``benchmarks/gate.py`` measures how often it errs. Differences are
+``candidate - baseline``.
 """
 
 from __future__ import annotations
@@ -58,10 +59,6 @@ class GatePolicy:
                 "no number of images could rule out every drop."
             )
 
-    def level(self, conditions: int) -> float:
-        """Return the level at which a condition is significant even where it is the only one that changed."""
-        return self.alpha if self.correction == "none" else self.alpha / conditions
-
 
 @dataclasses.dataclass(frozen=True)
 class Change:
@@ -70,7 +67,8 @@ class Change:
     ``baseline`` and ``candidate`` are accuracies in percent; ``difference`` is in points, with its 95 % interval
     (Bonett and Price). ``lost`` counts the images that only the baseline gets right, ``gained`` those that only the
     candidate does; the p-value is that of McNemar's exact test. ``detectable_drop`` is the smallest drop, in points,
-    that this test would see with 80 % power when as many images differ as did. NaN stands for what cannot be told.
+    that this test alone, uncorrected, would see with 80 % power when as many images differ as did. NaN stands for what
+    cannot be told.
     """
 
     n: int
@@ -134,8 +132,8 @@ class ClassFall:
 class ConditionChange:
     """What the gate says of one condition.
 
-    ``beyond_control`` is the change less that of control (`beyond_control`), ``None`` for control itself: it tells a model
-    that is weaker everywhere from one that bends more. ``fallen`` lists classes, worst first; they do not decide.
+    ``beyond_control`` is the change less that of control (`beyond_control`), ``None`` for control itself: it tells a
+    model that is weaker everywhere from one that bends more. ``fallen`` lists classes, worst first; they do not decide.
     """
 
     condition: Condition
@@ -162,14 +160,18 @@ def judge(change: Change, policy: GatePolicy) -> Verdict:
 
     1. FAIL: accuracy fell by more than the tolerance, and significantly.
     2. PASS: it rose significantly; or both models are right on the same images; or the interval excludes a drop beyond
-       the tolerance; or the drop is within the tolerance and a drop of the tolerance would have been significant with
+       the tolerance; or the drop is within the tolerance and the images were enough to see one of the tolerance with
        80 % power (``detectable_drop``).
     3. INCONCLUSIVE: the rest. A drop beyond the tolerance that chance explains is therefore never a pass.
+
+    The correction guards against a false FAIL among many conditions. A PASS speaks for its own condition, so the power
+    is that of its own test: with as few images as allow a PASS, a true drop of 1.3 times the tolerance passes 20 % of
+    the time, one of twice the tolerance 0.3 %.
 
     Parameters
     ----------
     change
-        Over all images, its p corrected over the conditions, its ``detectable_drop`` at `GatePolicy.level`.
+        Over all images, its p corrected over the conditions, its ``detectable_drop`` at the policy's alpha.
     policy
         The tolerance and the level.
     """
@@ -221,9 +223,9 @@ def beyond_control(
 ) -> Estimate:
     """Return the difference in differences: how much more accuracy changed under a condition than in control.
 
-    Each image gives ``(candidate - baseline) - (candidate_control - baseline_control)``, one of -2 to 2; the estimate is
-    their mean. The interval is the normal approximation for a mean, good from some hundred images on; it has no width
-    where all images give the same.
+    Each image gives ``(candidate - baseline) - (candidate_control - baseline_control)``, one of -2 to 2; the estimate
+    is their mean. The interval is the normal approximation for a mean, good from some hundred images on; it has no
+    width where all images give the same.
 
     Parameters
     ----------

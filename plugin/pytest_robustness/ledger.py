@@ -14,7 +14,7 @@ class Ledger:
     """What one process, or several together, did.
 
     Together with the store it is all that a report needs: ``keys`` finds a cell's predictions there, ``dataset`` the
-    labels. ``tests`` keeps the order in which tests asked.
+    labels. ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline.
     """
 
     dataset: str = ""
@@ -22,6 +22,7 @@ class Ledger:
     keys: dict[Cell, str] = dataclasses.field(default_factory=dict)
     errors: dict[Cell, str] = dataclasses.field(default_factory=dict)
     tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
+    gated: dict[Cell, None] = dataclasses.field(default_factory=dict)
     skipped: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -41,6 +42,7 @@ class Ledger:
         self.keys.update(other.keys)
         self.errors.update(other.errors)
         self.tests.update(other.tests)
+        self.gated.update(other.gated)
         self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
         self.provenance = {**other.provenance, **self.provenance}
 
@@ -52,6 +54,7 @@ class Ledger:
             "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
             "errors": [[_pack(cell), text] for cell, text in self.errors.items()],
             "tests": [_pack(test) for test in self.tests],
+            "gated": [_pack(cell) for cell in self.gated],
             "skipped": self.skipped,
             "provenance": self.provenance,
         }
@@ -65,6 +68,7 @@ class Ledger:
             keys={_cell(row): key for row, key in packed["keys"]},
             errors={_cell(row): text for row, text in packed["errors"]},
             tests={_request(row): None for row in packed["tests"]},
+            gated={_cell(row): None for row in packed["gated"]},
             skipped=packed["skipped"],
             provenance=packed["provenance"],
         )

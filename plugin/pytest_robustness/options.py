@@ -10,21 +10,26 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import pytest
+
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import pytest
 
     from pytest_robustness.records import Correction, MaxSensitive
 
 GROUP = "robustness"
 PREFIX = "--robustness-"
 
+_BESIDE = "auto"
+_GATE_RULES = ("maxFailures", "minTestsCount", "successRate")
+
 Precision = Literal["fp32", "bf16", "fp16"]
 OnBadImage = Literal["error", "skip"]
 TTest = Literal["independent", "welch", "paired"]
+Inconclusive = Literal["pass", "fail", "skip"]
+Expect = Literal["robust", "baseline"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +47,24 @@ class Options:
     limit: int | None
     seed: int
     on_bad_image: OnBadImage
+    equivalence: float | None
+    baseline: Path | None
+    baseline_model: str | None
+    candidate: str | None
+    tolerance: float
+    gate_correction: Correction
+    inconclusive: Inconclusive | None
+    expect: Expect
+    update_baseline: bool
     batch_size: int | None
     device: str
     precision: Precision
     workers: int | None
     store: Path
     report: Path
+    allure_report: Path | None
+    allure_history: Path
+    allure_gate: tuple[tuple[str, float], ...] | None
     weights_dir: Path | None
     trust_pickle: bool
     download: bool
@@ -64,6 +81,8 @@ class _Spec:
     metavar: str
     help: str
     repeated: bool = False
+    alone: str | None = None
+    """The value of an option that is named without one; ``None``: it needs a value."""
 
     @property
     def flag(self) -> str:
@@ -102,6 +121,16 @@ def _alpha(text: str) -> float:
         value = -1.0
     if not 0 < value < 1:
         raise ValueError("a number above 0 and below 1, such as 0.05")
+    return value
+
+
+def _points(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 100:
+        raise ValueError("points of accuracy above 0, up to 100, such as 1.5")
     return value
 
 
@@ -153,6 +182,17 @@ def _path(text: str) -> Path:
     return Path(text).expanduser()
 
 
+def _gate(text: str) -> tuple[tuple[str, float], ...]:
+    """Read rules of Allure's quality gate: ``maxFailures=3,successRate=0.9``."""
+    rules = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\w+)\s*=\s*(\d+(?:\.\d+)?)\s*", part)
+        if match is None or match[1] not in _GATE_RULES:
+            raise ValueError("maxFailures=N, minTestsCount=N and successRate=F (0 to 1), separated by commas")
+        rules[match[1]] = float(match[2])
+    return tuple(rules.items())
+
+
 def _flag(text: str) -> bool:
     return {"true": True, "false": False}[_choice("true", "false")(text.lower())]
 
@@ -180,7 +220,8 @@ _SPECS = (
         None,
         _names,
         "NAMES",
-        "transforms, separated by commas; chain with +, as in equalize+vflip (default: the nine of the article)",
+        "transforms, separated by commas; chain with +, as in equalize+vflip "
+        "(default: the nine of the article, and your own)",
         repeated=True,
     ),
     _Spec("severity", "3", _severities, "LEVELS", "severity levels: 3, 1-5, or 1,3,5 (default: 3)"),
@@ -206,6 +247,60 @@ _SPECS = (
         "N",
         "sensitive classes that a class test allows: chance (as many as the null hypothesis alone would give in 95 of "
         "100 runs), a count, or a fraction (default: chance)",
+    ),
+    _Spec(
+        "equivalence",
+        None,
+        _points,
+        "POINTS",
+        "let a model test pass only where the model is shown to stay within this many points (two one-sided tests), "
+        "fail where it is shown not to, and be inconclusive between",
+    ),
+    _Spec(
+        "baseline",
+        None,
+        _path,
+        "FILE",
+        "compare with this baseline: a model fails where it is less robust than there (with "
+        "--robustness-update-baseline: where to write it; default: robustness-baseline.json)",
+    ),
+    _Spec(
+        "baseline-model",
+        None,
+        str,
+        "NAME",
+        "the baseline's model to compare a candidate with (default: the one of the same name, or the only one)",
+    ),
+    _Spec("candidate", None, str, "NAME", "judge this model alone, against the baseline"),
+    _Spec(
+        "tolerance",
+        "1.0",
+        _points,
+        "POINTS",
+        "the drop against the baseline that is accepted, in points (default: 1.0)",
+    ),
+    _Spec(
+        "gate-correction",
+        "holm",
+        _choice("none", "bh", "holm"),
+        "NAME",
+        "correction over the conditions of the comparison with the baseline: none, bh, holm (default: holm)",
+    ),
+    _Spec(
+        "inconclusive",
+        None,
+        _choice(*get_args(Inconclusive)),
+        "OUTCOME",
+        "what a comparison with the baseline is where the images are too few to tell: pass, fail, skip (default: fail "
+        "in CI, where the variable CI is set; else skip)",
+    ),
+    _Spec(
+        "expect",
+        "robust",
+        _choice(*get_args(Expect)),
+        "WHAT",
+        "what tests expect of a model: robust; or baseline, where a known finding passes until it gets worse "
+        "(default: robust)",
     ),
     _Spec("limit", "all", _whole(1, "all"), "N", "images per class, drawn with the seed (default: all)"),
     _Spec("seed", "0", _whole(0), "N", "seed of every random draw (default: 0)"),
@@ -234,10 +329,41 @@ _SPECS = (
         "where finished results are kept (default: .robustness/store.sqlite)",
     ),
     _Spec("report", "reports/latest", _path, "DIR", "where the report goes (default: reports/latest)"),
+    _Spec(
+        "allure-report",
+        None,
+        _path,
+        "DIR",
+        "build the Allure 3 report of the run into DIR (default: allure, in the report's folder); needs Node 22, "
+        "which pip install 'pytest-robustness[allure]' brings along",
+        alone=_BESIDE,
+    ),
+    _Spec(
+        "allure-history",
+        ".robustness/allure-history.jsonl",
+        _path,
+        "FILE",
+        "where the Allure report keeps the results of past runs (default: .robustness/allure-history.jsonl)",
+    ),
+    _Spec(
+        "allure-gate",
+        None,
+        _gate,
+        "RULES",
+        "quality gate of the Allure report, such as maxFailures=3,successRate=0.9; a broken rule fails the run "
+        "(default: none)",
+    ),
     _Spec("weights-dir", None, _path, "DIR", "read torchvision's weight files from here instead of downloading them"),
 )
 
 _SWITCHES = (
+    _Spec(
+        "update-baseline",
+        "false",
+        _flag,
+        "",
+        "write the results of this run as the baseline: robustness-baseline.json, and the answers beside it",
+    ),
     _Spec(
         "trust-pickle",
         "false",
@@ -253,7 +379,8 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare every option, on the command line and for ini files."""
     group = parser.getgroup(GROUP, "robustness of image classifiers (write --option=VALUE)")
     for spec in _SPECS:
-        group.addoption(spec.flag, default=None, metavar=spec.metavar, help=spec.help)
+        optional = {} if spec.alone is None else {"nargs": "?", "const": spec.alone}
+        group.addoption(spec.flag, default=None, metavar=spec.metavar, help=spec.help, **optional)
         kind: Literal["args", "string"] = "args" if spec.repeated else "string"
         parser.addini(spec.key, spec.help, type=kind, default=None)
     for spec in _SWITCHES:
@@ -276,18 +403,21 @@ def resolve_options(config: pytest.Config) -> Options:
         On a value that is not valid; the text names the option, the value and the valid ones.
     """
     values = {spec.field: _resolve(config, spec) for spec in (*_SPECS, *_SWITCHES)}
-    for field in ("store", "report", "weights_dir"):
+    for field in ("store", "report", "allure_report", "allure_history", "baseline", "weights_dir"):
         path = values[field]
         # A path on the command line is meant from where one stands, a configured one from the project's root.
         typed = config.getoption(PREFIX + field.replace("_", "-")) is not None
         base = config.invocation_params.dir if typed else config.rootpath
-        values[field] = None if path is None else base / path
+        beside = field == "allure_report" and path == Path(_BESIDE)
+        values[field] = values["report"] / "allure" if beside else None if path is None else base / path
+    if values["update_baseline"] and values["baseline"] is None:
+        values["baseline"] = config.rootpath / "robustness-baseline.json"
     return Options(**values, list=bool(config.getoption(PREFIX + "list")))
 
 
 def _resolve(config: pytest.Config, spec: _Spec) -> Any:
     typed = config.getoption(spec.flag)
-    configured = _text(config.getini(spec.key))
+    configured = _configured(config, spec)
     text = typed if typed is not None else configured if configured is not None else spec.default
     if text is None:
         return None
@@ -296,6 +426,15 @@ def _resolve(config: pytest.Config, spec: _Spec) -> Any:
     except ValueError as error:
         where = spec.flag if typed is not None else f"{spec.key} in {config.inipath}"
         raise OptionError(f"{where}: {text!r} is not valid. Valid: {error}.") from None
+
+
+def _configured(config: pytest.Config, spec: _Spec) -> str | None:
+    try:
+        return _text(config.getini(spec.key))
+    except (ValueError, pytest.UsageError) as error:
+        # pytest checks a key's type itself, and of a switch it does not say which.
+        valid = "true, false" if spec in _SWITCHES else "a string, which TOML wants in quotes"
+        raise OptionError(f"{spec.key} in {config.inipath}: {error}. Valid: {valid}.") from None
 
 
 def _text(value: str | bool | Sequence[str] | None) -> str | None:

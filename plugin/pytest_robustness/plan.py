@@ -34,6 +34,14 @@ class Plan:
         """Return this plan with ``cells`` added."""
         return Plan(tuple(dict.fromkeys((*self.cells, *cells))))
 
+    def conditions_of_all(self) -> tuple[Condition, ...]:
+        """Return every planned condition, control first."""
+        return tuple(dict.fromkeys((CONTROL, *(cell.condition for cell in self.cells))))
+
+    def conditions(self, model: str) -> tuple[Condition, ...]:
+        """Return the conditions under which ``model`` is judged, without control: the family of its gate tests."""
+        return tuple(cell.condition for cell in self.cells if cell.model == model and cell.condition != CONTROL)
+
     def models(self, condition: Condition) -> tuple[str, ...]:
         """Return the models that are judged under ``condition``: the family of its model tests."""
         return tuple(cell.model for cell in self.cells if cell.condition == condition)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SESSION = pytest.StashKey["RobustnessSession"]()
 _PROBLEM = pytest.StashKey[RobustnessError]()
 _REFUSAL = "robustness-refusal"
+_PARAMETERS = {"_robustness_cell", "_robustness_gate_cell", "_robustness_condition"}
 
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
@@ -43,12 +44,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker and check the options."""
     config.addinivalue_line("markers", _MARKER)
     with _usage_errors():
-        resolve_options(config)
+        options = resolve_options(config)
+    if options.allure_report is not None or config.getoption("allure_report_dir", None):
+        from pytest_robustness.allure_hooks import AllureHooks
+
+        hooks = AllureHooks(config, options, lambda: config.stash.get(_SESSION, None))
+        config.pluginmanager.register(hooks, "robustness-allure")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Answer ``--robustness-list``."""
+    """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
+    with _usage_errors():
+        folder = resolve_options(config).allure_report
+        if folder is not None:
+            from pytest_robustness.allure_hooks import prepare
+
+            prepare(config, folder)
     if not config.getoption(PREFIX + "list"):
         return None
     from pytest_robustness.reports.catalogue import print_catalogue
@@ -66,8 +78,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test over every cell, or every condition, of its marker or of the options."""
-    # A project may have fixtures of its own with these names: ours are those that lead to `robustness`.
-    if "robustness" not in metafunc.fixturenames or not {"cell", "condition"}.intersection(metafunc.fixturenames):
+    if not _PARAMETERS.intersection(metafunc.fixturenames):
         return
     from pytest_robustness.collection import parametrize
 
@@ -100,6 +111,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             robustness.open_data()
     except RobustnessError as error:
         _refuse(session.config, session.items, error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Give the figures of a test to whoever reads its properties, JUnit XML among them."""
+    robustness = item.config.stash.get(_SESSION, None)
+    if robustness is not None:
+        robustness.findings.clear()
+    try:
+        yield
+    finally:
+        if robustness is not None:
+            item.user_properties += robustness.figures()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -166,17 +190,41 @@ def robustness(request: pytest.FixtureRequest) -> RobustnessSession:
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, robustness: RobustnessSession) -> Cell:
+def cell(robustness: RobustnessSession, _robustness_cell: Cell) -> Cell:
     """One model under one condition, computed; the test runs once for each of the run's. Scope: function."""
-    robustness.ensure(request.param)
+    robustness.ensure(_robustness_cell)
+    return _robustness_cell
+
+
+@pytest.fixture
+def gate_cell(robustness: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
+    """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
+    robustness.ensure(_robustness_gate_cell)
+    return _robustness_gate_cell
+
+
+@pytest.fixture
+def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Panel:
+    """One condition with the models to test over, computed; the test runs once for each. Scope: function."""
+    robustness.ensure(_robustness_condition)
+    return _robustness_condition
+
+
+# What is parametrized stands apart, so that a project's own `cell` or `condition` is left alone: only ours lead here.
+@pytest.fixture
+def _robustness_cell(request: pytest.FixtureRequest) -> Cell:
     found: Cell = request.param
     return found
 
 
 @pytest.fixture
-def condition(request: pytest.FixtureRequest, robustness: RobustnessSession) -> Panel:
-    """One condition with the models to test over, computed; the test runs once for each. Scope: function."""
-    robustness.ensure(request.param)
+def _robustness_gate_cell(request: pytest.FixtureRequest) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
     found: Panel = request.param
     return found
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 
+# Raised when the way from canvas to stored prediction changes its results: older cells are then computed again.
+PIPELINE_VERSION = 1
+
 # --- what a run is about -------------------------------------------------------------------------------------------
 
 

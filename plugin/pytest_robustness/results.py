@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_robustness import statistics, verdict
+from pytest_robustness.equivalence import equivalence
 from pytest_robustness.errors import ModelError, RobustnessError
 from pytest_robustness.records import (
     CONTROL,
@@ -49,6 +50,7 @@ class TestPolicy:
     alpha: float
     correction: Correction
     max_sensitive: MaxSensitive
+    equivalence: float | None = None
 
 
 class Results:
@@ -67,10 +69,14 @@ class Results:
     def __init__(self, store: Store, ledger: Ledger, policy: TestPolicy) -> None:
         self._store = store
         self._ledger = ledger
-        self._policy = policy
-        _, classes, self._labels = store.dataset(ledger.dataset)
+        self.policy = policy
+        _, classes, self.labels = store.dataset(ledger.dataset)
         self.names = tuple(label.name for label in classes)
         self._counts: dict[Cell, Counts] = {}
+
+    def finished(self, *cells: Cell) -> bool:
+        """Whether all ``cells`` were computed, and none is in error."""
+        return self._ledger.finished(*cells)
 
     def require(self, *cells: Cell) -> None:
         """Raise what kept one of ``cells`` from being computed, if anything did."""
@@ -88,14 +94,14 @@ class Results:
         """Return the images seen and classified correctly, by class (int64 [C] each)."""
         if cell not in self._counts:
             classes = len(self.names)
-            by_class = (np.bincount(self._labels[which], minlength=classes) for which in self._answer(cell))
+            by_class = (np.bincount(self.labels[which], minlength=classes) for which in self.answers(cell))
             self._counts[cell] = Counts(*by_class)
         return self._counts[cell]
 
     def skipped(self) -> NDArray[np.int64]:
         """Return the positions of the images that could not be read (int64 [n])."""
         finished = next((cell for cell in self._ledger.keys if self._ledger.finished(cell)), None)
-        return np.empty(0, np.int64) if finished is None else np.flatnonzero(~self._answer(finished)[0])
+        return np.empty(0, np.int64) if finished is None else np.flatnonzero(~self.answers(finished)[0])
 
     def model_test(self, model: str, condition: Condition, family: Sequence[str] = ()) -> ModelTest:
         """Test one model's per-class accuracies; ``family`` are the models to correct over."""
@@ -108,7 +114,7 @@ class Results:
             model=model,
             condition=condition,
             result=result,
-            verdict=verdict.judge_model(result, self._policy.alpha),
+            verdict=self._judge(result),
             accuracy=ImageAccuracy(self._top1(Cell(model, CONTROL)), self._top1(cell)),
             worst=self._worst(control[0], treated[0]),
         )
@@ -126,19 +132,19 @@ class Results:
         seen = self.counts(Cell(models[0], CONTROL)).n > 0
         findings = [ClassFinding(i, self.names[i], result) for i, result in enumerate(results) if seen[i]]
         judged = verdict.judge_classes(
-            [finding.result for finding in findings], self._policy.alpha, self._policy.max_sensitive
+            [finding.result for finding in findings], self.policy.alpha, self.policy.max_sensitive
         )
         return ClassTest(
             condition=panel.condition,
             models=models,
             classes=tuple(findings),
-            sensitive=tuple(finding for finding in findings if finding.result.rejects(self._policy.alpha)),
+            sensitive=tuple(finding for finding in findings if finding.result.rejects(self.policy.alpha)),
             allowed=verdict.allowed_sensitive(
-                sum(finding.result.conclusive for finding in findings), self._policy.alpha, self._policy.max_sensitive
+                sum(finding.result.conclusive for finding in findings), self.policy.alpha, self.policy.max_sensitive
             ),
             untested=tuple(name for name, some in zip(self.names, seen, strict=True) if not some),
             left_out=left_out,
-            alpha=self._policy.alpha,
+            alpha=self.policy.alpha,
             verdict=_without(left_out, judged),
         )
 
@@ -146,39 +152,44 @@ class Results:
         """Test whether one model's answers change on the same images: McNemar's exact test, overall and by class."""
         self.require(*_pair(model, condition))
         control, treated = self._paired_answers(model, condition)
-        result = statistics.mcnemar(control, treated, alpha=self._policy.alpha)
+        result = statistics.mcnemar(control, treated, alpha=self.policy.alpha)
         classes = enumerate(self._images_by_class(model, condition))
         return ImageTest(
             model=model,
             condition=condition,
             result=result,
-            verdict=verdict.judge_model(result, self._policy.alpha),
+            verdict=verdict.judge_model(result, self.policy.alpha),
             classes=tuple(ClassFinding(i, self.names[i], found) for i, found in classes if found.n),
         )
 
-    def _answer(self, cell: Cell) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def answers(self, cell: Cell) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which images could be read and which were classified correctly: bool [N] each."""
         key = self._ledger.keys[cell]
-        predictions = self._store.get(key, len(self._labels))
+        predictions = self._store.get(key, len(self.labels))
         if predictions is None:
             raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to go on.")
-        targets = np.array(self._store.description(key)["outputs"], np.int64)[self._labels]
+        targets = np.array(self._store.description(key)["outputs"], np.int64)[self.labels]
         return predictions.predicted >= 0, predictions.predicted == targets
 
     def _paired_answers(self, model: str, condition: Condition) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        readable, control = self._answer(Cell(model, CONTROL))
-        return control[readable], self._answer(Cell(model, condition))[1][readable]
+        readable, control = self.answers(Cell(model, CONTROL))
+        return control[readable], self.answers(Cell(model, condition))[1][readable]
 
     def _images_by_class(self, model: str, condition: Condition) -> list[TestResult]:
-        readable = self._answer(Cell(model, CONTROL))[0]
+        readable = self.answers(Cell(model, CONTROL))[0]
         control, treated = self._paired_answers(model, condition)
-        labels, classes = self._labels[readable], len(self.names)
-        results = statistics.mcnemar_by_class(control, treated, labels, classes, alpha=self._policy.alpha)
-        return statistics.adjust(results, self._policy.correction)
+        labels, classes = self.labels[readable], len(self.names)
+        results = statistics.mcnemar_by_class(control, treated, labels, classes, alpha=self.policy.alpha)
+        return statistics.adjust(results, self.policy.correction)
+
+    def _judge(self, result: TestResult) -> Verdict:
+        if self.policy.equivalence is None:
+            return verdict.judge_model(result, self.policy.alpha)
+        return equivalence(result, self.policy.equivalence, alpha=self.policy.alpha).verdict
 
     def _compare(self, control: NDArray[np.float64], treated: NDArray[np.float64]) -> list[TestResult]:
-        results = statistics.compare(control, treated, test=self._policy.test, alpha=self._policy.alpha)
-        return statistics.adjust(results, self._policy.correction)
+        results = statistics.compare(control, treated, test=self.policy.test, alpha=self.policy.alpha)
+        return statistics.adjust(results, self.policy.correction)
 
     def _accuracies(self, models: Sequence[str], condition: Condition) -> NDArray[np.float64]:
         """Return per-class accuracies in percent: float64 [models, C], NaN for a class without images."""
@@ -214,5 +225,4 @@ def _without(left_out: Sequence[str], judged: Verdict) -> Verdict:
     """Return ``judged``, but never a PASS of a class test that lost a model."""
     if not left_out or judged.outcome is not Outcome.PASS:
         return judged
-    names = ", ".join(left_out)
-    return Verdict(Outcome.INCONCLUSIVE, f"{judged.reason}; but {len(left_out)} models could not be run: {names}")
+    return Verdict(Outcome.INCONCLUSIVE, f"{judged.reason}; but {', '.join(left_out)} could not be run")

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_robustness import data, plan, provenance
+from pytest_robustness import baseline, data, plan, provenance
+from pytest_robustness.baseline_gate import new_baseline, open_gate, run_protocol
 from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.evidence import Evidence, average_changes
 from pytest_robustness.ledger import Ledger
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.plan import Plan
-from pytest_robustness.records import CONTROL, Cell, ClassTest, Condition, ImageTest, ModelTest, Panel, Progress
+from pytest_robustness.records import (
+    CONTROL,
+    Cell,
+    ClassTest,
+    Condition,
+    ImageTest,
+    ModelTest,
+    Panel,
+    Preprocess,
+    Progress,
+)
 from pytest_robustness.results import Results, TestPolicy
 from pytest_robustness.store import Store
 from pytest_robustness.view import View
@@ -18,13 +31,18 @@ from pytest_robustness.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from pytest_robustness.baseline_gate import GateTest
     from pytest_robustness.engine.bench import Bench
     from pytest_robustness.engine.jobs import Job
+    from pytest_robustness.gallery import Exhibit
     from pytest_robustness.options import Options
+    from pytest_robustness.records import Finding
     from pytest_robustness.transforms import Registry
 
 _DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
 _DEFAULT_SEVERITY = 3
+
+_Found = TypeVar("_Found", ModelTest, ClassTest, ImageTest)
 
 
 class RobustnessSession:
@@ -57,14 +75,21 @@ class RobustnessSession:
         self._processes = processes
         self._zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
         data.check(options.data)
-        self.models = self.expand_models(options.models or _default_models(options.data))
-        self.conditions = self.expand_conditions(options.transforms or registry.names())
+        self._gate = open_gate(options)
+        named = options.models if options.candidate is None else (options.candidate,)
+        self.models = self.expand_models(named or _default_models(options.data))
+        self.conditions = self.expand_conditions(options.transforms or self._default_transforms())
         self._store: Store | None = None
         self._finished: Results | None = None
         self._bench: Bench | None = None
         self._fatal: RobustnessError | None = None
         self._view: View | None = None
         self._report_error: str | None = None
+        self._notes: list[str] = []
+        # What the running test asked for; the plugin empties it between tests.
+        self.findings: list[Finding | GateTest] = []
+        # Told every finding that a test asks for.
+        self.listener: Callable[[Finding], object] | None = None
 
     def model_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ModelTest:
         """Test whether a model is impacted by a transform: a t-test over its per-class accuracies.
@@ -84,7 +109,7 @@ class RobustnessSession:
         cell = self._cell(model, transform, severity)
         results = self.ensure(cell)
         self.ledger.tests[cell] = None
-        return results.model_test(cell.model, cell.condition, self.ledger.plan.models(cell.condition))
+        return self._told(self._model_finding(cell, results))
 
     def class_test(
         self, transform: str | Condition | Panel, severity: int | None = None, models: Sequence[str] | None = None
@@ -112,7 +137,7 @@ class RobustnessSession:
             panel = Panel(self._condition(transform, severity), names)
         results = self.ensure(panel)
         self.ledger.tests[panel] = None
-        return results.class_test(panel)
+        return self._told(self._class_finding(panel, results))
 
     def image_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ImageTest:
         """Test whether a model's answers on the same images change: McNemar's exact test, overall and by class.
@@ -120,7 +145,42 @@ class RobustnessSession:
         Takes what `model_test` takes and raises what it raises.
         """
         cell = self._cell(model, transform, severity)
-        return self.ensure(cell).image_test(cell.model, cell.condition)
+        return self._told(self.ensure(cell).image_test(cell.model, cell.condition))
+
+    def gate_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> GateTest:
+        """Test whether a model is less robust than the baseline's: McNemar's exact test on the same images.
+
+        Takes what `model_test` takes, and the condition ``control`` too. Needs ``--robustness-baseline``.
+
+        Raises
+        ------
+        OptionError
+            When there is no baseline to compare with.
+        RobustnessError
+            When the baseline has no model to compare with; else as `model_test`.
+        """
+        cell = self._cell(model, transform, severity)
+        results = self.ensure(cell)
+        self.ledger.gated[cell] = None
+        found = self._gate_finding(cell, results)
+        self.findings.append(found)
+        return found
+
+    def witnesses(self, finding: Finding) -> tuple[ClassTest, tuple[Exhibit, ...]]:
+        """Return what shows a finding: the test of every class (over a model's images, for one model), and images."""
+        results = self._results()
+        if isinstance(finding, ClassTest):
+            classes = finding
+        else:
+            classes = results.class_test(Panel(finding.condition, (finding.model,)))
+        exhibits = Evidence(self._open_store(), self.ledger, results.names).exhibits([classes])
+        return classes, self._with_thumbnails(exhibits)[0]
+
+    def figures(self) -> list[tuple[str, object]]:
+        """Return the figures of what the running test asked for, as names and values."""
+        from pytest_robustness.reports.figures import figures
+
+        return [figure for finding in self.findings for figure in figures(finding)]
 
     def expand_models(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return ``names`` with presets expanded and every name checked."""
@@ -153,6 +213,9 @@ class RobustnessSession:
             store = self._open_store()
             store.put_dataset(selection.fingerprint, selection.source.name, self._bench.classes, selection.labels)
             self.ledger.dataset = selection.fingerprint
+            if self._gate is not None:
+                protocol = run_protocol(options, self._bench, self.ledger.plan.conditions_of_all())
+                self._gate.require_comparable(protocol, tests=options.expect == "baseline")
         return self._bench
 
     def ensure(self, request: Cell | Panel) -> Results:
@@ -176,20 +239,26 @@ class RobustnessSession:
     @property
     def report_folder(self) -> str:
         """Where the report goes, as one would type it from here."""
-        folder = self.options.report
-        return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+        return short_path(self.options.report)
 
     def report(self) -> bool:
         """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
-        from pytest_robustness.reports import tables
+        from pytest_robustness.reports import html, tables
 
         self._view = self._make_view()
         try:
             if self._view is not None:
                 tables.write(self._view, self.options.report)
+                html.write(self._view, self.options.report)
+                self._update_baseline(self._view)
         except RobustnessError as error:
             self._report_error = str(error)
         return self._report_error is None
+
+    @property
+    def view(self) -> View | None:
+        """What the report shows; ``None`` before it is written, or where nothing was tested."""
+        return self._view
 
     def summary(self, width: int, color: bool) -> str:
         """Return the terminal summary of the report, ``width`` columns wide."""
@@ -198,7 +267,7 @@ class RobustnessSession:
         if self._view is None:
             return ""
         where = self._report_error or f"Report: {self.report_folder}"
-        return f"{terminal.render(self._view, width, color)}\n{where}\n"
+        return "\n".join([terminal.render(self._view, width, color), where, *self._notes, ""])
 
     def _make_view(self) -> View | None:
         """Return what every report is made of, or ``None`` when nothing was tested."""
@@ -212,18 +281,51 @@ class RobustnessSession:
         cells = [test for test in tests if isinstance(test, Cell) and ledger.judged(test)]
         cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
         panels = [test for test in tests if isinstance(test, Panel) and ledger.judged(test)]
+        class_tests = tuple(self._class_finding(panel, results) for panel in panels)
+        counts = {cell: results.counts(cell) for cell in ledger.keys if ledger.finished(cell)}
+        evidence = Evidence(self._open_store(), ledger, results.names)
+        gallery, gallery_note = self._with_thumbnails(evidence.exhibits(class_tests))
         return View(
             models=models,
             labels=plan.labels(models),
             classes=results.names,
             conditions=tuple(condition for condition in conditions if condition != CONTROL),
-            model_tests=tuple(results.model_test(c.model, c.condition, ledger.plan.models(c.condition)) for c in cells),
-            class_tests=tuple(results.class_test(panel) for panel in panels),
-            counts={cell: results.counts(cell) for cell in ledger.keys if ledger.finished(cell)},
+            model_tests=tuple(self._model_finding(cell, results) for cell in cells),
+            class_tests=class_tests,
+            counts=counts,
             errors=dict(ledger.errors),
             skipped=tuple(ledger.skipped),
+            gate_tests=tuple(self._gate_finding(cell, results) for cell in ledger.gated if ledger.judged(cell)),
             provenance=ledger.provenance,
+            changes=average_changes(counts),
+            fallen=evidence.fallen(),
+            gallery=gallery,
+            gallery_note=gallery_note,
         )
+
+    def _with_thumbnails(self, exhibits: tuple[Exhibit, ...]) -> tuple[tuple[Exhibit, ...], str]:
+        """Read the images of ``exhibits`` again; where the data is gone, return a note that says so, not an error."""
+        if not exhibits:
+            return exhibits, ""
+        from pytest_robustness.engine.thumbnails import Darkroom
+
+        options = self.options
+        try:
+            # The controller of xdist has no bench, and needs no fingerprint: the workers took it.
+            source = self._bench.selection.source if self._bench else data.open_source(options.data)
+            indices = data.select(source.labels, options.limit, options.seed)
+        except RobustnessError as error:
+            return exhibits, f"The images could not be opened again: {error}"
+        canvases = {
+            name: Preprocess(**facts["preprocess"]).canvas for name, facts in self.ledger.provenance["models"].items()
+        }
+        return Darkroom(source, indices, self._registry, options.seed).develop(exhibits, canvases), ""
+
+    def _told(self, finding: _Found) -> _Found:
+        self.findings.append(finding)
+        if self.listener is not None:
+            self.listener(finding)
+        return finding
 
     def close(self) -> None:
         """Close the store."""
@@ -286,9 +388,45 @@ class RobustnessSession:
     def _results(self) -> Results:
         if self._finished is None:
             options = self.options
-            policy = TestPolicy(options.test, options.alpha, options.correction, options.max_sensitive)
+            policy = TestPolicy(
+                options.test, options.alpha, options.correction, options.max_sensitive, options.equivalence
+            )
             self._finished = Results(self._open_store(), self.ledger, policy)
         return self._finished
+
+    def _model_finding(self, cell: Cell, results: Results) -> ModelTest:
+        found = results.model_test(cell.model, cell.condition, self.ledger.plan.models(cell.condition))
+        if self._gate is None or self.options.expect != "baseline":
+            return found
+        return self._gate.expected_model_test(found, self._gate_finding(cell, results))
+
+    def _class_finding(self, panel: Panel, results: Results) -> ClassTest:
+        found = results.class_test(panel)
+        if self._gate is None or self.options.expect != "baseline":
+            return found
+        return self._gate.expected_class_test(found, results)
+
+    def _update_baseline(self, view: View) -> None:
+        options, ledger = self.options, self.ledger
+        if not options.update_baseline or options.baseline is None:
+            return
+        bench = self.open_data()
+        models = dict.fromkeys(cell.model for cell in ledger.plan.cells)
+        made = new_baseline(
+            run_protocol(options, bench, ledger.plan.conditions_of_all()),
+            self._results(),
+            {model: ledger.provenance["models"][model]["fingerprint"] for model in models},
+            {Cell(test.model, test.condition): test.verdict.outcome for test in view.model_tests},
+        )
+        changed = baseline.write(made, bench.selection.labels, options.baseline)
+        self._notes.append(f"Baseline: {short_path(options.baseline)}{'' if changed else ' (unchanged)'}")
+
+    def _gate_finding(self, cell: Cell, results: Results) -> GateTest:
+        if self._gate is None:
+            raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
+        planned = self.ledger.plan.conditions(cell.model)
+        family = [condition for condition in planned if self.ledger.finished(Cell(cell.model, condition))]
+        return self._gate.test(cell, family, results)
 
     def _open_store(self) -> Store:
         if self._store is None:
@@ -312,7 +450,11 @@ class RobustnessSession:
                 "classes": len(bench.classes),
             },
             "models": {
-                name: {"fingerprint": subject.model.fingerprint, "class_match": subject.match.method}
+                name: {
+                    "fingerprint": subject.model.fingerprint,
+                    "class_match": subject.match.method,
+                    "preprocess": dataclasses.asdict(subject.model.preprocess),
+                }
                 for name, subject in bench.subjects.items()
             },
         }
@@ -325,9 +467,17 @@ class RobustnessSession:
             raise OptionError(f"{model!r} is a preset of {len(names)} models; name one model.")
         return Cell(names[0], self._condition(transform, severity))
 
+    def _default_transforms(self) -> Sequence[str]:
+        """Return every transform; for a candidate, those that its baseline has."""
+        if self.options.candidate is None or self._gate is None:
+            return self._registry.names()
+        return list(dict.fromkeys(condition.transform for condition in self._gate.conditions))
+
     def _condition(self, transform: str | Condition, severity: int | None) -> Condition:
         if isinstance(transform, Condition):
             return transform
+        if transform == CONTROL.transform:
+            return CONTROL
         levels = self.options.severity
         default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
         return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
@@ -341,3 +491,8 @@ def _default_models(spec: str) -> tuple[str, ...]:
             f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
         )
     return (_DEFAULT_MODELS[source],)
+
+
+def short_path(path: Path) -> str:
+    """Return ``path`` as one would type it from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

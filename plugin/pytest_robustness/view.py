@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.records import (
+    CONTROL,
     Cell,
     ClassTest,
     Condition,
@@ -14,11 +16,19 @@ from pytest_robustness.records import (
     Finding,
     ImageTest,
     ModelTest,
+    Outcome,
     TestResult,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_robustness.baseline_gate import GateTest
+    from pytest_robustness.gallery import Exhibit
+    from pytest_robustness.mistakes import FallenClass
+
+_SEVERE_POINTS = 10.0
+_SEVERE_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +36,10 @@ class View:
     """Everything that a report may show.
 
     ``labels`` gives each model's short name; ``counts`` the images by class of every finished cell, control included;
-    ``errors`` what kept a cell from being computed; ``skipped`` the images that could not be read.
+    ``errors`` what kept a cell from being computed; ``skipped`` the images that could not be read; ``changes`` the change
+    of top-1 accuracy under each condition, averaged over the models; ``fallen`` the classes that fell most in each cell;
+    ``gallery`` images to show, and ``gallery_note`` what kept them from being read again; ``gate_tests`` the comparisons
+    with a baseline.
     """
 
     models: tuple[str, ...]
@@ -39,11 +52,23 @@ class View:
     errors: Mapping[Cell, str]
     skipped: tuple[str, ...]
     provenance: Mapping[str, Any]
+    changes: Mapping[Condition, TestResult] = dataclasses.field(default_factory=dict)
+    fallen: Mapping[Cell, tuple[FallenClass, ...]] = dataclasses.field(default_factory=dict)
+    gallery: tuple[Exhibit, ...] = ()
+    gallery_note: str = ""
+    gate_tests: tuple[GateTest, ...] = ()
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""
         severities = {other.severity for other in self.conditions} - {None}
         return condition.transform if len(severities) == 1 else str(condition)
+
+    def change(self, cell: Cell) -> float | None:
+        """Return the change of top-1 accuracy against control in points; ``None`` where either was not computed."""
+        control, treated = self.counts.get(Cell(cell.model, CONTROL)), self.counts.get(cell)
+        if control is None or treated is None:
+            return None
+        return _top1(treated) - _top1(control)
 
     @property
     def model_conditions(self) -> tuple[Condition, ...]:
@@ -87,11 +112,37 @@ def condition_text(condition: Condition) -> str:
     )
 
 
-def headline(finding: Finding) -> str:
-    """Return the finding in one line that can stand alone."""
+class Grade(StrEnum):
+    """How bad a finding is: the word that its headline begins with, so that tools can sort by it."""
+
+    PASS = "PASS"  # noqa: S105 (no password)
+    MILD = "MILD"
+    SEVERE = "SEVERE"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+def grade(finding: Finding) -> Grade:
+    """Return how bad a finding is.
+
+    A failure is severe where accuracy changed by 10 points or more or, of a class test, where half of the classes or
+    more are sensitive.
+    """
+    if finding.verdict.outcome is not Outcome.FAIL:
+        return Grade(finding.verdict.outcome.value)
     if isinstance(finding, ClassTest):
-        return f"{condition_text(finding.condition)}: {finding.verdict.reason}"
-    return f"{finding.model} under {condition_text(finding.condition)}: {finding.verdict.reason}"
+        severe = len(finding.sensitive) >= _SEVERE_SHARE * sum(c.result.conclusive for c in finding.classes)
+    else:
+        severe = abs(finding.result.difference) >= _SEVERE_POINTS
+    return Grade.SEVERE if severe else Grade.MILD
+
+
+def headline(finding: Finding) -> str:
+    """Return the finding in one line that can stand alone; unless it passed, its `Grade` comes first."""
+    subject = condition_text(finding.condition)
+    if not isinstance(finding, ClassTest):
+        subject = f"{finding.model} under {subject}"
+    found = grade(finding)
+    return ("" if found is Grade.PASS else f"{found}: ") + f"{subject}: {finding.verdict.reason}"
 
 
 def finding_lines(finding: Finding) -> list[str]:
@@ -152,6 +203,10 @@ def _image_lines(finding: ImageTest) -> list[str]:
         f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} %, change {_change_text(result)}",
         f"  mcnemar             p = {p_text(result.p_value)}, over the same {result.n} images",
     ]
+
+
+def _top1(counts: Counts) -> float:
+    return float(100 * counts.correct.sum() / max(1, counts.n.sum()))
 
 
 def _change_text(result: TestResult) -> str:

@@ -270,8 +270,8 @@ def test_a_process_that_dies_is_an_error_that_says_so(read_users):
         read_users("Deadly")
     assert str(caught.value).startswith("A decoding process died. DataLoader worker (pid")
     assert str(caught.value).endswith(
-        "Use fewer --robustness-workers where memory (or /dev/shm) is short, or 0 to decode in the main process and "
-        "see where it fails."
+        "Use fewer --robustness-workers where memory is short, or 0 to decode in the main process and see where it "
+        "fails."
     )
     assert multiprocessing.active_children() == []
 
@@ -293,7 +293,8 @@ if __name__ == "__main__":
     canvas = Canvas(16, None, "bilinear", True)
     stream = batches(source, np.arange(20), endless, [canvas], batch_size=4, workers=2)
     try:
-        next(stream)
+        for _ in range(2):  # one from each process, so that both are at work
+            next(stream)
         print("reading", flush=True)
         while signal.getsignal(signal.SIGINT) is go_on_once:
             next(stream)

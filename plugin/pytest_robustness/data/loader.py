@@ -85,13 +85,31 @@ def batches(
         for item in items:
             if isinstance(item, DataError):
                 raise item
-            yield item
+            positions = np.asarray(item.positions, np.int64)
+            yield Batch(
+                shard=item.request.shard,
+                last=item.request.last,
+                positions=positions,
+                indices=indices[positions],
+                labels=source.labels[indices[positions]],
+                canvases={canvas: torch.from_numpy(pixels) for canvas, pixels in item.canvases.items()},
+                unreadable=item.unreadable,
+            )
 
 
 class _Request(NamedTuple):
     shard: Shard
     positions: range
     last: bool
+
+
+class _Read(NamedTuple):
+    """The answer to a request, in arrays: tensors would travel in /dev/shm, which containers limit to 64 MB."""
+
+    request: _Request
+    positions: list[int]
+    canvases: dict[Canvas, NDArray[np.uint8]]
+    unreadable: tuple[BadImageError, ...]
 
 
 def _requests(shards: Iterable[Shard], batch_size: int) -> Iterator[_Request]:
@@ -101,8 +119,8 @@ def _requests(shards: Iterable[Shard], batch_size: int) -> Iterator[_Request]:
             yield _Request(shard, range(start, stop), last=stop == shard.stop)
 
 
-class _Reader(Dataset["Batch | DataError"]):
-    """Answers a request with its batch; an error is returned, because torch would wrap its message in a traceback."""
+class _Reader(Dataset["_Read | DataError"]):
+    """Answers requests; an error is returned, because torch would wrap its message in a traceback."""
 
     def __init__(self, source: DataSource, indices: NDArray[np.int64], canvases: Sequence[Canvas]) -> None:
         self._source = source
@@ -110,14 +128,16 @@ class _Reader(Dataset["Batch | DataError"]):
         self._canvases = canvases
         self._size = self._first_size() if any(canvas.resize is None for canvas in canvases) else None
 
-    def __getitem__(self, request: _Request) -> Batch | DataError:
+    def __getitem__(self, request: _Request) -> _Read | DataError:
         try:
-            return self._batch(request)
+            return self._read(request)
         except DataError as error:
             return error
 
-    def _batch(self, request: _Request) -> Batch:
-        positions, rows, unreadable = [], [], []
+    def _read(self, request: _Request) -> _Read:
+        positions: list[int] = []
+        unreadable: list[BadImageError] = []
+        drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in self._canvases}
         for position in request.positions:
             try:
                 image = self._source.read(int(self._indices[position]))
@@ -126,27 +146,18 @@ class _Reader(Dataset["Batch | DataError"]):
                 continue
             self._check_size(position, image)
             positions.append(position)
-            rows.append([to_canvas(image, canvas) for canvas in self._canvases])
-        chosen = np.asarray(positions, np.int64)
-        indices = self._indices[chosen]
-        columns = [self._stack([row[column] for row in rows], canvas) for column, canvas in enumerate(self._canvases)]
-        return Batch(
-            shard=request.shard,
-            last=request.last,
-            positions=chosen,
-            indices=indices,
-            labels=self._source.labels[indices],
-            canvases=dict(zip(self._canvases, columns, strict=True)),
-            unreadable=tuple(unreadable),
-        )
+            for canvas, images in drawn.items():
+                images.append(to_canvas(image, canvas))
+        pixels = {canvas: self._stack(images, canvas) for canvas, images in drawn.items()}
+        return _Read(request, positions, pixels, tuple(unreadable))
 
-    def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> torch.Tensor:
-        if not images:
-            height, width = (self._size.height, self._size.width) if self._size else (0, 0)
-            return torch.empty((0, 3, canvas.resize or height, canvas.resize or width), dtype=torch.uint8)
-        # Decoders differ in memory order, and torch.stack would hand theirs on; what comes after may depend on it.
-        batch = torch.empty((len(images), *images[0].shape), dtype=torch.uint8)
-        return torch.stack(images, out=batch)
+    def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> NDArray[np.uint8]:
+        if images:
+            # Decoders differ in the order of their memory; what comes after gets one and the same.
+            batch = np.empty((len(images), *images[0].shape), np.uint8)
+            return np.stack([image.numpy() for image in images], out=batch)
+        height, width = (self._size.height, self._size.width) if self._size else (0, 0)
+        return np.empty((0, 3, canvas.resize or height, canvas.resize or width), np.uint8)
 
     def _first_size(self) -> _Size | None:
         for index in self._indices:

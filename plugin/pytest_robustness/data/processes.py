@@ -46,8 +46,8 @@ def answers(reader: Dataset[Answer], requests: Iterator[object], workers: int) -
         if not str(error).startswith("DataLoader worker"):
             raise
         raise DataError(
-            f"A decoding process died. {str(error).strip()} Use fewer --robustness-workers where memory (or /dev/shm) "
-            f"is short, or 0 to decode in the main process and see where it fails."
+            f"A decoding process died. {str(error).strip()} Use fewer --robustness-workers where memory is short, "
+            f"or 0 to decode in the main process and see where it fails."
         ) from error
     finally:
         # Dropping the iterator would end them too, but after Ctrl-C a traceback holds on to it.

@@ -8,13 +8,14 @@ import torch
 
 from pytest_robustness import data
 from pytest_robustness.data.canvas import to_canvas
-from pytest_robustness.engine.jobs import Job, Subject, count_outputs, job
+from pytest_robustness.engine.jobs import Job, Subject, count_outputs, job, transform_key
 from pytest_robustness.errors import BadImageError, DataError, ModelError
 from pytest_robustness.matching import display_names, match
 from pytest_robustness.records import CONTROL, Cell, ClassLabel, Model, Selection
 
 if TYPE_CHECKING:
     from pytest_robustness.models import ModelZoo
+    from pytest_robustness.records import Condition, Transform
     from pytest_robustness.transforms import Registry
 
 
@@ -52,10 +53,16 @@ class Bench:
             if subject is None:
                 errors[cell] = self._broken[cell.model]
                 continue
-            control = cell.condition == CONTROL
-            transform = None if control else self._registry.get(cell.condition.transform)
+            transform = self._transform(cell.condition)
             jobs.append(job(subject, cell.condition, transform, self.selection, self._seed, self._precision))
         return jobs, errors
+
+    def transform_key(self, condition: Condition) -> str:
+        """Return what the images under ``condition`` depend on besides the images themselves."""
+        return transform_key(self._transform(condition), condition)
+
+    def _transform(self, condition: Condition) -> Transform | None:
+        return None if condition == CONTROL else self._registry.get(condition.transform)
 
     def _subject(self, name: str) -> Subject | None:
         if name not in self.subjects and name not in self._broken:

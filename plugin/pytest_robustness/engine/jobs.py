@@ -10,14 +10,20 @@ import torch
 
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.errors import ModelError
-from pytest_robustness.records import CONTROL, Cell, ClassMatch, Condition, Model, Selection, Transform
+from pytest_robustness.records import (
+    CONTROL,
+    PIPELINE_VERSION,
+    Cell,
+    ClassMatch,
+    Condition,
+    Model,
+    Selection,
+    Transform,
+)
 from pytest_robustness.store import content_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# Raised when the way from canvas to stored prediction changes its results: older cells are then computed again.
-PIPELINE_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,12 +78,17 @@ def job(
         "model": subject.model.fingerprint,
         "preprocess": dataclasses.asdict(subject.model.preprocess),
         "outputs": subject.match.outputs,
-        "transform": str(CONTROL) if transform is None else transform.key(condition.severity),
+        "transform": transform_key(transform, condition),
         "seed": seed,
         "dataset": selection.fingerprint,
         "precision": precision,
     }
     return Job(subject, condition, transform, content_key(parts))
+
+
+def transform_key(transform: Transform | None, condition: Condition) -> str:
+    """Return what the images under ``condition`` depend on; without a transform it is control."""
+    return str(CONTROL) if transform is None else transform.key(condition.severity)
 
 
 def count_outputs(name: str, model: Model, canvas: torch.Tensor) -> int:

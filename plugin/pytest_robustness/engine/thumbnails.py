@@ -15,12 +15,13 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gallery import Thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import torch
+    from numpy.typing import NDArray
 
     from pytest_robustness.gallery import Exhibit
-    from pytest_robustness.records import Canvas, Selection
+    from pytest_robustness.records import Canvas, DataSource
     from pytest_robustness.transforms import Registry
 
 SIDE = 96
@@ -28,32 +29,36 @@ _QUALITY = 80
 
 
 class Darkroom:
-    """Makes thumbnails of the images of a selection.
+    """Makes thumbnails of the images that a run judged on.
 
     Parameters
     ----------
-    selection
-        The images.
+    source
+        Where the images are.
+    indices
+        Of those of the run: int64 [N].
     registry
         The known transforms.
     seed
         Of the run, so that a random transform draws what it drew for the models.
     """
 
-    def __init__(self, selection: Selection, registry: Registry, seed: int) -> None:
-        self._selection = selection
+    def __init__(self, source: DataSource, indices: NDArray[np.int64], registry: Registry, seed: int) -> None:
+        self._source = source
+        self._indices = indices
         self._registry = registry
         self._seed = seed
 
-    def develop(self, exhibits: Iterable[Exhibit], canvas: Canvas) -> tuple[Exhibit, ...]:
+    def develop(self, exhibits: Iterable[Exhibit], canvases: Mapping[str, Canvas]) -> tuple[Exhibit, ...]:
         """Return ``exhibits`` with thumbnails; one that fails gets a note instead, whatever failed.
 
         Parameters
         ----------
-        canvas
-            How a model wants its images: the transform is applied there, and the centre crop shown.
+        canvases
+            How each model wants its images. That of an exhibit's first model counts: the transform is applied there,
+            and the centre crop shown.
         """
-        return tuple(self._develop(exhibit, canvas) for exhibit in exhibits)
+        return tuple(self._develop(exhibit, canvases[exhibit.answers[0].model]) for exhibit in exhibits)
 
     def _develop(self, exhibit: Exhibit, canvas: Canvas) -> Exhibit:
         try:
@@ -63,8 +68,8 @@ class Darkroom:
             return dataclasses.replace(exhibit, note=f"This image cannot be shown: {reason}")
 
     def _thumbnails(self, exhibit: Exhibit, canvas: Canvas) -> Thumbnails:
-        index = self._selection.indices[exhibit.position : exhibit.position + 1]
-        control = to_canvas(self._selection.source.read(int(index[0])), canvas)
+        index = self._indices[exhibit.position : exhibit.position + 1]
+        control = to_canvas(self._source.read(int(index[0])), canvas)
         transform = self._registry.get(exhibit.condition.transform)
         treated = transform(control[None], exhibit.condition.severity, index, self._seed)[0]
         pictures = [_shrink(center_crop(image, canvas.crop)) for image in (control, treated)]

@@ -26,7 +26,7 @@ def publish(texts: Mapping[str, str], folder: Path) -> list[Path]:
     except OSError as error:
         raise RobustnessError(
             f"The report cannot be written to {folder}: {error.strerror}. Name another folder with "
-            f"--robustness-report DIR; nothing has to be computed again."
+            f"--robustness-report=DIR; nothing has to be computed again."
         ) from error
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records import Outcome
+from pytest_robustness.reports.gate import gate_row
+from pytest_robustness.reports.publish import publish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,14 +34,7 @@ def write(view: View, folder: Path) -> list[Path]:
         "accuracy.csv": accuracy_table(view).to_csv(index=False, lineterminator="\n"),
         "tests.csv": tests_table(view).to_csv(index=False, lineterminator="\n"),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [_publish(folder / name, text) for name, text in texts.items()]
-    except OSError as error:
-        raise RobustnessError(
-            f"The report cannot be written to {folder}: {error.strerror}. Name another folder with "
-            f"--robustness-report=DIR; nothing has to be computed again."
-        ) from error
+    return publish(texts, folder)
 
 
 def as_dict(view: View) -> dict[str, Any]:
@@ -91,6 +84,7 @@ def as_dict(view: View) -> dict[str, Any]:
             }
             for t in view.class_tests
         ],
+        "gate": [gate_row(test) for test in view.gate_tests],
         "errors": [
             {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in view.errors.items()
         ],
@@ -166,10 +160,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _publish(path: Path, text: str) -> Path:
-    part = path.with_name(path.name + f".{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-    return path

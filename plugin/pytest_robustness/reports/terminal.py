@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -11,13 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_robustness.records import Cell, ClassTest, Condition, Outcome
-from pytest_robustness.view import View, points_text
+from pytest_robustness.view import View, p_text, points_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_robustness.baseline_gate import GateTest
+
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
+_GATE_STYLES = {Outcome.PASS: "", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"}
 _NARROWEST = 6
 
 
@@ -32,9 +36,14 @@ def render(view: View, width: int, color: bool) -> str:
             console.print()
     if view.class_tests:
         console.print(_class_table(view))
-    for line in _notes(view):
-        console.print(Text(line))
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    if view.gate_tests:
+        console.print("Accuracy against the baseline, in percent", style="bold")
+        console.print(_gate_table(view))
+    lines = text.getvalue().splitlines()
+    for note in _notes(view):
+        # Broken between words alone: a path that is cut in two cannot be copied.
+        lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _pages(view: View, width: int) -> Iterator[list[Condition]]:
@@ -57,7 +66,7 @@ def _header(label: str) -> str:
 
 
 def _change_table(view: View, conditions: list[Condition]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = _table()
     table.add_column("model", no_wrap=True)
     for condition in conditions:
         table.add_column(_header(view.condition_label(condition)), justify="right", no_wrap=True, vertical="bottom")
@@ -80,7 +89,7 @@ def _change_table(view: View, conditions: list[Condition]) -> Table:
 
 
 def _class_table(view: View) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = _table()
     names = {test.condition: view.condition_label(test.condition) for test in view.class_tests}
     table.add_column("transform", no_wrap=True, min_width=max(map(len, names.values())))
     for name in ("sensitive", "allowed", "classes"):
@@ -96,6 +105,38 @@ def _class_table(view: View) -> Table:
             Text(_most_sensitive(test), overflow="ellipsis", no_wrap=True),
         )
     return table
+
+
+def _gate_table(view: View) -> Table:
+    table = _table()
+    table.add_column("condition", no_wrap=True, overflow="ellipsis")
+    for name in ("baseline", "now", "change", "p", "beyond control"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=max(len(name), _NARROWEST))
+    table.add_column("verdict", no_wrap=True, min_width=len("inconclusive"))
+    several = len({test.model for test in view.gate_tests}) > 1
+    for test in view.gate_tests:
+        label = view.condition_label(test.condition)
+        beyond = "" if test.beyond_control is None else f"{test.beyond_control.value:+.2f}"
+        table.add_row(
+            Text(f"{view.labels[test.model]} {label}" if several else label),
+            f"{test.change.baseline:.2f}",
+            f"{test.change.candidate:.2f}",
+            f"{test.change.difference:+.2f}",
+            p_text(test.change.p_adjusted),
+            beyond,
+            Text(_gate_word(test), style=_GATE_STYLES[test.verdict.outcome]),
+        )
+    return table
+
+
+def _gate_word(test: GateTest) -> str:
+    if test.verdict.outcome is Outcome.PASS:
+        return "better" if test.improved else "ok"
+    return "less robust" if test.verdict.outcome is Outcome.FAIL else "inconclusive"
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
 def _most_sensitive(test: ClassTest) -> str:

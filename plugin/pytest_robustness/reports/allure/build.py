@@ -1,0 +1,127 @@
+"""The Allure 3 report of a run: two files that open anywhere, the results test by test and the dashboard."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.reports.allure import node
+from pytest_robustness.reports.allure.facts import ALL_MODELS
+from pytest_robustness.reports.allure.run_files import CATEGORIES, METRIC
+from pytest_robustness.reports.publish import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.view import View
+
+_LONGEST = 56
+PAGES = {"awesome": "index.html", "dashboard": "dashboard.html"}
+_CHARTS = (
+    {"type": "currentStatus", "title": "Results"},
+    {"type": "problemsDistribution", "by": "environment", "title": "Models by transforms: share not robust"},
+    {"type": "testResultSeverities", "title": "Results by effect", "levels": ["critical", "normal", "minor"]},
+    {"type": "statusDynamics", "title": "Results over the runs"},
+    {"type": "statusTransitions", "title": "Fixed and regressed since the run before"},
+    {"type": "stabilityDistribution", "title": "Stability by transform", "groupBy": "feature", "threshold": 90},
+)
+_ANALYTICS = re.compile(
+    r"<script[^>]*\ssrc=\"https://www\.googletagmanager\.com/[^\"]*\"[^>]*></script>\s*<script>[^<]*gtag\([^<]*</script>"
+)
+
+
+def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]) -> list[str]:
+    """Write ``index.html`` and ``dashboard.html`` into ``folder``; return the broken rules of the quality gate.
+
+    Parameters
+    ----------
+    results
+        The folder of Allure results.
+    history
+        A JSONL file: this run is compared with those in it, and added.
+    gate
+        Rules of Allure's quality gate, as options have them.
+
+    Raises
+    ------
+    RobustnessError
+        When there is no Node, Allure cannot be installed or fails, or the folder cannot be written.
+    """
+    programs = node.find_node()
+    home = node.install(programs)
+    history.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="allure-") as scratch:
+        work = Path(scratch)
+        (work / "job.json").write_text(json.dumps(_job(view, results, work, history, gate)), encoding="utf-8")
+        said = node.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
+        pages = {name: _private(work / "report" / plugin / "index.html") for plugin, name in PAGES.items()}
+    publish(pages, folder)
+    rules = json.loads(said.splitlines()[-1])
+    return [rule["message"] for rule in rules if not rule["success"]]
+
+
+def without_analytics(page: str) -> str:
+    """Return an Allure page without the script that reports its use.
+
+    Raises
+    ------
+    RobustnessError
+        When the page would still name the analytics host: another Allure than the pinned one wrote it.
+    """
+    found = _ANALYTICS.sub("", page)
+    if "googletagmanager" in found:
+        raise RobustnessError("Allure's page holds an analytics script that cannot be taken out; it was not kept.")
+    return found
+
+
+def environments(models: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return Allure's environments for models given by name and label: names and ids that Allure accepts, each unique.
+
+    An id takes only ``[A-Za-z0-9_-]``; a name takes no slashes, no control characters, and 64 signs at most.
+    """
+    found: list[dict[str, str]] = []
+    names: set[str] = set()
+    for model, label in [*models, (ALL_MODELS, ALL_MODELS)]:
+        name = _free(re.sub(r"[\x00-\x1f\x7f-\x9f/\\]", "_", label).strip(" .")[:_LONGEST] or "model", names)
+        found.append({"id": f"model-{len(names)}", "name": name, "model": model})
+    return found
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return ``name``, numbered where it is taken, and take it."""
+    free = next(other for other in (name, *(f"{name}-{n}" for n in itertools.count(2))) if other not in taken)
+    taken.add(free)
+    return free
+
+
+def _job(view: View, results: Path, work: Path, history: Path, gate: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    metrics = {
+        METRIC + str(test.condition): {
+            "title": view.condition_label(test.condition),
+            "unit": "classes",
+            "better": "lower",
+            "group": "sensitive",
+        }
+        for test in view.class_tests
+    }
+    return {
+        "name": f"Robustness on {view.provenance['dataset']['name']}",
+        "results": str(results),
+        "output": str(work / "report"),
+        "history": str(history),
+        "environments": environments([(model, view.labels[model]) for model in view.models]),
+        "categories": CATEGORIES,
+        "performance": {"groups": {"sensitive": {"title": "Sensitive classes"}}, "metrics": metrics},
+        "groupBy": ["parentSuite", "suite", "subSuite"],
+        "charts": _CHARTS,
+        "gate": dict(gate) or None,
+    }
+
+
+def _private(page: Path) -> str:
+    return without_analytics(page.read_text(encoding="utf-8"))

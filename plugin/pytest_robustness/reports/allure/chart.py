@@ -1,0 +1,91 @@
+"""One small bar chart: accuracy before and after of the classes that fell most, drawn with Pillow."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+from pytest_robustness.records import ClassChange, ClassTest, ModelTest
+from pytest_robustness.view import condition_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.records import Finding
+
+    Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+_MOST_CLASSES = 10
+_WIDTH, _LEFT, _RIGHT = 1200, 380, 170
+_TITLE, _ROW, _FOOT = 84, 50, 46
+_PAPER, _INK, _FAINT, _GRID = "#ffffff", "#1f2328", "#57606a", "#d8dee4"
+_CONTROL, _TREATED = "#8c959f", "#c4432b"
+
+
+class Bars(NamedTuple):
+    """What a chart shows: a title and, for each row, a class with its two accuracies in percent."""
+
+    title: str
+    rows: Sequence[ClassChange]
+
+
+def bars_of(finding: Finding) -> Bars:
+    """Return what to draw of ``finding``: the classes that fell most, ten at most; of a model, all together first."""
+    under = condition_text(finding.condition)
+    if isinstance(finding, ClassTest):
+        worst = sorted(finding.sensitive, key=lambda c: (c.result.difference, c.index))[:_MOST_CLASSES]
+        title = f"{under}: {len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
+        return Bars(title, [ClassChange(c.name, c.result.control, c.result.treated) for c in worst])
+    result = finding.result
+    fallen = finding.worst if isinstance(finding, ModelTest) else ()
+    title = f"{finding.model} under {under}: {result.difference:+.1f} points"
+    return Bars(title, [ClassChange("all classes", result.control, result.treated), *fallen])
+
+
+def png(bars: Bars) -> bytes:
+    """Return the chart as a PNG of 16 colours, twice as wide as shown, so that it is sharp on any screen."""
+    rows = bars.rows
+    height = _TITLE + _ROW * max(1, len(rows)) + _FOOT
+    image = Image.new("RGB", (_WIDTH, height), _PAPER)
+    draw = ImageDraw.Draw(image)
+    large, small = ImageFont.load_default(28), ImageFont.load_default(22)
+    draw.text((24, 24), _fit(draw, bars.title, large, _WIDTH - 48), _INK, large)
+    _grid(draw, height, small)
+    for number, row in enumerate(rows):
+        _bar(draw, _TITLE + number * _ROW, row, small)
+    if not rows:
+        draw.text((24, _TITLE + 8), "no class is sensitive", _FAINT, small)
+    file = io.BytesIO()
+    image.quantize(16).save(file, "png", optimize=True)
+    return file.getvalue()
+
+
+def _grid(draw: ImageDraw.ImageDraw, height: int, font: Font) -> None:
+    for percent in (0, 25, 50, 75, 100):
+        x = _x(percent)
+        draw.line((x, _TITLE - 6, x, height - _FOOT), _GRID, 2)
+        draw.text((x, height - _FOOT + 8), f"{percent} %", _FAINT, font, anchor="ma")
+
+
+def _bar(draw: ImageDraw.ImageDraw, top: int, row: ClassChange, font: Font) -> None:
+    middle = top + _ROW // 2 - 3
+    draw.text((_LEFT - 16, middle), _fit(draw, row.name, font, _LEFT - 40), _INK, font, anchor="rm")
+    draw.rectangle((_x(0), top + 2, _x(row.control), top + 20), _CONTROL)
+    draw.rectangle((_x(0), top + 22, _x(row.treated), top + 40), _TREATED)
+    draw.text((_x(100) + 16, middle), f"{row.control:.0f} > {row.treated:.0f} %", _INK, font, anchor="lm")
+
+
+def _x(percent: float) -> float:
+    return _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(max(percent, 0.0), 100.0) / 100
+
+
+def _fit(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float) -> str:
+    """Return ``text`` on one line, cut so that it is no wider than ``width`` pixels."""
+    line = " ".join(text.split())
+    if draw.textlength(line, font) <= width:
+        return line
+    while line and draw.textlength(line + "…", font) > width:
+        line = line[:-1]
+    return line + "…"

@@ -1,0 +1,97 @@
+"""What Allure should know of a robustness test before it has run: where it belongs, and what makes it the same test."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from pytest_robustness.plan import labels
+from pytest_robustness.records import Cell, ClassTest, Condition, Panel
+from pytest_robustness.view import condition_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_robustness.records import Finding
+
+ALL_MODELS = "all models"
+"""The model of a test that judges several at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What one test is about.
+
+    Parameters
+    ----------
+    model
+        The model's full name, or `ALL_MODELS`.
+    label
+        Its short name.
+    condition
+        The transform and its severity.
+    models
+        All models that the test judges.
+    dataset
+        The data as the user named it.
+    """
+
+    model: str
+    label: str
+    condition: Condition
+    models: tuple[str, ...]
+    dataset: str
+
+    @property
+    def title(self) -> str:
+        """The name of the test in a report."""
+        return f"{self.label} under {condition_text(self.condition)}"
+
+    def labels(self, several_severities: bool) -> list[tuple[str, str]]:
+        """Return Allure's labels: feature = transform, story = model, and suites kind > transform > severity.
+
+        Allure's own ``severity`` says how bad a failure is, so the transform's is ``transform_severity``. A suite for
+        the severity pays only where the run has several.
+        """
+        found = [
+            ("feature", self.condition.transform),
+            ("story", self.model),
+            ("parentSuite", "Classes" if self.model == ALL_MODELS else "Models"),
+            ("suite", self.condition.transform),
+            ("model", self.model),
+            ("transform", self.condition.transform),
+            ("dataset", self.dataset),
+        ]
+        if self.condition.severity is not None:
+            found.append(("transform_severity", str(self.condition.severity)))
+            if several_severities:
+                found.append(("subSuite", f"severity {self.condition.severity}"))
+        return found
+
+    def parameters(self) -> dict[str, str]:
+        """Return what tells this test from others in the history: names as text, nothing of the machine or the run."""
+        found = {"model": self.model, "transform": self.condition.transform, "dataset": self.dataset}
+        if self.condition.severity is not None:
+            found["severity"] = str(self.condition.severity)
+        return found
+
+
+def facts_of(subjects: Iterable[Cell | Panel | Finding], models: Sequence[str], dataset: str) -> list[Facts]:
+    """Return the facts of what a test is about, each once, in order.
+
+    Parameters
+    ----------
+    subjects
+        The cells and panels that it runs over, or else the findings that it asked for.
+    models
+        The models of the run, which say how short a model's name may be.
+    dataset
+        The data as the user named it.
+    """
+    short = labels(models)
+    found: dict[Facts, None] = {}
+    for subject in subjects:
+        judged = subject.models if isinstance(subject, Panel | ClassTest) else (subject.model,)
+        name = judged[0] if len(judged) == 1 else ALL_MODELS
+        found[Facts(name, short.get(name, name), subject.condition, judged, dataset)] = None
+    return list(found)

@@ -1,0 +1,82 @@
+"""One test's result for Allure: where it belongs, what it found, and the evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import allure
+from allure_commons.model2 import Label, Parameter
+
+from pytest_robustness.reports.allure.chart import bars_of, png
+from pytest_robustness.reports.allure.evidence import (
+    IMAGE_DIFF,
+    SEVERITIES,
+    classes_csv,
+    description,
+    image_pairs,
+    severity,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from allure_commons.model2 import TestResult
+
+    from pytest_robustness.gallery import Exhibit
+    from pytest_robustness.records import ClassTest, Finding
+    from pytest_robustness.reports.allure.facts import Facts
+
+_EXCEPTION = re.compile(r"\A(?:Skipped|pytest_robustness\.[\w.]+): ")
+
+
+def place(result: TestResult, facts: Sequence[Facts], own: Mapping[str, str], *, several_severities: bool) -> None:
+    """Give a result its labels and its parameters, both independent of process and machine.
+
+    Parameters
+    ----------
+    facts
+        What the test is about.
+    own
+        The parameters that the test has besides, as text.
+    several_severities
+        Whether suites need a level for the severity.
+    """
+    labels = dict.fromkeys(pair for fact in facts for pair in fact.labels(several_severities))
+    result.labels.extend(Label(name, value) for name, value in labels)
+    parameters = dict(own)
+    # A test about several models or transforms is told from others by its name alone.
+    if len(facts) == 1:
+        parameters = facts[0].parameters() | parameters
+    result.parameters[:] = [Parameter(name, value) for name, value in parameters.items()]
+
+
+def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) -> None:
+    """Give a result a name that does not depend on where the test's file is installed."""
+    result.name, result.fullName, result.titlePath = title, full_name, list(path)
+    result.testCaseId = hashlib.md5(full_name.encode(), usedforsecurity=False).hexdigest()
+
+
+def report(result: TestResult, findings: Sequence[Finding]) -> None:
+    """Add what a test found: the text and a chart of each finding, and the severity of the gravest."""
+    if not findings:
+        return
+    result.descriptionHtml = "".join(map(description, findings))
+    result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
+    for finding in findings:
+        allure.attach(png(bars_of(finding)), "accuracy before and after", allure.attachment_type.PNG)
+
+
+def prove(classes: ClassTest, exhibits: tuple[Exhibit, ...]) -> None:
+    """Attach the sensitive classes as a table, and images before and after."""
+    allure.attach(classes_csv(classes), "sensitive classes", allure.attachment_type.CSV)
+    for name, comparison in image_pairs(exhibits):
+        allure.attach(comparison, name, IMAGE_DIFF, "imagediff")
+
+
+def clean_message(result: TestResult) -> None:
+    """Take the exception's name off the message, so that it begins with the word that categories go by."""
+    details = result.statusDetails
+    if details is not None and details.message:
+        details.message = _EXCEPTION.sub("", details.message)

@@ -1,0 +1,158 @@
+"""The overview: the verdict in a sentence, the heat table, and the article's two charts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from pytest_robustness.records import Cell, Outcome
+from pytest_robustness.reports.page.text import counted, points
+
+if TYPE_CHECKING:
+    from pytest_robustness.records import ClassTest, Condition, ModelTest
+    from pytest_robustness.view import View
+
+
+@dataclasses.dataclass(frozen=True)
+class HeatCell:
+    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``."""
+
+    change: float | None
+    outcome: Outcome | None
+    error: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassBar:
+    """How the classes of one condition divide; ``allowed`` is how many may be sensitive before the test fails."""
+
+    condition: Condition
+    sensitive: int
+    insensitive: int
+    untested: int
+    allowed: int
+    failed: bool
+
+    @property
+    def classes(self) -> int:
+        """All classes."""
+        return self.sensitive + self.insensitive + self.untested
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelBar:
+    """Of the models tested under one condition, how many are impacted."""
+
+    condition: Condition
+    impacted: int
+    models: int
+
+
+def outcome(view: View) -> Outcome:
+    """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any could not be run."""
+    found = {test.verdict.outcome for test in (*view.model_tests, *view.class_tests)}
+    if Outcome.FAIL in found:
+        return Outcome.FAIL
+    return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or view.errors or not found else Outcome.PASS
+
+
+def verdict(view: View) -> str:
+    """Return the verdict in a sentence or two."""
+    parts = [_models_sentence(view), _extremes_sentence(view), _classes_sentence(view)]
+    text = " ".join(part for part in parts if part)
+    return text or "Nothing could be tested: see the errors below."
+
+
+def noun(view: View) -> str:
+    """Return what to call the view's conditions: transforms, where each ran at one severity."""
+    several = len({condition.transform for condition in view.conditions}) < len(view.conditions)
+    return "condition" if several else "transform"
+
+
+def heat(view: View) -> list[tuple[str, list[HeatCell]]]:
+    """Return the rows of the heat table: each model with a cell for each condition."""
+    tests = {(test.model, test.condition): test for test in view.model_tests}
+    seen = {cell.model for cell in (*view.counts, *view.errors)}
+    return [
+        (model, [_heat_cell(view, Cell(model, condition), tests.get((model, condition))) for condition in shown(view)])
+        for model in view.models
+        if model in seen
+    ]
+
+
+def shown(view: View) -> tuple[Condition, ...]:
+    """Return the conditions under which anything was computed, or should have been."""
+    seen = {cell.condition for cell in (*view.counts, *view.errors)}
+    return tuple(condition for condition in view.conditions if condition in seen)
+
+
+def class_bars(view: View) -> list[ClassBar]:
+    """Return a bar for each class test."""
+    return [_class_bar(test) for test in view.class_tests]
+
+
+def model_bars(view: View) -> list[ModelBar]:
+    """Return a bar for each condition that models were tested under."""
+    outcomes: dict[Condition, list[Outcome]] = {}
+    for test in view.model_tests:
+        outcomes.setdefault(test.condition, []).append(test.verdict.outcome)
+    return [ModelBar(condition, found.count(Outcome.FAIL), len(found)) for condition, found in outcomes.items()]
+
+
+def _heat_cell(view: View, cell: Cell, test: ModelTest | None) -> HeatCell:
+    return HeatCell(view.change(cell), test.verdict.outcome if test else None, view.errors.get(cell))
+
+
+def _class_bar(test: ClassTest) -> ClassBar:
+    conclusive = sum(finding.result.conclusive for finding in test.classes)
+    return ClassBar(
+        condition=test.condition,
+        sensitive=len(test.sensitive),
+        insensitive=conclusive - len(test.sensitive),
+        untested=len(test.classes) - conclusive + len(test.untested),
+        allowed=test.allowed,
+        failed=test.verdict.outcome is Outcome.FAIL,
+    )
+
+
+def _models_sentence(view: View) -> str:
+    models = {test.model for test in view.model_tests}
+    conditions = {test.condition for test in view.model_tests}
+    impacted = {test.model for test in view.model_tests if test.verdict.outcome is Outcome.FAIL}
+    if not models:
+        return ""
+    only = view.condition_label(next(iter(conditions))) if len(conditions) == 1 else ""
+    by = only or f"{'at least one' if impacted else 'any'} of {counted(len(conditions), noun(view))}"
+    if len(models) == 1:
+        name = view.labels[next(iter(models))]
+        return f"{name} is {'impacted' if impacted else 'not shown to be impacted'} by {by}."
+    if not impacted:
+        return f"None of {len(models)} models is shown to be impacted by {by}."
+    some = f"All {len(models)}" if len(impacted) == len(models) else f"{len(impacted)} of {len(models)}"
+    return f"{some} models are impacted by {by}."
+
+
+def _extremes_sentence(view: View) -> str:
+    found = [(view.changes[c].difference, view.condition_label(c)) for c in shown(view) if c in view.changes]
+    if len(found) < 2:
+        return ""
+    fall, worst = min(found)
+    change, mildest = min(found, key=lambda pair: abs(pair[0]))
+    if fall >= 0:
+        return f"Accuracy changes least under {mildest} ({points(change)} points on average)."
+    return (
+        f"Accuracy falls most under {worst} ({points(fall)} points on average) and changes least under {mildest} "
+        f"({points(change)})."
+    )
+
+
+def _classes_sentence(view: View) -> str:
+    tests = view.class_tests
+    failed = sum(test.verdict.outcome is Outcome.FAIL for test in tests)
+    if not tests:
+        return ""
+    if len(tests) == 1:
+        more = "more" if failed else "no more"
+        return f"Under {view.condition_label(tests[0].condition)} {more} classes are sensitive than allowed."
+    some = f"all {len(tests)}" if failed == len(tests) else f"{failed or 'none'} of {len(tests)}"
+    return f"Under {some} {noun(view)}s more classes are sensitive than allowed."

@@ -1,0 +1,38 @@
+function csvField(value) {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function csvNumber(value, digits) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : Number.isNaN(value) ? "" : value < 0 ? "-inf" : "inf";
+}
+
+/** The rows that the explorer shows, on every page of it, in its order. */
+function explorerCsv({ data, shown }) {
+  const head = ["class_index", "class_name", "transform", "severity", "control_accuracy", "accuracy", "difference", "effect_size", "p_value", "p_adjusted", "sensitive"];
+  const lines = shown.map((row) => {
+    const { transform, severity } = data.conditions[row.test.condition];
+    return [
+      row.index, data.classes[row.index], transform, severity ?? "",
+      row.control.toFixed(2), row.treated.toFixed(2), row.change.toFixed(2),
+      csvNumber(row.effect, 3), csvNumber(row.p, 3), csvNumber(row.corrected, 3), Boolean(row.sensitive),
+    ].map(csvField).join(",");
+  });
+  return [head.join(","), ...lines, ""].join("\n");
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Some browsers keep the clipboard from pages that are files.
+    const area = make("textarea", { class: "unseen" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    return copied;
+  }
+}

@@ -1,0 +1,173 @@
+/** All classes under all conditions, in one table that is sorted, filtered and shown a page at a time. */
+const PAGE = 100;
+
+function classOf({ number, secondary }) {
+  return [number && "number", secondary && "secondary"].filter(Boolean).join(" ");
+}
+
+class Explorer {
+  constructor(data) {
+    this.data = data;
+    this.corrected = data.classTests.some((test) => test.corrected);
+    this.columns = this.makeColumns();
+    this.rows = this.makeRows();
+    this.order = { column: this.columns.find((column) => column.key === "change"), down: false };
+    this.page = 0;
+    this.table = document.querySelector("table.explorer");
+    this.makeHead();
+    this.makeControls();
+    this.update();
+  }
+
+  makeColumns() {
+    const columns = [
+      { key: "name", title: "class" },
+      { key: "condition", title: "condition" },
+      { key: "control", title: "control", number: true, secondary: true },
+      { key: "treated", title: "transformed", number: true, secondary: true },
+      { key: "change", title: "change, points", number: true },
+      { key: "p", title: "p", number: true },
+      { key: "corrected", title: "corrected p", number: true },
+      { key: "effect", title: "effect size", number: true },
+      { key: "sensitive", title: "sensitive" },
+    ];
+    return columns.filter((column) => this.corrected || column.key !== "corrected");
+  }
+
+  makeRows() {
+    const collator = new Intl.Collator("en", { numeric: true });
+    const names = this.data.classes;
+    const ranks = new Map(names.map((_, index) => index).sort((a, b) => collator.compare(names[a], names[b]) || a - b).map((index, rank) => [index, rank]));
+    const twice = names.map((name) => names.indexOf(name) !== names.lastIndexOf(name));
+    const lower = names.map((name) => name.toLowerCase());
+    const rows = [];
+    this.data.classTests.forEach((test, number) => {
+      for (let index = 0; index < names.length; index++) {
+        if (test.sensitive[index] === null) continue;
+        const control = fromHundredths(test.control[index]);
+        const change = fromHundredths(test.change[index]);
+        rows.push({
+          test, index, control, change,
+          number: rows.length,
+          twice: twice[index],
+          lower: lower[index],
+          name: ranks.get(index),
+          condition: number,
+          treated: control + change,
+          p: fromPCode(test.p[index]),
+          corrected: fromPCode((test.corrected ?? test.p)[index]),
+          effect: fromHundredths(test.effect[index]),
+          sensitive: test.sensitive[index],
+        });
+      }
+    });
+    return rows;
+  }
+
+  makeHead() {
+    const head = this.table.tHead.rows[0];
+    for (const column of this.columns) {
+      const button = make("button", { type: "button" }, column.title);
+      button.addEventListener("click", () => this.sortBy(column));
+      column.cell = make("th", { scope: "col", class: classOf(column) }, button);
+      head.append(column.cell);
+    }
+  }
+
+  makeControls() {
+    const find = (id) => document.getElementById(id);
+    this.controls = {
+      name: find("filter-name"), condition: find("filter-condition"), sensitive: find("filter-sensitive"),
+      found: find("found"), before: find("page-before"), after: find("page-after"), where: find("page-where"),
+    };
+    this.data.classTests.forEach((test, number) => {
+      this.controls.condition.append(make("option", { value: number }, this.label(test)));
+    });
+    for (const control of [this.controls.name, this.controls.condition, this.controls.sensitive]) {
+      control.addEventListener("input", () => this.restart());
+    }
+    find("filters").addEventListener("submit", (event) => event.preventDefault());
+    this.controls.before.addEventListener("click", () => this.turn(-1));
+    this.controls.after.addEventListener("click", () => this.turn(1));
+    find("copy").addEventListener("click", async () => {
+      const copied = await copyText(explorerCsv(this));
+      this.controls.found.textContent = copied ? `${grouped(this.shown.length)} rows copied` : "The browser does not let this page copy.";
+    });
+    for (const id of ["filters", "explorer", "pages"]) find(id).hidden = false;
+  }
+
+  /** A condition tested over different models has more than one test. */
+  label(test) {
+    const label = this.data.conditions[test.condition].label;
+    const several = this.data.classTests.filter((other) => other.condition === test.condition).length > 1;
+    return several ? `${label} (${test.models.length === 1 ? this.data.models[test.models[0]] : `${test.models.length} models`})` : label;
+  }
+
+  chooseCondition(condition) {
+    this.controls.condition.value = String(this.data.classTests.findIndex((test) => test.condition === condition));
+    this.restart();
+  }
+
+  sortBy(column) {
+    const again = this.order.column === column;
+    this.order = { column, down: again ? !this.order.down : column.key === "sensitive" };
+    this.restart();
+  }
+
+  restart() {
+    this.page = 0;
+    this.update();
+  }
+
+  turn(step) {
+    this.page += step;
+    this.update();
+    document.getElementById("explorer").scrollTop = 0;
+  }
+
+  update() {
+    const name = this.controls.name.value.trim().toLowerCase();
+    const { condition, sensitive } = this.controls;
+    const wanted = condition.value === "" ? null : Number(condition.value);
+    this.shown = this.rows.filter((row) =>
+      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && row.lower.includes(name));
+    const { key } = this.order.column;
+    const sign = this.order.down ? -1 : 1;
+    // What is not a number stands last either way.
+    this.shown.sort((a, b) => Number.isNaN(a[key]) - Number.isNaN(b[key]) || sign * (a[key] - b[key]) || a.number - b.number);
+    this.render();
+  }
+
+  render() {
+    for (const column of this.columns) {
+      if (column !== this.order.column) column.cell.removeAttribute("aria-sort");
+      else column.cell.setAttribute("aria-sort", this.order.down ? "descending" : "ascending");
+    }
+    const start = this.page * PAGE;
+    const visible = this.shown.slice(start, start + PAGE);
+    this.table.tBodies[0].replaceChildren(...visible.map((row) => this.makeRow(row)));
+    const { found, before, after, where } = this.controls;
+    found.textContent = `${grouped(this.shown.length)} of ${grouped(this.rows.length)} rows`;
+    where.textContent = visible.length ? `${grouped(start + 1)} to ${grouped(start + visible.length)}` : "no row";
+    before.disabled = this.page === 0;
+    after.disabled = start + PAGE >= this.shown.length;
+  }
+
+  makeRow(row) {
+    const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, this.data.classes[row.index]);
+    const cells = {
+      name: make("th", { scope: "row" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${row.index}`)] : [])),
+      condition: make("td", {}, this.label(row.test)),
+      control: numberCell(percent(row.control), "secondary"),
+      treated: numberCell(percent(row.treated), "secondary"),
+      change: numberCell(points(row.change), shadeOf(this.data.shadeSteps, row.change)),
+      p: numberCell(pValue(row.p)),
+      corrected: numberCell(pValue(row.corrected)),
+      effect: numberCell(effect(row.effect)),
+      sensitive: make("td", row.sensitive ? { class: "sensitive-mark" } : {}, row.sensitive ? "yes" : Number.isNaN(row.p) ? "not tested" : "no"),
+    };
+    const line = make("tr", {}, ...this.columns.map((column) => cells[column.key]));
+    button.addEventListener("click", () => toggleDetail(this, row, line, button));
+    return line;
+  }
+}

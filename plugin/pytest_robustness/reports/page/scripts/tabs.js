@@ -1,0 +1,53 @@
+/** Makes the links to the parts of the page a tab list; the address keeps which is open, as in #models/3/1. */
+function startTabs(opened) {
+  const list = document.getElementById("tabs");
+  const tabs = [...list.querySelectorAll("a")];
+  list.setAttribute("role", "tablist");
+  for (const tab of tabs) {
+    const panel = document.getElementById(tab.hash.slice(1));
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("role", "tabpanel");
+    panel.setAttribute("aria-labelledby", tab.id);
+    panel.tabIndex = -1;
+  }
+
+  function show(address) {
+    const [name, ...rest] = address.replace("#", "").split("/");
+    const chosen = tabs.find((tab) => tab.hash === `#${name}`) ?? tabs[0];
+    for (const tab of tabs) {
+      tab.setAttribute("aria-selected", String(tab === chosen));
+      tab.tabIndex = tab === chosen ? 0 : -1;
+      document.getElementById(tab.hash.slice(1)).hidden = tab !== chosen;
+    }
+    opened(chosen.hash.slice(1), rest.map(Number).filter(Number.isInteger));
+  }
+
+  list.addEventListener("keydown", (event) => {
+    const at = tabs.indexOf(document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (event.key === " ") document.activeElement.click();
+    else if (to === undefined || at < 0) return;
+    else open(tabs.at(to % tabs.length));
+    event.preventDefault();
+  });
+  for (const tab of tabs) {
+    tab.addEventListener("click", (event) => {
+      event.preventDefault();
+      open(tab);
+    });
+  }
+
+  function open(tab) {
+    history.pushState(null, "", tab.hash);
+    show(tab.hash);
+    tab.focus({ preventScroll: true });
+  }
+
+  function follow() {
+    show(location.hash);
+    scrollTo(0, 0);
+  }
+  addEventListener("popstate", follow);
+  show(location.hash);
+}

@@ -1,0 +1,64 @@
+"""Ctrl-C in the middle of a sweep keeps what was finished; the next run goes on from there."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+from pytest import ExitCode  # noqa: PT013
+
+CONFTEST = """
+import os, time
+from pathlib import Path
+
+
+def pytest_robustness_register(registry):
+    @registry.transform("slow", version=1)
+    def slow(images):
+        if "SLOW" in os.environ:
+            time.sleep(0.1)
+        with Path("batches.txt").open("a") as file:
+            print(len(images), file=file)
+        return images.flip(-2)
+"""
+ARGUMENTS = (
+    "--rootdir=.",
+    "--confcutdir=.",
+    "--pyargs",
+    "robustness_tests",
+    "--robustness-data=digits",
+    "--robustness-models=digits:alexnet",
+    "--robustness-transforms=slow",
+    "--robustness-batch-size=64",
+)
+
+
+def batches(project) -> list[int]:
+    path = project.path / "batches.txt"
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def test_an_interrupt_keeps_the_finished_shards_and_the_next_run_computes_the_rest_alone(project, monkeypatch):
+    project.write("conftest.py", CONFTEST)
+    monkeypatch.setenv("SLOW", "1")
+    log = project.path / "log.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen([sys.executable, "-m", "pytest", *ARGUMENTS], stdout=file, stderr=file)
+    # The 898 digits are a shard of 512 images, eight batches, and one of 386.
+    while len(batches(project)) < 10:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in log.read_text()
+    assert project.stored() == {("alexnet", name, None): [(0, 512)] for name in ("control", "slow")}
+    assert not (project.path / "reports").exists()
+
+    monkeypatch.delenv("SLOW")
+    before = len(batches(project))
+    result = project.run(*ARGUMENTS)
+    assert result.parseoutcomes().keys() <= {"passed", "failed"}
+    assert sum(batches(project)[before:]) == 898 - 512
+    assert (project.table("accuracy.csv").groupby("transform").n.sum() == 898).all()

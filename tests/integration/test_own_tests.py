@@ -1,0 +1,243 @@
+"""What users write in their own projects: tests, markers, transforms, and fixtures that are called like ours."""
+
+from __future__ import annotations
+
+from pytest import ExitCode  # noqa: PT013
+
+
+def test_a_test_asks_for_a_result_by_names(project):
+    project.write(
+        "test_mine.py",
+        """
+        from pytest_robustness import NotRobust, Outcome, assert_robust
+        import pytest
+
+        def test_model(robustness):
+            found = robustness.model_test("python:nets.py:colour", "vflip")
+            assert_robust(found)
+            assert found.result.n == 2 and found.accuracy == (100.0, 100.0)
+
+        def test_finding(robustness):
+            with pytest.raises(NotRobust, match="accuracy fell 100.0 points"):
+                assert_robust(robustness.model_test("python:nets.py:slope", "vflip"))
+
+        def test_classes(robustness):
+            found = robustness.class_test("vflip", models=["python:nets.py:slope", "python:nets.py:tilt"])
+            assert [c.name for c in found.sensitive] == ["down", "up"]
+            assert found.verdict.outcome is Outcome.FAIL
+            # Two classes are more than the one that chance explains.
+            assert found.allowed == 1
+
+        def test_images(robustness):
+            found = robustness.image_test("python:nets.py:slope", "vflip")
+            assert found.result.test == "mcnemar" and found.result.n == 40
+            assert found.result.p_value == 2 * 0.5**40
+            assert_robust(robustness.image_test("python:nets.py:colour", "vflip"))
+
+        def test_chain(robustness):
+            assert_robust(robustness.model_test("python:nets.py:slope", "vflip+hflip+vflip"))
+            assert_robust(robustness.model_test("python:nets.py:slope", "brightness", 1))
+        """,
+    )
+    project.run("test_mine.py").assert_outcomes(passed=5)
+    judged = {(test["model"], test["transform"], test["severity"]) for test in project.results()["model_tests"]}
+    assert judged == {
+        ("python:nets.py:colour", "vflip", None),
+        ("python:nets.py:slope", "vflip", None),
+        ("python:nets.py:slope", "vflip+hflip+vflip", None),
+        ("python:nets.py:slope", "brightness", 1),
+    }
+
+
+def test_a_wrong_name_in_a_test_is_an_error_of_that_test(project):
+    project.write(
+        "test_mine.py",
+        """
+        from pytest_robustness import assert_robust
+
+        def test_transform(robustness):
+            assert_robust(robustness.model_test("python:nets.py:slope", "blurr"))
+
+        def test_severity(robustness):
+            assert_robust(robustness.model_test("python:nets.py:slope", "zoom", 6))
+
+        def test_preset(robustness):
+            assert_robust(robustness.model_test("digits12", "zoom"))
+
+        def test_right(robustness):
+            assert_robust(robustness.model_test("python:nets.py:slope", "hflip"))
+        """,
+    )
+    result = project.run("test_mine.py")
+    result.assert_outcomes(failed=3, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "'blurr' is not a transform. Known: brightness, equalize, *, zoom.",
+            "zoom has no severity 6. It has: 1, 2, 3, 4, 5.",
+            "'digits12' is a preset of 12 models; name one model.",
+        ]
+    )
+
+
+def test_a_marker_names_what_a_test_runs_over(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+        from pytest_robustness import Cell, Panel, assert_robust
+
+        @pytest.mark.robustness(models=["python:nets.py:colour"], transforms=["vflip", "brightness"])
+        def test_cell(robustness, cell):
+            assert isinstance(cell, Cell)
+            assert_robust(robustness.model_test(cell))
+
+        @pytest.mark.robustness(models=["python:nets.py:slope", "python:nets.py:tilt"], transforms=["hflip"])
+        def test_condition(robustness, condition):
+            assert isinstance(condition, Panel)
+            assert len(condition.models) == 2
+            assert_robust(robustness.class_test(condition))
+
+        @pytest.mark.robustness(transforms=["equalize"])
+        class TestAll:
+            def test_cell(self, robustness, cell):
+                assert_robust(robustness.model_test(cell))
+        """,
+    )
+    result = project.run("test_mine.py", "-v")
+    result.assert_outcomes(passed=5)
+    ids = [line.split()[0].partition("::")[2] for line in result.outlines if " PASSED " in line]
+    assert ids == [
+        "test_cell[vflip-colour]",
+        "test_cell[brightness-colour]",
+        "test_condition[hflip]",
+        "TestAll::test_cell[equalize-slope]",
+        "TestAll::test_cell[equalize-colour]",
+    ]
+    result.stdout.fnmatch_lines(["robustness: sweep of 40 images, 9 cells"])
+
+
+def test_a_marker_lets_a_test_without_a_cell_be_computed_with_the_others(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+        from pytest_robustness import assert_robust
+
+        @pytest.mark.robustness(models=["python:nets.py:slope"], transforms=["hflip"])
+        def test_mine(robustness):
+            assert_robust(robustness.model_test("python:nets.py:slope", "hflip"))
+
+        @pytest.mark.robustness(models=["python:nets.py:slope"], transforms=["equalize"])
+        def test_other(robustness):
+            assert_robust(robustness.model_test("python:nets.py:slope", "equalize"))
+        """,
+    )
+    result = project.run("test_mine.py")
+    result.assert_outcomes(passed=2)
+    assert sum("sweep of" in line for line in result.outlines) == 1
+
+
+def test_a_marker_that_names_what_does_not_exist_is_a_usage_error(project):
+    for arguments, message in {
+        'transforms=["blurr"]': "'blurr' is not a transform. Known: *",
+        'models=["colour"]': "'colour' is not a torchvision model. Known: *",
+        'severity=["3"]': "@pytest.mark.robustness takes models=[[]...[]] and transforms=[[]...[]] and nothing else; "
+        "see test_mine.py::test_mine.",
+    }.items():
+        project.write(
+            "test_mine.py",
+            f"import pytest\n@pytest.mark.robustness({arguments})\ndef test_mine(robustness, cell): pass\n",
+        )
+        result = project.run("test_mine.py")
+        assert result.ret == ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: {message}"])
+
+
+def test_a_project_adds_transforms_with_the_hook(project):
+    project.write(
+        "conftest.py",
+        """
+        def pytest_robustness_register(registry):
+            @registry.transform("invert")
+            def invert(images):
+                return 255 - images
+
+            @registry.transform("darken", levels=(1, 2, 4))
+            def darken(images, level):
+                return images // level
+        """,
+    )
+    result = project.judge(
+        "--robustness-transforms", "invert,darken,invert+hflip", "--robustness-severity=2", "-v", "--rootdir=."
+    )
+    # Inverted, top and bottom change places, and so do red and blue.
+    result.stdout.fnmatch_lines(
+        [
+            "*test_model_is_robust[[]invert-slope[]] FAILED*",
+            "*test_model_is_robust[[]invert-colour[]] FAILED*",
+            "*test_model_is_robust[[]darken-slope[]] PASSED*",
+            "*test_model_is_robust[[]invert+hflip-colour[]] FAILED*",
+        ]
+    )
+    assert ("slope", "darken", 2) in project.stored()
+
+
+def test_fixtures_of_a_project_that_are_called_like_ours_are_left_alone(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+
+        @pytest.fixture
+        def cell():
+            return "prison"
+
+        @pytest.fixture
+        def condition(robustness):
+            return "rainy"
+
+        def test_alone(cell):
+            assert cell == "prison"
+
+        def test_with_ours(robustness, cell, condition):
+            assert (cell, condition) == ("prison", "rainy")
+
+        @pytest.mark.parametrize("cell", [1, 2])
+        def test_parametrized(robustness, cell):
+            assert cell in (1, 2)
+        """,
+    )
+    project.run("test_mine.py").assert_outcomes(passed=4)
+
+
+def test_a_fixture_of_a_project_can_build_on_ours(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+        from pytest_robustness import assert_robust
+
+        @pytest.fixture
+        def finding(robustness, cell):
+            return robustness.model_test(cell)
+
+        def test_mine(finding):
+            assert finding.result.n == 2
+        """,
+    )
+    project.run("test_mine.py").assert_outcomes(passed=4)
+
+
+def test_the_marker_is_declared(project):
+    project.run("--markers").stdout.fnmatch_lines(["@pytest.mark.robustness(models=None, transforms=None): *"])
+
+
+def test_the_fixtures_say_what_they_are(project):
+    result = project.run("--fixtures")
+    result.stdout.fnmatch_lines(
+        [
+            "*robustness [[]session scope[]]*",
+            "    Results of the run: ``model_test``, ``class_test`` and ``image_test``. Scope: session.",
+            "    One model under one condition, computed; the test runs once for each of the run's. Scope: function.",
+        ]
+    )

@@ -1,0 +1,190 @@
+"""What a run leaves: files whose numbers add up, a failure that reads as a finding, and nothing where nothing ran."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+TEST_KEYS = {
+    "model", "transform", "severity", "outcome", "n", "control_accuracy", "accuracy", "difference", "ci_low",
+    "ci_high", "effect_size", "statistic", "df", "p_value", "p_adjusted",
+}  # fmt: skip
+UNEVEN = """
+def pytest_robustness_register(registry):
+    @registry.transform("fade", version=1)
+    def fade(images):
+        # Half of the images lose what tells top from bottom: those whose first pixel is dark in the green channel.
+        dark = images[:, 1, 0, 0] % 2 == 0
+        images[dark] = 255 - images[dark]
+        return images
+"""
+
+
+@pytest.fixture
+def judged(project):
+    """The tiny project after a run with a transform that fools `slope` on about half of the images."""
+    project.write("conftest.py", UNEVEN)
+    project.configure(robustness_transforms="fade vflip", robustness_severity="1,3")
+    project.judge("--rootdir=.", "--confcutdir=.")
+    return project
+
+
+def test_results_json_has_the_keys_of_the_design(judged):
+    results = judged.results()
+    top = {"schema_version", "provenance", "models", "classes", "conditions", "model_tests", "class_tests"}
+    assert top | {"class_summary"} <= set(results)
+    assert results["schema_version"] == 1
+    assert all(set(test) >= TEST_KEYS for test in results["model_tests"])
+    class_keys = TEST_KEYS - {"model"} | {"class_index", "class_name"}
+    assert all(class_keys <= set(test) for test in results["class_tests"])
+    summary_keys = {"transform", "severity", "sensitive", "insensitive", "inconclusive", "outcome"}
+    assert all(summary_keys <= set(row) for row in results["class_summary"])
+    assert [row["class_name"] for row in results["classes"]] == ["down", "up"]
+    assert [(row["transform"], row["severity"]) for row in results["conditions"]] == [("fade", None), ("vflip", None)]
+    assert [row["label"] for row in results["models"]] == ["slope", "colour"]
+    assert len(results["model_tests"]) == 4
+    assert len(results["class_tests"]) == 4
+
+
+def test_provenance_tells_how_to_repeat_the_run(judged):
+    provenance = judged.results()["provenance"]
+    assert {"python", "platform", "packages", "command", "options", "device", "dataset", "models"} <= set(provenance)
+    assert provenance["options"]["transforms"] == ["fade", "vflip"]
+    assert provenance["options"]["severity"] == [1, 3]
+    assert provenance["dataset"]["name"] == "folder:photos"
+    assert (provenance["dataset"]["images"], provenance["dataset"]["classes"]) == (40, 2)
+    assert provenance["models"]["python:nets.py:slope"]["class_match"] == "name"
+    assert provenance["packages"]["torch"] is not None
+
+
+def test_accuracy_csv_has_a_row_for_each_model_condition_and_class_and_sums_to_the_images(judged):
+    table = judged.table("accuracy.csv")
+    assert list(table) == ["model", "transform", "severity", "class_index", "class_name", "n", "correct"]
+    assert len(table) == 2 * 3 * 2
+    assert (table.groupby(["model", "transform"]).n.sum() == 40).all()
+    assert (table.correct <= table.n).all()
+    assert set(table["transform"]) == {"control", "fade", "vflip"}
+
+
+def test_the_numbers_of_the_tests_follow_from_accuracy_csv(judged):
+    table = judged.table("accuracy.csv")
+    table["percent"] = 100 * table.correct / table.n
+    percent = table.set_index(["model", "transform", "class_name"]).percent.sort_index()
+    for test in judged.results()["model_tests"]:
+        control = percent[test["model"], "control"].to_numpy()
+        treated = percent[test["model"], test["transform"]].to_numpy()
+        assert test["control_accuracy"] == pytest.approx(control.mean())
+        assert test["accuracy"] == pytest.approx(treated.mean())
+        assert test["difference"] == pytest.approx(treated.mean() - control.mean())
+        if np.ptp(treated) > 0:
+            expected = stats.ttest_ind(treated, control)
+            assert test["p_value"] == pytest.approx(expected.pvalue)
+            assert test["statistic"] == pytest.approx(expected.statistic)
+    fade = percent["python:nets.py:slope", "fade"]
+    assert fade.min() > 0
+    assert fade.max() < 100
+
+
+def test_tests_csv_holds_every_test_of_results_json(judged):
+    table, results = judged.table("tests.csv"), judged.results()
+    assert list(table.kind) == ["model"] * 4 + ["class"] * 4
+    tests = results["model_tests"] + results["class_tests"]
+    np.testing.assert_allclose(table.p_value, [np.nan if t["p_value"] is None else t["p_value"] for t in tests])
+    assert list(table.outcome) == [test["outcome"] for test in tests]
+
+
+def test_a_failure_reads_as_a_finding_at_80_columns(project):
+    project.write(
+        "test_mine.py",
+        """
+        from pytest_robustness import assert_robust
+
+        def test_model(robustness):
+            assert_robust(robustness.model_test("python:nets.py:slope", "vflip"))
+
+        def test_classes(robustness):
+            assert_robust(robustness.class_test("vflip", models=["python:nets.py:slope", "python:nets.py:tilt"]))
+        """,
+    )
+    result = project.run("test_mine.py")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*python:nets.py:slope under vflip: accuracy fell 100.0 points, p = 0 < alpha 0.05",
+            "  top-1 accuracy      100.0 % -> 0.0 % over all images",
+            "  mean over classes   100.0 % -> 0.0 %, change -100.0 points (*)",
+            "  independent         t = -inf, df = 2.0, p = 0, over 2 classes",
+            "  class that fell most              control  treated  points",
+            "  down                               100.0%     0.0%  -100.0",
+            "  up                                 100.0%     0.0%  -100.0",
+            "report: reports/latest",
+            "*vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 that chance explains",
+            "  sensitive           2 of 2 classes (p < 0.05)",
+            "  allowed             1 (--robustness-max-sensitive)",
+            "  tested over         2 models",
+            "report: reports/latest",
+        ]
+    )
+    finding = result.outlines[result.outlines.index("  top-1 accuracy      100.0 % -> 0.0 % over all images") :]
+    assert not any(line.startswith(("E  ", ">", "test_mine.py:")) for line in finding)
+
+
+def test_a_test_that_cannot_tell_is_skipped_with_its_reason(project):
+    for name in ("up", "down"):
+        for number in range(1, 20):
+            project.image(name, number).unlink()
+    (project.path / "photos" / "up" / "00.png").unlink()
+    (project.path / "photos" / "up").rmdir()
+    project.write(
+        "nets.py", (project.path / "nets.py").read_text().replace('classes=["down", "up"]', 'classes=["down", "sky"]')
+    )
+    result = project.judge("-rs", "-k", "vflip")
+    result.assert_outcomes(skipped=2, passed=1, deselected=3)
+    result.stdout.fnmatch_lines(
+        [
+            "SKIPPED * python:nets.py:slope under vflip: only 1 of the 2 observations that a test needs in each group",
+            "SKIPPED * python:nets.py:colour under vflip: only 1 of the 2 observations *",
+        ]
+    )
+    outcomes = {(test["model"], test["outcome"], test["p_value"]) for test in project.results()["model_tests"]}
+    assert outcomes == {(f"python:nets.py:{name}", "INCONCLUSIVE", None) for name in ("slope", "colour")}
+
+
+def test_a_run_that_judges_nothing_leaves_nothing(project):
+    project.write("test_other.py", "def test_other(robustness): pass\n")
+    for arguments in (["--collect-only"], ["-k", "nothing"]):
+        project.judge(*arguments)
+    project.run("test_other.py").assert_outcomes(passed=1)
+    assert not (project.path / "reports").exists()
+    assert not (project.path / ".robustness").exists() or not project.stored()
+
+
+def test_the_list_of_what_is_known_needs_no_tests(project):
+    project.write(
+        "conftest.py",
+        """
+        def pytest_robustness_register(registry):
+            @registry.transform("fade", levels=(0.5, 0.25))
+            def fade(images, level):
+                '''Fade to grey.'''
+        """,
+    )
+    result = project.run("--robustness-list")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "Models (--robustness-models)",
+            "*presets*digits12, imagenet12*",
+            "*torchvision*alexnet, *",
+            "*python*package.module:factory, path/to/file.py:factory*",
+            "Transforms (--robustness-transforms)",
+            "*rotation*[[]5, 15, 30, 45, 90[]] Rotate about the centre by ±*",
+            "*vflip*Mirror top to bottom.*",
+            "*equalize_zoom_brightness*The chain equalize+zoom+brightness.*",
+            "*fade*[[]0.5, 0.25[]] Fade to grey.*",
+            "Data (--robustness-data)",
+            "*folder:path*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*test session starts*")

@@ -1,0 +1,236 @@
+"""A result of any size without a run: drawn accuracies, the real statistics, and pictures of nothing.
+
+Loaded by path (`runpy`), from tests and from ``benchmarks/report.py``.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pytest_robustness import statistics, verdict
+from pytest_robustness.evidence import average_changes
+from pytest_robustness.gallery import Answer, Exhibit, Thumbnails, shown_classes, shown_tests
+from pytest_robustness.matching import imagenet_classes
+from pytest_robustness.mistakes import FallenClass, Mistake
+from pytest_robustness.models.presets import ARTICLE_MODELS
+from pytest_robustness.records import (
+    CONTROL,
+    Cell,
+    ClassFinding,
+    ClassTest,
+    Condition,
+    Correction,
+    Counts,
+    ImageAccuracy,
+    ModelTest,
+)
+from pytest_robustness.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ALPHA = 0.05
+# How much each transform costs, as a shift of the log odds of being right.
+COSTS = {
+    "rotation": 1.2,
+    "brightness": 0.15,
+    "translate": 0.8,
+    "zoom": 0.5,
+    "perspective": 0.6,
+    "equalize": 0.7,
+    "hflip": 0.0,
+    "vflip": 1.8,
+    "equalize_zoom_brightness": 1.1,
+}
+SINGLE_LEVEL = ("equalize", "hflip", "vflip")
+
+
+def simulated_view(
+    *,
+    models: Sequence[str] = ARTICLE_MODELS,
+    classes: Sequence[str] = tuple(imagenet_classes().values()),
+    transforms: Sequence[str] = tuple(COSTS),
+    severities: Sequence[int] = (3,),
+    correction: Correction = "none",
+    images: int = 1300,
+    seed: int = 0,
+) -> View:
+    """Return the view of a run of ``models`` under ``transforms`` on ``images`` images of each of ``classes``."""
+    rng = np.random.default_rng(seed)
+    conditions = [
+        Condition(transform, severity)
+        for transform in transforms
+        for severity in ([None] if transform in SINGLE_LEVEL else severities)
+    ]
+    counts = _draw(rng, models, len(classes), conditions, images)
+    class_tests = [_class_test(condition, models, classes, counts, correction) for condition in conditions]
+    return View(
+        models=tuple(models),
+        labels={model: model for model in models},
+        classes=tuple(classes),
+        conditions=tuple(conditions),
+        model_tests=tuple(test for c in conditions for test in _model_tests(c, models, counts, correction)),
+        class_tests=tuple(class_tests),
+        counts=counts,
+        errors={},
+        skipped=(),
+        provenance=_provenance(models, classes, images, severities, correction, seed),
+        changes=average_changes(counts),
+        fallen={
+            Cell(m, c): _fallen(rng, classes, counts[Cell(m, CONTROL)], counts[Cell(m, c)])
+            for m in models
+            for c in conditions
+        },
+        gallery=tuple(
+            _exhibit(rng, test, finding, sensitive, classes)
+            for test in shown_tests(class_tests)
+            for finding, sensitive in shown_classes(test)
+        ),
+    )
+
+
+def _draw(
+    rng: np.random.Generator, models: Sequence[str], classes: int, conditions: Sequence[Condition], images: int
+) -> dict[Cell, Counts]:
+    ease = rng.normal(1.2, 1.0, classes)
+    n = np.full(classes, images, np.int64)
+    exposed = {condition: rng.gamma(1.0, 1.0, classes) for condition in conditions}
+    drawn = {}
+    for model in models:
+        skill = rng.normal(0.0, 0.4)
+        for condition in (CONTROL, *conditions):
+            cost = 0.0
+            if condition != CONTROL:
+                cost = COSTS.get(condition.transform, 1.0) * (condition.severity or 3) / 3 * exposed[condition]
+            share = 1 / (1 + np.exp(-(ease + skill - cost + rng.normal(0, 0.15, classes))))
+            drawn[Cell(model, condition)] = Counts(n, rng.binomial(n, share))
+    return drawn
+
+
+def _accuracies(models: Sequence[str], condition: Condition, counts: dict[Cell, Counts]) -> np.ndarray[Any, Any]:
+    found = [counts[Cell(model, condition)] for model in models]
+    return statistics.accuracies(np.stack([c.correct for c in found]), np.stack([c.n for c in found]))
+
+
+def _class_test(
+    condition: Condition,
+    models: Sequence[str],
+    classes: Sequence[str],
+    counts: dict[Cell, Counts],
+    correction: Correction,
+) -> ClassTest:
+    groups = [_accuracies(models, c, counts).T for c in (CONTROL, condition)]
+    results = statistics.adjust(statistics.compare(*groups, alpha=ALPHA), correction)
+    findings = [ClassFinding(i, name, result) for i, (name, result) in enumerate(zip(classes, results, strict=True))]
+    return ClassTest(
+        condition=condition,
+        models=tuple(models),
+        classes=tuple(findings),
+        sensitive=tuple(finding for finding in findings if finding.result.rejects(ALPHA)),
+        allowed=verdict.allowed_sensitive(len(classes), ALPHA, "chance"),
+        untested=(),
+        left_out=(),
+        alpha=ALPHA,
+        verdict=verdict.judge_classes(results, ALPHA, "chance"),
+    )
+
+
+def _model_tests(
+    condition: Condition, models: Sequence[str], counts: dict[Cell, Counts], correction: Correction
+) -> list[ModelTest]:
+    groups = [_accuracies(models, c, counts) for c in (CONTROL, condition)]
+    results = statistics.adjust(statistics.compare(*groups, alpha=ALPHA), correction)
+    return [
+        ModelTest(
+            model=model,
+            condition=condition,
+            result=result,
+            verdict=verdict.judge_model(result, ALPHA),
+            accuracy=ImageAccuracy(result.control, result.treated),
+            worst=(),
+        )
+        for model, result in zip(models, results, strict=True)
+    ]
+
+
+def _fallen(
+    rng: np.random.Generator, classes: Sequence[str], control: Counts, treated: Counts
+) -> tuple[FallenClass, ...]:
+    fall = control.correct - treated.correct
+    worst = [int(i) for i in np.argsort(-fall, kind="stable")[:10] if fall[i] > 0]
+    return tuple(
+        FallenClass(
+            i,
+            classes[i],
+            int(control.n[i]),
+            int(control.correct[i]),
+            int(treated.correct[i]),
+            tuple(
+                Mistake(classes[int(other)], int(rng.integers(0, 5)), int(fall[i]) // (2 + place))
+                for place, other in enumerate(rng.integers(0, len(classes), 5))
+            ),
+        )
+        for i in worst
+    )
+
+
+def _exhibit(
+    rng: np.random.Generator, test: ClassTest, finding: ClassFinding, sensitive: bool, classes: Sequence[str]
+) -> Exhibit:
+    answers = []
+    for model in test.models:
+        right = [bool(rng.random() < share / 100) for share in (finding.result.control, finding.result.treated)]
+        names = [finding.name if yes else classes[int(rng.integers(len(classes)))] for yes in right]
+        answers.append(Answer(model, names[0], names[1], right[0], right[1]))
+    pictures = Thumbnails(_picture(rng), _picture(rng), 96)
+    return Exhibit(test.condition, finding, sensitive, finding.index, tuple(answers), pictures)
+
+
+def _picture(rng: np.random.Generator) -> str:
+    """Return 96 x 96 pixels that weigh as much as a photograph's: patches with a little noise."""
+    patches = Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).resize((96, 96), Image.Resampling.BICUBIC)
+    pixels = np.clip(np.asarray(patches, np.int16) + rng.integers(-12, 13, (96, 96, 1)), 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "jpeg", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _provenance(
+    models: Sequence[str],
+    classes: Sequence[str],
+    images: int,
+    severities: Sequence[int],
+    correction: Correction,
+    seed: int,
+) -> dict[str, Any]:
+    preprocess = {"resize": 256, "crop": 224, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    return {
+        "python": "3.11.7",
+        "platform": "Linux",
+        "packages": {"pytest-robustness": "0.1.0", "torch": "2.14.1"},
+        "command": "pytest -m robustness --robustness-data=imagenet:/data/imagenet:train",
+        "options": {
+            "models": None,
+            "severity": list(severities),
+            "alpha": ALPHA,
+            "correction": correction,
+            "max_sensitive": "chance",
+            "seed": seed,
+        },
+        "device": "cuda:0",
+        "runtime": "eager",
+        "dataset": {
+            "name": "imagenet:/data/imagenet:train",
+            "fingerprint": "5" * 64,
+            "images": images * len(classes),
+            "classes": len(classes),
+        },
+        "models": {
+            model: {"fingerprint": "a" * 64, "class_match": "wordnet id", "preprocess": preprocess} for model in models
+        },
+    }
