@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pytest_robustness import gate, statistics
 from pytest_robustness.comparison import compare_models
-from pytest_robustness.records import CONTROL, Condition, Outcome, TestResult
+from pytest_robustness.records import CONTROL, Condition, Correction, Outcome, TestResult
 
 CONDITIONS = 10
 BENT = 5
@@ -115,7 +115,7 @@ def check_on_images(seed: int, runs: int = 20, images: int = 2_000) -> None:
     lost, gained = draw(rng, Point(images, 0.05, drop=3), runs)
     conditions = [CONTROL, *(Condition(f"t{i}") for i in range(1, CONDITIONS))]
     for counts, expected in zip(np.stack([lost, gained], -1), outcomes(lost, gained, images, policy), strict=True):
-        answers = {c: _answers(rng, *count, images) for c, count in zip(conditions, counts.tolist(), strict=True)}
+        answers = {c: _answers(rng, int(m), int(k), images) for c, (m, k) in zip(conditions, counts, strict=True)}
         result = compare_models(
             {c: pair[0] for c, pair in answers.items()},
             {c: pair[1] for c, pair in answers.items()},
@@ -137,9 +137,11 @@ def false_alarm_rows(runs: int, seed: int) -> tuple[list[str], float]:
     """Return the table of an unchanged model, and the worst share of false alarms with the default correction."""
     rows = ["images  churn  shared  correction  some FAIL  some INCONCLUSIVE"]
     worst = 0.0
-    cases = [(Point(images, churn), "holm") for images in IMAGES for churn in (0.0, *CHURN)]
+    cases: list[tuple[Point, Correction]] = [
+        (Point(images, churn), "holm") for images in IMAGES for churn in (0.0, *CHURN)
+    ]
     cases += [(Point(10_000, churn, shared=0.5), "holm") for churn in CHURN]
-    cases += [(Point(2_000, 0.2), correction) for correction in ("bh", "none")]
+    cases += [(Point(2_000, 0.2), "bh"), (Point(2_000, 0.2), "none")]
     for point, correction in cases:
         found = simulate(point, runs, seed, gate.GatePolicy(correction=correction))
         alarms = any_is(found, Outcome.FAIL)

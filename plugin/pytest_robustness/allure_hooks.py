@@ -101,7 +101,7 @@ class AllureHooks:
         record.clean_message(result)
         record.report(result, self._findings)
         for finding in self._findings:
-            record.prove(*session.witnesses(finding))
+            record.prove(finding, *session.witnesses(finding))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:

@@ -234,7 +234,7 @@ def open_gate(options: Options) -> BaselineGate | None:
             "--robustness-candidate compares a model with a baseline: name it with --robustness-baseline=FILE, without "
             "--robustness-update-baseline. To make a baseline, name the model with --robustness-models."
         )
-    if options.expect == "baseline" and (options.baseline is None or options.update_baseline):
+    if options.expect == "baseline" and options.baseline is None:
         raise OptionError("--robustness-expect=baseline needs a baseline: name it with --robustness-baseline=FILE.")
     if options.baseline is None or options.update_baseline:
         return None

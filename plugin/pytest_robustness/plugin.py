@@ -199,6 +199,8 @@ def cell(robustness: RobustnessSession, _robustness_cell: Cell) -> Cell:
 @pytest.fixture
 def gate_cell(robustness: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
     """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
+    if robustness.options.update_baseline:
+        pytest.skip("this run writes the baseline: there is nothing to compare with")
     robustness.ensure(_robustness_gate_cell)
     return _robustness_gate_cell
 
@@ -256,7 +258,8 @@ def _progress(config: pytest.Config) -> Progress:
     from pytest_robustness.reports.progress import BarProgress, LineProgress, SilentProgress
 
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None or reporter.verbosity < 0:
+    # What a worker of xdist writes goes nowhere, or into the report of a test that failed.
+    if reporter is None or reporter.verbosity < 0 or hasattr(config, "workerinput"):
         return SilentProgress()
     if not reporter.isatty:
         return LineProgress(reporter.write_line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -22,8 +23,11 @@ def environment() -> dict[str, Any]:
 
 
 def command() -> str:
-    """Return the command line that was typed, without the path of the interpreter."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """Return the command line that was typed, as a shell takes it, without the path of the interpreter."""
+    program = Path(sys.argv[0])
+    # `python -m pytest` runs pytest/__main__.py.
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return shlex.join([name, *sys.argv[1:]])
 
 
 def plain(options: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -161,8 +162,8 @@ class RobustnessSession:
         """
         cell = self._cell(model, transform, severity)
         results = self.ensure(cell)
-        self.ledger.gated[cell] = None
         found = self._gate_finding(cell, results)
+        self.ledger.gated[cell] = None
         self.findings.append(found)
         return found
 
@@ -232,7 +233,7 @@ class RobustnessSession:
             self.ledger.plan = self.ledger.plan.extended(needed)
             self._sweep([cell for cell in self.ledger.plan.cells if cell not in known])
         results = self._results()
-        if isinstance(request, Cell):
+        if isinstance(request, Cell) or not self.ledger.judged(request):
             results.require(*needed)
         return results
 
@@ -296,7 +297,8 @@ class RobustnessSession:
             errors=dict(ledger.errors),
             skipped=tuple(ledger.skipped),
             gate_tests=tuple(self._gate_finding(cell, results) for cell in ledger.gated if ledger.judged(cell)),
-            provenance=ledger.provenance,
+            # A worker of xdist does not know the command that was typed.
+            provenance={**ledger.provenance, "command": provenance.command()},
             changes=average_changes(counts),
             fallen=evidence.fallen(),
             gallery=gallery,
@@ -336,6 +338,7 @@ class RobustnessSession:
     def _sweep(self, cells: list[Cell]) -> None:
         if self._fatal is not None:
             raise self._fatal
+        started = time.monotonic()
         try:
             bench = self.open_data()
             jobs, errors = bench.jobs(cells)
@@ -346,7 +349,8 @@ class RobustnessSession:
         self.ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
         self.ledger.errors |= errors
         self._check(bench)
-        self.ledger.provenance = self._provenance(bench)
+        seconds = self.ledger.provenance.get("sweep_seconds", 0.0) + time.monotonic() - started
+        self.ledger.provenance = self._provenance(bench) | {"sweep_seconds": round(seconds, 1)}
 
     def _run(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
         from pytest_robustness.data.loader import default_workers

@@ -107,6 +107,7 @@ def test_workers_of_xdist_share_the_sweep_and_report_what_one_process_reports(pr
     result = project.judge_apart("-n", "2", "--robustness-store", "other.sqlite", "--robustness-report", "other")
     result.assert_outcomes(failed=1, passed=5)
     result.stdout.fnmatch_lines(["slope * -100.0[*] *", "Report: other"])
+    result.stdout.no_fnmatch_line("*sweep of*")
     for name, table in alone[0].items():
         assert project.table(name, "other").equals(table), name
     # Every process counts the outputs on an image of its own; the sweep is done once.

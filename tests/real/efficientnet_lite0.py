@@ -13,7 +13,7 @@ from pytest_robustness.models import read_state_dict
 
 # The network takes (x - 127) / 128 of pixels from 0 to 255.
 PREPROCESS = Preprocess(
-    resize=256, crop=224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, interpolation="bicubic", antialias=True
+    resize=256, crop=224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, interpolation="bilinear", antialias=True
 )
 
 

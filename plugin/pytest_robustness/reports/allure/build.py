@@ -28,11 +28,13 @@ _CHARTS = (
     {"type": "testResultSeverities", "title": "Results by effect", "levels": ["critical", "normal", "minor"]},
     {"type": "statusDynamics", "title": "Results over the runs"},
     {"type": "statusTransitions", "title": "Fixed and regressed since the run before"},
-    {"type": "stabilityDistribution", "title": "Stability by transform", "groupBy": "feature", "threshold": 90},
 )
 _ANALYTICS = re.compile(
     r"<script[^>]*\ssrc=\"https://www\.googletagmanager\.com/[^\"]*\"[^>]*></script>\s*<script>[^<]*gtag\([^<]*</script>"
 )
+
+# Allure writes a percentage into every square of its map, over its edges where there are nine columns.
+_STYLE = '<style>g[data-testid^="cell."] text { display: none }</style>'
 
 
 def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]) -> list[str]:
@@ -59,24 +61,25 @@ def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence
         work = Path(scratch)
         (work / "job.json").write_text(json.dumps(_job(view, results, work, history, gate)), encoding="utf-8")
         said = node.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
-        pages = {name: _private(work / "report" / plugin / "index.html") for plugin, name in PAGES.items()}
+        written = {name: work / "report" / plugin / "index.html" for plugin, name in PAGES.items()}
+        pages = {name: finished(page.read_text(encoding="utf-8")) for name, page in written.items()}
     publish(pages, folder)
     rules = json.loads(said.splitlines()[-1])
     return [rule["message"] for rule in rules if not rule["success"]]
 
 
-def without_analytics(page: str) -> str:
-    """Return an Allure page without the script that reports its use.
+def finished(page: str) -> str:
+    """Return an Allure page as it is kept: it asks for nothing, and the map of models and transforms can be read.
 
     Raises
     ------
     RobustnessError
         When the page would still name the analytics host: another Allure than the pinned one wrote it.
     """
-    found = _ANALYTICS.sub("", page)
+    found = _ANALYTICS.sub("", page).replace('href="favicon.ico"', 'href="data:,"')
     if "googletagmanager" in found:
         raise RobustnessError("Allure's page holds an analytics script that cannot be taken out; it was not kept.")
-    return found
+    return found.replace("</head>", f"{_STYLE}\n</head>", 1)
 
 
 def environments(models: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
@@ -94,12 +97,14 @@ def environments(models: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _free(name: str, taken: set[str]) -> str:
     """Return ``name``, numbered where it is taken, and take it."""
-    free = next(other for other in (name, *(f"{name}-{n}" for n in itertools.count(2))) if other not in taken)
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    free = next(other for other in itertools.chain([name], numbered) if other not in taken)
     taken.add(free)
     return free
 
 
 def _job(view: View, results: Path, work: Path, history: Path, gate: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    transforms = {condition.transform for condition in view.conditions}
     metrics = {
         METRIC + str(test.condition): {
             "title": view.condition_label(test.condition),
@@ -117,11 +122,8 @@ def _job(view: View, results: Path, work: Path, history: Path, gate: Sequence[tu
         "environments": environments([(model, view.labels[model]) for model in view.models]),
         "categories": CATEGORIES,
         "performance": {"groups": {"sensitive": {"title": "Sensitive classes"}}, "metrics": metrics},
-        "groupBy": ["parentSuite", "suite", "subSuite"],
+        # Within a model, a suite for each transform pays only where it has several severities.
+        "groupBy": ["parentSuite", "suite"] if len(view.conditions) > len(transforms) else ["parentSuite"],
         "charts": _CHARTS,
         "gate": dict(gate) or None,
     }
-
-
-def _private(page: Path) -> str:
-    return without_analytics(page.read_text(encoding="utf-8"))

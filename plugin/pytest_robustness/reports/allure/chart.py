@@ -55,10 +55,11 @@ def png(bars: Bars) -> bytes:
     _grid(draw, height, small)
     for number, row in enumerate(rows):
         _bar(draw, _TITLE + number * _ROW, row, small)
+    _legend(draw, height - _FOOT + 8, small)
     if not rows:
         draw.text((24, _TITLE + 8), "no class is sensitive", _FAINT, small)
     file = io.BytesIO()
-    image.quantize(16).save(file, "png", optimize=True)
+    image.quantize(16, Image.Quantize.FASTOCTREE).save(file, "png", optimize=True)
     return file.getvalue()
 
 
@@ -67,6 +68,12 @@ def _grid(draw: ImageDraw.ImageDraw, height: int, font: Font) -> None:
         x = _x(percent)
         draw.line((x, _TITLE - 6, x, height - _FOOT), _GRID, 2)
         draw.text((x, height - _FOOT + 8), f"{percent} %", _FAINT, font, anchor="ma")
+
+
+def _legend(draw: ImageDraw.ImageDraw, top: int, font: Font) -> None:
+    for left, color, word in ((24, _CONTROL, "control"), (150, _TREATED, "transformed")):
+        draw.rectangle((left, top + 2, left + 16, top + 18), color)
+        draw.text((left + 26, top), word, _FAINT, font)
 
 
 def _bar(draw: ImageDraw.ImageDraw, top: int, row: ClassChange, font: Font) -> None:

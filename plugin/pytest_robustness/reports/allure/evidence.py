@@ -9,13 +9,15 @@ import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from PIL import Image, ImageChops
+from PIL import Image
 
 from pytest_robustness.view import Grade, condition_text, finding_lines, grade
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_robustness.gallery import Exhibit
-    from pytest_robustness.records import ClassFinding, ClassTest, Finding
+    from pytest_robustness.records import ClassTest, Finding
 
 IMAGE_DIFF = "application/vnd.allure.image.diff"
 SEVERITIES = ("critical", "normal", "minor")
@@ -35,35 +37,26 @@ def description(finding: Finding) -> str:
     return f"<p><strong>{html.escape(headline)}</strong></p><pre>{html.escape(chr(10).join(rest)).strip(chr(10))}</pre>"
 
 
-def classes_csv(classes: ClassTest) -> str:
-    """Return the sensitive classes, worst first, as CSV at three significant digits; accuracies in percent."""
-    rows = [_row(c) for c in sorted(classes.sensitive, key=lambda c: (c.result.difference, c.index))]
-    table = pd.DataFrame(rows, columns=_COLUMNS)
-    return table.to_csv(index=False, lineterminator="\n", float_format="%.3g")
+def classes_csv(classes: ClassTest, most: int | None = None) -> str:
+    """Return the sensitive classes, worst first, as CSV at three significant digits; accuracies in percent.
+
+    Parameters
+    ----------
+    classes
+        The test of every class.
+    most
+        How many classes at most; ``None`` for all.
+    """
+    worst = sorted(classes.sensitive, key=lambda c: (c.result.difference, c.index))[:most]
+    rows = [
+        (c.index, c.name, c.result.n, c.result.control, c.result.treated, c.result.difference, c.result.p_adjusted)
+        for c in worst
+    ]
+    columns = ["class_index", "class_name", "n", "control_accuracy", "accuracy", "difference", "p_adjusted"]
+    return pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n", float_format="%.3g")
 
 
-_COLUMNS = (
-    "class_index",
-    "class_name",
-    "n",
-    "control_accuracy",
-    "accuracy",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "effect_size",
-    "p_value",
-    "p_adjusted",
-)
-
-
-def _row(found: ClassFinding) -> tuple[object, ...]:
-    r = found.result
-    numbers = (r.control, r.treated, r.difference, r.ci_low, r.ci_high, r.effect_size, r.p_value, r.p_adjusted)
-    return (found.index, found.name, r.n, *map(float, numbers))
-
-
-def image_pairs(exhibits: tuple[Exhibit, ...]) -> list[tuple[str, str]]:
+def image_pairs(exhibits: Iterable[Exhibit]) -> list[tuple[str, str]]:
     """Return a name and an image comparison (JSON of `IMAGE_DIFF`) for each image that could be shown."""
     return [
         (_caption(exhibit), _comparison(exhibit.thumbnails.control, exhibit.thumbnails.treated))
@@ -84,25 +77,17 @@ def _caption(exhibit: Exhibit) -> str:
 
 
 def _comparison(control: str, treated: str) -> str:
-    before, after = _decode(control), _decode(treated)
-    images = {"expected": before, "actual": after, "diff": ImageChops.difference(before, after)}
-    return json.dumps({name: _encode(image) for name, image in images.items()})
+    # No picture of the pixels' difference: of an image that is turned round it tells nothing.
+    return json.dumps({"expected": _enlarged(control), "actual": _enlarged(treated)})
 
 
-def _decode(uri: str) -> Image.Image:
-    """Read a ``data:`` URI; a picture of a few pixels is enlarged, because Allure shows it as large as it is."""
-    image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+def _enlarged(uri: str) -> str:
+    """Enlarge a picture of a few pixels, because Allure shows it as large as it is; others stay as they are."""
+    image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
     side = max(image.size)
-    times = _SMALLEST_SIDE // side if 2 * side < _SMALLEST_SIDE else 1
-    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
-
-
-def _encode(image: Image.Image) -> str:
-    # A few flat squares are smaller as PNG, photographs as JPEG.
-    tries = {}
-    for kind in ("png", "jpeg"):
-        file = io.BytesIO()
-        image.save(file, kind, quality=80, optimize=True)
-        tries[kind] = file.getvalue()
-    kind = min(tries, key=lambda kind: len(tries[kind]))
-    return f"data:image/{kind};base64,{base64.b64encode(tries[kind]).decode()}"
+    if 2 * side >= _SMALLEST_SIDE:
+        return uri
+    times = _SMALLEST_SIDE // side
+    file = io.BytesIO()
+    image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST).save(file, "png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

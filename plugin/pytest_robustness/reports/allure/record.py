@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import allure
 from allure_commons.model2 import Label, Parameter
 
+from pytest_robustness.records import ClassTest
 from pytest_robustness.reports.allure.chart import bars_of, png
 from pytest_robustness.reports.allure.evidence import (
     IMAGE_DIFF,
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from allure_commons.model2 import TestResult
 
     from pytest_robustness.gallery import Exhibit
-    from pytest_robustness.records import ClassTest, Finding
+    from pytest_robustness.records import Finding
     from pytest_robustness.reports.allure.facts import Facts
 
+_MOST_CLASSES = 250
+_MOST_IMAGES = 2
 _EXCEPTION = re.compile(r"\A(?:Skipped|pytest_robustness\.[\w.]+): ")
 
 
@@ -68,11 +71,27 @@ def report(result: TestResult, findings: Sequence[Finding]) -> None:
         allure.attach(png(bars_of(finding)), "accuracy before and after", allure.attachment_type.PNG)
 
 
-def prove(classes: ClassTest, exhibits: tuple[Exhibit, ...]) -> None:
-    """Attach the sensitive classes as a table, and images before and after."""
-    allure.attach(classes_csv(classes), "sensitive classes", allure.attachment_type.CSV)
-    for name, comparison in image_pairs(exhibits):
-        allure.attach(comparison, name, IMAGE_DIFF, "imagediff")
+def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> None:
+    """Attach the sensitive classes as a table, and images before and after.
+
+    A report holds a dozen tests of models for each of classes: of a model's, the table is cut, and two images suffice.
+
+    Parameters
+    ----------
+    finding
+        What was found.
+    classes, exhibits
+        What shows it: see `RobustnessSession.witnesses`.
+    """
+    name, most = "sensitive classes", None
+    if not isinstance(finding, ClassTest):
+        most = _MOST_CLASSES
+        exhibits = sorted(exhibits, key=lambda exhibit: not exhibit.sensitive)[:_MOST_IMAGES]
+        if len(classes.sensitive) > most:
+            name = f"sensitive classes, the worst {most} of {len(classes.sensitive)}"
+    allure.attach(classes_csv(classes, most), name, allure.attachment_type.CSV)
+    for caption, comparison in image_pairs(exhibits):
+        allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
 
 
 def clean_message(result: TestResult) -> None:

@@ -95,7 +95,9 @@ def _curve(view: View, transform: str, found: list[tuple[int, TestResult]], low:
         average=line([(level, result.difference) for level, result in found]),
         dots=tuple((x(level), y(result.difference)) for level, result in found),
         band=line([*upper, *lower]),
-        rows=tuple((level, r.difference, (r.ci_low, r.ci_high) if math.isfinite(r.ci_low) else None) for level, r in found),
+        rows=tuple(
+            (level, r.difference, (r.ci_low, r.ci_high) if math.isfinite(r.ci_low) else None) for level, r in found
+        ),
     )
 
 

@@ -50,7 +50,7 @@ class ModelBar:
 
 def outcome(view: View) -> Outcome:
     """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any could not be run."""
-    found = {test.verdict.outcome for test in (*view.model_tests, *view.class_tests)}
+    found = {test.verdict.outcome for test in (*view.model_tests, *view.class_tests, *view.gate_tests)}
     if Outcome.FAIL in found:
         return Outcome.FAIL
     return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or view.errors or not found else Outcome.PASS
@@ -58,9 +58,16 @@ def outcome(view: View) -> Outcome:
 
 def verdict(view: View) -> str:
     """Return the verdict in a sentence or two."""
-    parts = [_models_sentence(view), _extremes_sentence(view), _classes_sentence(view)]
+    parts = [_models_sentence(view), _extremes_sentence(view), _classes_sentence(view), _gate_sentence(view)]
     text = " ".join(part for part in parts if part)
     return text or "Nothing could be tested: see the errors below."
+
+
+def _gate_sentence(view: View) -> str:
+    failed = sum(test.verdict.outcome is Outcome.FAIL for test in view.gate_tests)
+    if not view.gate_tests:
+        return ""
+    return f"Against the baseline {failed or 'none'} of {counted(len(view.gate_tests), 'comparison')} failed."
 
 
 def noun(view: View) -> str:

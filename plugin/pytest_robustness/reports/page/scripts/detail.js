@@ -24,7 +24,7 @@ function makeDetail({ data, columns }, row) {
   }
   const label = `${name} under ${data.conditions[test.condition].label}, by model`;
   const table = make("table", { class: "wide", "aria-label": label },
-    headRow([["model"], ["control", true], ["transformed", true], ["change, points", true]]), body);
+    headRow([{ title: "model" }, { title: "control", number: true }, { title: "transformed", number: true }, CHANGE]), body);
   const summary = make("p", {}, `Change ${points(row.change)} points, 95 % interval ${interval}.`);
   return make("tr", { class: "detail" }, make("td", { colspan: columns.length }, make("div", {}, summary, table)));
 }

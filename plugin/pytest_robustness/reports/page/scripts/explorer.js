@@ -1,10 +1,6 @@
 /** All classes under all conditions, in one table that is sorted, filtered and shown a page at a time. */
 const PAGE = 100;
 
-function classOf({ number, secondary }) {
-  return [number && "number", secondary && "secondary"].filter(Boolean).join(" ");
-}
-
 class Explorer {
   constructor(data) {
     this.data = data;
@@ -25,7 +21,7 @@ class Explorer {
       { key: "condition", title: "condition" },
       { key: "control", title: "control", number: true, secondary: true },
       { key: "treated", title: "transformed", number: true, secondary: true },
-      { key: "change", title: "change, points", number: true },
+      { key: "change", ...CHANGE },
       { key: "p", title: "p", number: true },
       { key: "corrected", title: "corrected p", number: true },
       { key: "effect", title: "effect size", number: true },
@@ -67,7 +63,7 @@ class Explorer {
   makeHead() {
     const head = this.table.tHead.rows[0];
     for (const column of this.columns) {
-      const button = make("button", { type: "button" }, column.title);
+      const button = make("button", { type: "button" }, ...[column.title].flat().map(copyOf));
       button.addEventListener("click", () => this.sortBy(column));
       column.cell = make("th", { scope: "col", class: classOf(column) }, button);
       head.append(column.cell);
@@ -157,7 +153,7 @@ class Explorer {
     const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, this.data.classes[row.index]);
     const cells = {
       name: make("th", { scope: "row" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${row.index}`)] : [])),
-      condition: make("td", {}, this.label(row.test)),
+      condition: make("td", {}, ...breakable(this.label(row.test))),
       control: numberCell(percent(row.control), "secondary"),
       treated: numberCell(percent(row.treated), "secondary"),
       change: numberCell(points(row.change), shadeOf(this.data.shadeSteps, row.change)),

@@ -42,12 +42,28 @@ function numberCell(text, shade = "") {
 }
 
 /** An accuracy with the counts behind it. */
-function countCell(right, all) {
+function countCell(right, all, kind = "") {
   const counts = make("span", { class: "secondary" }, ` (${grouped(right)} of ${grouped(all)})`);
-  return make("td", { class: "number" }, percent(all ? (100 * right) / all : NaN), counts);
+  return make("td", { class: `number ${kind}`.trim() }, percent(all ? (100 * right) / all : NaN), counts);
 }
 
-function headRow(titles) {
-  const cells = titles.map(([title, number]) => make("th", number ? { scope: "col", class: "number" } : { scope: "col" }, title));
+/** A name that may break after underscores, plus signs and colons. */
+function breakable(name) {
+  return name.split(/(?<=[_+:])/).flatMap((part) => [part, make("wbr")]).slice(0, -1);
+}
+
+/** What a column's cells are: numbers, and left out where the screen is narrow. */
+function classOf({ number, secondary }) {
+  return [number && "number", secondary && "secondary"].filter(Boolean).join(" ");
+}
+
+const CHANGE = { title: ["change", make("span", { class: "secondary" }, ", points")], number: true };
+
+function headRow(columns) {
+  const cells = columns.map((column) => make("th", { scope: "col", class: classOf(column) }, ...[column.title].flat().map(copyOf)));
   return make("thead", {}, make("tr", {}, ...cells));
+}
+
+function copyOf(child) {
+  return typeof child === "string" ? child : child.cloneNode(true);
 }

@@ -40,16 +40,24 @@ class ModelPage {
   overview() {
     const tests = this.data.modelTests.filter((test) => test.model === this.model);
     const corrected = tests.some((test) => test.corrected !== null);
-    const titles = [["condition"], ["control", true], ["transformed", true], ["change, points", true], ["95 % interval", true], ["p", true]];
-    if (corrected) titles.push(["corrected p", true]);
-    titles.push(["effect size", true], ["result"]);
+    const columns = [
+      { title: "condition" },
+      { title: "control", number: true, secondary: true },
+      { title: "transformed", number: true, secondary: true },
+      CHANGE,
+      { title: "95 % interval", number: true },
+      { title: "p", number: true },
+      ...(corrected ? [{ title: "corrected p", number: true }] : []),
+      { title: "effect size", number: true },
+      { title: "result" },
+    ];
     const rows = this.conditions.map((condition) => this.conditionRow(condition, tests.find((test) => test.condition === condition), corrected));
-    const table = make("table", { class: "wide", "aria-label": `${this.data.models[this.model]} under every condition` }, headRow(titles), make("tbody", {}, ...rows));
+    const table = make("table", { class: "wide", "aria-label": `${this.data.models[this.model]} under every condition` }, headRow(columns), make("tbody", {}, ...rows));
     return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table)];
   }
 
   conditionRow(condition, test, corrected) {
-    const button = make("button", { type: "button", class: "opens", "aria-pressed": String(condition === this.condition) }, this.data.conditions[condition].label);
+    const button = make("button", { type: "button", class: "opens", "aria-pressed": String(condition === this.condition) }, ...breakable(this.data.conditions[condition].label));
     button.addEventListener("click", () => {
       this.choose(this.model, condition);
       document.querySelector('#model-page [aria-pressed="true"]').focus({ preventScroll: true });
@@ -64,7 +72,7 @@ class ModelPage {
     const after = countsOf(this.data, this.model, condition);
     const change = this.change(condition);
     row.append(
-      numberCell(before ? percent(accuracyOf(before)) : "–"), numberCell(after ? percent(accuracyOf(after)) : "–"),
+      numberCell(before ? percent(accuracyOf(before)) : "–", "secondary"), numberCell(after ? percent(accuracyOf(after)) : "–", "secondary"),
       numberCell(points(change), shadeOf(this.data.shadeSteps, change)));
     const interval = test ? `${points(fromHundredths(test.low))} to ${points(fromHundredths(test.high))}` : "–";
     row.append(numberCell(interval), numberCell(test ? pValue(fromPCode(test.p)) : "–"));
@@ -85,7 +93,8 @@ class ModelPage {
     if (!found.length) return [heading, ...verdict, make("p", {}, "No class fell.")];
     const rows = found.map((row) => this.fallenRow(...row));
     const table = make("table", { class: "wide" },
-      headRow([["class"], ["control", true], ["transformed", true], ["change, points", true], ["mistaken for (in control)"]]), make("tbody", {}, ...rows));
+      headRow([{ title: "class" }, { title: "control", number: true, secondary: true }, { title: "transformed", number: true, secondary: true }, CHANGE, { title: "mistaken for (in control)" }]),
+      make("tbody", {}, ...rows));
     return [heading, ...verdict, make("div", { class: "scroll", role: "region", "aria-label": "Classes that fell most", tabindex: "0" }, table)];
   }
 
@@ -95,7 +104,7 @@ class ModelPage {
       make("span", {}, name, " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
     return make("tr", {},
       make("th", { scope: "row" }, this.data.classes[index]),
-      countCell(rightControl, n), countCell(rightTreated, n),
+      countCell(rightControl, n, "secondary"), countCell(rightTreated, n, "secondary"),
       numberCell(points(change), shadeOf(this.data.shadeSteps, change)),
       make("td", { class: "mistakes" }, ...answers));
   }

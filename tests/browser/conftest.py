@@ -1,0 +1,133 @@
+"""Chromium as Debian packages it, driven by Playwright, on pages of simulated results."""
+
+from __future__ import annotations
+
+import dataclasses
+import runpy
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_robustness.records import Cell, Condition
+from pytest_robustness.reports import html
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from pytest_robustness.view import View
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NASTY = ("<script>alert(1)</script>", "a/b|c", 'x" onload="alert(1)')
+
+simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
+
+
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., BrowserContext]]:
+    """What starts a browser with a profile of its own."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+    )
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+
+        def start(**options: Any) -> BrowserContext:
+            context: BrowserContext = driver.chromium.launch_persistent_context(
+                tmp_path_factory.mktemp("profile"), executable_path=chromium, headless=True, args=_FLAGS, **options
+            )
+            return context
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., BrowserContext]) -> Iterator[BrowserContext]:
+    """One browser for all tests."""
+    context = launch(permissions=["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@dataclasses.dataclass
+class Opened:
+    """A page in the browser, with all that it asked for and complained of."""
+
+    page: Page
+    requests: list[str]
+    complaints: list[str]
+
+
+@pytest.fixture
+def open_page(browser: BrowserContext) -> Iterator[Callable[..., Opened]]:
+    """What opens a file and waits until its scripts are done."""
+    pages: list[Page] = []
+
+    def opened(path: Path, tab: str = "overview", width: int = 1400) -> Opened:
+        page = browser.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        found = Opened(page, [], [])
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.on("console", lambda message: found.complaints.append(message.text))
+        page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.goto(f"{path.as_uri()}#{tab}")
+        page.wait_for_selector("html[data-ready]")
+        return found
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def full_view() -> View:
+    """12 models, 9 transforms, 1000 classes."""
+    view: View = simulated_view()
+    return view
+
+
+@pytest.fixture(scope="session")
+def full_page(full_view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of it."""
+    return html.write(full_view, tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="session")
+def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small page with everything on it: severities, corrections, errors, skipped images, names that are markup."""
+    view = simulated_view(
+        models=[*NASTY, "net"],
+        classes=[*NASTY, "owl", "owl", "yak"],
+        transforms=["zoom", "vflip"],
+        severities=[1, 3, 5],
+        correction="bh",
+        images=60,
+    )
+    gone = Condition("hflip")
+    odd = dataclasses.replace(
+        view,
+        conditions=(*view.conditions, gone),
+        errors={Cell("net", gone): f"net failed: {NASTY[0]}"},
+        skipped=(f"photos/{NASTY[0]}.png",),
+        gallery=(
+            dataclasses.replace(view.gallery[0], thumbnails=None, note="This image cannot be shown"),
+            *view.gallery,
+        ),
+        gallery_note="The images could not be opened again",
+    )
+    return html.write(odd, tmp_path_factory.mktemp("odd"))

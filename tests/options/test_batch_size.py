@@ -1,0 +1,22 @@
+"""``--robustness-batch-size``: images per batch."""
+
+from __future__ import annotations
+
+
+def test_batches_are_of_that_size_and_results_do_not_depend_on_it(project):
+    project.configure(robustness_batch_size="16")
+    project.judge("-k", "vflip-slope")
+    whole = project.table("accuracy.csv")
+    assert set((project.path / "forwards.txt").read_text().split()) == {"1", "16", "8"}
+    (project.path / "forwards.txt").unlink()
+    project.judge_apart("-k", "vflip-slope", "--robustness-batch-size=7", "--robustness-store=other.sqlite")
+    assert set((project.path / "forwards.txt").read_text().split()) == {"1", "7", "5"}
+    assert project.table("accuracy.csv").equals(whole)
+
+
+def test_a_size_that_is_none_is_a_usage_error(project):
+    result = project.judge_apart("--robustness-batch-size=0")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        ["ERROR: --robustness-batch-size: '0' is not valid. Valid: a whole number from 1, or auto."]
+    )

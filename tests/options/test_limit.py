@@ -1,0 +1,20 @@
+"""``--robustness-limit``: images per class."""
+
+from __future__ import annotations
+
+
+def test_so_many_images_of_each_class_are_judged_on(project):
+    project.configure(robustness_limit="3")
+    project.judge("-k", "hflip")
+    assert set(project.table("accuracy.csv").n) == {3}
+    result = project.judge_apart("-k", "hflip", "--robustness-limit=7")
+    result.assert_outcomes(passed=3, deselected=3)
+    assert set(project.table("accuracy.csv").n) == {7}
+    project.judge("-k", "hflip", "--robustness-limit=all")
+    assert set(project.table("accuracy.csv").n) == {20}
+
+
+def test_a_limit_that_is_none_is_a_usage_error(project):
+    result = project.judge_apart("--robustness-limit=0")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --robustness-limit: '0' is not valid. Valid: a whole number from 1, or all."])

@@ -1,0 +1,27 @@
+"""``--robustness-list``: the known models, transforms and datasets, and no test."""
+
+from __future__ import annotations
+
+
+def test_it_lists_what_the_options_accept_and_runs_nothing(project):
+    project.write("test_mine.py", "raise RuntimeError('collected')\n")
+    result = project.pytester.runpytest_subprocess("--robustness-list")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "Models (--robustness-models)",
+            "*presets *digits12, imagenet12*",
+            "*digits *alexnet, squeezenet1_0, *",
+            "Transforms (--robustness-transforms)",
+            "*vflip *Mirror top to bottom.*",
+            "Data (--robustness-data)",
+            "*folder:path *images in path/<class>/<image>, *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*collected*")
+
+
+def test_it_takes_no_value(project):
+    result = project.pytester.runpytest_subprocess("--robustness-list=models")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*argument --robustness-list: ignored explicit argument 'models'*"])

@@ -1,0 +1,19 @@
+"""``--robustness-on-bad-image``: what a file that is no readable image is."""
+
+from __future__ import annotations
+
+
+def test_it_is_an_error_or_it_is_skipped_and_counted(project):
+    project.image("up", 4).write_text("no image")
+    project.judge("-k", "hflip").assert_outcomes(errors=3, deselected=3)
+    project.configure(robustness_on_bad_image="error")
+    result = project.judge_apart("-k", "hflip", "--robustness-on-bad-image=skip")
+    result.assert_outcomes(passed=3, deselected=3)
+    assert project.results()["skipped_images"] == [str(project.image("up", 4))]
+    assert set(project.table("accuracy.csv").n) == {20, 19}
+
+
+def test_another_word_is_a_usage_error(project):
+    result = project.judge_apart("--robustness-on-bad-image=ignore")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --robustness-on-bad-image: 'ignore' is not valid. Valid: error, skip."])

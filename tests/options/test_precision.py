@@ -1,0 +1,23 @@
+"""``--robustness-precision``: the number format that models run in."""
+
+from __future__ import annotations
+
+
+def test_models_run_in_it_and_its_results_are_kept_apart(project):
+    nets = (project.path / "nets.py").read_text()
+    project.write("nets.py", nets.replace("print(len(images),", "print(images.dtype,"))
+    seen = project.path / "forwards.txt"
+    project.configure(robustness_precision="fp16")
+    project.judge("-k", "vflip-slope").assert_outcomes(failed=1, deselected=5)
+    # The outputs are counted on one image in fp32, whatever follows.
+    assert seen.read_text().split() == ["torch.float32", "torch.float16", "torch.float16"]
+    seen.unlink()
+    result = project.judge_apart("-k", "vflip-slope", "--robustness-precision=bf16")
+    result.assert_outcomes(failed=1, deselected=5)
+    assert seen.read_text().split() == ["torch.float32", "torch.bfloat16", "torch.bfloat16"]
+
+
+def test_a_format_that_is_none_is_a_usage_error(project):
+    result = project.judge_apart("--robustness-precision=int8")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --robustness-precision: 'int8' is not valid. Valid: fp32, bf16, fp16*"])

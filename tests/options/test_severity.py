@@ -1,0 +1,44 @@
+"""``--robustness-severity``: how strong transforms are."""
+
+from __future__ import annotations
+
+
+def test_each_severity_is_a_condition_for_transforms_that_have_it(project):
+    project.configure(robustness_severity="5", robustness_transforms="brightness vflip")
+    result = project.judge_apart("--robustness-severity=1,4-5", "-k", "slope")
+    assert sum(result.parseoutcomes()[name] for name in ("passed", "failed") if name in result.parseoutcomes()) == 4
+    assert {(transform, severity) for _, transform, severity in project.stored()} == {
+        ("control", None),
+        ("brightness", 1),
+        ("brightness", 4),
+        ("brightness", 5),
+        ("vflip", None),
+    }
+
+
+def test_a_stronger_transform_changes_more(project):
+    project.write(
+        "conftest.py",
+        """
+        def pytest_robustness_register(registry):
+            @registry.transform("swap", levels=(0.0, 0.5, 1.0))
+            def swap(images, level):
+                count = round(level * len(images))
+                images[:count] = images[:count].flip(-2)
+                return images
+        """,
+    )
+    project.judge("--robustness-transforms=swap", "--robustness-severity=1-3", "--rootdir=.", "--confcutdir=.")
+    table = project.table("accuracy.csv")
+    correct = table[table.model.str.endswith("slope")].groupby("severity").correct.sum()
+    assert correct.to_dict() == {1: 40, 2: 20, 3: 0}
+
+
+def test_a_severity_that_is_none_is_a_usage_error(project):
+    result = project.judge_apart("--robustness-severity=strong")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: --robustness-severity: 'strong' is not valid. Valid: levels from 1, such as 3, 1-5 or 1,3,5.",
+        ]
+    )

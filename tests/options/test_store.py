@@ -1,0 +1,23 @@
+"""``--robustness-store``: where finished results are kept."""
+
+from __future__ import annotations
+
+
+def test_results_are_kept_there_and_found_again_there(project):
+    project.configure(robustness_store="kept/here.sqlite")
+    project.judge("-k", "hflip")
+    assert project.stored("kept/here.sqlite")
+    forwards = project.forwards
+    result = project.judge_apart("-k", "hflip", "--robustness-store=kept/here.sqlite")
+    result.assert_outcomes(passed=3, deselected=3)
+    assert project.forwards == forwards + 1
+    project.judge("-k", "hflip", "--robustness-store=elsewhere.sqlite")
+    assert project.stored("elsewhere.sqlite") == project.stored("kept/here.sqlite")
+    assert project.forwards > forwards + 2
+    assert not (project.path / ".robustness" / "store.sqlite").exists()
+
+
+def test_an_empty_path_is_a_usage_error(project):
+    result = project.judge_apart("--robustness-store=")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --robustness-store: '' is not valid. Valid: a path."])

@@ -1,0 +1,347 @@
+"""The page: whole, self-contained, escaped, within its budget, and saying what the results say."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import hashlib
+import html as html_module
+import json
+import math
+import re
+import runpy
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Cell, Condition, Outcome, Verdict
+from pytest_robustness.reports import html
+from pytest_robustness.reports.page import curves, overview, payload, text
+
+simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
+NASTY = ("<script>alert(1)</script>", "a/b|c", 'x" onload="alert(1)', "</script><b>&amp;")
+
+
+@pytest.fixture(scope="module")
+def view():
+    return simulated_view(models=["net", "other", "third"], classes=["cat", "dog", "owl", "yak"], images=40)
+
+
+def data_of(page):
+    blob = re.search(r'id="data">([^<]*)<', page)[1]
+    return json.loads(gzip.decompress(base64.b64decode(blob)))
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, and the text outside of style and script."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text, self.open = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            del self.open[len(self.open) - 1 - self.open[::-1].index(tag) :]
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data)
+
+
+def words(page):
+    return " ".join(" ".join(Tags(page).text).split())
+
+
+def test_a_full_result_stays_under_three_megabytes_with_its_gallery():
+    view = simulated_view()
+    assert (len(view.models), len(view.conditions), len(view.classes)) == (12, 9, 1000)
+    # Horizontal flips change nothing here, so that no class rejects: 8 transforms x 4 classes, and 2.
+    assert len(view.gallery) >= 34
+    assert all(exhibit.thumbnails for exhibit in view.gallery)
+    assert len(html.render(view).encode()) <= 3_000_000
+
+
+def test_nothing_is_loaded_from_anywhere(view):
+    page = html.render(view)
+    tags = Tags(page).tags
+    addresses = [
+        a[name] for _, a in tags for name in ("src", "href", "action", "srcset", "data", "poster") if name in a
+    ]
+    assert addresses
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|https?://", page)
+
+
+def test_the_policy_allows_the_style_and_the_script_that_are_there_and_no_other(view):
+    page = html.render(view)
+    policy = next(a["content"] for _, a in Tags(page).tags if a.get("http-equiv") == "Content-Security-Policy")
+    for tag, directive in (("style", "style-src"), ("script", "script-src")):
+        content = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';")
+    assert not any("style" in a or any(name.startswith("on") for name in a) for _, a in Tags(page).tags)
+
+
+def test_names_are_shown_as_they_are_and_never_read_as_markup():
+    view = simulated_view(models=NASTY, classes=NASTY, transforms=["vflip"], images=40)
+    view = dataclasses.replace(
+        view,
+        errors={Cell(NASTY[0], Condition("hflip")): NASTY[0]},
+        conditions=(*view.conditions, Condition("hflip")),
+        skipped=NASTY,
+        gallery_note=NASTY[0],
+        provenance={**view.provenance, "command": NASTY[3], NASTY[0]: NASTY[0]},
+    )
+    page = html.render(view)
+    tags = Tags(page).tags
+    assert [tag for tag, _ in tags].count("script") == 2
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    shown = "".join(Tags(page).text)
+    assert all(name in shown for name in NASTY)
+    assert data_of(page)["classes"] == list(NASTY)
+
+
+def test_the_data_of_the_scripts_are_the_results_within_their_rounding(view):
+    data = data_of(html.render(view))
+    assert data["classes"] == list(view.classes)
+    for test, packed in zip(view.class_tests, data["classTests"], strict=True):
+        assert view.conditions[packed["condition"]] == test.condition
+        assert packed["corrected"] is None
+        for finding in test.classes:
+            result = finding.result
+            for name, value in (("control", result.control), ("change", result.difference), ("low", result.ci_low)):
+                assert packed[name][finding.index] == pytest.approx(100 * value, abs=0.5)
+            assert bool(packed["sensitive"][finding.index]) == (finding in test.sensitive)
+    for model, condition, size, correct in data["cells"]:
+        counts = view.counts[
+            Cell(view.models[model], view.conditions[condition] if condition >= 0 else Condition("control"))
+        ]
+        assert data["sizes"][size] == counts.n.tolist()
+        assert correct == counts.correct.tolist()
+
+
+def test_corrected_p_values_are_there_where_they_differ():
+    view = simulated_view(models=["a", "b", "c"], classes=["x", "y", "z"], transforms=["vflip"], correction="holm")
+    (test,), (packed,) = view.class_tests, data_of(html.render(view))["classTests"]
+    assert packed["corrected"] == [payload.p_code(finding.result.p_adjusted) for finding in test.classes]
+    assert packed["corrected"] != packed["p"]
+
+
+@given(st.floats(0, 1))
+@hypothesis_settings(deadline=None)
+def test_a_p_value_keeps_three_digits(p):
+    code = payload.p_code(p)
+    power = code // 1000
+    assert (code - 1000 * power) * 10.0 ** (-power - 2) == pytest.approx(p, rel=0.005, abs=1e-320)
+
+
+@pytest.mark.parametrize(
+    ("value", "code"), [(math.inf, 2**31 - 1), (-math.inf, -(2**31) + 1), (math.nan, None), (-12.344, -1234)]
+)
+def test_hundredths_have_a_sign_for_what_is_no_number(value, code):
+    assert payload.hundredths(value) == code
+
+
+def test_the_same_results_give_the_same_page(view):
+    assert html.render(view) == html.render(view)
+
+
+def test_the_verdict_names_models_extremes_and_classes(view):
+    failed = Verdict(Outcome.FAIL, "")
+    passed = Verdict(Outcome.PASS, "")
+    vflip, hflip = Condition("vflip"), Condition("hflip")
+    small = dataclasses.replace(
+        view,
+        conditions=(vflip, hflip),
+        model_tests=tuple(
+            dataclasses.replace(test, verdict=failed if test.condition == vflip and test.model != "net" else passed)
+            for test in view.model_tests
+            if test.condition in (vflip, hflip)
+        ),
+        class_tests=tuple(
+            dataclasses.replace(test, verdict=failed if test.condition == vflip else passed)
+            for test in view.class_tests
+            if test.condition in (vflip, hflip)
+        ),
+    )
+    fall = text.points(view.changes[vflip].difference)
+    least = text.points(view.changes[hflip].difference)
+    assert overview.verdict(small) == (
+        "2 of 3 models are impacted by at least one of 2 transforms. "
+        f"Accuracy falls most under vflip ({fall} points on average) and changes least under hflip ({least}). "
+        "Under 1 of 2 transforms more classes are sensitive than allowed."
+    )
+    assert overview.outcome(small) is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "sentence", "outcome"),
+    [
+        ({"net": Outcome.FAIL}, "net is impacted by vflip.", Outcome.FAIL),
+        ({"net": Outcome.PASS}, "net is not shown to be impacted by vflip.", Outcome.PASS),
+        (
+            {"net": Outcome.PASS, "other": Outcome.INCONCLUSIVE},
+            "None of 2 models is shown to be impacted by vflip.",
+            Outcome.INCONCLUSIVE,
+        ),
+        ({"net": Outcome.FAIL, "other": Outcome.FAIL}, "All 2 models are impacted by vflip.", Outcome.FAIL),
+        ({}, "Nothing could be tested: see the errors below.", Outcome.INCONCLUSIVE),
+    ],
+)
+def test_the_verdict_of_one_transform(view, outcomes, sentence, outcome):
+    vflip = Condition("vflip")
+    tests = [
+        dataclasses.replace(test, verdict=Verdict(outcomes[test.model], ""))
+        for test in view.model_tests
+        if test.condition == vflip and test.model in outcomes
+    ]
+    alone = dataclasses.replace(view, conditions=(vflip,), model_tests=tuple(tests), class_tests=())
+    assert overview.verdict(alone) == sentence
+    assert overview.outcome(alone) is outcome
+
+
+def test_the_heat_table_shows_changes_marks_and_errors(view):
+    broken = Cell("other", Condition("vflip"))
+    partial = dataclasses.replace(
+        view,
+        counts={cell: counts for cell, counts in view.counts.items() if cell != broken},
+        errors={broken: "other failed"},
+        model_tests=tuple(test for test in view.model_tests if Cell(test.model, test.condition) != broken),
+    )
+    rows = dict(overview.heat(partial))
+    place = view.conditions.index(Condition("vflip"))
+    assert rows["other"][place] == overview.HeatCell(None, None, "other failed")
+    control, treated = (view.counts[Cell("net", c)] for c in (Condition("control"), Condition("vflip")))
+    change = 100 * (treated.correct.sum() - control.correct.sum()) / control.n.sum()
+    assert rows["net"][place].change == pytest.approx(change)
+    page = html.render(partial)
+    assert "other failed" in words(page)
+    assert f"{text.points(change)}" in words(page)
+    assert overview.outcome(dataclasses.replace(partial, model_tests=(), class_tests=())) is Outcome.INCONCLUSIVE
+
+
+def test_the_bars_add_up_to_all_classes(view):
+    for bar, test in zip(overview.class_bars(view), view.class_tests, strict=True):
+        assert bar.sensitive == len(test.sensitive)
+        assert bar.classes == len(view.classes)
+    impacted = {bar.condition: bar.impacted for bar in overview.model_bars(view)}
+    assert impacted == {
+        c: sum(t.verdict.outcome is Outcome.FAIL for t in view.model_tests if t.condition == c) for c in view.conditions
+    }
+
+
+def test_one_severity_draws_no_curve_and_several_draw_the_average_with_its_interval():
+    assert curves.curves(simulated_view(models=["a", "b"], classes=["x", "y"])) == []
+    view = simulated_view(
+        models=["a", "b", "c"], classes=["x", "y"], transforms=["zoom", "hflip"], severities=[1, 3, 5], images=50
+    )
+    (curve,) = curves.curves(view)
+    assert curve.transform == "zoom"
+    assert len(curve.lines) == 3
+    for (severity, change, interval), dot in zip(curve.rows, curve.dots, strict=True):
+        changes = np.array([view.change(Cell(model, Condition("zoom", severity))) for model in view.models])
+        half = 4.302652729911275 * changes.std(ddof=1) / math.sqrt(3)  # t, 2 degrees of freedom, 97.5 %
+        assert change == pytest.approx(changes.mean())
+        assert interval == pytest.approx((changes.mean() - half, changes.mean() + half))
+        assert f"{dot[0]},{dot[1]}" in curve.average
+    assert [x for x, _ in curve.dots] == sorted(x for x, _ in curve.dots)
+    falls = [change for _, change, _ in curve.rows]
+    heights = [y for _, y in curve.dots]
+    assert np.argsort(falls).tolist() == np.argsort(heights)[::-1].tolist()
+
+
+def test_one_model_alone_takes_the_interval_of_its_own_test():
+    view = simulated_view(models=["a"], classes=["x", "y", "z"], transforms=["zoom"], severities=[1, 3])
+    (curve,) = curves.curves(view)
+    found = {test.condition.severity: test.result for test in view.model_tests}
+    assert [(s, c, i) for s, c, i in curve.rows] == [(s, r.difference, (r.ci_low, r.ci_high)) for s, r in found.items()]
+
+
+def test_everything_in_the_provenance_is_on_the_page(view):
+    view = dataclasses.replace(view, provenance={**view.provenance, "sweep_seconds": 12.5}, skipped=("photos/a.png",))
+    shown = words(html.render(view))
+    facts = view.provenance
+    for text_of in (facts["command"], facts["device"], "sweep seconds 12.5", "photos/a.png", "5" * 64, "a" * 64):
+        assert text_of in shown
+    for name, value in (*facts["packages"].items(), ("seed", 0), ("alpha", 0.05)):
+        assert f"{name} {value}" in shown
+
+
+@pytest.mark.parametrize("left_out", ["model_tests", "class_tests"])
+def test_a_run_of_model_tests_alone_or_class_tests_alone_has_a_page(view, left_out):
+    gallery = () if left_out == "class_tests" else view.gallery
+    page = html.render(dataclasses.replace(view, **{left_out: (), "gallery": gallery}))
+    assert (words(page).count("Impacted models") == 0) == (left_out == "model_tests")
+    assert (words(page).count("Sensitive classes") == 0) == (left_out == "class_tests")
+
+
+def test_a_run_in_which_nothing_could_be_computed_has_a_page(view):
+    errors = {
+        Cell(model, condition): f"{model} cannot be loaded" for model in view.models for condition in view.conditions
+    }
+    empty = dataclasses.replace(
+        view, model_tests=(), class_tests=(), counts={}, errors=errors, changes={}, fallen={}, gallery=()
+    )
+    assert "net cannot be loaded" in words(html.render(empty))
+
+
+def test_what_the_gallery_could_not_show_is_noted(view):
+    exhibits = [dataclasses.replace(e, thumbnails=None, note="This image cannot be shown: gone") for e in view.gallery]
+    page = words(html.render(dataclasses.replace(view, gallery=tuple(exhibits), gallery_note="No data any more")))
+    assert "No data any more" in page
+    assert page.count("This image cannot be shown: gone") == len(exhibits)
+
+
+def test_the_page_is_written_whole(view, tmp_path):
+    path = html.write(view, tmp_path / "new" / "folder")
+    assert path.name == "index.html"
+    assert path.read_text(encoding="utf-8") == html.render(view)
+    assert [file.name for file in path.parent.iterdir()] == ["index.html"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(view, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(RobustnessError) as error:
+        html.write(view, blocked)
+    assert str(error.value) == (
+        f"The report cannot be written to {blocked}: File exists. Name another folder with --robustness-report=DIR; "
+        f"nothing has to be computed again."
+    )
+
+
+def test_a_page_that_fails_half_way_leaves_the_last_one(view, tmp_path, monkeypatch):
+    path = html.write(view, tmp_path)
+    before = path.read_text(encoding="utf-8")
+
+    def full(self, data, **_):
+        with self.open("w") as file:
+            file.write(data[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(RobustnessError, match="No space left on device"):
+        html.write(dataclasses.replace(view, skipped=("x",)), tmp_path)
+    assert path.read_text(encoding="utf-8") == before
+    assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_the_legend_of_the_heat_scale_shows_where_its_shades_begin(view):
+    legend = re.search(r'<p class="legend".*?</p>', html.render(view), re.DOTALL)[0]
+    shades = re.findall(r'class="([\w-]+)">([^<]+)</span>', legend)
+    for shade, label in shades:
+        assert text.shade(float(html_module.unescape(label).replace("−", "-"))) == shade
+    assert len(shades) == 2 * len(text.SHADE_STEPS) + 1
