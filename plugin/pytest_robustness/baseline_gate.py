@@ -12,7 +12,7 @@ from pytest_robustness import baseline, statistics, verdict
 from pytest_robustness.baseline import Baseline, BaselineModel, RunProtocol, require_comparable
 from pytest_robustness.comparison import compare_models
 from pytest_robustness.errors import BaselineError, OptionError
-from pytest_robustness.expectation import expect
+from pytest_robustness.expectation import Expected, expect
 from pytest_robustness.gate import GatePolicy
 from pytest_robustness.records import CONTROL, PIPELINE_VERSION, Cell, Condition, ModelTest, Outcome, Panel, Verdict
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.engine.bench import Bench
+    from pytest_robustness.expectation import Expectation
     from pytest_robustness.gate import Change, ClassFall, Estimate, GateResult
     from pytest_robustness.options import Options
     from pytest_robustness.records import ClassTest
@@ -35,6 +36,7 @@ class GateTest:
 
     ``counterpart`` is the baseline's model. ``beyond_control`` is the change less that of control: it tells a model
     that is weaker everywhere from one that bends more. ``fallen`` lists the classes that fell, worst first.
+    ``undecided``: the images were too few to tell, and the verdict is what the options make of that.
     """
 
     model: str
@@ -44,6 +46,7 @@ class GateTest:
     beyond_control: Estimate | None
     fallen: tuple[ClassFall, ...]
     improved: bool
+    undecided: bool
     verdict: Verdict
 
 
@@ -80,6 +83,7 @@ class BaselineGate:
         self._inconclusive = inconclusive
         self._counterparts = counterparts
         self._compared: dict[tuple[str, tuple[Condition, ...]], GateResult] = {}
+        self._expectations: dict[str, Expected] = {}
 
     def require_comparable(self, protocol: RunProtocol, *, tests: bool) -> None:
         """Refuse a baseline of other images, classes, seed or transforms; with ``tests``, of other tests too.
@@ -128,18 +132,38 @@ class BaselineGate:
             beyond_control=found.beyond_control,
             fallen=found.fallen,
             improved=found.improved,
+            undecided=found.verdict.outcome is Outcome.INCONCLUSIVE,
             verdict=self._decided(found.verdict),
         )
 
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         before = self._baseline.model(gate.counterpart).outcomes.get(finding.condition, Outcome.PASS)
-        return dataclasses.replace(finding, verdict=expect(before, finding.verdict, gate.verdict).verdict)
+        found = expect(before, finding.verdict, gate.verdict)
+        return dataclasses.replace(finding, verdict=self._remembered(f"{finding.model} under {finding.condition}", found))
 
     def expected_class_test(self, finding: ClassTest, results: Results) -> ClassTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         before = self._class_outcome(Panel(finding.condition, finding.models), results)
-        return dataclasses.replace(finding, verdict=expect(before, finding.verdict).verdict)
+        found = expect(before, finding.verdict)
+        return dataclasses.replace(finding, verdict=self._remembered(f"the classes under {finding.condition}", found))
+
+    def notes(self) -> list[str]:
+        """Return what the expected findings, as far as they were asked for, mean for the baseline itself."""
+        passing = [test for test, kind in self._expectations.items() if kind is Expected.NOW_PASSING]
+        if not passing:
+            return []
+        subject = "A test that fails in the baseline passes" if len(passing) == 1 else (
+            f"{len(passing)} tests that fail in the baseline pass"
+        )
+        return [
+            f"{subject} now: {', '.join(passing)}. To hold the model to that, write the baseline anew with "
+            "--robustness-update-baseline."
+        ]
+
+    def _remembered(self, test: str, found: Expectation) -> Verdict:
+        self._expectations[test] = found.kind
+        return found.verdict
 
     def _compare(self, model: str, counterpart: str, family: tuple[Condition, ...], results: Results) -> GateResult:
         if (model, family) not in self._compared:

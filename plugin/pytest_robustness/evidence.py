@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _Answers(NamedTuple):
-    """A cell's predicted outputs (int32 [N], -1 where skipped) and the output that stands for each class (int64 [C])."""
+    """A cell's predicted outputs (int32 [N], -1 where skipped) and the output of each class (int64 [C])."""
 
     predicted: NDArray[np.int32]
     targets: NDArray[np.int64]
@@ -86,15 +86,16 @@ class Evidence:
         members = np.flatnonzero((self._labels == finding.index) & readable)
 
         def right(answers: _Answers) -> NDArray[np.bool_]:
-            return answers.predicted[members] == answers.targets[finding.index]
+            found: NDArray[np.bool_] = answers.predicted[members] == answers.targets[finding.index]
+            return found
 
         position = int(members[typical([right(control[m]) for m in treated], [right(treated[m]) for m in treated])])
         answers = []
         for model, after in treated.items():
             naming = answer_naming(after.targets, self._classes, self._names)
-            outputs = int(control[model].predicted[position]), int(after.predicted[position])
             target = int(after.targets[finding.index])
-            answers.append(Answer(model, *map(naming, outputs), *(output == target for output in outputs)))
+            said, says = int(control[model].predicted[position]), int(after.predicted[position])
+            answers.append(Answer(model, naming(said), naming(says), said == target, says == target))
         return Exhibit(condition, finding, sensitive, position, tuple(answers))
 
     def _answers(self, cell: Cell) -> _Answers:
@@ -119,10 +120,12 @@ def answer_naming(
     """
     imagenet = imagenet_classes()
     known: dict[int, str] = {}
-    offsets = {int(t) - [*imagenet].index(c.key) for t, c in zip(targets, classes, strict=True) if c.key in imagenet}
-    if len(offsets) == 1 and all(label.key in imagenet for label in classes):
-        # Every class sits where ImageNet's order has it, perhaps behind a background class: so do those not in the data.
-        known = dict(enumerate(imagenet.values(), start=offsets.pop()))
+    places = {wnid: place for place, wnid in enumerate(imagenet)}
+    offsets = {int(t) - places[c.key] if c.key in places else None for t, c in zip(targets, classes, strict=True)}
+    offset = offsets.pop() if len(offsets) == 1 else None
+    if offset is not None:
+        # Every class sits where ImageNet's order has it, perhaps behind a background class: so do those without images.
+        known = dict(enumerate(imagenet.values(), start=offset))
     known |= dict(zip(targets.tolist(), names, strict=True))
     return lambda output: known.get(output, f"output {output}")
 

@@ -303,6 +303,8 @@ class RobustnessSession:
             fallen=evidence.fallen(),
             gallery=gallery,
             gallery_note=gallery_note,
+            # Last: they tell what the findings above were found to mean.
+            notes=() if self._gate is None else tuple(self._gate.notes()),
         )
 
     def _with_thumbnails(self, exhibits: tuple[Exhibit, ...]) -> tuple[tuple[Exhibit, ...], str]:

@@ -36,10 +36,10 @@ class View:
     """Everything that a report may show.
 
     ``labels`` gives each model's short name; ``counts`` the images by class of every finished cell, control included;
-    ``errors`` what kept a cell from being computed; ``skipped`` the images that could not be read; ``changes`` the change
-    of top-1 accuracy under each condition, averaged over the models; ``fallen`` the classes that fell most in each cell;
-    ``gallery`` images to show, and ``gallery_note`` what kept them from being read again; ``gate_tests`` the comparisons
-    with a baseline.
+    ``errors`` what kept a cell from being computed; ``skipped`` the images that could not be read; ``changes`` the
+    change of top-1 accuracy under each condition, averaged over the models; ``fallen`` the classes that fell most in
+    each cell; ``gallery`` images to show, and ``gallery_note`` what kept them from being read again; ``gate_tests``
+    the comparisons with a baseline.
     """
 
     models: tuple[str, ...]
@@ -57,6 +57,7 @@ class View:
     gallery: tuple[Exhibit, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""

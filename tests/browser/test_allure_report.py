@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -11,31 +12,41 @@ from typing import TYPE_CHECKING
 
 import allure_commons
 import pytest
+from allure_commons import model2
 from allure_commons.logger import AllureFileLogger
-from allure_commons.model2 import Status, StatusDetails, TestResult
 from allure_commons.reporter import AllureReporter
 from allure_commons.utils import uuid4
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import ClassTest, Outcome
+from pytest_robustness.records import ClassChange, ClassTest, Outcome
 from pytest_robustness.reports import html
 from pytest_robustness.reports.allure import node, record, run_files
 from pytest_robustness.reports.allure.build import PAGES, build
 from pytest_robustness.reports.allure.facts import facts_of
-from pytest_robustness.view import finding_lines
+from pytest_robustness.view import condition_text, finding_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserContext, Page
 
     from pytest_robustness.records import Finding
     from pytest_robustness.view import View
 
+
+@dataclasses.dataclass
+class Opened:
+    """A page in the browser, with all that it asked for and complained of."""
+
+    page: Page
+    requests: list[str] = dataclasses.field(default_factory=list)
+    complaints: list[str] = dataclasses.field(default_factory=list)
+
+
 simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
 
 MEGABYTE = 1024**2
-NASTY = ("<script>alert(1)</script>", "a/b|c", "x\" onerror='alert(1)'")
+NASTY = ("<script>alert(1)</script>", "a/b|c", "x\" onload='alert(1)'")
 
 
 class Writer:
@@ -52,14 +63,15 @@ class Writer:
     def write(self, finding: Finding, view: View, start: int) -> None:
         failed = finding.verdict.outcome is Outcome.FAIL
         uuid = uuid4()
-        result = TestResult(uuid=uuid, start=start, stop=start + 5, status=Status.FAILED if failed else Status.PASSED)
+        status = model2.Status.FAILED if failed else model2.Status.PASSED
+        result = model2.TestResult(uuid=uuid, start=start, stop=start + 5, status=status)
         self.reporter.schedule_test(uuid, result)
         facts = facts_of([finding], view.models, "imagenet")
         record.place(result, facts, {}, several_severities=False)
         kind = "classes" if isinstance(finding, ClassTest) else "models"
         record.rename(result, f"robustness_tests.test_{kind}#test", facts[0].title, ("robustness_tests",))
         if failed:
-            result.statusDetails = StatusDetails(message="\n".join(finding_lines(finding)))
+            result.statusDetails = model2.StatusDetails(message="\n".join(finding_lines(finding)))
         record.report(result, [finding])
         # For a model, the classes that all models together lose stand in for its own.
         classes = next(test for test in view.class_tests if test.condition == finding.condition)
@@ -67,14 +79,14 @@ class Writer:
         self.reporter.close_test(uuid)
 
 
-def write_results(view: View, folder: Path) -> None:
+def write_results(view: View, folder: Path, run: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     writer = Writer(folder)
     allure_commons.plugin_manager.register(writer)
     allure_commons.plugin_manager.register(writer.files)
     try:
         for number, finding in enumerate((*view.model_tests, *view.class_tests)):
-            writer.write(finding, view, 1_700_000_000_000 + 10 * number)
+            writer.write(finding, view, 1_700_000_000_000 + 86_400_000 * run + 10 * number)
         html.write(view, folder.parent / "page")
         page = (folder.parent / "page" / "index.html").read_bytes()
         writer.reporter.global_attach_data(uuid4(), page, "page", "text/html", "html")
@@ -90,29 +102,141 @@ def simulated(**chosen: object) -> View:
     return dataclasses.replace(view, provenance={"runtime": "eager", **view.provenance, "options": options})
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of the third of three runs, of which the second was better."""
+def built(folder: Path, views: list[View], gate: tuple[tuple[str, float], ...] = ()) -> tuple[Path, list[str]]:
+    """Build the reports of several runs, one after the other, and return the last with its broken rules."""
     try:
         node.install(node.find_node())
     except RobustnessError as error:
         pytest.skip(f"Allure cannot be had here: {error}")
-    folder = tmp_path_factory.mktemp("allure")
-    history = folder / "history.jsonl"
-    for seed, transforms in enumerate((None, ["hflip", "brightness"], None)):
-        view = simulated(seed=seed) if transforms is None else simulated(seed=seed, transforms=transforms)
-        write_results(view, folder / "results")
-        build(view, folder / "results", folder / "report", history, ())
-    return folder / "report"
+    broken: list[str] = []
+    for number, view in enumerate(views):
+        write_results(view, folder / "results", number)
+        broken = build(view, folder / "results", folder / "report", folder / "history.jsonl", gate)
+    return folder / "report", broken
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("there is no chromium on the PATH")
-    with sync.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the third of three runs."""
+    return built(tmp_path_factory.mktemp("allure"), [simulated(seed=seed) for seed in range(3)])[0]
+
+
+@pytest.fixture
+def opened(browser: BrowserContext) -> Iterator[Callable[[Path], Opened]]:
+    """What opens a page of a report and waits until it is drawn."""
+    pages: list[Page] = []
+
+    def open_file(path: Path) -> Opened:
+        page = browser.new_page()
+        pages.append(page)
+        found = Opened(page)
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.on("console", lambda message: found.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.goto(path.as_uri())
+        page.wait_for_selector("#app > *")
+        page.wait_for_load_state("networkidle")
+        return found
+
+    yield open_file
+    for page in pages:
+        page.close()
+
+
+@pytest.mark.parametrize("name", PAGES.values())
+def test_the_report_opens_from_a_file_and_asks_for_nothing_else(
+    report: Path, opened: Callable[[Path], Opened], name: str
+) -> None:
+    found = opened(report / name)
+    outside = [url for url in found.requests if not url.startswith(("data:", "blob:"))]
+    assert outside == [(report / name).as_uri()]
+    assert found.complaints == []
+
+
+def test_the_single_file_stays_small(report: Path) -> None:
+    assert (report / PAGES["awesome"]).stat().st_size < 15 * MEGABYTE
+    assert {path.name for path in report.iterdir()} == set(PAGES.values())
+
+
+def test_every_result_is_shown_under_its_model(report: Path, opened: Callable[[Path], Opened]) -> None:
+    page = opened(report / PAGES["awesome"]).page
+    page.get_by_text("Robustness on").first.wait_for()
+    view = simulated(seed=2)
+    text = page.inner_text("body")
+    for label in (*view.labels.values(), "all models"):
+        assert f'Environment: "{label}"' in text
+        for condition in view.conditions:
+            assert f"{label} under {condition_text(condition)}\n" in text
+    assert "Results 117" in text.replace("\n", " ")
+
+
+def test_a_result_shows_its_finding_and_its_evidence(report: Path, opened: Callable[[Path], Opened]) -> None:
+    found = opened(report / PAGES["awesome"])
+    page = found.page
+    page.get_by_text("alexnet under vflip", exact=True).first.click()
+    page.get_by_text("sensitive classes, the worst 250 of").wait_for()
+    text = page.inner_text("body")
+    assert "SEVERE: alexnet under vflip: accuracy fell" in text
+    assert "Category: Severe" in text
+    page.get_by_text("accuracy before and after").click()
+    page.wait_for_selector("img[src^='blob:']")
+    page.get_by_text("before and after vflip").first.click()
+    page.wait_for_selector("img[src^='data:image/']")
+    assert found.complaints == []
+
+
+def test_the_page_is_there_once_to_download(report: Path, opened: Callable[[Path], Opened]) -> None:
+    page = opened(report / PAGES["awesome"]).page
+    page.get_by_text("Global Attachments").click()
+    assert page.get_by_text("text/html").count() == 1
+
+
+def test_the_history_shows_three_runs(report: Path, opened: Callable[[Path], Opened]) -> None:
+    runs = [json.loads(line) for line in (report.parent / "history.jsonl").read_text().splitlines()]
+    assert [len(run["testResults"]) for run in runs] == [117, 117, 117]
+    assert all(set(run["testResults"]) == set(runs[0]["testResults"]) for run in runs)
+    assert [run["metrics"]["sensitive_classes.vflip"] for run in runs] == [
+        sum(test.condition.transform == "vflip" and len(test.sensitive) for test in simulated(seed=seed).class_tests)
+        for seed in range(3)
+    ]
+    page = opened(report / PAGES["dashboard"]).page
+    page.get_by_text("Results over the runs").wait_for()
+    chart = page.locator("div", has=page.get_by_text("Results over the runs", exact=True)).last.locator("xpath=..")
+    assert chart.get_by_text("Latest").count() == 1
+    assert len(re.findall(r"\d+/\d+/\d{4}", chart.inner_text())) == 2
+    assert chart.locator("svg").first.is_visible()
+
+
+def test_the_dashboard_has_the_map_of_models_and_transforms(report: Path, opened: Callable[[Path], Opened]) -> None:
+    page = opened(report / PAGES["dashboard"]).page
+    view = simulated(seed=2)
+    page.wait_for_selector('[data-testid="cell.alexnet.vflip"]')
+    for label in (*view.labels.values(), "all models"):
+        for condition in view.conditions:
+            assert page.locator(f'[data-testid="cell.{label}.{condition.transform}"]').count() == 1
+
+
+def test_names_do_no_harm_and_a_gate_says_what_it_misses(tmp_path: Path, opened: Callable[[Path], Opened]) -> None:
+    view = simulated(models=[*NASTY, "net"], classes=[*NASTY, "owl", "yak"], transforms=["vflip"], images=200)
+    nasty = dataclasses.replace(
+        view,
+        model_tests=tuple(
+            dataclasses.replace(test, worst=tuple(ClassChange(name, 90.0, 10.0) for name in NASTY))
+            for test in view.model_tests
+        ),
+    )
+    report, broken = built(tmp_path, [nasty], (("maxFailures", 0.0), ("minTestsCount", 1.0)))
+    assert len(broken) == 1
+    assert "exceeds the allowed threshold value 0" in broken[0]
+    for name in PAGES.values():
+        assert opened(report / name).complaints == []
+    found = opened(report / PAGES["awesome"])
+    for label in NASTY:
+        found.page.get_by_text(f"{label} under vflip", exact=True).first.click()
+        found.page.get_by_text("accuracy before and after").click()
+        found.page.get_by_text("sensitive classes").click()
+        found.page.get_by_text("class_name").wait_for()
+        assert label in found.page.inner_text("body")
+        found.page.go_back()
+    assert found.complaints == []

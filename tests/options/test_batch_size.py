@@ -9,7 +9,7 @@ def test_batches_are_of_that_size_and_results_do_not_depend_on_it(project):
     whole = project.table("accuracy.csv")
     assert set((project.path / "forwards.txt").read_text().split()) == {"1", "16", "8"}
     (project.path / "forwards.txt").unlink()
-    project.judge_apart("-k", "vflip-slope", "--robustness-batch-size=7", "--robustness-store=other.sqlite")
+    project.judge("-k", "vflip-slope", "--robustness-batch-size=7", "--robustness-store=other.sqlite")
     assert set((project.path / "forwards.txt").read_text().split()) == {"1", "7", "5"}
     assert project.table("accuracy.csv").equals(whole)
 

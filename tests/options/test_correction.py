@@ -11,7 +11,7 @@ def test_p_values_are_corrected_over_the_family(project):
     plain = [test["p_adjusted"] for test in project.results()["class_tests"]]
     project.judge(*arguments)
     bh = [test["p_adjusted"] for test in project.results()["class_tests"]]
-    project.judge_apart(*arguments, "--robustness-correction=holm").assert_outcomes(failed=1, deselected=1)
+    project.judge(*arguments, "--robustness-correction=holm").assert_outcomes(failed=1, deselected=1)
     tests = project.results()["class_tests"]
     assert plain == [2 * 0.5**20] * 2
     assert bh == plain

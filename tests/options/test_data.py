@@ -33,8 +33,10 @@ def test_an_unknown_dataset_is_a_usage_error_that_names_the_known(project):
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            "ERROR: 'cifar100' is not a dataset. Known: cifar10[[]:root[]], digits, folder:path, "
-            "imagenet:root[[]:train|val[]], imagenette[[]:root[]], python:package.module:factory, "
-            "python:path/to/file.py:factory."
+            (
+                "ERROR: 'cifar100' is not a dataset. Known: cifar10[[]:root[]], digits, folder:path, "
+                "imagenet:root[[]:train|val[]], imagenette[[]:root[]], python:package.module:factory, "
+                "python:path/to/file.py:factory."
+            )
         ]
     )

@@ -7,7 +7,7 @@ import torch
 
 def test_the_device_that_is_named_is_used(project):
     project.configure(robustness_device="cuda:99")
-    result = project.judge_apart("--robustness-device=cpu", "-k", "hflip")
+    result = project.judge("--robustness-device=cpu", "-k", "hflip")
     result.assert_outcomes(passed=3, deselected=3)
     assert project.results()["provenance"]["device"] == "cpu"
 

@@ -7,14 +7,16 @@ from torchvision.datasets import CIFAR10
 
 
 def test_without_it_nothing_is_fetched_and_the_option_is_named(project):
-    result = project.judge_apart("--robustness-data=cifar10:here")
+    result = project.judge("--robustness-data=cifar10:here")
     assert result.ret == 4
     folder = project.path / "here"
     result.stderr.fnmatch_lines(
         [
-            f"ERROR: CIFAR-10 was looked for in {folder}/cifar-10-batches-py and is not there, or not whole. Add "
-            f"--robustness-download, or unpack cifar-10-python.tar.gz in {folder}, so that "
-            f"{folder}/cifar-10-batches-py exists."
+            (
+                f"ERROR: CIFAR-10 was looked for in {folder}/cifar-10-batches-py and is not there, or not whole. Add "
+                f"--robustness-download, or unpack cifar-10-python.tar.gz in {folder}, so that "
+                f"{folder}/cifar-10-batches-py exists."
+            )
         ]
     )
 

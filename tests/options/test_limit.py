@@ -7,7 +7,7 @@ def test_so_many_images_of_each_class_are_judged_on(project):
     project.configure(robustness_limit="3")
     project.judge("-k", "hflip")
     assert set(project.table("accuracy.csv").n) == {3}
-    result = project.judge_apart("-k", "hflip", "--robustness-limit=7")
+    result = project.judge("-k", "hflip", "--robustness-limit=7")
     result.assert_outcomes(passed=3, deselected=3)
     assert set(project.table("accuracy.csv").n) == {7}
     project.judge("-k", "hflip", "--robustness-limit=all")

@@ -11,7 +11,7 @@ def test_a_class_test_fails_above_it_and_passes_at_it(project):
     for value, allowed in {"chance": 1, "1": 1, "0.5": 1, "0": 0}.items():
         project.judge(*arguments, f"--robustness-max-sensitive={value}").assert_outcomes(failed=1, deselected=3)
         assert project.results()["class_summary"][0]["allowed"] == allowed
-    result = project.judge_apart(*arguments, "--robustness-max-sensitive=0.99")
+    result = project.judge(*arguments, "--robustness-max-sensitive=0.99")
     result.stdout.fnmatch_lines(
         ["*vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 allowed", "*(--robustness-max-sensitive)"]
     )
@@ -22,7 +22,9 @@ def test_an_allowance_that_is_none_is_a_usage_error(project):
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            "ERROR: --robustness-max-sensitive: '1.5' is not valid. Valid: chance, a count of classes such as 5, or a "
-            "fraction of them such as 0.1."
+            (
+                "ERROR: --robustness-max-sensitive: '1.5' is not valid. Valid: chance, a count of classes such as 5, or "
+                "a fraction of them such as 0.1."
+            )
         ]
     )

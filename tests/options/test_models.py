@@ -32,7 +32,9 @@ def test_an_unknown_model_is_a_usage_error_that_names_the_known(project):
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            "ERROR: 'blurr' is not a digits model. Known: alexnet, mobilenet_v2, resnet101, resnet18, resnet34, "
-            "resnet50, squeezenet1_0, squeezenet1_1, vgg16, vgg16_bn, vgg19, vgg19_bn.*"
+            (
+                "ERROR: 'blurr' is not a digits model. Known: alexnet, mobilenet_v2, resnet101, resnet18, resnet34, "
+                "resnet50, squeezenet1_0, squeezenet1_1, vgg16, vgg16_bn, vgg19, vgg19_bn.*"
+            )
         ]
     )

@@ -7,7 +7,7 @@ def test_it_is_an_error_or_it_is_skipped_and_counted(project):
     project.image("up", 4).write_text("no image")
     project.judge("-k", "hflip").assert_outcomes(errors=3, deselected=3)
     project.configure(robustness_on_bad_image="error")
-    result = project.judge_apart("-k", "hflip", "--robustness-on-bad-image=skip")
+    result = project.judge("-k", "hflip", "--robustness-on-bad-image=skip")
     result.assert_outcomes(passed=3, deselected=3)
     assert project.results()["skipped_images"] == [str(project.image("up", 4))]
     assert set(project.table("accuracy.csv").n) == {20, 19}

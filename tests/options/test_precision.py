@@ -12,7 +12,7 @@ def test_models_run_in_it_and_its_results_are_kept_apart(project):
     # The outputs are counted on one image in fp32, whatever follows.
     assert seen.read_text().split() == ["torch.float32", "torch.float16", "torch.float16"]
     seen.unlink()
-    result = project.judge_apart("-k", "vflip-slope", "--robustness-precision=bf16")
+    result = project.judge("-k", "vflip-slope", "--robustness-precision=bf16")
     result.assert_outcomes(failed=1, deselected=5)
     assert seen.read_text().split() == ["torch.float32", "torch.bfloat16", "torch.bfloat16"]
 

@@ -24,7 +24,9 @@ def test_an_unknown_transform_is_a_usage_error_that_names_the_known(project):
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            "ERROR: 'blurr' is not a transform. Known: brightness, equalize, equalize_zoom_brightness, hflip, "
-            "perspective, rotation, translate, vflip, zoom."
+            (
+                "ERROR: 'blurr' is not a transform. Known: brightness, equalize, equalize_zoom_brightness, hflip, "
+                "perspective, rotation, translate, vflip, zoom."
+            )
         ]
     )

@@ -35,8 +35,10 @@ def test_a_pickle_that_would_run_code_is_refused_with_a_way_out(spoiled):
     result.assert_outcomes(errors=1, deselected=3)
     result.stdout.fnmatch_lines(
         [
-            f"{spoiled.path}/typed/squeezenet.pth holds more than weights: reading it would run the code of *. Pass "
-            "--robustness-trust-pickle only if you trust the file's origin, or save it again as .safetensors."
+            (
+                f"{spoiled.path}/typed/squeezenet.pth holds more than weights: reading it would run the code of *. "
+                "Pass --robustness-trust-pickle only if you trust the file's origin, or save it again as .safetensors."
+            )
         ]
     )
     assert not (spoiled.path / "ran.txt").exists()
@@ -58,6 +60,9 @@ def test_a_value_that_is_no_switch_is_a_usage_error(project):
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            f"ERROR: robustness_trust_pickle in {project.path}/pytest.ini: invalid truth value 'perhaps'. Valid: true, false."
+            (
+                f"ERROR: robustness_trust_pickle in {project.path}/pytest.ini: invalid truth value 'perhaps'. "
+                "Valid: true, false."
+            )
         ]
     )

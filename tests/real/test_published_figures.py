@@ -56,8 +56,6 @@ def test_efficientnet_lite0_reaches_its_measured_accuracies(
         imagenet_sample,
         ["efficientnet_lite0.py:efficientnet_lite0"],
         "--robustness-transforms=hflip,vflip,brightness,equalize,rotated_by_30",
-        f"--confcutdir={pytester.path}",
-        "-pconftest",
     )
     assert found["efficientnet_lite0"].to_dict() == pytest.approx(IMAGENET, abs=0.3)
     provenance = json.loads((pytester.path / "report/results.json").read_text())["provenance"]

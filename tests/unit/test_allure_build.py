@@ -1,4 +1,4 @@
-"""What the built report is made from: environments that Allure accepts, pages that ask for nothing, a Node that serves."""
+"""What the built report is made from: environments that Allure accepts, pages that ask for nothing, a fit Node."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def test_environments_are_what_allure_accepts(names):
         assert len(set(values)) == len(values)
         assert all(re.fullmatch(rule, value) and value == value.strip() for value in values)
         assert not {".", ".."} & set(values)
+        assert max(len(value.encode("utf-16-le")) // 2 for value in values) <= 64
 
 
 def test_an_environment_is_named_as_its_model_where_that_is_allowed():

@@ -197,7 +197,7 @@ def test_the_verdict_names_models_extremes_and_classes(view):
             "None of 2 models is shown to be impacted by vflip.",
             Outcome.INCONCLUSIVE,
         ),
-        ({"net": Outcome.FAIL, "other": Outcome.FAIL}, "All 2 models are impacted by vflip.", Outcome.FAIL),
+        ({"net": Outcome.FAIL, "other": Outcome.FAIL}, "Both models are impacted by vflip.", Outcome.FAIL),
         ({}, "Nothing could be tested: see the errors below.", Outcome.INCONCLUSIVE),
     ],
 )

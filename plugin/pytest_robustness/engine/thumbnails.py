@@ -72,8 +72,8 @@ class Darkroom:
         control = to_canvas(self._source.read(int(index[0])), canvas)
         transform = self._registry.get(exhibit.condition.transform)
         treated = transform(control[None], exhibit.condition.severity, index, self._seed)[0]
-        pictures = [_shrink(center_crop(image, canvas.crop)) for image in (control, treated)]
-        return Thumbnails(*map(_data_uri, pictures), width=pictures[0].width)
+        before, after = (_shrink(center_crop(image, canvas.crop)) for image in (control, treated))
+        return Thumbnails(_data_uri(before), _data_uri(after), before.width)
 
 
 def _shrink(image: torch.Tensor) -> Image.Image:

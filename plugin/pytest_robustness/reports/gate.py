@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.records import Outcome
 from pytest_robustness.view import condition_text, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.baseline_gate import GateTest
+
+
+def gate_word(test: GateTest) -> str:
+    """Return the comparison in a word or two."""
+    if test.undecided:
+        return "inconclusive"
+    if test.verdict.outcome is Outcome.FAIL:
+        return "less robust"
+    return "better" if test.improved else "ok"
 
 
 def gate_headline(test: GateTest) -> str:
@@ -51,6 +61,7 @@ def gate_row(test: GateTest) -> dict[str, Any]:
         "outcome": test.verdict.outcome.value,
         "reason": test.verdict.reason,
         "improved": test.improved,
+        "undecided": test.undecided,
         "n": change.n,
         "baseline_accuracy": change.baseline,
         "accuracy": change.candidate,

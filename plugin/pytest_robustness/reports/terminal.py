@@ -12,12 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_robustness.records import Cell, ClassTest, Condition, Outcome
+from pytest_robustness.reports.gate import gate_word
 from pytest_robustness.view import View, p_text, points_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pytest_robustness.baseline_gate import GateTest
 
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
@@ -124,15 +123,9 @@ def _gate_table(view: View) -> Table:
             f"{test.change.difference:+.2f}",
             p_text(test.change.p_adjusted),
             beyond,
-            Text(_gate_word(test), style=_GATE_STYLES[test.verdict.outcome]),
+            Text(gate_word(test), style=_GATE_STYLES[test.verdict.outcome]),
         )
     return table
-
-
-def _gate_word(test: GateTest) -> str:
-    if test.verdict.outcome is Outcome.PASS:
-        return "better" if test.improved else "ok"
-    return "less robust" if test.verdict.outcome is Outcome.FAIL else "inconclusive"
 
 
 def _table() -> Table:
@@ -151,3 +144,4 @@ def _notes(view: View) -> Iterator[str]:
     if view.skipped:
         first = ", ".join(view.skipped[:3]) + (", ..." if len(view.skipped) > 3 else "")
         yield f"{len(view.skipped)} images could not be read and were skipped: {first}"
+    yield from view.notes

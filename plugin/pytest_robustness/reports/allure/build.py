@@ -90,9 +90,16 @@ def environments(models: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     names: set[str] = set()
     for model, label in [*models, (ALL_MODELS, ALL_MODELS)]:
-        name = _free(re.sub(r"[\x00-\x1f\x7f-\x9f/\\]", "_", label).strip(" .")[:_LONGEST] or "model", names)
+        name = _free(_environment_name(label), names)
         found.append({"id": f"model-{len(names)}", "name": name, "model": model})
     return found
+
+
+def _environment_name(label: str) -> str:
+    plain = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f/\\\ufeff]", "_", label).split())
+    # JavaScript counts UTF-16 units.
+    cut = plain.encode("utf-16-le")[: 2 * _LONGEST].decode("utf-16-le", "ignore")
+    return cut.strip(" .") or "model"
 
 
 def _free(name: str, taken: set[str]) -> str:

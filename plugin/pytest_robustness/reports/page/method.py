@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.reports.page.text import counted
 
 if TYPE_CHECKING:
+    from pytest_robustness.records import ClassTest, ModelTest
     from pytest_robustness.view import View
 
 _TESTS = {
@@ -27,29 +28,38 @@ _KNOWN = ("command", "options", "models", "dataset", "packages")
 
 def sentences(view: View) -> list[str]:
     """Return how classes and models were tested."""
+    return [
+        *(_class_sentence(view, test) for test in view.class_tests[:1]),
+        *(_model_sentence(view, test) for test in view.model_tests[:1]),
+    ]
+
+
+def _class_sentence(view: View, test: ClassTest) -> str:
+    most = view.provenance.get("options", {}).get("max_sensitive")
+    kind = _TESTS[test.classes[0].result.test] if test.classes else "a test"
+    what = (
+        f"the images of the class that {view.labels[test.models[0]]} gets right"
+        if len(test.models) == 1
+        else f"the accuracies of {len(test.models)} models on the class"
+    )
+    return (
+        f"Class test: {kind} between {what}, in control and under the transform, two-sided, at {_level(view)} classes. "
+        f"A class whose p is below alpha is sensitive. The test fails when more classes are sensitive than "
+        f"--robustness-max-sensitive={most} allows{_CHANCE if most == 'chance' else ''}."
+    )
+
+
+def _model_sentence(view: View, test: ModelTest) -> str:
+    return (
+        f"Model test: {_TESTS[test.result.test]} between the model's accuracies on "
+        f"{counted(test.result.n, 'class', 'classes')}, in control and under the transform, two-sided, at "
+        f"{_level(view)} models. A model whose p is below alpha is impacted, and fails."
+    )
+
+
+def _level(view: View) -> str:
     options = view.provenance.get("options", {})
-    level = f"alpha {options.get('alpha')}, {_CORRECTIONS.get(str(options.get('correction')), 'over the')}"
-    found = []
-    for test in view.class_tests[:1]:
-        kind = _TESTS[test.classes[0].result.test] if test.classes else ""
-        what = (
-            f"the images of the class that {view.labels[test.models[0]]} gets right"
-            if len(test.models) == 1
-            else f"the accuracies of {len(test.models)} models on the class"
-        )
-        found.append(
-            f"Class test: {kind} between {what}, in control and under the transform, two-sided, at {level} "
-            f"classes. A class whose p is below alpha is sensitive. The test fails when more classes are "
-            f"sensitive than --robustness-max-sensitive={options.get('max_sensitive')} allows"
-            f"{_CHANCE if options.get('max_sensitive') == 'chance' else ''}."
-        )
-    for model_test in view.model_tests[:1]:
-        found.append(
-            f"Model test: {_TESTS[model_test.result.test]} between the model's accuracies on "
-            f"{counted(model_test.result.n, 'class', 'classes')}, in control and under the transform, two-sided, at "
-            f"{level} models. A model whose p is below alpha is impacted, and fails."
-        )
-    return found
+    return f"alpha {options.get('alpha')}, {_CORRECTIONS.get(str(options.get('correction')), 'over the')}"
 
 
 def environment(view: View) -> dict[str, Any]:

@@ -50,7 +50,12 @@ class ModelBar:
 
 def outcome(view: View) -> Outcome:
     """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any could not be run."""
-    found = {test.verdict.outcome for test in (*view.model_tests, *view.class_tests, *view.gate_tests)}
+    verdicts = [
+        *(test.verdict for test in view.model_tests),
+        *(test.verdict for test in view.class_tests),
+        *(test.verdict for test in view.gate_tests),
+    ]
+    found = {verdict.outcome for verdict in verdicts}
     if Outcome.FAIL in found:
         return Outcome.FAIL
     return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or view.errors or not found else Outcome.PASS
@@ -135,8 +140,9 @@ def _models_sentence(view: View) -> str:
         return f"{name} is {'impacted' if impacted else 'not shown to be impacted'} by {by}."
     if not impacted:
         return f"None of {len(models)} models is shown to be impacted by {by}."
-    some = f"All {len(models)}" if len(impacted) == len(models) else f"{len(impacted)} of {len(models)}"
-    return f"{some} models are impacted by {by}."
+    if len(impacted) == len(models):
+        return f"{'Both' if len(models) == 2 else f'All {len(models)}'} models are impacted by {by}."
+    return f"{len(impacted)} of {len(models)} models {'is' if len(impacted) == 1 else 'are'} impacted by {by}."
 
 
 def _extremes_sentence(view: View) -> str:

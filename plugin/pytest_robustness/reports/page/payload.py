@@ -12,7 +12,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.records import CONTROL, Cell
+from pytest_robustness.records import CONTROL
 from pytest_robustness.reports.page.text import SHADE_STEPS
 
 if TYPE_CHECKING:

@@ -42,12 +42,12 @@ def p_value(p: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Return an accuracy in percent.
+    r"""Return an accuracy in percent.
 
     Examples
     --------
     >>> percent(97.256)
-    '97.3 %'
+    '97.3\xa0%'
     """
     return f"{value:.1f}\N{NO-BREAK SPACE}%"
 

@@ -1,5 +1,5 @@
 /** All classes under all conditions, in one table that is sorted, filtered and shown a page at a time. */
-const PAGE = 100;
+const PAGE = 50;
 
 class Explorer {
   constructor(data) {
