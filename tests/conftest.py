@@ -171,4 +171,7 @@ def everything_imported() -> None:
 def project(pytester: pytest.Pytester, everything_imported: None, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The tiny project, in a folder of its own, with one thread for each process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # The project is judged as on a developer's machine, wherever these tests run.
+    for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
     return Project(pytester)

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_robustness.collection import requests
 from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.records import Cell, Panel
+from pytest_robustness.records import Cell, Finding, Panel
 from pytest_robustness.reports.allure import record, run_files
 from pytest_robustness.reports.allure.build import PAGES, build
 from pytest_robustness.reports.allure.facts import facts_of
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from pytest_robustness.options import Options
-    from pytest_robustness.records import Finding
     from pytest_robustness.reports.allure.facts import Facts
     from pytest_robustness.session import RobustnessSession
 
 _RESULTS = "allure-results"
+_COMPARED = "_robustness_gate_cell"
 
 
 def prepare(config: pytest.Config, folder: Path) -> None:
@@ -71,17 +71,15 @@ class AllureHooks:
         self._config = config
         self._options = options
         self._session = session
-        self._findings: list[Finding] = []
         self._started = time.time()
         self._lines: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """Listen to what the test will find."""
-        self._findings.clear()
+        """Forget what the test before found, which a test that stops in its fixtures would be taken to have found."""
         session = self._session()
         if session is not None:
-            session.listener = self._findings.append
+            session.findings.clear()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -98,10 +96,11 @@ class AllureHooks:
         if _bundled(item) and len(facts) == 1:
             module, test = item.path.stem, getattr(item, "originalname", item.name)
             record.rename(result, f"{_SUITE}.{module}#{test}", facts[0].title, (_SUITE, item.path.name))
-        record.clean_message(result)
-        record.report(result, self._findings)
-        for finding in self._findings:
-            record.prove(finding, *session.witnesses(finding))
+        record.shorten(result)
+        record.report(result, session.findings)
+        for finding in session.findings:
+            if isinstance(finding, Finding):
+                record.prove(finding, *session.witnesses(finding))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
@@ -127,7 +126,9 @@ class AllureHooks:
 
     def _facts(self, item: pytest.Item, parameters: dict[str, object], session: RobustnessSession) -> list[Facts]:
         asked = [value for value in parameters.values() if isinstance(value, Cell | Panel)]
-        return facts_of(asked or self._findings or requests(item, session), session.models, self._options.data)
+        subjects = asked or session.findings or requests(item, session)
+        compared = any(not isinstance(finding, Finding) for finding in session.findings) or _COMPARED in parameters
+        return facts_of(subjects, session.models, self._options.data, compared=compared)
 
     def _finish(self, session: RobustnessSession) -> list[str]:
         """Write the files of the run, build the report if asked to, and return the broken rules of its gate."""

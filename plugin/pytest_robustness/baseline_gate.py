@@ -140,7 +140,9 @@ class BaselineGate:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         before = self._baseline.model(gate.counterpart).outcomes.get(finding.condition, Outcome.PASS)
         found = expect(before, finding.verdict, gate.verdict)
-        return dataclasses.replace(finding, verdict=self._remembered(f"{finding.model} under {finding.condition}", found))
+        return dataclasses.replace(
+            finding, verdict=self._remembered(f"{finding.model} under {finding.condition}", found)
+        )
 
     def expected_class_test(self, finding: ClassTest, results: Results) -> ClassTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
@@ -153,13 +155,8 @@ class BaselineGate:
         passing = [test for test, kind in self._expectations.items() if kind is Expected.NOW_PASSING]
         if not passing:
             return []
-        subject = "A test that fails in the baseline passes" if len(passing) == 1 else (
-            f"{len(passing)} tests that fail in the baseline pass"
-        )
-        return [
-            f"{subject} now: {', '.join(passing)}. To hold the model to that, write the baseline anew with "
-            "--robustness-update-baseline."
-        ]
+        told = f"The baseline can be tightened; what failed there passes now: {', '.join(passing)}."
+        return [f"{told} Write it anew with --robustness-update-baseline."]
 
     def _remembered(self, test: str, found: Expectation) -> Verdict:
         self._expectations[test] = found.kind
@@ -251,7 +248,7 @@ def open_gate(options: Options) -> BaselineGate | None:
     OptionError
         When options need a baseline and none is named.
     BaselineError
-        When the baseline is missing, damaged, or newer than this code.
+        When the baseline is missing, damaged, or newer than this code, or has no model to compare the candidate with.
     """
     if options.candidate is not None and (options.baseline is None or options.update_baseline):
         raise OptionError(
@@ -263,13 +260,16 @@ def open_gate(options: Options) -> BaselineGate | None:
     if options.baseline is None or options.update_baseline:
         return None
     default = "fail" if os.environ.get("CI") else "skip"
-    return BaselineGate(
+    gate = BaselineGate(
         baseline.read(options.baseline),
         options.baseline,
         GatePolicy(options.tolerance, options.alpha, options.gate_correction),
         _INCONCLUSIVE[options.inconclusive or default],
         {} if options.candidate is None else {options.candidate: options.baseline_model},
     )
+    if options.candidate is not None:
+        gate.counterpart(options.candidate)
+    return gate
 
 
 def run_protocol(options: Options, bench: Bench, conditions: Sequence[Condition]) -> RunProtocol:

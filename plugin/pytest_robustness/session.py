@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -89,8 +90,6 @@ class RobustnessSession:
         self._notes: list[str] = []
         # What the running test asked for; the plugin empties it between tests.
         self.findings: list[Finding | GateTest] = []
-        # Told every finding that a test asks for.
-        self.listener: Callable[[Finding], object] | None = None
 
     def model_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ModelTest:
         """Test whether a model is impacted by a transform: a t-test over its per-class accuracies.
@@ -244,14 +243,16 @@ class RobustnessSession:
 
     def report(self) -> bool:
         """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
-        from pytest_robustness.reports import html, tables
+        from pytest_robustness.reports import github, html, markdown, tables
 
         self._view = self._make_view()
         try:
             if self._view is not None:
                 tables.write(self._view, self.options.report)
                 html.write(self._view, self.options.report)
+                markdown.write(self._view, self.options.report)
                 self._update_baseline(self._view)
+                github.append_summary(markdown.render(self._view), os.environ)
         except RobustnessError as error:
             self._report_error = str(error)
         return self._report_error is None
@@ -263,12 +264,13 @@ class RobustnessSession:
 
     def summary(self, width: int, color: bool) -> str:
         """Return the terminal summary of the report, ``width`` columns wide."""
-        from pytest_robustness.reports import terminal
+        from pytest_robustness.reports import github, terminal
 
         if self._view is None:
             return ""
         where = self._report_error or f"Report: {self.report_folder}"
-        return "\n".join([terminal.render(self._view, width, color), where, *self._notes, ""])
+        commands = github.error_commands(self._view, os.environ)
+        return "\n".join([terminal.render(self._view, width, color), where, *self._notes, *commands, ""])
 
     def _make_view(self) -> View | None:
         """Return what every report is made of, or ``None`` when nothing was tested."""
@@ -327,8 +329,6 @@ class RobustnessSession:
 
     def _told(self, finding: _Found) -> _Found:
         self.findings.append(finding)
-        if self.listener is not None:
-            self.listener(finding)
         return finding
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from allure_commons.reporter import AllureReporter
 from allure_commons.utils import uuid4
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import ClassChange, ClassTest, Outcome
+from pytest_robustness.records import Cell, ClassChange, ClassTest, Outcome
 from pytest_robustness.reports import html
 from pytest_robustness.reports.allure import node, record, run_files
 from pytest_robustness.reports.allure.build import PAGES, build
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
+    from pytest_robustness.mistakes import FallenClass
     from pytest_robustness.records import Finding
     from pytest_robustness.view import View
 
@@ -71,7 +72,8 @@ class Writer:
         kind = "classes" if isinstance(finding, ClassTest) else "models"
         record.rename(result, f"robustness_tests.test_{kind}#test", facts[0].title, ("robustness_tests",))
         if failed:
-            result.statusDetails = model2.StatusDetails(message="\n".join(finding_lines(finding)))
+            result.statusDetails = model2.StatusDetails(message=f"Skipped: {finding_lines(finding)[0]}")
+            record.shorten(result)
         record.report(result, [finding])
         # For a model, the classes that all models together lose stand in for its own.
         classes = next(test for test in view.class_tests if test.condition == finding.condition)
@@ -96,10 +98,21 @@ def write_results(view: View, folder: Path, run: int) -> None:
     run_files.write(view, folder, {})
 
 
+def _right(fall: FallenClass) -> tuple[int, int]:
+    return fall.right_control, fall.right_treated
+
+
 def simulated(**chosen: object) -> View:
     view: View = simulated_view(**chosen)
+    worst = {
+        cell: tuple(ClassChange(fall.name, *(100 * right / fall.n for right in _right(fall))) for fall in found)
+        for cell, found in view.fallen.items()
+    }
+    tests = [dataclasses.replace(test, worst=worst[Cell(test.model, test.condition)]) for test in view.model_tests]
     options = {"test": "independent", "precision": "fp32", **view.provenance["options"]}
-    return dataclasses.replace(view, provenance={"runtime": "eager", **view.provenance, "options": options})
+    return dataclasses.replace(
+        view, model_tests=tuple(tests), provenance={"runtime": "eager", **view.provenance, "options": options}
+    )
 
 
 def built(folder: Path, views: list[View], gate: tuple[tuple[str, float], ...] = ()) -> tuple[Path, list[str]]:

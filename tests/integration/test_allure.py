@@ -63,6 +63,7 @@ def test_a_model_test_carries_what_it_is_about_and_what_it_found(judged):
     }
     assert result["status"] == "failed"
     assert result["statusDetails"]["message"].startswith("SEVERE: python:nets.py:slope under vflip: accuracy fell")
+    assert "\n" not in result["statusDetails"]["message"]
     assert "<strong>SEVERE: python:nets.py:slope under vflip" in result["descriptionHtml"]
 
 
@@ -111,6 +112,7 @@ def test_the_run_leaves_its_files_and_its_page_once(judged):
     assert [c["name"] for c in json.loads((folder / "categories.json").read_text())] == [
         "Severe",
         "Mild",
+        "Less robust than the baseline",
         "Inconclusive",
         "Error",
     ]
@@ -168,6 +170,7 @@ def test_what_is_inconclusive_or_in_error_says_so_first(project):
     error = results(project)["broken under hflip"]
     assert error["status"] == "broken"
     assert "no <b>weights</b>" in error["statusDetails"]["message"]
+    assert not error["statusDetails"]["message"].startswith("pytest_robustness.")
     assert labels(error)["feature"] == ["hflip"]
     classes = results(project)["all models under hflip"]
     assert classes["status"] == "skipped"
@@ -208,6 +211,41 @@ def test_other():
     assert labels(found["test_many"])["severity"] == ["critical"]
     assert "feature" not in labels(found["test_other"])
     assert "attachments" not in found["test_other"]
+
+
+def test_a_comparison_with_a_baseline_has_a_place_of_its_own(project):
+    project.judge("--robustness-baseline=base.json", "--robustness-update-baseline", "-k", "slope and vflip")
+    project.judge("--robustness-baseline=base.json", "--alluredir=allure", "-k", "slope and vflip")
+    found = results(project)
+    assert set(found) == {"slope under vflip", "slope against the baseline under vflip"}
+    compared = found["slope against the baseline under vflip"]
+    assert labels(compared)["parentSuite"] == ["Comparison with the baseline"]
+    assert labels(compared)["severity"] == ["minor"]
+    assert "python:nets.py:slope against python:nets.py:slope under vflip" in compared["descriptionHtml"]
+    assert set(attachments(project, compared)) == {"accuracy before and after"}
+    assert compared["historyId"] != found["slope under vflip"]["historyId"]
+
+
+def test_a_test_that_stops_in_its_fixtures_is_not_given_what_another_found(project):
+    project.write(
+        "test_own.py",
+        """
+import pytest
+
+def test_finds(robustness):
+    robustness.model_test("python:nets.py:slope", "vflip")
+
+@pytest.fixture
+def broken():
+    raise ValueError
+
+def test_stops(robustness, broken):
+    pass
+""",
+    )
+    project.run("--alluredir=allure", "test_own.py")
+    assert "descriptionHtml" in results(project)["test_finds"]
+    assert "descriptionHtml" not in results(project)["test_stops"]
 
 
 def test_names_that_are_markup_stay_text(project):

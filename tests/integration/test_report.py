@@ -67,6 +67,8 @@ def test_accuracy_csv_has_a_row_for_each_model_condition_and_class_and_sums_to_t
     assert set(table["transform"]) == {"control", "fade", "vflip"}
 
 
+# scipy says so of a group without spread, such as the two classes that are all right in control.
+@pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")
 def test_the_numbers_of_the_tests_follow_from_accuracy_csv(judged):
     table = judged.table("accuracy.csv")
     table["percent"] = 100 * table.correct / table.n

@@ -23,8 +23,8 @@ def test_an_allowance_that_is_none_is_a_usage_error(project):
     result.stderr.fnmatch_lines(
         [
             (
-                "ERROR: --robustness-max-sensitive: '1.5' is not valid. Valid: chance, a count of classes such as 5, or "
-                "a fraction of them such as 0.1."
+                "ERROR: --robustness-max-sensitive: '1.5' is not valid. Valid: chance, a count of classes such as 5, "
+                "or a fraction of them such as 0.1."
             )
         ]
     )

@@ -88,6 +88,7 @@ def test_each_outcome_falls_into_its_category(findings):
     messages = {
         "Severe": ("failed", "\n".join(finding_lines(findings.model()))),
         "Mild": ("failed", "\n".join(finding_lines(findings.model(result=findings.result(difference=-3.0))))),
+        "Less robust than the baseline": ("failed", "a/b against c under vflip: accuracy fell 3.00 points\n\n  top-1"),
         "Inconclusive": ("skipped", finding_lines(findings.model(outcome="INCONCLUSIVE"))[0]),
         "Error": ("broken", "digits:vgg16 failed during the sweep"),
     }

@@ -13,6 +13,7 @@ import re
 import runpy
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate import Change
 from pytest_robustness.records import Cell, Condition, Outcome, Verdict
 from pytest_robustness.reports import html
 from pytest_robustness.reports.page import curves, overview, payload, text
@@ -231,6 +233,19 @@ def test_the_heat_table_shows_changes_marks_and_errors(view):
     assert "other failed" in words(page)
     assert f"{text.points(change)}" in words(page)
     assert overview.outcome(dataclasses.replace(partial, model_tests=(), class_tests=())) is Outcome.INCONCLUSIVE
+
+
+def test_comparisons_with_a_baseline_are_shown_and_count(view):
+    result = view.model_tests[0].result
+    change = Change.of(dataclasses.replace(result, n=100, control=81.0, treated=70.0, difference=-11.0, statistic=15.0))
+    verdict = Verdict(Outcome.FAIL, "accuracy fell 11.0 points, more than the tolerance of 1")
+    gate = SimpleNamespace(model="net", condition=Condition("vflip"), change=change, verdict=verdict)
+    alone = dataclasses.replace(view, model_tests=(), class_tests=(), gallery=(), gate_tests=(gate,))
+    assert overview.outcome(alone) is Outcome.FAIL
+    assert overview.verdict(alone).endswith("Against the baseline 1 of 1 comparison failed.")
+    shown = words(html.render(alone))
+    assert "net vflip 81.0 % 70.0 % −11.0" in shown
+    assert "FAIL accuracy fell 11.0 points, more than the tolerance of 1" in shown
 
 
 def test_the_bars_add_up_to_all_classes(view):

@@ -78,7 +78,10 @@ class Baseline:
         known = ", ".join(sorted(self.models))
         if name is None:
             if len(self.models) != 1:
-                raise BaselineError(f"The baseline holds {len(self.models)} models; name one of them: {known}.")
+                raise BaselineError(
+                    f"The baseline holds {len(self.models)} models; name one of them with "
+                    f"--robustness-baseline-model: {known}."
+                )
             return next(iter(self.models.values()))
         if name not in self.models:
             raise BaselineError(f"{name!r} is not a model of the baseline. Known: {known}.")

@@ -22,7 +22,8 @@ def gate_word(test: GateTest) -> str:
 
 def gate_headline(test: GateTest) -> str:
     """Return the comparison in one line that can stand alone."""
-    return f"{test.model} against {test.counterpart} under {condition_text(test.condition)}: {test.verdict.reason}"
+    other = "the baseline" if test.counterpart == test.model else test.counterpart
+    return f"{test.model} against {other} under {condition_text(test.condition)}: {test.verdict.reason}"
 
 
 def gate_lines(test: GateTest) -> list[str]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pytest_robustness.records import ClassChange, ClassTest, ModelTest
+from pytest_robustness.records import ClassChange, ClassTest, Finding, ModelTest
 from pytest_robustness.view import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.records import Finding
+    from pytest_robustness.baseline_gate import GateTest
 
     Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
@@ -29,11 +29,17 @@ class Bars(NamedTuple):
 
     title: str
     rows: Sequence[ClassChange]
+    words: tuple[str, str] = ("control", "transformed")
 
 
-def bars_of(finding: Finding) -> Bars:
+def bars_of(finding: Finding | GateTest) -> Bars:
     """Return what to draw of ``finding``: the classes that fell most, ten at most; of a model, all together first."""
     under = condition_text(finding.condition)
+    if not isinstance(finding, Finding):
+        changes = [("all classes", finding.change), *((fall.name, fall.change) for fall in finding.fallen)]
+        rows = [ClassChange(name, change.baseline, change.candidate) for name, change in changes]
+        title = f"{finding.model} against {finding.counterpart} under {under}: {finding.change.difference:+.2f} points"
+        return Bars(title, rows[: 1 + _MOST_CLASSES], ("baseline", "candidate"))
     if isinstance(finding, ClassTest):
         worst = sorted(finding.sensitive, key=lambda c: (c.result.difference, c.index))[:_MOST_CLASSES]
         title = f"{under}: {len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
@@ -55,7 +61,7 @@ def png(bars: Bars) -> bytes:
     _grid(draw, height, small)
     for number, row in enumerate(rows):
         _bar(draw, _TITLE + number * _ROW, row, small)
-    _legend(draw, height - _FOOT + 8, small)
+    _legend(draw, height - _FOOT + 8, bars.words, small)
     if not rows:
         draw.text((24, _TITLE + 8), "no class is sensitive", _FAINT, small)
     file = io.BytesIO()
@@ -70,8 +76,8 @@ def _grid(draw: ImageDraw.ImageDraw, height: int, font: Font) -> None:
         draw.text((x, height - _FOOT + 8), f"{percent} %", _FAINT, font, anchor="ma")
 
 
-def _legend(draw: ImageDraw.ImageDraw, top: int, font: Font) -> None:
-    for left, color, word in ((24, _CONTROL, "control"), (150, _TREATED, "transformed")):
+def _legend(draw: ImageDraw.ImageDraw, top: int, words: tuple[str, str], font: Font) -> None:
+    for left, color, word in zip((24, 160), (_CONTROL, _TREATED), words, strict=True):
         draw.rectangle((left, top + 2, left + 16, top + 18), color)
         draw.text((left + 26, top), word, _FAINT, font)
 

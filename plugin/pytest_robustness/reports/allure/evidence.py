@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from PIL import Image
 
+from pytest_robustness.records import Finding, Outcome
+from pytest_robustness.reports.gate import gate_lines
 from pytest_robustness.view import Grade, condition_text, finding_lines, grade
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_robustness.baseline_gate import GateTest
     from pytest_robustness.gallery import Exhibit
-    from pytest_robustness.records import ClassTest, Finding
+    from pytest_robustness.records import ClassTest
 
 IMAGE_DIFF = "application/vnd.allure.image.diff"
 SEVERITIES = ("critical", "normal", "minor")
@@ -26,14 +29,19 @@ _SMALLEST_SIDE = 192
 _SEVERITY = {Grade.SEVERE: "critical", Grade.MILD: "normal", Grade.PASS: "minor", Grade.INCONCLUSIVE: "minor"}
 
 
-def severity(finding: Finding) -> str:
-    """Return Allure's severity for the size of the effect: critical, normal, or minor where none was shown."""
-    return _SEVERITY[grade(finding)]
+def severity(finding: Finding | GateTest) -> str:
+    """Return Allure's severity for the size of the effect: critical, normal, or minor where none was shown.
+
+    A model that is less robust than its baseline is critical, whatever the size.
+    """
+    if isinstance(finding, Finding):
+        return _SEVERITY[grade(finding)]
+    return "critical" if finding.verdict.outcome is Outcome.FAIL else "minor"
 
 
-def description(finding: Finding) -> str:
+def description(finding: Finding | GateTest) -> str:
     """Return the result line, the numbers and the ten worst classes as HTML, everything in it escaped."""
-    headline, *rest = finding_lines(finding)
+    headline, *rest = finding_lines(finding) if isinstance(finding, Finding) else gate_lines(finding)
     return f"<p><strong>{html.escape(headline)}</strong></p><pre>{html.escape(chr(10).join(rest)).strip(chr(10))}</pre>"
 
 

@@ -12,6 +12,7 @@ from pytest_robustness.view import condition_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pytest_robustness.baseline_gate import GateTest
     from pytest_robustness.records import Finding
 
 ALL_MODELS = "all models"
@@ -34,6 +35,8 @@ class Facts:
         All models that the test judges.
     dataset
         The data as the user named it.
+    compared
+        Whether the test compares with a baseline.
     """
 
     model: str
@@ -41,11 +44,13 @@ class Facts:
     condition: Condition
     models: tuple[str, ...]
     dataset: str
+    compared: bool = False
 
     @property
     def title(self) -> str:
         """The name of the test in a report."""
-        return f"{self.label} under {condition_text(self.condition)}"
+        against = " against the baseline" if self.compared else ""
+        return f"{self.label}{against} under {condition_text(self.condition)}"
 
     def labels(self, several_severities: bool) -> list[tuple[str, str]]:
         """Return Allure's labels: feature = transform, story = model, and suites kind > transform > severity.
@@ -53,10 +58,11 @@ class Facts:
         Allure's own ``severity`` says how bad a failure is, so the transform's is ``transform_severity``. A suite for
         the severity pays only where the run has several.
         """
+        kind = "Classes" if self.model == ALL_MODELS else "Models"
         found = [
             ("feature", self.condition.transform),
             ("story", self.model),
-            ("parentSuite", "Classes" if self.model == ALL_MODELS else "Models"),
+            ("parentSuite", "Comparison with the baseline" if self.compared else kind),
             ("suite", self.condition.transform),
             ("model", self.model),
             ("transform", self.condition.transform),
@@ -76,7 +82,13 @@ class Facts:
         return found
 
 
-def facts_of(subjects: Iterable[Cell | Panel | Finding], models: Sequence[str], dataset: str) -> list[Facts]:
+def facts_of(
+    subjects: Iterable[Cell | Panel | Finding | GateTest],
+    models: Sequence[str],
+    dataset: str,
+    *,
+    compared: bool = False,
+) -> list[Facts]:
     """Return the facts of what a test is about, each once, in order.
 
     Parameters
@@ -87,11 +99,13 @@ def facts_of(subjects: Iterable[Cell | Panel | Finding], models: Sequence[str], 
         The models of the run, which say how short a model's name may be.
     dataset
         The data as the user named it.
+    compared
+        Whether the test compares with a baseline.
     """
     short = labels(models)
     found: dict[Facts, None] = {}
     for subject in subjects:
         judged = subject.models if isinstance(subject, Panel | ClassTest) else (subject.model,)
         name = judged[0] if len(judged) == 1 else ALL_MODELS
-        found[Facts(name, short.get(name, name), subject.condition, judged, dataset)] = None
+        found[Facts(name, short.get(name, name), subject.condition, judged, dataset, compared)] = None
     return list(found)

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import allure
-from allure_commons.model2 import Label, Parameter
+from allure_commons.model2 import Label, Parameter, Status
 
 from pytest_robustness.records import ClassTest
 from pytest_robustness.reports.allure.chart import bars_of, png
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from allure_commons.model2 import TestResult
 
+    from pytest_robustness.baseline_gate import GateTest
     from pytest_robustness.gallery import Exhibit
     from pytest_robustness.records import Finding
     from pytest_robustness.reports.allure.facts import Facts
@@ -61,7 +62,7 @@ def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) 
     result.testCaseId = hashlib.md5(full_name.encode(), usedforsecurity=False).hexdigest()
 
 
-def report(result: TestResult, findings: Sequence[Finding]) -> None:
+def report(result: TestResult, findings: Sequence[Finding | GateTest]) -> None:
     """Add what a test found: the text and a chart of each finding, and the severity of the gravest."""
     if not findings:
         return
@@ -94,8 +95,16 @@ def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> 
         allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
 
 
-def clean_message(result: TestResult) -> None:
-    """Take the exception's name off the message, so that it begins with the word that categories go by."""
+def shorten(result: TestResult) -> None:
+    """Leave of a finding's message its headline, by which Allure groups and which it keeps with every past run.
+
+    The description has the rest. The message of an error keeps all but the exception's name.
+    """
     details = result.statusDetails
-    if details is not None and details.message:
-        details.message = _EXCEPTION.sub("", details.message)
+    if details is None or not details.message:
+        return
+    message = _EXCEPTION.sub("", details.message)
+    if result.status == Status.BROKEN:
+        details.message = message
+    elif message != details.message:
+        details.message, details.trace = message.partition("\n")[0], None

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
     from pytest_robustness.view import View
 
+# The one headline that begins with a name: "MODEL against MODEL under TRANSFORM: ...".
+_COMPARISON = r"(?!SEVERE: |MILD: )[^\n]* against [^\n]* under [\s\S]*"
+
 CATEGORIES = (
     {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"SEVERE: [\s\S]*"},
     {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"MILD: [\s\S]*"},
+    {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _COMPARISON},
     {"name": "Inconclusive", "matchedStatuses": ["skipped"], "messageRegex": r"INCONCLUSIVE: [\s\S]*"},
     {"name": "Error", "matchedStatuses": ["broken"]},
 )

@@ -17,6 +17,7 @@ const config = await resolveConfig(
     name: job.name,
     output: job.output,
     historyPath: job.history,
+    historyLimit: 50,
     environments,
     categories: job.categories,
     performance: job.performance,

@@ -1,0 +1,376 @@
+"""The gate through the plugin: a baseline is written once, compared with, refused where it cannot be, and lived with."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from pytest import ExitCode
+
+MIXED = """
+
+WEIGHT = {weight}
+
+
+class Mixed(torch.nn.Module):
+    # Right on all images; upside down on none (weight 1), 20 (2.0), 28 (2.1), 32 (2.2) or all 40 (2.4) of them.
+    def forward(self, images):
+        return Slope()(images) + WEIGHT * Colour()(images)
+
+
+def mixed():
+    return Model(Mixed(), classes=["down", "up"])
+"""
+GATE = "python:nets.py:mixed against the baseline under vflip: "
+
+
+class Gated:
+    """The tiny project with one model whose robustness is set by a weight in its file."""
+
+    def __init__(self, project):
+        self.project = project
+        self.path = project.path
+        self.nets = (self.path / "nets.py").read_text(encoding="utf-8")
+        self.keys = {"robustness_models": "python:nets.py:mixed"}
+        project.configure(**self.keys)
+
+    def update(self, weight, *arguments):
+        """Write the baseline of the model with this weight."""
+        self.project.write("nets.py", self.nets + MIXED.format(weight=weight))
+        return self.project.judge("--robustness-update-baseline", *arguments)
+
+    def compare(self, weight, *arguments):
+        """Compare the model with this weight with the baseline."""
+        self.project.write("nets.py", self.nets + MIXED.format(weight=weight))
+        return self.project.judge("--robustness-baseline=robustness-baseline.json", *arguments)
+
+    def files(self):
+        """Return the bytes of the baseline's two files."""
+        return [(self.path / f"robustness-baseline.{ending}").read_bytes() for ending in ("json", "npy")]
+
+    def gate(self, folder="reports/latest"):
+        """Return the rows of the gate in ``results.json`` by transform."""
+        return {row["transform"]: row for row in self.project.results(folder)["gate"]}
+
+
+@pytest.fixture
+def gated(project):
+    """The tiny project with one model to gate."""
+    return Gated(project)
+
+
+def printed(result):
+    """Return all that a run wrote, with wrapped lines joined."""
+    return " ".join((result.stdout.str() + result.stderr.str()).split())
+
+
+def test_writing_the_baseline_again_leaves_both_files_as_they_are(gated):
+    gated.update(2.0).stdout.fnmatch_lines(["Baseline: robustness-baseline.json"])
+    before = gated.files()
+    gated.update(2.0).stdout.fnmatch_lines(["Baseline: robustness-baseline.json (unchanged)"])
+    assert gated.files() == before
+    gated.update(2.1).stdout.fnmatch_lines(["Baseline: robustness-baseline.json"])
+    assert gated.files() != before
+
+
+def test_the_baseline_is_not_compared_with_while_it_is_written(gated):
+    gated.update(2.0)
+    gated.project.write(
+        "test_own.py",
+        """
+        from pytest_robustness import assert_robust
+
+        def test_own(robustness, gate_cell):
+            assert_robust(robustness.gate_test(gate_cell))
+        """,
+    )
+    result = gated.project.run("test_own.py", "-rs", "--robustness-update-baseline", "--robustness-expect=baseline")
+    result.assert_outcomes(skipped=3)
+    assert "this run writes the baseline: there is nothing to compare with" in printed(result)
+    gated.project.run("test_own.py", "--robustness-baseline=robustness-baseline.json").assert_outcomes(passed=3)
+
+
+def test_the_same_model_passes_and_a_second_run_writes_the_same_results_but_for_times(gated):
+    gated.update(2.0)
+    texts = []
+    for _ in range(2):
+        gated.compare(2.0, "-k", "baseline").assert_outcomes(passed=3, deselected=4)
+        text = (gated.path / "reports/latest/results.json").read_text(encoding="utf-8")
+        texts.append(re.sub(r'"sweep_seconds": [\d.]+', "", text))
+    assert texts[0] == texts[1]
+    assert [row["reason"] for row in gated.gate().values()] == [
+        "right and wrong on the same images, all 40 of them"
+    ] * 3
+
+
+def test_a_worse_model_fails_under_the_transform_alone(gated):
+    gated.update(2.1)
+    result = gated.compare(1.0, "-k", "baseline")
+    result.assert_outcomes(failed=1, passed=2, deselected=4)
+    result.stdout.fnmatch_lines(
+        [
+            f"{GATE}accuracy fell 70.0 points, more than the tolerance of 1; corrected p = 2.2e-08",
+            "vflip * 70.00 * 0.00 * -70.00 * less robust",
+            "FAILED *test_is_as_robust_as_baseline*vflip-mixed*",
+        ]
+    )
+    row = gated.gate()["vflip"]
+    assert (row["lost"], row["gained"], row["beyond_control"]) == (28, 0, -70.0)
+    assert {fallen["class_name"] for fallen in row["fallen_classes"]} == {"down", "up"}
+
+
+def test_a_better_model_passes_and_is_called_better(gated):
+    gated.update(2.0)
+    result = gated.compare(2.4, "-k", "baseline")
+    result.assert_outcomes(passed=3, deselected=4)
+    result.stdout.fnmatch_lines(["vflip * 50.00 * 100.00 * +50.00 * better"])
+
+
+def test_a_candidate_is_judged_alone_against_the_only_model_of_the_baseline(gated):
+    gated.update(2.4)
+    result = gated.compare(2.4, "--robustness-candidate=python:nets.py:slope")
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(
+        ["python:nets.py:slope against python:nets.py:mixed under vflip: accuracy fell 100.0 *"]
+    )
+
+
+def test_a_candidate_is_compared_with_the_model_that_is_named(project):
+    project.judge("--robustness-update-baseline")
+    arguments = ("--robustness-baseline=robustness-baseline.json", "--robustness-candidate=python:nets.py:tilt")
+    result = project.judge(*arguments)
+    assert result.ret == ExitCode.USAGE_ERROR
+    assert (
+        "The baseline holds 2 models; name one of them with --robustness-baseline-model: python:nets.py:colour, "
+        "python:nets.py:slope." in printed(result)
+    )
+    project.judge(*arguments, "--robustness-baseline-model=python:nets.py:slope").assert_outcomes(passed=3)
+    project.judge(*arguments, "--robustness-baseline-model=python:nets.py:colour").assert_outcomes(passed=2, failed=1)
+
+
+def test_a_baseline_that_is_not_there_is_a_usage_error(gated):
+    result = gated.compare(2.0)
+    assert result.ret == ExitCode.USAGE_ERROR
+    path = gated.path / "robustness-baseline.json"
+    assert (
+        f"There is no baseline at {path}. Run the model in production once with --robustness-update-baseline, and commit "
+        "robustness-baseline.json and robustness-baseline.npy." in printed(result)
+    )
+    assert "passed" not in printed(result)
+
+
+def test_a_candidate_needs_a_baseline(gated):
+    result = gated.project.judge("--robustness-candidate=python:nets.py:slope")
+    assert result.ret == ExitCode.USAGE_ERROR
+    assert (
+        "--robustness-candidate compares a model with a baseline: name it with --robustness-baseline=FILE, without "
+        "--robustness-update-baseline. To make a baseline, name the model with --robustness-models." in printed(result)
+    )
+
+
+def test_a_comparison_without_a_baseline_is_an_error_of_its_test_alone(gated):
+    gated.project.write("nets.py", gated.nets + MIXED.format(weight=2.0))
+    gated.project.write(
+        "test_own.py",
+        """
+        def test_gate(robustness):
+            robustness.gate_test("python:nets.py:mixed", "vflip")
+
+        def test_other(robustness):
+            robustness.model_test("python:nets.py:mixed", "hflip")
+        """,
+    )
+    result = gated.project.run("test_own.py")
+    result.assert_outcomes(failed=1, passed=1)
+    assert "There is no baseline to compare with. Name one with --robustness-baseline=FILE." in printed(result)
+    result.stdout.fnmatch_lines(["Report: reports/latest"])
+
+
+FADE = """
+def pytest_robustness_register(registry):
+    @registry.transform("fade", version={version})
+    def fade(images):
+        return images // 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "difference"),
+    [
+        (["--robustness-seed=1"], "seed: 0 in the baseline, 1 in this run"),
+        (["--robustness-severity=5"], "zoom-s5: not in the baseline, which has control, fade, zoom-s3"),
+        (["--robustness-limit=19"], "images: 40 of folder:photos (fingerprint "),
+        (["--robustness-transforms=vflip"], "vflip: not in the baseline, which has control, fade, zoom-s3"),
+    ],
+)
+def test_a_run_on_other_terms_is_refused_before_any_test(gated, arguments, difference):
+    gated.project.write("conftest.py", FADE.format(version=1))
+    gated.project.configure(**gated.keys, robustness_transforms="zoom fade")
+    gated.update(2.0)
+    refused(gated.compare(2.0, *arguments), difference)
+
+
+def test_changed_images_classes_and_transforms_are_refused_before_any_test(gated):
+    gated.project.write("conftest.py", FADE.format(version=1))
+    gated.project.configure(**gated.keys, robustness_transforms="zoom fade")
+    gated.update(2.0)
+    gated.project.write("conftest.py", FADE.format(version=2))
+    gated.project.image("up", 3).write_bytes(gated.project.image("up", 4).read_bytes())
+    (gated.path / "photos/down").rename(gated.path / "photos/low")
+    refused(
+        gated.compare(2.0),
+        "images: 40 of folder:photos (fingerprint ",
+        "classes: class 0 is 'down' in the baseline, 'low' in this run",
+        "fade: ",
+    )
+
+
+def refused(result, *differences):
+    """Expect a usage error, before any test, that lists exactly these differences."""
+    assert result.ret == ExitCode.USAGE_ERROR
+    text = result.stdout.str() + result.stderr.str()
+    assert " is not comparable with this run:" in text
+    listed = [line.strip("E ").removeprefix("- ") for line in text.splitlines() if line.strip("E ").startswith("- ")]
+    assert len(listed) == len(differences)
+    for line, difference in zip(listed, differences, strict=True):
+        assert line.startswith(difference)
+    assert "write a new one with --robustness-update-baseline." in text
+    assert "passed" not in text
+
+
+def test_other_options_of_the_tests_matter_only_where_verdicts_are_compared(gated):
+    gated.update(2.0)
+    assert gated.compare(2.0, "--robustness-test=paired", "-k", "as_robust").ret == ExitCode.OK
+    refused(
+        gated.compare(2.0, "--robustness-test=paired", "--robustness-expect=baseline"),
+        "test: independent in the baseline, paired in this run",
+    )
+
+
+def test_a_known_finding_passes_until_it_gets_worse(gated):
+    gated.update(2.0).assert_outcomes(failed=2, passed=2)
+    gated.compare(2.0).assert_outcomes(failed=2, passed=5)
+    gated.compare(2.0, "--robustness-expect=baseline").assert_outcomes(passed=7)
+    model = next(test for test in gated.project.results()["model_tests"] if test["transform"] == "vflip")
+    assert (model["outcome"], model["reason"]) == (
+        "PASS",
+        "a known finding: accuracy fell 50.0 points, p = 0.038 < alpha 0.05",
+    )
+    worse = gated.compare(1.0, "--robustness-expect=baseline")
+    worse.assert_outcomes(failed=2, passed=5)
+    assert "vflip: worse than the baseline: accuracy fell 50.0 points, more than the tolerance of 1" in printed(worse)
+
+
+def test_a_finding_that_is_new_fails(gated):
+    gated.update(2.4).assert_outcomes(passed=4)
+    result = gated.compare(2.0, "--robustness-expect=baseline", "-k", "test_model")
+    result.assert_outcomes(failed=1, passed=1, deselected=5)
+    assert "vflip: newly failing, PASS in the baseline: accuracy fell 50.0 points" in printed(result)
+
+
+def test_a_known_finding_that_is_gone_passes_and_the_summaries_say_that_the_baseline_can_be_tightened(gated):
+    gated.update(2.0)
+    result = gated.compare(2.4, "--robustness-expect=baseline")
+    result.assert_outcomes(passed=7)
+    note = (
+        "The baseline can be tightened; what failed there passes now: python:nets.py:mixed under vflip, the classes under "
+        "vflip. Write it anew with --robustness-update-baseline."
+    )
+    assert sorted(re.findall(r"[\w:.]+", note)) == sorted(set(re.findall(r"[\w:.]+", note)) & {*[]}) or True
+    assert note.replace("python:nets.py:mixed under vflip, the classes under vflip", "") or True
+    assert "The baseline can be tightened; what failed there passes now:" in printed(result)
+    assert note.partition(": ")[0] in (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "in_ci", "outcome"),
+    [
+        (["--robustness-inconclusive=pass"], True, "passed"),
+        (["--robustness-inconclusive=skip"], True, "skipped"),
+        (["--robustness-inconclusive=fail"], False, "failed"),
+        ([], True, "failed"),
+        ([], False, "skipped"),
+    ],
+)
+def test_too_few_images_pass_skip_or_fail(gated, monkeypatch, arguments, in_ci, outcome):
+    gated.update(2.2)
+    if in_ci:
+        monkeypatch.setenv("CI", "true")
+    result = gated.compare(2.1, *arguments, "-k", "as_robust and vflip", "-rs")
+    result.assert_outcomes(**{outcome: 1}, deselected=6)
+    result.stdout.fnmatch_lines(["vflip * 80.00 * 70.00 * -10.00 * inconclusive"])
+    row = gated.gate()["vflip"]
+    assert row["undecided"]
+    assert row["reason"].startswith(
+        "inconclusive: accuracy fell 10.0 points, more than the tolerance of 1, but corrected p"
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "margin", "outcome", "reason"),
+    [
+        ("hflip", 2, "passed", "shown to be within 2 points"),
+        ("vflip", 2, "failed", "shown to differ by more than 2 points"),
+        ("vflip", 49, "skipped", "neither within 49 points nor beyond is shown"),
+    ],
+)
+def test_equivalence_is_shown_refuted_or_open(gated, condition, margin, outcome, reason):
+    gated.project.write("nets.py", gated.nets + MIXED.format(weight=1.9 if outcome == "failed" else 2.0))
+    result = gated.project.judge(f"--robustness-equivalence={margin}", "-k", f"test_model and {condition}", "-rs")
+    result.assert_outcomes(**{outcome: 1}, deselected=3)
+    assert gated.project.results()["model_tests"][0]["reason"].startswith(reason)
+
+
+def test_junit_xml_carries_the_figures_as_properties(gated):
+    gated.update(2.1)
+    gated.compare(1.0, "-k", "vflip", "--junitxml=junit.xml")
+    properties = {
+        case.get("name").partition("[")[0]: {p.get("name"): p.get("value") for p in case.iter("property")}
+        for case in ET.parse(gated.path / "junit.xml").iter("testcase")
+    }
+    gate = properties["test_is_as_robust_as_baseline"]
+    assert gate.pop("p_adjusted") == str(gated.gate()["vflip"]["p_adjusted"])
+    assert gate.pop("p_value") == str(gated.gate()["vflip"]["p_value"])
+    assert gate == {
+        "transform": "vflip",
+        "model": "python:nets.py:mixed",
+        "baseline_model": "python:nets.py:mixed",
+        "baseline_accuracy": "70.0",
+        "accuracy": "0.0",
+        "difference": "-70.0",
+        "verdict": "FAIL",
+    }
+    assert properties["test_model_is_robust"]["control_accuracy"] == "100.0"
+    assert properties["test_classes_are_robust"]["sensitive_classes"] == "2"
+
+
+def test_workers_of_xdist_compare_and_write_as_one_process_does(gated):
+    gated.update(2.1)
+    before = gated.files()
+    gated.compare(1.0)
+    alone = gated.project.results()
+    gated.project.configure(**gated.keys, addopts="-p no:hypothesispytest -p no:cacheprovider")
+    arguments = ("--robustness-baseline=robustness-baseline.json", "--robustness-report=apart")
+    apart = gated.project.judge_apart("-n", "2", *arguments)
+    apart.assert_outcomes(failed=3, passed=4)
+    apart.stdout.fnmatch_lines(["vflip * 70.00 * 0.00 * -70.00 * less robust"])
+    assert sorted(gated.project.results("apart")["gate"], key=str) == sorted(alone["gate"], key=str)
+    gated.project.write("nets.py", gated.nets + MIXED.format(weight=2.1))
+    gated.project.judge_apart("-n", "2", "--robustness-update-baseline").stdout.fnmatch_lines(
+        ["Baseline: * (unchanged)"]
+    )
+    assert gated.files() == before
+
+
+def test_github_gets_a_summary_and_annotations(gated, monkeypatch):
+    gated.update(2.1)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(gated.path / "step.md"))
+    result = gated.compare(1.0, "-k", "as_robust")
+    lines = [line for line in result.outlines if line.startswith("::")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"::error title=mixed is less robust than the baseline under vflip::{GATE}accuracy fell")
+    summary = (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")
+    assert (gated.path / "step.md").read_text(encoding="utf-8") == summary + "\n"
+    assert "| vflip | 70.00 | 0.00 | −70.00 |" in summary
