@@ -152,7 +152,7 @@ class BaselineGate:
 
     def notes(self) -> list[str]:
         """Return what the expected findings, as far as they were asked for, mean for the baseline itself."""
-        passing = [test for test, kind in self._expectations.items() if kind is Expected.NOW_PASSING]
+        passing = sorted(test for test, kind in self._expectations.items() if kind is Expected.NOW_PASSING)
         if not passing:
             return []
         told = f"The baseline can be tightened; what failed there passes now: {', '.join(passing)}."

@@ -31,13 +31,18 @@ def command() -> str:
 
 
 def plain(options: Any) -> dict[str, Any]:
-    """Return a frozen options object as JSON values: paths become text, tuples lists."""
+    """Return a frozen options object as JSON values: paths become text, as short as from here, and tuples lists."""
     return {name: _plain(value) for name, value in dataclasses.asdict(options).items()}
+
+
+def short_path(path: Path) -> str:
+    """Return ``path`` as one would type it from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
-        return str(value)
+        return short_path(value)
     return list(value) if isinstance(value, tuple) else value
 
 

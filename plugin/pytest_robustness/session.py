@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_robustness import baseline, data, plan, provenance
@@ -239,7 +238,7 @@ class RobustnessSession:
     @property
     def report_folder(self) -> str:
         """Where the report goes, as one would type it from here."""
-        return short_path(self.options.report)
+        return provenance.short_path(self.options.report)
 
     def report(self) -> bool:
         """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
@@ -425,7 +424,7 @@ class RobustnessSession:
             {Cell(test.model, test.condition): test.verdict.outcome for test in view.model_tests},
         )
         changed = baseline.write(made, bench.selection.labels, options.baseline)
-        self._notes.append(f"Baseline: {short_path(options.baseline)}{'' if changed else ' (unchanged)'}")
+        self._notes.append(f"Baseline: {provenance.short_path(options.baseline)}{'' if changed else ' (unchanged)'}")
 
     def _gate_finding(self, cell: Cell, results: Results) -> GateTest:
         if self._gate is None:
@@ -497,8 +496,3 @@ def _default_models(spec: str) -> tuple[str, ...]:
             f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
         )
     return (_DEFAULT_MODELS[source],)
-
-
-def short_path(path: Path) -> str:
-    """Return ``path`` as one would type it from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -221,7 +221,7 @@ def test_a_comparison_with_a_baseline_has_a_place_of_its_own(project):
     compared = found["slope against the baseline under vflip"]
     assert labels(compared)["parentSuite"] == ["Comparison with the baseline"]
     assert labels(compared)["severity"] == ["minor"]
-    assert "python:nets.py:slope against python:nets.py:slope under vflip" in compared["descriptionHtml"]
+    assert "python:nets.py:slope against the baseline under vflip" in compared["descriptionHtml"]
     assert set(attachments(project, compared)) == {"accuracy before and after"}
     assert compared["historyId"] != found["slope under vflip"]["historyId"]
 
