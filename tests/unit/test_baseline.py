@@ -374,5 +374,7 @@ def test_a_model_that_is_not_there_is_refused():
 
 def test_of_several_models_one_must_be_named():
     model = baseline().models["resnet18"]
-    with pytest.raises(BaselineError, match=r"^The baseline holds 2 models; name one of them with --robustness-baseline-model: a, b\.$"):
+    with pytest.raises(
+        BaselineError, match=r"^The baseline holds 2 models; name one of them with --robustness-baseline-model: a, b\.$"
+    ):
         baseline(models={"b": model, "a": model}).model()
