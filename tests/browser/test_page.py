@@ -167,7 +167,7 @@ def test_the_rows_that_were_filtered_are_copied_as_csv(open_page, odd_page):
     opened.page.select_option("#filter-condition", label="vflip")
     keyboard_to(opened.page, "#copy")
     opened.page.keyboard.press("Enter")
-    opened.page.wait_for_function("document.getElementById('found').textContent.includes('copied')")
+    opened.page.locator("#found", has_text="copied").wait_for()
     assert opened.page.inner_text("#found") == "6 rows copied"
     found = list(csv.DictReader(io.StringIO(opened.page.evaluate("navigator.clipboard.readText()"))))
     assert {(row["class_index"], row["class_name"]) for row in found} == {
@@ -185,7 +185,7 @@ def test_the_scripts_read_numbers_back_as_they_were(open_page, full_page, full_v
     page = open_page(full_page, "classes").page
     page.fill("#filter-name", "tench")
     page.click("#copy")
-    page.wait_for_function("document.getElementById('found').textContent.includes('copied')")
+    page.locator("#found", has_text="copied").wait_for()
     found = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
     results = {test.condition.transform: test.classes[0].result for test in full_view.class_tests}
     assert {row["transform"] for row in found} == set(results)

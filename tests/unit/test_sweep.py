@@ -325,6 +325,26 @@ def test_a_model_that_fails_leaves_the_others_alone(tmp_path, fail_after):
     assert notes.done == 12
 
 
+def test_a_model_that_failed_once_is_an_error_in_all_its_cells_and_sees_no_further_batch(tmp_path):
+    class Once(Net):
+        def forward(self, images):
+            self.batches.append(len(images))
+            if len(self.batches) == 1:
+                raise ValueError("only this once")
+            return super().forward(images)
+
+    selection = photos(12)
+    net = Once(6, 0)
+    once = dataclasses.replace(subject("once", RESIZED), model=Model(net, RESIZED, fingerprint="once"))
+    jobs = jobs_of([once], [CONTROL, VFLIP], selection)
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=2, shard_size=4)
+    made.run()
+    assert made.errors == {item.cell: "once failed during the sweep: ValueError: only this once" for item in jobs}
+    # The forward of `Net` counts a batch too: control's two images, and vflip's twice.
+    assert net.batches == [2, 2, 2]
+    assert set(stored(tmp_path, jobs, selection).values()) == {None}
+
+
 def test_a_model_that_cannot_be_made_ready_leaves_the_others_alone(tmp_path):
     class Refusing(EagerRuntime):
         def prepare(self, model, device, precision):
@@ -367,12 +387,12 @@ def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_pa
     class Odd(Net):
         def forward(self, images):
             logits = super().forward(images)
-            # Images 5, 6 and 8 of the selection, after two that cannot be read: of the dark ones it makes no number.
+            # Of dark images it makes no number: positions 6 and 8, in a shard whose first image cannot be read.
             logits[images.mean(dim=(1, 2, 3)) < 0.01, 1] = value
             return logits
 
-    selection = photos(12, bad=[0, 4])
-    selection.source.images[[10, 12, 16]] = 0
+    selection = photos(12, bad=[0, 5])
+    selection.source.images[[12, 16]] = 0
     odd = dataclasses.replace(subject("odd", AS_IT_IS), model=Model(Odd(7, 0), AS_IT_IS, fingerprint="odd"))
     jobs = jobs_of([odd, subject("even", AS_IT_IS)], [CONTROL, VFLIP], selection)
     made, _ = sweep(tmp_path, jobs, selection, batch_size=3, shard_size=5)
@@ -380,7 +400,7 @@ def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_pa
     assert made.errors == {
         Cell(
             "odd", condition
-        ): f"odd under {condition} returned a logit that is NaN or infinite, first for photos[10]. "
+        ): f"odd under {condition} returned a logit that is NaN or infinite, first for photos[12]. "
         f"Its accuracy would mean nothing."
         for condition in (CONTROL, VFLIP)
     }
