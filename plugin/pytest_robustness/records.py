@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import torch
@@ -144,12 +144,16 @@ class Model:
         The name or WordNet id of each of the K outputs, in order. ``None``: matched to the data by position.
     fingerprint
         Hash of everything that the outputs depend on besides ``preprocess``; left empty, it is computed on loading.
+    runtime
+        The inference engine that is part of ``module``, which then runs as it is, at the precision that it has. Left
+        empty, any runtime may run the module.
     """
 
     module: torch.nn.Module
     preprocess: Preprocess = dataclasses.field(default_factory=Preprocess)
     classes: Sequence[str] | None = None
     fingerprint: str = ""
+    runtime: str = ""
 
 
 # --- data ------------------------------------------------------------------------------------------------------------
@@ -239,22 +243,55 @@ class Transform(Protocol):
         """
 
 
-class Runner(Protocol):
-    """A model made ready for one device and precision."""
+class Engine(NamedTuple):
+    """What ran a model: the runtime's name, and the number format that it computed in."""
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Return float32 logits [B, K] for preprocessed float32 images [B, 3, H, W] on the runner's device."""
+    runtime: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.runtime} {self.precision}"
+
+
+class Runner(NamedTuple):
+    """A model made ready.
+
+    ``run`` takes preprocessed images, float32 [B, 3, H, W] on the device that it was made ready for, and returns
+    float32 logits [B, K] there.
+    """
+
+    run: Callable[[torch.Tensor], torch.Tensor]
+    engine: Engine
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Workload:
+    """What a model is made ready for.
+
+    Parameters
+    ----------
+    example
+        The first inputs that it will get: float32 [B, 3, H, W], on the device. No later batch is larger, and all images
+        have this size.
+    precision
+        ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
+    passes
+        How many images it will see, each condition counted.
+    """
+
+    example: torch.Tensor
+    precision: str
+    passes: int
 
 
 class Runtime(Protocol):
     """A way to run models: eager PyTorch, a compiler, another inference engine."""
 
-    @property
-    def name(self) -> str:
-        """The name used in options and reports."""
+    def obstacle(self, device: torch.device, precision: str) -> str | None:
+        """Return what keeps it from running models so here, as a sentence that says what to do; ``None``: nothing."""
 
-    def prepare(self, model: Model, device: torch.device, precision: str) -> Runner:
-        """Move ``model`` to ``device`` at ``precision`` and return what runs it."""
+    def prepare(self, model: Model, workload: Workload) -> Runner:
+        """Make ``model`` ready for ``workload``; whatever keeps it from that is raised."""
 
 
 class Predictions(NamedTuple):

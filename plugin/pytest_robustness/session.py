@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_robustness import baseline, data, plan, provenance
@@ -30,14 +31,14 @@ from pytest_robustness.store import Store
 from pytest_robustness.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_robustness.baseline_gate import GateTest
     from pytest_robustness.engine.bench import Bench
     from pytest_robustness.engine.jobs import Job
     from pytest_robustness.gallery import Exhibit
     from pytest_robustness.options import Options
-    from pytest_robustness.records import Finding
+    from pytest_robustness.records import Engine, Finding
     from pytest_robustness.transforms import Registry
 
 _DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
@@ -203,12 +204,15 @@ class RobustnessSession:
         """
         if self._bench is None:
             from pytest_robustness.engine.bench import Bench, select
-            from pytest_robustness.engine.device import resolve_device
+            from pytest_robustness.engine.device import resolve_device, resolve_precision
+            from pytest_robustness.runtimes import choice
 
             options = self.options
-            resolve_device(options.device)
+            device = resolve_device(options.device)
+            precision = resolve_precision(options.precision, device)
+            choice.require(options.runtime, device, precision)
             selection = select(options.data, limit=options.limit, seed=options.seed, download=options.download)
-            self._bench = Bench(selection, self._zoo, self._registry, options.seed, options.precision)
+            self._bench = Bench(selection, self._zoo, self._registry, options.seed, precision)
             store = self._open_store()
             store.put_dataset(selection.fingerprint, selection.source.name, self._bench.classes, selection.labels)
             self.ledger.dataset = selection.fingerprint
@@ -267,9 +271,10 @@ class RobustnessSession:
 
         if self._view is None:
             return ""
+        ran = f"Models ran on {self._view.provenance['device']} with {self._view.provenance['runtime']}."
         where = self._report_error or f"Report: {self.report_folder}"
         commands = github.error_commands(self._view, os.environ)
-        return "\n".join([terminal.render(self._view, width, color), where, *self._notes, *commands, ""])
+        return "\n".join([terminal.render(self._view, width, color), ran, where, *self._notes, *commands, ""])
 
     def _make_view(self) -> View | None:
         """Return what every report is made of, or ``None`` when nothing was tested."""
@@ -285,6 +290,7 @@ class RobustnessSession:
         panels = [test for test in tests if isinstance(test, Panel) and ledger.judged(test)]
         class_tests = tuple(self._class_finding(panel, results) for panel in panels)
         counts = {cell: results.counts(cell) for cell in ledger.keys if ledger.finished(cell)}
+        engines = {cell: self._open_store().engines(ledger.keys[cell]) for cell in counts}
         evidence = Evidence(self._open_store(), ledger, results.names)
         gallery, gallery_note = self._with_thumbnails(evidence.exhibits(class_tests))
         return View(
@@ -299,11 +305,12 @@ class RobustnessSession:
             skipped=tuple(ledger.skipped),
             gate_tests=tuple(self._gate_finding(cell, results) for cell in ledger.gated if ledger.judged(cell)),
             # A worker of xdist does not know the command that was typed.
-            provenance={**ledger.provenance, "command": provenance.command()},
+            provenance={**ledger.provenance, "command": provenance.command(), "runtime": _used(engines)},
             changes=average_changes(counts),
             fallen=evidence.fallen(),
             gallery=gallery,
             gallery_note=gallery_note,
+            engines=engines,
             # Last: they tell what the findings above were found to mean.
             notes=() if self._gate is None else tuple(self._gate.notes()),
         )
@@ -358,20 +365,20 @@ class RobustnessSession:
         from pytest_robustness.engine.device import resolve_device
         from pytest_robustness.engine.sweep import Settings, Sweep
         from pytest_robustness.executors.local import LocalExecutor
-        from pytest_robustness.runtimes.eager import EagerRuntime
+        from pytest_robustness.runtimes.choice import RuntimeChoice
 
-        store, options = self._open_store(), self.options
+        store, options, progress = self._open_store(), self.options, self._progress()
         store.put_cells(bench.selection.fingerprint, {job.key: job.description for job in jobs})
         sweep = Sweep(
             jobs,
             bench.selection,
             store=store,
-            runtime=EagerRuntime(),
+            prepare=RuntimeChoice(options.runtime, progress.note).prepare,
             executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
-            progress=self._progress(),
+            progress=progress,
             settings=Settings(
                 device=resolve_device(options.device),
-                precision=options.precision,
+                precision=bench.precision,
                 seed=options.seed,
                 workers=default_workers() // self._processes if options.workers is None else options.workers,
                 processes=self._processes,
@@ -447,7 +454,6 @@ class RobustnessSession:
             "command": provenance.command(),
             "options": provenance.plain(self.options),
             "device": str(resolve_device(self.options.device)),
-            "runtime": "eager",
             "dataset": {
                 "name": selection.source.name,
                 "fingerprint": selection.fingerprint,
@@ -486,6 +492,12 @@ class RobustnessSession:
         levels = self.options.severity
         default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
         return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
+
+
+def _used(engines: Mapping[Cell, tuple[Engine, ...]]) -> str:
+    """Return the engines that computed the cells, the most used first: ``openvino fp32, eager fp32``."""
+    used = Counter(str(engine) for several in engines.values() for engine in several)
+    return ", ".join(engine for engine, _ in used.most_common())
 
 
 def _default_models(spec: str) -> tuple[str, ...]:

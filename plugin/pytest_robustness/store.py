@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_robustness.errors import StoreError
-from pytest_robustness.records import ClassLabel, Predictions, Shard
+from pytest_robustness.records import ClassLabel, Engine, Predictions, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # "prob": tells a store from any other SQLite file, so that nobody's database is ever written to.
 _APPLICATION_ID = 0x70726F62
 _SCHEMA = """
@@ -27,10 +27,12 @@ CREATE TABLE dataset (fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL, classes 
 CREATE TABLE cell (key TEXT PRIMARY KEY, dataset TEXT NOT NULL REFERENCES dataset, description TEXT NOT NULL);
 CREATE TABLE shard (
     key TEXT NOT NULL REFERENCES cell, start INTEGER NOT NULL, stop INTEGER NOT NULL,
-    predicted BLOB NOT NULL, confidence BLOB NOT NULL, true_probability BLOB NOT NULL,
+    predicted BLOB NOT NULL, confidence BLOB NOT NULL, true_probability BLOB NOT NULL, engine TEXT NOT NULL,
     PRIMARY KEY (key, start, stop)
 );
 """
+# What takes a store of an older schema to the next one.
+_MIGRATIONS = {1: "ALTER TABLE shard ADD COLUMN engine TEXT NOT NULL DEFAULT 'eager/unrecorded'"}
 _DTYPES = Predictions(np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f4"))  # type: ignore[arg-type]
 _BUSY_SECONDS = 60.0
 
@@ -107,16 +109,19 @@ class Store:
             raise KeyError(key)
         return dict(json.loads(row[0]))
 
-    def put(self, shard: Shard, predictions: Mapping[str, Predictions]) -> None:
-        """Commit one shard of several cells at once: all of them or none."""
+    def put(self, shard: Shard, predictions: Mapping[str, Predictions], engines: Mapping[str, Engine]) -> None:
+        """Commit one shard of several cells at once, all of them or none.
+
+        ``engines`` says what computed each; nothing did where no image could be read.
+        """
         rows = []
         for key, values in predictions.items():
             if any(len(array) != shard.stop - shard.start for array in values):
                 raise ValueError(f"{shard} needs {shard.stop - shard.start} rows; got {[len(a) for a in values]}")
             blobs = [array.astype(dtype).tobytes() for array, dtype in zip(values, _DTYPES, strict=True)]
-            rows.append((key, shard.start, shard.stop, *blobs))
+            rows.append((key, shard.start, shard.stop, *blobs, "/".join(engines.get(key, ()))))
         with self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO shard VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO shard VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def finished(self, keys: Iterable[str]) -> dict[str, set[Shard]]:
         """Return the shards that are there, by key."""
@@ -142,6 +147,12 @@ class Store:
                     array[start:stop] = np.frombuffer(blob, array.dtype)
         return result if covered.all() else None
 
+    def engines(self, key: str) -> tuple[Engine, ...]:
+        """Return what computed a cell: usually one engine, several where runs with different ones shared the work."""
+        sql = "SELECT DISTINCT engine FROM shard WHERE key = ? AND engine != '' ORDER BY engine"
+        with self._explained():
+            return tuple(Engine(*text.split("/")) for (text,) in self._connection.execute(sql, (key,)))
+
     def _prepare(self) -> None:
         def pragma(name: str) -> int:
             return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
@@ -163,6 +174,10 @@ class Store:
                     f"schema {SCHEMA_VERSION}). Upgrade pytest-robustness, or name another file with "
                     f"--robustness-store=FILE."
                 )
+            elif version < SCHEMA_VERSION:
+                for older in range(version, SCHEMA_VERSION):
+                    self._connection.execute(_MIGRATIONS[older])
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self._connection.execute("PRAGMA journal_mode = WAL")
         # A power cut may cost the last shards, never the file: they are computed again.
         self._connection.execute("PRAGMA synchronous = NORMAL")

@@ -13,6 +13,7 @@ from pytest_robustness.records import (
     ClassTest,
     Condition,
     Counts,
+    Engine,
     Finding,
     ImageTest,
     ModelTest,
@@ -39,7 +40,7 @@ class View:
     ``errors`` what kept a cell from being computed; ``skipped`` the images that could not be read; ``changes`` the
     change of top-1 accuracy under each condition, averaged over the models; ``fallen`` the classes that fell most in
     each cell; ``gallery`` images to show, and ``gallery_note`` what kept them from being read again; ``gate_tests``
-    the comparisons with a baseline.
+    the comparisons with a baseline; ``engines`` what computed each cell.
     """
 
     models: tuple[str, ...]
@@ -57,6 +58,7 @@ class View:
     gallery: tuple[Exhibit, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
+    engines: Mapping[Cell, tuple[Engine, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def condition_label(self, condition: Condition) -> str:
@@ -98,6 +100,17 @@ def points_text(points: float) -> str:
     ('-3.1', '+0.0')
     """
     return f"{points:+.1f}"
+
+
+def fitted(text: str, width: int) -> str:
+    """Return ``text`` cut to ``width`` characters, the last of which then is an ellipsis.
+
+    Examples
+    --------
+    >>> fitted("owl", 10), fitted("great white shark", 10)
+    ('owl', 'great whi…')
+    """
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def condition_text(condition: Condition) -> str:
@@ -160,15 +173,17 @@ def _model_lines(finding: ModelTest) -> list[str]:
     statistic = f"t = {result.statistic:.2f}, df = {result.df:.1f}, p = {p_text(result.p_value)}"
     lines = [
         f"  top-1 accuracy      {accuracy.control:.1f} % -> {accuracy.treated:.1f} % over all images",
-        f"  mean over classes   {result.control:.1f} % -> {result.treated:.1f} %, change {_change_text(result)}",
-        f"  {result.test:<19} {statistic}{_adjusted(result)}, over {result.n} classes",
+        f"  mean over classes   {result.control:.1f} % -> {result.treated:.1f} %, {result.n} classes",
+        f"  change              {_change_text(result)}",
+        f"  {result.test:<19} {statistic}",
+        *_adjusted_lines(result),
         f"  effect size         d = {result.effect_size:.2f}",
         f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times of 5",
     ]
     if finding.worst:
         lines += ["", f"  {'class that fell most':<32} {'control':>8} {'treated':>8} {'points':>7}"]
         lines += [
-            f"  {_fit(change.name, 32):<32} {change.control:>7.1f}% {change.treated:>7.1f}% "
+            f"  {fitted(change.name, 32):<32} {change.control:>7.1f}% {change.treated:>7.1f}% "
             f"{points_text(change.treated - change.control):>7}"
             for change in finding.worst
         ]
@@ -191,7 +206,7 @@ def _class_lines(finding: ClassTest) -> list[str]:
     if worst:
         lines += ["", f"  {'most sensitive class':<32} {'control':>8} {'treated':>8} {'points':>7} {'p':>8}"]
         lines += [
-            f"  {_fit(c.name, 32):<32} {c.result.control:>7.1f}% {c.result.treated:>7.1f}% "
+            f"  {fitted(c.name, 32):<32} {c.result.control:>7.1f}% {c.result.treated:>7.1f}% "
             f"{points_text(c.result.difference):>7} {p_text(c.result.p_adjusted):>8}"
             for c in worst
         ]
@@ -201,8 +216,9 @@ def _class_lines(finding: ClassTest) -> list[str]:
 def _image_lines(finding: ImageTest) -> list[str]:
     result = finding.result
     return [
-        f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} %, change {_change_text(result)}",
-        f"  mcnemar             p = {p_text(result.p_value)}, over the same {result.n} images",
+        f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} % on the same {result.n} images",
+        f"  change              {_change_text(result)}",
+        f"  mcnemar             p = {p_text(result.p_value)}",
     ]
 
 
@@ -215,10 +231,6 @@ def _change_text(result: TestResult) -> str:
     return f"{change} points (95 % interval {low} to {high})"
 
 
-def _adjusted(result: TestResult) -> str:
+def _adjusted_lines(result: TestResult) -> list[str]:
     same = result.p_adjusted == result.p_value or math.isnan(result.p_value)
-    return "" if same else f", corrected p = {p_text(result.p_adjusted)}"
-
-
-def _fit(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return [] if same else [f"  corrected p         {p_text(result.p_adjusted)}"]

@@ -18,7 +18,7 @@ def test_a_device_that_this_machine_lacks_is_a_usage_error(project):
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            f"ERROR: --robustness-device cuda:99: PyTorch finds {count} CUDA devices here. Name one of them, or cpu.",
+            f"ERROR: --robustness-device=cuda:99: PyTorch finds {count} CUDA devices here. Name one of them, or cpu.",
         ]
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 
 def test_models_run_in_it_and_its_results_are_kept_apart(project):
     nets = (project.path / "nets.py").read_text()
@@ -20,4 +22,23 @@ def test_models_run_in_it_and_its_results_are_kept_apart(project):
 def test_a_format_that_is_none_is_a_usage_error(project):
     result = project.judge_apart("--robustness-precision=int8")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-precision: 'int8' is not valid. Valid: fp32, bf16, fp16*"])
+    result.stderr.fnmatch_lines(
+        ["ERROR: --robustness-precision: 'int8' is not valid. Valid: auto, fp32, tf32, bf16, fp16*"]
+    )
+
+
+def test_auto_is_what_the_machine_computes_in(project):
+    project.configure(robustness_precision="auto")
+    project.judge("-k", "vflip-slope").assert_outcomes(failed=1, deselected=5)
+    features = torch.cpu.get_capabilities()
+    expected = "bf16" if features["amx_bf16"] or features["avx512_bf16"] else "fp32"
+    engines = [engine for cell in project.results()["cells"] for engine in cell["engines"]]
+    assert engines == [{"runtime": "eager", "precision": expected}] * 2
+
+
+def test_tf32_is_refused_where_there_is_no_cuda(project):
+    result = project.judge("--robustness-precision=tf32", "--robustness-device=cpu")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        ["ERROR: --robustness-precision=tf32: only CUDA devices compute in it, not cpu. Choose fp32."]
+    )

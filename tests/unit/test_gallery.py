@@ -115,7 +115,7 @@ def store(tmp_path):
         outputs = [0, 1, 2] if model == "a" else [1, 2, 3]
         opened.put_cells("data", {key: {"outputs": outputs}})
         nothing = np.zeros(8, np.float32)
-        opened.put(Shard(0, 8), {key: Predictions(np.array(predicted, np.int32), nothing, nothing)})
+        opened.put(Shard(0, 8), {key: Predictions(np.array(predicted, np.int32), nothing, nothing)}, {})
     yield opened
     opened.close()
 

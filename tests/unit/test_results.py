@@ -54,7 +54,7 @@ class World:
         key = f"{cell.model} {cell.condition}"
         self.store.put_cells("data", {key: {"outputs": [int(output) for output in outputs]}})
         nothing = np.zeros(len(predicted), np.float32)
-        self.store.put(Shard(0, len(predicted)), {key: Predictions(predicted.astype(np.int32), nothing, nothing)})
+        self.store.put(Shard(0, len(predicted)), {key: Predictions(predicted.astype(np.int32), nothing, nothing)}, {})
         self.ledger.keys[cell] = key
 
     def p_values(self, test):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_robustness.errors import StoreError
-from pytest_robustness.records import ClassLabel, Predictions, Shard
+from pytest_robustness.records import ClassLabel, Engine, Predictions, Shard
 from pytest_robustness.store import SCHEMA_VERSION, Store, content_key
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_what_was_put_in_comes_out_whatever_the_shards_and_their_order(
     store.put_cells("data", {"key": {}})
     for done, shard in enumerate(shards):
         assert done == 0 or store.get("key", size) is None
-        store.put(shard, {"key": Predictions(*(array[shard.start : shard.stop] for array in whole))})
+        store.put(shard, {"key": Predictions(*(array[shard.start : shard.stop] for array in whole))}, {})
     assert same(store.get("key", size), whole)
     assert store.finished(["key"]) == {"key": set(shards)}
     store.close()
@@ -80,19 +80,19 @@ def test_a_dataset_and_a_description_come_back(store: Store) -> None:
 
 def test_a_shard_is_committed_for_all_its_cells_or_for_none(store: Store) -> None:
     with pytest.raises(ValueError, match="needs 10 rows"):
-        store.put(Shard(0, 10), {"key": predictions(10), "other": predictions(9)})
+        store.put(Shard(0, 10), {"key": predictions(10), "other": predictions(9)}, {})
     assert store.finished(["key", "other"]) == {"key": set(), "other": set()}
 
 
 def test_holders_names_the_cells_that_have_the_shard(store: Store) -> None:
-    store.put(Shard(0, 5), {"key": predictions(5)})
+    store.put(Shard(0, 5), {"key": predictions(5)}, {})
     assert store.holders(["key", "other"], Shard(0, 5)) == {"key"}
     assert store.holders(["key", "other"], Shard(0, 4)) == set()
 
 
 def test_two_connections_see_each_others_shards(store: Store) -> None:
     other = Store(store.path)
-    other.put(Shard(0, 10), {"key": predictions(10)})
+    other.put(Shard(0, 10), {"key": predictions(10)}, {})
     assert same(store.get("key", 10), predictions(10))
     other.close()
 
@@ -139,7 +139,7 @@ def test_a_damaged_store_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_damage_inside_the_file_is_told_when_it_is_met(store: Store) -> None:
-    store.put(Shard(0, 10), {"key": predictions(10)})
+    store.put(Shard(0, 10), {"key": predictions(10)}, {})
     store.close()
     content = bytearray(store.path.read_bytes())
     content[4096:] = b"\x5a" * (len(content) - 4096)
@@ -166,11 +166,11 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_what_was_finished(store: Store) -> None:
-    store.put(Shard(0, 10), {"key": predictions(10)})
+    store.put(Shard(0, 10), {"key": predictions(10)}, {})
     pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
     store._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match=r"the disk is full. What was finished is kept; free some space and run again"):
-        store.put(Shard(0, 100_000), {"other": predictions(100_000)})
+        store.put(Shard(0, 100_000), {"other": predictions(100_000)}, {})
     assert same(store.get("key", 10), predictions(10))
 
 
@@ -178,3 +178,21 @@ def test_a_key_depends_on_every_part_and_not_on_their_order() -> None:
     parts = {"model": "a", "seed": 0}
     assert content_key(parts) == content_key(dict(reversed(parts.items())))
     assert len({content_key(parts), content_key(parts | {"seed": 1}), content_key(parts | {"model": "b"})}) == 3
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    store = Store(path)
+    store.put_dataset("data", "data", [], np.zeros(0, np.int64))
+    store.put_cells("data", {"key": {}})
+    store.put(Shard(0, 10), {"key": predictions(10)}, {"key": Engine("openvino", "bf16")})
+    assert store.engines("key") == (Engine("openvino", "bf16"),)
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE shard DROP COLUMN engine")
+        connection.execute("PRAGMA user_version = 1")
+    store = Store(path)
+    assert store.engines("key") == (Engine("eager", "unrecorded"),)
+    store.put(Shard(10, 20), {"key": predictions(10)}, {})
+    assert store.engines("key") == (Engine("eager", "unrecorded"),)
+    assert store.finished(["key"]) == {"key": {Shard(0, 10), Shard(10, 20)}}

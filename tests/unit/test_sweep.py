@@ -34,7 +34,7 @@ from pytest_robustness.records import (
     Preprocess,
     Selection,
 )
-from pytest_robustness.runtimes.eager import EagerRuntime
+from pytest_robustness.runtimes.choice import RuntimeChoice
 from pytest_robustness.store import Store
 from pytest_robustness.transforms import builtin
 
@@ -146,7 +146,7 @@ def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: ob
         jobs,
         selection,
         store=store,
-        runtime=EagerRuntime(),
+        prepare=RuntimeChoice("eager", notes.note).prepare,
         executor=LocalExecutor(folder / "locks", selection.fingerprint),
         progress=notes,
         settings=Settings(**(defaults | choices)),
@@ -346,16 +346,15 @@ def test_a_model_that_failed_once_is_an_error_in_all_its_cells_and_sees_no_furth
 
 
 def test_a_model_that_cannot_be_made_ready_leaves_the_others_alone(tmp_path):
-    class Refusing(EagerRuntime):
-        def prepare(self, model, device, precision):
-            if model.fingerprint == "bad":
-                raise NotImplementedError("no such operator")
-            return super().prepare(model, device, precision)
+    def prepare(name, model, workload):
+        if name == "bad":
+            raise NotImplementedError("no such operator")
+        return RuntimeChoice("eager", print).prepare(name, model, workload)
 
     selection, subjects = photos(4), [subject("bad", RESIZED), subject("good", RESIZED)]
     jobs = jobs_of(subjects, [CONTROL], selection)
     made, _ = sweep(tmp_path, jobs, selection)
-    made._runtime = Refusing()
+    made._prepare = prepare
     made.run()
     assert made.errors == {Cell("bad", CONTROL): "bad failed during the sweep: NotImplementedError: no such operator"}
     assert stored(tmp_path, jobs, selection)[Cell("good", CONTROL)] is not None
@@ -468,7 +467,7 @@ from pytest_robustness.engine.sweep import Settings, Sweep
 from pytest_robustness.executors.local import LocalExecutor
 from pytest_robustness.records import CONTROL, ClassLabel, ClassMatch, Model, Selection
 from pytest_robustness.reports.progress import SilentProgress
-from pytest_robustness.runtimes.eager import EagerRuntime
+from pytest_robustness.runtimes.choice import RuntimeChoice
 from pytest_robustness.store import Store
 
 folder, hang_at = Path(sys.argv[1]), int(sys.argv[2])
@@ -498,8 +497,8 @@ store.put_dataset("photos", "photos", source.classes, labels)
 store.put_cells("photos", {cell.key: cell.description})
 print("ready", flush=True)
 sys.stdin.readline()
-Sweep([cell], selection, store=store, runtime=EagerRuntime(), executor=LocalExecutor(folder / "locks", "photos"),
-      progress=SilentProgress(), settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
+Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
+      executor=LocalExecutor(folder / "locks", "photos"), progress=SilentProgress(), settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
 found = store.get(cell.key, 24)
 print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)
 """

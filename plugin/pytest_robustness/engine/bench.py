@@ -40,7 +40,7 @@ class Bench:
         self._zoo = zoo
         self._registry = registry
         self._seed = seed
-        self._precision = precision
+        self.precision = precision
         self.subjects: dict[str, Subject] = {}
         self._broken: dict[str, str] = {}
 
@@ -54,7 +54,7 @@ class Bench:
                 errors[cell] = self._broken[cell.model]
                 continue
             transform = self._transform(cell.condition)
-            jobs.append(job(subject, cell.condition, transform, self.selection, self._seed, self._precision))
+            jobs.append(job(subject, cell.condition, transform, self.selection, self._seed, self.precision))
         return jobs, errors
 
     def transform_key(self, condition: Condition) -> str:

@@ -1,10 +1,16 @@
-"""The device that models and transforms run on."""
+"""The device that models and transforms run on, and the number format that it computes in."""
 
 from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
 
 import torch
 
 from pytest_robustness.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def resolve_device(name: str) -> torch.device:
@@ -20,9 +26,53 @@ def resolve_device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise OptionError(
-            f"--robustness-device {name}: PyTorch finds {torch.cuda.device_count()} CUDA devices here. "
+            f"--robustness-device={name}: PyTorch finds {torch.cuda.device_count()} CUDA devices here. "
             f"Name one of them, or cpu."
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise OptionError("--robustness-device mps: PyTorch finds no Metal device here. Name cpu.")
+        raise OptionError("--robustness-device=mps: PyTorch finds no Metal device here. Name cpu.")
     return device
+
+
+def resolve_precision(name: str, device: torch.device) -> str:
+    """Return the precision of that name; ``auto`` is bf16 where ``device`` has instructions for it, else fp32.
+
+    Raises
+    ------
+    OptionError
+        For tf32 anywhere but on CUDA, where alone it exists.
+    """
+    if name == "tf32" and device.type != "cuda":
+        raise OptionError(f"--robustness-precision=tf32: only CUDA devices compute in it, not {device}. Choose fp32.")
+    if name != "auto":
+        return name
+    return "bf16" if _computes_bf16(device) else "fp32"
+
+
+@contextlib.contextmanager
+def torch_settings(processes: int, *, tf32: bool) -> Iterator[None]:
+    """Set what PyTorch has one of, and put it back: threads, and whether CUDA may round products of fp32 to TF32.
+
+    Processes that each start as many threads as there are cores slow one another down many times over. TF32 is what
+    PyTorch uses in convolutions unless told otherwise.
+    """
+    threads, matmul, cudnn = torch.get_num_threads(), torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    torch.set_num_threads(max(1, threads // processes))
+    matmul.allow_tf32 = cudnn.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.9
+        return False
+    features = torch.cpu.get_capabilities()
+    return bool(features.get("amx_bf16") or features.get("avx512_bf16"))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.loader import Batch, batches
+from pytest_robustness.engine.device import torch_settings
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Job
 from pytest_robustness.errors import DataError
@@ -19,24 +20,27 @@ from pytest_robustness.records import (
     Canvas,
     Cell,
     Condition,
+    Engine,
     Executor,
     Preprocess,
     Progress,
     Runner,
-    Runtime,
     Selection,
     Shard,
+    Workload,
 )
 from pytest_robustness.tally import Tally, collect, first_not_finite, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from pytest_robustness.records import Model
     from pytest_robustness.store import Store
 
 SHARD_SIZE = 512
-# Pixels in a batch: enough to keep the device busy, little enough for activations to fit beside a dozen models.
-_BATCH_PIXELS = {"cpu": 64 * 256 * 256, "mps": 64 * 256 * 256, "cuda": 256 * 256 * 256}
+# Pixels in a batch: enough to keep the device busy, little enough for activations to fit beside a dozen models. On a
+# CPU larger batches are slower: their buffers fall out of the cache, and the system maps each anew.
+_BATCH_PIXELS = {"cpu": 16 * 256 * 256, "mps": 64 * 256 * 256, "cuda": 256 * 256 * 256}
 
 # The jobs of a shard as the sweep visits them: what is shared is computed at the level where it is shared.
 _Visits = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
@@ -72,7 +76,7 @@ class Sweep:
         selection: Selection,
         *,
         store: Store,
-        runtime: Runtime,
+        prepare: Callable[[str, Model, Workload], Runner],
         executor: Executor,
         progress: Progress,
         settings: Settings,
@@ -81,12 +85,14 @@ class Sweep:
         self._jobs = jobs
         self._selection = selection
         self._store = store
-        self._runtime = runtime
+        self._prepare = prepare
         self._executor = executor
         self._progress = progress
         self._settings = settings
         self._runners: dict[str, Runner] = {}
-        self._batch_size = settings.batch_size or _auto_batch_size(jobs, settings)
+        self._engines: dict[str, Engine] = {}
+        self._images = 0
+        self._batch_size = min(settings.batch_size or _auto_batch_size(jobs, settings), len(selection.indices))
         self._wanted: dict[Shard, list[Job]] = {}
 
     def run(self) -> None:
@@ -104,21 +110,18 @@ class Sweep:
         missing = self._missing()
         if not missing:
             return
-        images = sum(shard.stop - shard.start for shard in missing)
-        self._progress.start(images, len(self._jobs))
-        # Processes that each start as many threads as there are cores slow one another down many times over.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(max(1, threads // self._settings.processes))
+        self._images = sum(shard.stop - shard.start for shard in missing)
+        self._progress.start(self._images, len(self._jobs))
         try:
-            while missing:
-                if not self._pass(missing):
-                    self._executor.wait()
-                missing = self._missing()
+            with torch_settings(self._settings.processes, tf32=self._settings.precision == "tf32"):
+                while missing:
+                    if not self._pass(missing):
+                        self._executor.wait()
+                    missing = self._missing()
         finally:
             for shard in list(self._wanted):
                 self._executor.release(shard)
             self._progress.stop()
-            torch.set_num_threads(threads)
 
     def _open_jobs(self) -> list[Job]:
         return [job for job in self._jobs if job.cell not in self.errors]
@@ -182,6 +185,7 @@ class Sweep:
                 tallies = self._score_piece(batch, piece)
             except _OutOfMemoryError:
                 self._batch_size = max(1, (piece.stop - piece.start) // 2)
+                self._runners.clear()  # some are made for one batch size
                 self._progress.note(f"out of memory: going on with batches of {self._batch_size} images")
                 _free_memory(self._settings.device)
                 continue
@@ -205,7 +209,7 @@ class Sweep:
                         for job in group:
                             with self._guard([job], len(images), whole_model=True):
                                 targets = torch.from_numpy(job.subject.outputs[labels]).to(images.device)
-                                tallies[job.cell] = tally(self._runner(job)(inputs), targets)
+                                tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)
         return tallies
 
     def _transform(self, job: Job, images: torch.Tensor, batch: Batch, piece: slice) -> torch.Tensor:
@@ -213,12 +217,16 @@ class Sweep:
             return images
         return job.transform(images, job.condition.severity, batch.indices[piece], self._settings.seed)
 
-    def _runner(self, job: Job) -> Runner:
+    def _runner(self, job: Job, inputs: torch.Tensor) -> Runner:
         name = job.subject.name
         if name not in self._runners:
-            self._runners[name] = self._runtime.prepare(
-                job.subject.model, self._settings.device, self._settings.precision
-            )
+            conditions = sum(other.subject is job.subject for other in self._jobs)
+            passes = conditions * self._images // self._settings.processes
+            # The first batch may be a remainder, but what is compiled must hold a whole one.
+            example = inputs[torch.arange(self._batch_size, device=inputs.device) % len(inputs)]
+            workload = Workload(example, self._settings.precision, passes)
+            self._runners[name] = self._prepare(name, job.subject.model, workload)
+            self._engines[name] = self._runners[name].engine
         return self._runners[name]
 
     @contextlib.contextmanager
@@ -238,7 +246,7 @@ class Sweep:
 
     def _commit(self, shard: Shard, parts: _Parts) -> None:
         rows = np.concatenate([np.empty(0, np.int64), *parts.rows])
-        predictions = {}
+        predictions, engines = {}, {}
         for job in self._wanted[shard]:
             if job.cell in self.errors:
                 continue
@@ -246,13 +254,15 @@ class Sweep:
             bad = first_not_finite(tallies) if tallies else None
             if bad is None:
                 predictions[job.key] = collect(tallies, rows, shard.stop - shard.start)
+                if tallies:
+                    engines[job.key] = self._engines[job.subject.name]
                 continue
             index = int(self._selection.indices[shard.start + rows[bad]])
             self.errors[job.cell] = (
                 f"{job.subject.name} under {job.condition} returned a logit that is NaN or infinite, first for "
                 f"{self._selection.source.describe(index)}. Its accuracy would mean nothing."
             )
-        self._store.put(shard, predictions)
+        self._store.put(shard, predictions, engines)
         del self._wanted[shard]
         self._executor.release(shard)
 

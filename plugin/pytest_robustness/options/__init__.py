@@ -17,7 +17,7 @@ from pytest_robustness.options.table import BESIDE, PREFIX, SWITCHES, VALUED, Op
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.options.table import Expect, Inconclusive, OnBadImage, Precision, TTest
+    from pytest_robustness.options.table import Expect, Inconclusive, OnBadImage, Precision, Runtime, TTest
     from pytest_robustness.records import Correction, MaxSensitive
 
 __all__ = ["PREFIX", "Options", "add_options", "resolve_options"]
@@ -50,6 +50,7 @@ class Options:
     batch_size: int | None
     device: str
     precision: Precision
+    runtime: Runtime
     workers: int | None
     store: Path
     report: Path

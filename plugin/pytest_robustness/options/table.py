@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 PREFIX = "--robustness-"
 BESIDE = "auto"
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
+Runtime = Literal["auto", "eager", "compile", "onnxruntime", "openvino"]
 OnBadImage = Literal["error", "skip"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
@@ -184,7 +185,16 @@ VALUED = (
         "fp32",
         read_choice(*get_args(Precision)),
         "NAME",
-        "number format of the models: fp32, bf16, fp16 (default: fp32)",
+        "number format of the models: fp32, tf32 (CUDA), bf16, fp16, or auto: bf16 where the device computes in it "
+        "(default: fp32)",
+    ),
+    OptionSpec(
+        "runtime",
+        "auto",
+        read_choice(*get_args(Runtime)),
+        "NAME",
+        "what runs the models: eager, compile, onnxruntime, openvino, or auto: the fastest that is installed, where "
+        "there are images enough for its compilation to pay (default: auto)",
     ),
     OptionSpec("workers", "auto", read_whole(0, "auto"), "N", "decoding processes; 0 for none (default: auto)"),
     OptionSpec(

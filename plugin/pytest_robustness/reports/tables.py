@@ -59,6 +59,16 @@ def as_dict(view: View) -> dict[str, Any]:
         ],
         "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(view.classes)],
         "conditions": [_condition(condition) for condition in view.conditions],
+        "cells": [
+            {
+                "model": cell.model,
+                **_condition(cell.condition),
+                "images": int(counts.n.sum()),
+                "correct": int(counts.correct.sum()),
+                "engines": [engine._asdict() for engine in view.engines.get(cell, ())],
+            }
+            for cell, counts in view.counts.items()
+        ],
         "model_tests": [
             {
                 "model": t.model,

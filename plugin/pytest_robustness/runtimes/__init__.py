@@ -1,1 +1,1 @@
-"""Ways to run models. A new one is a file here that satisfies `pytest_robustness.records.Runtime`."""
+"""Ways to run models. A new one is a file here that satisfies `records.Runtime`, and its line in `choice`."""
