@@ -498,7 +498,8 @@ store.put_cells("photos", {cell.key: cell.description})
 print("ready", flush=True)
 sys.stdin.readline()
 Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
-      executor=LocalExecutor(folder / "locks", "photos"), progress=SilentProgress(), settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
+      executor=LocalExecutor(folder / "locks", "photos"), progress=SilentProgress(),
+      settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
 found = store.get(cell.key, 24)
 print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)
 """
