@@ -10,7 +10,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("pytest-robustness", "pytest", "torch", "torchvision", "numpy", "scipy", "statsmodels", "pandas", "pillow")
+_PACKAGES = (
+    "pytest-robustness",
+    "pytest",
+    "torch",
+    "torchvision",
+    "onnxruntime",
+    "openvino",
+    "timm",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pandas",
+    "pillow",
+)
 
 
 def environment() -> dict[str, Any]:
@@ -18,7 +31,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
     }
 
 

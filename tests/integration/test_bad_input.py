@@ -71,13 +71,13 @@ def refusal(result: pytest.RunResult) -> str:
     ("argument", "message"),
     [
         ("models=blurr", "'blurr' is not a torchvision model. Known: alexnet, "),
-        ("models=tf:blurr", "'tf' is not a model source. Known: digits, python, torchvision. A model is named "),
+        ("models=tf:blurr", "'tf' is not a model source. Known: digits, onnx, openvino, python, timm, torchvision. "),
         ("models=digits:blurr", "'blurr' is not a digits model. Known: alexnet, mobilenet_v2, resnet101, "),
         ("models=python:gone.py:make", "'python:gone.py:make' names the file gone.py, which is not there (from "),
         ("transforms=vflip,blurr", "'blurr' is not a transform. Known: brightness, equalize, "),
         ("data=blurr", "'blurr' is not a dataset. Known: cifar10[:root], digits, folder:path, "),
         ("data=folder:", "'folder:' lacks its path. Valid: folder:path."),
-        ("device=cuda:99", "--robustness-device cuda:99: PyTorch finds "),
+        ("device=cuda:99", "--robustness-device=cuda:99: PyTorch finds "),
     ],
 )
 def test_an_unknown_name_is_a_usage_error_that_names_the_valid_ones(project, argument, message):

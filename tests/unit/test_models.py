@@ -1,4 +1,4 @@
-"""Names, the zoo, the python source and fingerprints. Weights files: test_weights.py; digits: test_digits_zoo.py."""
+"""Names, the zoo, the python source and fingerprints. Weights files: test_weights.py; other sources have their own."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
     with pytest.raises(OptionError) as raised:
         parse("tmodels:resnet18")
     assert str(raised.value) == (
-        "'tmodels' is not a model source. Known: digits, python, torchvision. A model is named [source:]name[@weights]."
+        "'tmodels' is not a model source. Known: digits, onnx, openvino, python, timm, torchvision. "
+        "A model is named [source:]name[@weights]."
     )
 
 
@@ -174,7 +175,7 @@ def test_a_wrong_name_is_refused_by_its_source(zoo: ModelZoo, spec: str, message
 
 def test_every_known_name_of_a_listed_source_is_accepted(zoo: ModelZoo) -> None:
     known = zoo.known()
-    assert list(known) == ["presets", "torchvision", "digits", "python"]
+    assert list(known) == ["presets", "torchvision", "timm", "digits", "python", "onnx", "openvino"]
     for source in ("torchvision", "digits"):
         assert len(zoo.expand([f"{source}:{name}" for name in known[source]])) == len(known[source]) >= 12
     zoo.expand(known["presets"])

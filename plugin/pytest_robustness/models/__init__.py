@@ -1,4 +1,4 @@
-"""Models by name: torchvision's, the embedded digits zoo, and the user's own.
+"""Models by name: torchvision's and timm's, the embedded digits zoo, the user's own code and model files.
 
 A new source is one file that follows `ModelSource`, and its line in ``sources.py``. Importing this package imports
 neither torch nor torchvision; checking a name imports what only the library can tell.

@@ -230,7 +230,11 @@ VALUED = (
         "(default: none)",
     ),
     OptionSpec(
-        "weights-dir", None, read_path, "DIR", "read torchvision's weight files from here instead of downloading them"
+        "weights-dir",
+        None,
+        read_path,
+        "DIR",
+        "read the weight files of torchvision and timm from here instead of downloading them",
     ),
 )
 

@@ -1,0 +1,57 @@
+"""Models that are files: whether one can be loaded here, and the hash of what it consists of."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_robustness.errors import ModelError, OptionError, RobustnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+def check_file(source: str, name: str, weights: str | None, suffixes: Sequence[str]) -> None:
+    """Raise `OptionError` unless ``name`` is the path of a file with one of ``suffixes``, without weights."""
+    if weights is not None:
+        raise OptionError(f"'{source}:{name}' holds its own weights; leave '@{weights}' out.")
+    path = Path(name)
+    if path.suffix.lower() not in suffixes:
+        raise OptionError(f"'{source}:{name}' must name a file that ends in {' or '.join(suffixes)}.")
+    if not path.is_file():
+        raise OptionError(f"'{source}:{name}' names the file {name}, which is not there (from {Path.cwd()}).")
+
+
+def require(model: str, extra: str, packages: Iterable[str]) -> None:
+    """Raise `OptionError` unless ``packages``, which ``extra`` installs, are there; none is imported."""
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise OptionError(
+            f"'{model}' needs {' and '.join(missing)}, which is not installed: pip install 'pytest-robustness[{extra}]'"
+        )
+
+
+def digest(files: Iterable[Path]) -> bytes:
+    """Return the SHA-256 of the contents of ``files``, one after the other; where they lie does not count."""
+    whole = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.digest()
+
+
+@contextlib.contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Raise `ModelError` for whatever an engine says of a file that it cannot read as ``kind``."""
+    try:
+        yield
+    except RobustnessError:
+        raise
+    except Exception as error:
+        # The first lines of an engine's message tell where in its own source it gave up.
+        lines = [line for line in map(str.strip, str(error).splitlines()) if line]
+        cause = f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}"
+        raise ModelError(f"{path} cannot be loaded as {kind} ({cause}). Replace it, or export it again.") from error
