@@ -1,8 +1,9 @@
-"""The assertion that tests are written with."""
+"""The assertion that tests are written with, and how pytest shows what it raises."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import textwrap
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from pytest_robustness.view import finding_lines
 if TYPE_CHECKING:
     from pytest_robustness.baseline_gate import GateTest
     from pytest_robustness.records import Finding
+
+# A log, a mail and most terminals show as much without breaking a line.
+_COLUMNS = 80
 
 
 class NotRobust(AssertionError):  # noqa: N818 (a finding, not an error)
@@ -35,3 +39,23 @@ def assert_robust(finding: Finding | GateTest) -> None:
     if finding.verdict.outcome is Outcome.INCONCLUSIVE:
         pytest.skip(lines[0])
     raise NotRobust("\n".join(lines))
+
+
+def shown(excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """Return what pytest shows of a finding or of an error of ours: its text, without a traceback.
+
+    Of a finding no line is wider than 80 columns, where a word is not, and pytest's list of failures has the headline.
+    """
+    representation: Any = excinfo.getrepr(style="value")
+    if isinstance(excinfo.value, NotRobust):
+        lines = str(excinfo.value).splitlines()
+        representation.reprcrash.message = lines[0]
+        representation.reprtraceback.reprentries[-1].lines = [part for line in lines for part in _wrapped(line)]
+    return representation
+
+
+def _wrapped(line: str) -> list[str]:
+    """Break a line between words; what follows stands below the figures, or below the headline."""
+    indent = " " * 22 if line.startswith(" ") else ""
+    wrapper = textwrap.TextWrapper(_COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(line) or [""]

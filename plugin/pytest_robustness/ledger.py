@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 from pytest_robustness.plan import Plan
@@ -34,6 +35,18 @@ class Ledger:
         """Whether there is anything to judge in ``test``: of a panel, whether any of its models was computed."""
         models = (test.model,) if isinstance(test, Cell) else test.models
         return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
+
+    @property
+    def length(self) -> tuple[int, int]:
+        """How many tests and comparisons with a baseline there are so far."""
+        return len(self.tests), len(self.gated)
+
+    def since(self, tests: int, gated: int) -> Ledger:
+        """Return a ledger that holds only the tests and comparisons that came after a `length`."""
+        return Ledger(
+            tests=dict(itertools.islice(self.tests.items(), tests, None)),
+            gated=dict(itertools.islice(self.gated.items(), gated, None)),
+        )
 
     def merge(self, other: Ledger) -> None:
         """Take over what ``other`` did on the same data."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["RobustnessSession"]()
 _PROBLEM = pytest.StashKey[RobustnessError]()
-_REFUSAL = "robustness-refusal"
+_NEWS_SINCE = pytest.StashKey[tuple[int, int]]()
 _PARAMETERS = {"_robustness_cell", "_robustness_gate_cell", "_robustness_condition"}
 
 _MARKER = (
@@ -50,6 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         hooks = AllureHooks(config, options, lambda: config.stash.get(_SESSION, None))
         config.pluginmanager.register(hooks, "robustness-allure")
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        from pytest_robustness.xdist_hooks import XdistHooks
+
+        controller = XdistHooks(lambda: robustness_session(config).ledger, lambda: _progress(config))
+        config.pluginmanager.register(controller, "robustness-xdist")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -119,6 +125,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     robustness = item.config.stash.get(_SESSION, None)
     if robustness is not None:
         robustness.findings.clear()
+        item.stash[_NEWS_SINCE] = robustness.ledger.length
     try:
         yield
     finally:
@@ -132,13 +139,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show a finding, or an error of ours, as it is, without a traceback."""
     report = yield
+    if report.when == "call" and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
+        ledger = robustness_session(item.config).ledger
+        # An attribute of a report travels to the controller.
+        vars(report)["robustness"] = ledger.since(*item.stash[_NEWS_SINCE]).pack()
     if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
         return report
-    from pytest_robustness.assertion import NotRobust
+    from pytest_robustness.assertion import NotRobust, shown
 
     if isinstance(call.excinfo.value, NotRobust | RobustnessError):
-        report.longrepr = call.excinfo.getrepr(style="value")
-        report.longrepr.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
+        text = shown(call.excinfo)
+        text.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
+        report.longrepr = text
     return report
 
 
@@ -151,22 +163,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if robustness is None:
         return
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["robustness"] = robustness.ledger.pack()
+        from pytest_robustness.xdist_hooks import LEDGER
+
+        session.config.workeroutput[LEDGER] = robustness.ledger.pack()
     elif not robustness.report() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of xdist did, or why it refused to work."""
-    output = getattr(node, "workeroutput", {})
-    if _REFUSAL in output:
-        pytest.exit(output[_REFUSAL], returncode=pytest.ExitCode.USAGE_ERROR)
-    packed = output.get("robustness")
-    if packed:
-        from pytest_robustness.ledger import Ledger
-
-        robustness_session(node.config).ledger.merge(Ledger.unpack(packed))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -241,6 +242,7 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
             _registry(config),
             lambda: _progress(config),
             processes=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+            process=int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
         )
         config.add_cleanup(config.stash[_SESSION].close)
     return config.stash[_SESSION]
@@ -257,9 +259,13 @@ def _registry(config: pytest.Config) -> Registry:
 def _progress(config: pytest.Config) -> Progress:
     from pytest_robustness.reports.progress import BarProgress, LineProgress, SilentProgress
 
+    if hasattr(config, "workerinput"):
+        from pytest_robustness.reports.shared_progress import WrittenProgress
+        from pytest_robustness.xdist_hooks import PROGRESS
+
+        return WrittenProgress(Path(config.workerinput[PROGRESS]))
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    # What a worker of xdist writes goes nowhere, or into the report of a test that failed.
-    if reporter is None or reporter.verbosity < 0 or hasattr(config, "workerinput"):
+    if reporter is None or reporter.verbosity < 0:
         return SilentProgress()
     if not reporter.isatty:
         return LineProgress(reporter.write_line)
@@ -273,7 +279,9 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessEr
     if not hasattr(config, "workeroutput"):
         raise pytest.UsageError(str(error)) from None
     config.stash[_PROBLEM] = error
-    config.workeroutput[_REFUSAL] = str(error)
+    from pytest_robustness.xdist_hooks import REFUSAL
+
+    config.workeroutput[REFUSAL] = str(error)
     items.clear()
 
 

@@ -60,6 +60,8 @@ class RobustnessSession:
         Makes what tells how far a sweep is.
     processes
         How many processes like this one share the machine.
+    process
+        Which of them this is, from 0: they take the GPUs in turn.
 
     Raises
     ------
@@ -68,13 +70,19 @@ class RobustnessSession:
     """
 
     def __init__(
-        self, options: Options, registry: Registry, progress: Callable[[], Progress], processes: int = 1
+        self,
+        options: Options,
+        registry: Registry,
+        progress: Callable[[], Progress],
+        processes: int = 1,
+        process: int = 0,
     ) -> None:
         self.options = options
         self.ledger = Ledger()
         self._registry = registry
         self._progress = progress
         self._processes = processes
+        self._process = process
         self._zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
         data.check(options.data)
         self._gate = open_gate(options)
@@ -208,7 +216,7 @@ class RobustnessSession:
             from pytest_robustness.runtimes import choice
 
             options = self.options
-            device = resolve_device(options.device)
+            device = resolve_device(options.device, self._process)
             precision = resolve_precision(options.precision, device)
             choice.require(options.runtime, device, precision)
             selection = select(options.data, limit=options.limit, seed=options.seed, download=options.download)
@@ -368,6 +376,7 @@ class RobustnessSession:
         from pytest_robustness.runtimes.choice import RuntimeChoice
 
         store, options, progress = self._open_store(), self.options, self._progress()
+        device = resolve_device(options.device, self._process)
         store.put_cells(bench.selection.fingerprint, {job.key: job.description for job in jobs})
         sweep = Sweep(
             jobs,
@@ -377,10 +386,12 @@ class RobustnessSession:
             executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=progress,
             settings=Settings(
-                device=resolve_device(options.device),
+                device=device,
                 precision=bench.precision,
                 seed=options.seed,
-                workers=default_workers() // self._processes if options.workers is None else options.workers,
+                workers=options.workers
+                if options.workers is not None
+                else default_workers(device.type, len(bench.selection.indices), len(jobs), self._processes),
                 processes=self._processes,
                 on_bad_image=options.on_bad_image,
                 batch_size=options.batch_size,
@@ -453,7 +464,7 @@ class RobustnessSession:
             **provenance.environment(),
             "command": provenance.command(),
             "options": provenance.plain(self.options),
-            "device": str(resolve_device(self.options.device)),
+            "device": str(resolve_device(self.options.device, self._process)),
             "dataset": {
                 "name": selection.source.name,
                 "fingerprint": selection.fingerprint,

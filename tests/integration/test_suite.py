@@ -100,20 +100,6 @@ def test_each_of_several_severities_is_a_condition_of_its_own(project):
     }
 
 
-def test_workers_of_xdist_share_the_sweep_and_report_what_one_process_reports(project):
-    project.configure(addopts="-p no:hypothesispytest -p no:cacheprovider")
-    project.judge()
-    alone = {name: project.table(name) for name in ("accuracy.csv", "tests.csv")}, project.forwards
-    result = project.judge_apart("-n", "2", "--robustness-store", "other.sqlite", "--robustness-report", "other")
-    result.assert_outcomes(failed=1, passed=5)
-    result.stdout.fnmatch_lines(["slope * -100.0[*] *", "Report: other"])
-    result.stdout.no_fnmatch_line("*sweep of*")
-    for name, table in alone[0].items():
-        assert project.table(name, "other").equals(table), name
-    # Every process counts the outputs on an image of its own; the sweep is done once.
-    assert project.forwards == 2 * alone[1] + 1
-
-
 def test_a_wrong_name_is_a_usage_error_under_xdist_too(project):
     result = project.judge_apart("-n", "2", "--robustness-models", "python:nets.py")
     assert result.ret == ExitCode.USAGE_ERROR

@@ -327,6 +327,21 @@ def test_ctrl_c_in_a_terminal_is_left_to_the_main_process(photos, tmp_path):
     assert (printed, complaints, process.returncode) == ("interrupted\n", "", 0)
 
 
-def test_one_core_is_left_to_the_main_process():
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert default_workers() == usable - 1
+@pytest.mark.parametrize(
+    ("device", "images", "passes", "processes", "expected"),
+    [
+        ("cuda", 10_000, 120, 1, 15),
+        ("cuda", 10_000, 120, 4, 3),
+        ("cuda", 10_000, 120, 32, 0),
+        ("cuda", 100, 120, 1, 0),
+        ("cpu", 10_000, 120, 1, 2),
+        ("cpu", 10_000, 2, 1, 8),
+        ("cpu", 10_000, 2, 8, 1),
+        ("cpu", 100, 2, 1, 0),
+    ],
+)
+def test_decoding_processes_follow_the_cores_and_what_else_needs_them(
+    monkeypatch, device, images, passes, processes, expected
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    assert default_workers(device, images, passes, processes) == expected

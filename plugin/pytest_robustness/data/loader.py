@@ -39,10 +39,36 @@ class Batch(NamedTuple):
     unreadable: tuple[BadImageError, ...]
 
 
-def default_workers() -> int:
-    """Return how many decoding processes suit this machine: the cores this process may use, less one for itself."""
+# Fewer images are decoded before a decoding process has started.
+_WORTHWHILE = 500
+# Passes of models over an image beside which its decoding does not count.
+_MANY_PASSES = 20
+
+
+def default_workers(device: str, images: int, passes: int, processes: int = 1) -> int:
+    """Return how many decoding processes suit the work and the machine.
+
+    Beside an accelerator all cores but one decode. Where models run on the CPU they need the cores themselves, and
+    decoding takes a few percent of the time, unless few models under few conditions share an image.
+
+    Parameters
+    ----------
+    device
+        The type of the device that models run on.
+    images
+        How many there are to read.
+    passes
+        How often each is used: models times conditions.
+    processes
+        How many processes like this one share the machine.
+    """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return usable - 1
+    cores = max(1, usable // processes)
+    if images < _WORTHWHILE:
+        return 0
+    if device != "cpu":
+        return cores - 1
+    return cores // (8 if passes >= _MANY_PASSES else 2)
 
 
 def batches(

@@ -13,16 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def resolve_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is the first CUDA device, else the CPU.
+def resolve_device(name: str, process: int = 0) -> torch.device:
+    """Return the device of that name; ``auto`` is a CUDA device, else the CPU.
+
+    Parameters
+    ----------
+    name
+        As the option has it.
+    process
+        Which of several processes asks, from 0: ``auto`` and ``cuda`` give them the CUDA devices in turn.
 
     Raises
     ------
     OptionError
         When this machine does not have it.
     """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", process % torch.cuda.device_count())
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise OptionError(

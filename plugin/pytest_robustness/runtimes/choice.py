@@ -26,8 +26,8 @@ RUNTIMES: Mapping[str, Callable[[], Runtime]] = {
 }
 # What auto tries, by device and precision, the fastest first; docs/performance.md has the figures.
 _PREFERRED = {"cpu": ("openvino", "onnxruntime", "compile"), "cuda": ("compile",)}
-# Pixels of input that a model must see for its compilation to pay: 1,000 images of 224 x 224.
-_WORTHWHILE = 1000 * 224 * 224
+# Pixels of input that a model must see for its compilation to pay: 256 images of 224 x 224.
+_WORTHWHILE = 256 * 224 * 224
 # How far the logits may be from those of eager fp32, relative to their size (Frobenius norms), by precision.
 _TOLERANCE = {"fp32": 1e-3, "tf32": 2e-2, "bf16": 1e-1, "fp16": 2e-2}
 

@@ -1,0 +1,113 @@
+"""Several processes of pytest-xdist: one plan, one sweep, one report."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+
+# Else all images were one shard, for one worker.
+SMALL_SHARDS = """
+import pytest_robustness.engine.sweep as sweep
+
+sweep.SHARD_SIZE = 4
+sweep.Settings.__init__.__defaults__ = (*sweep.Settings.__init__.__defaults__[:-1], 4)
+"""
+
+# Dies, by a signal that no process can catch, in the first worker that comes by; once.
+DIE_ONCE = """
+import os, pathlib, signal
+
+def die_once(name):
+    try:
+        pathlib.Path(name).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def spread(project):
+    """Return a project whose 40 images are ten shards."""
+    project.configure(addopts="-p no:hypothesispytest -p no:cacheprovider")
+    project.write("conftest.py", SMALL_SHARDS)
+    return project
+
+
+@pytest.mark.parametrize("mode", ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "each"])
+def test_every_way_to_distribute_reports_what_one_process_reports(spread, mode):
+    alone = spread.judge_apart()
+    alone.assert_outcomes(failed=1, passed=5)
+    tables = {name: spread.table(name) for name in ("accuracy.csv", "tests.csv")}
+    workers = ["--tx=2*popen", "--dist=each"] if mode == "each" else ["-n2", f"--dist={mode}"]
+    spread.judge_apart(*workers, "--robustness-store=other.sqlite", "--robustness-report=other")
+    for name, table in tables.items():
+        assert spread.table(name, "other").equals(table), name
+
+
+def test_the_sweep_is_shared_and_the_controller_alone_tells_of_it(spread):
+    spread.judge_apart()
+    alone = spread.forwards
+    result = spread.judge_apart("-n2", "--robustness-store=other.sqlite", "--robustness-report=other")
+    result.assert_outcomes(failed=1, passed=5)
+    result.stdout.fnmatch_lines(["slope * -100.0[*] *", "Report: other"])
+    assert result.stdout.str().count("robustness: sweep of 40 images, 6 cells") <= 1
+    # Every process counts the outputs on an image of its own; the sweep is done once.
+    assert spread.forwards == 2 * alone + 1
+
+
+def test_a_worker_that_is_killed_in_the_sweep_costs_its_test_and_its_shard(spread):
+    spread.judge_apart()
+    tables = {name: spread.table(name) for name in ("accuracy.csv", "tests.csv")}
+    nets = (spread.path / "nets.py").read_text()
+    spread.write("death.py", DIE_ONCE)
+    spread.write(
+        "nets.py",
+        nets.replace("import torch\n", "import torch\nfrom death import die_once\n", 1).replace(
+            "    def forward(self, images):\n        with open",
+            "    def forward(self, images):\n        die_once('slain')\n        with open",
+        ),
+    )
+    spread.configure(addopts="-p no:hypothesispytest -p no:cacheprovider", pythonpath=".")
+    result = spread.judge_apart("-n2", "--robustness-store=other.sqlite", "--robustness-report=other")
+    assert (spread.path / "slain").exists()
+    result.stdout.fnmatch_lines(["*worker 'gw?' crashed while running *"])
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    assert spread.table("accuracy.csv", "other").equals(tables["accuracy.csv"])
+
+
+def test_what_a_worker_tested_before_it_was_killed_is_in_the_report(spread):
+    spread.judge_apart()
+    tables = spread.table("tests.csv")
+    spread.write("death.py", DIE_ONCE)
+    spread.write(
+        "conftest.py",
+        SMALL_SHARDS
+        + """
+import os
+from death import die_once
+
+
+class Killer:
+    done = 0
+
+    def pytest_runtest_logfinish(self):
+        self.done += 1
+        if self.done == 2:
+            die_once("slain")
+
+
+def pytest_configure(config):
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        config.pluginmanager.register(Killer())
+""",
+    )
+    spread.configure(addopts="-p no:hypothesispytest -p no:cacheprovider", pythonpath=".")
+    result = spread.judge_apart("-n2", "--robustness-store=other.sqlite", "--robustness-report=other")
+    assert (spread.path / "slain").exists()
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    tested = spread.table("tests.csv", "other")
+    models = tested[tested["kind"] == "model"]
+    crashed = result.stdout.str().count("crashed while running")
+    assert len(models) >= len(tables[tables["kind"] == "model"]) - crashed
