@@ -56,8 +56,8 @@ def draw(rng: np.random.Generator, point: Point, runs: int) -> tuple[Counts, Cou
 
 def test_counts(lost: Counts, gained: Counts, images: int, alpha: float) -> list[TestResult]:
     """Return the product's McNemar test of each count of images lost and gained: int64 [k] each."""
-    found = statistics._mcnemar_test(lost, gained, np.full(lost.shape, images), alpha)
-    fields = {name: np.asarray(values).tolist() for name, values in found.items()}
+    found = statistics.mcnemar_from_counts(lost, gained, np.full(lost.shape, images), alpha=alpha)
+    fields = {name: values.tolist() for name, values in found.items()}
     rows = zip(*fields.values(), statistics.accuracies(gained - lost, images).tolist(), strict=True)
     names = [*fields, "difference"]
     return [_result(images, dict(zip(names, row, strict=True))) for row in rows]

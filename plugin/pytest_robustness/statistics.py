@@ -244,11 +244,36 @@ def mcnemar_by_class(
     columns["control"], columns["treated"] = accuracies(right, n), accuracies(right_treated, n)
     columns["difference"] = accuracies(gained - lost, n)
     testable = n >= MIN_OBSERVATIONS
-    _fill(columns, testable, _mcnemar_test(lost[testable], gained[testable], n[testable], alpha))
+    _fill(columns, testable, mcnemar_from_counts(lost[testable], gained[testable], n[testable], alpha=alpha))
     return _records("mcnemar", columns)
 
 
-def _mcnemar_test(lost: _Ints, gained: _Ints, n: _Ints, alpha: float) -> _Part:
+def mcnemar_from_counts(
+    lost: NDArray[np.int64], gained: NDArray[np.int64], n: NDArray[np.int64], *, alpha: float = 0.05
+) -> dict[str, NDArray[np.float64]]:
+    """Test k pairs of answers by the number of images alone: McNemar's exact test looks at nothing else.
+
+    Parameters
+    ----------
+    lost, gained
+        The images that only the first, and only the second, got right: int64 [k].
+    n
+        All images, also those that both got right or wrong: int64 [k], at least 2 each.
+    alpha
+        The level for which ``detectable_drop`` is computed.
+
+    Returns
+    -------
+    dict
+        The fields of `TestResult` that follow from these counts, float64 [k] each, as `mcnemar_by_class` explains them:
+        ``ci_low``, ``ci_high``, ``effect_size``, ``statistic``, ``p_value`` and ``detectable_drop``.
+
+    Examples
+    --------
+    >>> found = mcnemar_from_counts(np.array([8]), np.array([2]), np.array([100]))
+    >>> found["p_value"].round(3).tolist(), found["effect_size"].round(3).tolist()
+    ([0.109], [-0.3])
+    """
     changed = lost + gained
     low, high = _bonett_price_interval(lost, gained, n)
     return {

@@ -113,15 +113,18 @@ def test_a_failure_reads_as_a_finding_at_80_columns(project):
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "*python:nets.py:slope under vflip: accuracy fell 100.0 points, p = 0 < alpha 0.05",
+            "SEVERE: python:nets.py:slope under vflip: accuracy fell 100.0 points, p = 0 <",
+            "alpha 0.05",
             "  top-1 accuracy      100.0 % -> 0.0 % over all images",
-            "  mean over classes   100.0 % -> 0.0 %, change -100.0 points (*)",
-            "  independent         t = -inf, df = 2.0, p = 0, over 2 classes",
+            "  mean over classes   100.0 % -> 0.0 %, 2 classes",
+            "  change              -100.0 points (95 % interval -100.0 to -100.0)",
+            "  independent         t = -inf, df = 2.0, p = 0",
             "  class that fell most              control  treated  points",
             "  down                               100.0%     0.0%  -100.0",
             "  up                                 100.0%     0.0%  -100.0",
             "report: reports/latest",
-            "*vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 that chance explains",
+            "SEVERE: vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 that",
+            "chance explains",
             "  sensitive           2 of 2 classes (p < 0.05)",
             "  allowed             1 (--robustness-max-sensitive)",
             "  tested over         2 models",
@@ -130,6 +133,17 @@ def test_a_failure_reads_as_a_finding_at_80_columns(project):
     )
     finding = result.outlines[result.outlines.index("  top-1 accuracy      100.0 % -> 0.0 % over all images") :]
     assert not any(line.startswith(("E  ", ">", "test_mine.py:")) for line in finding)
+    assert max(map(len, finding)) <= 80
+
+
+def test_the_list_of_failures_has_the_headline_of_each_finding_alone(project, monkeypatch):
+    # In CI pytest shows there all that a message has.
+    monkeypatch.setenv("CI", "true")
+    result = project.judge("-k", "vflip and slope")
+    result.assert_outcomes(failed=1, deselected=5)
+    headline = "SEVERE: python:nets.py:slope under vflip: accuracy fell 100.0 points, p = 0 < alpha 0.05"
+    below = result.outlines.index(f"FAILED test_models.py::test_model_is_robust[vflip-slope] - {headline}") + 1
+    assert result.outlines[below].startswith("=")
 
 
 def test_a_test_that_cannot_tell_is_skipped_with_its_reason(project):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -83,3 +84,28 @@ def _published(file: str, depth: int) -> Model:
 def shuffled() -> Model:
     """ResNet-20 with a class list in another order: each output goes by its neighbour's name."""
     return replace(resnet20(), classes=(*CLASSES[1:], CLASSES[0]))
+
+
+class Dazzled(nn.Module):
+    """A model that answers with what it thinks least likely where an image is brighter than images are.
+
+    The mean of its pixels, in [0, 1], is above 0.9: so it is in 12 of the 10,000 test images, and in 385 of them after
+    brightness by a factor of 1.5.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        values = (PREPROCESS.mean, PREPROCESS.std)
+        mean, std = (torch.tensor(value, device=images.device).view(3, 1, 1) for value in values)
+        brightness = (images * std + mean).mean(dim=(1, 2, 3))
+        logits = self.model(images)
+        return torch.where(brightness[:, None] > 0.9, -logits, logits)
+
+
+def dazzled() -> Model:
+    """ResNet-20 that bright images dazzle."""
+    published = resnet20()
+    return replace(published, module=Dazzled(published.module))

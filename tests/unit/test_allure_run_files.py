@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.reports.allure import run_files
 from pytest_robustness.view import finding_lines
 
@@ -108,3 +109,14 @@ def test_the_metric_is_the_count_of_sensitive_classes_by_transform(view, tmp_pat
     assert metric["key"] == "sensitive_classes.vflip"
     assert metric["value"] == 2
     assert metric["stop"] == metric["start"] > 0
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_its_own_option(view, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(RobustnessError) as error:
+        run_files.write(view, blocked, {})
+    assert str(error.value) == (
+        f"The report cannot be written to {blocked}: File exists. Name another folder with --alluredir=DIR; nothing "
+        f"has to be computed again."
+    )

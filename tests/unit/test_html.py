@@ -320,6 +320,13 @@ def test_what_the_gallery_could_not_show_is_noted(view):
     assert page.count("This image cannot be shown: gone") == len(exhibits)
 
 
+def test_options_stay_in_one_piece_and_nothing_is_lost():
+    told = "run --robustness-data=<b> -q a--b --x"
+    kept = text.unbroken(told)
+    assert re.findall(r'<span class="whole">(.*?)</span>', kept) == ["--robustness-data=&lt;b&gt;", "--x"]
+    assert html_module.unescape(re.sub("</?span.*?>", "", kept)) == told
+
+
 def test_the_page_is_written_whole(view, tmp_path):
     path = html.write(view, tmp_path / "new" / "folder")
     assert path.name == "index.html"

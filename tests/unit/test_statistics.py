@@ -12,7 +12,15 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.statistics import above_chance, accuracies, adjust, compare, mcnemar, mcnemar_by_class
+from pytest_robustness.statistics import (
+    above_chance,
+    accuracies,
+    adjust,
+    compare,
+    mcnemar,
+    mcnemar_by_class,
+    mcnemar_from_counts,
+)
 
 TESTS = ["independent", "welch", "paired"]
 NUMBERS = [
@@ -454,6 +462,18 @@ def test_by_class_is_mcnemar_on_the_images_of_each_class():
     for one, other in zip(together, alone, strict=True):
         assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), nan_ok=True)
     assert [index for index, result in enumerate(together) if not result.conclusive] == [3]
+
+
+@settings(deadline=None)
+@given(st.lists(counts, min_size=1, max_size=5), st.sampled_from([0.01, 0.05]))
+def test_counts_alone_give_what_the_images_do(pairs, alpha):
+    lost, gained, n = np.array([(pair[1], pair[2], sum(pair)) for pair in pairs]).T
+    found = mcnemar_from_counts(lost, gained, n, alpha=alpha)
+    for row, pair in enumerate(pairs):
+        whole = mcnemar(*answers(*pair), alpha=alpha)
+        assert {name: column[row] for name, column in found.items()} == pytest.approx(
+            {name: getattr(whole, name) for name in found}, nan_ok=True
+        )
 
 
 def exact_power(changed, share_gained, alpha):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
 
-from pytest_robustness.records import Cell, Condition, Outcome
+import pytest
+from rich.cells import cell_len
+from rich.text import Text
+
+from pytest_robustness.baseline_gate import GateTest
+from pytest_robustness.gate import Change, Estimate
+from pytest_robustness.records import CONTROL, Cell, ClassFinding, Condition, Outcome, Verdict
 from pytest_robustness.reports.terminal import render
 
 
@@ -71,3 +77,72 @@ def test_a_failed_class_test_stands_out(findings):
     assert "\x1b[31m        2\x1b[0m" in text
     passed = findings.classes(outcome="PASS")
     assert "\x1b[31m" not in render(findings.view(model_tests=(), errors={}, class_tests=(passed,)), 80, color=True)
+
+
+IMAGENET = (
+    "great white shark, white shark, man-eater, man-eating shark, Carcharodon carcharias",
+    "diamondback, diamondback rattlesnake, Crotalus adamanteus",
+    "black grouse",
+    "大熊猫 giant panda, panda, panda bear, coon bear, Ailuropoda melanoleuca",
+    "owl",
+)
+
+
+@pytest.fixture
+def imagenet(findings):
+    """Class tests of ten thousand classes with names as long as ImageNet's, some sensitive under each transform."""
+    changes = (-100.0, -90.5, -81.2, -70.0, -60.0)
+    named = [ClassFinding(i, name, findings.result(difference=changes[i])) for i, name in enumerate(IMAGENET)]
+    rest = [ClassFinding(i, f"class {i}", findings.result(difference=-5.0)) for i in range(5, 10_000)]
+    classes = (*named, *rest)
+    sensitive = {"vflip": classes[:1234], "equalize_zoom_brightness": classes[1:3], "zoom": classes[4:6], "hflip": ()}
+    conditions = tuple(Condition(name, 3) for name in sensitive)
+    tests = tuple(
+        findings.classes(condition, classes=classes, sensitive=tuple(sensitive[condition.transform]), allowed=567)
+        for condition in conditions
+    )
+    return findings.view(conditions=conditions, model_tests=(), errors={}, class_tests=tests)
+
+
+@pytest.mark.parametrize("color", [False, True])
+@pytest.mark.parametrize("width", [40, 60, 70, 80, 100, 140])
+def test_long_class_names_leave_the_numbers_whole_and_the_table_in_the_terminal(imagenet, width, color):
+    lines = Text.from_ansi(render(imagenet, width, color)).plain.splitlines()
+    assert max(map(cell_len, lines)) <= width
+    head, rule, *rows = lines
+    assert head.split()[:4] == ["transform", "sensitive", "allowed", "classes"]
+    assert set(rule) == {"─"}
+    for row, sensitive in zip(rows, ("1234", "2", "2", "0"), strict=True):
+        assert row.split()[1:4] == [sensitive, "567", "10000"]
+
+
+def test_a_list_of_classes_is_cut_by_whole_classes_and_counts_those_that_it_lacks(imagenet):
+    assert render(imagenet, 80, color=False).splitlines()[2:] == [
+        "vflip                          1234      567    10000  great… -100.0 … 1233 more",
+        "equalize_zoom_brightness          2      567    10000  diamondba… -90.5 … 1 more",
+        "zoom                              2      567    10000  owl -60.0, class 5 -5.0",
+        "hflip                             0      567    10000",
+    ]
+
+
+def test_a_wide_terminal_shows_more_of_the_classes(imagenet):
+    row = render(imagenet, 140, color=False).splitlines()[2]
+    assert row.endswith("  great white shark, whit… -100.0, diamondback, diamondbac… -90.5 … 1232 more")
+
+
+def test_a_name_too_long_for_its_table_is_cut_before_a_number_is(findings):
+    view = findings.view()
+    labels = {
+        model: f"a-package.of-mine.models-{index}:a_factory_with_a_name" for index, model in enumerate(view.models)
+    }
+    change = Change(50_000, 83.2, 81.03, -2.17, -2.5, -1.9, 12345, 11260, 1e-12, 9.9e-112, 0.31)
+    tests = tuple(
+        GateTest(model, "base", condition, change, beyond, (), False, False, Verdict(Outcome.FAIL, "accuracy fell"))
+        for model in view.models
+        for condition, beyond in ((CONTROL, None), (Condition("vflip"), Estimate(-12.34, -13, -11)))
+    )
+    text = render(dataclasses.replace(view, labels=labels, gate_tests=tests), 80, color=False)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("83.20   81.03   -2.17  9.9e-112") == 4
+    assert text.count("-12.34  less robust") == 2
+    assert text.count("-10.5*") == 1

@@ -58,6 +58,13 @@ def resolve_precision(name: str, device: torch.device) -> str:
     return "bf16" if _computes_bf16(device) else "fp32"
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy ``tensor`` from the host to ``device``; to CUDA from page-locked memory, so that the host need not wait."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 @contextlib.contextmanager
 def torch_settings(processes: int, *, tf32: bool) -> Iterator[None]:
     """Set what PyTorch has one of, and put it back: threads, and whether CUDA may round products of fp32 to TF32.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.loader import Batch, batches
-from pytest_robustness.engine.device import torch_settings
+from pytest_robustness.engine.device import to_device, torch_settings
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Job
 from pytest_robustness.errors import DataError
@@ -199,7 +199,7 @@ class Sweep:
         wanted = [job for job in self._wanted[batch.shard] if job.cell not in self.errors]
         labels = batch.labels[piece]
         for canvas, by_condition in _visits(wanted).items():
-            images = batch.canvases[canvas][piece].to(self._settings.device)
+            images = to_device(batch.canvases[canvas][piece], self._settings.device)
             for by_preprocess in by_condition.values():
                 jobs = [job for group in by_preprocess.values() for job in group]
                 with self._guard(jobs, len(images)):
@@ -208,7 +208,7 @@ class Sweep:
                         inputs = to_inputs(treated, preprocess)
                         for job in group:
                             with self._guard([job], len(images), whole_model=True):
-                                targets = torch.from_numpy(job.subject.outputs[labels]).to(images.device)
+                                targets = to_device(torch.from_numpy(job.subject.outputs[labels]), images.device)
                                 tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)
         return tallies
 

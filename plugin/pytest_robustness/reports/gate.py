@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.records import Outcome
-from pytest_robustness.view import condition_text, p_text, points_text
+from pytest_robustness.view import condition_text, fitted, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.baseline_gate import GateTest
@@ -30,13 +30,13 @@ def gate_lines(test: GateTest) -> list[str]:
     """Return the comparison as a stranger should read it."""
     change = test.change
     interval = f"95 % interval {change.ci_low:+.2f} to {change.ci_high:+.2f}"
-    p = f"p = {p_text(change.p_value)}, corrected p = {p_text(change.p_adjusted)}"
     lines = [
         gate_headline(test),
         "",
         f"  top-1 accuracy      {change.baseline:.2f} % -> {change.candidate:.2f} % on the same {change.n} images",
         f"  change              {change.difference:+.2f} points ({interval})",
-        f"  mcnemar             {change.lost} images lost, {change.gained} gained, {p}",
+        f"  mcnemar             {change.lost} images lost, {change.gained} gained, p = {p_text(change.p_value)}",
+        f"  corrected p         {p_text(change.p_adjusted)}",
     ]
     if test.beyond_control is not None:
         value, low, high = test.beyond_control
@@ -44,7 +44,7 @@ def gate_lines(test: GateTest) -> list[str]:
     if test.fallen:
         lines += ["", f"  {'class that fell':<32} {'baseline':>9} {'candidate':>9} {'points':>7} {'p':>8}"]
         lines += [
-            f"  {fall.name[:32]:<32} {fall.change.baseline:>8.1f}% {fall.change.candidate:>8.1f}% "
+            f"  {fitted(fall.name, 32):<32} {fall.change.baseline:>8.1f}% {fall.change.candidate:>8.1f}% "
             f"{points_text(fall.change.difference):>7} {p_text(fall.change.p_adjusted):>8}"
             for fall in test.fallen[:10]
         ]

@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def publish(texts: Mapping[str, str], folder: Path) -> list[Path]:
-    """Write each of ``texts`` (file name to content) into ``folder``, made where absent, and return the paths.
+def publish(texts: Mapping[str, str], folder: Path, option: str = "--robustness-report") -> list[Path]:
+    """Write each of ``texts`` into ``folder``, made where absent, and return the paths.
+
+    Parameters
+    ----------
+    texts
+        The content of each file by its name.
+    folder
+        Where they go.
+    option
+        The option that named the folder: an error says to name another with it.
 
     Raises
     ------
@@ -25,8 +34,8 @@ def publish(texts: Mapping[str, str], folder: Path) -> list[Path]:
         return [_replace(folder / name, text) for name, text in texts.items()]
     except OSError as error:
         raise RobustnessError(
-            f"The report cannot be written to {folder}: {error.strerror}. Name another folder with "
-            f"--robustness-report=DIR; nothing has to be computed again."
+            f"The report cannot be written to {folder}: {error.strerror}. Name another folder with {option}=DIR; "
+            f"nothing has to be computed again."
         ) from error
 
 

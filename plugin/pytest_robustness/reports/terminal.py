@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import textwrap
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 _GAP = 2
 _GATE_STYLES = {Outcome.PASS: "", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"}
 _NARROWEST = 6
+_NARROWEST_LIST = 16
+_LONGEST_NAME = 24
+_MOST_NAMES = 3
+_COUNTS = ("sensitive", "allowed", "classes")
 
 
 def render(view: View, width: int, color: bool) -> str:
@@ -31,10 +38,10 @@ def render(view: View, width: int, color: bool) -> str:
     if view.model_conditions:
         console.print("Change of top-1 accuracy in points; * marks an impacted model", style="bold")
         for conditions in _pages(view, console.width):
-            console.print(_change_table(view, conditions))
+            console.print(_change_table(view, conditions, console.width))
             console.print()
     if view.class_tests:
-        console.print(_class_table(view))
+        console.print(_class_table(view, console.width))
     if view.gate_tests:
         console.print("Accuracy against the baseline, in percent", style="bold")
         console.print(_gate_table(view))
@@ -47,7 +54,7 @@ def render(view: View, width: int, color: bool) -> str:
 
 def _pages(view: View, width: int) -> Iterator[list[Condition]]:
     """Cut the conditions into runs whose columns fit side by side."""
-    room = width - max(len(view.labels[model]) for model in view.models) - _GAP
+    room = width - min(width // 2, max(len(view.labels[model]) for model in view.models)) - _GAP
     page: list[Condition] = []
     left = room
     for condition in view.model_conditions:
@@ -64,9 +71,9 @@ def _header(label: str) -> str:
     return label.replace("_", "\n").replace("+", "\n+")
 
 
-def _change_table(view: View, conditions: list[Condition]) -> Table:
+def _change_table(view: View, conditions: list[Condition], width: int) -> Table:
     table = _table()
-    table.add_column("model", no_wrap=True)
+    table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=width // 2)
     for condition in conditions:
         table.add_column(_header(view.condition_label(condition)), justify="right", no_wrap=True, vertical="bottom")
     tests = {(test.model, test.condition): test for test in view.model_tests}
@@ -87,13 +94,17 @@ def _change_table(view: View, conditions: list[Condition]) -> Table:
     return table
 
 
-def _class_table(view: View) -> Table:
+def _class_table(view: View, width: int) -> Table:
     table = _table()
     names = {test.condition: view.condition_label(test.condition) for test in view.class_tests}
-    table.add_column("transform", no_wrap=True, min_width=max(map(len, names.values())))
-    for name in ("sensitive", "allowed", "classes"):
+    room = width - sum(len(name) + _GAP for name in _COUNTS)
+    table.add_column("transform", no_wrap=True, overflow="ellipsis", max_width=room)
+    for name in _COUNTS:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
-    table.add_column("most sensitive", no_wrap=True, overflow="ellipsis", ratio=1)
+    listed = room - max(map(cell_len, names.values())) - _GAP >= _NARROWEST_LIST
+    if listed:
+        # The one column that may wrap: rich takes what is too wide from it alone.
+        table.add_column("most sensitive")
     for test in view.class_tests:
         style = "red" if test.verdict.outcome is Outcome.FAIL else ""
         table.add_row(
@@ -101,23 +112,53 @@ def _class_table(view: View) -> Table:
             Text(str(len(test.sensitive)), style=style),
             str(test.allowed),
             str(len(test.classes)),
-            Text(_most_sensitive(test), overflow="ellipsis", no_wrap=True),
+            *([_MostSensitive(test)] if listed else []),
         )
     return table
 
 
+@dataclasses.dataclass(frozen=True)
+class _MostSensitive:
+    """The classes that fell most: as many as there is room for, three at most, and how many more there are."""
+
+    test: ClassTest
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(_NARROWEST_LIST, cell_len(self._text(_MOST_NAMES)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        texts = map(self._text, range(_MOST_NAMES, 0, -1))
+        fits = next((text for text in texts if cell_len(text) <= options.max_width), None)
+        beside_name = cell_len(self._text(1, longest=1)) - 1
+        yield Text(fits or self._text(1, longest=max(1, options.max_width - beside_name)), no_wrap=True)
+
+    def _text(self, most: int, longest: int = _LONGEST_NAME) -> str:
+        fallen = sorted(self.test.sensitive, key=lambda finding: finding.result.difference)
+        shown = [f"{_cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
+        more = f" … {len(fallen) - most} more" if len(fallen) > most else ""
+        return ", ".join(shown) + more
+
+
+def _cut(name: str, longest: int) -> str:
+    text = Text(name)
+    text.truncate(longest, overflow="ellipsis")
+    return text.plain
+
+
 def _gate_table(view: View) -> Table:
-    table = _table()
-    table.add_column("condition", no_wrap=True, overflow="ellipsis")
-    for name in ("baseline", "now", "change", "p", "beyond control"):
-        table.add_column(name, justify="right", no_wrap=True, min_width=max(len(name), _NARROWEST))
-    table.add_column("verdict", no_wrap=True, min_width=len("inconclusive"))
     several = len({test.model for test in view.gate_tests}) > 1
+    table = _table()
+    # The one column that may wrap: rich takes what is too wide from it alone.
+    table.add_column("condition", overflow="ellipsis")
+    # With models in the labels there is no room for two words side by side.
+    for name in ("baseline", "now", "change", "p", "beyond\ncontrol" if several else "beyond control"):
+        table.add_column(name, justify="right", no_wrap=True, vertical="bottom", min_width=_NARROWEST)
+    table.add_column("verdict", no_wrap=True, min_width=len("inconclusive"))
     for test in view.gate_tests:
         label = view.condition_label(test.condition)
         beyond = "" if test.beyond_control is None else f"{test.beyond_control.value:+.2f}"
         table.add_row(
-            Text(f"{view.labels[test.model]} {label}" if several else label),
+            Text(f"{view.labels[test.model]} {label}" if several else label, no_wrap=True),
             f"{test.change.baseline:.2f}",
             f"{test.change.candidate:.2f}",
             f"{test.change.difference:+.2f}",
@@ -130,11 +171,6 @@ def _gate_table(view: View) -> Table:
 
 def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-
-
-def _most_sensitive(test: ClassTest) -> str:
-    fallen = sorted(test.sensitive, key=lambda finding: finding.result.difference)
-    return ", ".join(f"{finding.name} {points_text(finding.result.difference)}" for finding in fallen[:3])
 
 
 def _notes(view: View) -> Iterator[str]:

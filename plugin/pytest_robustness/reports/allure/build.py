@@ -63,7 +63,7 @@ def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence
         said = node.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
         written = {name: work / "report" / plugin / "index.html" for plugin, name in PAGES.items()}
         pages = {name: finished(page.read_text(encoding="utf-8")) for name, page in written.items()}
-    publish(pages, folder)
+    publish(pages, folder, "--robustness-allure-report")
     rules = json.loads(said.splitlines()[-1])
     return [rule["message"] for rule in rules if not rule["success"]]
 

@@ -50,7 +50,7 @@ def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
     found = executor(environ)
     if found:
         texts["executor.json"] = json.dumps(found, indent=1)
-    publish(texts, folder)
+    publish(texts, folder, "--alluredir")
 
 
 def environment(view: View) -> dict[str, str]:
@@ -65,7 +65,7 @@ def environment(view: View) -> dict[str, str]:
         "transforms": ", ".join(view.condition_label(condition) for condition in view.conditions),
         "test": f"{options['test']}, alpha {options['alpha']:g}, correction {options['correction']}",
         "seed": str(options["seed"]),
-        "device": f"{facts['device']}, {facts['runtime']}, {options['precision']}",
+        "device": f"{facts['device']}, {facts['runtime']}",
         "python": facts["python"],
         **{name: version for name, version in packages.items() if version},
     }

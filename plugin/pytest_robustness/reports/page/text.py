@@ -97,6 +97,20 @@ def breakable(name: str) -> Markup:
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_+:])", name) if part)
 
 
+def unbroken(text: str) -> Markup:
+    """Return a text, escaped, with its options in one piece: browsers break a line at every hyphen.
+
+    Examples
+    --------
+    >>> unbroken("a --so-and-so=<b> c")
+    Markup('a <span class="whole">--so-and-so=&lt;b&gt;</span> c')
+    """
+    parts = re.split(r"((?<!\S)--\S+)", text)
+    return Markup("").join(
+        Markup('<span class="whole">{}</span>').format(part) if part.startswith("--") else part for part in parts
+    )
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "points": points,
     "percent": percent,
@@ -104,5 +118,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "counted": counted,
     "shade": shade,
     "breakable": breakable,
+    "unbroken": unbroken,
     "p": p_value,
 }

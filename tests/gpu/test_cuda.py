@@ -1,0 +1,98 @@
+"""What only a GPU can show; skipped where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pytest_robustness.engine.device import resolve_device, torch_settings
+from pytest_robustness.engine.inputs import to_inputs
+from pytest_robustness.records import Engine, Model, Preprocess, Workload
+from pytest_robustness.runtimes.choice import RuntimeChoice
+from pytest_robustness.tally import tally
+from pytest_robustness.transforms import builtin
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no CUDA device here"),
+]
+
+PREPROCESS = Preprocess(resize=64, crop=56, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+
+def canvases(count: int = 32) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 32, 3), nn.BatchNorm2d(32), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(512, 10)).eval()
+
+
+@pytest.mark.parametrize("name", builtin().names())
+def test_transforms_give_the_pixels_of_the_cpu(name):
+    transform = builtin().get(name)
+    severity = 3 if transform.severities else None
+    images, indices = canvases(), np.arange(32)
+    on_cpu = transform(images, severity, indices, 0).int()
+    on_gpu = transform(images.cuda(), severity, indices, 0).cpu().int()
+    assert ((on_cpu - on_gpu).abs() <= 1).float().mean() >= 0.999
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "tolerance"),
+    [
+        ("eager", "fp32", 1e-4),
+        ("eager", "bf16", 0.05),
+        ("eager", "fp16", 0.01),
+        ("compile", "fp32", 1e-4),
+        ("compile", "bf16", 0.05),
+    ],
+)
+def test_models_give_the_logits_of_the_cpu(runtime, precision, tolerance):
+    module = net()
+    inputs = to_inputs(canvases(), PREPROCESS)
+    with torch.inference_mode(), torch_settings(1, tf32=False):
+        expected = module(inputs)
+        ready = RuntimeChoice(runtime, print).prepare("net", Model(module), Workload(inputs.cuda(), precision, 10**6))
+        found = [ready.run(inputs[:count].cuda()).cpu() for count in (32, 20)]
+    assert ready.engine == Engine(runtime, precision)
+    for logits in found:
+        assert (logits - expected[: len(logits)]).norm() <= tolerance * expected[: len(logits)].norm()
+
+
+def test_nothing_between_transform_and_tally_waits_for_the_gpu():
+    device = resolve_device("cuda")
+    registry, indices = builtin(), np.arange(32)
+    images = canvases().to(device)
+    targets = torch.zeros(32, dtype=torch.int64, device=device)
+    with torch.inference_mode(), torch_settings(1, tf32=False):
+        inputs = to_inputs(images, PREPROCESS)
+        ready = RuntimeChoice("eager", print).prepare("net", Model(net()), Workload(inputs, "fp32", 10**6))
+        ready.run(inputs)
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            for name in registry.names():
+                transform = registry.get(name)
+                treated = transform(images, 3 if transform.severities else None, indices, 0)
+                tally(ready.run(to_inputs(treated, PREPROCESS)), targets)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def test_memory_does_not_grow_with_the_number_of_batches():
+    device = resolve_device("cuda")
+    with torch.inference_mode():
+        inputs = to_inputs(canvases().to(device), PREPROCESS)
+        ready = RuntimeChoice("eager", print).prepare("net", Model(net()), Workload(inputs, "fp32", 10**6))
+        ready.run(inputs)
+        torch.cuda.reset_peak_memory_stats()
+        ready.run(inputs)
+        once = torch.cuda.max_memory_allocated()
+        for _ in range(50):
+            ready.run(inputs)
+        assert torch.cuda.max_memory_allocated() <= 1.05 * once

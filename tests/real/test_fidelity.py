@@ -1,0 +1,88 @@
+"""Every runtime and precision gives the answers of eager PyTorch in fp32, image by image, and its verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from pytest_robustness.runtimes.choice import RUNTIMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.real_data
+
+# Images on which the top-1 answer must agree, in percent.
+AGREEMENT = {"fp32": 99.9, "bf16": 99.0, "fp16": 99.0}
+ENGINES = [
+    ("compile", "fp32"),
+    ("onnxruntime", "fp32"),
+    ("openvino", "fp32"),
+    ("openvino", "bf16"),
+    ("compile", "bf16"),
+    ("eager", "fp16"),
+]
+
+
+@pytest.fixture(scope="module")
+def reference(cifar: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """Hold what eager fp32 found, once it was asked."""
+    return {}
+
+
+@pytest.mark.parametrize(("runtime", "precision"), ENGINES)
+def test_runtimes_agree_with_eager_fp32(
+    suite: Callable[..., pytest.RunResult],
+    cifar: Path,
+    pytester: pytest.Pytester,
+    reference: dict[str, object],
+    runtime: str,
+    precision: str,
+) -> None:
+    obstacle = RUNTIMES[runtime]().obstacle(torch.device("cpu"), precision)
+    if obstacle is not None:
+        pytest.skip(obstacle)
+
+    def run(runtime: str, precision: str) -> tuple[dict[str, NDArray[np.int32]], dict[str, str]]:
+        suite(
+            cifar,
+            ["cifar_resnets.py:resnet20"],
+            "--robustness-transforms=vflip,brightness",
+            "--robustness-limit=100",
+            f"--robustness-runtime={runtime}",
+            f"--robustness-precision={precision}",
+            f"--robustness-store={runtime}.sqlite",
+        )
+        results = json.loads((pytester.path / "report/results.json").read_text())
+        assert {engine["runtime"] for cell in results["cells"] for engine in cell["engines"]} == {runtime}
+        verdicts = {test["transform"]: test["outcome"] for test in results["model_tests"]}
+        return answers(pytester.path / f"{runtime}.sqlite"), verdicts
+
+    if not reference:
+        reference["eager"] = run("eager", "fp32")
+        (pytester.path / "eager.sqlite").unlink()
+    expected, expected_verdicts = reference["eager"]  # type: ignore[misc]
+    found, verdicts = run(runtime, precision)
+    assert verdicts == expected_verdicts
+    for condition, predicted in expected.items():
+        assert len(predicted) == 1000
+        assert 100 * np.mean(found[condition] == predicted) >= AGREEMENT[precision], condition
+
+
+def answers(store: Path) -> dict[str, NDArray[np.int32]]:
+    """Return the predicted class of every image, by transform."""
+    sql = "SELECT description, predicted FROM cell JOIN shard USING (key) ORDER BY start"
+    found: dict[str, list[NDArray[np.int32]]] = {}
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        for description, blob in connection.execute(sql):
+            found.setdefault(json.loads(description)["transform"], []).append(np.frombuffer(blob, "<i4"))
+    return {transform: np.concatenate(parts) for transform, parts in found.items()}
