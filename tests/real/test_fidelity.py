@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real_data
 
-# Images on which the top-1 answer must agree, in percent.
+# Answers that must agree, over all conditions, in percent.
 AGREEMENT = {"fp32": 99.9, "bf16": 99.0, "fp16": 99.0}
 ENGINES = [
     ("compile", "fp32"),
@@ -73,9 +73,9 @@ def test_runtimes_agree_with_eager_fp32(
     expected, expected_verdicts = reference["eager"]  # type: ignore[misc]
     found, verdicts = run(runtime, precision)
     assert verdicts == expected_verdicts
-    for condition, predicted in expected.items():
-        assert len(predicted) == 1000
-        assert 100 * np.mean(found[condition] == predicted) >= AGREEMENT[precision], condition
+    same = np.concatenate([found[condition] == predicted for condition, predicted in expected.items()])
+    assert len(same) == 3 * 1000
+    assert 100 * same.mean() >= AGREEMENT[precision]
 
 
 def answers(store: Path) -> dict[str, NDArray[np.int32]]:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness import openvino_core
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engine_module import Port, Quantization, Signature
 
@@ -32,9 +33,9 @@ class OpenVinoEngine:
     @classmethod
     def read(cls, path: Path) -> OpenVinoEngine:
         """Return the engine for the file ``path``, from wherever it is started."""
-        signature = _signature(path, _read(path))
+        signature = _signature(path, openvino_core.read(path))
         size, *rest = signature.input.shape or (None,)
-        if size is not None and _takes_batches_of(_read(path), size + 1):
+        if size is not None and _takes_batches_of(openvino_core.read(path), size + 1):
             shape = (None, *rest)
             signature = dataclasses.replace(signature, input=dataclasses.replace(signature.input, shape=shape))
         return cls(path.resolve(), signature)
@@ -43,27 +44,14 @@ class OpenVinoEngine:
         """Compile the graph for the CPU."""
         import openvino
 
-        model, one_size = _read(self.path), self.signature.input.shape[0] is not None
+        model, one_size = openvino_core.read(self.path), self.signature.input.shape[0] is not None
         if not one_size:
             _set_batch(model, -1)
-        compiled = openvino.Core().compile_model(
-            model,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "f32",
-                "INFERENCE_NUM_THREADS": threads,
-                # Batches of one are computed side by side.
-                "PERFORMANCE_HINT": "THROUGHPUT" if one_size else "LATENCY",
-            },
-        )
+        # Batches of one are computed side by side.
+        hint = "THROUGHPUT" if one_size else "LATENCY"
+        compiled = openvino_core.compile_for_cpu(model, precision="f32", threads=threads, PERFORMANCE_HINT=hint)
         queue = openvino.AsyncInferQueue(compiled)
         return lambda batches: _infer(queue, batches)
-
-
-def _read(path: Path) -> openvino.Model:
-    import openvino
-
-    return openvino.Core().read_model(path)
 
 
 def _set_batch(model: openvino.Model, size: int) -> None:

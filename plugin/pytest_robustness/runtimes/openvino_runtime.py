@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pytest_robustness.openvino_core import compile_for_cpu
 from pytest_robustness.records import Engine, Runner
 from pytest_robustness.runtimes.padding import padded
 
@@ -35,17 +36,10 @@ class OpenVinoRuntime:
 
     def prepare(self, model: Model, workload: Workload) -> Runner:
         """Convert ``model`` for batches of the example's shape and compile the result."""
-        import openvino
-
         converted = _convert(model.module.eval().cpu().float(), workload.example)
         converted.reshape(list(workload.example.shape))
-        compiled = openvino.Core().compile_model(
-            converted,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": _PRECISIONS[workload.precision],
-                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            },
+        compiled = compile_for_cpu(
+            converted, precision=_PRECISIONS[workload.precision], threads=torch.get_num_threads()
         )
         request = compiled.create_infer_request()
 

@@ -1,0 +1,50 @@
+"""The one OpenVINO core of a process.
+
+OpenVINO's CPU plugin installs a stack for signal handlers with every core that it serves, and takes it down with that
+core. Of two cores the first may go first; the second then leaves the process with a signal stack that is gone, and the
+next signal, that of a decoding process which ended, is a segmentation fault. One core that stays avoids it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import openvino
+
+
+@functools.cache
+def _core() -> openvino.Core:
+    import openvino
+
+    return openvino.Core()
+
+
+def read(path: Path) -> openvino.Model:
+    """Return the graph in the file ``path``, in any format that OpenVINO reads."""
+    return _core().read_model(path)
+
+
+def compile_for_cpu(graph: openvino.Model, *, precision: str, threads: int, **options: str) -> openvino.CompiledModel:
+    """Compile ``graph`` for the CPU.
+
+    Parameters
+    ----------
+    graph
+        As read, or as converted.
+    precision
+        As OpenVINO names it: ``f32`` or ``bf16``.
+    threads
+        How many compute.
+    options
+        Further properties of OpenVINO's CPU plugin.
+    """
+    properties: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        **options,
+    }
+    return _core().compile_model(graph, "CPU", properties)
