@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -190,3 +192,28 @@ def test_a_missing_extra_is_said_with_the_way_to_it(monkeypatch):
     with pytest.raises(OptionError, match="onnx, onnxruntime, onnxscript is not installed: pip install 'pytest-rob"):
         choice.require("onnxruntime", CPU, "fp32")
     choice.require("auto", CPU, "fp32")
+
+
+def test_a_process_bears_signals_after_two_models_of_openvino_have_gone():
+    needs("openvino")
+    done = subprocess.run([sys.executable, "-c", SIGNAL_AFTER_TWO_MODELS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+SIGNAL_AFTER_TWO_MODELS = """
+import gc, signal
+import torch
+from pytest_robustness.records import Model, Workload
+from pytest_robustness.runtimes.choice import RuntimeChoice
+
+runners = []
+for _ in range(2):
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2)).eval()
+    workload = Workload(torch.ones(1, 3, 2, 2), "fp32", 1)
+    runners.append(RuntimeChoice("openvino", print).prepare("net", Model(module), workload))
+while runners:
+    del runners[0]
+    gc.collect()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGUSR1)
+"""
