@@ -1,50 +1,37 @@
-"""The only wiring: options -> plan -> sweep -> results -> reports."""
+"""The only wiring, and what tests ask: options -> computation -> judge -> view -> reports."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import time
-from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness import baseline, data, plan, provenance
 from pytest_robustness.baseline_gate import new_baseline, open_gate, run_protocol
+from pytest_robustness.computation import Computation
 from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.evidence import Evidence, average_changes
+from pytest_robustness.judge import Judge
 from pytest_robustness.ledger import Ledger
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.plan import Plan
-from pytest_robustness.records import (
-    CONTROL,
-    Cell,
-    ClassTest,
-    Condition,
-    ImageTest,
-    ModelTest,
-    Panel,
-    Preprocess,
-    Progress,
-)
-from pytest_robustness.results import Results, TestPolicy
-from pytest_robustness.store import Store
-from pytest_robustness.view import View
+from pytest_robustness.records import CONTROL, Cell, ClassTest, Condition, ImageTest, ModelTest, Panel, Progress
+from pytest_robustness.viewing import Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.baseline_gate import GateTest
     from pytest_robustness.engine.bench import Bench
-    from pytest_robustness.engine.jobs import Job
     from pytest_robustness.gallery import Exhibit
     from pytest_robustness.options import Options
-    from pytest_robustness.records import Engine, Finding
+    from pytest_robustness.records import Finding
+    from pytest_robustness.results import Results
     from pytest_robustness.transforms import Registry
+    from pytest_robustness.view import View
 
 _DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
 _DEFAULT_SEVERITY = 3
 
-_Found = TypeVar("_Found", ModelTest, ClassTest, ImageTest)
+_Found = TypeVar("_Found", bound="Finding | GateTest")
 
 
 class RobustnessSession:
@@ -80,19 +67,24 @@ class RobustnessSession:
         self.options = options
         self.ledger = Ledger()
         self._registry = registry
-        self._progress = progress
-        self._processes = processes
-        self._process = process
         self._zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
         data.check(options.data)
         self._gate = open_gate(options)
         named = options.models if options.candidate is None else (options.candidate,)
         self.models = self.expand_models(named or _default_models(options.data))
         self.conditions = self.expand_conditions(options.transforms or self._default_transforms())
-        self._store: Store | None = None
-        self._finished: Results | None = None
-        self._bench: Bench | None = None
-        self._fatal: RobustnessError | None = None
+        self._computation = Computation(
+            options,
+            registry,
+            self._zoo,
+            self.ledger,
+            progress=progress,
+            opened=self._require_comparable,
+            processes=processes,
+            process=process,
+        )
+        self._judge = Judge(self._gate, self.ledger, expect_baseline=options.expect == "baseline")
+        self._viewer = Viewer(self.ledger, self._computation, self._judge, registry, options.seed)
         self._view: View | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
@@ -117,7 +109,7 @@ class RobustnessSession:
         cell = self._cell(model, transform, severity)
         results = self.ensure(cell)
         self.ledger.tests[cell] = None
-        return self._told(self._model_finding(cell, results))
+        return self._told(self._judge.model_test(cell, results))
 
     def class_test(
         self, transform: str | Condition | Panel, severity: int | None = None, models: Sequence[str] | None = None
@@ -145,7 +137,7 @@ class RobustnessSession:
             panel = Panel(self._condition(transform, severity), names)
         results = self.ensure(panel)
         self.ledger.tests[panel] = None
-        return self._told(self._class_finding(panel, results))
+        return self._told(self._judge.class_test(panel, results))
 
     def image_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ImageTest:
         """Test whether a model's answers on the same images change: McNemar's exact test, overall and by class.
@@ -169,20 +161,17 @@ class RobustnessSession:
         """
         cell = self._cell(model, transform, severity)
         results = self.ensure(cell)
-        found = self._gate_finding(cell, results)
+        found = self._judge.gate_test(cell, results)
         self.ledger.gated[cell] = None
-        self.findings.append(found)
-        return found
+        return self._told(found)
 
     def witnesses(self, finding: Finding) -> tuple[ClassTest, tuple[Exhibit, ...]]:
         """Return what shows a finding: the test of every class (over a model's images, for one model), and images."""
-        results = self._results()
         if isinstance(finding, ClassTest):
             classes = finding
         else:
-            classes = results.class_test(Panel(finding.condition, (finding.model,)))
-        exhibits = Evidence(self._open_store(), self.ledger, results.names).exhibits([classes])
-        return classes, self._with_thumbnails(exhibits)[0]
+            classes = self._computation.results.class_test(Panel(finding.condition, (finding.model,)))
+        return classes, self._viewer.exhibits(classes)
 
     def figures(self) -> list[tuple[str, object]]:
         """Return the figures of what the running test asked for, as names and values."""
@@ -210,24 +199,7 @@ class RobustnessSession:
         DataError, StoreError, OptionError
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
-        if self._bench is None:
-            from pytest_robustness.engine.bench import Bench, select
-            from pytest_robustness.engine.device import resolve_device, resolve_precision
-            from pytest_robustness.runtimes import choice
-
-            options = self.options
-            device = resolve_device(options.device, self._process)
-            precision = resolve_precision(options.precision, device)
-            choice.require(options.runtime, device, precision)
-            selection = select(options.data, limit=options.limit, seed=options.seed, download=options.download)
-            self._bench = Bench(selection, self._zoo, self._registry, options.seed, precision)
-            store = self._open_store()
-            store.put_dataset(selection.fingerprint, selection.source.name, self._bench.classes, selection.labels)
-            self.ledger.dataset = selection.fingerprint
-            if self._gate is not None:
-                protocol = run_protocol(options, self._bench, self.ledger.plan.conditions_of_all())
-                self._gate.require_comparable(protocol, tests=options.expect == "baseline")
-        return self._bench
+        return self._computation.open_data()
 
     def ensure(self, request: Cell | Panel) -> Results:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
@@ -237,15 +209,7 @@ class RobustnessSession:
         RobustnessError
             When the data cannot be read, or a cell could not be computed (of a panel: none of its models could).
         """
-        needed = Plan.of([request]).cells
-        known = {*self.ledger.keys, *self.ledger.errors}
-        if not known.issuperset(needed):
-            self.ledger.plan = self.ledger.plan.extended(needed)
-            self._sweep([cell for cell in self.ledger.plan.cells if cell not in known])
-        results = self._results()
-        if isinstance(request, Cell) or not self.ledger.judged(request):
-            results.require(*needed)
-        return results
+        return self._computation.ensure(request)
 
     @property
     def report_folder(self) -> str:
@@ -256,7 +220,7 @@ class RobustnessSession:
         """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
         from pytest_robustness.reports import github, html, markdown, tables
 
-        self._view = self._make_view()
+        self._view = self._viewer.view(self.models, self.conditions)
         try:
             if self._view is not None:
                 tables.write(self._view, self.options.report)
@@ -284,150 +248,18 @@ class RobustnessSession:
         commands = github.error_commands(self._view, os.environ)
         return "\n".join([terminal.render(self._view, width, color), ran, where, *self._notes, *commands, ""])
 
-    def _make_view(self) -> View | None:
-        """Return what every report is made of, or ``None`` when nothing was tested."""
-        if not self.ledger.dataset or not (self.ledger.keys or self.ledger.errors):
-            return None
-        results, ledger = self._results(), self.ledger
-        models = tuple(dict.fromkeys([*self.models, *(cell.model for cell in ledger.plan.cells)]))
-        conditions = tuple(dict.fromkeys([*self.conditions, *(cell.condition for cell in ledger.plan.cells)]))
-        # In the order of the options, whatever the order in which tests asked.
-        tests = sorted(ledger.tests, key=lambda test: conditions.index(test.condition))
-        cells = [test for test in tests if isinstance(test, Cell) and ledger.judged(test)]
-        cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
-        panels = [test for test in tests if isinstance(test, Panel) and ledger.judged(test)]
-        class_tests = tuple(self._class_finding(panel, results) for panel in panels)
-        counts = {cell: results.counts(cell) for cell in ledger.keys if ledger.finished(cell)}
-        engines = {cell: self._open_store().engines(ledger.keys[cell]) for cell in counts}
-        evidence = Evidence(self._open_store(), ledger, results.names)
-        gallery, gallery_note = self._with_thumbnails(evidence.exhibits(class_tests))
-        return View(
-            models=models,
-            labels=plan.labels(models),
-            classes=results.names,
-            conditions=tuple(condition for condition in conditions if condition != CONTROL),
-            model_tests=tuple(self._model_finding(cell, results) for cell in cells),
-            class_tests=class_tests,
-            counts=counts,
-            errors=dict(ledger.errors),
-            skipped=tuple(ledger.skipped),
-            gate_tests=tuple(self._gate_finding(cell, results) for cell in ledger.gated if ledger.judged(cell)),
-            # A worker of xdist does not know the command that was typed.
-            provenance={**ledger.provenance, "command": provenance.command(), "runtime": _used(engines)},
-            changes=average_changes(counts),
-            fallen=evidence.fallen(),
-            gallery=gallery,
-            gallery_note=gallery_note,
-            engines=engines,
-            # Last: they tell what the findings above were found to mean.
-            notes=() if self._gate is None else tuple(self._gate.notes()),
-        )
-
-    def _with_thumbnails(self, exhibits: tuple[Exhibit, ...]) -> tuple[tuple[Exhibit, ...], str]:
-        """Read the images of ``exhibits`` again; where the data is gone, return a note that says so, not an error."""
-        if not exhibits:
-            return exhibits, ""
-        from pytest_robustness.engine.thumbnails import Darkroom
-
-        options = self.options
-        try:
-            # The controller of xdist has no bench, and needs no fingerprint: the workers took it.
-            source = self._bench.selection.source if self._bench else data.open_source(options.data)
-            indices = data.select(source.labels, options.limit, options.seed)
-        except RobustnessError as error:
-            return exhibits, f"The images could not be opened again: {error}"
-        canvases = {
-            name: Preprocess(**facts["preprocess"]).canvas for name, facts in self.ledger.provenance["models"].items()
-        }
-        return Darkroom(source, indices, self._registry, options.seed).develop(exhibits, canvases), ""
-
     def _told(self, finding: _Found) -> _Found:
         self.findings.append(finding)
         return finding
 
     def close(self) -> None:
         """Close the store."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        self._computation.close()
 
-    def _sweep(self, cells: list[Cell]) -> None:
-        if self._fatal is not None:
-            raise self._fatal
-        started = time.monotonic()
-        try:
-            bench = self.open_data()
-            jobs, errors = bench.jobs(cells)
-            errors |= self._run(bench, jobs)
-        except RobustnessError as error:
-            self._fatal = error
-            raise
-        self.ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
-        self.ledger.errors |= errors
-        self._check(bench)
-        seconds = self.ledger.provenance.get("sweep_seconds", 0.0) + time.monotonic() - started
-        self.ledger.provenance = self._provenance(bench) | {"sweep_seconds": round(seconds, 1)}
-
-    def _run(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
-        from pytest_robustness.data.loader import default_workers
-        from pytest_robustness.engine.device import resolve_device
-        from pytest_robustness.engine.sweep import Settings, Sweep
-        from pytest_robustness.executors.local import LocalExecutor
-        from pytest_robustness.runtimes.choice import RuntimeChoice
-
-        store, options, progress = self._open_store(), self.options, self._progress()
-        device = resolve_device(options.device, self._process)
-        store.put_cells(bench.selection.fingerprint, {job.key: job.description for job in jobs})
-        sweep = Sweep(
-            jobs,
-            bench.selection,
-            store=store,
-            prepare=RuntimeChoice(options.runtime, progress.note).prepare,
-            executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
-            progress=progress,
-            settings=Settings(
-                device=device,
-                precision=bench.precision,
-                seed=options.seed,
-                workers=options.workers
-                if options.workers is not None
-                else default_workers(device.type, len(bench.selection.indices), len(jobs), self._processes),
-                processes=self._processes,
-                on_bad_image=options.on_bad_image,
-                batch_size=options.batch_size,
-            ),
-        )
-        sweep.run()
-        return sweep.errors
-
-    def _check(self, bench: Bench) -> None:
-        """Look at the new results: models at chance level, images that were skipped."""
-        results = self._results()
-        for model, message in results.chance_errors(bench.subjects).items():
-            self.ledger.errors |= {cell: message for cell in self.ledger.plan.cells if cell.model == model}
-        source, indices = bench.selection.source, bench.selection.indices
-        self.ledger.skipped = [source.describe(int(indices[position])) for position in results.skipped()]
-
-    def _results(self) -> Results:
-        if self._finished is None:
-            options = self.options
-            policy = TestPolicy(
-                options.test, options.alpha, options.correction, options.max_sensitive, options.equivalence
-            )
-            self._finished = Results(self._open_store(), self.ledger, policy)
-        return self._finished
-
-    def _model_finding(self, cell: Cell, results: Results) -> ModelTest:
-        found = results.model_test(cell.model, cell.condition, self.ledger.plan.models(cell.condition))
-        if self._gate is None or self.options.expect != "baseline":
-            return found
-        return self._gate.expected_model_test(found, self._gate_finding(cell, results))
-
-    def _class_finding(self, panel: Panel, results: Results) -> ClassTest:
-        found = results.class_test(panel)
-        if self._gate is None or self.options.expect != "baseline":
-            return found
-        return self._gate.expected_class_test(found, results)
+    def _require_comparable(self, bench: Bench) -> None:
+        if self._gate is not None:
+            protocol = run_protocol(self.options, bench, self.ledger.plan.conditions_of_all())
+            self._gate.require_comparable(protocol, tests=self.options.expect == "baseline")
 
     def _update_baseline(self, view: View) -> None:
         options, ledger = self.options, self.ledger
@@ -437,49 +269,12 @@ class RobustnessSession:
         models = dict.fromkeys(cell.model for cell in ledger.plan.cells)
         made = new_baseline(
             run_protocol(options, bench, ledger.plan.conditions_of_all()),
-            self._results(),
+            self._computation.results,
             {model: ledger.provenance["models"][model]["fingerprint"] for model in models},
             {Cell(test.model, test.condition): test.verdict.outcome for test in view.model_tests},
         )
         changed = baseline.write(made, bench.selection.labels, options.baseline)
         self._notes.append(f"Baseline: {provenance.short_path(options.baseline)}{'' if changed else ' (unchanged)'}")
-
-    def _gate_finding(self, cell: Cell, results: Results) -> GateTest:
-        if self._gate is None:
-            raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
-        planned = self.ledger.plan.conditions(cell.model)
-        family = [condition for condition in planned if self.ledger.finished(Cell(cell.model, condition))]
-        return self._gate.test(cell, family, results)
-
-    def _open_store(self) -> Store:
-        if self._store is None:
-            self._store = Store(self.options.store)
-        return self._store
-
-    def _provenance(self, bench: Bench) -> dict[str, Any]:
-        from pytest_robustness.engine.device import resolve_device
-
-        selection = bench.selection
-        return {
-            **provenance.environment(),
-            "command": provenance.command(),
-            "options": provenance.plain(self.options),
-            "device": str(resolve_device(self.options.device, self._process)),
-            "dataset": {
-                "name": selection.source.name,
-                "fingerprint": selection.fingerprint,
-                "images": len(selection.indices),
-                "classes": len(bench.classes),
-            },
-            "models": {
-                name: {
-                    "fingerprint": subject.model.fingerprint,
-                    "class_match": subject.match.method,
-                    "preprocess": dataclasses.asdict(subject.model.preprocess),
-                }
-                for name, subject in bench.subjects.items()
-            },
-        }
 
     def _cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
         if isinstance(model, Cell):
@@ -503,12 +298,6 @@ class RobustnessSession:
         levels = self.options.severity
         default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
         return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
-
-
-def _used(engines: Mapping[Cell, tuple[Engine, ...]]) -> str:
-    """Return the engines that computed the cells, the most used first: ``openvino fp32, eager fp32``."""
-    used = Counter(str(engine) for several in engines.values() for engine in several)
-    return ", ".join(engine for engine, _ in used.most_common())
 
 
 def _default_models(spec: str) -> tuple[str, ...]:

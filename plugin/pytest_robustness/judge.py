@@ -1,0 +1,63 @@
+"""The judge: what the finished cells say, in the light of the baseline where its findings are expected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.errors import OptionError
+from pytest_robustness.records import Cell
+
+if TYPE_CHECKING:
+    from pytest_robustness.baseline_gate import BaselineGate, GateTest
+    from pytest_robustness.ledger import Ledger
+    from pytest_robustness.records import ClassTest, ModelTest, Panel
+    from pytest_robustness.results import Results
+
+
+class Judge:
+    """Makes findings.
+
+    Parameters
+    ----------
+    gate
+        Compares with a baseline, where one is named.
+    ledger
+        What was computed: it decides what is corrected over together.
+    expect_baseline
+        Whether what failed in the baseline, and is no worse now, passes.
+    """
+
+    def __init__(self, gate: BaselineGate | None, ledger: Ledger, *, expect_baseline: bool) -> None:
+        self._gate = gate
+        self._expected = gate if expect_baseline else None
+        self._ledger = ledger
+
+    def model_test(self, cell: Cell, results: Results) -> ModelTest:
+        """Judge one model under one condition."""
+        found = results.model_test(cell.model, cell.condition, self._ledger.plan.models(cell.condition))
+        if self._expected is None:
+            return found
+        return self._expected.expected_model_test(found, self.gate_test(cell, results))
+
+    def class_test(self, panel: Panel, results: Results) -> ClassTest:
+        """Judge the classes under one condition, over the models of ``panel``."""
+        found = results.class_test(panel)
+        return found if self._expected is None else self._expected.expected_class_test(found, results)
+
+    def gate_test(self, cell: Cell, results: Results) -> GateTest:
+        """Judge one model under one condition against the baseline.
+
+        Raises
+        ------
+        OptionError
+            When there is no baseline to compare with.
+        """
+        if self._gate is None:
+            raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
+        planned = self._ledger.plan.conditions(cell.model)
+        family = [condition for condition in planned if self._ledger.finished(Cell(cell.model, condition))]
+        return self._gate.test(cell, family, results)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the findings so far mean for the baseline itself."""
+        return () if self._gate is None else tuple(self._gate.notes())
