@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,9 +179,22 @@ class Store:
                 for older in range(version, SCHEMA_VERSION):
                     self._connection.execute(_MIGRATIONS[older])
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         # A power cut may cost the last shards, never the file: they are computed again.
         self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _write_ahead(self) -> None:
+        """Switch to the write-ahead log; for this SQLite does not wait while another process has the file."""
+        end = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -126,7 +126,7 @@ def test_a_switch_is_on_where_it_is_named_or_configured(pytester, switch):
         ("on-bad-image", "ignore", "error, skip"),
         ("batch-size", "0", "a whole number from 1, or auto"),
         *(("device", text, "auto, cpu, cuda, cuda:1 (and so on), mps") for text in ("gpu", "cuda:", "cpu:0")),
-        ("precision", "int8", "fp32, bf16, fp16"),
+        ("precision", "int8", "auto, fp32, tf32, bf16, fp16"),
         ("workers", "-1", "a whole number from 0, or auto"),
         ("store", " ", "a path"),
         ("report", "", "a path"),
