@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness import data, provenance
+from pytest_robustness import data, openmp, provenance
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plan import Plan
 from pytest_robustness.records import Cell, Panel
@@ -61,6 +61,7 @@ class Computation:
         processes: int,
         process: int,
     ) -> None:
+        openmp.wait_briefly()
         self._options = options
         self._registry = registry
         self._zoo = zoo
