@@ -276,7 +276,7 @@ class Workload:
     precision
         ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
     passes
-        How many images it will see, each condition counted.
+        How many images the whole run has for it, each condition counted.
     """
 
     example: torch.Tensor

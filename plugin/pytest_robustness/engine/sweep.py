@@ -91,7 +91,6 @@ class Sweep:
         self._settings = settings
         self._runners: dict[str, Runner] = {}
         self._engines: dict[str, Engine] = {}
-        self._images = 0
         self._batch_size = min(settings.batch_size or _auto_batch_size(jobs, settings), len(selection.indices))
         self._wanted: dict[Shard, list[Job]] = {}
 
@@ -110,8 +109,7 @@ class Sweep:
         missing = self._missing()
         if not missing:
             return
-        self._images = sum(shard.stop - shard.start for shard in missing)
-        self._progress.start(self._images, len(self._jobs))
+        self._progress.start(sum(shard.stop - shard.start for shard in missing), len(self._jobs))
         try:
             with torch_settings(self._settings.processes, tf32=self._settings.precision == "tf32"):
                 while missing:
@@ -221,7 +219,8 @@ class Sweep:
         name = job.subject.name
         if name not in self._runners:
             conditions = sum(other.subject is job.subject for other in self._jobs)
-            passes = conditions * self._images // self._settings.processes
+            # Also those that are there already, or are left to other processes: what runs the model hangs on none of it.
+            passes = conditions * len(self._selection.indices)
             # The first batch may be a remainder, but what is compiled must hold a whole one.
             example = inputs[torch.arange(self._batch_size, device=inputs.device) % len(inputs)]
             workload = Workload(example, self._settings.precision, passes)
