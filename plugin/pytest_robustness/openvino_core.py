@@ -45,6 +45,8 @@ def compile_for_cpu(graph: openvino.Model, *, precision: str, threads: int, **op
     properties: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
+        # Else the threads of every process are bound to the same first cores.
+        "ENABLE_CPU_PINNING": False,
         **options,
     }
     return _core().compile_model(graph, "CPU", properties)

@@ -219,7 +219,7 @@ class Sweep:
         name = job.subject.name
         if name not in self._runners:
             conditions = sum(other.subject is job.subject for other in self._jobs)
-            # Also those that are there already, or are left to other processes: what runs the model hangs on none of it.
+            # Those that are there already, or are left to others, count too: what runs the model hangs on none of it.
             passes = conditions * len(self._selection.indices)
             # The first batch may be a remainder, but what is compiled must hold a whole one.
             example = inputs[torch.arange(self._batch_size, device=inputs.device) % len(inputs)]
