@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.imports import quickly
+
 if TYPE_CHECKING:
     from pytest_robustness.assertion import NotRobust, assert_robust
     from pytest_robustness.records import (
@@ -53,4 +55,5 @@ def __getattr__(name: str) -> Any:
     # pytest imports this package in every run, whatever it tests: nothing is loaded before it is asked for.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'records')}"), name)
+    with quickly():
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'records')}"), name)

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness import data, openmp, provenance
+from pytest_robustness import data, imports, openmp, provenance
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plan import Plan
 from pytest_robustness.records import Cell, Panel
@@ -102,9 +102,10 @@ class Computation:
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
         if self._bench is None:
-            from pytest_robustness.engine.bench import Bench, select
-            from pytest_robustness.engine.device import resolve_device, resolve_precision
-            from pytest_robustness.runtimes import choice
+            with imports.quickly():
+                from pytest_robustness.engine.bench import Bench, select
+                from pytest_robustness.engine.device import resolve_device, resolve_precision
+                from pytest_robustness.runtimes import choice
 
             options = self._options
             device = resolve_device(options.device, self._process)

@@ -235,7 +235,7 @@ def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
 def robustness_session(config: pytest.Config) -> RobustnessSession:
     """Return the session of this run; made when first asked for."""
     if _SESSION not in config.stash:
-        from pytest_robustness.session import RobustnessSession
+        from pytest_robustness import RobustnessSession
 
         config.stash[_SESSION] = RobustnessSession(
             resolve_options(config),
