@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import stat
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.reports.allure import node
-from pytest_robustness.reports.allure.build import environments, finished
+from pytest_robustness.reports.allure.build import build, environments, finished
 from pytest_robustness.reports.allure.facts import ALL_MODELS
 
+simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
 ANALYTICS = """
     <script async src="https://www.googletagmanager.com/gtag/js?id=G-LNDJ3J7WT0"></script>
     <script>
@@ -113,3 +116,11 @@ def test_what_a_program_says_before_it_fails_is_told(tmp_path):
     program.chmod(0o700)
     with pytest.raises(RobustnessError, match=r"^npm-cli\.js failed: the registry cannot be reached$"):
         node.run(node.Node(program, tmp_path / "npm-cli.js"), ["npm-cli.js", "ci"], tmp_path)
+
+
+def test_a_history_that_cannot_be_written_says_what_to_name_instead(tmp_path):
+    history = tmp_path / "history.jsonl"
+    history.mkdir()
+    message = f"{history}: Is a directory. Name another file with --robustness-allure-history=FILE"
+    with pytest.raises(RobustnessError, match=re.escape(message)):
+        build(simulated_view(models=["a"], classes=["b"]), tmp_path, tmp_path / "report", history, ())

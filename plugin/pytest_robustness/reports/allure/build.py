@@ -52,11 +52,11 @@ def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence
     Raises
     ------
     RobustnessError
-        When there is no Node, Allure cannot be installed or fails, or the folder cannot be written.
+        When there is no Node, Allure cannot be installed or fails, or the folder or the history cannot be written.
     """
+    _check_writable(history)
     programs = node.find_node()
     home = node.install(programs)
-    history.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="allure-") as scratch:
         work = Path(scratch)
         (work / "job.json").write_text(json.dumps(_job(view, results, work, history, gate)), encoding="utf-8")
@@ -66,6 +66,19 @@ def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence
     publish(pages, folder, "--robustness-allure-report")
     rules = json.loads(said.splitlines()[-1])
     return [rule["message"] for rule in rules if not rule["success"]]
+
+
+def _check_writable(history: Path) -> None:
+    """Raise `RobustnessError` unless Allure can add a line to ``history``."""
+    try:
+        history.parent.mkdir(parents=True, exist_ok=True)
+        with history.open("a"):
+            pass
+    except OSError as error:
+        raise RobustnessError(
+            f"Allure's history cannot be written to {history}: {error.strerror}. Name another file with "
+            f"--robustness-allure-history=FILE; nothing has to be computed again."
+        ) from error
 
 
 def finished(page: str) -> str:
