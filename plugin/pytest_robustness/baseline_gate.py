@@ -138,7 +138,7 @@ class BaselineGate:
 
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
-        before = self._baseline.model(gate.counterpart).outcomes.get(finding.condition, Outcome.PASS)
+        before = self._baseline.model(gate.counterpart).outcomes[finding.condition]
         found = expect(before, finding.verdict, gate.verdict)
         return dataclasses.replace(
             finding, verdict=self._remembered(f"{finding.model} under {finding.condition}", found)
@@ -203,7 +203,11 @@ class BaselineGate:
 
 
 def new_baseline(
-    protocol: RunProtocol, results: Results, fingerprints: Mapping[str, str], outcomes: Mapping[Cell, Outcome]
+    protocol: RunProtocol,
+    results: Results,
+    names: Sequence[str],
+    fingerprints: Mapping[str, str],
+    outcomes: Mapping[Cell, Outcome],
 ) -> Baseline:
     """Return the baseline that this run makes.
 
@@ -213,10 +217,12 @@ def new_baseline(
         Of the run.
     results
         The finished cells.
+    names
+        The models that were to be judged.
     fingerprints
-        Of the models that were judged.
+        Those of the models that could be loaded.
     outcomes
-        What their model tests said.
+        What the model test of each finished cell says.
 
     Raises
     ------
@@ -224,15 +230,15 @@ def new_baseline(
         When a cell is missing: a baseline must hold all that a later run is compared with.
     """
     models = {}
-    for name, fingerprint in fingerprints.items():
+    for name in names:
         cells = [Cell(name, condition) for condition in protocol.transforms]
         missing = [str(cell.condition) for cell in cells if not results.finished(cell)]
         if missing:
             raise BaselineError(f"No baseline was written: {name} has no result under {', '.join(missing)}.")
         models[name] = BaselineModel(
-            fingerprint=fingerprint,
+            fingerprint=fingerprints[name],
             answers={cell.condition: results.answers(cell)[1] for cell in cells},
-            outcomes={cell.condition: outcomes[cell] for cell in cells if cell in outcomes},
+            outcomes={cell.condition: outcomes[cell] for cell in cells if cell.condition != CONTROL},
         )
     if not models:
         raise BaselineError("No baseline was written: this run judged no model.")

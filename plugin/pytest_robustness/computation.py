@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_robustness.ledger import Ledger
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.options import Options
-    from pytest_robustness.records import DataSource, Progress
+    from pytest_robustness.records import Condition, DataSource, Progress
     from pytest_robustness.transforms import Registry
 
 
@@ -41,8 +41,8 @@ class Computation:
         Told what was computed, and what kept the rest.
     progress
         Makes what tells how far a sweep is.
-    opened
-        Called once the data is open, before anything is computed; what it raises stops the run.
+    check
+        Called with conditions before anything is computed under them; what it raises keeps that from happening.
     processes
         How many processes like this one share the machine.
     process
@@ -57,7 +57,7 @@ class Computation:
         ledger: Ledger,
         *,
         progress: Callable[[], Progress],
-        opened: Callable[[Bench], None],
+        check: Callable[[Bench, Sequence[Condition]], None],
         processes: int,
         process: int,
     ) -> None:
@@ -67,7 +67,7 @@ class Computation:
         self._zoo = zoo
         self._ledger = ledger
         self._progress = progress
-        self._opened = opened
+        self._check = check
         self._processes = processes
         self._process = process
         self._store: Store | None = None
@@ -115,7 +115,7 @@ class Computation:
             bench = Bench(selection, self._zoo, self._registry, options.seed, precision)
             self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
             self._ledger.dataset = selection.fingerprint
-            self._opened(bench)
+            self._check(bench, self._ledger.plan.conditions_of_all())
             self._bench = bench
         return self._bench
 
@@ -144,8 +144,8 @@ class Computation:
         needed, ledger = Plan.of([request]).cells, self._ledger
         known = {*ledger.keys, *ledger.errors}
         if not known.issuperset(needed):
-            ledger.plan = ledger.plan.extended(needed)
-            self._compute([cell for cell in ledger.plan.cells if cell not in known])
+            self._admit([cell for cell in needed if cell not in ledger.wanted])
+            self._compute([cell for cell in ledger.wanted.cells if cell not in known])
         if isinstance(request, Cell) or not ledger.judged(request):
             self.results.require(*needed)
         return self.results
@@ -156,10 +156,16 @@ class Computation:
             self._store.close()
             self._store = None
 
+    def _admit(self, unplanned: Sequence[Cell]) -> None:
+        """Take on cells that nobody planned."""
+        if unplanned:
+            self._check(self.open_data(), [cell.condition for cell in unplanned])
+            self._ledger.unplanned = self._ledger.unplanned.extended(unplanned)
+
     def _compute(self, cells: list[Cell]) -> None:
         if self._fatal is not None:
             raise self._fatal
-        started = time.monotonic()
+        started, ledger = time.monotonic(), self._ledger
         try:
             bench = self.open_data()
             jobs, errors = bench.jobs(cells)
@@ -167,12 +173,12 @@ class Computation:
         except RobustnessError as error:
             self._fatal = error
             raise
-        ledger = self._ledger
         ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
         ledger.errors |= errors
         self._look_at(bench)
-        seconds = ledger.provenance.get("sweep_seconds", 0.0) + time.monotonic() - started
-        ledger.provenance = self._provenance(bench) | {"sweep_seconds": round(seconds, 1)}
+        ledger.sweep_seconds = round(ledger.sweep_seconds + time.monotonic() - started, 1)
+        ledger.models |= _facts(bench)
+        ledger.provenance = self._provenance(bench)
 
     def _sweep(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
         from pytest_robustness.data.loader import default_workers
@@ -209,7 +215,7 @@ class Computation:
     def _look_at(self, bench: Bench) -> None:
         """Look at the new results: models at chance level, images that were skipped."""
         for model, message in self.results.chance_errors(bench.subjects).items():
-            self._ledger.errors |= {cell: message for cell in self._ledger.plan.cells if cell.model == model}
+            self._ledger.errors |= {cell: message for cell in self._ledger.wanted.cells if cell.model == model}
         source, indices = bench.selection.source, bench.selection.indices
         self._ledger.skipped = [source.describe(int(indices[position])) for position in self.results.skipped()]
 
@@ -228,12 +234,16 @@ class Computation:
                 "images": len(selection.indices),
                 "classes": len(bench.classes),
             },
-            "models": {
-                name: {
-                    "fingerprint": subject.model.fingerprint,
-                    "class_match": subject.match.method,
-                    "preprocess": dataclasses.asdict(subject.model.preprocess),
-                }
-                for name, subject in bench.subjects.items()
-            },
         }
+
+
+def _facts(bench: Bench) -> dict[str, dict[str, Any]]:
+    """Return what a report says of each model."""
+    return {
+        name: {
+            "fingerprint": subject.model.fingerprint,
+            "class_match": subject.match.method,
+            "preprocess": dataclasses.asdict(subject.model.preprocess),
+        }
+        for name, subject in bench.subjects.items()
+    }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.records import Cell
 
 if TYPE_CHECKING:
     from pytest_robustness.baseline_gate import BaselineGate, GateTest
     from pytest_robustness.ledger import Ledger
-    from pytest_robustness.records import ClassTest, ModelTest, Panel
+    from pytest_robustness.records import Cell, ClassTest, ModelTest, Panel
     from pytest_robustness.results import Results
 
 
@@ -34,7 +33,7 @@ class Judge:
 
     def model_test(self, cell: Cell, results: Results) -> ModelTest:
         """Judge one model under one condition."""
-        found = results.model_test(cell.model, cell.condition, self._ledger.plan.models(cell.condition))
+        found = results.model_test(cell.model, cell.condition, self._ledger.models_beside(cell))
         if self._expected is None:
             return found
         return self._expected.expected_model_test(found, self.gate_test(cell, results))
@@ -54,9 +53,7 @@ class Judge:
         """
         if self._gate is None:
             raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
-        planned = self._ledger.plan.conditions(cell.model)
-        family = [condition for condition in planned if self._ledger.finished(Cell(cell.model, condition))]
-        return self._gate.test(cell, family, results)
+        return self._gate.test(cell, self._ledger.conditions_beside(cell), results)
 
     def notes(self) -> tuple[str, ...]:
         """Return what the findings so far mean for the baseline itself."""

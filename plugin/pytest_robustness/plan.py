@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,13 @@ class Plan:
     """Every cell that a run needs, control included, in a stable order."""
 
     cells: tuple[Cell, ...] = ()
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell in self._known
+
+    @functools.cached_property
+    def _known(self) -> frozenset[Cell]:
+        return frozenset(self.cells)
 
     @classmethod
     def of(cls, requests: Iterable[Cell | Panel]) -> Plan:

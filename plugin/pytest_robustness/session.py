@@ -79,7 +79,7 @@ class RobustnessSession:
             self._zoo,
             self.ledger,
             progress=progress,
-            opened=self._require_comparable,
+            check=self._require_comparable,
             processes=processes,
             process=process,
         )
@@ -226,7 +226,7 @@ class RobustnessSession:
                 tables.write(self._view, self.options.report)
                 html.write(self._view, self.options.report)
                 markdown.write(self._view, self.options.report)
-                self._update_baseline(self._view)
+                self._update_baseline()
                 github.append_summary(markdown.render(self._view), os.environ)
         except RobustnessError as error:
             self._report_error = str(error)
@@ -256,22 +256,24 @@ class RobustnessSession:
         """Close the store."""
         self._computation.close()
 
-    def _require_comparable(self, bench: Bench) -> None:
+    def _require_comparable(self, bench: Bench, conditions: Sequence[Condition]) -> None:
         if self._gate is not None:
-            protocol = run_protocol(self.options, bench, self.ledger.plan.conditions_of_all())
+            protocol = run_protocol(self.options, bench, conditions)
             self._gate.require_comparable(protocol, tests=self.options.expect == "baseline")
 
-    def _update_baseline(self, view: View) -> None:
+    def _update_baseline(self) -> None:
         options, ledger = self.options, self.ledger
         if not options.update_baseline or options.baseline is None:
             return
-        bench = self.open_data()
-        models = dict.fromkeys(cell.model for cell in ledger.plan.cells)
+        bench, wanted, results = self.open_data(), ledger.wanted, self._computation.results
+        # All are judged, not only those that tests asked for: a later run may ask for any.
+        judged = [cell for cell in wanted.cells if cell.condition != CONTROL and ledger.judged(cell)]
         made = new_baseline(
-            run_protocol(options, bench, ledger.plan.conditions_of_all()),
-            self._computation.results,
-            {model: ledger.provenance["models"][model]["fingerprint"] for model in models},
-            {Cell(test.model, test.condition): test.verdict.outcome for test in view.model_tests},
+            run_protocol(options, bench, wanted.conditions_of_all()),
+            results,
+            tuple(dict.fromkeys(cell.model for cell in wanted.cells)),
+            {model: facts["fingerprint"] for model, facts in ledger.models.items()},
+            {cell: self._judge.model_test(cell, results).verdict.outcome for cell in judged},
         )
         changed = baseline.write(made, bench.selection.labels, options.baseline)
         self._notes.append(f"Baseline: {provenance.short_path(options.baseline)}{'' if changed else ' (unchanged)'}")

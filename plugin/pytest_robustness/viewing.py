@@ -54,13 +54,14 @@ class Viewer:
         if not ledger.dataset or not (ledger.keys or ledger.errors):
             return None
         results, evidence = self._computation.results, self._evidence()
-        models = tuple(dict.fromkeys([*models, *(cell.model for cell in ledger.plan.cells)]))
-        conditions = tuple(dict.fromkeys([*conditions, *(cell.condition for cell in ledger.plan.cells)]))
+        models = tuple(dict.fromkeys([*models, *(cell.model for cell in ledger.wanted.cells)]))
+        conditions = tuple(dict.fromkeys([*conditions, *(cell.condition for cell in ledger.wanted.cells)]))
         # In the order of the options, whatever the order in which tests asked.
-        tests = sorted(ledger.tests, key=lambda test: conditions.index(test.condition))
-        cells = [test for test in tests if isinstance(test, Cell) and ledger.judged(test)]
+        judged = [test for test in ledger.tests if ledger.judged(test)]
+        tests = sorted(judged, key=lambda test: conditions.index(test.condition))
+        cells = [test for test in tests if isinstance(test, Cell)]
         cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
-        panels = [test for test in tests if isinstance(test, Panel) and ledger.judged(test)]
+        panels = [test for test in tests if isinstance(test, Panel)]
         class_tests = tuple(judge.class_test(panel, results) for panel in panels)
         counts = {cell: results.counts(cell) for cell in ledger.keys if ledger.finished(cell)}
         engines = {cell: self._computation.store.engines(ledger.keys[cell]) for cell in counts}
@@ -76,8 +77,14 @@ class Viewer:
             errors=dict(ledger.errors),
             skipped=tuple(ledger.skipped),
             gate_tests=tuple(judge.gate_test(cell, results) for cell in ledger.gated if ledger.judged(cell)),
-            # A worker of xdist does not know the command that was typed.
-            provenance={**ledger.provenance, "command": provenance.command(), "runtime": _used(engines)},
+            provenance={
+                **ledger.provenance,
+                "models": ledger.models,
+                "sweep_seconds": ledger.sweep_seconds,
+                # A worker of xdist does not know the command that was typed.
+                "command": provenance.command(),
+                "runtime": _used(engines),
+            },
             changes=average_changes(counts),
             fallen=evidence.fallen(),
             gallery=gallery,
@@ -104,9 +111,7 @@ class Viewer:
             source, indices = self._computation.images()
         except RobustnessError as error:
             return exhibits, f"The images could not be opened again: {error}"
-        canvases = {
-            name: Preprocess(**facts["preprocess"]).canvas for name, facts in self._ledger.provenance["models"].items()
-        }
+        canvases = {name: Preprocess(**facts["preprocess"]).canvas for name, facts in self._ledger.models.items()}
         return Darkroom(source, indices, self._registry, self._seed).develop(exhibits, canvases), ""
 
 

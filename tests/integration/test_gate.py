@@ -373,3 +373,39 @@ def test_github_gets_a_summary_and_annotations(gated, monkeypatch):
     summary = (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")
     assert (gated.path / "step.md").read_text(encoding="utf-8") == summary + "\n"
     assert "| vflip | 70.00 | 0.00 | −70.00 |" in summary
+
+
+def test_no_baseline_is_written_where_a_model_could_not_run(gated):
+    gated.project.write("nets.py", gated.nets + MIXED.format(weight=2.0))
+    result = gated.project.judge("--robustness-update-baseline", "--robustness-models=python:nets.py:missing")
+    assert "No baseline was written: python:nets.py:missing has no result under control, " in printed(result)
+    assert "INTERNALERROR" not in printed(result)
+    assert not (gated.path / "robustness-baseline.json").exists()
+
+
+def test_a_baseline_knows_the_verdicts_of_tests_that_were_not_run(gated):
+    gated.update(2.0, "-k", "classes").assert_outcomes(failed=1, passed=1, deselected=2)
+    gated.compare(2.0, "--robustness-expect=baseline").assert_outcomes(passed=7)
+
+
+def test_a_condition_that_the_baseline_lacks_is_refused_where_a_test_asks_for_it(gated):
+    gated.update(2.0, "--robustness-transforms=vflip")
+    gated.project.write(
+        "test_own.py",
+        """
+        from pytest_robustness import assert_robust
+
+        def test_known(robustness):
+            assert_robust(robustness.gate_test("python:nets.py:mixed", "vflip"))
+
+        def test_unknown(robustness):
+            assert_robust(robustness.gate_test("python:nets.py:mixed", "hflip"))
+
+        def test_known_again(robustness):
+            assert_robust(robustness.gate_test("python:nets.py:mixed", "control"))
+        """,
+    )
+    result = gated.project.run("test_own.py", "--robustness-baseline=robustness-baseline.json")
+    result.assert_outcomes(failed=1, passed=2)
+    assert "hflip: not in the baseline, which has control, vflip" in printed(result)
+    assert list(gated.gate()) == ["vflip", "control"]

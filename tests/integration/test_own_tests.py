@@ -241,3 +241,21 @@ def test_the_fixtures_say_what_they_are(project):
             "    One model under one condition, computed; the test runs once for each of the run's. Scope: function.",
         ]
     )
+
+
+def test_a_test_that_nobody_planned_says_the_same_first_and_last_and_in_the_report(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+
+        @pytest.mark.parametrize("model", ["slope", "tilt", "colour"])
+        def test_model(robustness, model):
+            result = robustness.model_test(f"python:nets.py:{model}", "brightness").result
+            assert result.p_adjusted == result.p_value
+        """,
+    )
+    project.run("test_mine.py", "--robustness-correction=holm").assert_outcomes(passed=3)
+    tests = project.table("tests.csv")
+    assert len(tests) == 3
+    assert tests["p_adjusted"].equals(tests["p_value"])

@@ -111,3 +111,38 @@ def pytest_configure(config):
     models = tested[tested["kind"] == "model"]
     crashed = result.stdout.str().count("crashed while running")
     assert len(models) >= len(tables[tables["kind"] == "model"]) - crashed
+
+
+def test_the_report_knows_the_models_of_every_worker(spread):
+    for model in ("slope", "colour"):
+        spread.write(
+            f"test_{model}.py",
+            f"""
+            def test_one(robustness):
+                robustness.class_test("vflip", models=["python:nets.py:{model}"])
+            """,
+        )
+    result = spread.pytester.runpytest_subprocess("test_slope.py", "test_colour.py", "-n2", "--dist=loadfile")
+    result.assert_outcomes(passed=2)
+    assert {row["model"]: len(row["fingerprint"]) for row in spread.results()["models"]} == {
+        "python:nets.py:slope": 64,
+        "python:nets.py:colour": 64,
+    }
+
+
+def test_what_nobody_planned_is_in_the_report_of_a_worker_that_was_killed(spread):
+    spread.write(
+        "test_mine.py",
+        """
+        import os
+
+        def test_first(robustness):
+            robustness.model_test("python:nets.py:tilt", "rotation", 5)
+
+        def test_last():
+            os._exit(1)
+        """,
+    )
+    result = spread.pytester.runpytest_subprocess("test_mine.py", "-n1", "--max-worker-restart=0")
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    assert [(row["model"], row["severity"]) for row in spread.results()["model_tests"]] == [("python:nets.py:tilt", 5)]

@@ -22,10 +22,13 @@ LEDGERS = st.builds(
     Ledger,
     dataset=st.text(max_size=3),
     plan=st.lists(CELLS, unique=True).map(tuple).map(Plan),
+    unplanned=st.lists(CELLS, unique=True).map(tuple).map(Plan),
     keys=st.dictionaries(CELLS, st.text(max_size=3)),
     errors=st.dictionaries(CELLS, st.text(max_size=3)),
     tests=st.lists(CELLS | PANELS).map(dict.fromkeys),
     skipped=st.lists(st.text(max_size=3), unique=True),
+    models=st.dictionaries(st.text(max_size=3), st.just({"fingerprint": "f00d"})),
+    sweep_seconds=st.floats(0, 9),
     provenance=st.dictionaries(st.sampled_from(["python", "device"]), st.text(max_size=3)),
 )
 
@@ -51,6 +54,8 @@ def test_merging_keeps_what_either_did(one, other):
     merged = Ledger.unpack(one.pack())
     merged.merge(other)
     assert set(merged.plan.cells) == {*one.plan.cells, *other.plan.cells}
+    assert set(merged.wanted.cells) == {*one.wanted.cells, *other.wanted.cells}
+    assert set(merged.models) == {*one.models, *other.models}
     assert merged.keys == one.keys | other.keys
     assert merged.errors == one.errors | other.errors
     assert set(merged.tests) == {*one.tests, *other.tests}
@@ -73,3 +78,36 @@ def test_a_test_is_judged_when_control_and_condition_of_some_model_are_finished(
     assert not ledger.judged(Cell("b", vflip))
     assert ledger.judged(Panel(vflip, ("b", "a")))
     assert not ledger.judged(Panel(vflip, ("b", "c")))
+
+
+@given(ledger=LEDGERS)
+def test_what_came_since_the_start_is_enough_to_judge_every_test(ledger):
+    received = Ledger.unpack(ledger.since(0, 0).pack())
+    assert list(received.tests) == list(ledger.tests)
+    assert received.dataset == ledger.dataset
+    for test in ledger.tests:
+        assert received.judged(test) == ledger.judged(test)
+        for cell in Plan.of([test]).cells:
+            assert (cell in received.plan, cell in received.unplanned) == (
+                cell in ledger.plan,
+                cell in ledger.unplanned,
+            )
+
+
+def test_a_cell_that_nobody_planned_is_corrected_alone():
+    vflip, hflip = Condition("vflip"), Condition("hflip")
+    planned = Plan.of([Panel(vflip, ("a", "b"))])
+    ledger = Ledger(plan=planned, unplanned=Plan.of([Cell("c", vflip), Cell("a", hflip)]))
+    ledger.keys = dict.fromkeys(ledger.wanted.cells, "key")
+    assert ledger.models_beside(Cell("a", vflip)) == ("a", "b")
+    assert ledger.models_beside(Cell("c", vflip)) == ("c",)
+    assert ledger.conditions_beside(Cell("a", vflip)) == ledger.conditions_beside(Cell("a", CONTROL)) == (vflip,)
+    assert ledger.conditions_beside(Cell("a", hflip)) == (hflip,)
+
+
+def test_a_gate_test_is_corrected_over_what_was_computed():
+    vflip, hflip = Condition("vflip"), Condition("hflip")
+    ledger = Ledger(plan=Plan.of([Cell("a", vflip), Cell("a", hflip)]))
+    ledger.keys = dict.fromkeys(ledger.plan.cells, "key")
+    ledger.errors = {Cell("a", hflip): "failed"}
+    assert ledger.conditions_beside(Cell("a", vflip)) == (vflip,)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_robustness.baseline.values import Baseline, BaselineModel, RunProtocol
-from pytest_robustness.records import Condition, Outcome
+from pytest_robustness.records import CONTROL, Condition, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ def parse(content: Mapping[str, Any], readable: NDArray[np.bool_], answers: Iter
             outcomes={
                 named[condition]: Outcome(cell["outcome"])
                 for condition, cell in model["conditions"].items()
-                if "outcome" in cell
+                if named[condition] != CONTROL
             },
         )
         for name, model in content["models"].items()
@@ -99,7 +99,7 @@ def cells(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _outcome(model: BaselineModel, condition: Condition) -> dict[str, str]:
-    return {"outcome": model.outcomes[condition].value} if condition in model.outcomes else {}
+    return {} if condition == CONTROL else {"outcome": model.outcomes[condition].value}
 
 
 def _accuracies(right: NDArray[np.bool_], labels: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:

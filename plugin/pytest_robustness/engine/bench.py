@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -104,7 +105,9 @@ def select(spec: str, *, limit: int | None, seed: int, download: bool) -> Select
     indices = data.select(source.labels, limit, seed)
     if not len(indices):
         raise DataError(f"{source.name} holds no image.")
-    return Selection(source, indices, source.labels[indices], source.fingerprint(indices))
+    # The indices as well: they seed each image's random draws, and a file more or less in a folder shifts them.
+    fingerprint = hashlib.sha256(source.fingerprint(indices).encode() + indices.astype("<i8").tobytes()).hexdigest()
+    return Selection(source, indices, source.labels[indices], fingerprint)
 
 
 def _named(selection: Selection) -> tuple[ClassLabel, ...]:
