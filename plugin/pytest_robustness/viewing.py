@@ -48,14 +48,17 @@ class Viewer:
         Parameters
         ----------
         models, conditions
-            Those of the options, in their order; what tests asked for besides comes after.
+            Those of the options, in their order; what tests asked for besides comes after, by name: several processes
+            finish in no order.
         """
         ledger, judge = self._ledger, self._judge
         if not ledger.dataset or not (ledger.keys or ledger.errors):
             return None
         results, evidence = self._computation.results, self._evidence()
-        models = tuple(dict.fromkeys([*models, *(cell.model for cell in ledger.wanted.cells)]))
-        conditions = tuple(dict.fromkeys([*conditions, *(cell.condition for cell in ledger.wanted.cells)]))
+        wanted = ledger.wanted
+        models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells)]))
+        conditions = tuple(dict.fromkeys([*conditions, *sorted(wanted.conditions_of_all(), key=_by_name)]))
+        cells_in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
         # In the order of the options, whatever the order in which tests asked.
         judged = [test for test in ledger.tests if ledger.judged(test)]
         tests = sorted(judged, key=lambda test: conditions.index(test.condition))
@@ -63,7 +66,7 @@ class Viewer:
         cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
         panels = [test for test in tests if isinstance(test, Panel)]
         class_tests = tuple(judge.class_test(panel, results) for panel in panels)
-        counts = {cell: results.counts(cell) for cell in ledger.keys if ledger.finished(cell)}
+        counts = {cell: results.counts(cell) for cell in cells_in_order if ledger.finished(cell)}
         engines = {cell: self._computation.store.engines(ledger.keys[cell]) for cell in counts}
         gallery, gallery_note = self._developed(evidence.exhibits(class_tests))
         return View(
@@ -113,6 +116,10 @@ class Viewer:
             return exhibits, f"The images could not be opened again: {error}"
         canvases = {name: Preprocess(**facts["preprocess"]).canvas for name, facts in self._ledger.models.items()}
         return Darkroom(source, indices, self._registry, self._seed).develop(exhibits, canvases), ""
+
+
+def _by_name(condition: Condition) -> tuple[str, int]:
+    return condition.transform, condition.severity or 0
 
 
 def _used(engines: Mapping[Cell, tuple[Engine, ...]]) -> str:

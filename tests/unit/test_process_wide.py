@@ -38,7 +38,7 @@ from pytest_robustness import openmp, session
 found = []
 openmp.wait_briefly = lambda: found.append("torch" in sys.modules)
 from pytest_robustness.computation import Computation
-Computation(*[None] * 4, progress=None, opened=None, processes=1, process=0)
+Computation(*[None] * 4, progress=None, check=None, processes=1, process=0)
 print(found)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
