@@ -4,35 +4,73 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from types import CodeType
+import itertools
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import TransformError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
 def code_version(name: str, function: Callable[..., Any]) -> str:
     """Return a short hash of the function's source, or of its bytecode where there is no source to read.
 
-    What the function calls is not part of it.
+    The values that it closes over and its defaults are part of it, the functions among them by their code; what it
+    calls by a global name is not.
 
     Raises
     ------
     TransformError
-        Where there is neither, as with an object that is called.
+        Where there is no code, as with an object that is called, or it closes over an object that cannot be hashed.
     """
+    parts = [_code(name, function), *_held(name, function, seen={id(function)})]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _code(name: str, function: Callable[..., Any]) -> bytes:
     try:
-        code = inspect.getsource(function).encode()
+        return inspect.getsource(function).encode()
     except (OSError, TypeError):
         if not hasattr(function, "__code__"):
-            raise TransformError(
-                f"The code of transform {name!r} cannot be read, so a change in it would go unseen. "
-                f"Give it a version, version=1, and raise that when you change it."
-            ) from None
-        code = _bytecode(function.__code__)
-    return hashlib.sha256(code).hexdigest()[:16]
+            raise TransformError(f"The code of transform {name!r} cannot be read, {_ADVICE}") from None
+        return _bytecode(function.__code__)
+
+
+_ADVICE = "so a change in it would go unseen. Give it a version, version=1, and raise that when you change it."
+
+
+def _held(name: str, function: Callable[..., Any], seen: set[int]) -> Iterator[bytes]:
+    """Return what the function holds besides its code: closed-over values in their order, and defaults."""
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            held = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+        yield _value(name, held, seen)
+    for defaults in (getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)):
+        if defaults:
+            yield _value(name, defaults, seen)
+
+
+def _value(name: str, value: object, seen: set[int]) -> bytes:
+    if isinstance(value, _PLAIN):
+        return repr(value).encode()
+    if isinstance(value, ModuleType | type | BuiltinFunctionType):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}".encode()
+    if id(value) in seen:
+        return b"seen"
+    seen.add(id(value))
+    if isinstance(value, tuple | list):
+        return b"(" + b",".join(_value(name, item, seen) for item in value) + b")"
+    if isinstance(value, dict):
+        return b"{" + b",".join(_value(name, item, seen) for item in itertools.chain(value, value.values())) + b"}"
+    if isinstance(value, FunctionType):
+        return b"\0".join([_code(name, value), *_held(name, value, seen)])
+    raise TransformError(f"Transform {name!r} holds an object of type {type(value).__name__}, {_ADVICE}")
 
 
 def _bytecode(code: CodeType) -> bytes:
