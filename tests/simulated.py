@@ -150,11 +150,13 @@ def _model_tests(
             model=model,
             condition=condition,
             result=result,
-            verdict=verdict.judge_model(result, ALPHA),
+            found=found.outcome,
+            verdict=found,
             accuracy=ImageAccuracy(result.control, result.treated),
             worst=(),
         )
         for model, result in zip(models, results, strict=True)
+        for found in [verdict.judge_model(result, ALPHA)]
     ]
 
 

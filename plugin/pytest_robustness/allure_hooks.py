@@ -75,13 +75,6 @@ class AllureHooks:
         self._lines: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """Forget what the test before found, which a test that stops in its fixtures would be taken to have found."""
-        session = self._session()
-        if session is not None:
-            session.findings.clear()
-
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Complete the test's result while allure-pytest still holds it."""
         listener: Any = self._config.pluginmanager.getplugin("allure_listener")

@@ -194,7 +194,7 @@ class BaselineGate:
                 accuracies(CONTROL), accuracies(panel.condition), test=policy.test, alpha=policy.alpha
             )
         tested = [result for result in statistics.adjust(found, policy.correction) if result.n]
-        return verdict.judge_classes(tested, policy.alpha, policy.max_sensitive).outcome
+        return verdict.judge_classes(tested, policy.alpha, policy.max_sensitive, policy.correction).outcome
 
     def _decided(self, judged: Verdict) -> Verdict:
         if judged.outcome is not Outcome.INCONCLUSIVE:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,13 +118,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _refuse(session.config, session.items, error)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Give the figures of a test to whoever reads its properties, JUnit XML among them."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget what the test before found, which a test that stops in its fixtures would be taken to have found."""
     robustness = item.config.stash.get(_SESSION, None)
     if robustness is not None:
         robustness.findings.clear()
         item.stash[_NEWS_SINCE] = robustness.ledger.length
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Give the figures of a test to whoever reads its properties, JUnit XML among them."""
+    robustness = item.config.stash.get(_SESSION, None)
     try:
         yield
     finally:
@@ -241,11 +246,19 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
             resolve_options(config),
             _registry(config),
             lambda: _progress(config),
-            processes=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
-            process=int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
+            **_share(config),
         )
         config.add_cleanup(config.stash[_SESSION].close)
     return config.stash[_SESSION]
+
+
+def _share(config: pytest.Config) -> dict[str, int]:
+    """Return how many processes share the machine, and which of them this is: a worker of xdist was told."""
+    if not hasattr(config, "workerinput"):
+        return {}
+    from pytest_robustness.xdist_hooks import PROCESS
+
+    return {"processes": config.workerinput["workercount"], "process": config.workerinput[PROCESS]}
 
 
 def _registry(config: pytest.Config) -> Registry:
@@ -267,11 +280,14 @@ def _progress(config: pytest.Config) -> Progress:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or reporter.verbosity < 0:
         return SilentProgress()
-    if not reporter.isatty:
-        return LineProgress(reporter.write_line)
     capture = config.pluginmanager.getplugin("capturemanager")
-    around = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
-    return BarProgress(around)
+    uncaptured = capture.global_and_fixture_disabled if capture else contextlib.nullcontext
+
+    def write(line: str) -> None:
+        with uncaptured():
+            reporter.write_line(line)
+
+    return BarProgress(uncaptured()) if reporter.isatty else LineProgress(write)
 
 
 def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:

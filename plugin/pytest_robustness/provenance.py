@@ -30,7 +30,8 @@ def environment() -> dict[str, Any]:
     """Return the versions of Python and of the packages that results depend on, and the machine's kind."""
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        # No release of the kernel: no result depends on it, and it may name a machine.
+        "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
     }
 

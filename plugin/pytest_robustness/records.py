@@ -410,6 +410,7 @@ class ClassFinding:
 class ModelTest:
     """Whether one model is impacted by one condition: its per-class accuracies, control against condition.
 
+    ``found`` is what the test itself says; ``verdict`` is another where findings known from a baseline are expected.
     ``worst`` holds the classes that fell most, ten at most.
     """
 
@@ -418,9 +419,20 @@ class ModelTest:
     model: str
     condition: Condition
     result: TestResult
+    found: Outcome
     verdict: Verdict
     accuracy: ImageAccuracy
     worst: tuple[ClassChange, ...]
+
+    @property
+    def impacted(self) -> bool:
+        """Whether the model was found to be impacted, known or not."""
+        return self.found is Outcome.FAIL
+
+    @property
+    def known(self) -> bool:
+        """Whether the model is impacted and passes, because it was in the baseline and got no worse."""
+        return self.impacted and self.verdict.outcome is Outcome.PASS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -110,11 +110,13 @@ class Results:
         models = [name for name in dict.fromkeys((model, *family)) if self._ledger.finished(*_pair(name, condition))]
         control, treated = self._accuracies(models, CONTROL), self._accuracies(models, condition)
         result = self._compare(control, treated)[0]
+        found = self._judge(result)
         return ModelTest(
             model=model,
             condition=condition,
             result=result,
-            verdict=self._judge(result),
+            found=found.outcome,
+            verdict=found,
             accuracy=ImageAccuracy(self._top1(Cell(model, CONTROL)), self._top1(cell)),
             worst=self._worst(control[0], treated[0]),
         )
@@ -131,27 +133,25 @@ class Results:
             results = self._compare(self._accuracies(models, CONTROL).T, self._accuracies(models, panel.condition).T)
         seen = self.counts(Cell(models[0], CONTROL)).n > 0
         findings = [ClassFinding(i, self.names[i], result) for i, result in enumerate(results) if seen[i]]
-        judged = verdict.judge_classes(
-            [finding.result for finding in findings], self.policy.alpha, self.policy.max_sensitive
-        )
+        policy, tested = self.policy, sum(finding.result.conclusive for finding in findings)
+        rule = policy.alpha, policy.max_sensitive, policy.correction
+        judged = verdict.judge_classes([finding.result for finding in findings], *rule)
         return ClassTest(
             condition=panel.condition,
             models=models,
             classes=tuple(findings),
-            sensitive=tuple(finding for finding in findings if finding.result.rejects(self.policy.alpha)),
-            allowed=verdict.allowed_sensitive(
-                sum(finding.result.conclusive for finding in findings), self.policy.alpha, self.policy.max_sensitive
-            ),
+            sensitive=tuple(finding for finding in findings if finding.result.rejects(policy.alpha)),
+            allowed=verdict.allowed_sensitive(tested, *rule),
             untested=tuple(name for name, some in zip(self.names, seen, strict=True) if not some),
             left_out=left_out,
-            alpha=self.policy.alpha,
+            alpha=policy.alpha,
             verdict=_without(left_out, judged),
         )
 
     def image_test(self, model: str, condition: Condition) -> ImageTest:
         """Test whether one model's answers change on the same images: McNemar's exact test, overall and by class."""
         self.require(*_pair(model, condition))
-        control, treated = self._paired_answers(model, condition)
+        _, control, treated = self._paired_answers(model, condition)
         result = statistics.mcnemar(control, treated, alpha=self.policy.alpha)
         classes = enumerate(self._images_by_class(model, condition))
         return ImageTest(
@@ -171,13 +171,16 @@ class Results:
         targets = np.array(self._store.description(key)["outputs"], np.int64)[self.labels]
         return predictions.predicted >= 0, predictions.predicted == targets
 
-    def _paired_answers(self, model: str, condition: Condition) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        readable, control = self.answers(Cell(model, CONTROL))
-        return control[readable], self.answers(Cell(model, condition))[1][readable]
+    def _paired_answers(
+        self, model: str, condition: Condition
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which images could be read under both, bool [N], and of these which were right: bool [n] each."""
+        (readable, control), (readable_too, treated) = (self.answers(cell) for cell in _pair(model, condition))
+        both = readable & readable_too
+        return both, control[both], treated[both]
 
     def _images_by_class(self, model: str, condition: Condition) -> list[TestResult]:
-        readable = self.answers(Cell(model, CONTROL))[0]
-        control, treated = self._paired_answers(model, condition)
+        readable, control, treated = self._paired_answers(model, condition)
         labels, classes = self.labels[readable], len(self.names)
         results = statistics.mcnemar_by_class(control, treated, labels, classes, alpha=self.policy.alpha)
         return statistics.adjust(results, self.policy.correction)

@@ -180,12 +180,13 @@ class RobustnessSession:
         return [figure for finding in self.findings for figure in figures(finding)]
 
     def expand_models(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return ``names`` with presets expanded and every name checked."""
-        return self._zoo.expand(names)
+        """Return ``names`` with presets expanded and every name checked; there must be one at least."""
+        return self._zoo.expand(_some("models", names))
 
     def expand_conditions(self, transforms: Sequence[str]) -> tuple[Condition, ...]:
-        """Return each of ``transforms`` at each severity of the options."""
-        return plan.conditions([self._registry.get(name) for name in transforms], self.options.severity)
+        """Return each of ``transforms``, of which there must be one at least, at each severity of the options."""
+        known = [self._registry.get(name) for name in _some("transforms", transforms)]
+        return plan.conditions(known, self.options.severity)
 
     def expect(self, requests: Iterable[Cell | Panel]) -> None:
         """Plan what tests are going to ask for, so that the first of them computes it all in one sweep."""
@@ -243,10 +244,11 @@ class RobustnessSession:
 
         if self._view is None:
             return ""
-        ran = f"Models ran on {self._view.provenance['device']} with {self._view.provenance['runtime']}."
+        told = self._view.provenance
+        ran = [f"Models ran on {told['device']} with {told['runtime']}."] if told["runtime"] else []
         where = self._report_error or f"Report: {self.report_folder}"
         commands = github.error_commands(self._view, os.environ)
-        return "\n".join([terminal.render(self._view, width, color), ran, where, *self._notes, *commands, ""])
+        return "\n".join([terminal.render(self._view, width, color), *ran, where, *self._notes, *commands, ""])
 
     def _told(self, finding: _Found) -> _Found:
         self.findings.append(finding)
@@ -300,6 +302,12 @@ class RobustnessSession:
         levels = self.options.severity
         default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
         return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
+
+
+def _some(what: str, names: Sequence[str]) -> Sequence[str]:
+    if not names:
+        raise OptionError(f"{what}=[] names none. Name one at least, or leave {what} out for those of the options.")
+    return names
 
 
 def _default_models(spec: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scipy import stats
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.records import MaxSensitive, Outcome, TestResult, Verdict
+from pytest_robustness.records import Correction, MaxSensitive, Outcome, TestResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,9 @@ def judge_model(result: TestResult, alpha: float) -> Verdict:
     return Verdict(Outcome.PASS, f"{p} >= alpha {alpha:g}: no change shown{_sensitivity(result)}")
 
 
-def judge_classes(results: Sequence[TestResult], alpha: float, max_sensitive: MaxSensitive) -> Verdict:
+def judge_classes(
+    results: Sequence[TestResult], alpha: float, max_sensitive: MaxSensitive, correction: Correction = "none"
+) -> Verdict:
     """Fail a condition under which more classes are sensitive than allowed.
 
     Parameters
@@ -43,12 +45,14 @@ def judge_classes(results: Sequence[TestResult], alpha: float, max_sensitive: Ma
         The level at which a class is sensitive, after correction.
     max_sensitive
         How many may be: see `allowed_sensitive`.
+    correction
+        The one that ``results`` are corrected by.
     """
     tested = sum(result.conclusive for result in results)
     if not tested:
         return Verdict(Outcome.INCONCLUSIVE, "no class could be tested: each needs 2 observations in each group")
     sensitive = sum(result.rejects(alpha) for result in results)
-    allowed = allowed_sensitive(tested, alpha, max_sensitive)
+    allowed = allowed_sensitive(tested, alpha, max_sensitive, correction)
     outcome, relation = (Outcome.FAIL, "more than") if sensitive > allowed else (Outcome.PASS, "within")
     limit = f"the {allowed} that chance explains" if max_sensitive == "chance" else f"the {allowed} allowed"
     reason = f"{sensitive} of {tested} classes sensitive at alpha {alpha:g}, {relation} {limit}"
@@ -56,7 +60,7 @@ def judge_classes(results: Sequence[TestResult], alpha: float, max_sensitive: Ma
     return Verdict(outcome, f"{reason}; {left_out} could not be tested" if left_out else reason)
 
 
-def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive) -> int:
+def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, correction: Correction = "none") -> int:
     """Return how many of ``n_tested`` classes may be sensitive before the class test fails.
 
     Parameters
@@ -67,7 +71,10 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive) 
         The level of their tests.
     max_sensitive
         ``chance``: the 95 % quantile of the binomial of ``n_tested`` and ``alpha``, which true null hypotheses alone
-        would exceed in at most one run of twenty. A float: that fraction of the classes, rounded down. An int: itself.
+        would exceed in at most one run of twenty; none after a correction, whose level bounds the chance of even one.
+        A float: that fraction of the classes, rounded down. An int: itself.
+    correction
+        The one that the tests are corrected by.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive) 
     62
     """
     if max_sensitive == "chance":
-        return int(stats.binom.ppf(_CHANCE_QUANTILE, n_tested, alpha))
+        return 0 if correction != "none" else int(stats.binom.ppf(_CHANCE_QUANTILE, n_tested, alpha))
     if isinstance(max_sensitive, int) and max_sensitive >= 0:
         return max_sensitive
     if isinstance(max_sensitive, float) and 0 <= max_sensitive <= 1:

@@ -74,6 +74,25 @@ class View:
         return _top1(treated) - _top1(control)
 
     @property
+    def margin(self) -> float | None:
+        """The points within which the model tests are to show that a model stays; ``None``: they look for a change."""
+        found: float | None = self.provenance.get("options", {}).get("equivalence")
+        return found
+
+    def model_word(self, test: ModelTest) -> str:
+        """Return what a model test found, in a word or two, whatever is made of it."""
+        if test.impacted:
+            return self.impacted_word + (", known" if test.known else "")
+        if test.found is Outcome.INCONCLUSIVE:
+            return "inconclusive"
+        return "no change shown" if self.margin is None else f"within {self.margin:g} points"
+
+    @property
+    def impacted_word(self) -> str:
+        """What an impacted model is called here."""
+        return "impacted" if self.margin is None else f"beyond {self.margin:g} points"
+
+    @property
     def model_conditions(self) -> tuple[Condition, ...]:
         """The conditions under which some model was tested or failed to run, in the order of the run."""
         tested = {test.condition for test in self.model_tests} | {cell.condition for cell in self.errors}
@@ -178,7 +197,7 @@ def _model_lines(finding: ModelTest) -> list[str]:
         f"  {result.test:<19} {statistic}",
         *_adjusted_lines(result),
         f"  effect size         d = {result.effect_size:.2f}",
-        f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times of 5",
+        f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times out of 5",
     ]
     if finding.worst:
         lines += ["", f"  {'class that fell most':<32} {'control':>8} {'treated':>8} {'points':>7}"]

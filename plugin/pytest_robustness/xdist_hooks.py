@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 import uuid
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 REFUSAL = "robustness-refusal"
 LEDGER = "robustness-ledger"
 PROGRESS = "robustness-progress"
+PROCESS = "robustness-process"
 
 
 class XdistHooks:
@@ -40,9 +42,11 @@ class XdistHooks:
         self._folder = Path(tempfile.gettempdir()) / f"pytest-robustness-{uuid.uuid4().hex}"
         self._watcher = ProgressWatcher(self._folder, progress)
         self._watcher.start()
+        self._workers = itertools.count()
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where to write how far it is."""
+        """Tell a worker which it is, from 0, whatever xdist calls it, and where to write how far it is."""
+        node.workerinput[PROCESS] = next(self._workers)
         node.workerinput[PROGRESS] = str(self._folder)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest import ExitCode  # noqa: PT013
+import pytest
 
 
 def test_a_test_asks_for_a_result_by_names(project):
@@ -137,6 +137,41 @@ def test_a_marker_lets_a_test_without_a_cell_be_computed_with_the_others(project
     assert sum("sweep of" in line for line in result.outlines) == 1
 
 
+def test_how_far_a_sweep_is_goes_to_the_log_and_not_to_the_output_of_a_failed_test(project):
+    project.write(
+        "test_mine.py",
+        """
+        def test_mine(robustness):
+            robustness.model_test("python:nets.py:slope", "hflip")
+            print("mine")
+            assert False
+        """,
+    )
+    result = project.pytester.runpytest_subprocess("test_mine.py")
+    log, _, captured = result.stdout.str().partition("Captured stdout call")
+    assert "mine" in captured
+    assert "robustness: sweep of 40 images, 2 cells" in log
+    assert "images done in" in log
+    assert "sweep of" not in captured
+
+
+@pytest.mark.parametrize("what", ["models", "transforms"])
+def test_a_marker_that_names_nothing_is_a_usage_error(project, what):
+    project.write(
+        "test_mine.py",
+        f"""
+        import pytest
+
+        @pytest.mark.robustness({what}=[])
+        def test_mine(cell):
+            pass
+        """,
+    )
+    result = project.run("test_mine.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {what}=[[][]] names none. Name one at least*"])
+
+
 def test_a_marker_that_names_what_does_not_exist_is_a_usage_error(project):
     for arguments, message in {
         'transforms=["blurr"]': "'blurr' is not a transform. Known: *",
@@ -149,7 +184,7 @@ def test_a_marker_that_names_what_does_not_exist_is_a_usage_error(project):
             f"import pytest\n@pytest.mark.robustness({arguments})\ndef test_mine(robustness, cell): pass\n",
         )
         result = project.run("test_mine.py")
-        assert result.ret == ExitCode.USAGE_ERROR
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"ERROR: {message}"])
 
 

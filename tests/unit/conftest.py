@@ -51,6 +51,7 @@ class Findings:
             model,
             condition,
             self.result(),
+            Outcome(outcome),
             Verdict(Outcome(outcome), "accuracy fell 10.0 points, p = 0.0005 < alpha 0.05"),
             ImageAccuracy(91.0, 80.5),
             (ClassChange("six", 97.0, 12.0), ClassChange("nine", 95.0, 41.5)),

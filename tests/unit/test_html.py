@@ -161,6 +161,58 @@ def test_the_same_results_give_the_same_page(view):
     assert html.render(view) == html.render(view)
 
 
+def found(test, outcome, **fields):
+    """Return a model test that found ``outcome``."""
+    return dataclasses.replace(test, **{"found": outcome, "verdict": Verdict(outcome, "")} | fields)
+
+
+def only(view, condition, model_tests):
+    """Return what is left of ``view`` with these tests under one condition."""
+    wanted = (Condition("control"), condition)
+    return dataclasses.replace(
+        view,
+        conditions=(condition,),
+        model_tests=tuple(model_tests),
+        class_tests=(),
+        gallery=(),
+        counts={cell: counts for cell, counts in view.counts.items() if cell.condition in wanted},
+        fallen={cell: fallen for cell, fallen in view.fallen.items() if cell.condition in wanted},
+    )
+
+
+def test_what_the_baseline_knows_is_shown_as_impacted_and_known_though_it_passes(view):
+    vflip = Condition("vflip")
+    tests = [test for test in view.model_tests if test.condition == vflip]
+    known = [found(test, Outcome.FAIL, verdict=Verdict(Outcome.PASS, "a known finding")) for test in tests]
+    alone = only(view, vflip, known)
+    assert overview.outcome(alone) is Outcome.PASS
+    assert "models are impacted by vflip." in overview.verdict(alone)
+    assert f"All {len(known)} findings are known from the baseline, and no worse." in overview.verdict(alone)
+    assert {cells[0].mark for _, cells in overview.heat(alone)} == {"(*)"}
+    assert overview.model_bars(alone)[0].impacted == len(known)
+    assert "impacted, known" in words(html.render(alone))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word", "sentence"),
+    [
+        (Outcome.FAIL, "beyond 2 points", "net is beyond 2 points under vflip."),
+        (Outcome.PASS, "within 2 points", "net is not shown to be beyond 2 points under vflip."),
+        (Outcome.INCONCLUSIVE, "inconclusive", "net is not shown to be beyond 2 points under vflip."),
+    ],
+)
+def test_equivalence_has_words_of_its_own(view, outcome, word, sentence):
+    vflip = Condition("vflip")
+    test = next(found(t, outcome) for t in view.model_tests if t.condition == vflip and t.model == "net")
+    provenance = {**view.provenance, "options": {"alpha": 0.05, "equivalence": 2.0}}
+    alone = only(dataclasses.replace(view, provenance=provenance), vflip, [test])
+    assert alone.model_word(test) == word
+    assert overview.verdict(alone) == sentence
+    shown = words(html.render(alone))
+    assert "shown to stay within 2 points" in shown
+    assert "an impacted model" not in shown
+
+
 def test_the_verdict_names_models_extremes_and_classes(view):
     failed = Verdict(Outcome.FAIL, "")
     passed = Verdict(Outcome.PASS, "")
@@ -169,7 +221,7 @@ def test_the_verdict_names_models_extremes_and_classes(view):
         view,
         conditions=(vflip, hflip),
         model_tests=tuple(
-            dataclasses.replace(test, verdict=failed if test.condition == vflip and test.model != "net" else passed)
+            found(test, Outcome.FAIL if test.condition == vflip and test.model != "net" else Outcome.PASS)
             for test in view.model_tests
             if test.condition in (vflip, hflip)
         ),
@@ -206,7 +258,7 @@ def test_the_verdict_names_models_extremes_and_classes(view):
 def test_the_verdict_of_one_transform(view, outcomes, sentence, outcome):
     vflip = Condition("vflip")
     tests = [
-        dataclasses.replace(test, verdict=Verdict(outcomes[test.model], ""))
+        found(test, outcomes[test.model])
         for test in view.model_tests
         if test.condition == vflip and test.model in outcomes
     ]
@@ -225,7 +277,7 @@ def test_the_heat_table_shows_changes_marks_and_errors(view):
     )
     rows = dict(overview.heat(partial))
     place = view.conditions.index(Condition("vflip"))
-    assert rows["other"][place] == overview.HeatCell(None, None, "other failed")
+    assert rows["other"][place] == overview.HeatCell(None, "", "", "other failed")
     control, treated = (view.counts[Cell("net", c)] for c in (Condition("control"), Condition("vflip")))
     change = 100 * (treated.correct.sum() - control.correct.sum()) / control.n.sum()
     assert rows["net"][place].change == pytest.approx(change)
@@ -239,13 +291,28 @@ def test_comparisons_with_a_baseline_are_shown_and_count(view):
     result = view.model_tests[0].result
     change = Change.of(dataclasses.replace(result, n=100, control=81.0, treated=70.0, difference=-11.0, statistic=15.0))
     verdict = Verdict(Outcome.FAIL, "accuracy fell 11.0 points, more than the tolerance of 1")
-    gate = SimpleNamespace(model="net", condition=Condition("vflip"), change=change, verdict=verdict)
-    alone = dataclasses.replace(view, model_tests=(), class_tests=(), gallery=(), gate_tests=(gate,))
+    gate = SimpleNamespace(
+        model="net",
+        counterpart="old",
+        condition=Condition("vflip"),
+        change=change,
+        beyond_control=None,
+        undecided=False,
+        verdict=verdict,
+    )
+    alone = dataclasses.replace(view, model_tests=(), class_tests=(), gallery=(), changes={}, gate_tests=(gate,))
     assert overview.outcome(alone) is Outcome.FAIL
-    assert overview.verdict(alone).endswith("Against the baseline 1 of 1 comparison failed.")
+    assert overview.verdict(alone) == "1 of 1 comparison with the baseline shows a loss of robustness."
+    undecided = SimpleNamespace(**vars(gate) | {"undecided": True})
+    torn = dataclasses.replace(alone, gate_tests=(gate, undecided, undecided))
+    assert overview.verdict(torn) == (
+        "1 of 3 comparisons with the baseline shows a loss of robustness; 2 are undecided."
+    )
+    assert words(html.render(torn)).count("INCONCLUSIVE") == 2
     shown = words(html.render(alone))
-    assert "net vflip 81.0 % 70.0 % −11.0" in shown
-    assert "FAIL accuracy fell 11.0 points, more than the tolerance of 1" in shown
+    assert "Against the baseline: old" in shown
+    assert "vflip FAIL 81.0 % 70.0 % −11.0" in shown
+    assert "accuracy fell 11.0 points, more than the tolerance of 1" in shown
 
 
 def test_the_bars_add_up_to_all_classes(view):
@@ -253,9 +320,7 @@ def test_the_bars_add_up_to_all_classes(view):
         assert bar.sensitive == len(test.sensitive)
         assert bar.classes == len(view.classes)
     impacted = {bar.condition: bar.impacted for bar in overview.model_bars(view)}
-    assert impacted == {
-        c: sum(t.verdict.outcome is Outcome.FAIL for t in view.model_tests if t.condition == c) for c in view.conditions
-    }
+    assert impacted == {c: sum(t.impacted for t in view.model_tests if t.condition == c) for c in view.conditions}
 
 
 def test_one_severity_draws_no_curve_and_several_draw_the_average_with_its_interval():

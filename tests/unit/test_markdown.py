@@ -51,7 +51,7 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
     )
     text = render(findings.view(gate_tests=tests, notes=("The baseline can be tightened.",)))
     assert text.splitlines()[0] == "## Robustness: FAIL"
-    assert "Against the baseline 1 of 2 comparisons failed." in text.splitlines()[2]
+    assert "1 of 2 comparisons with the baseline shows a loss of robustness." in text.splitlines()[2]
     assert re.findall("^### .*", text, re.MULTILINE) == [
         "### Against the baseline", "### Impacted models", "### Sensitive classes", "### Errors", "### Notes",
     ]  # fmt: skip

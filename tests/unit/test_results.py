@@ -157,7 +157,7 @@ def test_an_image_test_compares_all_images_and_those_of_each_class(world):
 
 
 def test_a_model_in_error_raises_its_error_and_leaves_the_family_and_the_class_test(tmp_path):
-    world = World(tmp_path, correction="holm")
+    world = World(tmp_path, correction="holm", max_sensitive=1)
     world.ledger.errors = {Cell("cy", BLUR): "cy is ill"}
     with pytest.raises(ModelError, match=r"^cy is ill$"):
         world.results.model_test("cy", BLUR, MODELS)
@@ -171,7 +171,7 @@ def test_a_model_in_error_raises_its_error_and_leaves_the_family_and_the_class_t
     assert (found.models, found.left_out) == (tuple(others), ("cy",))
     assert found.verdict == (
         Outcome.INCONCLUSIVE,
-        "1 of 5 classes sensitive at alpha 0.05, within the 1 that chance explains; but cy could not be run",
+        "1 of 5 classes sensitive at alpha 0.05, within the 1 allowed; but cy could not be run",
     )
     world.store.close()
 

@@ -20,8 +20,8 @@ def test_the_summary_is_a_table_of_changes_one_of_classes_and_what_they_leave_ou
     assert [line for line in lines if set(line) != {"─"}] == [
         "Change of top-1 accuracy in points; * marks an impacted model",
         "model      vflip    zoom",
-        "resnet18  -10.5*   -10.5",
-        "vgg16       -0.1   error",
+        "resnet18  -10.5*  -10.5",
+        "vgg16      -0.1    error",
         "",
         "transform  sensitive  allowed  classes  most sensitive",
         "vflip              2        1        3  nine -60.0, six -30.0",
@@ -146,3 +146,11 @@ def test_a_name_too_long_for_its_table_is_cut_before_a_number_is(findings):
     assert text.count("83.20   81.03   -2.17  9.9e-112") == 4
     assert text.count("-12.34  less robust") == 2
     assert text.count("-10.5*") == 1
+
+
+def test_a_finding_that_the_baseline_knows_is_marked_as_such_in_a_column_of_its_width(findings):
+    known = findings.model("digits:resnet18", verdict=Verdict(Outcome.PASS, "a known finding"))
+    new = findings.model("digits:vgg16")
+    lines = render(findings.view(model_tests=(known, new), errors={}, class_tests=()), 80, False).splitlines()
+    assert lines[0] == ("Change of top-1 accuracy in points; * marks an impacted model; (*) one that the")
+    assert [line for line in lines if "-10.5" in line] == ["resnet18  -10.5(*)", "vgg16     -10.5*"]

@@ -157,3 +157,9 @@ def test_chance_alone_fails_one_run_in_twenty_at_most(classes, alpha):
     noise = 4 * math.sqrt(0.05 * 0.95 / 5000)
     assert np.mean(sensitive > allowed) <= 0.05 + noise
     assert np.mean(sensitive > allowed - 1) > 0.05 - noise
+
+
+@pytest.mark.parametrize("correction", ["bh", "holm"])
+def test_a_correction_leaves_nothing_to_chance(correction):
+    assert allowed_sensitive(1000, 0.05, "chance", correction) == 0
+    assert allowed_sensitive(1000, 0.05, 7, correction) == 7

@@ -18,7 +18,7 @@ def test_a_model_test_shows_its_numbers_and_the_classes_that_fell_most(findings)
         "  change              -10.0 points (95 % interval -15.0 to -5.0)",
         "  independent         t = -4.20, df = 18.0, p = 0.0005",
         "  effect size         d = -2.50",
-        "  power               a drop of 7.0 points would be seen 4 times of 5",
+        "  power               a drop of 7.0 points would be seen 4 times out of 5",
         "",
         "  class that fell most              control  treated  points",
         "  six                                 97.0%    12.0%   -85.0",

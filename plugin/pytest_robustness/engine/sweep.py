@@ -205,6 +205,9 @@ class Sweep:
                     for preprocess, group in by_preprocess.items():
                         inputs = to_inputs(treated, preprocess)
                         for job in group:
+                            # A model that just failed under another condition is not tried again.
+                            if job.cell in self.errors:
+                                continue
                             with self._guard([job], len(images), whole_model=True):
                                 targets = to_device(torch.from_numpy(job.subject.outputs[labels]), images.device)
                                 tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)

@@ -111,7 +111,7 @@ VALUED = (
         read_max_sensitive,
         "N",
         "sensitive classes that a class test allows: chance (as many as the null hypothesis alone would give in 95 of "
-        "100 runs), a count, or a fraction (default: chance)",
+        "100 runs; after a correction: none), a count, or a fraction (default: chance)",
     ),
     OptionSpec(
         "equivalence",

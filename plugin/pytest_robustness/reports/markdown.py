@@ -40,7 +40,7 @@ def render(view: View) -> str:
         f"## Robustness: {overview.outcome(view).value}",
         escape(overview.verdict(view)),
         *_section("Against the baseline", _gate(view)),
-        *_section("Impacted models", _models(view)),
+        *_section(_models_title(view), _models(view)),
         *_section("Sensitive classes", _classes(view)),
         *_section("Errors", _errors(view)),
         *_section("Notes", [f"- {escape(note)}" for note in view.notes]),
@@ -95,11 +95,15 @@ def _gate(view: View) -> Iterator[str]:
         )
 
 
+def _models_title(view: View) -> str:
+    return "Impacted models" if view.margin is None else f"Models {view.impacted_word}"
+
+
 def _models(view: View) -> list[str]:
     impacted: dict[Condition, list[str]] = {}
     for test in view.model_tests:
         names = impacted.setdefault(test.condition, [])
-        names += [view.labels[test.model]] if test.verdict.outcome is Outcome.FAIL else []
+        names += [view.labels[test.model]] if test.impacted else []
     rows = [
         [
             escape(view.condition_label(bar.condition)),
@@ -109,7 +113,7 @@ def _models(view: View) -> list[str]:
         ]
         for bar in overview.model_bars(view)
     ]
-    return _table(["transform", "impacted", "average change", "which"], rows, numbers=range(1, 3))
+    return _table(["transform", view.impacted_word, "average change", "which"], rows, numbers=range(1, 3))
 
 
 def _classes(view: View) -> list[str]:

@@ -81,10 +81,9 @@ class LineProgress:
         if time.monotonic() - self._said < _LINE_SECONDS:
             return
         self._said = time.monotonic()
-        left = (self._images - self._clock.done) / self._clock.rate
-        self._write(
-            f"robustness: {self._clock.done:,} of {self._images:,} images, {self._clock.rate_text}, {left:.0f} s left"
-        )
+        done, rate = self._clock.done, self._clock.rate
+        left = f", {(self._images - done) / rate:.0f} s left" if rate else ""
+        self._write(f"robustness: {done:,} of {self._images:,} images, {self._clock.rate_text}{left}")
 
     def note(self, message: str) -> None:
         """Print ``message``."""
@@ -127,8 +126,8 @@ class _Clock:
 
     @property
     def rate(self) -> float:
-        """Images a second; never zero."""
-        return max(self.done, 1) / max(self.seconds, 1e-9)
+        """Images a second."""
+        return self.done / max(self.seconds, 1e-9)
 
     @property
     def rate_text(self) -> str:

@@ -21,6 +21,8 @@ from pytest_robustness.view import View, p_text, points_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_robustness.records import ModelTest
+
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
 _GATE_STYLES = {Outcome.PASS: "", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"}
@@ -36,7 +38,9 @@ def render(view: View, width: int, color: bool) -> str:
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
     if view.model_conditions:
-        console.print("Change of top-1 accuracy in points; * marks an impacted model", style="bold")
+        known = "; (*) one that the baseline knows" if any(test.known for test in view.model_tests) else ""
+        mark = "an impacted model" if view.margin is None else f"a model {view.impacted_word}"
+        console.print(f"Change of top-1 accuracy in points; * marks {mark}{known}", style="bold")
         for conditions in _pages(view, console.width):
             console.print(_change_table(view, conditions, console.width))
             console.print()
@@ -58,7 +62,7 @@ def _pages(view: View, width: int) -> Iterator[list[Condition]]:
     page: list[Condition] = []
     left = room
     for condition in view.model_conditions:
-        need = max(_NARROWEST, *map(len, _header(view.condition_label(condition)).split("\n"))) + _GAP
+        need = _width(view, condition) + _GAP
         if page and need > left:
             yield page
             page, left = [], room
@@ -71,11 +75,12 @@ def _header(label: str) -> str:
     return label.replace("_", "\n").replace("+", "\n+")
 
 
-def _change_table(view: View, conditions: list[Condition], width: int) -> Table:
+def _change_table(view: View, conditions: list[Condition], most: int) -> Table:
     table = _table()
-    table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=width // 2)
+    table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=most // 2)
     for condition in conditions:
-        table.add_column(_header(view.condition_label(condition)), justify="right", no_wrap=True, vertical="bottom")
+        header = Text(_header(view.condition_label(condition)), justify="right")
+        table.add_column(header, no_wrap=True, vertical="bottom", min_width=_width(view, condition))
     tests = {(test.model, test.condition): test for test in view.model_tests}
     tested = {test.model for test in view.model_tests} | {cell.model for cell in view.errors}
     for model in view.models:
@@ -84,14 +89,30 @@ def _change_table(view: View, conditions: list[Condition], width: int) -> Table:
         cells = []
         for condition in conditions:
             test = tests.get((model, condition))
+            width = _width(view, condition)
             if test is None:
-                cells.append(Text("error" if Cell(model, condition) in view.errors else "", style="magenta"))
+                error = "error" if Cell(model, condition) in view.errors else ""
+                cells.append(Text(error.rjust(width), style="magenta"))
                 continue
-            impacted = test.verdict.outcome is Outcome.FAIL
-            change = points_text(test.accuracy.treated - test.accuracy.control)
-            cells.append(Text(change + ("*" if impacted else " "), style="red" if impacted else ""))
+            # Padded here, so that figures stand below each other whatever mark follows them.
+            figure = points_text(test.accuracy.treated - test.accuracy.control).rjust(width - _mark_width(view))
+            cells.append(Text(figure + _mark(test), style="red" if _mark(test) == "*" else ""))
         table.add_row(Text(view.labels[model]), *cells)
     return table
+
+
+def _width(view: View, condition: Condition) -> int:
+    figures = (points_text(test.accuracy.treated - test.accuracy.control) for test in view.model_tests)
+    narrowest = max((len(figure) + _mark_width(view) for figure in figures), default=_NARROWEST)
+    return max(narrowest, *map(len, _header(view.condition_label(condition)).split("\n")))
+
+
+def _mark_width(view: View) -> int:
+    return max((len(_mark(test)) for test in view.model_tests), default=0)
+
+
+def _mark(test: ModelTest) -> str:
+    return "(*)" if test.known else "*" if test.impacted else ""
 
 
 def _class_table(view: View, width: int) -> Table:

@@ -50,6 +50,14 @@ def _class_sentence(view: View, test: ClassTest) -> str:
 
 
 def _model_sentence(view: View, test: ModelTest) -> str:
+    if view.margin is not None:
+        classes = counted(test.result.n, "class", "classes")
+        alpha = view.provenance.get("options", {}).get("alpha")
+        return (
+            f"Model test: two one-sided t-tests of the model's accuracies on {classes}, in control and under the "
+            f"transform, at alpha {alpha}. It passes where the mean is shown to stay within {view.margin:g} points, "
+            f"and fails where it is shown not to."
+        )
     return (
         f"Model test: {_TESTS[test.result.test]} between the model's accuracies on "
         f"{counted(test.result.n, 'class', 'classes')}, in control and under the transform, two-sided, at "

@@ -15,23 +15,30 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class HeatCell:
-    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``."""
+    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``.
+
+    ``mark`` is a sign for what the test found, ``word`` says it; both are empty where nothing was found, or tested.
+    """
 
     change: float | None
-    outcome: Outcome | None
+    mark: str
+    word: str
     error: str | None
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassBar:
-    """How the classes of one condition divide; ``allowed`` is how many may be sensitive before the test fails."""
+    """How the classes of one condition divide.
+
+    ``allowed`` is how many may be sensitive, ``exceeded`` whether more are, known from a baseline or not.
+    """
 
     condition: Condition
     sensitive: int
     insensitive: int
     untested: int
     allowed: int
-    failed: bool
+    exceeded: bool
 
     @property
     def classes(self) -> int:
@@ -63,16 +70,31 @@ def outcome(view: View) -> Outcome:
 
 def verdict(view: View) -> str:
     """Return the verdict in a sentence or two."""
-    parts = [_models_sentence(view), _extremes_sentence(view), _classes_sentence(view), _gate_sentence(view)]
+    gate = _gate_sentence(view)
+    parts = [gate, _models_sentence(view), _known_sentence(view), _extremes_sentence(view), _classes_sentence(view)]
     text = " ".join(part for part in parts if part)
     return text or "Nothing could be tested: see the errors below."
 
 
 def _gate_sentence(view: View) -> str:
-    failed = sum(test.verdict.outcome is Outcome.FAIL for test in view.gate_tests)
-    if not view.gate_tests:
+    tests = view.gate_tests
+    if not tests:
         return ""
-    return f"Against the baseline {failed or 'none'} of {counted(len(view.gate_tests), 'comparison')} failed."
+    undecided = sum(test.undecided for test in tests)
+    worse = sum(test.verdict.outcome is Outcome.FAIL and not test.undecided for test in tests)
+    show = "shows" if worse < 2 else "show"
+    more = f"; {undecided} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
+    compared = counted(len(tests), "comparison")
+    return f"{worse or 'None'} of {compared} with the baseline {show} a loss of robustness{more}."
+
+
+def _known_sentence(view: View) -> str:
+    known, impacted = (sum(getattr(test, name) for test in view.model_tests) for name in ("known", "impacted"))
+    if not known:
+        return ""
+    some = f"All {impacted}" if known == impacted > 1 else f"{known} of {impacted}"
+    findings = "findings are" if known > 1 else "findings is" if impacted > 1 else "finding is"
+    return f"{some} {findings} known from the baseline, and no worse."
 
 
 def noun(view: View) -> str:
@@ -105,14 +127,23 @@ def class_bars(view: View) -> list[ClassBar]:
 
 def model_bars(view: View) -> list[ModelBar]:
     """Return a bar for each condition that models were tested under."""
-    outcomes: dict[Condition, list[Outcome]] = {}
+    found: dict[Condition, list[bool]] = {}
     for test in view.model_tests:
-        outcomes.setdefault(test.condition, []).append(test.verdict.outcome)
-    return [ModelBar(condition, found.count(Outcome.FAIL), len(found)) for condition, found in outcomes.items()]
+        found.setdefault(test.condition, []).append(test.impacted)
+    return [ModelBar(condition, sum(impacted), len(impacted)) for condition, impacted in found.items()]
 
 
 def _heat_cell(view: View, cell: Cell, test: ModelTest | None) -> HeatCell:
-    return HeatCell(view.change(cell), test.verdict.outcome if test else None, view.errors.get(cell))
+    mark = _mark(test)
+    return HeatCell(view.change(cell), mark, view.model_word(test) if test and mark else "", view.errors.get(cell))
+
+
+def _mark(test: ModelTest | None) -> str:
+    if test is None or test.found is Outcome.PASS:
+        return ""
+    if test.found is Outcome.INCONCLUSIVE:
+        return "?"
+    return "(*)" if test.known else "*"
 
 
 def _class_bar(test: ClassTest) -> ClassBar:
@@ -123,26 +154,28 @@ def _class_bar(test: ClassTest) -> ClassBar:
         insensitive=conclusive - len(test.sensitive),
         untested=len(test.classes) - conclusive + len(test.untested),
         allowed=test.allowed,
-        failed=test.verdict.outcome is Outcome.FAIL,
+        exceeded=len(test.sensitive) > test.allowed,
     )
 
 
 def _models_sentence(view: View) -> str:
     models = {test.model for test in view.model_tests}
     conditions = {test.condition for test in view.model_tests}
-    impacted = {test.model for test in view.model_tests if test.verdict.outcome is Outcome.FAIL}
+    impacted = {test.model for test in view.model_tests if test.impacted}
     if not models:
         return ""
+    word = view.impacted_word
+    relation = "by" if view.margin is None else "under"
     only = view.condition_label(next(iter(conditions))) if len(conditions) == 1 else ""
     by = only or f"{'at least one' if impacted else 'any'} of {counted(len(conditions), noun(view))}"
     if len(models) == 1:
         name = view.labels[next(iter(models))]
-        return f"{name} is {'impacted' if impacted else 'not shown to be impacted'} by {by}."
+        return f"{name} is {word if impacted else f'not shown to be {word}'} {relation} {by}."
     if not impacted:
-        return f"None of {len(models)} models is shown to be impacted by {by}."
+        return f"None of {len(models)} models is shown to be {word} {relation} {by}."
     if len(impacted) == len(models):
-        return f"{'Both' if len(models) == 2 else f'All {len(models)}'} models are impacted by {by}."
-    return f"{len(impacted)} of {len(models)} models {'is' if len(impacted) == 1 else 'are'} impacted by {by}."
+        return f"{'Both' if len(models) == 2 else f'All {len(models)}'} models are {word} {relation} {by}."
+    return f"{len(impacted)} of {len(models)} models {'is' if len(impacted) == 1 else 'are'} {word} {relation} {by}."
 
 
 def _extremes_sentence(view: View) -> str:

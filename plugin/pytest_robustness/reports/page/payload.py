@@ -81,7 +81,7 @@ def _payload(view: View) -> dict[str, Any]:
         "sizes": list(sizes),
         "cells": cells,
         "classTests": [_class_test(view, test, models, conditions[test.condition]) for test in view.class_tests],
-        "modelTests": [_model_test(test, models, conditions[test.condition]) for test in view.model_tests],
+        "modelTests": [_model_test(view, test, models, conditions[test.condition]) for test in view.model_tests],
         "errors": [
             [models[cell.model], conditions[cell.condition], text]
             for cell, text in view.errors.items()
@@ -116,13 +116,14 @@ def _column(results: Iterable[TestResult | None], value: Callable[[TestResult], 
     return [None if result is None else value(result) for result in results]
 
 
-def _model_test(test: ModelTest, models: dict[str, int], condition: int) -> dict[str, Any]:
+def _model_test(view: View, test: ModelTest, models: dict[str, int], condition: int) -> dict[str, Any]:
     result = test.result
     corrected = result.p_adjusted if result.conclusive and result.p_adjusted != result.p_value else math.nan
     return {
         "model": models[test.model],
         "condition": condition,
         "outcome": test.verdict.outcome.value,
+        "word": view.model_word(test),
         "reason": test.verdict.reason,
         "low": hundredths(result.ci_low),
         "high": hundredths(result.ci_high),

@@ -78,8 +78,7 @@ class ModelPage {
     row.append(numberCell(interval), numberCell(test ? pValue(fromPCode(test.p)) : "–"));
     if (corrected) row.append(numberCell(test ? pValue(fromPCode(test.corrected ?? test.p)) : "–"));
     row.append(numberCell(test ? effect(fromHundredths(test.effect)) : "–"));
-    const words = { FAIL: "impacted", PASS: "no change shown", INCONCLUSIVE: "inconclusive" };
-    row.append(make("td", test?.outcome === "FAIL" ? { class: "result sensitive-mark" } : { class: "result" }, test ? words[test.outcome] : "not tested"));
+    row.append(make("td", test?.outcome === "FAIL" ? { class: "result sensitive-mark" } : { class: "result" }, test ? test.word : "not tested"));
     return row;
   }
 
