@@ -59,6 +59,6 @@ def _panels(node: pytest.Item | pytest.Collector, session: RobustnessSession) ->
         raise OptionError(
             f"@pytest.mark.robustness takes models=[...] and transforms=[...] and nothing else; see {node.nodeid}."
         )
-    models = session.expand_models(wishes["models"]) if "models" in wishes else session.models
+    models = session.expand_models(wishes["models"]) if "models" in wishes else session.require_models()
     conditions = session.expand_conditions(wishes["transforms"]) if "transforms" in wishes else session.conditions
     return [Panel(condition, models) for condition in conditions]

@@ -17,6 +17,9 @@ A *finding* (a model that is not robust) is not an error: see ``pytest_robustnes
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,6 +77,23 @@ class StoreError(RobustnessError):
 
 class BaselineError(RobustnessError):
     """A baseline that is missing, damaged, or not comparable with this run."""
+
+
+def cause(error: BaseException) -> str:
+    """Return what an exception of a user's code says, with the line of that code that it came from, if any."""
+    text = f"{type(error).__name__}: {error}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    return f"{text} ({_short(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text
+
+
+def _is_users(filename: str) -> bool:
+    path = Path(filename)
+    ours = (Path(__file__).parent, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
+    return path.is_file() and not any(path.is_relative_to(folder) for folder in ours)
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -71,7 +71,9 @@ class RobustnessSession:
         data.check(options.data)
         self._gate = open_gate(options)
         named = options.models if options.candidate is None else (options.candidate,)
-        self.models = self.expand_models(named or _default_models(options.data))
+        named = named or _default_models(options.data)
+        # None where the data has none of its own and none are named: then tests must name theirs.
+        self.models = self.expand_models(named) if named else ()
         self.conditions = self.expand_conditions(options.transforms or self._default_transforms())
         self._computation = Computation(
             options,
@@ -133,7 +135,7 @@ class RobustnessSession:
         if isinstance(transform, Panel):
             panel = transform
         else:
-            names = self.models if models is None else self.expand_models(models)
+            names = self.require_models() if models is None else self.expand_models(models)
             panel = Panel(self._condition(transform, severity), names)
         results = self.ensure(panel)
         self.ledger.tests[panel] = None
@@ -178,6 +180,21 @@ class RobustnessSession:
         from pytest_robustness.reports.figures import figures
 
         return [figure for finding in self.findings for figure in figures(finding)]
+
+    def require_models(self) -> tuple[str, ...]:
+        """Return the models of the options, for a test that names none.
+
+        Raises
+        ------
+        OptionError
+            When there are none.
+        """
+        if not self.models:
+            raise OptionError(
+                f"Which models are to be judged on {self.options.data}? Name them with --robustness-models; "
+                f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
+            )
+        return self.models
 
     def expand_models(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return ``names`` with presets expanded and every name checked; there must be one at least."""
@@ -311,10 +328,5 @@ def _some(what: str, names: Sequence[str]) -> Sequence[str]:
 
 
 def _default_models(spec: str) -> tuple[str, ...]:
-    source = spec.partition(":")[0]
-    if source not in _DEFAULT_MODELS:
-        raise OptionError(
-            f"Which models are to be judged on {spec}? Name them with --robustness-models; "
-            f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
-        )
-    return (_DEFAULT_MODELS[source],)
+    preset = _DEFAULT_MODELS.get(spec.partition(":")[0])
+    return () if preset is None else (preset,)

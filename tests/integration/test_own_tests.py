@@ -137,6 +137,25 @@ def test_a_marker_lets_a_test_without_a_cell_be_computed_with_the_others(project
     assert sum("sweep of" in line for line in result.outlines) == 1
 
 
+def test_where_every_test_names_its_models_the_options_need_none(project):
+    project.configure(robustness_models=None)
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+
+        @pytest.mark.robustness(models=["python:nets.py:colour"], transforms=["hflip"])
+        def test_mine(robustness, cell):
+            assert robustness.model_test(cell).accuracy.control == 100
+        """,
+    )
+    project.run("test_mine.py").assert_outcomes(passed=1)
+    project.write("test_more.py", "def test_more(condition): pass")
+    result = project.run("test_more.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: Which models are to be judged on folder:*"])
+
+
 def test_how_far_a_sweep_is_goes_to_the_log_and_not_to_the_output_of_a_failed_test(project):
     project.write(
         "test_mine.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -112,7 +113,8 @@ def test_a_model_that_returns_no_logits_is_refused(made, got):
 def test_a_model_that_cannot_take_the_image_is_told_with_its_size():
     with pytest.raises(ModelError) as caught:
         count_outputs("net", Model(Returns(RuntimeError("shapes cannot be multiplied"))), CANVAS)
-    assert str(caught.value) == (
-        "net failed on a first image, an input of shape (1, 3, 8, 8): RuntimeError: shapes cannot be multiplied. "
-        "If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
+    assert re.fullmatch(
+        r"net failed on a first image, an input of shape \(1, 3, 8, 8\): RuntimeError: shapes cannot be multiplied "
+        r"\(\S*test_jobs\.py:\d+\)\. If the size is wrong, give the model a Preprocess\(resize=\.\.\., crop=\.\.\.\)\.",
+        str(caught.value),
     )

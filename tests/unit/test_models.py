@@ -232,7 +232,7 @@ def test_a_file_is_imported_once_and_stays_importable(zoo: ModelZoo, nets: str) 
             "number",
             "The factory nets.py:number returned a int. Return a pytest_robustness.Model or a torch.nn.Module.",
         ),
-        ("broken", "The model 'python:nets.py:broken' could not be loaded: RuntimeError: no such layer"),
+        ("broken", "The model 'python:nets.py:broken' could not be loaded: RuntimeError: no such layer (nets.py:26)"),
     ],
 )
 def test_a_factory_that_gives_no_model_is_an_error_that_says_why(
@@ -260,13 +260,13 @@ def test_a_missing_module_is_told_from_one_that_its_code_misses(zoo: ModelZoo, n
         zoo.load("python:robustness_sample_needy:make")
     assert str(raised.value) == (
         "The model 'python:robustness_sample_needy:make' could not be loaded: "
-        "ModuleNotFoundError: No module named 'robustness_no_such_dependency'"
+        "ModuleNotFoundError: No module named 'robustness_no_such_dependency' (robustness_sample_needy.py:1)"
     )
 
 
 def test_a_file_that_fails_to_import_is_tried_anew(zoo: ModelZoo, nets: str, tmp_path: Path) -> None:
     (tmp_path / "late.py").write_text("raise ValueError('not yet')")
-    with pytest.raises(ModelError, match=r"ValueError: not yet$"):
+    with pytest.raises(ModelError, match=r"ValueError: not yet \(late\.py:1\)$"):
         zoo.load("python:late.py:bare")
     (tmp_path / "late.py").write_text(f"# longer than before, whatever the clock says\n{FACTORY}")
     assert zoo.load("python:late.py:bare").classes is None

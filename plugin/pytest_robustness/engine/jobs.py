@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.engine.inputs import to_inputs
-from pytest_robustness.errors import ModelError
+from pytest_robustness.errors import ModelError, cause
 from pytest_robustness.records import (
     CONTROL,
     PIPELINE_VERSION,
@@ -105,7 +105,7 @@ def count_outputs(name: str, model: Model, canvas: torch.Tensor) -> int:
             logits = model.module(to_inputs(canvas[None], model.preprocess))
     except Exception as error:
         raise ModelError(
-            f"{name} failed on a first image, an input of shape {shape}: {type(error).__name__}: {error}. "
+            f"{name} failed on a first image, an input of shape {shape}: {cause(error)}. "
             f"If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
         ) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 1 or not logits.is_floating_point():

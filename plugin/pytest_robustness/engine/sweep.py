@@ -15,7 +15,7 @@ from pytest_robustness.data.loader import Batch, batches
 from pytest_robustness.engine.device import to_device, torch_settings
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Job
-from pytest_robustness.errors import DataError
+from pytest_robustness.errors import DataError, cause
 from pytest_robustness.records import (
     Canvas,
     Cell,
@@ -242,7 +242,7 @@ class Sweep:
             if _is_out_of_memory(error) and images > 1:
                 raise _OutOfMemoryError from error
             what = jobs[0].subject.name if whole_model else str(jobs[0].condition)
-            message = f"{what} failed during the sweep: {type(error).__name__}: {error}"
+            message = f"{what} failed during the sweep: {cause(error)}"
             concerned = [job for job in self._jobs if job.subject.name == what] if whole_model else jobs
             self.errors.update({job.cell: message for job in concerned})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pytest_robustness.errors import ModelError, RobustnessError
+from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.models.names import parse
 from pytest_robustness.models.presets import PRESETS
 from pytest_robustness.models.sources import SOURCES
@@ -76,8 +76,7 @@ class ModelZoo:
         except RobustnessError:
             raise
         except Exception as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise ModelError(f"The model {str(parsed)!r} could not be loaded: {cause}") from error
+            raise ModelError(f"The model {str(parsed)!r} could not be loaded: {cause(error)}") from error
 
 
 def _ready(model: Model) -> Model:
