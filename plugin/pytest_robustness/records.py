@@ -331,6 +331,9 @@ class Executor(Protocol):
     def release(self, shard: Shard) -> None:
         """``shard`` is committed, or given up."""
 
+    def close(self) -> None:
+        """Give back everything that is still held."""
+
     def wait(self) -> None:
         """Nothing was left to claim, though others are still at work: let a little time pass."""
 

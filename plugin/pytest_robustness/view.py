@@ -85,12 +85,17 @@ class View:
             return self.impacted_word + (", known" if test.known else "")
         if test.found is Outcome.INCONCLUSIVE:
             return "inconclusive"
-        return "no change shown" if self.margin is None else f"within {self.margin:g} points"
+        return "no change shown" if self.margin is None else f"within {self.margin_text}"
+
+    @property
+    def margin_text(self) -> str:
+        """The margin with its unit; empty without one."""
+        return "" if self.margin is None else f"{self.margin:g} {'point' if self.margin == 1 else 'points'}"
 
     @property
     def impacted_word(self) -> str:
         """What an impacted model is called here."""
-        return "impacted" if self.margin is None else f"beyond {self.margin:g} points"
+        return "impacted" if self.margin is None else f"beyond {self.margin_text}"
 
     @property
     def model_conditions(self) -> tuple[Condition, ...]:

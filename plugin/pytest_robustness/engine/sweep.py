@@ -117,8 +117,7 @@ class Sweep:
                         self._executor.wait()
                     missing = self._missing()
         finally:
-            for shard in list(self._wanted):
-                self._executor.release(shard)
+            self._executor.close()
             self._progress.stop()
 
     def _open_jobs(self) -> list[Job]:

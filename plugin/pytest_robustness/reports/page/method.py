@@ -55,7 +55,7 @@ def _model_sentence(view: View, test: ModelTest) -> str:
         alpha = view.provenance.get("options", {}).get("alpha")
         return (
             f"Model test: two one-sided t-tests of the model's accuracies on {classes}, in control and under the "
-            f"transform, at alpha {alpha}. It passes where the mean is shown to stay within {view.margin:g} points, "
+            f"transform, at alpha {alpha}. It passes where the mean is shown to stay within {view.margin_text}, "
             f"and fails where it is shown not to."
         )
     return (
