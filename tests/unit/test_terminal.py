@@ -18,9 +18,9 @@ def test_the_summary_is_a_table_of_changes_one_of_classes_and_what_they_leave_ou
     view = findings.view(skipped=("photos/a.png", "photos/b.png"))
     lines = render(view, width=80, color=False).splitlines()
     assert [line for line in lines if set(line) != {"─"}] == [
-        "Change of top-1 accuracy in points; * marks an impacted model",
+        "Change of top-1 accuracy in points; * marks an impacted model; ? undecided",
         "model      vflip    zoom",
-        "resnet18  -10.5*  -10.5",
+        "resnet18  -10.5*  -10.5?",
         "vgg16      -0.1    error",
         "",
         "transform  sensitive  allowed  classes  most sensitive",
@@ -154,3 +154,13 @@ def test_a_finding_that_the_baseline_knows_is_marked_as_such_in_a_column_of_its_
     lines = render(findings.view(model_tests=(known, new), errors={}, class_tests=()), 80, False).splitlines()
     assert lines[0] == ("Change of top-1 accuracy in points; * marks an impacted model; (*) one that the")
     assert [line for line in lines if "-10.5" in line] == ["resnet18  -10.5(*)", "vgg16     -10.5*"]
+
+
+def test_what_could_not_be_told_is_marked_and_has_its_reason(findings):
+    torn = findings.model("digits:resnet18", outcome="INCONCLUSIVE", found=Outcome.INCONCLUSIVE)
+    classes = findings.classes(verdict=Verdict(Outcome.INCONCLUSIVE, "vgg16 could not be run"))
+    text = render(findings.view(model_tests=(torn,), errors={}, class_tests=(classes,)), 80, False)
+    lines = text.splitlines()
+    assert lines[0] == "Change of top-1 accuracy in points; * marks an impacted model; ? undecided"
+    assert "resnet18  -10.5?" in lines
+    assert lines[-1] == "inconclusive: the classes under vflip: vgg16 could not be run"

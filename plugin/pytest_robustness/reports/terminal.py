@@ -38,9 +38,7 @@ def render(view: View, width: int, color: bool) -> str:
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
     if view.model_conditions:
-        known = "; (*) one that the baseline knows" if any(test.known for test in view.model_tests) else ""
-        mark = "an impacted model" if view.margin is None else f"a model {view.impacted_word}"
-        console.print(f"Change of top-1 accuracy in points; * marks {mark}{known}", style="bold")
+        console.print(f"Change of top-1 accuracy in points; {_legend(view)}", style="bold")
         for conditions in _pages(view, console.width):
             console.print(_change_table(view, conditions, console.width))
             console.print()
@@ -54,6 +52,13 @@ def render(view: View, width: int, color: bool) -> str:
         # Broken between words alone: a path that is cut in two cannot be copied.
         lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _legend(view: View) -> str:
+    found = {_mark(test) for test in view.model_tests}
+    model = "an impacted model" if view.margin is None else f"a model {view.impacted_word}"
+    meanings = {"(*)": "one that the baseline knows", "?": "undecided"}
+    return "; ".join([f"* marks {model}", *(f"{mark} {text}" for mark, text in meanings.items() if mark in found)])
 
 
 def _pages(view: View, width: int) -> Iterator[list[Condition]]:
@@ -112,6 +117,8 @@ def _mark_width(view: View) -> int:
 
 
 def _mark(test: ModelTest) -> str:
+    if test.found is Outcome.INCONCLUSIVE:
+        return "?"
     return "(*)" if test.known else "*" if test.impacted else ""
 
 
@@ -201,4 +208,12 @@ def _notes(view: View) -> Iterator[str]:
     if view.skipped:
         first = ", ".join(view.skipped[:3]) + (", ..." if len(view.skipped) > 3 else "")
         yield f"{len(view.skipped)} images could not be read and were skipped: {first}"
+    several = len({test.model for test in view.gate_tests}) > 1
+    for test in view.class_tests:
+        if test.verdict.outcome is Outcome.INCONCLUSIVE:
+            yield f"inconclusive: the classes under {view.condition_label(test.condition)}: {test.verdict.reason}"
+    for compared in view.gate_tests:
+        if compared.undecided:
+            model = f"{view.labels[compared.model]} under " if several else ""
+            yield f"{model}{view.condition_label(compared.condition)}: {compared.verdict.reason}"
     yield from view.notes
