@@ -157,8 +157,11 @@ def test_a_report_folder_that_cannot_be_written_is_told_and_nothing_is_lost(proj
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("torn", "python:nets.py:torn failed during the sweep: RuntimeError: the net is torn"),
-        ("absent", "The model 'python:nets.py:absent' could not be loaded: FileNotFoundError: no weights here"),
+        ("torn", "python:nets.py:torn failed during the sweep: RuntimeError: the net is torn (nets.py:*)"),
+        (
+            "absent",
+            "The model 'python:nets.py:absent' could not be loaded: FileNotFoundError: no weights here (nets.py:*)",
+        ),
         ("none", "nets.py has no 'none'. It has: *"),
         (
             "nan",
@@ -230,7 +233,9 @@ def test_a_class_test_that_lost_every_model_is_an_error_of_the_test(broken):
     broken.configure(robustness_models="python:nets.py:torn python:nets.py:absent")
     result = broken.judge("-k", "classes and vflip")
     assert result.ret == ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["python:nets.py:torn failed during the sweep: RuntimeError: the net is torn"])
+    result.stdout.fnmatch_lines(
+        ["python:nets.py:torn failed during the sweep: RuntimeError: the net is torn (nets.py:*)"]
+    )
     assert "class_tests" in broken.results()
     assert broken.results()["class_tests"] == []
 
