@@ -29,16 +29,15 @@ def die_once(name):
 
 @pytest.fixture
 def spread(project):
-    """Return a project whose 40 images are ten shards."""
+    """Return a project that one process has judged, and whose 40 images are ten shards from then on."""
     project.configure(addopts="-p no:hypothesispytest -p no:cacheprovider")
+    project.judge().assert_outcomes(failed=1, passed=5)
     project.write("conftest.py", SMALL_SHARDS)
     return project
 
 
 @pytest.mark.parametrize("mode", ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "each"])
 def test_every_way_to_distribute_reports_what_one_process_reports(spread, mode):
-    alone = spread.judge_apart()
-    alone.assert_outcomes(failed=1, passed=5)
     tables = {name: spread.table(name) for name in ("accuracy.csv", "tests.csv")}
     workers = ["--tx=2*popen", "--dist=each"] if mode == "each" else ["-n2", f"--dist={mode}"]
     spread.judge_apart(*workers, "--robustness-store=other.sqlite", "--robustness-report=other")
@@ -47,7 +46,6 @@ def test_every_way_to_distribute_reports_what_one_process_reports(spread, mode):
 
 
 def test_the_sweep_is_shared_and_the_controller_alone_tells_of_it(spread):
-    spread.judge_apart()
     alone = spread.forwards
     result = spread.judge_apart("-n2", "--robustness-store=other.sqlite", "--robustness-report=other")
     result.assert_outcomes(failed=1, passed=5)
@@ -58,7 +56,6 @@ def test_the_sweep_is_shared_and_the_controller_alone_tells_of_it(spread):
 
 
 def test_a_worker_that_is_killed_in_the_sweep_costs_its_test_and_its_shard(spread):
-    spread.judge_apart()
     tables = {name: spread.table(name) for name in ("accuracy.csv", "tests.csv")}
     nets = (spread.path / "nets.py").read_text()
     spread.write("death.py", DIE_ONCE)
@@ -78,14 +75,12 @@ def test_a_worker_that_is_killed_in_the_sweep_costs_its_test_and_its_shard(sprea
 
 
 def test_what_a_worker_tested_before_it_was_killed_is_in_the_report(spread):
-    spread.judge_apart()
     tables = spread.table("tests.csv")
     spread.write("death.py", DIE_ONCE)
     spread.write(
         "conftest.py",
         SMALL_SHARDS
         + """
-import os
 from death import die_once
 
 
@@ -99,7 +94,7 @@ class Killer:
 
 
 def pytest_configure(config):
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if hasattr(config, "workerinput"):
         config.pluginmanager.register(Killer())
 """,
     )

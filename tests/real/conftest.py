@@ -30,6 +30,12 @@ def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def cifar_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file where results on all of ``cifar`` are kept, so that no test computes what another did."""
+    return tmp_path_factory.mktemp("cifar-store") / "store.sqlite"
+
+
+@pytest.fixture(scope="session")
 def imagenet_sample() -> Path:
     """Return the folder of 1,000 ImageNet images, one of each class, in folders named by WordNet id."""
     folder = DATA / "imagenet-sample"

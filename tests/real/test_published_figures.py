@@ -42,9 +42,10 @@ def pytest_robustness_register(registry):
 """
 
 
-def test_cifar_resnets_reach_their_measured_accuracies(accuracies: Accuracies, cifar: Path) -> None:
+def test_cifar_resnets_reach_their_measured_accuracies(accuracies: Accuracies, cifar: Path, cifar_store: Path) -> None:
     models = [f"cifar_resnets.py:{model}" for model in CIFAR]
-    found = accuracies(cifar, models, "--robustness-transforms=hflip,vflip,equalize,brightness")
+    transforms = "--robustness-transforms=hflip,vflip,equalize,brightness"
+    found = accuracies(cifar, models, transforms, f"--robustness-store={cifar_store}")
     for model, figures in CIFAR.items():
         assert found[model].to_dict() == pytest.approx(figures, abs=0.05), model
 

@@ -6,7 +6,8 @@ import functools
 from typing import TYPE_CHECKING
 
 import torch
-from torchvision.transforms.v2 import functional
+
+from pytest_robustness.data.canvas import center_crop
 
 if TYPE_CHECKING:
     from pytest_robustness.records import Preprocess
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 
 def to_inputs(images: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
     """Crop the centre of ``images`` (uint8 [B, 3, H, W]), scale to [0, 1] and normalize: float32 [B, 3, h, w]."""
-    if preprocess.crop is not None:
-        images = functional.center_crop(images, [preprocess.crop])
     mean, std = _statistics(preprocess, images.device)
-    return images.float().div_(255).sub_(mean).div_(std)
+    return center_crop(images, preprocess.crop).float().div_(255).sub_(mean).div_(std)
 
 
 @functools.lru_cache(maxsize=64)

@@ -39,8 +39,9 @@ def render(view: View, width: int, color: bool) -> str:
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
     if view.model_conditions:
         console.print(f"Change of top-1 accuracy in points; {_legend(view)}", style="bold")
-        for conditions in _pages(view, console.width):
-            console.print(_change_table(view, conditions, console.width))
+        figures = _Figures.of(view)
+        for conditions in _pages(view, figures, console.width):
+            console.print(_change_table(view, figures, conditions, console.width))
             console.print()
     if view.class_tests:
         console.print(_class_table(view, console.width))
@@ -61,13 +62,41 @@ def _legend(view: View) -> str:
     return "; ".join([f"* marks {model}", *(f"{mark} {text}" for mark, text in meanings.items() if mark in found)])
 
 
-def _pages(view: View, width: int) -> Iterator[list[Condition]]:
+@dataclasses.dataclass(frozen=True)
+class _Figures:
+    """What stands in the table of changes: texts with their styles, padded so that marks stand below each other.
+
+    ``width`` is that of a column whose header is no wider.
+    """
+
+    texts: dict[Cell, tuple[str, str]]
+    width: int
+
+    @classmethod
+    def of(cls, view: View) -> _Figures:
+        """Write every figure of ``view`` once: there may be hundreds of models and conditions."""
+        room = max((len(_mark(test)) for test in view.model_tests), default=0)
+        texts = dict.fromkeys(view.errors, ("error", "magenta"))
+        width = 0
+        for test in view.model_tests:
+            mark = _mark(test)
+            figure = points_text(test.accuracy.treated - test.accuracy.control) + mark.ljust(room)
+            texts[Cell(test.model, test.condition)] = (figure, "red" if mark == "*" else "")
+            width = max(width, len(figure))
+        return cls(texts, width or _NARROWEST)
+
+    def column(self, header: str) -> int:
+        """Return the width of the column below ``header``."""
+        return max(self.width, *map(len, header.split("\n")))
+
+
+def _pages(view: View, figures: _Figures, width: int) -> Iterator[list[Condition]]:
     """Cut the conditions into runs whose columns fit side by side."""
     room = width - min(width // 2, max(len(view.labels[model]) for model in view.models)) - _GAP
     page: list[Condition] = []
     left = room
     for condition in view.model_conditions:
-        need = _width(view, condition) + _GAP
+        need = figures.column(_header(view, condition)) + _GAP
         if page and need > left:
             yield page
             page, left = [], room
@@ -76,44 +105,25 @@ def _pages(view: View, width: int) -> Iterator[list[Condition]]:
     yield page
 
 
-def _header(label: str) -> str:
-    return label.replace("_", "\n").replace("+", "\n+")
+def _header(view: View, condition: Condition) -> str:
+    return view.condition_label(condition).replace("_", "\n").replace("+", "\n+")
 
 
-def _change_table(view: View, conditions: list[Condition], most: int) -> Table:
+def _change_table(view: View, figures: _Figures, conditions: list[Condition], most: int) -> Table:
     table = _table()
     table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=most // 2)
+    widths = {}
     for condition in conditions:
-        header = Text(_header(view.condition_label(condition)), justify="right")
-        table.add_column(header, no_wrap=True, vertical="bottom", min_width=_width(view, condition))
-    tests = {(test.model, test.condition): test for test in view.model_tests}
+        header = _header(view, condition)
+        widths[condition] = figures.column(header)
+        table.add_column(Text(header, justify="right"), no_wrap=True, vertical="bottom", min_width=widths[condition])
     tested = {test.model for test in view.model_tests} | {cell.model for cell in view.errors}
     for model in view.models:
-        if model not in tested:
-            continue
-        cells = []
-        for condition in conditions:
-            test = tests.get((model, condition))
-            width = _width(view, condition)
-            if test is None:
-                error = "error" if Cell(model, condition) in view.errors else ""
-                cells.append(Text(error.rjust(width), style="magenta"))
-                continue
-            # Padded here, so that figures stand below each other whatever mark follows them.
-            figure = points_text(test.accuracy.treated - test.accuracy.control).rjust(width - _mark_width(view))
-            cells.append(Text(figure + _mark(test), style="red" if _mark(test) == "*" else ""))
-        table.add_row(Text(view.labels[model]), *cells)
+        if model in tested:
+            found = {condition: figures.texts.get(Cell(model, condition), ("", "")) for condition in conditions}
+            cells = [Text(text.rjust(widths[condition]), style) for condition, (text, style) in found.items()]
+            table.add_row(Text(view.labels[model]), *cells)
     return table
-
-
-def _width(view: View, condition: Condition) -> int:
-    figures = (points_text(test.accuracy.treated - test.accuracy.control) for test in view.model_tests)
-    narrowest = max((len(figure) + _mark_width(view) for figure in figures), default=_NARROWEST)
-    return max(narrowest, *map(len, _header(view.condition_label(condition)).split("\n")))
-
-
-def _mark_width(view: View) -> int:
-    return max((len(_mark(test)) for test in view.model_tests), default=0)
 
 
 def _mark(test: ModelTest) -> str:
