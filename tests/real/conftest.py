@@ -52,6 +52,8 @@ def suite(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
         return pytester.runpytest_subprocess(
             "-p",
             "no:cacheprovider",
+            "-p",
+            "no:hypothesispytest",
             "--pyargs",
             "robustness_tests",
             "--tb=short",

@@ -38,7 +38,8 @@ def compare(cifar: Path, cifar_store: Path, tmp_path_factory: pytest.TempPathFac
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
 
     def run(*options: str) -> int:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pyargs", "robustness_tests", "--tb=no"]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--tb=no"]
+        command += ["--pyargs", "robustness_tests"]
         given = [f"--robustness-data=folder:{cifar}", f"--robustness-store={cifar_store}", *options]
         given += ["--robustness-transforms=brightness"]
         given += ["--robustness-baseline=baseline.json", "--robustness-report=report"]

@@ -74,6 +74,18 @@ def test_every_runtime_computes_the_logits_of_the_module(runtime, precision, tol
     assert runner.engine.runtime == runtime
 
 
+def test_a_model_is_compiled_once_and_not_again_for_the_tensors_of_a_sweep():
+    needs("compile")
+    torch._dynamo.reset()
+    counts = torch._dynamo.utils.counters["stats"]
+    counts.clear()
+    with torch.inference_mode():
+        runner = RuntimeChoice("compile", print).prepare("net", Model(net()), workload())
+        for count in (4, 3):
+            runner.run(images(count))
+    assert counts["unique_graphs"] == 1
+
+
 def test_the_model_keeps_its_weights_whatever_the_precision():
     module = net()
     before = [parameter.clone() for parameter in module.parameters()]

@@ -110,7 +110,9 @@ def _checked(runtime: str, model: Model, workload: Workload) -> Runner:
     reference = EagerRuntime().prepare(model, dataclasses.replace(workload, precision="fp32"))
     expected = reference.run(workload.example)
     runner = RUNTIMES[runtime]().prepare(model, workload)
-    distance = float((runner.run(workload.example) - expected).norm() / expected.norm().clamp_min(1e-12))
+    with torch.inference_mode():
+        found = runner.run(workload.example.clone())
+    distance = float((found - expected).norm() / expected.norm().clamp_min(1e-12))
     if not distance <= _TOLERANCE[workload.precision]:
         raise ModelError(
             f"{runtime} computes other logits than eager PyTorch: they differ by {distance:.2g} of their size. "

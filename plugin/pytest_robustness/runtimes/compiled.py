@@ -44,6 +44,10 @@ class CompiledRuntime:
         def run(images: torch.Tensor) -> torch.Tensor:
             return torch.as_tensor(compiled(images.to(dtype, memory_format=torch.channels_last))).float()
 
-        with torch._dynamo.config.patch(recompile_limit=_VARIANTS, accumulated_recompile_limit=_VARIANTS):
-            run(workload.example)
+        # In inference mode, as the sweep will call it: for other tensors it would be compiled, and kept, a second time.
+        with (
+            torch.inference_mode(),
+            torch._dynamo.config.patch(recompile_limit=_VARIANTS, accumulated_recompile_limit=_VARIANTS),
+        ):
+            run(workload.example.clone())
         return Runner(padded(run, len(workload.example)), Engine("compile", workload.precision))
