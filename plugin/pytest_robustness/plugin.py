@@ -10,7 +10,7 @@ import pytest
 
 from pytest_robustness import hookspec
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.options import PREFIX, add_options, resolve_options
+from pytest_robustness.options import add_options, resolve_options
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -61,12 +61,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with _usage_errors():
-        folder = resolve_options(config).allure_report
-        if folder is not None:
+        options = resolve_options(config)
+        if options.allure_report is not None:
             from pytest_robustness.allure_hooks import prepare
 
-            prepare(config, folder)
-    if not config.getoption(PREFIX + "list"):
+            prepare(config, options.allure_report)
+    if not options.list:
         return None
     from pytest_robustness.reports.catalogue import print_catalogue
 

@@ -192,6 +192,15 @@ def test_tabs_are_chosen_by_arrow_keys(open_page, odd_page):
 
 
 @pytest.mark.parametrize("tab", TABS)
+def test_an_address_with_a_part_opens_at_the_verdict_and_the_tabs(open_page, full_page, tab):
+    page = open_page(full_page, tab).page
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(200)  # a browser scrolls to an address in its own time
+    assert page.is_visible(f"#{tab}")
+    assert page.evaluate("scrollY") == 0
+
+
+@pytest.mark.parametrize("tab", TABS)
 def test_tab_reaches_every_control(open_page, odd_page, tab):
     page = open_page(odd_page, tab).page
     wanted = set(map(str, page.evaluate(OPERABLE)))

@@ -49,5 +49,6 @@ function startTabs(opened) {
     scrollTo(0, 0);
   }
   addEventListener("popstate", follow);
-  show(location.hash);
+  // The browser went to the part that the address names while all parts were still below each other.
+  follow();
 }
