@@ -10,6 +10,7 @@ the number lost and gained is all that the test looks at (the script checks that
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections import Counter
 from typing import NamedTuple
@@ -70,6 +71,8 @@ def _result(images: int, fields: dict[str, float]) -> TestResult:
 def outcomes(lost: Counts, gained: Counts, images: int, policy: gate.GatePolicy) -> list[list[Outcome]]:
     """Return the outcome of every condition of every run."""
     results = test_counts(lost.ravel(), gained.ravel(), images, policy.alpha)
+    # statsmodels collects garbage in each of its Holm corrections; frozen objects are not looked at.
+    gc.freeze()
     runs = [results[start : start + CONDITIONS] for start in range(0, len(results), CONDITIONS)]
     return [
         [gate.judge(gate.Change.of(result), policy).outcome for result in statistics.adjust(run, policy.correction)]

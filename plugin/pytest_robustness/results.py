@@ -73,6 +73,7 @@ class Results:
         _, classes, self.labels = store.dataset(ledger.dataset)
         self.names = tuple(label.name for label in classes)
         self._counts: dict[Cell, Counts] = {}
+        self._families: dict[tuple[Condition, frozenset[str]], dict[str, TestResult]] = {}
 
     def finished(self, *cells: Cell) -> bool:
         """Whether all ``cells`` were computed, and none is in error."""
@@ -107,9 +108,8 @@ class Results:
         """Test one model's per-class accuracies; ``family`` are the models to correct over."""
         cell = Cell(model, condition)
         self.require(*_pair(model, condition))
-        models = [name for name in dict.fromkeys((model, *family)) if self._ledger.finished(*_pair(name, condition))]
-        control, treated = self._accuracies(models, CONTROL), self._accuracies(models, condition)
-        result = self._compare(control, treated)[0]
+        together = {name for name in (model, *family) if self._ledger.finished(*_pair(name, condition))}
+        result = self._family(condition, frozenset(together))[model]
         found = self._judge(result)
         return ModelTest(
             model=model,
@@ -118,7 +118,7 @@ class Results:
             found=found.outcome,
             verdict=found,
             accuracy=ImageAccuracy(self._top1(Cell(model, CONTROL)), self._top1(cell)),
-            worst=self._worst(control[0], treated[0]),
+            worst=self._worst(model, condition),
         )
 
     def class_test(self, panel: Panel) -> ClassTest:
@@ -190,6 +190,14 @@ class Results:
             return verdict.judge_model(result, self.policy.alpha)
         return equivalence(result, self.policy.equivalence, alpha=self.policy.alpha).verdict
 
+    def _family(self, condition: Condition, models: frozenset[str]) -> dict[str, TestResult]:
+        """Return the test of each of ``models``, corrected over all of them: each asks for it, and it is made once."""
+        if (condition, models) not in self._families:
+            names = sorted(models)
+            results = self._compare(self._accuracies(names, CONTROL), self._accuracies(names, condition))
+            self._families[condition, models] = dict(zip(names, results, strict=True))
+        return self._families[condition, models]
+
     def _compare(self, control: NDArray[np.float64], treated: NDArray[np.float64]) -> list[TestResult]:
         results = statistics.compare(control, treated, test=self.policy.test, alpha=self.policy.alpha)
         return statistics.adjust(results, self.policy.correction)
@@ -203,7 +211,8 @@ class Results:
         counts = self.counts(cell)
         return float(100 * counts.correct.sum() / max(1, counts.n.sum()))
 
-    def _worst(self, control: NDArray[np.float64], treated: NDArray[np.float64]) -> tuple[ClassChange, ...]:
+    def _worst(self, model: str, condition: Condition) -> tuple[ClassChange, ...]:
+        control, treated = (self._accuracies([model], cell.condition)[0] for cell in _pair(model, condition))
         drops = np.nan_to_num(control - treated)
         fallen = [int(i) for i in np.argsort(-drops, kind="stable")[:_WORST] if drops[i] > 0]
         return tuple(ClassChange(self.names[i], float(control[i]), float(treated[i])) for i in fallen)

@@ -7,9 +7,7 @@ percentages, differences are percentage points, ``difference == treated - contro
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gc
 import math
 import warnings
 from collections.abc import Mapping
@@ -24,7 +22,7 @@ from pytest_robustness.errors import OptionError, unknown
 from pytest_robustness.records import Correction, TestKind, TestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 GroupTest = Literal["independent", "welch", "paired"]
 
@@ -332,19 +330,8 @@ def adjust(results: Sequence[TestResult], correction: Correction) -> list[TestRe
     adjusted = np.array([result.p_value for result in results], dtype=np.float64)
     family = ~np.isnan(adjusted)
     if correction != "none" and family.any():
-        with _nothing_to_collect():
-            adjusted[family] = multipletests(adjusted[family], method=_MULTIPLETESTS_METHOD[correction])[1]
+        adjusted[family] = multipletests(adjusted[family], method=_MULTIPLETESTS_METHOD[correction])[1]
     return [dataclasses.replace(result, p_adjusted=p) for result, p in zip(results, adjusted.tolist(), strict=True)]
-
-
-@contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Hide from the garbage collector what exists: statsmodels' Holm calls it, a third of a second beside torch."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def accuracies(correct: ArrayLike, n: ArrayLike) -> _Floats:

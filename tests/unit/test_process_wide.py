@@ -56,3 +56,19 @@ def test_quick_imports_put_the_collector_back(before):
         assert (meanwhile, gc.isenabled()) == (False, before)
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_what_was_imported_is_never_looked_at_again_and_nothing_else_is_kept(monkeypatch, tmp_path):
+    (tmp_path / "module_of_mine.py").write_text("class Thing: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    frozen = gc.get_freeze_count()
+    try:
+        with imports.quickly():
+            import sys as known  # noqa: F401
+        assert gc.get_freeze_count() == frozen
+        with imports.quickly():
+            from module_of_mine import Thing
+        assert gc.get_freeze_count() > frozen
+        assert not any(found is Thing for found in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from pytest_robustness import statistics
 from pytest_robustness.errors import ModelError, RobustnessError
 from pytest_robustness.ledger import Ledger
 from pytest_robustness.plan import Plan
@@ -201,3 +202,15 @@ def test_a_cell_of_which_a_shard_is_missing_is_told(world):
     world.ledger.keys[Cell("eve", CONTROL)] = "half"
     with pytest.raises(RobustnessError, match=r"^eve under control is not finished; run again to go on\.$"):
         world.results.counts(Cell("eve", CONTROL))
+
+
+def test_the_models_of_a_family_are_tested_together_and_once(tmp_path, monkeypatch):
+    world = World(tmp_path, correction="holm")
+    sizes = []
+    adjust = statistics.adjust
+    monkeypatch.setattr(statistics, "adjust", lambda found, by: sizes.append(len(found)) or adjust(found, by))
+    tests = [world.results.model_test(model, BLUR, MODELS) for model in MODELS * 2]
+    assert sizes == [len(MODELS)]
+    assert tests[: len(MODELS)] == tests[len(MODELS) :]
+    world.results.model_test("ann", BLUR)
+    assert sizes == [len(MODELS), 1]
