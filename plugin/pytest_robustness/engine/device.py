@@ -12,6 +12,13 @@ from pytest_robustness.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Pixels in a batch: enough to keep the device busy. On a CPU larger batches are slower: their buffers fall out of the
+# cache, and the system maps each anew.
+_PIXELS = {"cpu": 16 * 256 * 256, "mps": 64 * 256 * 256, "cuda": 256 * 256 * 256}
+# What a pixel takes on a GPU at most, in bytes: 64 channels of fp32 into a layer and out of it, as in VGG, and as much
+# again for the convolution's work space and what the allocator keeps.
+_BYTES_A_PIXEL = 2 * 2 * 64 * 4
+
 
 def resolve_device(name: str, process: int = 0) -> torch.device:
     """Return the device of that name; ``auto`` is a CUDA device, else the CPU.
@@ -56,6 +63,14 @@ def resolve_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     return "bf16" if _computes_bf16(device) else "fp32"
+
+
+def pixels_at_once(device: torch.device) -> int:
+    """Return how many pixels of canvases a batch on ``device`` may hold: less where a GPU's free memory is small."""
+    if device.type != "cuda":
+        return _PIXELS[device.type]
+    free, _ = torch.cuda.mem_get_info(device)
+    return min(_PIXELS["cuda"], free // _BYTES_A_PIXEL)
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

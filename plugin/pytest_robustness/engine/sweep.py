@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.loader import Batch, batches
-from pytest_robustness.engine.device import to_device, torch_settings
+from pytest_robustness.engine.device import pixels_at_once, to_device, torch_settings
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Job
 from pytest_robustness.errors import DataError, cause
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from pytest_robustness.store import Store
 
 SHARD_SIZE = 512
-# Pixels in a batch: enough to keep the device busy, little enough for activations to fit beside a dozen models. On a
-# CPU larger batches are slower: their buffers fall out of the cache, and the system maps each anew.
-_BATCH_PIXELS = {"cpu": 16 * 256 * 256, "mps": 64 * 256 * 256, "cuda": 256 * 256 * 256}
 
 # The jobs of a shard as the sweep visits them: what is shared is computed at the level where it is shared.
 _Visits = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
@@ -295,7 +292,7 @@ def _shards(images: int, size: int) -> list[Shard]:
 
 def _auto_batch_size(jobs: Sequence[Job], settings: Settings) -> int:
     pixels = max((job.subject.pixels for job in jobs), default=1)
-    return max(1, min(settings.shard_size, _BATCH_PIXELS[settings.device.type] // pixels))
+    return max(1, min(settings.shard_size, pixels_at_once(settings.device) // pixels))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
