@@ -44,12 +44,13 @@ def assert_robust(finding: Finding | GateTest) -> None:
 def shown(excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
     """Return what pytest shows of a finding or of an error of ours: its text, without a traceback.
 
-    Of a finding no line is wider than 80 columns, where a word is not, and pytest's list of failures has the headline.
+    pytest's list of failures has the first line. Of a finding no line is wider than 80 columns, where a word is not.
     """
     representation: Any = excinfo.getrepr(style="value")
+    lines = str(excinfo.value).splitlines()
+    # Else it would begin with the name of the exception's class.
+    representation.reprcrash.message = lines[0]
     if isinstance(excinfo.value, NotRobust):
-        lines = str(excinfo.value).splitlines()
-        representation.reprcrash.message = lines[0]
         representation.reprtraceback.reprentries[-1].lines = [part for line in lines for part in _wrapped(line)]
     return representation
 

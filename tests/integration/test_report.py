@@ -146,6 +146,16 @@ def test_the_list_of_failures_has_the_headline_of_each_finding_alone(project, mo
     assert result.outlines[below].startswith("=")
 
 
+def test_the_list_of_failures_has_the_message_of_an_error_without_the_name_of_its_class(project, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    result = project.judge("-k", "vflip and absent", "--robustness-models=python:nets.py:absent")
+    result.assert_outcomes(errors=1, deselected=3)
+    listed = next(line for line in result.outlines if line.startswith("ERROR "))
+    assert listed.startswith(
+        "ERROR test_models.py::test_model_is_robust[vflip-absent] - nets.py has no 'absent'. It has:"
+    )
+
+
 def test_a_test_that_cannot_tell_is_skipped_with_its_reason(project):
     for name in ("up", "down"):
         for number in range(1, 20):
