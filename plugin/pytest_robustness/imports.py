@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def quickly() -> Iterator[None]:
-    """Collect no garbage meanwhile, and among what is there by then never: what is imported is kept.
+    """Collect no garbage meanwhile, nor ever look again at what is there by then: what is imported is kept.
 
     Beside torch the collector has a million objects to look at, a third of a second each time: while they are made,
     whenever pytest or statsmodels calls it, and when Python ends. Together that is a third of a run that computes

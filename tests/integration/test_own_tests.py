@@ -79,6 +79,24 @@ def test_a_wrong_name_in_a_test_is_an_error_of_that_test(project):
     )
 
 
+def test_an_error_without_a_message_is_an_error_of_its_test_alone(project):
+    project.write(
+        "test_mine.py",
+        """
+        from pytest_robustness.errors import RobustnessError
+
+        def test_mine(robustness):
+            raise RobustnessError
+
+        def test_other():
+            pass
+        """,
+    )
+    result = project.run("test_mine.py")
+    result.assert_outcomes(failed=1, passed=1)
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
 def test_a_marker_names_what_a_test_runs_over(project):
     project.write(
         "test_mine.py",
