@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import importlib.util
 import subprocess
 import sys
@@ -7,9 +8,10 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pytest_robustness.errors import ModelError, OptionError
-from pytest_robustness.records import Engine, Model, Workload
+from pytest_robustness.records import Engine, Model, Runner, Workload
 from pytest_robustness.runtimes import choice
 from pytest_robustness.runtimes.choice import RuntimeChoice
 from pytest_robustness.runtimes.compiled import CompiledRuntime
@@ -113,6 +115,38 @@ def test_auto_compiles_only_where_it_pays():
     made = RuntimeChoice("auto", print)
     assert made.prepare("net", Model(net()), workload(passes=100)).engine == Engine("eager", "fp32")
     assert made.prepare("net", Model(net()), workload(passes=10**6)).engine == Engine("openvino", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("device", "images_of_224", "tried"),
+    [
+        ("cpu", 255, []),
+        ("cpu", 256, ["openvino", "onnxruntime", "compile"]),
+        ("cuda", 10_000, []),
+        ("cuda", 2**18, ["compile"]),
+    ],
+)
+def test_what_pays_depends_on_the_device(monkeypatch, device, images_of_224, tried):
+    asked = []
+
+    class Unwilling:
+        def __init__(self, name):
+            self.name = name
+
+        def obstacle(self, device, precision):
+            asked.append(self.name)
+            return "it would rather not"
+
+    class Willing(Unwilling):
+        def prepare(self, model, workload):
+            return Runner(lambda inputs: inputs, Engine("eager", workload.precision))
+
+    monkeypatch.setattr(choice, "RUNTIMES", {name: functools.partial(Unwilling, name) for name in choice.RUNTIMES})
+    monkeypatch.setattr(choice, "EagerRuntime", functools.partial(Willing, "eager"))
+    with FakeTensorMode():  # its tensors may be on a device that is not there
+        example = torch.empty(2, 3, 224, 224, device=device)
+        RuntimeChoice("auto", print).prepare("net", Model(net()), Workload(example, "fp32", images_of_224))
+    assert asked == tried
 
 
 def test_auto_goes_on_with_the_next_where_one_fails(monkeypatch):

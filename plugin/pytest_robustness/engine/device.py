@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 # Pixels in a batch: enough to keep the device busy. On a CPU larger batches are slower: their buffers fall out of the
 # cache, and the system maps each anew.
@@ -82,20 +84,55 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 @contextlib.contextmanager
 def torch_settings(processes: int, *, tf32: bool) -> Iterator[None]:
-    """Set what PyTorch has one of, and put it back: threads, and whether CUDA may round products of fp32 to TF32.
+    """Set what PyTorch has one of, and put it back: threads, and whether it may round what products of fp32 take.
 
     Processes that each start as many threads as there are cores slow one another down many times over. TF32 is what
-    PyTorch uses in convolutions unless told otherwise.
+    PyTorch uses in convolutions on CUDA unless told otherwise; a user's module may have asked for bf16 on the CPU.
     """
-    threads, matmul, cudnn = torch.get_num_threads(), torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
+    threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // processes))
-    matmul.allow_tf32 = cudnn.allow_tf32 = tf32
+    try:
+        with _fp32_products(tf32=tf32):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def _fp32_products(*, tf32: bool) -> Iterator[None]:
+    cudnn: Any = torch.backends.cudnn
+    mkldnn: Any = torch.backends.mkldnn
+    matmul_before, cudnn_before = _unless_mixed(torch.get_float32_matmul_precision), _unless_mixed(_cudnn_allows_tf32)
+    formats: list[Any] = []  # from PyTorch 2.9 on, each kind of product has one of its own
+    if hasattr(torch.backends, "fp32_precision"):
+        formats = [torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn, mkldnn.matmul, mkldnn.conv, mkldnn.rnn]
+    before = [kind.fp32_precision for kind in formats]
+    # Both ways to say it: PyTorch itself reads either, and refuses where they do not agree.
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    cudnn.allow_tf32 = tf32
+    for kind in formats:
+        kind.fp32_precision = "tf32" if tf32 else "ieee"
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        if matmul_before is not None:
+            torch.set_float32_matmul_precision(matmul_before)
+        if cudnn_before is not None:
+            cudnn.allow_tf32 = cudnn_before
+        for kind, precision in zip(formats, before, strict=True):
+            kind.fp32_precision = precision
+
+
+def _cudnn_allows_tf32() -> bool:
+    return bool(torch.backends.cudnn.allow_tf32)
+
+
+def _unless_mixed(read: Callable[[], T]) -> T | None:
+    """Return what ``read`` does, and nothing where PyTorch refuses: its new way was used to say something else."""
+    try:
+        return read()
+    except RuntimeError:
+        return None
 
 
 def _computes_bf16(device: torch.device) -> bool:

@@ -26,8 +26,9 @@ RUNTIMES: Mapping[str, Callable[[], Runtime]] = {
 }
 # What auto tries, by device and precision, the fastest first; docs/performance.md has the figures.
 _PREFERRED = {"cpu": ("openvino", "onnxruntime", "compile"), "cuda": ("compile",)}
-# Pixels of input that a model must see for its compilation to pay: 256 images of 224 x 224.
-_WORTHWHILE = 256 * 224 * 224
+# Pixels of input that a model must see for its compilation to pay. On a CPU it takes seconds, and eager PyTorch runs some
+# tens of images of 224 x 224 in one; on a GPU it takes half a minute, and eager PyTorch runs thousands.
+_WORTHWHILE = {"cpu": 256 * 224 * 224, "cuda": 2**18 * 224 * 224}
 # How far the logits may be from those of eager fp32, relative to their size (Frobenius norms), by precision.
 _TOLERANCE = {"fp32": 1e-3, "tf32": 2e-2, "bf16": 1e-1, "fp16": 2e-2}
 
@@ -88,7 +89,7 @@ def require(name: str, device: torch.device, precision: str) -> None:
 def _candidates(workload: Workload) -> list[str]:
     """Return the runtimes that pay for ``workload`` and are there, the fastest first."""
     device = workload.example.device
-    if workload.passes * workload.example[0, 0].numel() < _WORTHWHILE:
+    if workload.passes * workload.example[0, 0].numel() < _WORTHWHILE.get(device.type, 0):
         return []
     return [
         name
