@@ -168,6 +168,13 @@ def test_safetensors_of_the_same_stem_serve_as_well(tmp_path: Path) -> None:
     assert (len(model.classes), model.classes[0], model.classes[999]) == (1000, "tench", "toilet tissue")
 
 
+def test_parameters_that_weights_will_replace_are_not_drawn_first(tmp_path: Path) -> None:
+    save_file(get_model("squeezenet1_1", weights=None).state_dict(), tmp_path / "squeezenet1_1-b8a52dc0.safetensors")
+    before = torch.get_rng_state()
+    ModelZoo(weights_dir=tmp_path).load("squeezenet1_1")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_details_that_torchvision_derives_from_the_weights_are_kept(tmp_path: Path) -> None:
     module = get_model("googlenet", weights=None, aux_logits=True, transform_input=True, init_weights=False)
     save_file(module.state_dict(), tmp_path / "googlenet-1378be20.safetensors")

@@ -80,9 +80,12 @@ def _build(name: str, weights: WeightsEnum, state: dict[str, Tensor]) -> Any:
     """
     from torchvision.models import get_model
 
+    from pytest_robustness.models.blank import BlankParameters
+
     stand_in = object.__new__(type(weights))
     vars(stand_in).update(vars(weights), get_state_dict=lambda **_: state)
-    return get_model(name, weights=stand_in)
+    with BlankParameters():
+        return get_model(name, weights=stand_in)
 
 
 def _preprocess(weights: WeightsEnum) -> Preprocess:
