@@ -30,9 +30,10 @@ from torchvision.transforms import v2
 
 from pytest_robustness import data
 from pytest_robustness.data.loader import default_workers
-from pytest_robustness.engine.device import resolve_device, torch_settings
+from pytest_robustness.engine.device import resolve_device
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Subject, job
+from pytest_robustness.engine.precision import torch_settings
 from pytest_robustness.engine.sweep import Settings, Sweep
 from pytest_robustness.executors.local import LocalExecutor
 from pytest_robustness.models.presets import ARTICLE_MODELS

@@ -104,7 +104,8 @@ class Computation:
         if self._bench is None:
             with imports.quickly():
                 from pytest_robustness.engine.bench import Bench, select
-                from pytest_robustness.engine.device import resolve_device, resolve_precision
+                from pytest_robustness.engine.device import resolve_device
+                from pytest_robustness.engine.precision import resolve_precision
                 from pytest_robustness.runtimes import choice
 
             options = self._options

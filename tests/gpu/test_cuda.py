@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_robustness.engine.device import resolve_device, torch_settings
+from pytest_robustness.engine.device import resolve_device
 from pytest_robustness.engine.inputs import to_inputs
+from pytest_robustness.engine.precision import torch_settings
 from pytest_robustness.records import Engine, Model, Preprocess, Workload
 from pytest_robustness.runtimes.choice import RuntimeChoice
 from pytest_robustness.tally import tally

@@ -42,6 +42,18 @@ class Watch(TorchDispatchMode):
         return answer
 
 
+def fake_cuda_works() -> bool:
+    try:
+        with FakeTensorMode():
+            torch.empty(2, device="cuda")[0]
+    except RuntimeError:
+        return False
+    return True
+
+
+pytestmark = pytest.mark.skipif(not fake_cuda_works(), reason="This PyTorch cannot index tensors on an absent GPU")
+
+
 @pytest.fixture
 def images() -> Iterator[torch.Tensor]:
     """Give a batch on a GPU that need not be there: uint8 [8, 3, 64, 64]."""

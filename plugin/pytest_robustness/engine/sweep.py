@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.loader import Batch, batches
-from pytest_robustness.engine.device import pixels_at_once, to_device, torch_settings
+from pytest_robustness.engine.device import pixels_at_once, to_device
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Job
+from pytest_robustness.engine.precision import torch_settings
 from pytest_robustness.errors import DataError, cause
 from pytest_robustness.records import (
     Canvas,
