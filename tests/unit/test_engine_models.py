@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -511,7 +512,10 @@ def test_a_graph_with_two_outputs_is_refused(load: Callable[..., Model], build: 
     onnx.save(model, path)
     with pytest.raises(ModelError) as raised:
         load(path)
-    assert str(raised.value) == f"{path} has 2 outputs (out, f); an image classifier has one."
+    # A tensor can have several names, and older versions of OpenVINO give any of them.
+    found = re.fullmatch(r"(.*) has 2 outputs \((out|logits), f\); an image classifier has one\.", str(raised.value))
+    assert found is not None
+    assert found[1] == str(path)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,10 @@ import pytest
 from pytest_robustness.errors import OptionError
 from pytest_robustness.options import resolve_options
 
+needs_pytest_9 = pytest.mark.skipif(
+    pytest.version_tuple < (9,), reason="pytest reads the table [tool.pytest] from version 9 on"
+)
+
 DEFAULTS = {
     "models": None,
     "data": "digits",
@@ -79,7 +83,7 @@ def test_the_command_line_wins_over_the_configuration_file_which_wins_over_the_d
     assert read(pytester, f"--robustness-{option}={second}")[field(option)] == other
 
 
-@pytest.mark.parametrize("table", ["tool.pytest.ini_options", "tool.pytest"])
+@pytest.mark.parametrize("table", ["tool.pytest.ini_options", pytest.param("tool.pytest", marks=needs_pytest_9)])
 def test_every_option_is_a_key_of_pyproject_toml(pytester, table):
     keys = [f"robustness_{field(option)} = '{text}'" for option, text, *_ in TEXTS if not option.endswith("s")]
     keys += ["robustness_models = ['a', 'digits:b']", "robustness_transforms = ['vflip', 'equalize+zoom']"]
@@ -156,6 +160,7 @@ def test_a_switch_that_is_neither_on_nor_off_is_told_with_the_file(pytester):
     assert str(caught.value) == f"robustness_download in {path}: invalid truth value 'maybe'. Valid: true, false."
 
 
+@needs_pytest_9
 def test_a_number_in_toml_that_is_not_quoted_is_told_with_the_file(pytester):
     path = pytester.makepyprojecttoml("[tool.pytest]\nrobustness_alpha = 0.1")
     with pytest.raises(OptionError, match=r"^robustness_alpha in .* expects a string, got float: 0\.1\. ") as caught:
