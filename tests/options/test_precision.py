@@ -30,8 +30,8 @@ def test_a_format_that_is_none_is_a_usage_error(project):
 def test_auto_is_what_the_machine_computes_in(project):
     project.configure(robustness_precision="auto")
     project.judge("-k", "vflip-slope").assert_outcomes(failed=1, deselected=5)
-    features = torch.cpu.get_capabilities()
-    expected = "bf16" if features["amx_bf16"] or features["avx512_bf16"] else "fp32"
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    expected = "bf16" if features.get("amx_bf16") or features.get("avx512_bf16") else "fp32"
     engines = [engine for cell in project.results()["cells"] for engine in cell["engines"]]
     assert engines == [{"runtime": "eager", "precision": expected}] * 2
 
