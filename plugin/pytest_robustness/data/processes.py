@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from pytest_robustness.data.interrupts import interrupts_held
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def answers(reader: Dataset[Answer], requests: Iterator[object], workers: int) -
     if not workers:
         yield from (reader[request] for request in requests)
         return
-    iterator = _start(reader, requests, workers)
+    with interrupts_held():
+        iterator = _start(reader, requests, workers)
     try:
-        yield from iterator
+        yield from _each(iterator)
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
@@ -51,7 +53,18 @@ def answers(reader: Dataset[Answer], requests: Iterator[object], workers: int) -
         ) from error
     finally:
         # Dropping the iterator would end them too, but after Ctrl-C a traceback holds on to it.
-        iterator._shutdown_workers()
+        with interrupts_held():
+            iterator._shutdown_workers()
+
+
+def _each(iterator: Iterator[Answer]) -> Generator[Answer]:
+    while True:
+        with interrupts_held():
+            try:
+                answer = next(iterator)
+            except StopIteration:
+                return
+        yield answer
 
 
 def _start(reader: Dataset[Answer], requests: Iterator[object], workers: int) -> Any:
