@@ -23,7 +23,8 @@ def test_an_interrupt_takes_effect_at_the_end_of_the_block():
             interrupt()
             done.append("the rest of the block")
 
-    pytest.raises(KeyboardInterrupt, block)
+    with pytest.raises(KeyboardInterrupt):
+        block()
     assert done == ["the rest of the block"]
     assert signal.getsignal(signal.SIGINT) is handler
 
@@ -37,7 +38,8 @@ def test_a_second_one_takes_effect_at_once():
             interrupt()
             done.append("never")
 
-    pytest.raises(KeyboardInterrupt, block)
+    with pytest.raises(KeyboardInterrupt):
+        block()
     assert done == []
     assert signal.getsignal(signal.SIGINT) is handler
 
