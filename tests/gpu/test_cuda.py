@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no CUDA device here"),
 ]
 
+DEVICE = "cuda"
 PREPROCESS = Preprocess(resize=64, crop=56, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 
@@ -63,6 +64,28 @@ def test_models_give_the_logits_of_the_cpu(runtime, precision, tolerance):
     assert ready.engine == Engine(runtime, precision)
     for logits in found:
         assert (logits - expected[: len(logits)]).norm() <= tolerance * expected[: len(logits)].norm()
+
+
+@pytest.mark.parametrize(("runtime", "precision"), [("eager", "fp32"), ("compile", "fp32"), ("compile", "bf16")])
+def test_a_run_on_the_gpu_answers_as_one_on_the_cpu(project, runtime, precision):
+    project.configure(
+        addopts="-p no:hypothesispytest -p no:cacheprovider",  # what compilers warn of is not the matter here
+        robustness_data="digits",
+        robustness_models="digits:resnet18 digits:vgg16_bn",
+        robustness_transforms="vflip rotation equalize",
+    )
+    correct = []
+    for arguments in (
+        ["--robustness-device=cpu", "--robustness-runtime=eager"],
+        [f"--robustness-device={DEVICE}", f"--robustness-runtime={runtime}", f"--robustness-precision={precision}"],
+    ):
+        project.judge_apart(*arguments, f"--robustness-store=store{len(correct)}.sqlite")
+        correct.append(project.table("accuracy.csv").groupby(["model", "transform"]).correct.sum())
+    cells = project.results()["cells"]
+    assert [cell["engines"] for cell in cells] == [[{"runtime": runtime, "precision": precision}]] * 8
+    assert project.results()["provenance"]["device"].startswith(DEVICE)
+    # Of 898 digits.
+    assert (correct[0] - correct[1]).abs().max() <= (2 if precision == "fp32" else 9)
 
 
 def test_nothing_between_transform_and_tally_waits_for_the_gpu():
