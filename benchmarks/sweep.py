@@ -33,7 +33,7 @@ from pytest_robustness.data.loader import default_workers
 from pytest_robustness.engine.device import resolve_device
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Subject, job
-from pytest_robustness.engine.precision import torch_settings
+from pytest_robustness.engine.precision import fp32_products
 from pytest_robustness.engine.sweep import Settings, Sweep
 from pytest_robustness.executors.local import LocalExecutor
 from pytest_robustness.models.presets import ARTICLE_MODELS
@@ -143,7 +143,7 @@ class SweepBench:
         size = self._batch_size()
         canvas = torch.randint(0, 256, (size, 3, 256, 256), dtype=torch.uint8, device=self.device)
         inputs = to_inputs(canvas, PREPROCESS)
-        with torch_settings(1, tf32=self.options.precision == "tf32"), torch.inference_mode():
+        with fp32_products(tf32=self.options.precision == "tf32"), torch.inference_mode():
             for start in range(0, len(self.selection.indices), size):
                 batch = inputs[: min(size, len(self.selection.indices) - start)]
                 for _ in range(self.conditions):

@@ -9,7 +9,7 @@ from torch import nn
 
 from pytest_robustness.engine.device import resolve_device
 from pytest_robustness.engine.inputs import to_inputs
-from pytest_robustness.engine.precision import torch_settings
+from pytest_robustness.engine.precision import fp32_products
 from pytest_robustness.records import Engine, Model, Preprocess, Workload
 from pytest_robustness.runtimes.choice import RuntimeChoice
 from pytest_robustness.tally import tally
@@ -57,7 +57,7 @@ def test_transforms_give_the_pixels_of_the_cpu(name):
 def test_models_give_the_logits_of_the_cpu(runtime, precision, tolerance):
     module = net()
     inputs = to_inputs(canvases(), PREPROCESS)
-    with torch.inference_mode(), torch_settings(1, tf32=False):
+    with torch.inference_mode(), fp32_products(tf32=False):
         expected = module(inputs)
         ready = RuntimeChoice(runtime, print).prepare("net", Model(module), Workload(inputs.cuda(), precision, 10**6))
         found = [ready.run(inputs[:count].cuda()).cpu() for count in (32, 20)]
@@ -93,7 +93,7 @@ def test_nothing_between_transform_and_tally_waits_for_the_gpu():
     registry, indices = builtin(), np.arange(32)
     images = canvases().to(device)
     targets = torch.zeros(32, dtype=torch.int64, device=device)
-    with torch.inference_mode(), torch_settings(1, tf32=False):
+    with torch.inference_mode(), fp32_products(tf32=False):
         inputs = to_inputs(images, PREPROCESS)
         ready = RuntimeChoice("eager", print).prepare("net", Model(net()), Workload(inputs, "fp32", 10**6))
         ready.run(inputs)

@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from pytest_robustness.engine.precision import torch_settings
+from pytest_robustness.engine.precision import fp32_products
 
 
 def formats() -> list[object]:
@@ -57,7 +57,7 @@ def own_formats():
 def test_products_of_fp32_are_what_the_precision_says_whatever_the_user_set(settings, tf32, expected):
     settings()
     before = formats()
-    with torch_settings(1, tf32=tf32):
+    with fp32_products(tf32=tf32):
         assert formats() == [*expected, "high" if tf32 else "highest", tf32]
     # What PyTorch refused to say before cannot be put back; it may say something now.
     assert [after for after, was in zip(formats(), before, strict=True) if was != "mixed"] == [

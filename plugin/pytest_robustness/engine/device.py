@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 import torch
 
 from pytest_robustness.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Pixels in a batch: enough to keep the device busy. On a CPU larger batches are slower: their buffers fall out of the
 # cache, and the system maps each anew.
@@ -57,3 +63,17 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+@contextlib.contextmanager
+def cores_shared(processes: int) -> Iterator[None]:
+    """Give PyTorch this process's share of the threads that it has, among ``processes`` like it, and put them back.
+
+    Processes that each start as many threads as there are cores slow one another down many times over.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // processes))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -30,20 +30,17 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 @contextlib.contextmanager
-def torch_settings(processes: int, *, tf32: bool) -> Iterator[None]:
-    """Set what PyTorch has one of, and put it back: threads, and whether products of fp32 are rounded to TF32 first.
+def fp32_products(*, tf32: bool) -> Iterator[None]:
+    """Have PyTorch compute products of fp32 in fp32, or rounded to TF32 first; put back what it was told before.
 
-    Processes that each start as many threads as there are cores slow one another down many times over. TF32 is what
-    PyTorch uses in convolutions on CUDA unless told otherwise; a user's module may have told it anything.
+    TF32 is what it uses in convolutions on CUDA unless told otherwise, and a user's module may have told it anything.
     """
-    threads, products = torch.get_num_threads(), _Products.read()
-    torch.set_num_threads(max(1, threads // processes))
-    _TF32.apply() if tf32 else _IEEE.apply()
+    before = _Products.read()
+    (_TF32 if tf32 else _IEEE).apply()
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        products.apply()
+        before.apply()
 
 
 class _Products(NamedTuple):

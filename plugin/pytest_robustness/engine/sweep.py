@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.loader import Batch, batches
-from pytest_robustness.engine.device import pixels_at_once, to_device
+from pytest_robustness.engine.device import cores_shared, pixels_at_once, to_device
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Job
-from pytest_robustness.engine.precision import torch_settings
+from pytest_robustness.engine.precision import fp32_products
 from pytest_robustness.errors import DataError, cause
 from pytest_robustness.records import (
     Canvas,
@@ -109,7 +109,7 @@ class Sweep:
             return
         self._progress.start(sum(shard.stop - shard.start for shard in missing), len(self._jobs))
         try:
-            with torch_settings(self._settings.processes, tf32=self._settings.precision == "tf32"):
+            with cores_shared(self._settings.processes), fp32_products(tf32=self._settings.precision == "tf32"):
                 while missing:
                     if not self._pass(missing):
                         self._executor.wait()
