@@ -17,6 +17,7 @@ A *finding* (a model that is not robust) is not an error: see ``pytest_robustnes
 
 from __future__ import annotations
 
+import difflib
 import sysconfig
 import traceback
 from pathlib import Path
@@ -97,6 +98,8 @@ def _short(path: Path) -> Path:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the one sentence for a name that is not known: ``'blurr' is not a transform. Known: ...``."""
-    article = "an" if kind[0] in "aeiou" else "a"
-    return f"{name!r} is not {article} {kind}. Known: {', '.join(sorted(known))}."
+    """Return what to say of a name that is not known: ``'zom' is not a transform. Did you mean 'zoom'? Known: ...``."""
+    article, names = "an" if kind[0] in "aeiou" else "a", sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{name!r} is not {article} {kind}.{hint} Known: {', '.join(names)}."

@@ -34,9 +34,9 @@ def test_an_unknown_dataset_is_a_usage_error_that_names_the_known(project):
     result.stderr.fnmatch_lines(
         [
             (
-                "ERROR: 'cifar100' is not a dataset. Known: cifar10[[]:root[]], digits, folder:path, "
-                "imagenet:root[[]:train|val[]], imagenette[[]:root[]], python:package.module:factory, "
-                "python:path/to/file.py:factory."
+                "ERROR: 'cifar100' is not a dataset. Did you mean 'cifar10[[]:root[]]'? Known: cifar10[[]:root[]], "
+                "digits, folder:path, imagenet:root[[]:train|val[]], imagenette[[]:root[]], "
+                "python:package.module:factory, python:path/to/file.py:factory."
             )
         ]
     )

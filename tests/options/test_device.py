@@ -14,11 +14,12 @@ def test_the_device_that_is_named_is_used(project):
 
 def test_a_device_that_this_machine_lacks_is_a_usage_error(project):
     count = torch.cuda.device_count()
+    found = f"{count} CUDA devices here. Name one of them, or cpu." if count else "no CUDA device here. Name cpu."
     result = project.judge("--robustness-device=cuda:99")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            f"ERROR: --robustness-device=cuda:99: PyTorch finds {count} CUDA devices here. Name one of them, or cpu.",
+            f"ERROR: --robustness-device=cuda:99: PyTorch finds {found}",
         ]
     )
 

@@ -141,7 +141,8 @@ def test_an_unknown_torchvision_model_is_refused_with_the_known_ones(zoo: ModelZ
         zoo.expand(["resnet18", "resnet19"])
     known = ", ".join(torchvision.models.list_models(module=torchvision.models))
     assert str(raised.value) == (
-        f"'resnet19' is not a torchvision model. Known: {known}. Presets: digits12, imagenet12."
+        f"'resnet19' is not a torchvision model. Did you mean 'resnet18'? Known: {known}. "
+        f"Presets: digits12, imagenet12."
     )
 
 
@@ -157,7 +158,7 @@ def test_torchvision_models_that_classify_no_images_are_refused(zoo: ModelZoo, n
         ("resnet50@V9", "'V9' is not a set of resnet50 weights. Known: DEFAULT, IMAGENET1K_V1, IMAGENET1K_V2."),
         (
             "digits:lenet",
-            f"'lenet' is not a digits model. Known: {', '.join(sorted(DESIGNED_TWELVE))}.",
+            f"'lenet' is not a digits model. Did you mean 'alexnet'? Known: {', '.join(sorted(DESIGNED_TWELVE))}.",
         ),
         ("digits:resnet18@V1", "'digits:resnet18' has one set of weights; leave '@V1' out."),
         (

@@ -99,7 +99,7 @@ NAMES = "a list of names, or the path of a text file with one name a line, from 
     [
         ("[1]", f" must hold an object with some of the keys {KNOWN}."),
         ("{", " is not readable as JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)."),
-        ({"size": 1}, f": 'size' is not a sidecar key. Known: {KNOWN}."),
+        ({"size": 1}, f": 'size' is not a sidecar key. Did you mean 'resize'? Known: {KNOWN}."),
         ({"resize": "256"}, ': resize is "256"; it must be a number of pixels, or null.'),
         ({"crop": 0}, ": crop is 0; it must be a number of pixels, or null."),
         ({"crop": True}, ": crop is true; it must be a number of pixels, or null."),

@@ -41,10 +41,9 @@ def resolve_device(name: str, process: int = 0) -> torch.device:
         return torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise OptionError(
-            f"--robustness-device={name}: PyTorch finds {torch.cuda.device_count()} CUDA devices here. "
-            f"Name one of them, or cpu."
-        )
+        count = torch.cuda.device_count()
+        found = f"{count} CUDA devices here. Name one of them, or cpu" if count else "no CUDA device here. Name cpu"
+        raise OptionError(f"--robustness-device={name}: PyTorch finds {found}.")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise OptionError("--robustness-device=mps: PyTorch finds no Metal device here. Name cpu.")
     return device
