@@ -10,12 +10,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
-import numpy as np
-from paired import compare, seconds
-from scipy import stats
+from pytest_robustness import imports
 
-from pytest_robustness import statistics
-from pytest_robustness.records import Correction
+# As in a run of pytest, where the garbage collector passes over what was imported: statsmodels' Holm calls it each time.
+with imports.quickly():
+    import numpy as np
+    from paired import compare, seconds
+    from scipy import stats
+
+    from pytest_robustness import statistics
+    from pytest_robustness.records import Correction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
