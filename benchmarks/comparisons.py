@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pytest_robustness import imports
 
-# As in a run of pytest, where the garbage collector passes over what was imported: statsmodels' Holm calls it each time.
+# As in a run of pytest, where the garbage collector passes over what was imported: statsmodels' Holm calls it.
 with imports.quickly():
     import numpy as np
     from paired import compare, seconds
