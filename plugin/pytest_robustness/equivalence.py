@@ -13,9 +13,8 @@ import math
 from scipy import stats
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.records import Outcome, TestResult, Verdict
+from pytest_robustness.records import CONFIDENCE, Outcome, TestResult, Verdict
 
-_CONFIDENCE = 0.95
 _ROUNDING = 1e-12
 
 
@@ -75,7 +74,7 @@ def _two_one_sided(result: TestResult, margin: float, alpha: float) -> tuple[flo
         return math.nan, math.nan, math.nan
     difference = result.difference
     # The result's own interval holds the standard error of its test, whichever of the three that is.
-    error = (result.ci_high - result.ci_low) / 2 / float(stats.t.isf((1 - _CONFIDENCE) / 2, result.df))
+    error = (result.ci_high - result.ci_low) / 2 / float(stats.t.isf((1 - CONFIDENCE) / 2, result.df))
     if error == 0:
         return difference, difference, 0.0 if abs(difference) <= margin + _ROUNDING else 1.0
     half = float(stats.t.isf(alpha, result.df)) * error

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.records import Outcome, Verdict
+from pytest_robustness.records import CONFIDENCE, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.records import Condition, Correction, TestResult
-
-_CONFIDENCE = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,7 +236,7 @@ def beyond_control(
         return Estimate(float(per_image.mean()) if len(per_image) else math.nan, math.nan, math.nan)
     value = float(per_image.mean())
     standard_error = float(per_image.std(ddof=1)) / math.sqrt(len(per_image))
-    half = float(stats.norm.isf((1 - _CONFIDENCE) / 2)) * standard_error
+    half = float(stats.norm.isf((1 - CONFIDENCE) / 2)) * standard_error
     return Estimate(value, value - half, value + half)
 
 

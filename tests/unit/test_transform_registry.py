@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 from pytest_robustness.errors import OptionError, TransformError
-from pytest_robustness.transforms import Registry, builtin, registry
+from pytest_robustness.transforms import Registry, builtin
 from pytest_robustness.transforms.draws import uniforms
 
 if TYPE_CHECKING:
@@ -74,10 +73,6 @@ def test_names_and_levels_are_known_without_torch() -> None:
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"
-
-
-def test_the_docstring_example_runs() -> None:
-    assert doctest.testmod(registry) == (0, 4)
 
 
 def test_registries_do_not_share_transforms() -> None:

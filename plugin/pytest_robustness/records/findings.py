@@ -1,0 +1,111 @@
+"""What is found out about models and classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from pytest_robustness.records.verdicts import Outcome
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_robustness.records.run import Condition
+    from pytest_robustness.records.verdicts import TestResult, Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassFinding:
+    """The test of one class: over the models of a class test, or over one model's images."""
+
+    index: int
+    name: str
+    result: TestResult
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelTest:
+    """Whether one model is impacted by one condition: its per-class accuracies, control against condition.
+
+    ``found`` is what the test itself says; ``verdict`` is another where findings known from a baseline are expected.
+    ``worst`` holds the classes that fell most, ten at most.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    model: str
+    condition: Condition
+    result: TestResult
+    found: Outcome
+    verdict: Verdict
+    accuracy: ImageAccuracy
+    worst: tuple[ClassChange, ...]
+
+    @property
+    def impacted(self) -> bool:
+        """Whether the model was found to be impacted, known or not."""
+        return self.found is Outcome.FAIL
+
+    @property
+    def known(self) -> bool:
+        """Whether the model is impacted and passes, because it was in the baseline and got no worse."""
+        return self.impacted and self.verdict.outcome is Outcome.PASS
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassTest:
+    """Which classes are sensitive to one condition.
+
+    With two models or more each class is tested over the models' accuracies on it; with one model, over the images of
+    the class (McNemar). ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes
+    without images, ``left_out`` the models that could not be run.
+    """
+
+    condition: Condition
+    models: tuple[str, ...]
+    classes: tuple[ClassFinding, ...]
+    sensitive: tuple[ClassFinding, ...]
+    allowed: int
+    untested: tuple[str, ...]
+    left_out: tuple[str, ...]
+    alpha: float
+    verdict: Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageTest:
+    """Whether one model answers differently under a condition on the same images: McNemar's exact test."""
+
+    __test__: ClassVar[bool] = False
+
+    model: str
+    condition: Condition
+    result: TestResult
+    verdict: Verdict
+    classes: tuple[ClassFinding, ...]
+
+
+class ImageAccuracy(NamedTuple):
+    """Top-1 accuracy over images, in percent: what a published figure means by accuracy."""
+
+    control: float
+    treated: float
+
+
+class ClassChange(NamedTuple):
+    """One class's accuracy in control and under a condition, in percent."""
+
+    name: str
+    control: float
+    treated: float
+
+
+class Counts(NamedTuple):
+    """Images seen and classified correctly, by class: int64 [C] each."""
+
+    n: NDArray[np.int64]
+    correct: NDArray[np.int64]
+
+
+Finding = ModelTest | ClassTest | ImageTest

@@ -1,0 +1,104 @@
+"""A model, and what it wants done to an image."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
+
+class Canvas(NamedTuple):
+    """How a decoded image becomes the uint8 RGB square that a transform sees.
+
+    ``resize`` and ``crop`` are in pixels; ``None`` leaves the image as the data has it. The crop belongs to the canvas
+    because the square is cut so that cropping it again gives, to the pixel, the model's published evaluation pipeline.
+    """
+
+    resize: int | None
+    crop: int | None
+    interpolation: Interpolation
+    antialias: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocess:
+    """What a model wants done to an image: resize the shorter side, crop the centre, scale to [0, 1], normalize.
+
+    Parameters
+    ----------
+    resize
+        Length of the shorter side, in pixels, before the crop. ``None``: the size that the data has.
+    crop
+        Side of the centre crop, in pixels. ``None``: the whole canvas.
+    mean, std
+        Per channel, for pixel values in [0, 1].
+    interpolation, antialias
+        Of the resize.
+
+    Raises
+    ------
+    ValueError
+        On a size below 1, a crop larger than the resize, or a standard deviation that is not positive.
+    """
+
+    resize: int | None = None
+    crop: int | None = None
+    mean: Sequence[float] = (0.0, 0.0, 0.0)
+    std: Sequence[float] = (1.0, 1.0, 1.0)
+    interpolation: Interpolation = "bilinear"
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            values = tuple(float(value) for value in getattr(self, name))
+            if len(values) != 3 or not all(map(math.isfinite, values)):
+                raise ValueError(f"{name} needs three finite numbers, one per channel; got {values}")
+            object.__setattr__(self, name, values)
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive; got {self.std}")
+        for name in ("resize", "crop"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise ValueError(f"{name} must be at least 1 pixel; got {size}")
+        if self.resize is not None and self.crop is not None and self.crop > self.resize:
+            raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
+        if self.interpolation not in ("nearest", "bilinear", "bicubic"):
+            raise ValueError(f"{self.interpolation!r} is not an interpolation. Known: bicubic, bilinear, nearest.")
+
+    @property
+    def canvas(self) -> Canvas:
+        """The canvas that the model's transforms act on."""
+        return Canvas(self.resize, self.crop, self.interpolation, self.antialias)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
+    """An image classifier with what it needs to be judged.
+
+    Parameters
+    ----------
+    module
+        Maps float images [B, 3, H, W], preprocessed, to logits [B, K].
+    preprocess
+        What to do to an image first.
+    classes
+        The name or WordNet id of each of the K outputs, in order. ``None``: matched to the data by position.
+    fingerprint
+        Hash of everything that the outputs depend on besides ``preprocess``; left empty, it is computed on loading.
+    runtime
+        The inference engine that is part of ``module``, which then runs as it is, at the precision that it has. Left
+        empty, any runtime may run the module.
+    """
+
+    module: torch.nn.Module
+    preprocess: Preprocess = dataclasses.field(default_factory=Preprocess)
+    classes: Sequence[str] | None = None
+    fingerprint: str = ""
+    runtime: str = ""
