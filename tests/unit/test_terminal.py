@@ -30,6 +30,17 @@ def test_the_summary_is_a_table_of_changes_one_of_classes_and_what_they_leave_ou
     ]
 
 
+def test_many_errors_are_cut_short(findings):
+    cells = [Cell(f"net{i}", CONTROL) for i in range(5)]
+    view = findings.view(errors={cell: f"{cell.model} cannot be loaded" for cell in cells})
+    assert render(view, 80, False).splitlines()[-4:] == [
+        "error: net0 cannot be loaded",
+        "error: net1 cannot be loaded",
+        "error: net2 cannot be loaded",
+        "2 more errors, each with its tests and in the report",
+    ]
+
+
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
 def test_every_condition_is_shown_once_and_no_table_is_wider_than_the_terminal(findings, width):
     conditions = tuple(Condition(name, 3) for name in ("rotation", "zoom", "translate", "a+b", "perspective", "x_y_z"))

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pytest_robustness.records import Cell, ClassTest, Condition, Outcome
 from pytest_robustness.reports.gate import gate_word
+from pytest_robustness.reports.page.text import counted
 from pytest_robustness.view import View, p_text, points_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _NARROWEST = 6
 _NARROWEST_LIST = 16
 _LONGEST_NAME = 24
 _MOST_NAMES = 3
+_MOST_ERRORS = 3
 _COUNTS = ("sensitive", "allowed", "classes")
 
 
@@ -212,9 +214,12 @@ def _table() -> Table:
 
 
 def _notes(view: View) -> Iterator[str]:
-    """Say what the tables leave out; an error is told once for each model that has it."""
-    for text in dict.fromkeys(view.errors.values()):
+    """Say what the tables leave out; an error is told once for each model that has it, and many are cut short."""
+    errors = list(dict.fromkeys(view.errors.values()))
+    for text in errors[:_MOST_ERRORS]:
         yield f"error: {text}"
+    if len(errors) > _MOST_ERRORS:
+        yield f"{counted(len(errors) - _MOST_ERRORS, 'more error')}, each with its tests and in the report"
     if view.skipped:
         first = ", ".join(view.skipped[:3]) + (", ..." if len(view.skipped) > 3 else "")
         yield f"{len(view.skipped)} images could not be read and were skipped: {first}"
