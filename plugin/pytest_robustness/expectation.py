@@ -35,7 +35,7 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expect
     now
         The verdict of this run.
     gate
-        What `gate.judge` says of the model against the baseline under this condition, if it was compared.
+        What `gate.judge` says of the model against the baseline under this condition, if it could tell.
     """
     if now.outcome is Outcome.FAIL and before is not Outcome.FAIL:
         reason = f"newly failing, {before.value} in the baseline: {now.reason}"

@@ -242,7 +242,9 @@ def beyond_control(
 
 def _undecided(change: Change, policy: GatePolicy, p: str) -> str:
     """Return why nothing can be said, and how many images or what tolerance would help."""
-    if -change.difference > policy.tolerance:
+    if math.isnan(change.p_value):
+        reason = f"of {change.n} images no change could be significant"
+    elif -change.difference > policy.tolerance:
         fall = _beside(-change.difference, policy.tolerance)
         reason = f"accuracy fell {fall} points, more than the tolerance of {policy.tolerance:g}, but {p}"
     else:

@@ -23,7 +23,7 @@ class Judge:
     ledger
         What was computed: it decides what is corrected over together.
     expect_baseline
-        Whether what failed in the baseline, and is no worse now, passes.
+        Whether what failed in the baseline, and is not shown to be worse now, passes.
     """
 
     def __init__(self, gate: BaselineGate | None, ledger: Ledger, *, expect_baseline: bool) -> None:

@@ -23,7 +23,7 @@ def judge_model(result: TestResult, alpha: float) -> Verdict:
     A rise of accuracy fails as well: the test is two-sided, and the model is as sensitive.
     """
     if not result.conclusive:
-        return Verdict(Outcome.INCONCLUSIVE, f"only {result.n} of the 2 observations that a test needs in each group")
+        return Verdict(Outcome.INCONCLUSIVE, _too_few(result, alpha))
     p = f"{_p_name(result)} = {_p_value(result.p_adjusted, alpha)}"
     if result.rejects(alpha):
         direction = "fell" if result.difference < 0 else "rose"
@@ -50,7 +50,8 @@ def judge_classes(
     """
     tested = sum(result.conclusive for result in results)
     if not tested:
-        return Verdict(Outcome.INCONCLUSIVE, "no class could be tested: each needs 2 observations in each group")
+        few = "no class has an image" if not results else _too_few(max(results, key=lambda result: result.n), alpha)
+        return Verdict(Outcome.INCONCLUSIVE, f"no class could be tested: {few}")
     sensitive = sum(result.rejects(alpha) for result in results)
     allowed = allowed_sensitive(tested, alpha, max_sensitive, correction)
     outcome, relation = (Outcome.FAIL, "more than") if sensitive > allowed else (Outcome.PASS, "within")
@@ -97,6 +98,12 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
         f"max-sensitive is {max_sensitive!r}. "
         "Valid: 'chance', a count of classes such as 5, or a fraction of them such as 0.1."
     )
+
+
+def _too_few(result: TestResult, alpha: float) -> str:
+    if result.test == "mcnemar":
+        return f"of {result.n} {'image' if result.n == 1 else 'images'} no change could be significant at alpha {alpha:g}"
+    return f"only {result.n} of the 2 observations that a test needs in each group"
 
 
 def _p_name(result: TestResult) -> str:

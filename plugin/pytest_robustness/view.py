@@ -168,7 +168,7 @@ def grade(finding: Finding) -> Grade:
     if finding.verdict.outcome is not Outcome.FAIL:
         return Grade(finding.verdict.outcome.value)
     if isinstance(finding, ClassTest):
-        severe = len(finding.sensitive) >= _SEVERE_SHARE * sum(c.result.conclusive for c in finding.classes)
+        severe = len(finding.sensitive) >= _SEVERE_SHARE * finding.tested
     else:
         severe = abs(finding.result.difference) >= _SEVERE_POINTS
     return Grade.SEVERE if severe else Grade.MILD
@@ -218,14 +218,15 @@ def _class_lines(finding: ClassTest) -> list[str]:
     one = len(finding.models) == 1
     over = f"the images of {finding.models[0]} (McNemar)" if one else f"{len(finding.models)} models"
     lines = [
-        f"  sensitive           {len(finding.sensitive)} of {len(finding.classes)} classes (p < {finding.alpha:g})",
+        f"  sensitive           {len(finding.sensitive)} of {finding.tested} classes (p < {finding.alpha:g})",
         f"  allowed             {finding.allowed} (--robustness-max-sensitive)",
         f"  tested over         {over}",
     ]
     if finding.left_out:
         lines.append(f"  left out            could not be run: {', '.join(finding.left_out)}")
-    if finding.untested:
-        lines.append(f"  not tested          {len(finding.untested)} classes without an image")
+    few, none = len(finding.classes) - finding.tested, len(finding.untested)
+    lines += [f"  not tested          {few} classes with too few observations"] if few else []
+    lines += [f"  not tested          {none} classes without an image"] if none else []
     worst = sorted(finding.sensitive, key=lambda c: (c.result.difference, c.result.p_adjusted))[:10]
     if worst:
         lines += ["", f"  {'most sensitive class':<32} {'control':>8} {'treated':>8} {'points':>7} {'p':>8}"]

@@ -399,9 +399,20 @@ counts = st.tuples(*[st.integers(0, 60)] * 4).filter(lambda count: sum(count) >=
 def test_mcnemar_agrees_with_statsmodels_and_the_binomial_test(count):
     kept, lost, gained, wrong = count
     result = mcnemar(*answers(*count))
+    if sum(count) < 6:  # 2 * 0.5**5 > 0.05: whatever changes, nothing is significant
+        assert not result.conclusive
+        return
     assert result.p_value == pytest.approx(statsmodels_mcnemar([[kept, lost], [gained, wrong]], exact=True).pvalue)
     if lost + gained:
         assert result.p_value == pytest.approx(stats.binomtest(lost, lost + gained).pvalue)
+
+
+@pytest.mark.parametrize(("alpha", "fewest"), [(0.05, 6), (0.01, 8), (0.2, 4), (0.0625, 6), (0.5, 3)])
+def test_mcnemar_is_inconclusive_where_not_even_the_loss_of_all_images_would_be_significant(alpha, fewest):
+    few, enough = (mcnemar(*answers(0, lost, 0, 0), alpha=alpha) for lost in (fewest - 1, fewest))
+    assert (few.conclusive, few.rejects(alpha), few.n, few.difference) == (False, False, fewest - 1, -100)
+    assert (enough.conclusive, enough.rejects(alpha)) == (True, True)
+    assert stats.binomtest(0, fewest - 1).pvalue >= alpha > stats.binomtest(0, fewest).pvalue
 
 
 def test_mcnemar_tells_what_happened_to_the_images():

@@ -104,9 +104,9 @@ def test_the_p_that_is_shown_lies_on_its_side_of_alpha(p, alpha):
             results(0, 0, inconclusive=10),
             10,
             "INCONCLUSIVE",
-            "no class could be tested: each needs 2 observations in each group",
+            "no class could be tested: only 1 of the 2 observations that a test needs in each group",
         ),
-        ([], "chance", "INCONCLUSIVE", "no class could be tested: each needs 2 observations in each group"),
+        ([], "chance", "INCONCLUSIVE", "no class could be tested: no class has an image"),
     ],
 )
 def test_classes_are_judged_by_how_many_are_sensitive(found, max_sensitive, outcome, reason):

@@ -49,7 +49,7 @@ class ModelTest:
 
     @property
     def known(self) -> bool:
-        """Whether the model is impacted and passes, because it was in the baseline and got no worse."""
+        """Whether the model is impacted and passes, because it was in the baseline and is not shown to be worse."""
         return self.impacted and self.verdict.outcome is Outcome.PASS
 
 
@@ -71,6 +71,11 @@ class ClassTest:
     left_out: tuple[str, ...]
     alpha: float
     verdict: Verdict
+
+    @property
+    def tested(self) -> int:
+        """How many classes had observations enough to be tested."""
+        return sum(finding.result.conclusive for finding in self.classes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ def figures(finding: Finding | GateTest) -> list[tuple[str, object]]:
     found: dict[str, object] = {"transform": finding.condition.transform, "severity": finding.condition.severity}
     if isinstance(finding, ClassTest):
         found |= {"sensitive_classes": len(finding.sensitive), "allowed": finding.allowed}
-        found |= {"tested_classes": sum(test.result.conclusive for test in finding.classes)}
+        found |= {"tested_classes": finding.tested}
     elif isinstance(finding, ModelTest | ImageTest):
         result = finding.result
         found |= {"model": finding.model, "control_accuracy": result.control, "accuracy": result.treated}

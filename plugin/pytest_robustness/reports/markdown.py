@@ -43,7 +43,7 @@ def render(view: View) -> str:
         *_section(_models_title(view), _models(view)),
         *_section("Sensitive classes", _classes(view)),
         *_section("Errors", _errors(view)),
-        *_section("Notes", [f"- {escape(note)}" for note in view.notes]),
+        *_section("Notes", [f"- {escape(note)}" for note in _notes(view)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -120,7 +120,7 @@ def _classes(view: View) -> list[str]:
     rows = []
     for test in view.class_tests:
         fallen = sorted(test.sensitive, key=lambda finding: finding.result.difference)
-        count = f"{len(test.sensitive)} of {len(test.classes)}"
+        count = f"{len(test.sensitive)} of {test.tested}" if test.tested else "inconclusive"
         rows.append(
             [
                 escape(view.condition_label(test.condition)),
@@ -137,6 +137,15 @@ def _errors(view: View) -> list[str]:
     lines = [f"- {escape(text)}" for text in texts[:_MOST_ERRORS]]
     left = len(texts) - len(lines)
     return lines + ([f"- {counted(left, 'more error')}"] if left else [])
+
+
+def _notes(view: View) -> Iterator[str]:
+    if view.skipped:
+        yield f"{counted(len(view.skipped), 'image')} could not be read and took no part."
+    for test in view.class_tests:
+        if test.verdict.outcome is Outcome.INCONCLUSIVE:
+            yield f"The classes under {view.condition_label(test.condition)}: {test.verdict.reason}."
+    yield from view.notes
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:

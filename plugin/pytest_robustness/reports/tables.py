@@ -84,8 +84,8 @@ def as_dict(view: View) -> dict[str, Any]:
             {
                 **_condition(t.condition),
                 "sensitive": len(t.sensitive),
-                "insensitive": sum(c.result.conclusive for c in t.classes) - len(t.sensitive),
-                "inconclusive": sum(not c.result.conclusive for c in t.classes) + len(t.untested),
+                "insensitive": t.tested - len(t.sensitive),
+                "inconclusive": len(t.classes) - t.tested + len(t.untested),
                 "allowed": t.allowed,
                 "outcome": t.verdict.outcome.value,
                 "reason": t.verdict.reason,

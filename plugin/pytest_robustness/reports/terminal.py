@@ -151,7 +151,7 @@ def _class_table(view: View, width: int) -> Table:
             Text(names[test.condition]),
             Text(str(len(test.sensitive)), style=style),
             str(test.allowed),
-            str(len(test.classes)),
+            str(test.tested),
             *([_MostSensitive(test)] if listed else []),
         )
     return table

@@ -55,7 +55,7 @@ def mcnemar_by_class(
     Returns
     -------
     list of TestResult
-        One per class. ``n`` counts images; ``statistic`` counts the images lost (right in control only), so that the
+        One per class, inconclusive where so few images could not be significant even if all changed. ``n`` counts images; ``statistic`` counts the images lost (right in control only), so that the
         images gained are ``statistic + n * difference / 100``; ``df`` is NaN; ``effect_size`` is Cohen's g, the share
         of gained among changed images minus one half. The interval is Bonett and Price's (2012, J. Educ. Behav. Stat.
         37:479). ``detectable_drop`` is conditional on as many images changing as did; see `_detectable_loss`.
@@ -80,8 +80,8 @@ def mcnemar_by_class(
     columns["n"][:] = n
     columns["control"], columns["treated"] = accuracies(right, n), accuracies(right_treated, n)
     columns["difference"] = accuracies(gained - lost, n)
-    testable = n >= MIN_OBSERVATIONS
-    fill(columns, testable, mcnemar_from_counts(lost[testable], gained[testable], n[testable], alpha=alpha))
+    several = n >= MIN_OBSERVATIONS
+    fill(columns, several, mcnemar_from_counts(lost[several], gained[several], n[several], alpha=alpha))
     return to_results("mcnemar", columns)
 
 
@@ -112,13 +112,15 @@ def mcnemar_from_counts(
     ([0.109], [-0.3])
     """
     changed = lost + gained
+    p = np.minimum(2 * stats.binom.cdf(np.minimum(lost, gained), changed, 0.5), 1.0)
     low, high = _bonett_price_interval(lost, gained, n)
     return {
         "ci_low": low,
         "ci_high": high,
         "effect_size": np.where(changed > 0, gained / np.maximum(changed, 1) - 0.5, 0.0),
         "statistic": lost.astype(np.float64),
-        "p_value": np.minimum(2 * stats.binom.cdf(np.minimum(lost, gained), changed, 0.5), 1.0),
+        # Of fewer images not even the loss of all would be significant: the test has nothing to say.
+        "p_value": np.where(n < _fewest_significant(alpha), np.nan, p),
         "detectable_drop": 100 * _detectable_loss(changed, n, alpha),
     }
 
@@ -138,9 +140,13 @@ def _detectable_loss(changed: Ints, n: Ints, alpha: float) -> Floats:
     gain with probability q; the test sees the loss if the gains are at most the critical number. Where too few images
     changed for any split to be significant, the smallest number that could be is taken; NaN where ``n`` is below it.
     """
-    fewest = math.floor(math.log2(2 / alpha)) + 1  # the smallest d with 2 * 0.5 ** d < alpha
-    d = np.maximum(changed, fewest)
+    d = np.maximum(changed, _fewest_significant(alpha))
     critical = stats.binom.ppf(alpha / 2, d, 0.5)
     critical = np.where(2 * stats.binom.cdf(critical, d, 0.5) < alpha, critical, critical - 1)
     q = stats.beta.ppf(1 - POWER, critical + 1, d - critical)
     return np.where(d <= n, d * (1 - 2 * q) / n, np.nan)
+
+
+def _fewest_significant(alpha: float) -> int:
+    """Return the fewest changed images that are significant if all change alike: the smallest d, 2 * 0.5**d < alpha."""
+    return math.floor(1 - math.log2(alpha)) + 1

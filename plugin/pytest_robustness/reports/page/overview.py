@@ -94,7 +94,7 @@ def _known_sentence(view: View) -> str:
         return ""
     some = f"All {impacted}" if known == impacted > 1 else f"{known} of {impacted}"
     findings = "findings are" if known > 1 else "findings is" if impacted > 1 else "finding is"
-    return f"{some} {findings} known from the baseline, and no worse."
+    return f"{some} {findings} known from the baseline, and not shown to be worse."
 
 
 def noun(view: View) -> str:
@@ -147,12 +147,11 @@ def _mark(test: ModelTest | None) -> str:
 
 
 def _class_bar(test: ClassTest) -> ClassBar:
-    conclusive = sum(finding.result.conclusive for finding in test.classes)
     return ClassBar(
         condition=test.condition,
         sensitive=len(test.sensitive),
-        insensitive=conclusive - len(test.sensitive),
-        untested=len(test.classes) - conclusive + len(test.untested),
+        insensitive=test.tested - len(test.sensitive),
+        untested=len(test.classes) - test.tested + len(test.untested),
         allowed=test.allowed,
         exceeded=len(test.sensitive) > test.allowed,
     )
@@ -194,11 +193,23 @@ def _extremes_sentence(view: View) -> str:
 
 def _classes_sentence(view: View) -> str:
     tests = view.class_tests
-    failed = sum(test.verdict.outcome is Outcome.FAIL for test in tests)
     if not tests:
         return ""
+    outcomes = [test.verdict.outcome for test in tests]
+    exceeded = sum(bar.exceeded for bar in class_bars(view))
+    # What exceeds and does not fail was expected.
+    known = exceeded - outcomes.count(Outcome.FAIL)
+    undecided = outcomes.count(Outcome.INCONCLUSIVE)
     if len(tests) == 1:
-        more = "more" if failed else "no more"
-        return f"Under {view.condition_label(tests[0].condition)} {more} classes are sensitive than allowed."
-    some = f"all {len(tests)}" if failed == len(tests) else f"{failed or 'none'} of {len(tests)}"
-    return f"Under {some} {noun(view)}s more classes are sensitive than allowed."
+        where = view.condition_label(tests[0].condition)
+        if undecided:
+            return f"The test of the classes under {where} is inconclusive."
+        more = "more" if exceeded else "no more"
+        return f"Under {where} {more} classes are sensitive than allowed{', which the baseline knows' if known else ''}."
+    where = counted(len(tests), noun(view))
+    if undecided == len(tests):
+        return f"The tests of the classes are inconclusive under all {where}."
+    some = f"all {where}" if exceeded == len(tests) else f"{exceeded or 'none'} of {where}"
+    of_them = f", {'all' if known == exceeded else known} known from the baseline" if known else ""
+    more = f"; {undecided} {'is' if undecided == 1 else 'are'} inconclusive" if undecided else ""
+    return f"Under {some} more classes are sensitive than allowed{of_them}{more}."
