@@ -46,7 +46,8 @@ def shown(excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
 
     pytest's list of failures has the first line. Of a finding no line is wider than 80 columns, where a word is not.
     """
-    representation: Any = excinfo.getrepr(style="value")
+    # Without what it was raised from: the text names the cause.
+    representation: Any = excinfo.getrepr(style="value", chain=False)
     lines = str(excinfo.value).splitlines() or [""]
     # Else it would begin with the name of the exception's class.
     representation.reprcrash.message = lines[0]

@@ -170,16 +170,18 @@ class Computation:
         try:
             bench = self.open_data()
             jobs, errors = bench.jobs(cells)
+            ledger.models |= _facts(bench)
+            ledger.provenance = self._provenance(bench)
             errors |= self._sweep(bench, jobs)
         except RobustnessError as error:
             self._fatal = error
+            # The report is to say what kept all of them from being computed.
+            ledger.errors |= dict.fromkeys(cells, str(error))
             raise
         ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
         ledger.errors |= errors
         self._look_at(bench)
         ledger.sweep_seconds = round(ledger.sweep_seconds + time.monotonic() - started, 1)
-        ledger.models |= _facts(bench)
-        ledger.provenance = self._provenance(bench)
 
     def _sweep(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
         from pytest_robustness.data.loader import default_workers

@@ -102,7 +102,8 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
 
 def _too_few(result: TestResult, alpha: float) -> str:
     if result.test == "mcnemar":
-        return f"of {result.n} {'image' if result.n == 1 else 'images'} no change could be significant at alpha {alpha:g}"
+        images = "image" if result.n == 1 else "images"
+        return f"of {result.n} {images} no change could be significant at alpha {alpha:g}"
     return f"only {result.n} of the 2 observations that a test needs in each group"
 
 

@@ -152,16 +152,18 @@ def test_shards_are_claimed_no_further_ahead_than_the_workers_read(photos, worke
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("batch_size", [1, 20])
-def test_images_of_different_size_without_a_resize_are_an_error(photos, workers, batch_size):
+def test_images_of_different_size_leave_out_the_canvas_that_does_not_resize(photos, workers, batch_size):
     source = open_source(f"folder:{photos}")
     (_, height, width), (_, other_height, other_width) = source.read(0).shape, source.read(1).shape
-    with pytest.raises(DataError) as caught:
-        list(batches(source, np.arange(20), [Shard(0, 20)], [AS_IT_IS], batch_size=batch_size, workers=workers))
-    assert str(caught.value) == (
-        f"The images differ in size: {photos}/cat/00.png is {width}x{height}, {photos}/cat/01.png is "
-        f"{other_width}x{other_height} (width x height), and the model takes them as they are. Give the model "
-        f"Preprocess(resize=..., crop=...)."
+    shards, canvases = [Shard(0, 20)], [AS_IT_IS, SMALL]
+    found = list(batches(source, np.arange(20), shards, canvases, batch_size=batch_size, workers=workers))
+    assert next(batch.misfit for batch in found if batch.misfit) == (
+        f"{photos}/cat/00.png is {width}x{height}, {photos}/cat/01.png is {other_width}x{other_height} (width x height)"
     )
+    for batch in found:
+        assert (AS_IT_IS in batch.canvases) == (not batch.misfit)
+        assert len(batch.canvases[SMALL]) == len(batch.positions)
+    assert sum(len(batch.positions) + len(batch.unreadable) for batch in found) == 20
 
 
 def test_a_source_in_memory_needs_no_processes():

@@ -27,7 +27,8 @@ class Batch(NamedTuple):
 
     ``last`` says that no further batch of ``shard`` follows. ``positions`` (int64 [B], in the selection), ``indices``
     (int64 [B], in the dataset), ``labels`` (int64 [B]) and ``canvases`` (uint8 [B, 3, h, w] each) have a row for each
-    readable image; the others are in ``unreadable``, so B may be 0.
+    readable image; the others are in ``unreadable``, so B may be 0. ``misfit`` names an image of another size than the
+    first, and that one's; ``canvases`` then lacks those that take images as they are.
     """
 
     shard: Shard
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
     labels: NDArray[np.int64]
     canvases: dict[Canvas, torch.Tensor]
     unreadable: tuple[BadImageError, ...]
+    misfit: str
 
 
 # Fewer images are decoded before a decoding process has started.
@@ -102,8 +104,7 @@ def batches(
     Raises
     ------
     DataError
-        Where images of different size meet a canvas that does not resize, where the source cannot be sent to a decoding
-        process, or where a decoding process died.
+        Where the source cannot be sent to a decoding process, or where a decoding process died.
     """
     reader = _Reader(source, indices, canvases)
     requests = _requests(shards, batch_size)
@@ -120,6 +121,7 @@ def batches(
                 labels=source.labels[indices[positions]],
                 canvases={canvas: torch.from_numpy(pixels) for canvas, pixels in item.canvases.items()},
                 unreadable=item.unreadable,
+                misfit=item.misfit,
             )
 
 
@@ -136,6 +138,7 @@ class _Read(NamedTuple):
     positions: list[int]
     canvases: dict[Canvas, NDArray[np.uint8]]
     unreadable: tuple[BadImageError, ...]
+    misfit: str
 
 
 def _requests(shards: Iterable[Shard], batch_size: int) -> Iterator[_Request]:
@@ -163,6 +166,7 @@ class _Reader(Dataset["_Read | DataError"]):
     def _read(self, request: _Request) -> _Read:
         positions: list[int] = []
         unreadable: list[BadImageError] = []
+        misfit = ""
         drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in self._canvases}
         for position in request.positions:
             try:
@@ -170,12 +174,14 @@ class _Reader(Dataset["_Read | DataError"]):
             except BadImageError as error:
                 unreadable.append(error)
                 continue
-            self._check_size(position, image)
             positions.append(position)
+            misfit = misfit or self._misfit(position, image)
+            if misfit:
+                drawn = {canvas: images for canvas, images in drawn.items() if canvas.resize is not None}
             for canvas, images in drawn.items():
                 images.append(to_canvas(image, canvas))
         pixels = {canvas: self._stack(images, canvas) for canvas, images in drawn.items()}
-        return _Read(request, positions, pixels, tuple(unreadable))
+        return _Read(request, positions, pixels, tuple(unreadable), misfit)
 
     def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> NDArray[np.uint8]:
         if images:
@@ -191,16 +197,12 @@ class _Reader(Dataset["_Read | DataError"]):
                 return _Size(int(index), *self._source.read(int(index)).shape[-2:])
         return None
 
-    def _check_size(self, position: int, image: torch.Tensor) -> None:
+    def _misfit(self, position: int, image: torch.Tensor) -> str:
         height, width = image.shape[-2:]
         if self._size is None or (height, width) == self._size[1:]:
-            return
+            return ""
         first, other = (self._source.describe(i) for i in (self._size.image, int(self._indices[position])))
-        ours = f"{self._size.width}x{self._size.height}"
-        raise DataError(
-            f"The images differ in size: {first} is {ours}, {other} is {width}x{height} (width x height), and the "
-            f"model takes them as they are. Give the model Preprocess(resize=..., crop=...)."
-        )
+        return f"{first} is {self._size.width}x{self._size.height}, {other} is {width}x{height} (width x height)"
 
 
 class _Size(NamedTuple):

@@ -99,8 +99,6 @@ class Sweep:
         ------
         BadImageError
             On a file that is no readable image, unless the settings say to skip it.
-        DataError
-            When images differ in size though a model has no resize.
         StoreError
             When a finished shard cannot be committed.
         """
@@ -143,6 +141,7 @@ class Sweep:
         with contextlib.closing(loaded), torch.inference_mode():
             for batch in loaded:
                 self._complain(batch)
+                self._leave_out_misfits(batch)
                 self._score(batch, parts)
                 self._progress.advance(len(batch.positions) + len(batch.unreadable))
                 if batch.last:
@@ -170,6 +169,17 @@ class Sweep:
                     f"{error}. Remove or replace it, or pass --robustness-on-bad-image=skip to leave such images out."
                 ) from error
             self._progress.note(f"skipped: {error}")
+
+    def _leave_out_misfits(self, batch: Batch) -> None:
+        """Leave out the models that take images as they are, once the images differ in size."""
+        if not batch.misfit:
+            return
+        for job in self._open_jobs():
+            if job.subject.model.preprocess.canvas not in batch.canvases:
+                self.errors[job.cell] = (
+                    f"{job.subject.name} takes images as they are, and these differ in size: {batch.misfit}. Give the "
+                    f"model Preprocess(resize=..., crop=...)."
+                )
 
     def _score(self, batch: Batch, parts: _Parts) -> None:
         """Run every wanted job on ``batch``, in smaller pieces where memory does not suffice."""

@@ -55,10 +55,11 @@ def mcnemar_by_class(
     Returns
     -------
     list of TestResult
-        One per class, inconclusive where so few images could not be significant even if all changed. ``n`` counts images; ``statistic`` counts the images lost (right in control only), so that the
-        images gained are ``statistic + n * difference / 100``; ``df`` is NaN; ``effect_size`` is Cohen's g, the share
-        of gained among changed images minus one half. The interval is Bonett and Price's (2012, J. Educ. Behav. Stat.
-        37:479). ``detectable_drop`` is conditional on as many images changing as did; see `_detectable_loss`.
+        One per class, inconclusive where so few images could not be significant even if all changed. ``n`` counts
+        images; ``statistic`` counts the images lost (right in control only), so that the images gained are ``statistic
+        + n * difference / 100``; ``df`` is NaN; ``effect_size`` is Cohen's g, the share of gained among changed images
+        minus one half. The interval is Bonett and Price's (2012, J. Educ. Behav. Stat. 37:479). ``detectable_drop`` is
+        conditional on as many images changing as did; see `_detectable_loss`.
 
     Raises
     ------

@@ -204,8 +204,8 @@ def _classes_sentence(view: View) -> str:
         where = view.condition_label(tests[0].condition)
         if undecided:
             return f"The test of the classes under {where} is inconclusive."
-        more = "more" if exceeded else "no more"
-        return f"Under {where} {more} classes are sensitive than allowed{', which the baseline knows' if known else ''}."
+        more, too = "more" if exceeded else "no more", ", which the baseline knows" if known else ""
+        return f"Under {where} {more} classes are sensitive than allowed{too}."
     where = counted(len(tests), noun(view))
     if undecided == len(tests):
         return f"The tests of the classes are inconclusive under all {where}."
