@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -18,9 +19,6 @@ from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.models import PRESETS, ModelName, ModelZoo, parse
 from pytest_robustness.models.fingerprint import fingerprint
 from pytest_robustness.records import Model, Preprocess
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DESIGNED_TWELVE = (
     *("alexnet", "squeezenet1_0", "squeezenet1_1", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
@@ -340,6 +338,109 @@ def test_whatever_the_outputs_depend_on_changes_the_fingerprint() -> None:
     }
     assert str(models["forward"].module) == str(models["plain"].module)
     assert len({fingerprint(model) for model in models.values()} | {fingerprint(models["plain"], b"x")}) == 10
+
+
+class _Held(nn.Module):
+    def __init__(self, **held: object) -> None:
+        super().__init__()
+        vars(self).update(held)
+        self.friend = object()  # no value: nothing that an output could be told to depend on
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def test_what_modules_hold_as_plain_attributes_changes_the_fingerprint() -> None:
+    circle: list[object] = [1]
+    circle.append(circle)
+    held: list[dict[str, object]] = [
+        {},
+        {"heads": 2},
+        {"heads": 4},
+        {"head": 4},
+        {"heads": "4"},
+        {"mean": torch.tensor([0.5])},
+        {"mean": torch.tensor([0.25])},
+        {"mean": np.array([0.5])},
+        {"mean": np.float64(0.5)},
+        {"sizes": [1, 2]},
+        {"sizes": [[1], 2]},
+        {"sizes": (1, 2)},
+        {"sizes": {1: 2}},
+        {"sizes": {1, 2}},
+        {"sizes": circle},
+    ]
+    found = [fingerprint(Model(nn.Sequential(_Held(**attributes)))) for attributes in held]
+    assert len(set(found)) == len(held)
+    assert found == [fingerprint(Model(nn.Sequential(_Held(**attributes)))) for attributes in held]
+
+
+class _Flipped(nn.Module):
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+        self.layer = nn.Linear(4, 2)
+        nn.init.ones_(self.layer.weight)
+        nn.init.zeros_(self.layer.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x.flip(self.axis)[:, 0, 0])
+
+
+def _traced(axis: int, folder: Path) -> nn.Module:
+    file = folder / f"{axis}.pt"
+    if not file.exists():
+        torch.jit.save(torch.jit.trace(_Flipped(axis), torch.zeros(1, 3, 4, 4)), file)
+    return torch.jit.load(file)
+
+
+def _exported(axis: int, folder: Path) -> nn.Module:
+    return torch.export.export(_Flipped(axis), (torch.zeros(1, 3, 4, 4),)).module()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("made", [_traced, _exported])
+def test_the_program_of_a_module_without_source_is_part_of_its_fingerprint(made, tmp_path: Path) -> None:
+    first, again, other = (made(axis, tmp_path) for axis in (2, 2, 3))
+    assert fingerprint(Model(nn.Sequential(first))) == fingerprint(Model(nn.Sequential(again)))
+    assert fingerprint(Model(nn.Sequential(first))) != fingerprint(Model(nn.Sequential(other)))
+
+
+def test_an_exported_graph_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(
+        "import torch\n\ndef exported():\n    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2))\n"
+        "    return torch.export.export(net, (torch.zeros(1, 3, 4, 4),)).module()\n"
+    )
+    model = ModelZoo().load("python:nets.py:exported")
+    assert model.module(torch.zeros(1, 3, 4, 4)).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: Model(_Scaled(), classes=["a", 1]), "classes must be names or WordNet ids, as texts; got 1. Write "),  # type: ignore[list-item]
+        (lambda: Model(_Scaled(), classes="a,b"), "classes must be a list of names, one for each output; got the text"),
+        (lambda: Model(_Scaled(), {"resize": 8}), "preprocess must be a Preprocess(resize=..., crop=...); got {"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_model_of_wrong_types_is_refused_when_it_is_made(made, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        made()
+    assert str(caught.value).startswith(message)
+
+
+def test_sizes_are_whole_numbers_of_any_kind() -> None:
+    assert repr(Preprocess(resize=np.int64(8))) == repr(Preprocess(resize=8))
+    with pytest.raises(ValueError, match="resize must be a whole number of pixels; got 8"):
+        Preprocess(resize=8.0)  # type: ignore[arg-type]
+
+
+def test_a_factory_that_ends_the_process_is_a_model_that_cannot_be_loaded(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text("import sys\n\ndef leaving():\n    sys.exit('no weights')\n")
+    with pytest.raises(ModelError, match="could not be loaded: SystemExit: no weights"):
+        ModelZoo().load("python:nets.py:leaving")
 
 
 def test_a_state_that_is_no_tensor_counts_too() -> None:

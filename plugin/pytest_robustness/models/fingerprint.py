@@ -8,6 +8,7 @@ import inspect
 import io
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,14 +18,19 @@ if TYPE_CHECKING:
     from pytest_robustness.records import Model
 
 _PUBLISHED_CODE = frozenset({"torch", "torchvision", "builtins"})
+_MACHINERY = frozenset(vars(nn.Module()))
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.memory_format)
+# A structure that holds itself ends here.
+_DEEPEST = 8
 
 
 def fingerprint(model: Model, extra: bytes = b"") -> str:
     """Return the SHA-256, in hex, of a model's weights, structure, code, preprocessing and classes.
 
     The code is the source of every class in the module tree that is defined outside torch and torchvision, so that two
-    models with equal weights but another ``forward`` differ. ``extra`` is whatever else the outputs depend on, such as
-    the file that defines the factory.
+    models with equal weights but another ``forward`` differ; of TorchScript and of exported graphs it is the program
+    itself. What modules hold as plain attributes, such as a number of heads or a mean, is part of it too. ``extra`` is
+    whatever else the outputs depend on, such as the file that defines the factory.
     """
     digest = hashlib.sha256()
     for part in _parts(model, extra):
@@ -44,6 +50,43 @@ def _parts(model: Model, extra: bytes) -> Iterator[bytes | memoryview]:
     for name, value in _state(model.module):
         yield name.encode()
         yield from _value(value)
+    yield from _programs(model.module)
+    for name, part in model.module.named_modules():
+        for attribute, value in vars(part).items():
+            if attribute not in _MACHINERY:
+                yield f"{name}.{attribute}".encode()
+                yield from _held(value)
+
+
+def _programs(module: nn.Module) -> Iterator[bytes]:
+    """Yield the programs in the tree that no class has the source of."""
+    if isinstance(module, torch.jit.ScriptModule):
+        yield module.save_to_buffer()
+        return
+    if isinstance(module, torch.fx.GraphModule):
+        yield module.code.encode()
+    for child in module.children():
+        yield from _programs(child)
+
+
+def _held(value: object, depth: int = 0) -> Iterator[bytes | memoryview]:
+    """Yield what plain values, arrays, tensors and structures of them hold; nothing of any other object."""
+    if isinstance(value, _PLAIN):
+        yield repr(value).encode()
+    elif isinstance(value, torch.Tensor):
+        if not value.is_meta:
+            yield from _value(value)
+    elif isinstance(value, np.ndarray | np.generic):
+        if not value.dtype.hasobject:
+            yield f"{value.dtype} {value.shape}".encode()
+            yield value.tobytes()
+    elif isinstance(value, set | frozenset):
+        yield repr(sorted(repr(item) for item in value if isinstance(item, _PLAIN))).encode()
+    elif isinstance(value, dict | list | tuple) and depth < _DEEPEST:
+        items = [item for pair in value.items() for item in pair] if isinstance(value, dict) else value
+        yield f"{type(value).__name__} {len(value)}".encode()
+        for item in items:
+            yield from _held(item, depth + 1)
 
 
 def _sources(module: nn.Module) -> list[str]:
