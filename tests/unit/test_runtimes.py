@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
 import subprocess
@@ -202,6 +203,37 @@ def test_a_runtime_that_answers_otherwise_than_eager_is_refused():
         "openvino computes other logits than eager PyTorch: they differ by 2 of their size. "
         "Choose --robustness-runtime=eager for this model."
     )
+
+
+class Exposure(nn.Module):
+    """Looks at the values of each image with an ``if``, which a tracer decides by the images that it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net()
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.net(torch.stack([image / 3 if image.mean() > 0 else image for image in batch]))
+
+
+def test_a_trace_that_holds_for_its_own_images_alone_is_refused():
+    needs("openvino")
+    bright = dataclasses.replace(workload(), example=images(4).abs())
+    with pytest.raises(ModelError, match="openvino computes other logits than eager PyTorch"):
+        RuntimeChoice("openvino", print).prepare("exposure", Model(Exposure()), bright)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_model_that_writes_into_its_input_leaves_the_images_alone(layout):
+    class Inplace(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return batch.mul_(-1).mean(dim=(2, 3))
+
+    given = images(4).contiguous(memory_format=layout)
+    kept = given.clone()
+    for model in (Model(Inplace()), Model(Inplace(), runtime="own")):
+        RuntimeChoice("eager", print).prepare("net", model, workload()).run(given)
+        assert torch.equal(given, kept)
 
 
 def test_a_model_with_an_engine_of_its_own_runs_as_it_is():

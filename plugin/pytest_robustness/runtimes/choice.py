@@ -99,9 +99,10 @@ def _candidates(workload: Workload) -> list[str]:
 
 
 def _checked(runtime: str, model: Model, workload: Workload) -> Runner:
-    """Prepare ``model`` and compare its answers on the example with those of eager PyTorch in fp32.
+    """Prepare ``model`` and compare its answers with those of eager PyTorch in fp32.
 
-    A compiler that traces a module may miss what depends on the values of a batch; an engine may have a fault.
+    An engine may have a fault; and a compiler that traces a module misses what depends on the values of a batch, which
+    shows on other images than the example alone.
 
     Raises
     ------
@@ -109,14 +110,22 @@ def _checked(runtime: str, model: Model, workload: Workload) -> Runner:
         When they differ by more than the precision explains.
     """
     reference = EagerRuntime().prepare(model, dataclasses.replace(workload, precision="fp32"))
-    expected = reference.run(workload.example)
+    probes = (workload.example, _others(workload.example))
+    answers = [reference.run(images) for images in probes]
     runner = RUNTIMES[runtime]().prepare(model, workload)
-    with torch.inference_mode():
-        found = runner.run(workload.example.clone())
-    distance = float((found - expected).norm() / expected.norm().clamp_min(1e-12))
-    if not distance <= _TOLERANCE[workload.precision]:
-        raise ModelError(
-            f"{runtime} computes other logits than eager PyTorch: they differ by {distance:.2g} of their size. "
-            f"Choose --robustness-runtime=eager for this model."
-        )
+    for images, expected in zip(probes, answers, strict=True):
+        with torch.inference_mode():
+            found = runner.run(images.clone())
+        distance = float((found - expected).norm() / expected.norm().clamp_min(1e-12))
+        if not distance <= _TOLERANCE[workload.precision]:
+            raise ModelError(
+                f"{runtime} computes other logits than eager PyTorch: they differ by {distance:.2g} of their size. "
+                f"Choose --robustness-runtime=eager for this model."
+            )
     return runner
+
+
+def _others(images: torch.Tensor) -> torch.Tensor:
+    """Return other images: in another order, and in turn with half the contrast, inverted, and with more."""
+    factors = torch.tensor([0.5, -1.0, 1.5], device=images.device)[torch.arange(len(images)) % 3]
+    return images.flip(0) * factors[:, None, None, None]

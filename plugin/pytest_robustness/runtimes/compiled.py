@@ -42,7 +42,7 @@ class CompiledRuntime:
         compiled = torch.compile(placed(model, workload), dynamic=False, options=options)
 
         def run(images: torch.Tensor) -> torch.Tensor:
-            return torch.as_tensor(compiled(images.to(dtype, memory_format=torch.channels_last))).float()
+            return torch.as_tensor(compiled(images.to(dtype, memory_format=torch.channels_last, copy=True))).float()
 
         # In inference mode, as the sweep will call it: for other tensors it would be compiled, and kept, a second time.
         with (

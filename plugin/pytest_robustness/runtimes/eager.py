@@ -28,7 +28,8 @@ class EagerRuntime:
         module = placed(model, workload)
 
         def run(images: torch.Tensor) -> torch.Tensor:
-            logits = module(images.to(dtype, memory_format=torch.channels_last))
+            # A copy, whatever they are: others get the same images, and a module may write into its input.
+            logits = module(images.to(dtype, memory_format=torch.channels_last, copy=True))
             return torch.as_tensor(logits).float()
 
         return Runner(run, Engine("eager", workload.precision))
@@ -37,7 +38,7 @@ class EagerRuntime:
 def placed(model: Model, workload: Workload) -> torch.nn.Module:
     """Return the module on the device of ``workload``, at its precision, channels last; ``model`` keeps its weights."""
     dtype = DTYPES[workload.precision]
-    module = model.module.eval()
+    module = model.module
     if dtype != torch.float32:
         module = copy.deepcopy(module)
     return module.to(workload.example.device, dtype).to(memory_format=torch.channels_last)
@@ -45,5 +46,5 @@ def placed(model: Model, workload: Workload) -> torch.nn.Module:
 
 def run_as_it_is(model: Model, device: torch.device) -> Runner:
     """Return what runs a model whose inference engine is part of its module."""
-    module = model.module.eval().to(device)
-    return Runner(lambda images: module(images).float(), Engine(model.runtime, "native"))
+    module = model.module.to(device)
+    return Runner(lambda images: module(images.clone()).float(), Engine(model.runtime, "native"))

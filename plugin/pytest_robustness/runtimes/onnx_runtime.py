@@ -48,9 +48,7 @@ class OnnxRuntime:
         with tempfile.TemporaryDirectory(prefix="robustness-onnx-") as folder:
             path = Path(folder) / "model.onnx"
             with _quiet():
-                torch.onnx.export(
-                    model.module.eval().cpu().float(), (workload.example,), path, dynamo=True, verbose=False
-                )
+                torch.onnx.export(model.module.cpu().float(), (workload.example,), path, dynamo=True, verbose=False)
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
 

@@ -36,7 +36,7 @@ class OpenVinoRuntime:
 
     def prepare(self, model: Model, workload: Workload) -> Runner:
         """Convert ``model`` for batches of the example's shape and compile the result."""
-        converted = _convert(model.module.eval().cpu().float(), workload.example)
+        converted = _convert(model.module.cpu().float(), workload.example)
         converted.reshape(list(workload.example.shape))
         compiled = compile_for_cpu(
             converted, precision=_PRECISIONS[workload.precision], threads=torch.get_num_threads()
