@@ -7,33 +7,14 @@ when to use which.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from scipy import stats
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.records import CONFIDENCE, Outcome, TestResult, Verdict
+from pytest_robustness.records import CONFIDENCE, Equivalence, Outcome, TestResult, Verdict
 
 _ROUNDING = 1e-12
-
-
-@dataclasses.dataclass(frozen=True)
-class Equivalence:
-    """Whether a difference lies within ``margin`` points of zero.
-
-    ``p_value`` is that of the two one-sided tests: the larger of the two. ``ci_low`` and ``ci_high`` bound the interval
-    of level 1 - 2 alpha, which lies within the margin exactly where ``p_value`` is below alpha. NaN stands for what
-    cannot be told from fewer than two observations.
-    """
-
-    margin: float
-    alpha: float
-    difference: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-    verdict: Verdict
 
 
 def equivalence(result: TestResult, margin: float, *, alpha: float = 0.05) -> Equivalence:

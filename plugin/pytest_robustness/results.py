@@ -19,6 +19,7 @@ from pytest_robustness.records import (
     Condition,
     Correction,
     Counts,
+    Equivalence,
     ImageAccuracy,
     ImageTest,
     MaxSensitive,
@@ -110,7 +111,8 @@ class Results:
         self.require(*_pair(model, condition))
         together = {name for name in (model, *family) if self._ledger.finished(*_pair(name, condition))}
         result = self._family(condition, frozenset(together))[model]
-        found = self._judge(result)
+        within = self._equivalence(result)
+        found = verdict.judge_model(result, self.policy.alpha) if within is None else within.verdict
         return ModelTest(
             model=model,
             condition=condition,
@@ -119,6 +121,7 @@ class Results:
             verdict=found,
             accuracy=ImageAccuracy(self._top1(Cell(model, CONTROL)), self._top1(cell)),
             worst=self._worst(model, condition),
+            equivalence=within,
         )
 
     def class_test(self, panel: Panel) -> ClassTest:
@@ -185,10 +188,9 @@ class Results:
         results = statistics.mcnemar_by_class(control, treated, labels, classes, alpha=self.policy.alpha)
         return statistics.adjust(results, self.policy.correction)
 
-    def _judge(self, result: TestResult) -> Verdict:
-        if self.policy.equivalence is None:
-            return verdict.judge_model(result, self.policy.alpha)
-        return equivalence(result, self.policy.equivalence, alpha=self.policy.alpha).verdict
+    def _equivalence(self, result: TestResult) -> Equivalence | None:
+        margin = self.policy.equivalence
+        return None if margin is None else equivalence(result, margin, alpha=self.policy.alpha)
 
     def _family(self, condition: Condition, models: frozenset[str]) -> dict[str, TestResult]:
         """Return the test of each of ``models``, corrected over all of them: each asks for it, and it is made once."""

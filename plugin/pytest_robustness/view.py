@@ -14,6 +14,7 @@ from pytest_robustness.records import (
     Condition,
     Counts,
     Engine,
+    Equivalence,
     Finding,
     ImageTest,
     ModelTest,
@@ -201,6 +202,7 @@ def _model_lines(finding: ModelTest) -> list[str]:
         f"  change              {_change_text(result)}",
         f"  {result.test:<19} {statistic}",
         *_adjusted_lines(result),
+        *_equivalence_lines(finding.equivalence),
         f"  effect size         d = {result.effect_size:.2f}",
         f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times out of 5",
     ]
@@ -214,6 +216,14 @@ def _model_lines(finding: ModelTest) -> list[str]:
     return lines
 
 
+def _equivalence_lines(found: Equivalence | None) -> list[str]:
+    if found is None:
+        return []
+    low, high = map(points_text, (found.ci_low, found.ci_high))
+    interval = f"{100 * (1 - 2 * found.alpha):g} % interval {low} to {high}"
+    return [f"  within {found.margin:g} points".ljust(22) + f"p = {p_text(found.p_value)} ({interval})"]
+
+
 def _class_lines(finding: ClassTest) -> list[str]:
     one = len(finding.models) == 1
     over = f"the images of {finding.models[0]} (McNemar)" if one else f"{len(finding.models)} models"
@@ -225,8 +235,8 @@ def _class_lines(finding: ClassTest) -> list[str]:
     if finding.left_out:
         lines.append(f"  left out            could not be run: {', '.join(finding.left_out)}")
     few, none = len(finding.classes) - finding.tested, len(finding.untested)
-    lines += [f"  not tested          {few} classes with too few observations"] if few else []
-    lines += [f"  not tested          {none} classes without an image"] if none else []
+    lines += [f"  not tested          {_classes(few)} with too few observations"] if few else []
+    lines += [f"  not tested          {_classes(none)} without an image"] if none else []
     worst = sorted(finding.sensitive, key=lambda c: (c.result.difference, c.result.p_adjusted))[:10]
     if worst:
         lines += ["", f"  {'most sensitive class':<32} {'control':>8} {'treated':>8} {'points':>7} {'p':>8}"]
@@ -236,6 +246,10 @@ def _class_lines(finding: ClassTest) -> list[str]:
             for c in worst
         ]
     return lines
+
+
+def _classes(count: int) -> str:
+    return f"{count} class" if count == 1 else f"{count} classes"
 
 
 def _image_lines(finding: ImageTest) -> list[str]:

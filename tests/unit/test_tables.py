@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Equivalence, Outcome, Verdict
 from pytest_robustness.reports import tables
 from pytest_robustness.reports.tables import accuracy_table, as_dict, write
 
@@ -108,6 +109,16 @@ def test_tests_has_a_row_for_each_test_of_a_model_and_of_a_class(findings):
     assert table.kind.tolist() == ["model"] * 3 + ["class"] * 3
     assert table.severity.isna().tolist() == [True, True, False, True, True, True]
     assert math.isnan(table.p_value[2])
+
+
+def test_an_equivalence_test_has_the_figures_that_decide(findings):
+    within = Equivalence(2.0, 0.05, -10.0, -15.0, -5.0, 0.99, Verdict(Outcome.FAIL, ""))
+    plain, equivalent = (
+        tables.as_dict(findings.view(model_tests=(findings.model(equivalence=found),)))["model_tests"][0]
+        for found in (None, within)
+    )
+    assert "equivalence" not in plain
+    assert equivalent["equivalence"] == {"margin": 2.0, "ci_low": -15.0, "ci_high": -5.0, "p_value": 0.99}
 
 
 def test_a_view_without_results_still_has_its_columns(findings):

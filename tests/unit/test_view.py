@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
-from pytest_robustness.records import Condition
+from pytest_robustness.records import Condition, Equivalence, Outcome, Verdict
 from pytest_robustness.view import condition_text, finding_lines, headline, p_text, points_text
 
 
@@ -54,6 +55,20 @@ def test_a_class_test_says_what_it_leaves_out(findings):
         "  left out            could not be run: vgg19",
         "  not tested          2 classes without an image",
     ]
+
+
+def test_classes_with_too_few_observations_are_no_part_of_the_share(findings):
+    found = findings.classes()
+    short = dataclasses.replace(found.classes[2], result=findings.inconclusive())
+    lines = finding_lines(dataclasses.replace(found, classes=(*found.classes[:2], short)))
+    assert "  sensitive           2 of 2 classes (p < 0.05)" in lines
+    assert "  not tested          1 class with too few observations" in lines
+
+
+def test_an_equivalence_test_shows_what_decides(findings):
+    within = Equivalence(2.0, 0.05, -10.0, -15.0, -5.0, 0.99, Verdict(Outcome.FAIL, ""))
+    lines = finding_lines(findings.model(equivalence=within))
+    assert "  within 2 points     p = 0.99 (90 % interval -15.0 to -5.0)" in lines
 
 
 def test_a_class_test_of_one_model_is_one_over_its_images(findings):

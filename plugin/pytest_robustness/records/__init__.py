@@ -30,6 +30,7 @@ from pytest_robustness.records.stages import (
 from pytest_robustness.records.verdicts import (
     CONFIDENCE,
     Correction,
+    Equivalence,
     MaxSensitive,
     Outcome,
     TestKind,
@@ -53,6 +54,7 @@ __all__ = [
     "Counts",
     "DataSource",
     "Engine",
+    "Equivalence",
     "Executor",
     "Finding",
     "ImageAccuracy",

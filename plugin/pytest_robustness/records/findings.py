@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.records.run import Condition
-    from pytest_robustness.records.verdicts import TestResult, Verdict
+    from pytest_robustness.records.verdicts import Equivalence, TestResult, Verdict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ModelTest:
     """Whether one model is impacted by one condition: its per-class accuracies, control against condition.
 
     ``found`` is what the test itself says; ``verdict`` is another where findings known from a baseline are expected.
-    ``worst`` holds the classes that fell most, ten at most.
+    ``worst`` holds the classes that fell most, ten at most. ``equivalence`` decides where a margin is asked for.
     """
 
     __test__: ClassVar[bool] = False
@@ -41,6 +41,7 @@ class ModelTest:
     verdict: Verdict
     accuracy: ImageAccuracy
     worst: tuple[ClassChange, ...]
+    equivalence: Equivalence | None = None
 
     @property
     def impacted(self) -> bool:

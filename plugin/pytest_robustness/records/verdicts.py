@@ -64,5 +64,23 @@ class Verdict(NamedTuple):
     reason: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Equivalence:
+    """Whether a difference lies within ``margin`` points of zero.
+
+    ``p_value`` is that of the two one-sided tests: the larger of the two. ``ci_low`` and ``ci_high`` bound the interval
+    of level 1 - 2 alpha, which lies within the margin exactly where ``p_value`` is below alpha. NaN stands for what
+    cannot be told from fewer than two observations.
+    """
+
+    margin: float
+    alpha: float
+    difference: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    verdict: Verdict
+
+
 MaxSensitive = Literal["chance"] | int | float
 """How many sensitive classes a class test allows: by chance, a count (int), or a fraction of the classes (float)."""

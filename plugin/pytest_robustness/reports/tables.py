@@ -15,7 +15,7 @@ from pytest_robustness.reports.publish import publish
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_robustness.records import Condition, TestResult
+    from pytest_robustness.records import Condition, Equivalence, TestResult
     from pytest_robustness.view import View
 
 SCHEMA_VERSION = 1
@@ -77,6 +77,7 @@ def as_dict(view: View) -> dict[str, Any]:
                 "reason": t.verdict.reason,
             }
             | _numbers(t.result)
+            | _equivalence(t.equivalence)
             for t in view.model_tests
         ],
         "class_tests": class_rows,
@@ -151,6 +152,12 @@ _NUMBERS = (
 def _numbers(result: TestResult) -> dict[str, Any]:
     names = {"control_accuracy": "control", "accuracy": "treated"}
     return {name: getattr(result, names.get(name, name)) for name in _NUMBERS}
+
+
+def _equivalence(found: Equivalence | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {"equivalence": {name: getattr(found, name) for name in ("margin", "ci_low", "ci_high", "p_value")}}
 
 
 def _condition(condition: Condition) -> dict[str, Any]:
