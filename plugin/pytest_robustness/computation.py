@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness import data, imports, openmp, provenance
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.plan import Plan
 from pytest_robustness.records import Cell, Panel
 from pytest_robustness.results import Results, TestPolicy
@@ -173,14 +173,14 @@ class Computation:
             ledger.models |= _facts(bench)
             ledger.provenance = self._provenance(bench)
             errors |= self._sweep(bench, jobs)
-        except RobustnessError as error:
-            self._fatal = error
+            ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
+            ledger.errors |= errors
+            self._look_at(bench)
+        except Exception as error:
+            self._fatal = error if isinstance(error, RobustnessError) else RobustnessError(cause(error))
             # The report is to say what kept all of them from being computed.
-            ledger.errors |= dict.fromkeys(cells, str(error))
+            ledger.errors |= dict.fromkeys(cells, str(self._fatal))
             raise
-        ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
-        ledger.errors |= errors
-        self._look_at(bench)
         ledger.sweep_seconds = round(ledger.sweep_seconds + time.monotonic() - started, 1)
 
     def _sweep(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
@@ -221,6 +221,11 @@ class Computation:
             self._ledger.errors |= {cell: message for cell in self._ledger.wanted.cells if cell.model == model}
         source, indices = bench.selection.source, bench.selection.indices
         self._ledger.skipped = [source.describe(int(indices[position])) for position in self.results.skipped()]
+        if self._ledger.skipped and self._options.on_bad_image == "error":
+            raise DataError(
+                f"{self._ledger.skipped[0]} could not be read when the stored results were computed, with "
+                f"--robustness-on-bad-image=skip. Remove or replace it, or pass that again."
+            )
 
     def _provenance(self, bench: Bench) -> dict[str, Any]:
         from pytest_robustness.engine.device import resolve_device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness import baseline, data, plan, provenance
@@ -12,6 +13,7 @@ from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.judge import Judge
 from pytest_robustness.ledger import Ledger
 from pytest_robustness.models import ModelZoo
+from pytest_robustness.models.presets import PRESETS
 from pytest_robustness.plan import Plan
 from pytest_robustness.records import CONTROL, Cell, ClassTest, Condition, ImageTest, ModelTest, Panel, Progress
 from pytest_robustness.viewing import Viewer
@@ -105,10 +107,13 @@ class RobustnessSession:
 
         Raises
         ------
+        OptionError
+            When the condition is control, which is what the others are compared with.
         RobustnessError
             When the model cannot be loaded or run, or the data cannot be read.
         """
         cell = self._cell(model, transform, severity)
+        _require_transform(cell.condition)
         results = self.ensure(cell)
         self.ledger.tests[cell] = None
         return self._told(self._judge.model_test(cell, results))
@@ -129,6 +134,8 @@ class RobustnessSession:
 
         Raises
         ------
+        OptionError
+            When the condition is control, which is what the others are compared with.
         RobustnessError
             When none of the models can be loaded or run, or the data cannot be read.
         """
@@ -137,6 +144,7 @@ class RobustnessSession:
         else:
             names = self.require_models() if models is None else self.expand_models(models)
             panel = Panel(self._condition(transform, severity), names)
+        _require_transform(panel.condition)
         results = self.ensure(panel)
         self.ledger.tests[panel] = None
         return self._told(self._judge.class_test(panel, results))
@@ -197,8 +205,22 @@ class RobustnessSession:
         return self.models
 
     def expand_models(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return ``names`` with presets expanded and every name checked; there must be one at least."""
-        return self._zoo.expand(_some("models", names))
+        """Return ``names`` with presets expanded and every name checked; there must be one at least.
+
+        Raises
+        ------
+        OptionError
+            When a name is not known, or means ImageNet's model where the data is the embedded digits.
+        """
+        found = self._zoo.expand(_some("models", names))
+        if self.options.data == "digits":
+            for name in found:
+                own = f"digits:{name}"
+                if own in PRESETS["digits12"]:
+                    raise OptionError(
+                        f"{name!r} is torchvision's model, for ImageNet. On the embedded digits say {own!r}."
+                    )
+        return found
 
     def expand_conditions(self, transforms: Sequence[str]) -> tuple[Condition, ...]:
         """Return each of ``transforms``, of which there must be one at least, at each severity of the options."""
@@ -238,8 +260,8 @@ class RobustnessSession:
         """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
         from pytest_robustness.reports import github, html, markdown, tables
 
-        self._view = self._viewer.view(self.models, self.conditions)
         try:
+            self._view = self._viewer.view(self.models, self.conditions)
             if self._view is not None:
                 tables.write(self._view, self.options.report)
                 html.write(self._view, self.options.report)
@@ -248,6 +270,9 @@ class RobustnessSession:
                 github.append_summary(markdown.render(self._view), os.environ)
         except RobustnessError as error:
             self._report_error = str(error)
+        except Exception:  # raised on, it would take all that pytest has to say of the run with it
+            fault = traceback.format_exc()
+            self._report_error = f"The report could not be made, through a fault of pytest-robustness:\n{fault}"
         return self._report_error is None
 
     @property
@@ -260,7 +285,7 @@ class RobustnessSession:
         from pytest_robustness.reports import github, terminal
 
         if self._view is None:
-            return ""
+            return f"{self._report_error}\n" if self._report_error else ""
         told = self._view.provenance
         ran = [f"Models ran on {told['device']} with {told['runtime']}."] if told["runtime"] else []
         where = self._report_error or f"Report: {self.report_folder}"
@@ -319,6 +344,11 @@ class RobustnessSession:
         levels = self.options.severity
         default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
         return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
+
+
+def _require_transform(condition: Condition) -> None:
+    if condition == CONTROL:
+        raise OptionError("control is what transforms are compared with. Name a transform.")
 
 
 def _some(what: str, names: Sequence[str]) -> Sequence[str]:

@@ -43,6 +43,10 @@ def five():
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 5))
 
 
+def numbered():
+    return Model(Slope(), classes=[0, 1])
+
+
 def other_names():
     return Model(Slope(), classes=["left", "right"])
 
@@ -179,6 +183,13 @@ def test_a_report_folder_that_cannot_be_written_is_told_and_nothing_is_lost(proj
             (
                 "python:nets.py:five has 5 outputs and no class list, and the data has 2 classes, so that they cannot "
                 "be matched by position. *"
+            ),
+        ),
+        (
+            "numbered",
+            (
+                "The model 'python:nets.py:numbered' could not be loaded: TypeError: classes must be names or WordNet "
+                "ids, as texts; got 0. Write str(...) of each. (nets.py:*)"
             ),
         ),
         ("other_names", "2 of 2 classes of the data have no output of python:nets.py:other_names to themselves: *"),

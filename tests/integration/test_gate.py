@@ -262,6 +262,18 @@ def test_a_known_finding_passes_until_it_gets_worse(gated):
     assert "vflip: worse than the baseline: accuracy fell 50.0 points, more than the tolerance of 1" in printed(worse)
 
 
+def test_a_comparison_that_cannot_tell_makes_no_known_finding_worse(gated, monkeypatch):
+    gated.update(2.0)
+    monkeypatch.setenv("CI", "true")
+    result = gated.compare(1.97, "--robustness-expect=baseline")
+    assert gated.gate()["vflip"]["undecided"]
+    models = {test["transform"]: test for test in gated.project.results()["model_tests"]}
+    assert models["vflip"]["reason"].startswith("a known finding: ")
+    assert "worse than the baseline" not in printed(result)
+    # The comparison itself fails in CI, and says why.
+    result.assert_outcomes(failed=1, passed=6)
+
+
 def test_a_finding_that_is_new_fails(gated):
     gated.update(2.4).assert_outcomes(passed=4)
     result = gated.compare(2.0, "--robustness-expect=baseline", "-k", "test_model")

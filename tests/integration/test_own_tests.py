@@ -49,6 +49,47 @@ def test_a_test_asks_for_a_result_by_names(project):
     }
 
 
+def test_control_is_no_transform_to_test_and_the_others_are_reported(project):
+    project.write(
+        "test_mine.py",
+        """
+        def test_fine(robustness):
+            assert not robustness.model_test("python:nets.py:colour", "vflip").impacted
+
+        def test_model(robustness):
+            robustness.model_test("python:nets.py:colour", "control")
+
+        def test_classes(robustness):
+            robustness.class_test("control")
+        """,
+    )
+    result = project.run("test_mine.py")
+    result.assert_outcomes(passed=1, failed=2)
+    assert result.stdout.str().count("control is what transforms are compared with. Name a transform.") == 2
+    assert [test["transform"] for test in project.results()["model_tests"]] == ["vflip"]
+
+
+def test_a_fault_of_the_report_leaves_what_pytest_has_to_say(project, monkeypatch):
+    from pytest_robustness.reports import html
+
+    monkeypatch.setattr(html, "write", lambda view, folder: {}["no such key"])
+    result = project.judge("-k", "hflip")
+    result.assert_outcomes(passed=3, deselected=3)
+    assert result.ret == 1
+    printed = result.stdout.str()
+    assert "The report could not be made, through a fault of pytest-robustness:\nTraceback" in printed
+    assert "KeyError: 'no such key'" in printed
+
+
+def test_torchvisions_models_are_not_meant_on_the_embedded_digits(project):
+    project.configure(robustness_data="digits", robustness_models="resnet18")
+    result = project.judge()
+    assert result.ret == 4
+    assert result.stderr.str().strip() == (
+        "ERROR: 'resnet18' is torchvision's model, for ImageNet. On the embedded digits say 'digits:resnet18'."
+    )
+
+
 def test_a_wrong_name_in_a_test_is_an_error_of_that_test(project):
     project.write(
         "test_mine.py",

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 from torchvision.datasets import CIFAR10, ImageFolder, Imagenette
 
 from pytest_robustness.data import check, known, open_source, select
+from pytest_robustness.data.mapstyle import MapStyleSource
 from pytest_robustness.errors import BadImageError, DataError, OptionError
 from pytest_robustness.records import ClassLabel
 
@@ -504,6 +506,16 @@ def test_an_image_that_the_dataset_cannot_read_is_a_bad_image(file):
     assert str(caught.value) == f"python:{file}:damaged[0] is not a readable image: cannot open"
     assert source.read(1).shape == (3, 3, 4)
     assert len(source.fingerprint(np.arange(2))) == 64
+
+
+@pytest.mark.parametrize("error", [KeyError("a.png"), zlib.error("invalid block"), EOFError()])
+def test_whatever_a_dataset_raises_is_a_bad_image(error):
+    class Torn:
+        def __getitem__(self, index):
+            raise error
+
+    with pytest.raises(BadImageError, match=r"torn\[0\] is not a readable image"):
+        MapStyleSource("torn", [ClassLabel("a", "a")], np.zeros(1, np.int64), Torn()).read(0)
 
 
 def test_a_map_style_fingerprint_depends_on_pixels_and_labels(file):

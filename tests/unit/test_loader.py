@@ -273,7 +273,8 @@ def test_a_process_that_dies_is_an_error_that_says_so(read_users):
     assert str(caught.value).startswith("A decoding process died. DataLoader worker (pid")
     assert str(caught.value).endswith(
         "Use fewer --robustness-workers where memory is short, or 0 to decode in the main process and see where it "
-        "fails."
+        "fails. A script that calls pytest.main() needs if __name__ == '__main__' before it, because decoding "
+        "processes import the script."
     )
     assert multiprocessing.active_children() == []
 

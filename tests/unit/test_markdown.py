@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 
@@ -64,6 +65,16 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
     assert text.endswith(
         "- digits:vgg16 failed during the sweep: ValueError: no\n\n### Notes\n\n- The baseline can be tightened.\n"
     )
+
+
+def test_what_could_not_be_told_is_not_shown_as_tested(findings):
+    few = tuple(dataclasses.replace(c, result=findings.inconclusive()) for c in findings.classes().classes)
+    test = findings.classes(outcome="INCONCLUSIVE", classes=few, sensitive=(), allowed=0)
+    text = render(findings.view(class_tests=(test,), skipped=("photos/a.png",)))
+    assert ["vflip", "inconclusive", "0", ""] in cells(text)
+    notes = text.partition("### Notes\n\n")[2].splitlines()
+    assert notes[0] == "- 1 image could not be read and took no part."
+    assert notes[1].startswith("- The classes under vflip: ")
 
 
 def test_what_was_not_tested_has_no_section(findings):

@@ -453,7 +453,7 @@ def test_the_interval_stays_within_what_accuracies_can_do():
 def test_swapping_the_conditions_keeps_mcnemars_p_and_turns_the_signs(count):
     control, treated = answers(*count)
     there, back = mcnemar(control, treated), mcnemar(treated, control)
-    assert there.p_value == pytest.approx(back.p_value)
+    assert there.p_value == pytest.approx(back.p_value, nan_ok=True)
     assert (there.difference, there.effect_size) == pytest.approx((-back.difference, -back.effect_size))
     assert (there.ci_low, there.ci_high) == pytest.approx((-back.ci_high, -back.ci_low))
 

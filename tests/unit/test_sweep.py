@@ -332,6 +332,24 @@ def test_a_model_that_fails_leaves_the_others_alone(tmp_path, fail_after):
     assert notes.done == 12
 
 
+def test_images_of_different_size_concern_the_models_that_take_them_as_they_are(tmp_path, monkeypatch):
+    read = Images.read
+    monkeypatch.setattr(Images, "read", lambda self, index: read(self, index)[:, : 6 if index == 14 else 7])
+    selection, subjects = photos(12), [subject("good", RESIZED), subject("bare", AS_IT_IS)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=5, shard_size=10)
+    made.run()
+    assert set(made.errors) == {Cell("bare", CONTROL), Cell("bare", VFLIP)}
+    assert made.errors[Cell("bare", CONTROL)] == (
+        "bare takes images as they are, and these differ in size: photos[0] is 7x7, photos[14] is 7x6 (width x "
+        "height). Give the model Preprocess(resize=..., crop=...)."
+    )
+    alone, _ = sweep(tmp_path / "alone", jobs[:2], selection)
+    alone.run()
+    found, expected = (stored(folder, jobs[:2], selection) for folder in (tmp_path, tmp_path / "alone"))
+    assert_same(found[Cell("good", VFLIP)], expected[Cell("good", VFLIP)])
+
+
 def test_a_model_that_failed_once_is_an_error_in_all_its_cells_and_sees_no_further_batch(tmp_path):
     class Once(Net):
         def forward(self, images):

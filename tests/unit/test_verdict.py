@@ -163,3 +163,15 @@ def test_chance_alone_fails_one_run_in_twenty_at_most(classes, alpha):
 def test_a_correction_leaves_nothing_to_chance(correction):
     assert allowed_sensitive(1000, 0.05, "chance", correction) == 0
     assert allowed_sensitive(1000, 0.05, 7, correction) == 7
+
+
+def test_mcnemar_with_too_few_images_says_so():
+    few = [dataclasses.replace(result(math.nan, n=n), test="mcnemar") for n in (1, 5, 3)]
+    assert judge_model(few[0], 0.05) == (
+        Outcome.INCONCLUSIVE,
+        "of 1 image no change could be significant at alpha 0.05",
+    )
+    assert judge_classes(few, 0.05, "chance") == (
+        Outcome.INCONCLUSIVE,
+        "no class could be tested: of 5 images no change could be significant at alpha 0.05",
+    )

@@ -70,13 +70,13 @@ class MapStyleSource:
         Raises
         ------
         BadImageError
-            Where the dataset fails as readers of damaged files do (`OSError`, `ValueError`, `RuntimeError`, ...).
+            Where the dataset raises anything: readers of files and archives have exceptions of all kinds.
         DataError
             Where the image is of no valid type.
         """
         try:
             image = self.dataset[index][0]
-        except (OSError, ValueError, SyntaxError, RuntimeError) as error:
+        except Exception as error:
             raise BadImageError(self.describe(index), str(error) or type(error).__name__) from error
         return _to_rgb(image, self.describe(index))
 

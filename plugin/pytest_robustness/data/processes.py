@@ -49,7 +49,8 @@ def answers(reader: Dataset[Answer], requests: Iterator[object], workers: int) -
             raise
         raise DataError(
             f"A decoding process died. {str(error).strip()} Use fewer --robustness-workers where memory is short, "
-            f"or 0 to decode in the main process and see where it fails."
+            f"or 0 to decode in the main process and see where it fails. A script that calls pytest.main() needs "
+            f"if __name__ == '__main__' before it, because decoding processes import the script."
         ) from error
     finally:
         # Dropping the iterator would end them too, but after Ctrl-C a traceback holds on to it.

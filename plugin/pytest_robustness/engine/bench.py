@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import torch
-
 from pytest_robustness import data
 from pytest_robustness.data.canvas import to_canvas
 from pytest_robustness.engine.jobs import Job, Subject, count_outputs, job, transform_key
-from pytest_robustness.errors import BadImageError, DataError, ModelError
+from pytest_robustness.errors import BadImageError, DataError, ModelError, cause
 from pytest_robustness.matching import display_names, match
 from pytest_robustness.records import CONTROL, Cell, ClassLabel, Model, Selection
 
 if TYPE_CHECKING:
+    import torch
+
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.records import Condition, Transform
     from pytest_robustness.transforms import Registry
@@ -71,6 +71,8 @@ class Bench:
                 self.subjects[name] = self._load(name)
             except (ModelError, DataError) as error:
                 self._broken[name] = str(error)
+            except Exception as error:  # whatever a user's model does, the others go on
+                self._broken[name] = f"{name} cannot be judged: {cause(error)}"
         return self.subjects.get(name)
 
     def _load(self, name: str) -> Subject:
@@ -81,10 +83,7 @@ class Bench:
         return Subject(name, model, matched, pixels=canvas.shape[-2] * canvas.shape[-1])
 
     def _canvas(self, model: Model) -> torch.Tensor:
-        """Return a canvas (uint8 [3, H, W]) of the size that the model will get: of a real image where that decides."""
-        resize = model.preprocess.resize
-        if resize is not None:
-            return torch.zeros(3, resize, resize, dtype=torch.uint8)
+        """Return the first image that can be read, on the canvas of ``model``: uint8 [3, H, W]."""
         for index in self.selection.indices:
             try:
                 return to_canvas(self.selection.source.read(int(index)), model.preprocess.canvas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -75,12 +76,14 @@ class ModelZoo:
             return _ready(source.load(parsed.name, parsed.weights))
         except RobustnessError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ModelError(f"The model {str(parsed)!r} could not be loaded: {cause(error)}") from error
 
 
 def _ready(model: Model) -> Model:
     from pytest_robustness.models.fingerprint import fingerprint
 
-    module = model.module.eval().cpu().float()
+    with contextlib.suppress(NotImplementedError):  # an exported graph has its mode in itself
+        model.module.eval()
+    module = model.module.cpu().float()
     return dataclasses.replace(model, module=module, fingerprint=model.fingerprint or fingerprint(model))

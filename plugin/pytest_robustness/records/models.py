@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Preprocess:
     Raises
     ------
     ValueError
-        On a size below 1, a crop larger than the resize, or a standard deviation that is not positive.
+        On a size that is no whole number or below 1, a crop larger than the resize, or a standard deviation that is not
+        positive.
     """
 
     resize: int | None = None
@@ -65,7 +67,12 @@ class Preprocess:
             raise ValueError(f"std must be positive; got {self.std}")
         for name in ("resize", "crop"):
             size = getattr(self, name)
-            if size is not None and size < 1:
+            if size is None:
+                continue
+            if not hasattr(size, "__index__"):
+                raise ValueError(f"{name} must be a whole number of pixels; got {size!r}")
+            object.__setattr__(self, name, operator.index(size))
+            if size < 1:
                 raise ValueError(f"{name} must be at least 1 pixel; got {size}")
         if self.resize is not None and self.crop is not None and self.crop > self.resize:
             raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
@@ -95,6 +102,11 @@ class Model:
     runtime
         The inference engine that is part of ``module``, which then runs as it is, at the precision that it has. Left
         empty, any runtime may run the module.
+
+    Raises
+    ------
+    TypeError
+        On a preprocess that is no `Preprocess`, or classes that are no sequence of texts.
     """
 
     module: torch.nn.Module
@@ -102,3 +114,17 @@ class Model:
     classes: Sequence[str] | None = None
     fingerprint: str = ""
     runtime: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.preprocess, Preprocess):
+            raise TypeError(f"preprocess must be a Preprocess(resize=..., crop=...); got {self.preprocess!r}")
+        if self.classes is None:
+            return
+        if isinstance(self.classes, str):
+            raise TypeError(f"classes must be a list of names, one for each output; got the text {self.classes!r}")
+        object.__setattr__(self, "classes", tuple(self.classes))
+        wrong = [entry for entry in self.classes if not isinstance(entry, str)]
+        if wrong:
+            raise TypeError(
+                f"classes must be names or WordNet ids, as texts; got {wrong[0]!r}. Write str(...) of each."
+            )
