@@ -104,6 +104,7 @@ class SweepBench:
         self.options = options
         self.folder = folder
         self.runners: dict[str, Runner] = {}
+        self.batch_size = 0
         self._choice = RuntimeChoice(options.runtime, print)
         match = ClassMatch("position", tuple(range(CLASSES)))
         registry = builtin()
@@ -140,7 +141,7 @@ class SweepBench:
 
     def forward_only(self) -> None:
         """Run every model as often as the sweep does, on inputs that are ready."""
-        size = self._batch_size()
+        size = self.batch_size
         canvas = torch.randint(0, 256, (size, 3, 256, 256), dtype=torch.uint8, device=self.device)
         inputs = to_inputs(canvas, PREPROCESS)
         with fp32_products(tf32=self.options.precision == "tf32"), torch.inference_mode():
@@ -151,11 +152,8 @@ class SweepBench:
                         answer = runner.run(batch)
             answer.sum().item()  # waits for a GPU
 
-    def _batch_size(self) -> int:
-        with self._made() as made:
-            return made._batch_size
-
     def _prepare(self, name: str, model: Model, workload: Workload) -> Runner:
+        self.batch_size = len(workload.example)
         if name not in self.runners:
             self.runners[name] = self._choice.prepare(name, model, workload)
         return self.runners[name]

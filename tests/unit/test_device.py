@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_robustness.engine.device import pixels_at_once
+from pytest_robustness.engine.device import equal_batches, pixels_at_once
 
 GIB = 2**30
 CANVAS = 256 * 256
@@ -23,3 +25,12 @@ def test_a_batch_fits_the_free_memory_of_a_gpu(monkeypatch, free, images):
     device = torch.device("cuda:1")
     assert pixels_at_once(device) == images * CANVAS
     assert asked == [device]
+
+
+@given(images=st.integers(1, 2000), most=st.integers(1, 2000))
+def test_batches_are_as_few_as_can_be_and_leave_less_than_an_image_each_empty(images, most):
+    size = equal_batches(images, most)
+    batches = len(range(0, images, size))
+    assert size <= most
+    assert (batches - 1) * most < images
+    assert batches * size - images < batches

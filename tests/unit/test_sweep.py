@@ -297,6 +297,48 @@ def test_out_of_memory_halves_the_batch_and_changes_no_result(tmp_path, failure)
         assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
 
 
+def test_an_odd_batch_that_does_not_fit_becomes_two_not_three(tmp_path):
+    selection, subjects = photos(7), [subject("a", RESIZED)]
+    net = subjects[0].model.module
+    net.limit, net.failure = 4, MemoryError()
+    sweep(tmp_path, jobs_of(subjects, [CONTROL], selection), selection)[0].run()
+    assert net.batches == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("images", "at_once", "batches"),
+    [
+        (24, 10, [6, 6, 6, 6]),
+        (17, 10, [6, 6, 5]),  # the last shard has 5
+        (13, 12, [12, 1]),
+        (11, 10, [6, 5]),  # less than a shard
+        (5, 600, [5]),
+        (3, 0, [1, 1, 1]),  # a canvas above what a device is to take
+    ],
+)
+def test_the_batches_of_a_shard_are_equal_for_a_compiled_model_fills_the_last_one_up(
+    tmp_path, monkeypatch, images, at_once, batches
+):
+    selection, item = photos(images), subject("a", RESIZED)
+    monkeypatch.setattr("pytest_robustness.engine.sweep.pixels_at_once", lambda device: at_once * item.pixels)
+    sweep(tmp_path, jobs_of([item], [CONTROL], selection), selection, shard_size=12)[0].run()
+    assert item.model.module.batches == batches
+
+
+def test_a_model_is_compiled_for_no_more_images_than_a_shard_has(tmp_path):
+    selection, examples = photos(20), []
+
+    def prepare(name, model, workload):
+        examples.append(len(workload.example))
+        return RuntimeChoice("eager", print).prepare(name, model, workload)
+
+    jobs = jobs_of([subject("a", RESIZED)], [CONTROL], selection)
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=16, shard_size=12)
+    made._prepare = prepare
+    made.run()
+    assert examples == [12]
+
+
 def without_lines(errors):
     """Return ``errors`` without the line of this file that each came from, which all of them name."""
     told = {cell: re.fullmatch(r"(.*) \(\S*test_sweep\.py:\d+\)", text) for cell, text in errors.items()}

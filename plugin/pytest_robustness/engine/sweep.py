@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.loader import Batch, batches
-from pytest_robustness.engine.device import cores_shared, pixels_at_once, to_device
+from pytest_robustness.engine.device import cores_shared, equal_batches, pixels_at_once, to_device
 from pytest_robustness.engine.inputs import to_inputs
 from pytest_robustness.engine.jobs import Job
 from pytest_robustness.engine.precision import fp32_products
@@ -89,7 +89,7 @@ class Sweep:
         self._settings = settings
         self._runners: dict[str, Runner] = {}
         self._engines: dict[str, Engine] = {}
-        self._batch_size = min(settings.batch_size or _auto_batch_size(jobs, settings), len(selection.indices))
+        self._batch_size = 0
         self._wanted: dict[Shard, list[Job]] = {}
 
     def run(self) -> None:
@@ -105,6 +105,7 @@ class Sweep:
         missing = self._missing()
         if not missing:
             return
+        self._batch_size = _batch_size(self._jobs, len(self._selection.indices), self._settings)
         self._progress.start(sum(shard.stop - shard.start for shard in missing), len(self._jobs))
         try:
             with cores_shared(self._settings.processes), fp32_products(tf32=self._settings.precision == "tf32"):
@@ -189,7 +190,7 @@ class Sweep:
             try:
                 tallies = self._score_piece(batch, piece)
             except _OutOfMemoryError:
-                self._batch_size = max(1, (piece.stop - piece.start) // 2)
+                self._batch_size = -(-(piece.stop - piece.start) // 2)  # rounded up: two batches, not three
                 self._runners.clear()  # some are made for one batch size
                 self._progress.note(f"out of memory: going on with batches of {self._batch_size} images")
                 _free_memory(self._settings.device)
@@ -301,9 +302,12 @@ def _shards(images: int, size: int) -> list[Shard]:
     return [Shard(start, min(start + size, images)) for start in range(0, images, size)]
 
 
-def _auto_batch_size(jobs: Sequence[Job], settings: Settings) -> int:
+def _batch_size(jobs: Sequence[Job], images: int, settings: Settings) -> int:
+    shard = min(settings.shard_size, images)  # no batch spans two
+    if settings.batch_size:
+        return min(settings.batch_size, shard)
     pixels = max((job.subject.pixels for job in jobs), default=1)
-    return max(1, min(settings.shard_size, pixels_at_once(settings.device) // pixels))
+    return equal_batches(shard, max(1, pixels_at_once(settings.device) // pixels))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
