@@ -20,12 +20,15 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.data.arrays import ArraySource
+from pytest_robustness.data.canvas import to_canvas
+from pytest_robustness.engine.device import pixels_at_once
 from pytest_robustness.engine.jobs import Job, Subject, job
 from pytest_robustness.engine.sweep import Settings, Sweep
 from pytest_robustness.errors import BadImageError, DataError, StoreError
 from pytest_robustness.executors.local import LocalExecutor
 from pytest_robustness.records import (
     CONTROL,
+    Canvas,
     Cell,
     ClassLabel,
     ClassMatch,
@@ -255,6 +258,87 @@ def test_what_is_finished_is_not_computed_again(tmp_path):
     again.run()
     assert sum(subjects[0].model.module.batches) == 20
     assert (notes.started, notes.stopped) == ([], 0)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """How many images were laid on each canvas."""
+    counts: Counter[Canvas] = Counter()
+
+    def draw(image, canvas):
+        counts[canvas] += 1
+        return to_canvas(image, canvas)
+
+    monkeypatch.setattr("pytest_robustness.data.loader.to_canvas", draw)
+    return counts
+
+
+def test_what_is_finished_costs_no_canvas_and_no_smaller_batch(tmp_path, drawn):
+    selection, large, small = photos(10), subject("large", WHOLE), subject("small", AS_IT_IS)
+    large = dataclasses.replace(large, pixels=pixels_at_once(torch.device("cpu")) // 2)
+    jobs = jobs_of([large, small], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs[:2], selection)[0].run()
+    assert drawn == {WHOLE.canvas: 10}
+    assert large.model.module.batches == [2] * 10
+    drawn.clear()
+    made, notes = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert drawn == {AS_IT_IS.canvas: 10}
+    assert small.model.module.batches == [10] * 2
+    assert notes.started == [(10, 4)]
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_a_job_that_lacks_one_shard_has_its_canvas_drawn_there(tmp_path, drawn):
+    selection, whole, part = photos(8), subject("whole", AS_IT_IS), subject("part", WHOLE)
+    part.model.module.fail_after, part.model.module.failure = 4, KeyboardInterrupt()
+    jobs = jobs_of([whole, part], [CONTROL], selection)
+    sweep(tmp_path, jobs[:1], selection, batch_size=2, shard_size=4)[0].run()
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tmp_path, jobs[1:], selection, batch_size=2, shard_size=4)[0].run()
+    part.model.module.fail_after = None
+    drawn.clear()
+    sweep(tmp_path, jobs, selection, batch_size=2, shard_size=4)[0].run()
+    assert drawn == {WHOLE.canvas: 4}
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
+    selection, subjects = photos(8), [subject("a", AS_IT_IS), subject("b", WHOLE)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+
+    class Overtaken(LocalExecutor):
+        """Lets another sweep finish all of the first model before it claims anything."""
+
+        def claim(self, shards):
+            sweep(tmp_path, jobs[:2], selection, shard_size=4)[0].run()
+            yield from super().claim(shards)
+
+    made, _ = sweep(tmp_path, jobs, selection, shard_size=4)
+    made._executor = Overtaken(tmp_path / "locks", selection.fingerprint)
+    made.run()
+    assert [sum(item.model.module.batches) for item in subjects] == [16, 16]
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, finished):
+    selection, passes = photos(8), []
+    jobs = jobs_of([subject("a", RESIZED)], [CONTROL, VFLIP], selection)
+    if finished:
+        sweep(tmp_path, jobs[:1], selection)[0].run()
+
+    def prepare(name, model, workload):
+        passes.append(workload.passes)
+        return RuntimeChoice("eager", print).prepare(name, model, workload)
+
+    made, _ = sweep(tmp_path, jobs, selection)
+    made._prepare = prepare
+    made.run()
+    assert passes == [16]
 
 
 def test_an_interrupt_keeps_the_finished_shards_and_the_next_sweep_goes_on(tmp_path):

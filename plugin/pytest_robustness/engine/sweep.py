@@ -102,37 +102,39 @@ class Sweep:
         StoreError
             When a finished shard cannot be committed.
         """
-        missing = self._missing()
+        missing, lacking = self._left()
         if not missing:
             return
-        self._batch_size = _batch_size(self._jobs, len(self._selection.indices), self._settings)
+        self._batch_size = _batch_size(lacking, len(self._selection.indices), self._settings)
         self._progress.start(sum(shard.stop - shard.start for shard in missing), len(self._jobs))
         try:
             with cores_shared(self._settings.processes), fp32_products(tf32=self._settings.precision == "tf32"):
                 while missing:
-                    if not self._pass(missing):
+                    if not self._pass(missing, lacking):
                         self._executor.wait()
-                    missing = self._missing()
+                    missing, lacking = self._left()
         finally:
             self._executor.close()
             self._progress.stop()
 
-    def _open_jobs(self) -> list[Job]:
-        return [job for job in self._jobs if job.cell not in self.errors]
-
-    def _missing(self) -> list[Shard]:
-        keys = [job.key for job in self._open_jobs()]
-        finished = self._store.finished(keys)
+    def _left(self) -> tuple[list[Shard], list[Job]]:
+        """Return the shards that some job lacks, and the jobs that lack some shard."""
+        jobs = self._open(self._jobs)
+        finished = self._store.finished(job.key for job in jobs)
         every = _shards(len(self._selection.indices), self._settings.shard_size)
-        return [shard for shard in every if any(shard not in finished[key] for key in keys)]
+        lacking = [job for job in jobs if not finished[job.key].issuperset(every)]
+        return [shard for shard in every if any(shard not in finished[job.key] for job in lacking)], lacking
 
-    def _pass(self, missing: Sequence[Shard]) -> int:
-        """Compute what can be claimed of ``missing`` and return how many shards that was."""
-        canvases = sorted({job.subject.model.preprocess.canvas for job in self._open_jobs()}, key=str)
+    def _open(self, jobs: Sequence[Job]) -> list[Job]:
+        return [job for job in jobs if job.cell not in self.errors]
+
+    def _pass(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> int:
+        """Compute what can be claimed of ``missing`` for the jobs ``lacking`` and return how many shards that was."""
+        canvases = sorted({job.subject.model.preprocess.canvas for job in lacking}, key=str)
         loaded = batches(
             self._selection.source,
             self._selection.indices,
-            self._claim(missing),
+            self._claim(missing, lacking),
             canvases,
             batch_size=self._batch_size,
             workers=self._settings.workers,
@@ -151,9 +153,9 @@ class Sweep:
                     done += 1
         return done
 
-    def _claim(self, missing: Sequence[Shard]) -> Iterator[Shard]:
+    def _claim(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> Iterator[Shard]:
         for shard in self._executor.claim(missing):
-            jobs = self._open_jobs()
+            jobs = self._open(lacking)
             # Another process may have finished the shard between our look at the store and our claim.
             finished = self._store.holders((job.key for job in jobs), shard)
             wanted = [job for job in jobs if job.key not in finished]
@@ -202,7 +204,7 @@ class Sweep:
 
     def _score_piece(self, batch: Batch, piece: slice) -> dict[Cell, Tally]:
         tallies: dict[Cell, Tally] = {}
-        wanted = [job for job in self._wanted[batch.shard] if job.cell not in self.errors]
+        wanted = self._open(self._wanted[batch.shard])
         labels = batch.labels[piece]
         for canvas, by_condition in _visits(wanted).items():
             images = to_device(batch.canvases[canvas][piece], self._settings.device)
