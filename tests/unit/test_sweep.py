@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+import weakref
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,7 @@ from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.data.arrays import ArraySource
 from pytest_robustness.data.canvas import to_canvas
-from pytest_robustness.engine.device import pixels_at_once
+from pytest_robustness.engine.device import pixels_at_once, to_device
 from pytest_robustness.engine.jobs import Job, Subject, job
 from pytest_robustness.engine.sweep import Settings, Sweep
 from pytest_robustness.errors import BadImageError, DataError, StoreError
@@ -358,14 +360,29 @@ def test_an_interrupt_keeps_the_finished_shards_and_the_next_sweep_goes_on(tmp_p
     assert_same(stored(tmp_path, jobs, selection)[jobs[0].cell], image_by_image(jobs[0], selection))
 
 
+def wrapped(**within: Exception) -> Exception:
+    """Return what a compiler makes of an error within it."""
+    error = RuntimeError("lowering failed")
+    for name, led_to_it in within.items():
+        setattr(error, f"__{name}__", led_to_it)
+    return error
+
+
 @pytest.mark.parametrize(
     "failure",
     [
         torch.OutOfMemoryError("CUDA out of memory."),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
         MemoryError(),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
+        RuntimeError("std::bad_alloc"),
+        wrapped(cause=wrapped(context=MemoryError())),
+        wrapped(context=torch.OutOfMemoryError("CUDA out of memory.")),
     ],
-    ids=["cuda", "cpu", "python"],
+    ids=["cuda", "cpu", "python", "cublas", "cudnn", "driver", "onnxruntime", "c++", "cause", "context"],
 )
 def test_out_of_memory_halves_the_batch_and_changes_no_result(tmp_path, failure):
     selection, subjects = photos(20), [subject("a", RESIZED), subject("b", RESIZED)]
@@ -379,6 +396,60 @@ def test_out_of_memory_halves_the_batch_and_changes_no_result(tmp_path, failure)
     assert max(net.batches) == 2
     for item in jobs:
         assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def crowded(monkeypatch, limit: int) -> None:
+    """Make a device on which no more than ``limit`` images find room."""
+
+    def copy(tensor, device):
+        if tensor.ndim == 4 and len(tensor) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return to_device(tensor, device)
+
+    monkeypatch.setattr("pytest_robustness.engine.sweep.to_device", copy)
+
+
+def test_images_that_do_not_fit_on_the_device_halve_the_batch(tmp_path, monkeypatch):
+    selection, subjects = photos(10), [subject("a", RESIZED), subject("b", WHOLE)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    crowded(monkeypatch, 3)
+    made, notes = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert made.errors == {}
+    assert notes.notes == [f"out of memory: going on with batches of {size} images" for size in (5, 3)]
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_a_device_without_room_for_one_image_is_an_error_of_every_cell(tmp_path, monkeypatch):
+    selection, subjects = photos(5), [subject("a", RESIZED), subject("b", WHOLE)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    crowded(monkeypatch, 0)
+    made, _ = sweep(tmp_path, jobs, selection)
+    made.run()
+    message = "copying images to cpu failed during the sweep: OutOfMemoryError: CUDA out of memory."
+    assert without_lines(made.errors) == {item.cell: message for item in jobs}
+
+
+def test_memory_is_freed_when_nothing_holds_on_to_the_batch_that_filled_it(tmp_path, monkeypatch):
+    seen, alive = [], []
+
+    class Full(Net):
+        def forward(self, images):
+            if len(images) > 4:
+                seen.append(weakref.ref(images))
+                raise MemoryError
+            return super().forward(images)
+
+    def look(device):
+        gc.collect()
+        alive.extend(each() is not None for each in seen)
+
+    monkeypatch.setattr("pytest_robustness.engine.sweep._free_memory", look)
+    full = dataclasses.replace(subject("full", RESIZED), model=Model(Full(6, 0), RESIZED, fingerprint="full"))
+    selection = photos(8)
+    sweep(tmp_path, jobs_of([full], [CONTROL], selection), selection)[0].run()
+    assert alive == [False]
 
 
 def test_an_odd_batch_that_does_not_fit_becomes_two_not_three(tmp_path):

@@ -40,6 +40,17 @@ if TYPE_CHECKING:
 
 SHARD_SIZE = 512
 
+# What says that memory is full where there is no class for it: the CPU's allocator, cuBLAS, cuDNN and CUDA itself, ONNX
+# Runtime, C++ in general.
+_FULL = (
+    "can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "out of memory",
+    "Failed to allocate memory",
+    "std::bad_alloc",
+)
+
 # The jobs of a shard as the sweep visits them: what is shared is computed at the level where it is shared.
 _Visits = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
 
@@ -189,38 +200,48 @@ class Sweep:
         start, size = 0, len(batch.positions)
         while start < size:
             piece = slice(start, min(start + self._batch_size, size))
-            try:
+            tallies = None
+            with contextlib.suppress(_OutOfMemoryError):
                 tallies = self._score_piece(batch, piece)
-            except _OutOfMemoryError:
-                self._batch_size = -(-(piece.stop - piece.start) // 2)  # rounded up: two batches, not three
-                self._runners.clear()  # some are made for one batch size
-                self._progress.note(f"out of memory: going on with batches of {self._batch_size} images")
-                _free_memory(self._settings.device)
+            if tallies is None:  # out here nothing holds on to the error, whose frames hold what filled the memory
+                self._shrink(piece.stop - piece.start)
                 continue
             for cell, part in tallies.items():
                 parts.tallies[cell].append(part)
             parts.rows.append(batch.positions[piece] - batch.shard.start)
             start = piece.stop
 
+    def _shrink(self, images: int) -> None:
+        """Go on in smaller batches than the one of ``images``, which did not fit."""
+        self._batch_size = -(-images // 2)  # rounded up: two batches, not three
+        self._runners.clear()  # some are made for one batch size
+        self._progress.note(f"out of memory: going on with batches of {self._batch_size} images")
+        _free_memory(self._settings.device)
+
     def _score_piece(self, batch: Batch, piece: slice) -> dict[Cell, Tally]:
         tallies: dict[Cell, Tally] = {}
-        wanted = self._open(self._wanted[batch.shard])
-        labels = batch.labels[piece]
-        for canvas, by_condition in _visits(wanted).items():
-            images = to_device(batch.canvases[canvas][piece], self._settings.device)
-            for by_preprocess in by_condition.values():
-                jobs = [job for group in by_preprocess.values() for job in group]
-                with self._guard(jobs, len(images)):
-                    treated = self._transform(jobs[0], images, batch, piece)
-                    for preprocess, group in by_preprocess.items():
-                        inputs = to_inputs(treated, preprocess)
-                        for job in group:
-                            # A model that just failed under another condition is not tried again.
-                            if job.cell in self.errors:
-                                continue
-                            with self._guard([job], len(images), whole_model=True):
-                                targets = to_device(torch.from_numpy(job.subject.outputs[labels]), images.device)
-                                tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)
+        device = self._settings.device
+        for canvas, by_condition in _visits(self._open(self._wanted[batch.shard])).items():
+            concerned = [job for groups in by_condition.values() for group in groups.values() for job in group]
+            with self._guard(f"copying images to {device}", piece, concerned):
+                images = to_device(batch.canvases[canvas][piece], device)
+                for condition, by_preprocess in by_condition.items():
+                    jobs = [job for group in by_preprocess.values() for job in group]
+                    with self._guard(str(condition), piece, jobs):
+                        treated = self._transform(jobs[0], images, batch, piece)
+                        for preprocess, group in by_preprocess.items():
+                            tallies |= self._answers(group, to_inputs(treated, preprocess), batch, piece)
+        return tallies
+
+    def _answers(self, jobs: Sequence[Job], inputs: torch.Tensor, batch: Batch, piece: slice) -> dict[Cell, Tally]:
+        tallies: dict[Cell, Tally] = {}
+        for job in jobs:
+            # A model that just failed under another condition is not tried again.
+            if job.cell in self.errors:
+                continue
+            with self._guard(job.subject.name, piece):
+                targets = to_device(torch.from_numpy(job.subject.outputs[batch.labels[piece]]), inputs.device)
+                tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)
         return tallies
 
     def _transform(self, job: Job, images: torch.Tensor, batch: Batch, piece: slice) -> torch.Tensor:
@@ -242,18 +263,17 @@ class Sweep:
         return self._runners[name]
 
     @contextlib.contextmanager
-    def _guard(self, jobs: Sequence[Job], images: int, *, whole_model: bool = False) -> Iterator[None]:
-        """Turn a failure into an error of the jobs it concerns, so that the others go on."""
+    def _guard(self, what: str, piece: slice, jobs: Sequence[Job] | None = None) -> Iterator[None]:
+        """Turn a failure of ``what`` into an error of ``jobs``, else of the model of that name; the others go on."""
         try:
             yield
         except _OutOfMemoryError:
             raise
         except Exception as error:
-            if _is_out_of_memory(error) and images > 1:
+            if _is_out_of_memory(error) and piece.stop - piece.start > 1:
                 raise _OutOfMemoryError from error
-            what = jobs[0].subject.name if whole_model else str(jobs[0].condition)
             message = f"{what} failed during the sweep: {cause(error)}"
-            concerned = [job for job in self._jobs if job.subject.name == what] if whole_model else jobs
+            concerned = [job for job in self._jobs if job.subject.name == what] if jobs is None else jobs
             self.errors.update({job.cell: message for job in concerned})
 
     def _commit(self, shard: Shard, parts: _Parts) -> None:
@@ -312,9 +332,13 @@ def _batch_size(jobs: Sequence[Job], images: int, settings: Settings) -> int:
     return equal_batches(shard, max(1, pixels_at_once(settings.device) // pixels))
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    # PyTorch has a class for a full GPU only; on the CPU the allocator's message is all there is.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Say whether ``error``, or one that led to it, is for want of memory: compilers wrap what goes wrong within."""
+    if error is None:
+        return False
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in _FULL):
+        return True
+    return _is_out_of_memory(error.__cause__ or error.__context__)
 
 
 def _free_memory(device: torch.device) -> None:
