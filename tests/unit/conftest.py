@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 
+from pytest_robustness.baseline_gate import GateTest
+from pytest_robustness.gate import Change
 from pytest_robustness.records import (
     CONTROL,
     Cell,
@@ -82,6 +84,13 @@ class Findings:
         """Return McNemar's test over two hundred images."""
         result = self.result(test="mcnemar", n=200, df=math.nan)
         return ImageTest("resnet18", VFLIP, result, Verdict(Outcome.FAIL, "accuracy fell 10.0 points"), ())
+
+    def compared(self, condition: Condition = VFLIP, outcome: str = "FAIL", **fields: object) -> GateTest:
+        """Return the comparison of a model that fell by five points."""
+        change = Change(1000, 90.0, 85.0, -5.0, -6.5, -3.5, 60, 10, 1e-9, 4e-9, 1.5)
+        verdict = Verdict(Outcome(outcome), "accuracy fell 5.0 points")
+        made = GateTest("resnet18", "vgg16", condition, change, None, (), False, False, verdict)
+        return dataclasses.replace(made, **fields)
 
     def view(self, **fields: object) -> View:
         """Return the view of two models under two conditions, with one cell in error."""

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from pytest_robustness.gallery import Answer, Exhibit, Thumbnails
-from pytest_robustness.records import ClassChange, Condition
+from pytest_robustness.records import ClassChange, Condition, Outcome, Verdict
 from pytest_robustness.reports.allure.chart import Bars, bars_of, png
 from pytest_robustness.reports.allure.evidence import classes_csv, description, image_pairs, severity
+from pytest_robustness.reports.gate import gate_headline
 from pytest_robustness.view import finding_lines, grade, headline
 
 NASTY = "<script>alert(1)</script>"
@@ -56,6 +57,23 @@ def test_only_what_did_not_pass_has_a_word_in_front(findings):
     assert headline(findings.model(outcome="PASS")).startswith("resnet18 under vflip: ")
     assert headline(findings.model(outcome="INCONCLUSIVE")).startswith("INCONCLUSIVE: resnet18 under vflip: ")
     assert {severity(findings.model(outcome=outcome)) for outcome in ("PASS", "INCONCLUSIVE")} == {"minor"}
+
+
+@pytest.mark.parametrize(("outcome", "level"), [("PASS", "minor"), ("INCONCLUSIVE", "minor"), ("FAIL", "critical")])
+def test_a_model_that_is_less_robust_than_its_baseline_is_critical(findings, outcome, level):
+    compared = findings.compared(outcome=outcome)
+    assert gate_headline(compared) == "resnet18 against vgg16 under vflip: accuracy fell 5.0 points"
+    assert severity(compared) == level
+
+
+@pytest.mark.parametrize("outcome", ["PASS", "INCONCLUSIVE", "FAIL"])
+def test_a_comparison_that_cannot_be_told_is_minor_and_says_so_first_whatever_is_made_of_it(findings, outcome):
+    verdict = Verdict(Outcome(outcome), "inconclusive: 898 images are too few to see a drop of 1 point")
+    compared = findings.compared(undecided=True, verdict=verdict)
+    assert gate_headline(compared) == (
+        "INCONCLUSIVE: resnet18 against vgg16 under vflip: 898 images are too few to see a drop of 1 point"
+    )
+    assert severity(compared) == "minor"
 
 
 def test_the_description_shows_every_line_of_the_finding_and_no_markup_of_others(findings):

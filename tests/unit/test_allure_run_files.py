@@ -10,6 +10,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.reports.allure import run_files
+from pytest_robustness.reports.gate import gate_headline, gate_lines
 from pytest_robustness.view import finding_lines
 
 PROVENANCE = {
@@ -86,21 +87,25 @@ def test_gitlab_is_the_executor_of_its_jobs():
 
 
 def test_each_outcome_falls_into_its_category(findings):
-    messages = {
-        "Severe": ("failed", "\n".join(finding_lines(findings.model()))),
-        "Mild": ("failed", "\n".join(finding_lines(findings.model(result=findings.result(difference=-3.0))))),
-        "Less robust than the baseline": ("failed", "a/b against c under vflip: accuracy fell 3.00 points\n\n  top-1"),
-        "Inconclusive": ("skipped", finding_lines(findings.model(outcome="INCONCLUSIVE"))[0]),
-        "Error": ("broken", "digits:vgg16 failed during the sweep"),
-    }
-    for name, (status, message) in messages.items():
-        matching = [
-            category["name"]
-            for category in run_files.CATEGORIES
-            # Allure 2 wants the whole message to match, Allure 3 any part of it: both must agree.
-            if status in category["matchedStatuses"] and re.fullmatch(category.get("messageRegex", r"[\s\S]*"), message)
-        ]
-        assert matching == [name]
+    undecided = gate_headline(findings.compared(undecided=True))
+    messages = [
+        ("Severe", "failed", "\n".join(finding_lines(findings.model()))),
+        ("Mild", "failed", "\n".join(finding_lines(findings.model(result=findings.result(difference=-3.0))))),
+        ("Less robust than the baseline", "failed", "\n".join(gate_lines(findings.compared()))),
+        ("Inconclusive", "skipped", finding_lines(findings.model(outcome="INCONCLUSIVE"))[0]),
+        ("Inconclusive", "skipped", undecided),
+        ("Inconclusive", "failed", undecided),
+        ("Error", "broken", "digits:vgg16 failed during the sweep"),
+    ]
+    for name, status, message in messages:
+        # Allure 2 wants the whole message to match, Allure 3 any part of it: both must agree.
+        for match in (re.fullmatch, re.search):
+            matching = [
+                category["name"]
+                for category in run_files.CATEGORIES
+                if status in category["matchedStatuses"] and match(category.get("messageRegex", r"[\s\S]*"), message)
+            ]
+            assert matching == [name]
 
 
 def test_the_metric_is_the_count_of_sensitive_classes_by_transform(view, tmp_path):

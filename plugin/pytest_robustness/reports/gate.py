@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.records import Outcome
-from pytest_robustness.view import condition_text, fitted, p_text, points_text
+from pytest_robustness.view import Grade, condition_text, fitted, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.baseline_gate import GateTest
@@ -21,9 +21,12 @@ def gate_word(test: GateTest) -> str:
 
 
 def gate_headline(test: GateTest) -> str:
-    """Return the comparison in one line that can stand alone."""
+    """Return the comparison in one line that can stand alone; an undecided one begins with its `Grade`."""
     other = "the baseline" if test.counterpart == test.model else test.counterpart
-    return f"{test.model} against {other} under {condition_text(test.condition)}: {test.verdict.reason}"
+    found = f"{Grade.INCONCLUSIVE}: " if test.undecided else ""
+    # Else the word would stand there twice.
+    reason = test.verdict.reason.removeprefix("inconclusive: ")
+    return f"{found}{test.model} against {other} under {condition_text(test.condition)}: {reason}"
 
 
 def gate_lines(test: GateTest) -> list[str]:

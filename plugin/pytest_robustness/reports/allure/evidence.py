@@ -32,11 +32,12 @@ _SEVERITY = {Grade.SEVERE: "critical", Grade.MILD: "normal", Grade.PASS: "minor"
 def severity(finding: Finding | GateTest) -> str:
     """Return Allure's severity for the size of the effect: critical, normal, or minor where none was shown.
 
-    A model that is less robust than its baseline is critical, whatever the size.
+    A model that is less robust than its baseline is critical, whatever the size; one that could not be told from it is
+    minor, whatever the options make of that.
     """
     if isinstance(finding, Finding):
         return _SEVERITY[grade(finding)]
-    return "critical" if finding.verdict.outcome is Outcome.FAIL else "minor"
+    return "critical" if finding.verdict.outcome is Outcome.FAIL and not finding.undecided else "minor"
 
 
 def description(finding: Finding | GateTest) -> str:

@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
     from pytest_robustness.view import View
 
-# The one headline that begins with a name: "MODEL against MODEL under TRANSFORM: ...".
-_COMPARISON = r"(?!SEVERE: |MILD: )[^\n]* against [^\n]* under [\s\S]*"
+# The one headline of a failure that begins with a name: "MODEL against MODEL under TRANSFORM: ...".
+_COMPARISON = r"^(?!SEVERE: |MILD: |INCONCLUSIVE: )[^\n]* against [^\n]* under [\s\S]*"
 
 CATEGORIES = (
-    {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"SEVERE: [\s\S]*"},
-    {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"MILD: [\s\S]*"},
+    {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"^SEVERE: [\s\S]*"},
+    {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"^MILD: [\s\S]*"},
     {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _COMPARISON},
-    {"name": "Inconclusive", "matchedStatuses": ["skipped"], "messageRegex": r"INCONCLUSIVE: [\s\S]*"},
+    # Failed too: what too few images are to be is an option.
+    {"name": "Inconclusive", "matchedStatuses": ["failed", "skipped"], "messageRegex": r"^INCONCLUSIVE: [\s\S]*"},
     {"name": "Error", "matchedStatuses": ["broken"]},
 )
-"""Allure's categories: the words that `pytest_robustness.view.headline` begins with; an error is broken, not failed."""
+"""Allure's categories: the words that headlines of findings begin with; an error is broken, not failed."""
 
 METRIC = "sensitive_classes."
 
