@@ -9,6 +9,16 @@ from collections import Counter
 import pytest
 
 MODELS = "python:nets.py:slope python:nets.py:tilt python:nets.py:colour"
+MIXED = """
+
+class Mixed(torch.nn.Module):
+    def forward(self, images):
+        return Slope()(images) + {weight} * Colour()(images)
+
+
+def mixed():
+    return Model(Mixed(), classes=["down", "up"])
+"""
 
 
 def results(project, folder="allure"):
@@ -89,13 +99,23 @@ def test_a_model_test_carries_its_evidence(judged):
 
 
 def test_a_class_test_belongs_to_all_models(judged):
-    result = results(judged)["all models under vflip"]
+    result = results(judged)["classes under vflip"]
     found = labels(result)
     assert found["model"] == found["story"] == ["all models"]
     assert found["parentSuite"] == ["Classes"]
     assert found["feature"] == ["vflip"]
     images = [name for name in attachments(judged, result) if "before and after vflip" in name]
     assert 0 < len(images) <= 4
+
+
+def test_with_one_model_its_tests_and_those_of_the_classes_are_told_apart(project):
+    project.judge("--alluredir=allure", "-k", "vflip", "--robustness-models=python:nets.py:slope")
+    found = results(project)
+    assert {name: labels(result)["parentSuite"] for name, result in found.items()} == {
+        "slope under vflip": ["Models"],
+        "classes under vflip": ["Classes"],
+    }
+    assert labels(found["classes under vflip"])["story"] == ["all models"]
 
 
 def test_a_test_that_passes_carries_as_much(judged):
@@ -146,7 +166,7 @@ def test_the_history_is_the_same_in_worker_processes(judged):
 
 def test_the_history_of_a_class_test_survives_a_new_model(judged):
     judged.judge("--alluredir=fewer", "--robustness-models=python:nets.py:slope,python:nets.py:colour")
-    name = "all models under vflip"
+    name = "classes under vflip"
     assert results(judged, "fewer")[name]["historyId"] == results(judged)[name]["historyId"]
     ids = Counter(result["historyId"] for result in results(judged).values())
     assert max(ids.values()) == 1
@@ -172,7 +192,7 @@ def test_what_is_inconclusive_or_in_error_says_so_first(project):
     assert "no <b>weights</b>" in error["statusDetails"]["message"]
     assert not error["statusDetails"]["message"].startswith("pytest_robustness.")
     assert labels(error)["feature"] == ["hflip"]
-    classes = results(project)["all models under hflip"]
+    classes = results(project)["classes under hflip"]
     assert classes["status"] == "skipped"
     assert classes["statusDetails"]["message"].startswith("INCONCLUSIVE: hflip: ")
 
@@ -224,6 +244,23 @@ def test_a_comparison_with_a_baseline_has_a_place_of_its_own(project):
     assert "python:nets.py:slope against the baseline under vflip" in compared["descriptionHtml"]
     assert set(attachments(project, compared)) == {"accuracy before and after"}
     assert compared["historyId"] != found["slope under vflip"]["historyId"]
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("fail", "failed"), ("skip", "skipped")])
+def test_a_comparison_that_cannot_be_told_is_inconclusive_whatever_is_made_of_it(project, outcome, status):
+    nets = (project.path / "nets.py").read_text()
+    arguments = ["--robustness-models=python:nets.py:mixed", "--robustness-baseline=base.json", "-k", "vflip"]
+    # Upside down both are right on many images, the second on a few less.
+    project.write("nets.py", nets + MIXED.format(weight=2.2))
+    project.judge(*arguments, "--robustness-update-baseline")
+    project.write("nets.py", nets + MIXED.format(weight=2.1))
+    project.judge(*arguments, f"--robustness-inconclusive={outcome}", "--alluredir=allure")
+    compared = results(project)["mixed against the baseline under vflip"]
+    assert compared["status"] == status
+    assert compared["statusDetails"]["message"].startswith(
+        "INCONCLUSIVE: python:nets.py:mixed against the baseline under vflip: accuracy fell 10.0 points, more than the "
+    )
+    assert labels(compared)["severity"] == ["minor"]
 
 
 def test_a_test_that_stops_in_its_fixtures_is_not_given_what_another_found(project):

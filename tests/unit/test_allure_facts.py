@@ -48,16 +48,13 @@ def test_allures_own_severity_is_left_to_the_effect():
     assert "severity" not in dict(only(Cell("digits:resnet18", ZOOM)).labels(several_severities=True))
 
 
-@pytest.mark.parametrize("models", [MODELS, ("a", "b", "c")])
+@pytest.mark.parametrize("models", [MODELS, ("a", "b", "c"), MODELS[:1]])
 def test_a_panel_is_the_same_test_whatever_its_models_are(models):
     facts = only(Panel(ZOOM, models))
-    assert facts.title == "all models under zoom (severity 3)"
+    assert facts.title == "classes under zoom (severity 3)"
     assert facts.parameters()["model"] == ALL_MODELS
-    assert dict(facts.labels(several_severities=False))["parentSuite"] == "Classes"
-
-
-def test_a_panel_of_one_model_is_a_test_of_that_model():
-    assert only(Panel(ZOOM, MODELS[:1])).model == "digits:resnet18"
+    labels = dict(facts.labels(several_severities=False))
+    assert (labels["parentSuite"], labels["story"]) == ("Classes", "all models")
 
 
 def test_findings_tell_as_much_as_what_was_asked(findings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pytest_robustness.plan import labels
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from pytest_robustness.records import Finding
 
 ALL_MODELS = "all models"
-"""The model of a test that judges several at once."""
+"""The model of a test of the classes, be it over one model alone."""
+
+
+class Kind(StrEnum):
+    """What a test judges: the suite that it belongs to."""
+
+    MODEL = "Models"
+    CLASSES = "Classes"
+    COMPARISON = "Comparison with the baseline"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +34,8 @@ class Facts:
 
     Parameters
     ----------
+    kind
+        What the test judges.
     model
         The model's full name, or `ALL_MODELS`.
     label
@@ -35,22 +46,24 @@ class Facts:
         All models that the test judges.
     dataset
         The data as the user named it.
-    compared
-        Whether the test compares with a baseline.
     """
 
+    kind: Kind
     model: str
     label: str
     condition: Condition
     models: tuple[str, ...]
     dataset: str
-    compared: bool = False
 
     @property
     def title(self) -> str:
         """The name of the test in a report."""
-        against = " against the baseline" if self.compared else ""
-        return f"{self.label}{against} under {condition_text(self.condition)}"
+        subjects = {
+            Kind.MODEL: self.label,
+            Kind.CLASSES: "classes",
+            Kind.COMPARISON: f"{self.label} against the baseline",
+        }
+        return f"{subjects[self.kind]} under {condition_text(self.condition)}"
 
     def labels(self, several_severities: bool) -> list[tuple[str, str]]:
         """Return Allure's labels: feature = transform, story = model, and suites kind > transform > severity.
@@ -58,11 +71,10 @@ class Facts:
         Allure's own ``severity`` says how bad a failure is, so the transform's is ``transform_severity``. A suite for
         the severity pays only where the run has several.
         """
-        kind = "Classes" if self.model == ALL_MODELS else "Models"
         found = [
             ("feature", self.condition.transform),
             ("story", self.model),
-            ("parentSuite", "Comparison with the baseline" if self.compared else kind),
+            ("parentSuite", self.kind.value),
             ("suite", self.condition.transform),
             ("model", self.model),
             ("transform", self.condition.transform),
@@ -100,12 +112,16 @@ def facts_of(
     dataset
         The data as the user named it.
     compared
-        Whether the test compares with a baseline.
+        Whether the test compares models with a baseline.
     """
     short = labels(models)
+    of_models = Kind.COMPARISON if compared else Kind.MODEL
     found: dict[Facts, None] = {}
     for subject in subjects:
-        judged = subject.models if isinstance(subject, Panel | ClassTest) else (subject.model,)
-        name = judged[0] if len(judged) == 1 else ALL_MODELS
-        found[Facts(name, short.get(name, name), subject.condition, judged, dataset, compared)] = None
+        if isinstance(subject, Panel | ClassTest):
+            facts = Facts(Kind.CLASSES, ALL_MODELS, ALL_MODELS, subject.condition, subject.models, dataset)
+        else:
+            name = subject.model
+            facts = Facts(of_models, name, short.get(name, name), subject.condition, (name,), dataset)
+        found[facts] = None
     return list(found)
