@@ -217,7 +217,7 @@ class Results:
         control, treated = (self._accuracies([model], cell.condition)[0] for cell in _pair(model, condition))
         drops = np.nan_to_num(control - treated)
         fallen = [int(i) for i in np.argsort(-drops, kind="stable")[:_WORST] if drops[i] > 0]
-        return tuple(ClassChange(self.names[i], float(control[i]), float(treated[i])) for i in fallen)
+        return tuple(ClassChange(i, self.names[i], float(control[i]), float(treated[i])) for i in fallen)
 
     def _chance_error(self, model: str) -> str | None:
         n, correct = (int(count.sum()) for count in self.counts(Cell(model, CONTROL)))

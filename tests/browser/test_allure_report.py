@@ -98,16 +98,13 @@ def write_results(view: View, folder: Path, run: int) -> None:
     run_files.write(view, folder, {})
 
 
-def _right(fall: FallenClass) -> tuple[int, int]:
-    return fall.right_control, fall.right_treated
+def _change(fall: FallenClass) -> ClassChange:
+    return ClassChange(fall.index, fall.name, 100 * fall.right_control / fall.n, 100 * fall.right_treated / fall.n)
 
 
 def simulated(**chosen: object) -> View:
     view: View = simulated_view(**chosen)
-    worst = {
-        cell: tuple(ClassChange(fall.name, *(100 * right / fall.n for right in _right(fall))) for fall in found)
-        for cell, found in view.fallen.items()
-    }
+    worst = {cell: tuple(map(_change, found)) for cell, found in view.fallen.items()}
     tests = [dataclasses.replace(test, worst=worst[Cell(test.model, test.condition)]) for test in view.model_tests]
     options = {"test": "independent", "precision": "fp32", **view.provenance["options"]}
     return dataclasses.replace(
@@ -235,7 +232,7 @@ def test_names_do_no_harm_and_a_gate_says_what_it_misses(tmp_path: Path, opened:
     nasty = dataclasses.replace(
         view,
         model_tests=tuple(
-            dataclasses.replace(test, worst=tuple(ClassChange(name, 90.0, 10.0) for name in NASTY))
+            dataclasses.replace(test, worst=tuple(ClassChange(i, name, 90.0, 10.0) for i, name in enumerate(NASTY)))
             for test in view.model_tests
         ),
     )

@@ -56,7 +56,7 @@ class Findings:
             Outcome(outcome),
             Verdict(Outcome(outcome), "accuracy fell 10.0 points, p = 0.0005 < alpha 0.05"),
             ImageAccuracy(91.0, 80.5),
-            (ClassChange("six", 97.0, 12.0), ClassChange("nine", 95.0, 41.5)),
+            (ClassChange(0, "six", 97.0, 12.0), ClassChange(1, "nine", 95.0, 41.5)),
         )
         return dataclasses.replace(made, **fields)
 

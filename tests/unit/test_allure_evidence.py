@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import html.parser
 import io
 import json
@@ -13,8 +14,9 @@ import pytest
 from PIL import Image
 
 from pytest_robustness.gallery import Answer, Exhibit, Thumbnails
+from pytest_robustness.gate import ClassFall
 from pytest_robustness.records import ClassChange, Condition, Outcome, Verdict
-from pytest_robustness.reports.allure.chart import Bars, bars_of, png
+from pytest_robustness.reports.allure.chart import Bars, Row, bars_of, png
 from pytest_robustness.reports.allure.evidence import classes_csv, description, image_pairs, severity
 from pytest_robustness.reports.gate import gate_headline
 from pytest_robustness.view import finding_lines, grade, headline
@@ -77,7 +79,7 @@ def test_a_comparison_that_cannot_be_told_is_minor_and_says_so_first_whatever_is
 
 
 def test_the_description_shows_every_line_of_the_finding_and_no_markup_of_others(findings):
-    finding = findings.model(model=NASTY, worst=(ClassChange("a & <b>", 97.0, 12.0),))
+    finding = findings.model(model=NASTY, worst=(ClassChange(0, "a & <b>", 97.0, 12.0),))
     reader = Reader()
     reader.feed(description(finding))
     assert reader.tags == [("p", []), ("strong", []), ("pre", [])]
@@ -122,7 +124,7 @@ def widths(pixels, color):
 
 
 def test_the_bars_are_as_long_as_the_accuracies():
-    pixels = read(png(Bars("title", [ClassChange("a", 100.0, 50.0), ClassChange("b", 80.0, 20.0)])))
+    pixels = read(png(Bars("title", [Row("a", 100.0, 50.0), Row("b", 80.0, 20.0)])))
     grey, red = widths(pixels, GREY), widths(pixels, RED)
     full = grey[0]
     assert np.allclose(np.array(grey) / full, [1.0, 0.8], atol=0.01)
@@ -130,7 +132,7 @@ def test_the_bars_are_as_long_as_the_accuracies():
 
 
 def test_a_name_too_long_for_its_column_does_not_reach_the_bars():
-    short, long = (read(png(Bars("t", [ClassChange(name, 50.0, 40.0)]))) for name in ("m", "m " * 200))
+    short, long = (read(png(Bars("t", [Row(name, 50.0, 40.0)]))) for name in ("m", "m " * 200))
     assert np.abs(short[:, 372:] - long[:, 372:]).max() < 12
 
 
@@ -139,6 +141,24 @@ def test_a_chart_shows_all_classes_and_those_that_fell_most(findings):
     assert [row.name for row in bars_of(findings.classes()).rows] == ["nine", "six"]
     assert [row.name for row in bars_of(findings.images()).rows] == ["all classes"]
     assert read(png(bars_of(findings.classes(sensitive=())))).size > 0
+
+
+@pytest.mark.parametrize("name", ["δέλτα", "دلتا", "三角洲", "🏝️ delta", "Łódź"])
+def test_a_class_whose_name_cannot_be_drawn_is_shown_by_its_index(findings, name):
+    fallen = dataclasses.replace(findings.classes().classes[0], index=17, name=name)
+    change = findings.compared().change
+    charts = [
+        bars_of(findings.model(worst=(ClassChange(17, name, 90.0, 10.0),))),
+        bars_of(findings.classes(sensitive=(fallen,))),
+        bars_of(findings.compared(fallen=(ClassFall(17, name, change),))),
+    ]
+    assert [chart.rows[-1].name for chart in charts] == ["class 17"] * 3
+    assert bars_of(findings.model(worst=(ClassChange(17, "Rio  (delta)", 90.0, 10.0),))).rows[-1].name == "Rio  (delta)"
+
+
+def test_a_title_shows_what_cannot_be_drawn_as_question_marks():
+    boxes, marks = (png(Bars(f"{title} under vflip", [Row("a", 50.0, 40.0)])) for title in ("сеть", "????"))
+    assert boxes == marks
 
 
 def uri(pixels, kind="png"):

@@ -99,9 +99,11 @@ class ImageAccuracy(NamedTuple):
     treated: float
 
 
-class ClassChange(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class ClassChange:
     """One class's accuracy in control and under a condition, in percent."""
 
+    index: int
     name: str
     control: float
     treated: float

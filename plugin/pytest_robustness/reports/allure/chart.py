@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pytest_robustness.records import ClassChange, ClassTest, Finding, ModelTest
+from pytest_robustness.records import ClassTest, Finding, ModelTest
 from pytest_robustness.view import condition_text
 
 if TYPE_CHECKING:
@@ -18,17 +19,27 @@ if TYPE_CHECKING:
     Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 _MOST_CLASSES = 10
+_ALL = "all classes"
+_UNKNOWN = chr(0x10FFFF)  # no character, and never one
 _WIDTH, _LEFT, _RIGHT = 1200, 380, 170
 _TITLE, _ROW, _FOOT = 84, 50, 46
 _PAPER, _INK, _FAINT, _GRID = "#ffffff", "#1f2328", "#57606a", "#d8dee4"
 _CONTROL, _TREATED = "#8c959f", "#c4432b"
 
 
+class Row(NamedTuple):
+    """A class, or all of them, with its two accuracies in percent."""
+
+    name: str
+    control: float
+    treated: float
+
+
 class Bars(NamedTuple):
-    """What a chart shows: a title and, for each row, a class with its two accuracies in percent."""
+    """What a chart shows: a title and its rows."""
 
     title: str
-    rows: Sequence[ClassChange]
+    rows: Sequence[Row]
     words: tuple[str, str] = ("control", "transformed")
 
 
@@ -36,18 +47,20 @@ def bars_of(finding: Finding | GateTest) -> Bars:
     """Return what to draw of ``finding``: the classes that fell most, ten at most; of a model, all together first."""
     under = condition_text(finding.condition)
     if not isinstance(finding, Finding):
-        changes = [("all classes", finding.change), *((fall.name, fall.change) for fall in finding.fallen)]
-        rows = [ClassChange(name, change.baseline, change.candidate) for name, change in changes]
+        fallen = ((_class_name(fall.index, fall.name), fall.change) for fall in finding.fallen)
+        changes = [(_ALL, finding.change), *fallen]
+        rows = [Row(name, change.baseline, change.candidate) for name, change in changes]
         title = f"{finding.model} against {finding.counterpart} under {under}: {finding.change.difference:+.2f} points"
         return Bars(title, rows[: 1 + _MOST_CLASSES], ("baseline", "candidate"))
     if isinstance(finding, ClassTest):
         worst = sorted(finding.sensitive, key=lambda c: (c.result.difference, c.index))[:_MOST_CLASSES]
         title = f"{under}: {len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
-        return Bars(title, [ClassChange(c.name, c.result.control, c.result.treated) for c in worst])
+        return Bars(title, [Row(_class_name(c.index, c.name), c.result.control, c.result.treated) for c in worst])
     result = finding.result
-    fallen = finding.worst if isinstance(finding, ModelTest) else ()
+    fell = finding.worst if isinstance(finding, ModelTest) else ()
     title = f"{finding.model} under {under}: {result.difference:+.1f} points"
-    return Bars(title, [ClassChange("all classes", result.control, result.treated), *fallen])
+    rows = [Row(_class_name(change.index, change.name), change.control, change.treated) for change in fell]
+    return Bars(title, [Row(_ALL, result.control, result.treated), *rows])
 
 
 def png(bars: Bars) -> bytes:
@@ -82,7 +95,7 @@ def _legend(draw: ImageDraw.ImageDraw, top: int, words: tuple[str, str], font: F
         draw.text((left + 26, top), word, _FAINT, font)
 
 
-def _bar(draw: ImageDraw.ImageDraw, top: int, row: ClassChange, font: Font) -> None:
+def _bar(draw: ImageDraw.ImageDraw, top: int, row: Row, font: Font) -> None:
     middle = top + _ROW // 2 - 3
     draw.text((_LEFT - 16, middle), _fit(draw, row.name, font, _LEFT - 40), _INK, font, anchor="rm")
     draw.rectangle((_x(0), top + 2, _x(row.control), top + 20), _CONTROL)
@@ -94,9 +107,22 @@ def _x(percent: float) -> float:
     return _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(max(percent, 0.0), 100.0) / 100
 
 
+def _class_name(index: int, name: str) -> str:
+    """Return the name, or the class's index where the font cannot draw it: the table beside the chart has both."""
+    return name if all(map(_drawable, "".join(name.split()))) else f"class {index}"
+
+
+@functools.cache
+def _drawable(sign: str) -> bool:
+    """Whether Pillow's own font has ``sign``; what it has not, Greek or accents among them, it draws as one box."""
+    font = ImageFont.load_default(22)
+    drawn, box = font.getmask(sign), font.getmask(_UNKNOWN)
+    return (drawn.size, bytes(drawn)) != (box.size, bytes(box))
+
+
 def _fit(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float) -> str:
-    """Return ``text`` on one line, cut so that it is no wider than ``width`` pixels."""
-    line = " ".join(text.split())
+    """Return ``text`` on one line, cut so that it is no wider than ``width`` pixels; ``?`` for what cannot be drawn."""
+    line = "".join(sign if _drawable(sign) else "?" for sign in " ".join(text.split()))
     if draw.textlength(line, font) <= width:
         return line
     while line and draw.textlength(line + "…", font) > width:
