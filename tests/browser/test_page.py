@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 import runpy
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_robustness.records import CONTROL, Cell
+from pytest_robustness.reports.page import text
 
 TABS = ("overview", "classes", "models", "gallery", "method")
 NASTY = "<script>alert(1)</script>"
@@ -33,6 +35,11 @@ def rows(page):
     return page.eval_on_selector_all(
         ".explorer > tbody > tr:not(.detail)", "rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText))"
     )
+
+
+def cells_of(page, rows_of):
+    """Return the texts of the cells of the rows that a selector finds."""
+    return page.eval_on_selector_all(rows_of, "rows => rows.map((row) => [...row.cells].map((c) => c.innerText))")
 
 
 def keyboard_to(page, selector):
@@ -134,10 +141,10 @@ def test_a_class_opens_by_keyboard_to_its_accuracy_in_each_model(open_page, full
     assert len(table) == 12
     condition = next(c for c in full_view.conditions if c.transform == transform)
     for model, *cells in table:
-        for text, where in zip(cells, (CONTROL, condition), strict=False):
+        for figure, where in zip(cells, (CONTROL, condition), strict=False):
             counts = full_view.counts[Cell(model, where)]
             right, n = int(counts.correct[index]), int(counts.n[index])
-            assert text == f"{100 * right / n:.1f}\N{NO-BREAK SPACE}% ({right:,} of {n:,})"
+            assert figure == f"{100 * right / n:.1f}\N{NO-BREAK SPACE}% ({right:,} of {n:,})"
     page.keyboard.press("Space")
     assert page.locator(".detail").count() == 0
 
@@ -156,7 +163,7 @@ def test_the_rows_that_were_filtered_are_copied_as_csv(open_page, odd_page):
     for row in found:
         assert (row["transform"], row["severity"]) == ("vflip", "")
         assert float(row["difference"]) == pytest.approx(
-            float(row["accuracy"]) - float(row["control_accuracy"]), abs=0.011
+            float(row["accuracy"]) - float(row["control_accuracy"]), abs=2e-4
         )
         assert 0 <= float(row["p_value"]) <= float(row["p_adjusted"]) <= 1
 
@@ -171,11 +178,67 @@ def test_the_scripts_read_numbers_back_as_they_were(open_page, full_page, full_v
     assert {row["transform"] for row in found} == set(results)
     for row in found:
         result = results[row["transform"]]
-        assert float(row["p_value"]) == pytest.approx(result.p_value, rel=0.006)
-        assert float(row["difference"]) == pytest.approx(result.difference, abs=0.006)
-        assert float(row["effect_size"]) == pytest.approx(result.effect_size, abs=0.006, rel=0.006)
+        assert float(row["p_value"]) == pytest.approx(result.p_value, rel=0.5e-5)
+        assert float(row["control_accuracy"]) == pytest.approx(result.control, abs=0.5e-4)
+        assert float(row["accuracy"]) == pytest.approx(result.treated, abs=0.5e-4)
+        assert float(row["difference"]) == pytest.approx(result.difference, abs=0.5e-4)
+        assert float(row["effect_size"]) == pytest.approx(result.effect_size, abs=0.5e-4)
         assert (row["sensitive"] == "true") == result.rejects(0.05)
         assert math.isfinite(float(row["accuracy"]))
+
+
+# Every row of the explorer, a page after the other.
+ALL_ROWS = """
+() => {
+  const found = [];
+  const [body] = document.querySelector(".explorer").tBodies;
+  for (const after = document.getElementById("page-after"); ; after.click()) {
+    for (const row of body.rows) found.push([...row.cells].map((cell) => cell.innerText));
+    if (after.disabled) return found;
+  }
+}
+"""
+
+
+def sizes(size):
+    """Return how an effect size may be written; JSON has no infinite one."""
+    if size is None:
+        return ("∞", "−∞")
+    written = f"{size:.2f}".replace("-", "−")
+    return ("0.00",) if written == "−0.00" else (written,)
+
+
+def test_every_figure_of_a_class_is_the_one_that_python_writes(open_page, rounded_report):
+    page = open_page(rounded_report / "index.html", "classes").page
+    results = json.loads((rounded_report / "results.json").read_text())["class_tests"]
+    shown = {(name, transform): figures for name, transform, *figures, _ in page.evaluate(ALL_ROWS)}
+    assert len(shown) == len(results) == 540
+    for result in results:
+        *figures, size = shown[result["class_name"], result["transform"]]
+        assert figures == [
+            text.percent(result["control_accuracy"]),
+            text.percent(result["accuracy"]),
+            text.points(result["difference"]),
+            text.p_value(result["p_value"]),
+            text.p_value(result["p_adjusted"]),
+        ]
+        assert size in sizes(result["effect_size"])
+
+
+def test_every_figure_of_a_model_is_the_one_that_python_writes(open_page, rounded_report):
+    page = open_page(rounded_report / "index.html", "models").page
+    tests = json.loads((rounded_report / "results.json").read_text())["model_tests"]
+    results = [test for test in tests if test["model"] == "a"]
+    shown = {row[0]: row[-5:-1] for row in cells_of(page, "#model-page > div:first-child tbody tr")}
+    assert len(shown) == len(results) == 9
+    for result in results:
+        *figures, size = shown[result["transform"]]
+        assert figures == [
+            f"{text.points(result['ci_low'])} to {text.points(result['ci_high'])}",
+            text.p_value(result["p_value"]),
+            text.p_value(result["p_adjusted"]),
+        ]
+        assert size in sizes(result["effect_size"])
 
 
 def test_tabs_are_chosen_by_arrow_keys(open_page, odd_page):

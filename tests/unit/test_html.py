@@ -124,8 +124,11 @@ def test_the_data_of_the_scripts_are_the_results_within_their_rounding(view):
         assert packed["corrected"] is None
         for finding in test.classes:
             result = finding.result
-            for name, value in (("control", result.control), ("change", result.difference), ("low", result.ci_low)):
-                assert packed[name][finding.index] == pytest.approx(100 * value, abs=0.5)
+            values = {"control": result.control, "treated": result.treated, "change": result.difference}
+            for name, value in (values | {"low": result.ci_low, "high": result.ci_high}).items():
+                assert packed[name][finding.index] == pytest.approx(value, abs=0.5e-4)
+            assert packed["effect"][finding.index] == pytest.approx(result.effect_size, abs=0.5e-4)
+            assert packed["p"][finding.index] == pytest.approx(result.p_value, rel=0.5e-5)
             assert bool(packed["sensitive"][finding.index]) == (finding in test.sensitive)
     for model, condition, size, correct in data["cells"]:
         counts = view.counts[
@@ -138,23 +141,42 @@ def test_the_data_of_the_scripts_are_the_results_within_their_rounding(view):
 def test_corrected_p_values_are_there_where_they_differ():
     view = simulated_view(models=["a", "b", "c"], classes=["x", "y", "z"], transforms=["vflip"], correction="holm")
     (test,), (packed,) = view.class_tests, data_of(html.render(view))["classTests"]
-    assert packed["corrected"] == [payload.p_code(finding.result.p_adjusted) for finding in test.classes]
+    assert packed["corrected"] == [payload.p_value(finding.result.p_adjusted) for finding in test.classes]
     assert packed["corrected"] != packed["p"]
 
 
-@given(st.floats(0, 1))
+# The second of each pair is rounded to what looks like half a digit: rounded again, it would go the other way.
+NEAR_HALVES = [-89.35185185, -89.3500001, 9.4444, 6.25, 6.2500001, 0.0625, 0.06250000001, 1.4501e-40, 1.45000001e-40]
+
+
+@given(st.one_of(st.floats(-100, 100), st.sampled_from(NEAR_HALVES)))
 @hypothesis_settings(deadline=None)
-def test_a_p_value_keeps_three_digits(p):
-    code = payload.p_code(p)
-    power = code // 1000
-    assert (code - 1000 * power) * 10.0 ** (-power - 2) == pytest.approx(p, rel=0.005, abs=1e-320)
+def test_a_figure_keeps_four_decimals_and_shows_what_the_value_shows(value):
+    assert f"{payload.points(value):.1f}" == f"{value:.1f}"
+    assert f"{payload.effect(value):.2f}" == f"{value:.2f}"
+    assert payload.points(value) == pytest.approx(value, abs=0.5001e-4)
+    assert payload.effect(value) == pytest.approx(value, abs=0.5001e-4)
+
+
+@given(st.one_of(st.floats(0, 1), st.sampled_from(NEAR_HALVES).map(abs)))
+@hypothesis_settings(deadline=None)
+def test_a_p_value_keeps_six_digits_and_shows_what_the_value_shows(p):
+    assert f"{payload.p_value(p):.2g}" == f"{p:.2g}"
+    assert payload.p_value(p) == pytest.approx(p, rel=0.5001e-5, abs=1e-320)
+
+
+def test_a_figure_is_as_short_as_it_may_be():
+    assert [payload.points(v) for v in (-89.35185185, 6.25, 6.25000001)] == [-89.3519, 6.25, 6.25000001]
+    assert [payload.p_value(v) for v in (0.001953125, 0.0, 1.0, 1.450123456e-40)] == [0.00195312, 0.0, 1.0, 1.45012e-40]
 
 
 @pytest.mark.parametrize(
-    ("value", "code"), [(math.inf, 2**31 - 1), (-math.inf, -(2**31) + 1), (math.nan, None), (-12.344, -1234)]
+    ("value", "told"), [(math.inf, "Infinity"), (-math.inf, "-Infinity"), (math.nan, None), (-12.34444, -12.3444)]
 )
-def test_hundredths_have_a_sign_for_what_is_no_number(value, code):
-    assert payload.hundredths(value) == code
+def test_what_is_no_number_has_a_name_that_json_allows(value, told):
+    assert payload.effect(value) == told
+    assert payload.points(value) == told
+    json.dumps(payload.effect(value), allow_nan=False)
 
 
 def test_the_same_results_give_the_same_page(view):

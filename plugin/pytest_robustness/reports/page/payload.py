@@ -1,7 +1,6 @@
-"""The data that the page's scripts read: integer columns as JSON, gzipped, in base64.
+"""The data that the page's scripts read: columns of numbers as JSON, gzipped, in base64.
 
-Accuracies and changes are hundredths of a point. A p-value keeps three digits, see `p_code`. ``scripts/data.js`` reads
-all this back.
+Accuracies and changes keep four decimals, p-values six digits: see `number`. ``scripts/data.js`` reads all this back.
 """
 
 from __future__ import annotations
@@ -22,8 +21,10 @@ if TYPE_CHECKING:
     from pytest_robustness.records import ClassTest, ModelTest, TestResult
     from pytest_robustness.view import View
 
-INFINITE = 2**31 - 1
-"""Stands for an infinite effect size: groups that differ without any spread."""
+    _Number = float | str | None
+
+_DIGITS = 17
+"""As many tell every float from every other."""
 
 
 def encode(view: View) -> str:
@@ -33,33 +34,62 @@ def encode(view: View) -> str:
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
 
 
-def p_code(p: float) -> int | None:
-    """Return a p-value as one integer: its three digits, plus 1000 for each power of ten below one; 0 for 0.
+def points(value: float) -> _Number:
+    """Return an accuracy or a change, of which the page shows one decimal.
 
     Examples
     --------
-    >>> p_code(0.0432), p_code(1.0), p_code(0.0), p_code(math.nan)
-    (2432, 100, 0, None)
+    >>> points(-89.35185185), points(math.nan)
+    (-89.3519, None)
     """
-    if math.isnan(p):
-        return None
-    if p == 0:
-        return 0
-    digits, _, exponent = f"{p:.2e}".partition("e")
-    return round(float(digits) * 100) - 1000 * int(exponent)
+    return number(value, "f", kept=4, shown=1)
 
 
-def hundredths(value: float) -> int | None:
-    """Return ``value`` in hundredths; ``None`` for NaN, plus or minus `INFINITE` for an infinite one.
+def effect(value: float) -> _Number:
+    """Return an effect size, of which the page shows two decimals.
 
     Examples
     --------
-    >>> hundredths(12.345), hundredths(math.nan), hundredths(-math.inf)
-    (1234, None, -2147483647)
+    >>> effect(1.48148148), effect(-math.inf)
+    (1.4815, '-Infinity')
+    """
+    return number(value, "f", kept=4, shown=2)
+
+
+def p_value(value: float) -> _Number:
+    """Return a p-value, of which the page shows two digits.
+
+    Examples
+    --------
+    >>> p_value(1.4501234e-40)
+    1.45012e-40
+    """
+    return number(value, "g", kept=6, shown=2)
+
+
+def number(value: float, kind: str, kept: int, shown: int) -> _Number:
+    """Return ``value`` to ``kept`` digits, or to as many more as it takes to show the same as ``value`` itself.
+
+    Parameters
+    ----------
+    value
+        ``None`` stands for NaN, and what JavaScript calls it for an infinite one: JSON has neither.
+    kind
+        ``f`` counts decimals, ``g`` significant digits.
+    kept, shown
+        How many digits the data have at least, and how many the page shows.
+
+    Examples
+    --------
+    >>> number(6.123456, "f", kept=4, shown=1), number(6.25000001, "f", kept=4, shown=1)
+    (6.1235, 6.25000001)
     """
     if math.isnan(value):
         return None
-    return round(100 * value) if math.isfinite(value) else int(math.copysign(INFINITE, value))
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    rounded = (float(f"{value:.{digits}{kind}}") for digits in range(kept, _DIGITS))
+    return next((found for found in rounded if f"{found:.{shown}{kind}}" == f"{value:.{shown}{kind}}"), value)
 
 
 def _payload(view: View) -> dict[str, Any]:
@@ -101,18 +131,19 @@ def _class_test(view: View, test: ClassTest, models: dict[str, int], condition: 
     return {
         "condition": condition,
         "models": [models[model] for model in test.models],
-        "control": _column(results, lambda r: hundredths(r.control)),
-        "change": _column(results, lambda r: hundredths(r.difference)),
-        "low": _column(results, lambda r: hundredths(r.ci_low)),
-        "high": _column(results, lambda r: hundredths(r.ci_high)),
-        "effect": _column(results, lambda r: hundredths(r.effect_size)),
-        "p": _column(results, lambda r: p_code(r.p_value)),
-        "corrected": _column(results, lambda r: p_code(r.p_adjusted)) if corrected else None,
+        "control": _column(results, lambda r: points(r.control)),
+        "treated": _column(results, lambda r: points(r.treated)),
+        "change": _column(results, lambda r: points(r.difference)),
+        "low": _column(results, lambda r: points(r.ci_low)),
+        "high": _column(results, lambda r: points(r.ci_high)),
+        "effect": _column(results, lambda r: effect(r.effect_size)),
+        "p": _column(results, lambda r: p_value(r.p_value)),
+        "corrected": _column(results, lambda r: p_value(r.p_adjusted)) if corrected else None,
         "sensitive": _column(results, lambda r: int(r.rejects(test.alpha))),
     }
 
 
-def _column(results: Iterable[TestResult | None], value: Callable[[TestResult], int | None]) -> list[int | None]:
+def _column(results: Iterable[TestResult | None], value: Callable[[TestResult], _Number]) -> list[_Number]:
     return [None if result is None else value(result) for result in results]
 
 
@@ -125,11 +156,11 @@ def _model_test(view: View, test: ModelTest, models: dict[str, int], condition: 
         "outcome": test.verdict.outcome.value,
         "word": view.model_word(test),
         "reason": test.verdict.reason,
-        "low": hundredths(result.ci_low),
-        "high": hundredths(result.ci_high),
-        "effect": hundredths(result.effect_size),
-        "p": p_code(result.p_value),
-        "corrected": p_code(corrected),
+        "low": points(result.ci_low),
+        "high": points(result.ci_high),
+        "effect": effect(result.effect_size),
+        "p": p_value(result.p_value),
+        "corrected": p_value(corrected),
     }
 
 

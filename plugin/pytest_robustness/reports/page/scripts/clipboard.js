@@ -3,8 +3,8 @@ function csvField(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function csvNumber(value, digits) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : Number.isNaN(value) ? "" : value < 0 ? "-inf" : "inf";
+function csvNumber(value) {
+  return Number.isFinite(value) ? String(value) : Number.isNaN(value) ? "" : value < 0 ? "-inf" : "inf";
 }
 
 /** The rows that the explorer shows, on every page of it, in its order. */
@@ -14,8 +14,7 @@ function explorerCsv({ data, shown }) {
     const { transform, severity } = data.conditions[row.test.condition];
     return [
       row.index, data.classes[row.index], transform, severity ?? "",
-      row.control.toFixed(2), row.treated.toFixed(2), row.change.toFixed(2),
-      csvNumber(row.effect, 3), csvNumber(row.p, 3), csvNumber(row.corrected, 3), Boolean(row.sensitive),
+      ...[row.control, row.treated, row.change, row.effect, row.p, row.corrected].map(csvNumber), Boolean(row.sensitive),
     ].map(csvField).join(",");
   });
   return [head.join(","), ...lines, ""].join("\n");

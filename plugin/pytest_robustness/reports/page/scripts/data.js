@@ -8,20 +8,9 @@ async function readData() {
   return JSON.parse(await new Response(stream).text());
 }
 
-const INFINITE = 2 ** 31 - 1;
-
-/** From hundredths, as payload.hundredths wrote them. */
-function fromHundredths(value) {
-  if (value === null) return NaN;
-  return Math.abs(value) === INFINITE ? Math.sign(value) * Infinity : value / 100;
-}
-
-/** From the integer that payload.p_code made. */
-function fromPCode(code) {
-  if (code === null) return NaN;
-  if (code === 0) return 0;
-  const power = Math.floor(code / 1000);
-  return Number(`${code - 1000 * power}e${-power - 2}`);
+/** From what payload.number wrote: null is no number, and an infinite one is a word. */
+function numberOf(value) {
+  return value === null ? NaN : Number(value);
 }
 
 /** Counts by class of one model under one condition (-1: control), or null where that was not computed. */

@@ -9,7 +9,7 @@ function toggleDetail(explorer, row, line, button) {
 function makeDetail({ data, columns }, row) {
   const { test, index } = row;
   const name = data.classes[index];
-  const interval = `${points(fromHundredths(test.low[index]))} to ${points(fromHundredths(test.high[index]))}`;
+  const interval = `${points(numberOf(test.low[index]))} to ${points(numberOf(test.high[index]))}`;
   const body = make("tbody");
   for (const model of test.models) {
     const before = countsOf(data, model, -1);

@@ -40,19 +40,19 @@ class Explorer {
     this.data.classTests.forEach((test, number) => {
       for (let index = 0; index < names.length; index++) {
         if (test.sensitive[index] === null) continue;
-        const control = fromHundredths(test.control[index]);
-        const change = fromHundredths(test.change[index]);
         rows.push({
-          test, index, control, change,
+          test, index,
           number: rows.length,
           twice: twice[index],
           lower: lower[index],
           name: ranks.get(index),
           condition: number,
-          treated: control + change,
-          p: fromPCode(test.p[index]),
-          corrected: fromPCode((test.corrected ?? test.p)[index]),
-          effect: fromHundredths(test.effect[index]),
+          control: numberOf(test.control[index]),
+          treated: numberOf(test.treated[index]),
+          change: numberOf(test.change[index]),
+          p: numberOf(test.p[index]),
+          corrected: numberOf((test.corrected ?? test.p)[index]),
+          effect: numberOf(test.effect[index]),
           sensitive: test.sensitive[index],
         });
       }

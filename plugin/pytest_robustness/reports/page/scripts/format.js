@@ -1,23 +1,34 @@
+/** The size of a number, rounded as Python rounds: halfway between two, to the even one. */
+function fixed(value, digits) {
+  const size = Math.abs(value);
+  const text = size.toFixed(digits);
+  // Halves of a decimal are exact where this product, which is, is odd.
+  const halfway = (size * 2 ** (digits + 1)) % 2 === 1;
+  return halfway && Number(text.at(-1)) % 2 ? (size - 10 ** (-digits - 2)).toFixed(digits) : text;
+}
+
 /** Numbers as the rest of the page writes them (text.py). */
 function points(value) {
   if (Number.isNaN(value)) return "–";
-  const text = Math.abs(value).toFixed(1);
+  const text = fixed(value, 1);
   return text === "0.0" ? text : (value < 0 ? "−" : "+") + text;
 }
 
 function percent(value) {
-  return Number.isNaN(value) ? "–" : `${value.toFixed(1)}\u00a0%`;
+  return Number.isNaN(value) ? "–" : `${fixed(value, 1)}\u00a0%`;
 }
 
 function effect(value) {
   if (Number.isNaN(value)) return "–";
-  const size = Number.isFinite(value) ? Math.abs(value).toFixed(2) : "∞";
-  return (value < 0 ? "−" : "") + size;
+  const text = Number.isFinite(value) ? fixed(value, 2) : "∞";
+  return text === "0.00" || value > 0 ? text : `−${text}`;
 }
 
 function pValue(value) {
   if (Number.isNaN(value)) return "–";
-  return value !== 0 && value < 1e-4 ? value.toExponential(1).replace(".0e", "e") : String(Number(value.toPrecision(2)));
+  const text = value.toExponential(1);
+  const power = Number(text.split("e")[1]);
+  return power < -4 ? text.replace(".0e", "e") : String(Number(fixed(value, 1 - power)));
 }
 
 function grouped(count) {

@@ -74,10 +74,10 @@ class ModelPage {
     row.append(
       numberCell(before ? percent(accuracyOf(before)) : "–", "secondary"), numberCell(after ? percent(accuracyOf(after)) : "–", "secondary"),
       numberCell(points(change), shadeOf(this.data.shadeSteps, change)));
-    const interval = test ? `${points(fromHundredths(test.low))} to ${points(fromHundredths(test.high))}` : "–";
-    row.append(numberCell(interval), numberCell(test ? pValue(fromPCode(test.p)) : "–"));
-    if (corrected) row.append(numberCell(test ? pValue(fromPCode(test.corrected ?? test.p)) : "–"));
-    row.append(numberCell(test ? effect(fromHundredths(test.effect)) : "–"));
+    const interval = test ? `${points(numberOf(test.low))} to ${points(numberOf(test.high))}` : "–";
+    row.append(numberCell(interval), numberCell(test ? pValue(numberOf(test.p)) : "–"));
+    if (corrected) row.append(numberCell(test ? pValue(numberOf(test.corrected ?? test.p)) : "–"));
+    row.append(numberCell(test ? effect(numberOf(test.effect)) : "–"));
     row.append(make("td", test?.outcome === "FAIL" ? { class: "result sensitive-mark" } : { class: "result" }, test ? test.word : "not tested"));
     return row;
   }
@@ -98,7 +98,7 @@ class ModelPage {
   }
 
   fallenRow(index, n, rightControl, rightTreated, mistakes) {
-    const change = (100 * (rightTreated - rightControl)) / n;
+    const change = (100 * rightTreated) / n - (100 * rightControl) / n;
     const answers = mistakes.map(([name, control, treated]) =>
       make("span", {}, name, " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
     return make("tr", {},
