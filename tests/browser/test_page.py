@@ -254,6 +254,24 @@ def test_tabs_are_chosen_by_arrow_keys(open_page, odd_page):
     assert page.is_visible("#method")
 
 
+def test_the_skip_link_leads_to_the_tab_that_is_open(open_page, odd_page):
+    page = open_page(odd_page, "models/2/1").page
+    keyboard_to(page, ".skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "tab-models"
+    assert [name for name in TABS if page.is_visible(f"#{name}")] == ["models"]
+    assert page.evaluate("location.hash") == "#models/2/1"
+
+
+def test_an_address_that_names_no_part_changes_nothing(open_page, odd_page):
+    page = open_page(odd_page, "nowhere").page
+    assert [name for name in TABS if page.is_visible(f"#{name}")] == ["overview"]
+    page.click("#tab-models")
+    page.evaluate("location.hash = 'tabs'")
+    page.wait_for_timeout(100)
+    assert [name for name in TABS if page.is_visible(f"#{name}")] == ["models"]
+
+
 @pytest.mark.parametrize("tab", TABS)
 def test_an_address_with_a_part_opens_at_the_verdict_and_the_tabs(open_page, full_page, tab):
     page = open_page(full_page, tab).page

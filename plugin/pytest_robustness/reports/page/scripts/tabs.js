@@ -12,15 +12,18 @@ function startTabs(opened) {
     panel.tabIndex = -1;
   }
 
+  /** Shows the part that an address names, without one the first; says whether there is such a part. */
   function show(address) {
     const [name, ...rest] = address.replace("#", "").split("/");
-    const chosen = tabs.find((tab) => tab.hash === `#${name}`) ?? tabs[0];
+    const chosen = name ? tabs.find((tab) => tab.hash === `#${name}`) : tabs[0];
+    if (!chosen) return false;
     for (const tab of tabs) {
       tab.setAttribute("aria-selected", String(tab === chosen));
       tab.tabIndex = tab === chosen ? 0 : -1;
       document.getElementById(tab.hash.slice(1)).hidden = tab !== chosen;
     }
     opened(chosen.hash.slice(1), rest.map(Number).filter(Number.isInteger));
+    return true;
   }
 
   list.addEventListener("keydown", (event) => {
@@ -45,10 +48,14 @@ function startTabs(opened) {
   }
 
   function follow() {
-    show(location.hash);
-    scrollTo(0, 0);
+    if (show(location.hash)) scrollTo(0, 0);
   }
   addEventListener("popstate", follow);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    tabs.find((tab) => tab.tabIndex === 0).focus();
+  });
+  show("");
   // The browser went to the part that the address names while all parts were still below each other.
   follow();
 }
