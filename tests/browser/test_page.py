@@ -254,6 +254,20 @@ def test_tabs_are_chosen_by_arrow_keys(open_page, odd_page):
     assert page.is_visible("#method")
 
 
+@pytest.mark.parametrize("modifier", ["Control", "Alt", "Meta"])
+@pytest.mark.parametrize("key", ["Home", "End", "ArrowLeft", "ArrowRight", " "])
+def test_a_key_with_a_modifier_is_the_browsers(open_page, odd_page, modifier, key):
+    page = open_page(odd_page, "models").page
+    page.focus("#tab-models")
+    left = page.evaluate(
+        """([key, modifier]) => document.activeElement.dispatchEvent(
+          new KeyboardEvent("keydown", { key, [modifier]: true, bubbles: true, cancelable: true }))""",
+        [key, {"Control": "ctrlKey", "Alt": "altKey", "Meta": "metaKey"}[modifier]],
+    )
+    assert left
+    assert page.get_attribute("#tab-models", "aria-selected") == "true"
+
+
 def test_the_skip_link_leads_to_the_tab_that_is_open(open_page, odd_page):
     page = open_page(odd_page, "models/2/1").page
     keyboard_to(page, ".skip")

@@ -27,6 +27,8 @@ function startTabs(opened) {
   }
 
   list.addEventListener("keydown", (event) => {
+    // With one of these the key is the browser's: Alt and an arrow go back, Ctrl and Home to the top.
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const at = tabs.indexOf(document.activeElement);
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
     if (event.key === " ") document.activeElement.click();
