@@ -188,7 +188,7 @@ class Sweep:
         """Leave out the models that take images as they are, once the images differ in size."""
         if not batch.misfit:
             return
-        for job in self._open_jobs():
+        for job in self._open(self._jobs):
             if job.subject.model.preprocess.canvas not in batch.canvases:
                 self.errors[job.cell] = (
                     f"{job.subject.name} takes images as they are, and these differ in size: {batch.misfit}. Give the "
