@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from pytest_robustness.records import Cell, Finding, Panel
 from pytest_robustness.reports.allure import record, run_files
 from pytest_robustness.reports.allure.build import PAGES, build
 from pytest_robustness.reports.allure.facts import facts_of
+from pytest_robustness.reports.writable import writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -115,7 +117,7 @@ class AllureHooks:
         """Say where the Allure report is, or why there is none, below the summary."""
         yield
         for line in self._lines:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(writable(line, sys.stdout))
 
     def _facts(self, item: pytest.Item, parameters: dict[str, object], session: RobustnessSession) -> list[Facts]:
         asked = [value for value in parameters.values() if isinstance(value, Cell | Panel)]

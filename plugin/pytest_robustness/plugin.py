@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,8 +186,11 @@ def pytest_terminal_summary(
     writer = config.get_terminal_writer()
     text = robustness.summary(writer.fullwidth, writer.hasmarkup) if robustness is not None else ""
     if text:
+        from pytest_robustness.reports.writable import writable
+
         terminalreporter.section("robustness")
-        terminalreporter.write(text)
+        for line in writable(text, sys.stdout).splitlines():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -271,6 +275,7 @@ def _registry(config: pytest.Config) -> Registry:
 
 def _progress(config: pytest.Config) -> Progress:
     from pytest_robustness.reports.progress import BarProgress, LineProgress, SilentProgress
+    from pytest_robustness.reports.writable import writable
 
     if hasattr(config, "workerinput"):
         from pytest_robustness.reports.shared_progress import WrittenProgress
@@ -285,7 +290,7 @@ def _progress(config: pytest.Config) -> Progress:
 
     def write(line: str) -> None:
         with uncaptured():
-            reporter.write_line(line)
+            reporter.write_line(writable(line, sys.stdout))
 
     return BarProgress(uncaptured()) if reporter.isatty else LineProgress(write)
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 
 def test_it_lists_what_the_options_accept_and_runs_nothing(project):
     project.write("test_mine.py", "raise RuntimeError('collected')\n")
@@ -19,6 +25,14 @@ def test_it_lists_what_the_options_accept_and_runs_nothing(project):
         ]
     )
     result.stdout.no_fnmatch_line("*collected*")
+
+
+@pytest.mark.parametrize(("encoding", "sign"), [("ascii", "+-"), ("cp437", "±"), ("cp1252", "±")])
+def test_it_can_be_read_in_every_encoding(project, encoding, sign):
+    command = [sys.executable, "-m", "pytest", "--robustness-list"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    found = subprocess.run(command, cwd=project.path, env=environment, capture_output=True, check=True)
+    assert f"Rotate about the centre by {sign}" in found.stdout.decode(encoding)
 
 
 def test_it_takes_no_value(project):

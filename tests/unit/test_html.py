@@ -349,14 +349,25 @@ def test_the_heat_table_shows_changes_marks_and_errors(view):
 
 def test_comparisons_with_a_baseline_are_shown_and_count(view):
     result = view.model_tests[0].result
-    change = Change.of(dataclasses.replace(result, n=100, control=81.0, treated=70.0, difference=-11.0, statistic=15.0))
-    verdict = Verdict(Outcome.FAIL, "accuracy fell 11.0 points, more than the tolerance of 1")
+    change = Change.of(
+        dataclasses.replace(
+            result,
+            n=100,
+            control=81.0,
+            treated=79.655,
+            difference=-1.345,
+            ci_low=-2.004,
+            ci_high=-0.001,
+            statistic=15.0,
+        )
+    )
+    verdict = Verdict(Outcome.FAIL, "accuracy fell 1.34 points, more than the tolerance of 1")
     gate = SimpleNamespace(
         model="net",
         counterpart="old",
         condition=Condition("vflip"),
         change=change,
-        beyond_control=None,
+        beyond_control=SimpleNamespace(value=-0.755),
         undecided=False,
         verdict=verdict,
     )
@@ -371,8 +382,9 @@ def test_comparisons_with_a_baseline_are_shown_and_count(view):
     assert words(html.render(torn)).count("INCONCLUSIVE") == 2
     shown = words(html.render(alone))
     assert "Against the baseline: old" in shown
-    assert "vflip FAIL 81.0 % 70.0 % −11.0" in shown
-    assert "accuracy fell 11.0 points, more than the tolerance of 1" in shown
+    figures = f"vflip FAIL 81.00 % {79.655:.2f} % −{1.345:.2f} −2.00 to 0.00 −{0.755:.2f}"
+    assert figures in shown
+    assert "accuracy fell 1.34 points, more than the tolerance of 1" in shown
 
 
 def test_the_bars_add_up_to_all_classes(view):

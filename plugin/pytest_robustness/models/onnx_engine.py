@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engine_module import Port, Quantization, Signature
+from pytest_robustness.onnx_session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,13 +42,10 @@ class OnnxEngine:
         """Open a session on ``device``: on the CPU unless it is CUDA and this ONNX Runtime has it."""
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3  # its warnings are about its own optimizations
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0, "use_tf32": 0}))
-        session = onnxruntime.InferenceSession(self.path, options, providers=providers)
+        session = open_session(self.path, threads, providers)
         name = self.signature.input.name
         return lambda batches: [session.run(None, {name: batch})[0] for batch in batches]
 

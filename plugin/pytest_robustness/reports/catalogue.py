@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pytest_robustness import data
 from pytest_robustness.models import ModelZoo
+from pytest_robustness.reports.writable import writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +36,11 @@ def print_catalogue(registry: Registry) -> None:
 
 def _print(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(no_wrap=True)
+    # Not cut with an ellipsis, which not every terminal has.
+    table.add_column(no_wrap=True, overflow="crop")
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(f"  {name}", style="bold"), Text(text))
+        table.add_row(Text(f"  {name}", style="bold"), Text(writable(text, console.file)))
     console.print(Text(title))
     console.print(table)
     console.print()

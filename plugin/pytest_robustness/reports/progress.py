@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pytest_robustness.reports.writable import writable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -52,7 +54,7 @@ class BarProgress:
 
     def note(self, message: str) -> None:
         """Print ``message`` above the bar."""
-        self._bar.console.print(message, highlight=False, markup=False)
+        self._bar.console.print(writable(message, self._bar.console.file), highlight=False, markup=False)
 
     def stop(self) -> None:
         """Take the bar away."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pytest_robustness.onnx_session import open_session
 from pytest_robustness.records import Engine, Runner
 from pytest_robustness.runtimes.padding import padded
 
@@ -40,16 +41,11 @@ class OnnxRuntime:
 
     def prepare(self, model: Model, workload: Workload) -> Runner:
         """Export ``model`` for batches of the example's shape and load the result."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3  # its warnings are about its own optimizations
         with tempfile.TemporaryDirectory(prefix="robustness-onnx-") as folder:
             path = Path(folder) / "model.onnx"
             with _quiet():
                 torch.onnx.export(model.module.cpu().float(), (workload.example,), path, dynamo=True, verbose=False)
-            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            session = open_session(path, torch.get_num_threads())
         name = session.get_inputs()[0].name
 
         def run(images: torch.Tensor) -> torch.Tensor:

@@ -24,10 +24,18 @@ def points(value: float) -> str:
     >>> points(-3.14159), points(2.0), points(-0.01), points(float("nan"))
     ('−3.1', '+2.0', '0.0', 'not defined')
     """
-    text = points_text(value)
-    if text in ("+0.0", "-0.0"):
-        return "0.0"
-    return "not defined" if "nan" in text else text.replace("-", "−")
+    return _signed(points_text(value))
+
+
+def fine_points(value: float) -> str:
+    """Return a change in hundredths of a point: models are compared at the size of a few images.
+
+    Examples
+    --------
+    >>> fine_points(-1.3449), fine_points(-0.001)
+    ('−1.34', '0.00')
+    """
+    return _signed(f"{value:+.2f}")
 
 
 def p_value(p: float) -> str:
@@ -50,6 +58,17 @@ def percent(value: float) -> str:
     '97.3\xa0%'
     """
     return f"{value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def fine_percent(value: float) -> str:
+    r"""Return an accuracy in percent, to the hundredth.
+
+    Examples
+    --------
+    >>> fine_percent(97.256)
+    '97.26\xa0%'
+    """
+    return f"{value:.2f}\N{NO-BREAK SPACE}%"
 
 
 def grouped(count: int) -> str:
@@ -111,9 +130,17 @@ def unbroken(text: str) -> Markup:
     )
 
 
+def _signed(text: str) -> str:
+    if text in ("+0.0", "-0.0", "+0.00", "-0.00"):
+        return text[1:]
+    return "not defined" if "nan" in text else text.replace("-", "−")
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "points": points,
+    "fine_points": fine_points,
     "percent": percent,
+    "fine_percent": fine_percent,
     "grouped": grouped,
     "counted": counted,
     "shade": shade,
