@@ -119,7 +119,7 @@ class RobustnessSession:
         return self._told(self._judge.model_test(cell, results))
 
     def class_test(
-        self, transform: str | Condition | Panel, severity: int | None = None, models: Sequence[str] | None = None
+        self, transform: str | Condition | Panel, severity: int | None = None, models: str | Sequence[str] | None = None
     ) -> ClassTest:
         """Test which classes are sensitive to a transform: for each a t-test over the models' accuracies on it.
 
@@ -204,7 +204,7 @@ class RobustnessSession:
             )
         return self.models
 
-    def expand_models(self, names: Sequence[str]) -> tuple[str, ...]:
+    def expand_models(self, names: str | Sequence[str]) -> tuple[str, ...]:
         """Return ``names`` with presets expanded and every name checked; there must be one at least.
 
         Raises
@@ -222,7 +222,7 @@ class RobustnessSession:
                     )
         return found
 
-    def expand_conditions(self, transforms: Sequence[str]) -> tuple[Condition, ...]:
+    def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
         """Return each of ``transforms``, of which there must be one at least, at each severity of the options."""
         known = [self._registry.get(name) for name in _some("transforms", transforms)]
         return plan.conditions(known, self.options.severity)
@@ -351,7 +351,10 @@ def _require_transform(condition: Condition) -> None:
         raise OptionError("control is what transforms are compared with. Name a transform.")
 
 
-def _some(what: str, names: Sequence[str]) -> Sequence[str]:
+def _some(what: str, names: str | Sequence[str]) -> Sequence[str]:
+    """Return ``names``, of which there must be one at least; a single text is one name."""
+    if isinstance(names, str):
+        return [names]
     if not names:
         raise OptionError(f"{what}=[] names none. Name one at least, or leave {what} out for those of the options.")
     return names

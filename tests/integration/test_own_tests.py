@@ -81,6 +81,23 @@ def test_a_fault_of_the_report_leaves_what_pytest_has_to_say(project, monkeypatc
     assert "KeyError: 'no such key'" in printed
 
 
+def test_a_single_name_needs_no_list(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+
+        @pytest.mark.robustness(models="python:nets.py:colour", transforms="vflip")
+        def test_marked(robustness, cell):
+            assert (cell.model, str(cell.condition)) == ("python:nets.py:colour", "vflip")
+
+        def test_classes(robustness):
+            assert robustness.class_test("vflip", models="python:nets.py:colour").models == ("python:nets.py:colour",)
+        """,
+    )
+    project.run("test_mine.py").assert_outcomes(passed=2)
+
+
 def test_torchvisions_models_are_not_meant_on_the_embedded_digits(project):
     project.configure(robustness_data="digits", robustness_models="resnet18")
     result = project.judge()

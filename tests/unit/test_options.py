@@ -161,6 +161,39 @@ def test_a_switch_that_is_neither_on_nor_off_is_told_with_the_file(pytester):
 
 
 @needs_pytest_9
+def test_a_text_in_toml_where_several_are_meant_is_told_what_is_valid(pytester):
+    pytester.makepyprojecttoml('[tool.pytest]\nrobustness_models = "digits:resnet18"')
+    with pytest.raises(OptionError, match=r"Valid: a list of strings\.$"):
+        read(pytester)
+
+
+def test_a_list_in_toml_where_a_text_is_meant_is_told_what_is_valid(pytester):
+    path = pytester.makepyprojecttoml("[tool.pytest.ini_options]\nrobustness_severity = [1, 2]")
+    with pytest.raises(OptionError) as caught:
+        read(pytester)
+    assert str(caught.value) == (
+        f"robustness_severity in {path}: [1, 2] is no string. Valid: a string, which TOML wants in quotes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "needed"),
+    [("allure-gate", "maxFailures=3", "allure-report"), ("baseline-model", "resnet18", "baseline")],
+)
+def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, needed):
+    with pytest.raises(OptionError) as caught:
+        read(pytester, f"--robustness-{option}={text}")
+    assert str(caught.value) == (
+        f"--robustness-{option} does nothing without --robustness-{needed}. Give both, or neither."
+    )
+
+
+def test_a_rate_of_more_than_one_is_refused(pytester):
+    with pytest.raises(OptionError, match=r"successRate=F \(0 to 1\)"):
+        read(pytester, "--robustness-allure-report", "--robustness-allure-gate=successRate=5")
+
+
+@needs_pytest_9
 def test_a_number_in_toml_that_is_not_quoted_is_told_with_the_file(pytester):
     path = pytester.makepyprojecttoml("[tool.pytest]\nrobustness_alpha = 0.1")
     with pytest.raises(OptionError, match=r"^robustness_alpha in .* expects a string, got float: 0\.1\. ") as caught:

@@ -415,6 +415,13 @@ def test_mcnemar_is_inconclusive_where_not_even_the_loss_of_all_images_would_be_
     assert stats.binomtest(0, fewest - 1).pvalue >= alpha > stats.binomtest(0, fewest).pvalue
 
 
+@pytest.mark.parametrize("alpha", [1e-9, 1e-300, 1e-320])
+def test_an_alpha_that_nothing_reaches_leaves_mcnemar_inconclusive(alpha):
+    result = mcnemar(*answers(kept=5, lost=20, gained=0, wrong=0), alpha=alpha)
+    assert not result.conclusive
+    assert math.isnan(result.detectable_drop)
+
+
 def test_mcnemar_tells_what_happened_to_the_images():
     result = mcnemar(*answers(kept=60, lost=20, gained=5, wrong=15))
     assert (result.test, result.n, result.control, result.treated, result.difference) == ("mcnemar", 100, 80, 65, -15)

@@ -238,6 +238,33 @@ def test_a_function_that_does_not_take_what_it_gets_is_refused(
         registered(function, **options)
 
 
+def test_a_function_whose_parameters_cannot_be_told_is_refused() -> None:
+    with raises(
+        TransformError,
+        f"Python does not tell the parameters of {torch.clone!r}. Register a function that calls it as 'fog'.",
+    ):
+        registered(torch.clone)
+
+
+def test_a_decorator_without_its_name_is_refused() -> None:
+    def fog(images: torch.Tensor) -> torch.Tensor:
+        return images
+
+    with raises(TransformError, f"A transform needs a name: write @registry.transform('fog'), not {fog!r}."):
+        Registry().transform(fog)  # type: ignore[arg-type]
+
+
+def test_draws_cannot_be_fewer_than_none() -> None:
+    with raises(TransformError, "draws of transform 'fog' is -1. Valid: a whole number from 0."):
+        Registry().transform("fog", draws=-1)
+
+
+@pytest.mark.parametrize("parts", ["zoom", ()])
+def test_the_parts_of_a_chain_are_a_list(parts: Any) -> None:
+    with raises(TransformError, f"The parts of chain 'dusk' are {parts!r}. Valid: a list of one transform or more."):
+        builtin().chain("dusk", parts)
+
+
 @pytest.mark.parametrize(("name", "part"), [("blurr", "blurr"), ("vflip+blurr", "blurr"), ("vflip+", ""), ("", "")])
 def test_an_unknown_name_is_an_error_that_lists_the_known(name: str, part: str) -> None:
     with raises(OptionError, f"{part!r} is not a transform. Known: {', '.join(sorted(NAMES))}."):

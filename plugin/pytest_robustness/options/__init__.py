@@ -6,6 +6,7 @@ Each is a command-line option ``--robustness-NAME`` and an ini or TOML key ``rob
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,6 +64,10 @@ class Options:
     list: bool
 
 
+_NEEDED = {"allure_gate": "allure_report", "baseline_model": "baseline"}
+"""What an option is about, by option: on its own it would be ignored."""
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Declare every option, on the command line and for ini files."""
     group = parser.getgroup("robustness", "robustness of image classifiers (write --option=VALUE)")
@@ -100,6 +105,10 @@ def resolve_options(config: pytest.Config) -> Options:
         values[field] = values["report"] / "allure" if beside else None if path is None else base / path
     if values["update_baseline"] and values["baseline"] is None:
         values["baseline"] = config.rootpath / "robustness-baseline.json"
+    for field, needed in _NEEDED.items():
+        if values[field] is not None and values[needed] is None:
+            flag, other = (PREFIX + name.replace("_", "-") for name in (field, needed))
+            raise OptionError(f"{flag} does nothing without {other}. Give both, or neither.")
     return Options(**values, list=bool(config.getoption(PREFIX + "list")))
 
 
@@ -118,16 +127,22 @@ def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
 
 def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
     try:
-        return _text(config.getini(spec.key))
-    except (ValueError, pytest.UsageError) as error:
+        with warnings.catch_warnings():
+            # pytest warns of a list where it asked for a string; here it is refused.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return _text(config.getini(spec.key), spec)
+    except (ValueError, TypeError, pytest.UsageError) as error:
         # pytest checks a key's type itself, and of a switch it does not say which.
-        valid = "true, false" if spec in SWITCHES else "a string, which TOML wants in quotes"
+        several = "a list of strings" if spec.repeated else "a string, which TOML wants in quotes"
+        valid = "true, false" if spec in SWITCHES else several
         raise OptionError(f"{spec.key} in {config.inipath}: {error}. Valid: {valid}.") from None
 
 
-def _text(value: str | bool | Sequence[str] | None) -> str | None:
+def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | None:
     if value is None or value == "" or value == []:
         return None
     if isinstance(value, bool):
         return str(value).lower()
-    return value if isinstance(value, str) else ",".join(value)
+    if not isinstance(value, str) and not spec.repeated:
+        raise ValueError(f"{value!r} is no string")
+    return value if isinstance(value, str) else ",".join(map(str, value))

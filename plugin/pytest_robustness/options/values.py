@@ -114,7 +114,7 @@ def read_rules(text: str) -> tuple[tuple[str, float], ...]:
     rules = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\w+)\s*=\s*(\d+(?:\.\d+)?)\s*", part)
-        if match is None or match[1] not in GATE_RULES:
+        if match is None or match[1] not in GATE_RULES or (match[1] == "successRate" and float(match[2]) > 1):
             raise ValueError("maxFailures=N, minTestsCount=N and successRate=F (0 to 1), separated by commas")
         rules[match[1]] = float(match[2])
     return tuple(rules.items())

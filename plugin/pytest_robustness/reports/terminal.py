@@ -222,7 +222,8 @@ def _notes(view: View) -> Iterator[str]:
         yield f"{counted(len(errors) - _MOST_ERRORS, 'more error')}, each with its tests and in the report"
     if view.skipped:
         first = ", ".join(view.skipped[:3]) + (", ..." if len(view.skipped) > 3 else "")
-        yield f"{len(view.skipped)} images could not be read and were skipped: {first}"
+        were = "was" if len(view.skipped) == 1 else "were"
+        yield f"{counted(len(view.skipped), 'image')} could not be read and {were} skipped: {first}"
     several = len({test.model for test in view.gate_tests}) > 1
     for test in view.class_tests:
         if test.verdict.outcome is Outcome.INCONCLUSIVE:

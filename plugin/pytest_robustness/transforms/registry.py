@@ -70,8 +70,13 @@ class Registry:
         Raises
         ------
         TransformError
-            Where the name is not valid or taken, the levels are not numbers, or the function cannot be called so.
+            Where the name is not valid or taken, the levels are not numbers, the draws are fewer than none, or the
+            function cannot be called so.
         """
+        if not isinstance(name, str):
+            raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")
+        if draws < 0:
+            raise TransformError(f"draws of transform {name!r} is {draws}. Valid: a whole number from 0.")
         values = None if levels is None else _valid_levels(name, levels)
 
         def register(function: Function) -> Function:
@@ -89,11 +94,13 @@ class Registry:
         Raises
         ------
         TransformError
-            Where the name is not valid or taken.
+            Where the name is not valid or taken, or the parts are no list.
         OptionError
             Where a part is not known.
         """
         self._check_name(name)
+        if isinstance(parts, str) or not parts:
+            raise TransformError(f"The parts of chain {name!r} are {parts!r}. Valid: a list of one transform or more.")
         self._transforms[name] = Chain(name, tuple(self._single(part) for part in parts))
 
     def get(self, name: str) -> Transform:
@@ -149,6 +156,10 @@ def _check_call(name: str, function: Callable[..., Any], has_level: bool, has_dr
     expected = ["images", *["level"] * has_level, *["draws"] * has_draws]
     try:
         inspect.signature(function).bind(*expected)
+    except ValueError:
+        raise TransformError(
+            f"Python does not tell the parameters of {function!r}. Register a function that calls it as {name!r}."
+        ) from None
     except TypeError as error:
         raise TransformError(
             f"Transform {name!r} is called as f({', '.join(expected)}), but its function does not take that: {error}. "
