@@ -229,16 +229,21 @@ def test_every_figure_of_a_model_is_the_one_that_python_writes(open_page, rounde
     page = open_page(rounded_report / "index.html", "models").page
     tests = json.loads((rounded_report / "results.json").read_text())["model_tests"]
     results = [test for test in tests if test["model"] == "a"]
-    shown = {row[0]: row[-5:-1] for row in cells_of(page, "#model-page > div:first-child tbody tr")}
+    shown = {row[0]: row[-6:-1] for row in cells_of(page, "#model-page > div:first-child tbody tr")}
     assert len(shown) == len(results) == 9
     for result in results:
         *figures, size = shown[result["transform"]]
+        # The interval, p and the effect size stand beside the change that they are of.
         assert figures == [
+            text.points(result["difference"]),
             f"{text.points(result['ci_low'])} to {text.points(result['ci_high'])}",
             text.p_value(result["p_value"]),
             text.p_value(result["p_adjusted"]),
         ]
         assert size in sizes(result["effect_size"])
+    head = cells_of(page, "#model-page > div:first-child thead tr")[0]
+    assert head[4:6] == ["mean over classes", "95 % interval"]
+    assert "Mean over classes is the change, in points, of the mean" in page.inner_text("#model-page > .note")
 
 
 def test_tabs_are_chosen_by_arrow_keys(open_page, odd_page):

@@ -22,8 +22,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evidence import average_changes
 from pytest_robustness.gate import Change
-from pytest_robustness.records import Cell, Condition, Outcome, Verdict
+from pytest_robustness.records import Cell, Condition, Counts, Outcome, Verdict
 from pytest_robustness.reports import html
 from pytest_robustness.reports.page import curves, overview, payload, text
 
@@ -415,11 +416,43 @@ def test_one_severity_draws_no_curve_and_several_draw_the_average_with_its_inter
     assert np.argsort(falls).tolist() == np.argsort(heights)[::-1].tolist()
 
 
-def test_one_model_alone_takes_the_interval_of_its_own_test():
+@pytest.fixture(scope="module")
+def alone():
+    """One model, on classes of different sizes: its accuracy over all images is not the mean over the classes."""
     view = simulated_view(models=["a"], classes=["x", "y", "z"], transforms=["zoom"], severities=[1, 3])
-    (curve,) = curves.curves(view)
-    found = {test.condition.severity: test.result for test in view.model_tests}
+    sizes = np.array([1, 10, 100])
+    counts = {cell: Counts(count.n * sizes, count.correct * sizes) for cell, count in view.counts.items()}
+    return dataclasses.replace(view, counts=counts, changes=average_changes(counts))
+
+
+def test_one_model_alone_has_one_line_the_mean_over_classes_with_its_own_interval(alone):
+    (curve,) = curves.curves(alone)
+    found = {test.condition.severity: test.result for test in alone.model_tests}
     assert [(s, c, i) for s, c, i in curve.rows] == [(s, r.difference, (r.ci_low, r.ci_high)) for s, r in found.items()]
+    assert curve.lines == ()
+    shown = words(html.render(alone))
+    assert "The mean over classes: of a's accuracies on the classes, each of which counts the same, with its" in shown
+    assert "change of the mean over classes, points" in shown
+    assert not re.search("Bold|Thin|average change", shown)
+
+
+@pytest.mark.parametrize("tests", [0, 1])
+def test_one_model_alone_without_a_test_of_every_condition_has_its_accuracy_and_no_interval(alone, tests):
+    untested = dataclasses.replace(alone, model_tests=alone.model_tests[:tests])
+    (curve,) = curves.curves(untested)
+    changes = [alone.change(Cell("a", Condition("zoom", severity))) for severity in (1, 3)]
+    assert [change for _, change, _ in curve.rows] == pytest.approx(changes)
+    assert [interval for *_, interval in curve.rows] == [None, None]
+    assert (curve.lines, curve.band) == ((), "")
+    shown = words(html.render(untested))
+    assert "Top-1 accuracy of a over all images." in shown
+    assert "change of top-1 accuracy, points" in shown
+
+
+def test_several_models_are_averaged_under_a_caption_that_says_so():
+    view = simulated_view(models=["a", "b"], classes=["x", "y"], transforms=["zoom"], severities=[1, 3], images=50)
+    assert "Bold: the average over the models, with its 95 % interval. Thin: each model." in words(html.render(view))
+    assert "average change, points" in words(html.render(view))
 
 
 def test_everything_in_the_provenance_is_on_the_page(view):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.records import Cell, Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_robustness.records import TestResult
     from pytest_robustness.view import View
@@ -30,7 +30,7 @@ class Tick:
 class Curve:
     """One chart in pixels: ``band`` and ``lines`` are SVG point lists; ``rows`` are its numbers, for a table.
 
-    A row is severity, average change, and its interval, or ``None`` where the models are too few for one.
+    A row is severity, the change that `subject` names, and its interval, or ``None`` where there is none.
     """
 
     transform: str
@@ -43,6 +43,26 @@ class Curve:
     rows: tuple[tuple[int, float, tuple[float, float] | None], ...]
 
 
+class Subject(NamedTuple):
+    """Whose changes the curves show: ``figure`` is the name of a change, ``caption`` says what is drawn."""
+
+    figure: str
+    caption: str
+
+
+def subject(view: View) -> Subject:
+    """Return what the curves of ``view`` are of: all models, or of one model what its own tests are of."""
+    models = _models(view)
+    if len(models) > 1:
+        caption = "Bold: the average over the models, with its 95 % interval. Thin: each model."
+        return Subject("average change", f"Top-1 accuracy over all images. {caption}")
+    name = view.labels[models[0]]
+    if _own_tests(view):
+        caption = f"The mean over classes: of {name}'s accuracies on the classes, each of which counts the same"
+        return Subject("change of the mean over classes", f"{caption}, with its 95 % interval.")
+    return Subject("change of top-1 accuracy", f"Top-1 accuracy of {name} over all images.")
+
+
 def curves(view: View) -> list[Curve]:
     """Return a chart for each transform that ran at more than one severity, all on one scale."""
     severities: dict[str, list[int]] = {}
@@ -50,27 +70,39 @@ def curves(view: View) -> list[Curve]:
         if condition in view.changes and condition.severity is not None:
             severities.setdefault(condition.transform, []).append(condition.severity)
     several = {transform: sorted(levels) for transform, levels in severities.items() if len(levels) > 1}
-    results = {t: [(level, _average(view, Condition(t, level))) for level in levels] for t, levels in several.items()}
-    low, high = _range(view, [result for found in results.values() for _, result in found])
-    return [_curve(view, transform, found, low, high) for transform, found in results.items()]
+    drawn = _own_tests(view) or view.changes
+    results = {t: [(level, drawn[Condition(t, level)]) for level in levels] for t, levels in several.items()}
+    models = _models(view)
+    # Beside the one line of a model alone there is none to draw.
+    thin = models if len(models) > 1 else []
+    low, high = _range(view, thin, [result for found in results.values() for _, result in found])
+    return [_curve(view, thin, transform, found, low, high) for transform, found in results.items()]
 
 
-def _average(view: View, condition: Condition) -> TestResult:
-    """Return the average change over the models; of one model alone, its own test, which has an interval."""
-    alone = [test.result for test in view.model_tests if test.condition == condition]
-    average = view.changes[condition]
-    return alone[0] if average.n == 1 and alone else average
+def _models(view: View) -> list[str]:
+    """Return the models that anything was computed for."""
+    seen = {cell.model for cell in view.counts}
+    return [model for model in view.models if model in seen]
 
 
-def _range(view: View, results: Iterable[TestResult]) -> tuple[float, float]:
+def _own_tests(view: View) -> dict[Condition, TestResult]:
+    """Return the tests of a model that is alone, which have intervals; nothing where one of its conditions has none."""
+    tests = {test.condition: test.result for test in view.model_tests}
+    return tests if len(_models(view)) == 1 and tests.keys() >= view.changes.keys() else {}
+
+
+def _range(view: View, models: Sequence[str], results: Iterable[TestResult]) -> tuple[float, float]:
     values = [0.0]
     for result in results:
         values += [v for v in (result.difference, result.ci_low, result.ci_high) if math.isfinite(v)]
-    values += [c for cell in view.counts if cell.condition.severity is not None for c in [view.change(cell)] if c]
+    cells = [cell for cell in view.counts if cell.model in models and cell.condition.severity is not None]
+    values += [change for cell in cells for change in [view.change(cell)] if change]
     return max(-100.0, 10 * math.floor(min(values) / 10)), min(100.0, 10 * math.ceil(max(values) / 10))
 
 
-def _curve(view: View, transform: str, found: list[tuple[int, TestResult]], low: float, high: float) -> Curve:
+def _curve(
+    view: View, thin: Sequence[str], transform: str, found: list[tuple[int, TestResult]], low: float, high: float
+) -> Curve:
     levels = [level for level, _ in found]
 
     def x(level: float) -> float:
@@ -83,7 +115,7 @@ def _curve(view: View, transform: str, found: list[tuple[int, TestResult]], low:
     def line(values: Iterable[tuple[int, float | None]]) -> str:
         return " ".join(f"{x(level)},{y(value)}" for level, value in values if value is not None)
 
-    models = [[(level, view.change(Cell(m, Condition(transform, level)))) for level in levels] for m in view.models]
+    models = [[(level, view.change(Cell(m, Condition(transform, level)))) for level in levels] for m in thin]
     known = [(level, result) for level, result in found if math.isfinite(result.ci_low)]
     upper = [(level, result.ci_high) for level, result in known]
     lower = [(level, result.ci_low) for level, result in reversed(known)]

@@ -156,6 +156,7 @@ def _model_test(view: View, test: ModelTest, models: dict[str, int], condition: 
         "outcome": test.verdict.outcome.value,
         "word": view.model_word(test),
         "reason": test.verdict.reason,
+        "mean": points(result.difference),
         "low": points(result.ci_low),
         "high": points(result.ci_high),
         "effect": effect(result.effect_size),

@@ -45,18 +45,22 @@ class ModelPage {
       { title: "control", number: true, secondary: true },
       { title: "transformed", number: true, secondary: true },
       CHANGE,
+      { title: "mean over classes", number: true },
       { title: "95 % interval", number: true },
       { title: "p", number: true },
       ...(corrected ? [{ title: "corrected p", number: true }] : []),
       { title: "effect size", number: true },
       { title: "result" },
     ];
-    const rows = this.conditions.map((condition) => this.conditionRow(condition, tests.find((test) => test.condition === condition), corrected));
+    const rows = this.conditions.map((condition) => this.conditionRow(condition, tests.find((test) => test.condition === condition), corrected, columns.length));
     const table = make("table", { class: "wide", "aria-label": `${this.data.models[this.model]} under every condition` }, headRow(columns), make("tbody", {}, ...rows));
-    return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table)];
+    const note = make("p", { class: "note" },
+      "Control, transformed and change are of top-1 accuracy over all images. ", make("b", {}, "Mean over classes"),
+      " is the change, in points, of the mean of the accuracies on the classes, each of which counts the same: the test is of it, and so are the interval, p and the effect size.");
+    return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), ...(tests.length ? [note] : [])];
   }
 
-  conditionRow(condition, test, corrected) {
+  conditionRow(condition, test, corrected, width) {
     const button = make("button", { type: "button", class: "opens", "aria-pressed": String(condition === this.condition) }, ...breakable(this.data.conditions[condition].label));
     button.addEventListener("click", () => {
       this.choose(this.model, condition);
@@ -65,7 +69,7 @@ class ModelPage {
     const row = make("tr", condition === this.condition ? { class: "picked" } : {}, make("th", { scope: "row" }, button));
     const error = this.data.errors.find(([model, where]) => model === this.model && where === condition);
     if (error) {
-      row.append(make("td", { colspan: corrected ? 8 : 7 }, make("strong", {}, "Error. "), error[2]));
+      row.append(make("td", { colspan: width - 1 }, make("strong", {}, "Error. "), error[2]));
       return row;
     }
     const before = countsOf(this.data, this.model, -1);
@@ -74,8 +78,9 @@ class ModelPage {
     row.append(
       numberCell(before ? percent(accuracyOf(before)) : "–", "secondary"), numberCell(after ? percent(accuracyOf(after)) : "–", "secondary"),
       numberCell(points(change), shadeOf(this.data.shadeSteps, change)));
+    const mean = test ? numberOf(test.mean) : NaN;
     const interval = test ? `${points(numberOf(test.low))} to ${points(numberOf(test.high))}` : "–";
-    row.append(numberCell(interval), numberCell(test ? pValue(numberOf(test.p)) : "–"));
+    row.append(numberCell(points(mean)), numberCell(interval), numberCell(test ? pValue(numberOf(test.p)) : "–"));
     if (corrected) row.append(numberCell(test ? pValue(numberOf(test.corrected ?? test.p)) : "–"));
     row.append(numberCell(test ? effect(numberOf(test.effect)) : "–"));
     row.append(make("td", test?.outcome === "FAIL" ? { class: "result sensitive-mark" } : { class: "result" }, test ? test.word : "not tested"));
