@@ -140,6 +140,20 @@ def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of classes named as iNaturalist's folders are, under more conditions than fit on paper."""
+    tree = "Animalia_Chordata_Aves_Passeriformes_Passerellidae_Melozone_crissalis"
+    view = simulated_view(
+        models=["a", "b", "c"],
+        classes=[f"{i:05}_{tree}_{'x' * i}" for i in range(12)],
+        transforms=["zoom", "rotation", "translate", "perspective", "brightness", "equalize_zoom_brightness", "vflip"],
+        severities=[1, 2, 3, 4, 5],
+        images=60,
+    )
+    return html.write(view, tmp_path_factory.mktemp("long"))
+
+
+@pytest.fixture(scope="session")
 def rounded_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with page and ``results.json``, of figures that round differently when they are rounded twice."""
     view = simulated_view(

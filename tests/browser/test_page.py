@@ -422,6 +422,27 @@ def test_an_option_in_the_text_stays_on_one_line(open_page, full_page, width):
     assert max(lines) < 1.5
 
 
+# The right edges of the cells of a row and the width of its name, which stand in a region that scrolls.
+EDGES = """
+rows => rows.filter((row) => row.offsetParent).map((row) => ({
+  edges: [...row.cells].map((cell) => cell.getBoundingClientRect().right),
+  name: row.cells[0].getBoundingClientRect().width }))
+"""
+
+
+@pytest.mark.parametrize(
+    ("tab", "table", "figures"),
+    [("classes", ".explorer", 8), ("models", "#model-page > div:last-child table", 4)],
+)
+def test_a_long_name_leaves_the_figures_in_sight(open_page, long_page, tab, table, figures):
+    page = open_page(long_page, tab, 800).page
+    for row in page.eval_on_selector_all(f"{table} > tbody > tr", EDGES):
+        assert max(row["edges"][:figures]) <= 800
+    page.set_viewport_size({"width": 390, "height": 844})
+    for row in page.eval_on_selector_all(f"{table} > tbody > tr", EDGES):
+        assert row["name"] <= 195
+
+
 @pytest.mark.parametrize("width", [1400, 400])
 def test_the_page_is_never_wider_than_the_window(open_page, odd_page, width):
     page = open_page(odd_page, "overview", width).page

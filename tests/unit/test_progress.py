@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 
 import pytest
 
@@ -92,6 +93,20 @@ def test_a_bar_shows_images_cells_and_rate(monkeypatch, capsys):
     assert "sweep of 6 cells" in shown
     assert "60/100" in shown
     assert "images/s" in shown
+
+
+def test_a_bar_can_be_drawn_where_a_terminal_lacks_signs(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stdout)
+    told = BarProgress(contextlib.nullcontext())
+    told.start(100, 6)
+    told.advance(60)
+    told._bar.refresh()
+    told.note("skipped: δ…png")
+    told.stop()
+    stdout.flush()
+    assert b"skipped: \\u03b4...png" in stdout.buffer.getvalue()
 
 
 def test_silence_is_silent(capsys):

@@ -18,7 +18,7 @@ function makeDetail({ data, columns }, row) {
     const share = ({ n, correct }) => (n[index] ? (100 * correct[index]) / n[index] : NaN);
     const change = share(after) - share(before);
     body.append(make("tr", {},
-      make("th", { scope: "row" }, data.models[model]),
+      make("th", { scope: "row" }, ...breakable(data.models[model])),
       countCell(before.correct[index], before.n[index]), countCell(after.correct[index], after.n[index]),
       numberCell(points(change), shadeOf(data.shadeSteps, change))));
   }

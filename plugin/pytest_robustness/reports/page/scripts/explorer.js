@@ -150,7 +150,7 @@ class Explorer {
   }
 
   makeRow(row) {
-    const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, this.data.classes[row.index]);
+    const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, ...breakable(this.data.classes[row.index]));
     const cells = {
       name: make("th", { scope: "row" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${row.index}`)] : [])),
       condition: make("td", {}, ...breakable(this.label(row.test))),

@@ -105,9 +105,9 @@ class ModelPage {
   fallenRow(index, n, rightControl, rightTreated, mistakes) {
     const change = (100 * rightTreated) / n - (100 * rightControl) / n;
     const answers = mistakes.map(([name, control, treated]) =>
-      make("span", {}, name, " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
+      make("span", {}, ...breakable(name), " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
     return make("tr", {},
-      make("th", { scope: "row" }, this.data.classes[index]),
+      make("th", { scope: "row" }, ...breakable(this.data.classes[index])),
       countCell(rightControl, n, "secondary"), countCell(rightTreated, n, "secondary"),
       numberCell(points(change), shadeOf(this.data.shadeSteps, change)),
       make("td", { class: "mistakes" }, ...answers));
