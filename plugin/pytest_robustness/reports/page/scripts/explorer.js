@@ -152,7 +152,7 @@ class Explorer {
   makeRow(row) {
     const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, ...breakable(this.data.classes[row.index]));
     const cells = {
-      name: make("th", { scope: "row" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${row.index}`)] : [])),
+      name: make("th", { scope: "row", class: "name" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${row.index}`)] : [])),
       condition: make("td", {}, ...breakable(this.label(row.test))),
       control: numberCell(percent(row.control), "secondary"),
       treated: numberCell(percent(row.treated), "secondary"),

@@ -107,7 +107,7 @@ class ModelPage {
     const answers = mistakes.map(([name, control, treated]) =>
       make("span", {}, ...breakable(name), " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
     return make("tr", {},
-      make("th", { scope: "row" }, ...breakable(this.data.classes[index])),
+      make("th", { scope: "row", class: "name" }, ...breakable(this.data.classes[index])),
       countCell(rightControl, n, "secondary"), countCell(rightTreated, n, "secondary"),
       numberCell(points(change), shadeOf(this.data.shadeSteps, change)),
       make("td", { class: "mistakes" }, ...answers));
