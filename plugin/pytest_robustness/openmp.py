@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
-# Turns of a waiting loop, some tens of microseconds: enough to catch PyTorch's next operation. The library's 300,000
-# keep a core busy for a millisecond and more, which another engine's threads, or another process, then do without.
-_TURNS = "20000"
+# Turns of a waiting loop, some ten microseconds: enough to catch PyTorch's next operation. The library's 300,000 keep a
+# core busy for a millisecond and more, which another engine's threads, or another process, then do without. On a core
+# that a process shares, the thread that is waited for may not run meanwhile: 20,000 take more than twice as long there,
+# and are no faster elsewhere.
+_TURNS = "3000"
 
 
 def wait_briefly() -> None:

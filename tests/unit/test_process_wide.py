@@ -16,7 +16,7 @@ from pytest_robustness import imports, openmp
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, {"GOMP_SPINCOUNT": "20000"}),
+        ({}, {"GOMP_SPINCOUNT": "3000"}),
         ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
         ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
     ],
