@@ -459,6 +459,48 @@ def test_print_has_every_part_in_light_colours_and_no_controls(open_page, odd_pa
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
+# A4 between margins of a centimetre.
+PAPER = 718
+
+
+@pytest.mark.parametrize("which", ["long_page", "odd_page"])
+def test_on_paper_every_figure_of_the_heat_table_is_there_once(open_page, request, which):
+    page = open_page(request.getfixturevalue(which), "overview", PAPER).page
+    figures = page.locator(".heat tbody td")
+    on_screen = figures.filter(visible=True).all_inner_texts()
+    page.emulate_media(media="print")
+    printed = figures.filter(visible=True)
+    assert sorted(printed.all_inner_texts()) == sorted(on_screen)
+    assert all(cell.bounding_box()["x"] + cell.bounding_box()["width"] <= PAPER for cell in printed.all())
+
+
+@pytest.mark.parametrize("which", ["long_page", "odd_page", "full_page"])
+@pytest.mark.parametrize("table", [".heat", ".explorer", "#model-page .wide"])
+def test_on_paper_no_table_is_cut_off(open_page, request, which, table):
+    page = open_page(request.getfixturevalue(which), "overview", PAPER).page
+    page.emulate_media(media="print")
+    widths = page.locator(table).filter(visible=True).evaluate_all("tables => tables.map((t) => t.scrollWidth)")
+    assert widths
+    assert max(widths) <= PAPER
+
+
+def test_on_paper_every_condition_heads_a_column_among_a_few(open_page, long_page):
+    page = open_page(long_page, "overview", PAPER).page
+    page.emulate_media(media="print")
+    heads = page.locator(".heat thead tr").filter(visible=True)
+    columns = [head.locator("th").all_inner_texts() for head in heads.all()]
+    assert [len(names) - 1 for names in columns] == [8, 8, 8, 7]
+    assert {names[0] for names in columns} == {"model"}
+    assert len({name for names in columns for name in names[1:]}) == 31
+
+
+def test_what_is_for_paper_is_not_on_the_screen_for_anyone(open_page, long_page):
+    page = open_page(long_page).page
+    assert page.locator(".heat").count() == 5
+    assert not page.locator(".on-paper").is_visible()
+    assert page.get_by_role("table").filter(has_text="average").count() == 1
+
+
 def test_without_scripts_everything_that_needs_none_is_there(launch, odd_page):
     context = launch(java_script_enabled=False)
     page = context.new_page()
