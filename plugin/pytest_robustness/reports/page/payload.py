@@ -88,8 +88,12 @@ def number(value: float, kind: str, kept: int, shown: int) -> _Number:
         return None
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    rounded = (float(f"{value:.{digits}{kind}}") for digits in range(kept, _DIGITS))
-    return next((found for found in rounded if f"{found:.{shown}{kind}}" == f"{value:.{shown}{kind}}"), value)
+    written = f"{value:.{shown}{kind}}"
+    for digits in range(kept, _DIGITS):
+        rounded = float(f"{value:.{digits}{kind}}")
+        if f"{rounded:.{shown}{kind}}" == written:
+            return rounded
+    return value
 
 
 def _payload(view: View) -> dict[str, Any]:
