@@ -174,10 +174,11 @@ def test_every_result_is_shown_under_its_model(report: Path, opened: Callable[[P
     page.get_by_text("Robustness on").first.wait_for()
     view = simulated(seed=2)
     text = page.inner_text("body")
-    for label in (*view.labels.values(), "all models"):
+    titles = {label: label for label in view.labels.values()} | {"all models": "classes"}
+    for label, title in titles.items():
         assert f'Environment: "{label}"' in text
         for condition in view.conditions:
-            assert f"{label} under {condition_text(condition)}\n" in text
+            assert f"{title} under {condition_text(condition)}\n" in text
     assert "Results 117" in text.replace("\n", " ")
 
 
