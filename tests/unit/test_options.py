@@ -188,6 +188,11 @@ def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, need
     )
 
 
+def test_an_option_that_is_configured_may_wait_for_the_one_that_it_needs(pytester):
+    pytester.makeini("[pytest]\nrobustness_allure_gate = maxFailures=3\nrobustness_baseline_model = resnet18")
+    assert read(pytester)["allure_gate"] == (("maxFailures", 3.0),)
+
+
 def test_a_rate_of_more_than_one_is_refused(pytester):
     with pytest.raises(OptionError, match=r"successRate=F \(0 to 1\)"):
         read(pytester, "--robustness-allure-report", "--robustness-allure-gate=successRate=5")

@@ -106,8 +106,9 @@ def resolve_options(config: pytest.Config) -> Options:
     if values["update_baseline"] and values["baseline"] is None:
         values["baseline"] = config.rootpath / "robustness-baseline.json"
     for field, needed in _NEEDED.items():
-        if values[field] is not None and values[needed] is None:
-            flag, other = (PREFIX + name.replace("_", "-") for name in (field, needed))
+        flag, other = (PREFIX + name.replace("_", "-") for name in (field, needed))
+        # A configured one may wait for the run that names the other.
+        if config.getoption(flag) is not None and values[needed] is None:
             raise OptionError(f"{flag} does nothing without {other}. Give both, or neither.")
     return Options(**values, list=bool(config.getoption(PREFIX + "list")))
 
