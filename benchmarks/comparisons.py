@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
-from pytest_robustness import imports
+from pytest_robustness.core import imports
 
 # As in a run of pytest, where the garbage collector passes over what was imported: statsmodels' Holm calls it.
 with imports.quickly():
@@ -18,8 +18,8 @@ with imports.quickly():
     from paired import compare, seconds
     from scipy import stats
 
-    from pytest_robustness import statistics
-    from pytest_robustness.records import Correction
+    from pytest_robustness.analysis import statistics
+    from pytest_robustness.analysis.test_result import Correction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""How often the gate errs, by simulation: ``python benchmarks/gate.py`` (some minutes, no data, no model).
+"""How often the gate errs, by simulation: ``python benchmarks/rule.py`` (some minutes, no data, no model).
 
 A candidate and a baseline answer the same images under control and nine transforms. *Churn* is the share of images on
 which exactly one of the two is right for no reason, half of them lost and half gained: it is what telling the models
@@ -18,9 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_robustness import gate, statistics
-from pytest_robustness.comparison import compare_models
-from pytest_robustness.records import CONTROL, Condition, Correction, Outcome, TestResult
+from pytest_robustness.analysis import statistics
+from pytest_robustness.analysis.baseline import rule
+from pytest_robustness.analysis.baseline.comparison import compare_models
+from pytest_robustness.analysis.test_result import Correction, Outcome, TestResult
+from pytest_robustness.core import CONTROL, Condition
 
 CONDITIONS = 10
 BENT = 5
@@ -68,19 +70,19 @@ def _result(images: int, fields: dict[str, float]) -> TestResult:
     return TestResult("mcnemar", images, nan, nan, df=nan, p_adjusted=fields["p_value"], **fields)
 
 
-def outcomes(lost: Counts, gained: Counts, images: int, policy: gate.GatePolicy) -> list[list[Outcome]]:
+def outcomes(lost: Counts, gained: Counts, images: int, policy: rule.GatePolicy) -> list[list[Outcome]]:
     """Return the outcome of every condition of every run."""
     results = test_counts(lost.ravel(), gained.ravel(), images, policy.alpha)
     # statsmodels collects garbage in each of its Holm corrections; frozen objects are not looked at.
     gc.freeze()
     runs = [results[start : start + CONDITIONS] for start in range(0, len(results), CONDITIONS)]
     return [
-        [gate.judge(gate.Change.of(result), policy).outcome for result in statistics.adjust(run, policy.correction)]
+        [rule.judge(rule.Change.of(result), policy).outcome for result in statistics.adjust(run, policy.correction)]
         for run in runs
     ]
 
 
-def simulate(point: Point, runs: int, seed: int, policy: gate.GatePolicy) -> list[list[Outcome]]:
+def simulate(point: Point, runs: int, seed: int, policy: rule.GatePolicy) -> list[list[Outcome]]:
     """Return the outcomes of ``runs`` gates; a point's draws do not depend on the other points."""
     rng = np.random.default_rng([seed, *(round(1000 * value) for value in point)])
     return outcomes(*draw(rng, point, runs), point.images, policy)
@@ -99,19 +101,19 @@ def bent(found: list[list[Outcome]]) -> Counter[Outcome]:
 def listed_classes(runs: int, seed: int, images: int, churn: float, classes: int) -> float:
     """Return the share of the runs that list any class of an unchanged model, wrongly."""
     rng = np.random.default_rng([seed, images, classes])
-    policy, per_class = gate.GatePolicy(), images // classes
+    policy, per_class = rule.GatePolicy(), images // classes
     counts = rng.multinomial(per_class, [churn / 2, churn / 2, 1 - churn], (runs, CONDITIONS * classes))
     listed = 0
     for run in counts:
         results = statistics.adjust(test_counts(run[:, 0], run[:, 1], per_class, policy.alpha), "bh")
-        listed += any(gate.Change.of(result).fell(policy) for result in results)
+        listed += any(rule.Change.of(result).fell(policy) for result in results)
     return listed / runs
 
 
 def check_on_images(seed: int, runs: int = 20, images: int = 2_000) -> None:
     """Compare the simulation's verdicts with `compare_models` on answers image by image."""
     rng = np.random.default_rng(seed)
-    policy = gate.GatePolicy()
+    policy = rule.GatePolicy()
     lost, gained = draw(rng, Point(images, 0.05, drop=3), runs)
     conditions = [CONTROL, *(Condition(f"t{i}") for i in range(1, CONDITIONS))]
     for counts, expected in zip(np.stack([lost, gained], -1), outcomes(lost, gained, images, policy), strict=True):
@@ -143,7 +145,7 @@ def false_alarm_rows(runs: int, seed: int) -> tuple[list[str], float]:
     cases += [(Point(10_000, churn, shared=0.5), "holm") for churn in CHURN]
     cases += [(Point(2_000, 0.2), "bh"), (Point(2_000, 0.2), "none")]
     for point, correction in cases:
-        found = simulate(point, runs, seed, gate.GatePolicy(correction=correction))
+        found = simulate(point, runs, seed, rule.GatePolicy(correction=correction))
         alarms = any_is(found, Outcome.FAIL)
         worst = max(worst, alarms) if correction == "holm" else worst
         rows.append(
@@ -162,7 +164,7 @@ def power_rows(runs: int, seed: int) -> tuple[list[str], float]:
         for churn in CHURN:
             cells = []
             for drop in DROPS:
-                found = bent(simulate(Point(images, churn, drop), runs, seed, gate.GatePolicy()))
+                found = bent(simulate(Point(images, churn, drop), runs, seed, rule.GatePolicy()))
                 shares = [100 * found[outcome] / runs for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)]
                 cells.append("/".join(f"{share:.1f}" for share in shares))
                 if (images, drop) == (10_000, 3):

@@ -44,13 +44,13 @@ def _sweep(folder: Path) -> None:
     from torchvision.models import resnet18
 
     from pytest_robustness import data
-    from pytest_robustness.engine.jobs import Subject, job
-    from pytest_robustness.engine.sweep import Settings, Sweep
-    from pytest_robustness.executors.local import LocalExecutor
-    from pytest_robustness.records import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
-    from pytest_robustness.reports.progress import SilentProgress
-    from pytest_robustness.runtimes.choice import RuntimeChoice
-    from pytest_robustness.store import Store
+    from pytest_robustness.core import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
+    from pytest_robustness.inference.claims import LocalExecutor
+    from pytest_robustness.inference.jobs import Subject, job
+    from pytest_robustness.inference.runtimes.choice import RuntimeChoice
+    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.sweep import Settings, Sweep
+    from pytest_robustness.plugin.progress import SilentProgress
     from pytest_robustness.transforms import builtin
 
     source = data.open_source(f"folder:{folder / 'images'}", download=False)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from paired import seconds
 
-from pytest_robustness.reports import html, tables, terminal
+from pytest_robustness.report import tables, terminal
+from pytest_robustness.report.page import render
 
 if TYPE_CHECKING:
-    from pytest_robustness.view import View
+    from pytest_robustness.report.run_report import View
 
 TESTS = Path(__file__).parents[1] / "tests"
 REPEATS = 5
@@ -46,7 +47,7 @@ def main() -> None:
 def report_times(view: View, folder: Path) -> dict[str, float]:
     """Return the seconds that each report takes to be made."""
     return {
-        "page": seconds(lambda: html.write(view, folder)),
+        "page": seconds(lambda: render.write(view, folder)),
         "tables": seconds(lambda: tables.write(view, folder)),
         "summary": seconds(lambda: terminal.render(view, 80, color=True)),
     }

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness import openmp
+from pytest_robustness.core import openmp
 
 openmp.wait_briefly()  # before PyTorch is imported, as in a run of pytest
 
@@ -29,19 +29,19 @@ from torchvision.models import get_model
 from torchvision.transforms import v2
 
 from pytest_robustness import data
-from pytest_robustness.data.loader import default_workers
-from pytest_robustness.engine.device import resolve_device
-from pytest_robustness.engine.inputs import to_inputs
-from pytest_robustness.engine.jobs import Subject, job
-from pytest_robustness.engine.precision import fp32_products
-from pytest_robustness.engine.sweep import Settings, Sweep
-from pytest_robustness.executors.local import LocalExecutor
+from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
+from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.device import resolve_device
+from pytest_robustness.inference.inputs import to_inputs
+from pytest_robustness.inference.jobs import Subject, job
+from pytest_robustness.inference.loader import default_workers
+from pytest_robustness.inference.plan import conditions
+from pytest_robustness.inference.precision import fp32_products
+from pytest_robustness.inference.runtimes.choice import RuntimeChoice
+from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.sweep import Settings, Sweep
 from pytest_robustness.models.presets import ARTICLE_MODELS
-from pytest_robustness.plan import conditions
-from pytest_robustness.records import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
-from pytest_robustness.reports.progress import SilentProgress
-from pytest_robustness.runtimes.choice import RuntimeChoice
-from pytest_robustness.store import Store
+from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:

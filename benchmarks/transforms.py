@@ -19,7 +19,7 @@ from rich.table import Table
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tvf
 
-from pytest_robustness.engine.device import resolve_device
+from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:

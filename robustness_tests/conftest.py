@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.options import resolve_options
+from pytest_robustness.plugin.options import resolve_options
 
 if TYPE_CHECKING:
     from pathlib import Path

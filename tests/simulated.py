@@ -12,27 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from pytest_robustness import statistics, verdict
-from pytest_robustness.evidence import average_changes
-from pytest_robustness.gallery import Answer, Exhibit, Thumbnails, shown_classes, shown_tests
-from pytest_robustness.matching import imagenet_classes
-from pytest_robustness.mistakes import FallenClass, Mistake
+from pytest_robustness.analysis import statistics, verdicts
+from pytest_robustness.analysis.findings import ClassFinding, ClassTest, Counts, ImageAccuracy, ModelTest
+from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.inference.class_matching import imagenet_classes
 from pytest_robustness.models.presets import ARTICLE_MODELS
-from pytest_robustness.records import (
-    CONTROL,
-    Cell,
-    ClassFinding,
-    ClassTest,
-    Condition,
-    Correction,
-    Counts,
-    ImageAccuracy,
-    ModelTest,
-)
-from pytest_robustness.view import View
+from pytest_robustness.report.confusions import FallenClass, Mistake
+from pytest_robustness.report.evidence import average_changes
+from pytest_robustness.report.gallery import Answer, Exhibit, Thumbnails, shown_classes, shown_tests
+from pytest_robustness.report.run_report import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_robustness.analysis.test_result import Correction
 
 ALPHA = 0.05
 # How much each transform costs, as a shift of the log odds of being right.
@@ -132,11 +125,11 @@ def _class_test(
         models=tuple(models),
         classes=tuple(findings),
         sensitive=tuple(finding for finding in findings if finding.result.rejects(ALPHA)),
-        allowed=verdict.allowed_sensitive(len(classes), ALPHA, "chance"),
+        allowed=verdicts.allowed_sensitive(len(classes), ALPHA, "chance"),
         untested=(),
         left_out=(),
         alpha=ALPHA,
-        verdict=verdict.judge_classes(results, ALPHA, "chance"),
+        verdict=verdicts.judge_classes(results, ALPHA, "chance"),
     )
 
 
@@ -156,7 +149,7 @@ def _model_tests(
             worst=(),
         )
         for model, result in zip(models, results, strict=True)
-        for found in [verdict.judge_model(result, ALPHA)]
+        for found in [verdicts.judge_model(result, ALPHA)]
     ]
 
 

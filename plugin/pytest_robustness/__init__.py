@@ -8,25 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.imports import quickly
+from pytest_robustness.core.imports import quickly
 
 if TYPE_CHECKING:
-    from pytest_robustness.assertion import NotRobust, assert_robust
-    from pytest_robustness.records import (
-        Cell,
-        ClassLabel,
-        ClassTest,
-        Condition,
-        ImageTest,
-        Model,
-        ModelTest,
-        Outcome,
-        Panel,
-        Preprocess,
-        TestResult,
-        Verdict,
-    )
-    from pytest_robustness.session import RobustnessSession
+    from pytest_robustness.analysis.findings import ClassTest, ImageTest, ModelTest
+    from pytest_robustness.analysis.test_result import Outcome, TestResult, Verdict
+    from pytest_robustness.core import Cell, ClassLabel, Condition, Model, Panel, Preprocess
+    from pytest_robustness.plugin.assertion import NotRobust, assert_robust
+    from pytest_robustness.plugin.session import RobustnessSession
 
 __version__ = "0.1.0"
 
@@ -48,7 +37,14 @@ __all__ = [
     "assert_robust",
 ]
 
-_HOMES = {"NotRobust": "assertion", "assert_robust": "assertion", "RobustnessSession": "session"}
+_HOMES = {
+    "core": ("Cell", "ClassLabel", "Condition", "Model", "Panel", "Preprocess"),
+    "analysis.findings": ("ClassTest", "ImageTest", "ModelTest"),
+    "analysis.test_result": ("Outcome", "TestResult", "Verdict"),
+    "plugin.assertion": ("NotRobust", "assert_robust"),
+    "plugin.session": ("RobustnessSession",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
@@ -56,4 +52,4 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with quickly():
-        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'records')}"), name)
+        return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

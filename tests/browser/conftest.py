@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness.records import Cell, Condition
-from pytest_robustness.reports import html, tables
+from pytest_robustness.core import Cell, Condition
+from pytest_robustness.report import tables
+from pytest_robustness.report.page import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import BrowserContext, Page
 
-    from pytest_robustness.records import TestResult
-    from pytest_robustness.view import View
+    from pytest_robustness.analysis.test_result import TestResult
+    from pytest_robustness.report.run_report import View
 
 _FLAGS = [
     "--no-sandbox",
@@ -110,7 +111,7 @@ def full_view() -> View:
 @pytest.fixture(scope="session")
 def full_page(full_view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of it."""
-    return html.write(full_view, tmp_path_factory.mktemp("full"))
+    return render.write(full_view, tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +137,7 @@ def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         gallery_note="The images could not be opened again",
     )
-    return html.write(odd, tmp_path_factory.mktemp("odd"))
+    return render.write(odd, tmp_path_factory.mktemp("odd"))
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +151,7 @@ def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         severities=[1, 2, 3, 4, 5],
         images=60,
     )
-    return html.write(view, tmp_path_factory.mktemp("long"))
+    return render.write(view, tmp_path_factory.mktemp("long"))
 
 
 @pytest.fixture(scope="session")
@@ -177,6 +178,6 @@ def rounded_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("rounded")
     view = dataclasses.replace(view, class_tests=(first, *rest), model_tests=models)
-    html.write(view, folder)
+    render.write(view, folder)
     tables.write(view, folder)
     return folder

@@ -17,22 +17,24 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.reporter import AllureReporter
 from allure_commons.utils import uuid4
 
+from pytest_robustness.analysis.findings import ClassChange, ClassTest
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core import Cell
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import Cell, ClassChange, ClassTest, Outcome
-from pytest_robustness.reports import html
-from pytest_robustness.reports.allure import node, record, run_files
-from pytest_robustness.reports.allure.build import PAGES, build
-from pytest_robustness.reports.allure.facts import facts_of
-from pytest_robustness.view import condition_text, finding_lines
+from pytest_robustness.report.allure import npm, record, run_files
+from pytest_robustness.report.allure.build import PAGES, build
+from pytest_robustness.report.allure.facts import facts_of
+from pytest_robustness.report.page import render
+from pytest_robustness.report.run_report import condition_text, finding_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import BrowserContext, Page
 
-    from pytest_robustness.mistakes import FallenClass
-    from pytest_robustness.records import Finding
-    from pytest_robustness.view import View
+    from pytest_robustness.analysis.findings import Finding
+    from pytest_robustness.report.confusions import FallenClass
+    from pytest_robustness.report.run_report import View
 
 
 @dataclasses.dataclass
@@ -89,7 +91,7 @@ def write_results(view: View, folder: Path, run: int) -> None:
     try:
         for number, finding in enumerate((*view.model_tests, *view.class_tests)):
             writer.write(finding, view, 1_700_000_000_000 + 86_400_000 * run + 10 * number)
-        html.write(view, folder.parent / "page")
+        render.write(view, folder.parent / "page")
         page = (folder.parent / "page" / "index.html").read_bytes()
         writer.reporter.global_attach_data(uuid4(), page, "page", "text/html", "html")
     finally:
@@ -115,7 +117,7 @@ def simulated(**chosen: object) -> View:
 def built(folder: Path, views: list[View], gate: tuple[tuple[str, float], ...] = ()) -> tuple[Path, list[str]]:
     """Build the reports of several runs, one after the other, and return the last with its broken rules."""
     try:
-        node.install(node.find_node())
+        npm.install(npm.find_node())
     except RobustnessError as error:
         pytest.skip(f"Allure cannot be had here: {error}")
     broken: list[str] = []

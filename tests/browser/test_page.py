@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robustness.records import CONTROL, Cell
-from pytest_robustness.reports.page import text
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.report import number_text
 
 TABS = ("overview", "classes", "models", "gallery", "method")
 NASTY = "<script>alert(1)</script>"
@@ -216,11 +216,11 @@ def test_every_figure_of_a_class_is_the_one_that_python_writes(open_page, rounde
     for result in results:
         *figures, size = shown[result["class_name"], result["transform"]]
         assert figures == [
-            text.percent(result["control_accuracy"]),
-            text.percent(result["accuracy"]),
-            text.points(result["difference"]),
-            text.p_value(result["p_value"]),
-            text.p_value(result["p_adjusted"]),
+            number_text.percent(result["control_accuracy"]),
+            number_text.percent(result["accuracy"]),
+            number_text.points(result["difference"]),
+            number_text.p_value(result["p_value"]),
+            number_text.p_value(result["p_adjusted"]),
         ]
         assert size in sizes(result["effect_size"])
 
@@ -235,10 +235,10 @@ def test_every_figure_of_a_model_is_the_one_that_python_writes(open_page, rounde
         *figures, size = shown[result["transform"]]
         # The interval, p and the effect size stand beside the change that they are of.
         assert figures == [
-            text.points(result["difference"]),
-            f"{text.points(result['ci_low'])} to {text.points(result['ci_high'])}",
-            text.p_value(result["p_value"]),
-            text.p_value(result["p_adjusted"]),
+            number_text.points(result["difference"]),
+            f"{number_text.points(result['ci_low'])} to {number_text.points(result['ci_high'])}",
+            number_text.p_value(result["p_value"]),
+            number_text.p_value(result["p_adjusted"]),
         ]
         assert size in sizes(result["effect_size"])
     head = cells_of(page, "#model-page > div:first-child thead tr")[0]

@@ -70,9 +70,9 @@ def test_control_is_no_transform_to_test_and_the_others_are_reported(project):
 
 
 def test_a_fault_of_the_report_leaves_what_pytest_has_to_say(project, monkeypatch):
-    from pytest_robustness.reports import html
+    from pytest_robustness.report.page import render
 
-    monkeypatch.setattr(html, "write", lambda view, folder: {}["no such key"])
+    monkeypatch.setattr(render, "write", lambda view, folder: {}["no such key"])
     result = project.judge("-k", "hflip")
     result.assert_outcomes(passed=3, deselected=3)
     assert result.ret == 1

@@ -8,7 +8,7 @@ pytest.importorskip("xdist", reason="pytest-xdist is not installed")
 
 # Else all images were one shard, for one worker.
 SMALL_SHARDS = """
-import pytest_robustness.engine.sweep as sweep
+import pytest_robustness.inference.sweep as sweep
 
 sweep.SHARD_SIZE = 4
 sweep.Settings.__init__.__defaults__ = (*sweep.Settings.__init__.__defaults__[:-1], 4)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_robustness.runtimes.choice import RUNTIMES
+from pytest_robustness.inference.runtimes.choice import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data import cifar10, digits, folder, imagenet, imagenette, python
+from pytest_robustness.data import cifar10, digits, factory, folder, imagenet, imagenette
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_robustness.data.kind import SourceKind
-    from pytest_robustness.records import DataSource
+    from pytest_robustness.core import DataSource
+    from pytest_robustness.data.protocol import SourceKind
 
 _KINDS: Final[dict[str, SourceKind]] = {
     "digits": digits,
@@ -24,7 +24,7 @@ _KINDS: Final[dict[str, SourceKind]] = {
     "imagenette": imagenette,
     "imagenet": imagenet,
     "folder": folder,
-    "python": python,
+    "python": factory,
 }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data.arrays import ArraySource
-from pytest_robustness.data.cache import absent, dataset_root
+from pytest_robustness.core import ClassLabel
+from pytest_robustness.data.downloads import absent, dataset_root
+from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError
-from pytest_robustness.records import ClassLabel
 
 if TYPE_CHECKING:
-    from pytest_robustness.records import DataSource
+    from pytest_robustness.core import DataSource
 
 FORMS: Final = {"cifar10[:root]": "CIFAR-10's 10,000 test images, 32x32 pixels; root defaults to the user's cache"}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data.arrays import ArraySource
+from pytest_robustness.core import ClassLabel
+from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError, OptionError
-from pytest_robustness.records import ClassLabel
 
 if TYPE_CHECKING:
-    from pytest_robustness.records import DataSource
+    from pytest_robustness.core import DataSource
 
 FORMS: Final = {"digits": "898 handwritten digits, 8x8 pixels, embedded: needs no network"}
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_robustness.records import ClassLabel
+    from pytest_robustness.core import ClassLabel
 
 
 def start_hash(classes: Sequence[ClassLabel], labels: NDArray[np.int64]) -> hashlib._Hash:

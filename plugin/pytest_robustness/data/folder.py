@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data.files import find_classes, list_images
-from pytest_robustness.data.kind import lacks
+from pytest_robustness.data.image_files import find_classes, list_images
+from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from pytest_robustness.records import DataSource
+    from pytest_robustness.core import DataSource
 
 FORMS: Final = {"folder:path": "images in path/<class>/<image>, one folder per class"}
 

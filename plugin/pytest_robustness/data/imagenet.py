@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data.files import find_classes, list_images
-from pytest_robustness.data.kind import lacks
+from pytest_robustness.data.image_files import find_classes, list_images
+from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, unknown
 
 if TYPE_CHECKING:
-    from pytest_robustness.records import ClassLabel, DataSource
+    from pytest_robustness.core import ClassLabel, DataSource
 
 FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
 _SPLITS: Final = ("train", "val")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data.cache import absent, dataset_root
-from pytest_robustness.data.files import list_images
+from pytest_robustness.core import ClassLabel
+from pytest_robustness.data.downloads import absent, dataset_root
+from pytest_robustness.data.image_files import list_images
 from pytest_robustness.errors import DataError
-from pytest_robustness.records import ClassLabel
 
 if TYPE_CHECKING:
-    from pytest_robustness.records import DataSource
+    from pytest_robustness.core import DataSource
 
 FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
 

@@ -15,7 +15,7 @@ from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_robustness.records import Model
+    from pytest_robustness.core import Model
 
 _PUBLISHED_CODE = frozenset({"torch", "torchvision", "builtins"})
 _MACHINERY = frozenset(vars(nn.Module()))

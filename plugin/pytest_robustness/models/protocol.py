@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.records import Model
+    from pytest_robustness.core import Model
 
 
 class ModelSource(Protocol):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_robustness.records import Model
+    from pytest_robustness.core import Model
 
 
 class ModelZoo:

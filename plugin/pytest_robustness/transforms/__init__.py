@@ -5,7 +5,7 @@ Importing this package imports no torch: names and levels are known without it, 
 
 from __future__ import annotations
 
-from pytest_robustness.transforms.catalogue import builtin
 from pytest_robustness.transforms.registry import Description, Registry
+from pytest_robustness.transforms.standard import builtin
 
 __all__ = ["Description", "Registry", "builtin"]

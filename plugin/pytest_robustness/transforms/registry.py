@@ -8,15 +8,15 @@ import numbers
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from pytest_robustness.core import CONTROL
 from pytest_robustness.errors import OptionError, TransformError, unknown
-from pytest_robustness.records import CONTROL
-from pytest_robustness.transforms.code_version import code_version
-from pytest_robustness.transforms.kinds import Chain, FunctionTransform
+from pytest_robustness.transforms.function_hash import code_version
+from pytest_robustness.transforms.types import Chain, FunctionTransform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_robustness.records import Transform
+    from pytest_robustness.core import Transform
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -32,8 +32,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_robustness.core import Preprocess
 from pytest_robustness.models.presets import ARTICLE_MODELS
-from pytest_robustness.records import Preprocess
 
 NAMES = ARTICLE_MODELS
 CLASSES = tuple("0123456789")

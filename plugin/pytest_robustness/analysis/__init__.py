@@ -1,0 +1,1 @@
+"""From stored predictions to findings: read the answers, run the statistics, reach a verdict."""

@@ -1,0 +1,78 @@
+"""Whether a run can be compared with a baseline, and if not, every reason why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.errors import BaselineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_robustness.analysis.baseline.values import RunProtocol
+
+
+def require_comparable(baseline: RunProtocol, run: RunProtocol, path: Path, *, tests: bool = False) -> None:
+    """Refuse a baseline that this run cannot be compared with.
+
+    Parameters
+    ----------
+    baseline, run
+        Both protocols. The run may have fewer conditions.
+    path
+        Where the baseline is.
+    tests
+        Whether the verdicts of model tests are to be compared too.
+
+    Raises
+    ------
+    BaselineError
+        It lists every difference.
+    """
+    found = differences(baseline, run)
+    if tests:
+        names = sorted({*baseline.tests, *run.tests})
+        found += [
+            f"{name}: {baseline.tests.get(name)} in the baseline, {run.tests.get(name)} in this run"
+            for name in names
+            if baseline.tests.get(name) != run.tests.get(name)
+        ]
+    if found:
+        listed = "\n".join(f"  - {difference}" for difference in found)
+        raise BaselineError(
+            f"{path} is not comparable with this run:\n{listed}\n"
+            f"Run as the baseline was run, or write a new one with --robustness-update-baseline."
+        )
+
+
+def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
+    """Return what keeps the answers of two runs from being compared, one sentence for each difference."""
+    found = []
+    if (baseline.dataset, baseline.images) != (run.dataset, run.images):
+        found.append(f"images: {_data(baseline)} in the baseline, {_data(run)} in this run")
+    if baseline.classes != run.classes:
+        found.append(f"classes: {_class_difference(baseline.classes, run.classes)}")
+    found += [
+        f"{name}: {old} in the baseline, {new} in this run"
+        for name, old, new in (("seed", baseline.seed, run.seed), ("pipeline", baseline.pipeline, run.pipeline))
+        if old != new
+    ]
+    kept = ", ".join(sorted(map(str, baseline.transforms)))
+    for condition, key in run.transforms.items():
+        if condition not in baseline.transforms:
+            found.append(f"{condition}: not in the baseline, which has {kept}")
+        elif baseline.transforms[condition] != key:
+            found.append(f"{condition}: {baseline.transforms[condition]} in the baseline, {key} in this run")
+    return found
+
+
+def _data(protocol: RunProtocol) -> str:
+    return f"{protocol.images} of {protocol.data} (fingerprint {protocol.dataset[:12]})"
+
+
+def _class_difference(baseline: Sequence[str], run: Sequence[str]) -> str:
+    if len(baseline) != len(run):
+        return f"{len(baseline)} in the baseline, {len(run)} in this run"
+    index, old, new = next((i, *pair) for i, pair in enumerate(zip(baseline, run, strict=True)) if pair[0] != pair[1])
+    return f"class {index} is {old!r} in the baseline, {new!r} in this run"

@@ -1,0 +1,24 @@
+"""The statistics of robustness: whether an accuracy differs under a condition, and by how much.
+
+scipy and statsmodels compute; this package arranges the data and adds one policy for degenerate data. Accuracies are
+percentages, differences are percentage points, ``difference == treated - control``, and every test is two-sided.
+``docs/statistics.md`` explains the tests to people who use them.
+"""
+
+from pytest_robustness.analysis.statistics.accuracy import above_chance, accuracies
+from pytest_robustness.analysis.statistics.columns import MIN_OBSERVATIONS
+from pytest_robustness.analysis.statistics.correction import adjust
+from pytest_robustness.analysis.statistics.mcnemar import mcnemar, mcnemar_by_class, mcnemar_from_counts
+from pytest_robustness.analysis.statistics.t_tests import GroupTest, compare
+
+__all__ = [
+    "MIN_OBSERVATIONS",
+    "GroupTest",
+    "above_chance",
+    "accuracies",
+    "adjust",
+    "compare",
+    "mcnemar",
+    "mcnemar_by_class",
+    "mcnemar_from_counts",
+]

@@ -1,0 +1,44 @@
+"""The values that flow through the house, and the Protocols behind which strategies stand.
+
+Everything here is frozen and imports neither torch nor pytest, so every other module may import it. Accuracies are
+percentages and differences are percentage points throughout: ``difference == treated - control``.
+"""
+
+from pytest_robustness.core.conditions import CONTROL, PIPELINE_VERSION, Cell, Condition, Panel, Shard
+from pytest_robustness.core.dataset import ClassLabel, ClassMatch, DataSource, Selection
+from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
+from pytest_robustness.core.protocols import (
+    Engine,
+    Executor,
+    Predictions,
+    Progress,
+    Runner,
+    Runtime,
+    Transform,
+    Workload,
+)
+
+__all__ = [
+    "CONTROL",
+    "PIPELINE_VERSION",
+    "Canvas",
+    "Cell",
+    "ClassLabel",
+    "ClassMatch",
+    "Condition",
+    "DataSource",
+    "Engine",
+    "Executor",
+    "Interpolation",
+    "Model",
+    "Panel",
+    "Predictions",
+    "Preprocess",
+    "Progress",
+    "Runner",
+    "Runtime",
+    "Selection",
+    "Shard",
+    "Transform",
+    "Workload",
+]

@@ -1,0 +1,167 @@
+"""A map-style dataset, in torchvision's manner, seen as a `DataSource`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pytest_robustness.core import ClassLabel
+from pytest_robustness.data.fingerprint import start_hash
+from pytest_robustness.errors import BadImageError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from pytest_robustness.core import DataSource
+
+_SOURCE_MEMBERS: Final = ("name", "classes", "labels", "in_memory", "read", "describe", "fingerprint")
+_VALID: Final = (
+    "Valid: an object with the members of pytest_robustness.DataSource, or a dataset with __len__, __getitem__ -> "
+    "(image, label), and classes."
+)
+_VALID_IMAGES: Final = (
+    "Valid: a PIL image, a uint8 tensor [3, H, W] or [1, H, W], or a uint8 array [H, W, 3], [H, W, 1] or [H, W]; leave "
+    "scaling and normalizing to the model's Preprocess."
+)
+
+
+def adapt(spec: str, made: Any) -> DataSource:
+    """Return ``made``, what the factory of ``spec`` returned, as a `DataSource`.
+
+    Raises
+    ------
+    DataError
+        Where it is neither a source nor a map-style dataset, its labels are not positions in its classes, or its first
+        image is of no valid type.
+    """
+    if all(hasattr(made, member) for member in _SOURCE_MEMBERS):
+        return _checked(spec, cast("DataSource", made))
+    if not all(hasattr(made, member) for member in ("__len__", "__getitem__", "classes")):
+        raise DataError(f"{spec} returned {_article(made)}. {_VALID}")
+    classes = tuple(_class_label(spec, entry) for entry in made.classes)
+    labels = _labels(spec, made)
+    if labels.shape != (len(made),):
+        raise DataError(f"{spec} has {len(made)} images but labels of shape {list(labels.shape)}. Valid: one each.")
+    _check_labels(spec, labels, len(classes))
+    source = MapStyleSource(spec, classes, labels.astype("int64"), made)
+    with contextlib.suppress(BadImageError):  # one bad image is reported when its turn comes
+        source.read(0)
+    return source
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MapStyleSource:
+    """A `DataSource` over a dataset whose items are ``(image, label)``."""
+
+    name: str
+    classes: Sequence[ClassLabel]
+    labels: NDArray[np.int64]
+    dataset: Any
+    in_memory: bool = False
+
+    def read(self, index: int) -> torch.Tensor:
+        """Return image ``index`` as uint8 RGB [3, H, W].
+
+        Raises
+        ------
+        BadImageError
+            Where the dataset raises anything: readers of files and archives have exceptions of all kinds.
+        DataError
+            Where the image is of no valid type.
+        """
+        try:
+            image = self.dataset[index][0]
+        except Exception as error:
+            raise BadImageError(self.describe(index), str(error) or type(error).__name__) from error
+        return _to_rgb(image, self.describe(index))
+
+    def describe(self, index: int) -> str:
+        """Return the dataset's name with the index: ``python:module:factory[12]``."""
+        return f"{self.name}[{index}]"
+
+    def fingerprint(self, indices: NDArray[np.int64]) -> str:
+        """Return the hash of the class keys, and of the labels and pixels at ``indices``; it reads each of the images.
+
+        A dataset too large for that is better given as a `DataSource`, with a fingerprint of its own.
+        """
+        digest = start_hash(self.classes, self.labels[indices])
+        for index in indices:
+            try:
+                image = self.read(int(index))
+            except BadImageError as error:
+                digest.update(error.reason.encode())
+            else:
+                digest.update(f"{tuple(image.shape)}".encode() + image.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _class_label(spec: str, entry: object) -> ClassLabel:
+    # torchvision's Imagenette gives all synonyms of a class, the common one first.
+    name = entry[0] if isinstance(entry, tuple) and entry else entry
+    if not isinstance(name, str):
+        raise DataError(f"{spec} has {entry!r} among its classes. Valid: one name, a text, for each class.")
+    return ClassLabel(name, name)
+
+
+def _checked(spec: str, source: DataSource) -> DataSource:
+    import numpy as np
+
+    wrong = [entry for entry in source.classes if not isinstance(entry, ClassLabel)]
+    if wrong:
+        raise DataError(f"{spec} has {wrong[0]!r} among its classes. Valid: pytest_robustness.ClassLabel(key, name).")
+    if not isinstance(source.labels, np.ndarray) or source.labels.ndim != 1:
+        raise DataError(f"{spec} has labels that are {_article(source.labels)}. Valid: an int64 array [N].")
+    _check_labels(spec, source.labels, len(source.classes))
+    return source
+
+
+def _labels(spec: str, dataset: Any) -> NDArray[Any]:
+    import numpy as np
+
+    try:
+        if hasattr(dataset, "targets"):
+            return np.asarray(dataset.targets)
+        return np.asarray([int(dataset[index][1]) for index in range(len(dataset))], np.int64)
+    except Exception as error:
+        raise DataError(
+            f"The labels of {spec} cannot be read: {type(error).__name__}: {error}. Valid: an attribute targets with "
+            f"one integer per image, or items (image, label)."
+        ) from error
+
+
+def _check_labels(spec: str, labels: NDArray[Any], classes: int) -> None:
+    if not len(labels):
+        raise DataError(f"{spec} has no image.")
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+        raise DataError(
+            f"{spec} has {labels.dtype} labels from {labels.min()} to {labels.max()} for {classes} classes. Valid: "
+            f"integers from 0 to {classes - 1}."
+        )
+
+
+def _to_rgb(image: Any, describe: str) -> torch.Tensor:
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    pixels = image
+    if isinstance(image, Image.Image):
+        pixels = np.array(image.convert("RGB"))
+    if isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim in (2, 3):
+        # A copy, because torch takes no array that is read-only or runs backwards.
+        pixels = torch.from_numpy(np.array(pixels.reshape(*pixels.shape[:2], -1), order="C")).permute(2, 0, 1)
+    if isinstance(pixels, torch.Tensor) and pixels.dtype == torch.uint8 and pixels.ndim == 3 and len(pixels) in (1, 3):
+        return pixels.expand(3, -1, -1)
+    raise DataError(f"{describe} is {_article(image)}. {_VALID_IMAGES}")
+
+
+def _article(value: Any) -> str:
+    kind = type(value).__name__
+    article = "an" if kind[0].lower() in "aeiou" else "a"
+    shape = getattr(value, "shape", None)
+    return f"{article} {kind}" if shape is None else f"{article} {kind} of {value.dtype} {list(shape)}"

@@ -1,0 +1,60 @@
+"""Processes on one machine, which share a store and claim shards by locking files beside it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_robustness.core import Shard
+
+_POLL_SECONDS = 0.2
+
+
+class LocalExecutor:
+    """Claims shards by locks that the operating system releases when a process dies.
+
+    Parameters
+    ----------
+    folder
+        Where the lock files are; shared by the processes that share the work.
+    topic
+        What the shards are of: processes contend for a shard only under the same topic.
+    """
+
+    def __init__(self, folder: Path, topic: str) -> None:
+        self._folder = folder
+        self._topic = topic[:16]
+        self._held: dict[Shard, FileLock] = {}
+
+    def claim(self, shards: Sequence[Shard]) -> Iterator[Shard]:
+        """Yield those of ``shards`` that no other process holds, as they are asked for; never wait."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for shard in shards:
+            lock = FileLock(self._folder / f"{self._topic}-{shard.start}-{shard.stop}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            self._held[shard] = lock
+            yield shard
+
+    def release(self, shard: Shard) -> None:
+        """Give ``shard`` back: it is committed, or given up."""
+        lock = self._held.pop(shard, None)
+        if lock is not None:
+            lock.release()
+
+    def close(self) -> None:
+        """Give back everything that is still held."""
+        for shard in list(self._held):
+            self.release(shard)
+
+    def wait(self) -> None:
+        """Let a little time pass while others finish the shards that they hold."""
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,211 @@
+"""Reads the images of the claimed shards, once each, and makes every canvas that the models need of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from pytest_robustness.errors import BadImageError, DataError
+from pytest_robustness.inference.canvas import to_canvas
+from pytest_robustness.inference.decoding import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.core import Canvas, DataSource, Shard
+
+
+class Batch(NamedTuple):
+    """Images of one shard that are decoded, each on every canvas.
+
+    ``last`` says that no further batch of ``shard`` follows. ``positions`` (int64 [B], in the selection), ``indices``
+    (int64 [B], in the dataset), ``labels`` (int64 [B]) and ``canvases`` (uint8 [B, 3, h, w] each) have a row for each
+    readable image; the others are in ``unreadable``, so B may be 0. ``misfit`` names an image of another size than the
+    first, and that one's; ``canvases`` then lacks those that take images as they are.
+    """
+
+    shard: Shard
+    last: bool
+    positions: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    canvases: dict[Canvas, torch.Tensor]
+    unreadable: tuple[BadImageError, ...]
+    misfit: str
+
+
+# Fewer images are decoded before a decoding process has started.
+_WORTHWHILE = 500
+# Passes of models over an image beside which its decoding does not count.
+_MANY_PASSES = 20
+
+
+def default_workers(device: str, images: int, passes: int, processes: int = 1) -> int:
+    """Return how many decoding processes suit the work and the machine.
+
+    Beside an accelerator all cores but one decode. Where models run on the CPU they need the cores themselves, and
+    decoding takes a few percent of the time, unless few models under few conditions share an image.
+
+    Parameters
+    ----------
+    device
+        The type of the device that models run on.
+    images
+        How many there are to read.
+    passes
+        How often each is used: models times conditions.
+    processes
+        How many processes like this one share the machine.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = max(1, usable // processes)
+    if images < _WORTHWHILE:
+        return 0
+    if device != "cpu":
+        return cores - 1
+    return cores // (8 if passes >= _MANY_PASSES else 2)
+
+
+def batches(
+    source: DataSource,
+    indices: NDArray[np.int64],
+    shards: Iterable[Shard],
+    canvases: Sequence[Canvas],
+    *,
+    batch_size: int,
+    workers: int,
+) -> Generator[Batch]:
+    """Read the images of ``shards`` in order, at most ``batch_size`` at a time and never of two shards at once.
+
+    Parameters
+    ----------
+    source
+        Where the images are.
+    indices
+        The selection: the position of an image in it is what shards count (int64 [n]).
+    shards
+        Asked for one at a time, in this process: without workers when the batches before are consumed, with workers up
+        to two batches per worker ahead.
+    canvases
+        What to make of each image.
+    batch_size
+        At least 1.
+    workers
+        Decoding processes; 0 decodes in this process, and so does a source that is in memory. They end with the
+        iterator, whether it is used up, closed, or interrupted.
+
+    Raises
+    ------
+    DataError
+        Where the source cannot be sent to a decoding process, or where a decoding process died.
+    """
+    reader = _Reader(source, indices, canvases)
+    requests = _requests(shards, batch_size)
+    with contextlib.closing(answers(reader, requests, 0 if source.in_memory else workers)) as items:
+        for item in items:
+            if isinstance(item, DataError):
+                raise item
+            positions = np.asarray(item.positions, np.int64)
+            yield Batch(
+                shard=item.request.shard,
+                last=item.request.last,
+                positions=positions,
+                indices=indices[positions],
+                labels=source.labels[indices[positions]],
+                canvases={canvas: torch.from_numpy(pixels) for canvas, pixels in item.canvases.items()},
+                unreadable=item.unreadable,
+                misfit=item.misfit,
+            )
+
+
+class _Request(NamedTuple):
+    shard: Shard
+    positions: range
+    last: bool
+
+
+class _Read(NamedTuple):
+    """The answer to a request, in arrays: tensors would travel in /dev/shm, which containers limit to 64 MB."""
+
+    request: _Request
+    positions: list[int]
+    canvases: dict[Canvas, NDArray[np.uint8]]
+    unreadable: tuple[BadImageError, ...]
+    misfit: str
+
+
+def _requests(shards: Iterable[Shard], batch_size: int) -> Iterator[_Request]:
+    for shard in shards:
+        for start in range(shard.start, shard.stop, batch_size):
+            stop = min(start + batch_size, shard.stop)
+            yield _Request(shard, range(start, stop), last=stop == shard.stop)
+
+
+class _Reader(Dataset["_Read | DataError"]):
+    """Answers requests; an error is returned, because torch would wrap its message in a traceback."""
+
+    def __init__(self, source: DataSource, indices: NDArray[np.int64], canvases: Sequence[Canvas]) -> None:
+        self._source = source
+        self._indices = indices
+        self._canvases = canvases
+        self._size = self._first_size() if any(canvas.resize is None for canvas in canvases) else None
+
+    def __getitem__(self, request: _Request) -> _Read | DataError:
+        try:
+            return self._read(request)
+        except DataError as error:
+            return error
+
+    def _read(self, request: _Request) -> _Read:
+        positions: list[int] = []
+        unreadable: list[BadImageError] = []
+        misfit = ""
+        drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in self._canvases}
+        for position in request.positions:
+            try:
+                image = self._source.read(int(self._indices[position]))
+            except BadImageError as error:
+                unreadable.append(error)
+                continue
+            positions.append(position)
+            misfit = misfit or self._misfit(position, image)
+            if misfit:
+                drawn = {canvas: images for canvas, images in drawn.items() if canvas.resize is not None}
+            for canvas, images in drawn.items():
+                images.append(to_canvas(image, canvas))
+        pixels = {canvas: self._stack(images, canvas) for canvas, images in drawn.items()}
+        return _Read(request, positions, pixels, tuple(unreadable), misfit)
+
+    def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> NDArray[np.uint8]:
+        if images:
+            # Decoders differ in the order of their memory; what comes after gets one and the same.
+            batch = np.empty((len(images), *images[0].shape), np.uint8)
+            return np.stack([image.numpy() for image in images], out=batch)
+        height, width = (self._size.height, self._size.width) if self._size else (0, 0)
+        return np.empty((0, 3, canvas.resize or height, canvas.resize or width), np.uint8)
+
+    def _first_size(self) -> _Size | None:
+        for index in self._indices:
+            with contextlib.suppress(BadImageError):
+                return _Size(int(index), *self._source.read(int(index)).shape[-2:])
+        return None
+
+    def _misfit(self, position: int, image: torch.Tensor) -> str:
+        height, width = image.shape[-2:]
+        if self._size is None or (height, width) == self._size[1:]:
+            return ""
+        first, other = (self._source.describe(i) for i in (self._size.image, int(self._indices[position])))
+        return f"{first} is {self._size.width}x{self._size.height}, {other} is {width}x{height} (width x height)"
+
+
+class _Size(NamedTuple):
+    image: int
+    height: int
+    width: int

@@ -1,0 +1,144 @@
+"""The ledger of a run: what was planned, computed and tested; plain data that a worker process can hand over."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.inference.plan import Plan
+
+
+@dataclasses.dataclass
+class Ledger:
+    """What one process, or several together, did.
+
+    Together with the store it is all that a report needs: ``keys`` finds a cell's predictions there, ``dataset`` the
+    labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for besides. ``tests`` keeps the
+    order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds what a report says of
+    each model, ``sweep_seconds`` how long the computing took, the longest of several processes.
+    """
+
+    dataset: str = ""
+    plan: Plan = dataclasses.field(default_factory=Plan)
+    unplanned: Plan = dataclasses.field(default_factory=Plan)
+    keys: dict[Cell, str] = dataclasses.field(default_factory=dict)
+    errors: dict[Cell, str] = dataclasses.field(default_factory=dict)
+    tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
+    gated: dict[Cell, None] = dataclasses.field(default_factory=dict)
+    skipped: list[str] = dataclasses.field(default_factory=list)
+    models: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    sweep_seconds: float = 0.0
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def wanted(self) -> Plan:
+        """What was planned and what was asked for besides."""
+        return self.plan.extended(self.unplanned.cells)
+
+    def models_beside(self, cell: Cell) -> tuple[str, ...]:
+        """Return the models that the model test of ``cell`` is corrected over; one that nobody planned stands alone."""
+        return self.plan.models(cell.condition) if cell in self.plan else (cell.model,)
+
+    def conditions_beside(self, cell: Cell) -> tuple[Condition, ...]:
+        """Return the conditions that the gate test of ``cell`` is corrected over, as far as they were computed."""
+        if cell not in self.plan:
+            return (cell.condition,)
+        planned = self.plan.conditions(cell.model)
+        return tuple(condition for condition in planned if self.finished(Cell(cell.model, condition)))
+
+    def finished(self, *cells: Cell) -> bool:
+        """Whether all ``cells`` were computed, and none is in error."""
+        return all(cell in self.keys and cell not in self.errors for cell in cells)
+
+    def judged(self, test: Cell | Panel) -> bool:
+        """Whether there is anything to judge in ``test``: of a panel, whether any of its models was computed."""
+        models = (test.model,) if isinstance(test, Cell) else test.models
+        return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
+
+    @property
+    def length(self) -> tuple[int, int]:
+        """How many tests and comparisons with a baseline there are so far."""
+        return len(self.tests), len(self.gated)
+
+    def since(self, tests: int, gated: int) -> Ledger:
+        """Return the part of the ledger that the tests and comparisons after a `length` need, and nothing else."""
+        asked = dict(itertools.islice(self.tests.items(), tests, None))
+        compared = dict(itertools.islice(self.gated.items(), gated, None))
+        cells = Plan.of([*asked, *compared])
+        models = {cell.model for cell in cells.cells}
+        return dataclasses.replace(
+            self,
+            plan=_only(self.plan, cells),
+            unplanned=_only(self.unplanned, cells),
+            keys={cell: key for cell, key in self.keys.items() if cell in cells},
+            errors={cell: text for cell, text in self.errors.items() if cell in cells},
+            tests=asked,
+            gated=compared,
+            models={model: facts for model, facts in self.models.items() if model in models},
+        )
+
+    def merge(self, other: Ledger) -> None:
+        """Take over what ``other`` did on the same data."""
+        self.dataset = self.dataset or other.dataset
+        self.plan = self.plan.extended(other.plan.cells)
+        self.unplanned = self.unplanned.extended(other.unplanned.cells)
+        self.keys.update(other.keys)
+        self.errors.update(other.errors)
+        self.tests.update(other.tests)
+        self.gated.update(other.gated)
+        self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
+        self.models = {**other.models, **self.models}
+        self.sweep_seconds = max(self.sweep_seconds, other.sweep_seconds)
+        self.provenance = {**other.provenance, **self.provenance}
+
+    def pack(self) -> dict[str, Any]:
+        """Return the ledger as dicts, lists, strings and numbers."""
+        return {
+            "dataset": self.dataset,
+            "plan": [_pack(cell) for cell in self.plan.cells],
+            "unplanned": [_pack(cell) for cell in self.unplanned.cells],
+            "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
+            "errors": [[_pack(cell), text] for cell, text in self.errors.items()],
+            "tests": [_pack(test) for test in self.tests],
+            "gated": [_pack(cell) for cell in self.gated],
+            "skipped": self.skipped,
+            "models": self.models,
+            "sweep_seconds": self.sweep_seconds,
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> Ledger:
+        """Return the ledger that `pack` was called on."""
+        return cls(
+            dataset=packed["dataset"],
+            plan=Plan(tuple(_cell(row) for row in packed["plan"])),
+            unplanned=Plan(tuple(_cell(row) for row in packed["unplanned"])),
+            keys={_cell(row): key for row, key in packed["keys"]},
+            errors={_cell(row): text for row, text in packed["errors"]},
+            tests={_request(row): None for row in packed["tests"]},
+            gated={_cell(row): None for row in packed["gated"]},
+            skipped=packed["skipped"],
+            models=packed["models"],
+            sweep_seconds=packed["sweep_seconds"],
+            provenance=packed["provenance"],
+        )
+
+
+def _only(plan: Plan, cells: Plan) -> Plan:
+    return Plan(tuple(cell for cell in plan.cells if cell in cells))
+
+
+def _pack(request: Cell | Panel) -> list[Any]:
+    who = request.model if isinstance(request, Cell) else list(request.models)
+    return [who, request.condition.transform, request.condition.severity]
+
+
+def _cell(row: list[Any]) -> Cell:
+    return Cell(row[0], Condition(row[1], row[2]))
+
+
+def _request(row: list[Any]) -> Cell | Panel:
+    return _cell(row) if isinstance(row[0], str) else Panel(Condition(row[1], row[2]), tuple(row[0]))

@@ -1,0 +1,53 @@
+"""PyTorch's own compiler: frozen weights on the CPU, CUDA graphs on a GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pytest_robustness.core import Engine, Runner
+from pytest_robustness.inference.runtimes.eager import DTYPES, placed
+from pytest_robustness.inference.runtimes.padding import padded
+
+if TYPE_CHECKING:
+    from pytest_robustness.core import Model, Workload
+
+# Compiled variants of one forward method that dynamo keeps: two ResNets share theirs, and a run may hold many.
+_VARIANTS = 1024
+
+
+class CompiledRuntime:
+    """``torch.compile`` with the inductor backend."""
+
+    def obstacle(self, device: torch.device, precision: str) -> str | None:  # noqa: ARG002
+        """Say whether inductor's own compiler is missing: a C++ compiler for the CPU, Triton for CUDA."""
+        if device.type == "cuda":
+            found = importlib.util.find_spec("triton") is not None
+            return None if found else "torch.compile needs Triton for CUDA: pip install triton."
+        compilers = (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")
+        if any(shutil.which(compiler) for compiler in compilers):
+            return None
+        return "torch.compile needs a C++ compiler for the CPU: install g++."
+
+    def prepare(self, model: Model, workload: Workload) -> Runner:
+        """Compile ``model`` for batches of the example's shape."""
+        dtype = DTYPES[workload.precision]
+        options: dict[str, Any] = {"freezing": True}
+        if workload.example.is_cuda:
+            options["triton.cudagraphs"] = True
+        compiled = torch.compile(placed(model, workload), dynamic=False, options=options)
+
+        def run(images: torch.Tensor) -> torch.Tensor:
+            return torch.as_tensor(compiled(images.to(dtype, memory_format=torch.channels_last, copy=True))).float()
+
+        # In inference mode, as the sweep will call it: for other tensors it would be compiled, and kept, a second time.
+        with (
+            torch.inference_mode(),
+            torch._dynamo.config.patch(recompile_limit=_VARIANTS, accumulated_recompile_limit=_VARIANTS),
+        ):
+            run(workload.example.clone())
+        return Runner(padded(run, len(workload.example)), Engine("compile", workload.precision))

@@ -1,0 +1,50 @@
+"""The runtime that needs nothing: eager PyTorch. What the others compute is compared with it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_robustness.core import Engine, Runner
+
+if TYPE_CHECKING:
+    from pytest_robustness.core import Model, Workload
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class EagerRuntime:
+    """Runs the module as it is, channels last."""
+
+    def obstacle(self, device: torch.device, precision: str) -> str | None:  # noqa: ARG002
+        """Return ``None``: nothing ever does."""
+        return None
+
+    def prepare(self, model: Model, workload: Workload) -> Runner:
+        """Move ``model`` to the device at the precision and return what runs it."""
+        dtype = DTYPES[workload.precision]
+        module = placed(model, workload)
+
+        def run(images: torch.Tensor) -> torch.Tensor:
+            # A copy, whatever they are: others get the same images, and a module may write into its input.
+            logits = module(images.to(dtype, memory_format=torch.channels_last, copy=True))
+            return torch.as_tensor(logits).float()
+
+        return Runner(run, Engine("eager", workload.precision))
+
+
+def placed(model: Model, workload: Workload) -> torch.nn.Module:
+    """Return the module on the device of ``workload``, at its precision, channels last; ``model`` keeps its weights."""
+    dtype = DTYPES[workload.precision]
+    module = model.module
+    if dtype != torch.float32:
+        module = copy.deepcopy(module)
+    return module.to(workload.example.device, dtype).to(memory_format=torch.channels_last)
+
+
+def run_as_it_is(model: Model, device: torch.device) -> Runner:
+    """Return what runs a model whose inference engine is part of its module."""
+    module = model.module.to(device)
+    return Runner(lambda images: module(images.clone()).float(), Engine(model.runtime, "native"))

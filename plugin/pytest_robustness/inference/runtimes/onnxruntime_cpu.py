@@ -1,0 +1,67 @@
+"""ONNX Runtime on the CPU: the model is exported to ONNX and optimized there."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_robustness.core import Engine, Runner
+from pytest_robustness.inference.runtimes.padding import padded
+from pytest_robustness.models.engines.onnxruntime_session import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_robustness.core import Model, Workload
+
+_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+
+
+class OnnxRuntime:
+    """Exports with ``torch.onnx.export`` and runs with ONNX Runtime's CPU provider."""
+
+    def obstacle(self, device: torch.device, precision: str) -> str | None:
+        """Say whether packages are missing, the device is not the CPU, or the precision not fp32."""
+        if device.type != "cpu":
+            return f"onnxruntime is used on the CPU only, not on {device}: choose compile or eager."
+        if precision != "fp32":
+            return f"onnxruntime runs models in fp32 here, not in {precision}: choose openvino, compile or eager."
+        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+        if missing:
+            return f"{', '.join(missing)} is not installed: pip install 'pytest-robustness[onnx]'."
+        return None
+
+    def prepare(self, model: Model, workload: Workload) -> Runner:
+        """Export ``model`` for batches of the example's shape and load the result."""
+        with tempfile.TemporaryDirectory(prefix="robustness-onnx-") as folder:
+            path = Path(folder) / "model.onnx"
+            with _quiet():
+                torch.onnx.export(model.module.cpu().float(), (workload.example,), path, dynamo=True, verbose=False)
+            session = open_session(path, torch.get_num_threads())
+        name = session.get_inputs()[0].name
+
+        def run(images: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(session.run(None, {name: images.contiguous().numpy()})[0])
+
+        return Runner(padded(run, len(workload.example)), Engine("onnxruntime", "fp32"))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter, which talks of its progress on standard output, in warnings and in the log."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

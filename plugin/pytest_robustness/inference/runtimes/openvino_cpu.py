@@ -1,0 +1,65 @@
+"""OpenVINO on the CPU: converts the module directly, and computes in bf16 where the processor can."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_robustness.core import Engine, Runner
+from pytest_robustness.inference.runtimes.padding import padded
+from pytest_robustness.models.engines.openvino_core import compile_for_cpu
+
+if TYPE_CHECKING:
+    import openvino
+
+    from pytest_robustness.core import Model, Workload
+
+# As OpenVINO names them.
+_PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenVinoRuntime:
+    """Converts by tracing the module: what a forward decides by an ``if`` on its values is not seen."""
+
+    def obstacle(self, device: torch.device, precision: str) -> str | None:
+        """Say whether the package is missing, the device is not the CPU, or the precision not fp32 or bf16."""
+        if device.type != "cpu":
+            return f"openvino is used on the CPU only, not on {device}: choose compile or eager."
+        if precision not in _PRECISIONS:
+            return f"openvino runs models in {' or '.join(_PRECISIONS)}, not in {precision}: choose compile or eager."
+        if importlib.util.find_spec("openvino") is None:
+            return "openvino is not installed: pip install 'pytest-robustness[openvino]'."
+        return None
+
+    def prepare(self, model: Model, workload: Workload) -> Runner:
+        """Convert ``model`` for batches of the example's shape and compile the result."""
+        converted = _convert(model.module.cpu().float(), workload.example)
+        converted.reshape(list(workload.example.shape))
+        compiled = compile_for_cpu(
+            converted, precision=_PRECISIONS[workload.precision], threads=torch.get_num_threads()
+        )
+        request = compiled.create_infer_request()
+
+        def run(images: torch.Tensor) -> torch.Tensor:
+            answer = request.infer([images.contiguous().numpy()], share_inputs=True)[0]
+            return torch.from_numpy(answer).float()
+
+        # On a processor that has no bf16 instructions it computes in fp32, and says so.
+        actual = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        precision = next(ours for ours, theirs in _PRECISIONS.items() if theirs == actual)
+        return Runner(padded(run, len(workload.example)), Engine("openvino", precision))
+
+
+def _convert(module: torch.nn.Module, example: torch.Tensor) -> openvino.Model:
+    """Convert by the frontend itself, because ``openvino.convert_model`` sends usage statistics to its makers."""
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tracing; whether the result is right is looked at instead
+        decoder = TorchScriptPythonDecoder(module, example_input=example)
+        return frontend.convert(frontend.load(decoder))

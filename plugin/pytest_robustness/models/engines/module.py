@@ -1,0 +1,218 @@
+"""A model file that runs in its own inference engine, as a module of PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import torch
+from torch import nn
+from torchvision.transforms.v2 import functional as tvf
+
+from pytest_robustness.core import Model
+from pytest_robustness.errors import ModelError
+from pytest_robustness.models.files import digest
+from pytest_robustness.models.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_robustness.models.engines.sidecar import Sidecar
+
+    Arrays = Sequence[NDArray[np.generic]]
+
+_FLOATS = ("float16", "float32", "float64")
+_INTEGERS = ("int8", "uint8")
+# A probability that an engine rounded to 0 has a logarithm all the same: the smallest normal float32's.
+_FLOOR = torch.finfo(torch.float32).tiny
+
+
+class Quantization(NamedTuple):
+    """What the integer ``q`` of a tensor stands for: ``(q - zero) * scale``."""
+
+    scale: float
+    zero: float = 0.0
+
+    def encode(self, real: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Return the nearest integers, as far as ``dtype`` holds them."""
+        limits = torch.iinfo(dtype)
+        return (real / self.scale + self.zero).round().clamp(limits.min, limits.max).to(dtype)
+
+    def decode(self, quantized: torch.Tensor) -> torch.Tensor:
+        """Return float32."""
+        return (quantized.float() - self.zero) * self.scale
+
+
+@dataclasses.dataclass(frozen=True)
+class Port:
+    """A graph's input or output: its shape (``None`` where any size will do), dtype by NumPy's name, quantization."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    quantization: Quantization | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """What the graph takes and gives; ``softmax`` is whether it ends in one."""
+
+    input: Port
+    output: Port
+    softmax: bool
+
+
+class Engine(Protocol):
+    """A graph in a file, and the engine that runs it."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def signature(self) -> Signature:
+        """What the graph takes and gives."""
+
+    def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
+        """Load the graph for ``device``, with ``threads`` for what is computed on the CPU.
+
+        What is returned gives the graph's output for each of some batches, which it takes as they are.
+        """
+
+
+class EngineModule(nn.Module):
+    """Maps float images [B, 3, H, W], preprocessed, to float32 logits [B, K] by a graph that PyTorch cannot see into.
+
+    The engine is started anew when the device or PyTorch's number of threads is another than for the last batch. What
+    was started stays behind when the module is copied or pickled: the copy reads the file again.
+
+    Raises
+    ------
+    ModelError
+        The graph is no classifier of RGB images.
+    """
+
+    def __init__(self, engine: Engine, sidecar: Sidecar) -> None:
+        super().__init__()
+        path, signature = engine.path, engine.signature
+        self.engine = engine
+        self.sidecar = sidecar
+        self.channels_last = _channels_last(path, signature.input)
+        self.input_quantization = _input_quantization(path, signature.input, sidecar.normalizes)
+        # Without a normalization an integer input takes pixels; a signed one has them moved by 128.
+        self.takes_pixels = signature.input.dtype in _INTEGERS and not sidecar.normalizes
+        self.output_quantization = _output_quantization(path, signature.output)
+        self.probabilities = signature.softmax if sidecar.probabilities is None else sidecar.probabilities
+        self._infer: Callable[[Arrays], Arrays] | None = None
+        self._started_for: tuple[torch.device, int] | None = None
+
+    @property
+    def size(self) -> tuple[int | None, int | None]:
+        """Height and width of the input; ``None`` where any will do."""
+        _, *sides = self.engine.signature.input.shape
+        height, width = sides[:2] if self.channels_last else sides[1:]
+        return height, width
+
+    def start(self, device: torch.device) -> Callable[[Arrays], Arrays]:
+        """Return what runs the graph on ``device``, started if it is not yet."""
+        wanted = (device, torch.get_num_threads())
+        if self._infer is None or wanted != self._started_for:
+            self._infer, self._started_for = self.engine.start(*wanted), wanted
+        return self._infer
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of ``images`` on their device, less the outputs that are dropped."""
+        inputs = self._encode(images.float())
+        batches = _batches(inputs, self.engine.signature.input.shape[0])
+        answers = self.start(images.device)([batch.numpy(force=True) for batch in batches])
+        answer = torch.cat([torch.from_numpy(part) for part in answers])[: len(images)]
+        return self._decode(answer.to(images.device).flatten(1))
+
+    def _encode(self, images: torch.Tensor) -> torch.Tensor:
+        dtype: torch.dtype = getattr(torch, self.engine.signature.input.dtype)
+        if self.takes_pixels:
+            # Resized as pixels, too: quantized nets are sensitive to how these are rounded.
+            pixels = self._resized((images * 255).round().clamp(0, 255).to(torch.uint8))
+            inputs = pixels if dtype == torch.uint8 else (pixels.short() - 128).to(dtype)
+        elif self.input_quantization is not None:
+            inputs = self.input_quantization.encode(self._resized(images), dtype)
+        else:
+            inputs = self._resized(images).to(dtype)
+        return (inputs.permute(0, 2, 3, 1) if self.channels_last else inputs).contiguous()
+
+    def _resized(self, images: torch.Tensor) -> torch.Tensor:
+        sides = [fixed or own for fixed, own in zip(self.size, images.shape[2:], strict=True)]
+        return tvf.resize(images, sides, antialias=True)  # the same images where their size is right
+
+    def _decode(self, answer: torch.Tensor) -> torch.Tensor:
+        quantization = self.output_quantization
+        values = answer.float() if quantization is None else quantization.decode(answer)
+        values = values[:, self.sidecar.offset(values.shape[1]) :]
+        # The softmax of logarithms of probabilities is those probabilities.
+        return values.clamp_min(_FLOOR).log() if self.probabilities else values
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_infer": None, "_started_for": None}
+
+
+def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtime: str) -> Model:
+    """Return the model that ``engine`` runs, which consists of ``files``; the engine is called ``runtime``."""
+    module = EngineModule(engine, sidecar)
+    module.start(torch.device("cpu"))
+    height, width = module.size
+    side = None if height is None or width is None else max(height, width)
+    model = Model(module, sidecar.preprocess(side), sidecar.classes, runtime=runtime)
+    contents = digest([*files, *sidecar.files])
+    return dataclasses.replace(model, fingerprint=fingerprint(model, runtime.encode() + contents))
+
+
+def _batches(inputs: torch.Tensor, size: int | None) -> Sequence[torch.Tensor]:
+    """Cut ``inputs`` into batches of the one size that the graph takes, the last filled up with its last image."""
+    if size is None:
+        return [inputs]
+    missing = -len(inputs) % size
+    return torch.split(torch.cat([inputs, inputs[-1:].expand(missing, -1, -1, -1)]), size)
+
+
+def _channels_last(path: Path, port: Port) -> bool:
+    _, *rest = port.shape if len(port.shape) == 4 else (None, 0, 0, 0)
+    if rest[0] == 3 or (rest[0] is None and rest[2] != 3):
+        return False
+    if rest[2] == 3:
+        return True
+    raise ModelError(
+        f"The input of {path} has the shape {_shown(port.shape)}; it must be [N, 3, H, W] or [N, H, W, 3], RGB images."
+    )
+
+
+def _input_quantization(path: Path, port: Port, normalized: bool) -> Quantization | None:
+    if port.dtype in _FLOATS:
+        return None
+    if port.dtype not in _INTEGERS:
+        known = ", ".join(_FLOATS + _INTEGERS)
+        raise ModelError(f"The input of {path} is {port.dtype}; images can be given as {known}.")
+    if normalized and port.quantization is None:
+        raise ModelError(
+            f"The input of {path} is {port.dtype} without a scale, so that it takes pixels, not normalized values. "
+            f"Leave mean and std out of {path}.json."
+        )
+    return port.quantization
+
+
+def _output_quantization(path: Path, port: Port) -> Quantization | None:
+    if port.dtype in _FLOATS:
+        return None
+    if port.quantization is None:
+        raise ModelError(
+            f"The output of {path} is {port.dtype} without a scale; it must be the logits or the probabilities of the "
+            f"classes, as floats or quantized."
+        )
+    return port.quantization
+
+
+def _shown(shape: Sequence[int | None]) -> str:
+    return f"[{', '.join('?' if side is None else str(side) for side in shape)}]"

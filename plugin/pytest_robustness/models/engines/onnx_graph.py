@@ -1,0 +1,112 @@
+"""ONNX Runtime as an engine, and what it needs to know of a graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.errors import ModelError
+from pytest_robustness.models.engines.module import Port, Quantization, Signature
+from pytest_robustness.models.engines.onnxruntime_session import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import onnx
+    import torch
+
+    from pytest_robustness.models.engines.module import Arrays
+
+    _Makers = Mapping[str, onnx.NodeProto]
+
+# Operators that change nothing, but for rounding, of what a softmax gives.
+_KEEPING = frozenset(
+    {"Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze"}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class OnnxEngine:
+    """A graph in an ONNX file."""
+
+    path: Path
+    signature: Signature
+
+    @classmethod
+    def read(cls, path: Path) -> OnnxEngine:
+        """Return the engine for the file ``path``, from wherever it is started."""
+        return cls(path.resolve(), _signature(path, _graph(path)))
+
+    def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
+        """Open a session on ``device``: on the CPU unless it is CUDA and this ONNX Runtime has it."""
+        import onnxruntime
+
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0, "use_tf32": 0}))
+        session = open_session(self.path, threads, providers)
+        name = self.signature.input.name
+        return lambda batches: [session.run(None, {name: batch})[0] for batch in batches]
+
+
+def external_files(path: Path) -> list[Path]:
+    """Return the files that hold weights of the ONNX model ``path`` beside it."""
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    stored = {ExternalDataInfo(tensor).location for tensor in _graph(path).initializer if uses_external_data(tensor)}
+    return [path.parent / location for location in sorted(stored)]
+
+
+def _graph(path: Path) -> onnx.GraphProto:
+    import onnx
+
+    graph: onnx.GraphProto = onnx.load(path, load_external_data=False).graph
+    return graph
+
+
+def _signature(path: Path, graph: onnx.GraphProto) -> Signature:
+    constants = {tensor.name for tensor in graph.initializer}  # older files list them among the inputs
+    inputs = [port for port in graph.input if port.name not in constants]
+    for kind, ports in (("input", inputs), ("output", graph.output)):
+        if len(ports) != 1:
+            names = ", ".join(port.name for port in ports)
+            raise ModelError(f"{path} has {len(ports)} {kind}s ({names}); an image classifier has one.")
+    taken, given = inputs[0], graph.output[0]
+    takers = [node for node in graph.node if taken.name in node.input]
+    makers = {name: node for node in graph.node for name in node.output}
+    return Signature(
+        _port(taken, _quantization(graph, takers[0], "DequantizeLinear") if len(takers) == 1 else None),
+        _port(given, _quantization(graph, makers[given.name], "QuantizeLinear")),
+        _ends_in_softmax(makers, given.name),
+    )
+
+
+def _port(described: onnx.ValueInfoProto, quantization: Quantization | None) -> Port:
+    from onnx import helper
+
+    kind = described.type.tensor_type
+    shape = tuple(side.dim_value if side.dim_value > 0 else None for side in kind.shape.dim)
+    return Port(described.name, shape, helper.tensor_dtype_to_np_dtype(kind.elem_type).name, quantization)
+
+
+def _quantization(graph: onnx.GraphProto, node: onnx.NodeProto, operator: str) -> Quantization | None:
+    """Return the scale and the zero point of ``node`` if it is that operator and has one of each for all values."""
+    from onnx import numpy_helper
+
+    if node.op_type != operator:
+        return None
+    constants = {
+        tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if tensor.name in node.input
+    }
+    values = [constants[name].reshape(-1) for name in node.input[1:] if name in constants]
+    if len(values) != len(node.input) - 1 or any(value.size != 1 for value in values):
+        return None
+    return Quantization(*(float(value[0]) for value in values))
+
+
+def _ends_in_softmax(makers: _Makers, name: str) -> bool:
+    node = makers.get(name)
+    while node is not None and node.op_type in _KEEPING:
+        node = makers.get(node.input[0])
+    return node is not None and node.op_type == "Softmax"

@@ -1,0 +1,149 @@
+"""OpenVINO as an engine, and what it needs to know of a graph."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.errors import ModelError
+from pytest_robustness.models.engines import openvino_core
+from pytest_robustness.models.engines.module import Port, Quantization, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import openvino
+    import torch
+
+    from pytest_robustness.models.engines.module import Arrays
+
+# Operators that change nothing, but for rounding, of what a softmax gives.
+_KEEPING = frozenset({"Convert", "FakeQuantize", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenVinoEngine:
+    """A graph in a file that OpenVINO reads, with any batch size where the graph allows that."""
+
+    path: Path
+    signature: Signature
+
+    @classmethod
+    def read(cls, path: Path) -> OpenVinoEngine:
+        """Return the engine for the file ``path``, from wherever it is started."""
+        signature = _signature(path, openvino_core.read(path))
+        size, *rest = signature.input.shape or (None,)
+        if size is not None and _takes_batches_of(openvino_core.read(path), size + 1):
+            shape = (None, *rest)
+            signature = dataclasses.replace(signature, input=dataclasses.replace(signature.input, shape=shape))
+        return cls(path.resolve(), signature)
+
+    def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:  # noqa: ARG002 (always the CPU)
+        """Compile the graph for the CPU."""
+        import openvino
+
+        model, one_size = openvino_core.read(self.path), self.signature.input.shape[0] is not None
+        if not one_size:
+            _set_batch(model, -1)
+        # Batches of one are computed side by side.
+        hint = "THROUGHPUT" if one_size else "LATENCY"
+        compiled = openvino_core.compile_for_cpu(model, precision="f32", threads=threads, PERFORMANCE_HINT=hint)
+        queue = openvino.AsyncInferQueue(compiled)
+        return lambda batches: _infer(queue, batches)
+
+
+def _set_batch(model: openvino.Model, size: int) -> None:
+    import openvino
+
+    _, *rest = model.inputs[0].get_partial_shape()
+    model.reshape(openvino.PartialShape([openvino.Dimension(size), *rest]))
+
+
+def _takes_batches_of(model: openvino.Model, size: int) -> bool:
+    """Whether ``size`` images give as many answers: in many graphs the batch size stands in the shape of a reshape."""
+    with contextlib.suppress(RuntimeError):
+        _set_batch(model, size)
+        return int(model.outputs[0].get_partial_shape()[0].get_max_length()) == size
+    return False
+
+
+def _infer(queue: openvino.AsyncInferQueue, batches: Arrays) -> Arrays:
+    answers: list[Any] = [None] * len(batches)
+    queue.set_callback(lambda request, place: answers.__setitem__(place, request.get_output_tensor().data.copy()))
+    for place, batch in enumerate(batches):
+        queue.start_async([batch], place)
+    queue.wait_all()
+    return answers
+
+
+def _signature(path: Path, model: openvino.Model) -> Signature:
+    for kind, ports in (("input", model.inputs), ("output", model.outputs)):
+        if len(ports) != 1:
+            names = ", ".join(port.any_name if port.names else "unnamed" for port in ports)
+            raise ModelError(f"{path} has {len(ports)} {kind}s ({names}); an image classifier has one.")
+    return Signature(
+        _port(model.inputs[0], _input_quantization(model.inputs[0])),
+        _port(model.outputs[0], _output_quantization(model.outputs[0])),
+        _ends_in_softmax(model.outputs[0]),
+    )
+
+
+def _port(port: Any, quantization: Quantization | None) -> Port:
+    shape = port.get_partial_shape()
+    sides = () if shape.rank.is_dynamic else tuple(None if side.is_dynamic else side.get_length() for side in shape)
+    return Port(port.any_name if port.names else "", sides, port.get_element_type().to_dtype().name, quantization)
+
+
+def _source(node: Any, place: int = 0) -> Any:
+    return node.input(place).get_source_output().get_node()
+
+
+def _input_quantization(port: Any) -> Quantization | None:
+    """Read the scale from a FakeQuantize (TensorFlow Lite), or from a Subtract and a Multiply (ONNX, IR)."""
+    zero = 0.0
+    takers = port.get_target_inputs()
+    while len(takers) == 1:
+        node = next(iter(takers)).get_node()
+        kind = node.get_type_name()
+        if kind == "FakeQuantize":
+            return _of_fake_quantize(node, quantized=(1, 2), real=(3, 4))
+        if kind in ("Subtract", "Multiply") and (value := _constant(_source(node, 1))) is not None:
+            if kind == "Multiply":
+                return Quantization(value, zero)
+            zero = value
+        elif kind not in ("Convert", "Transpose"):
+            return None
+        takers = node.output(0).get_target_inputs()
+    return None
+
+
+def _output_quantization(port: Any) -> Quantization | None:
+    node = _source(port.get_node())
+    while node.get_type_name() in ("Convert", "Transpose"):
+        node = _source(node)
+    return _of_fake_quantize(node, quantized=(3, 4), real=(1, 2)) if node.get_type_name() == "FakeQuantize" else None
+
+
+def _of_fake_quantize(node: Any, quantized: tuple[int, int], real: tuple[int, int]) -> Quantization | None:
+    """Return how the range of integers at the inputs ``quantized`` of ``node`` lies on the range at ``real``."""
+    low, high, real_low, real_high = (_constant(_source(node, place)) for place in (*quantized, *real))
+    if low is None or high is None or real_low is None or real_high is None or high == low:
+        return None
+    scale = (real_high - real_low) / (high - low)
+    return Quantization(scale, low - real_low / scale)
+
+
+def _constant(node: Any) -> float | None:
+    """Return the one number that ``node`` holds, if that is what it is; conversions of a constant count as one."""
+    while node.get_type_name() == "Convert":
+        node = _source(node)
+    return float(node.data.item()) if node.get_type_name() == "Constant" and node.data.size == 1 else None
+
+
+def _ends_in_softmax(port: Any) -> bool:
+    node = _source(port.get_node())
+    while node.get_type_name() in _KEEPING:
+        node = _source(node)
+    return bool(node.get_type_name().lower() == "softmax")

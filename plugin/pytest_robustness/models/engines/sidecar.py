@@ -1,0 +1,181 @@
+"""The sidecar of a model file: ``net.onnx.json`` says what ``net.onnx`` wants done to images, and what it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_robustness.core import Preprocess
+from pytest_robustness.errors import ModelError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_PREPROCESS = tuple(field.name for field in dataclasses.fields(Preprocess))
+# Below this side a network is not of the kind that is evaluated on a resized photograph's centre.
+_SMALLEST_CROPPED = 64
+_IMAGENET_WITH_BACKGROUND = 1001
+
+
+@dataclasses.dataclass(frozen=True)
+class Sidecar:
+    """What is known of a model beside its file; without a sidecar, what is assumed.
+
+    Parameters
+    ----------
+    files
+        The sidecar and the list of classes that it names, where they are there: the fingerprint covers them.
+    values
+        The keys of `Preprocess` that are given.
+    classes
+        The names of the outputs, after those that are dropped.
+    output_offset
+        How many leading outputs to drop. ``None``: one of 1001, and none otherwise.
+    probabilities
+        Whether the outputs are probabilities. ``None``: where the graph ends in a softmax.
+    """
+
+    files: tuple[Path, ...] = ()
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
+    classes: tuple[str, ...] | None = None
+    output_offset: int | None = None
+    probabilities: bool | None = None
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether a mean or a standard deviation is given."""
+        return not self.values.keys().isdisjoint(("mean", "std"))
+
+    def preprocess(self, side: int | None) -> Preprocess:
+        """Return the preprocessing of a model whose input is ``side`` pixels long; ``None`` if it takes any size.
+
+        Raises
+        ------
+        ModelError
+            Where the sizes contradict each other.
+        """
+        values = dict(self.values)
+        if side is not None and side >= _SMALLEST_CROPPED:
+            values.setdefault("crop", side)
+        crop = values.get("crop")
+        if crop is not None and crop >= _SMALLEST_CROPPED:
+            # The classical evaluation: 224 pixels cut from 256.
+            values.setdefault("resize", round(crop * 256 / 224))
+        try:
+            return Preprocess(**values)
+        except ValueError as error:
+            raise ModelError(f"{self.files[0]}: {error}.") from error
+
+    def offset(self, outputs: int) -> int:
+        """Return how many of ``outputs`` to drop from the front.
+
+        Raises
+        ------
+        ModelError
+            Where none would be left.
+        """
+        if self.output_offset is None:
+            listed = self.classes is not None and len(self.classes) == outputs
+            return int(outputs == _IMAGENET_WITH_BACKGROUND and not listed)
+        if self.output_offset >= outputs:
+            raise ModelError(
+                f"{self.files[0]}: output_offset is {self.output_offset}, but the model has {outputs} outputs."
+            )
+        return self.output_offset
+
+
+def read_sidecar(model: Path) -> Sidecar:
+    """Return what ``PATH.json`` beside the model file ``PATH`` says.
+
+    Raises
+    ------
+    ModelError
+        It is no JSON object, has a key that is not known, or a value that the key cannot have.
+    """
+    path = model.with_name(f"{model.name}.json")
+    if not path.exists():
+        return Sidecar()
+    content = _read_object(path)
+    for key, value in content.items():
+        if key not in _KEYS:
+            raise ModelError(f"{path}: {unknown('sidecar key', key, _KEYS)}")
+        if not _KEYS[key].holds(value):
+            raise ModelError(f"{path}: {key} is {json.dumps(value)}; it must be {_KEYS[key].rule}.")
+    classes, files = content.get("classes"), [path]
+    if isinstance(classes, str):
+        files.append(path.parent / classes)
+        classes = _read_lines(path, files[-1])
+    return Sidecar(
+        files=tuple(files),
+        values={key: content[key] for key in _PREPROCESS if key in content},
+        classes=None if classes is None else tuple(classes),
+        output_offset=content.get("output_offset"),
+        probabilities=content.get("probabilities"),
+    )
+
+
+class _Key(NamedTuple):
+    holds: Callable[[Any], bool]
+    rule: str
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_three(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_is_number, value))
+
+
+def _is_list_of_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) and name.strip() for name in value)
+
+
+_SIZE = _Key(lambda value: value is None or _is_count(value, 1), "a number of pixels, or null")
+_FLAG = _Key(lambda value: isinstance(value, bool), "true or false")
+_KEYS = {
+    "resize": _SIZE,
+    "crop": _SIZE,
+    "mean": _Key(_are_three, "a list of three numbers, one per channel, for pixel values in [0, 1]"),
+    "std": _Key(
+        lambda value: _are_three(value) and min(value) > 0,
+        "a list of three positive numbers, one per channel, for pixel values in [0, 1]",
+    ),
+    "interpolation": _Key(
+        lambda value: value in ("bicubic", "bilinear", "nearest"), '"bicubic", "bilinear" or "nearest"'
+    ),
+    "antialias": _FLAG,
+    "classes": _Key(
+        lambda value: _is_list_of_names(value) or (isinstance(value, str) and bool(value)),
+        "a list of names, or the path of a text file with one name a line, from the sidecar's folder",
+    ),
+    "output_offset": _Key(lambda value: _is_count(value, 0), "the number of leading outputs to drop"),
+    "probabilities": _FLAG,
+}
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not readable as JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} must hold an object with some of the keys {', '.join(sorted(_KEYS))}.")
+    return content
+
+
+def _read_lines(sidecar: Path, path: Path) -> list[str]:
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{sidecar}: classes names {path}, which is not a readable text file: {error}.") from error
+    if not _is_list_of_names(names):
+        raise ModelError(f"{sidecar}: classes names {path}, which must hold one name a line and no empty line.")
+    return names

@@ -1,0 +1,113 @@
+"""Models of timm (PyTorch Image Models): its classifiers, with the weights that it publishes."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.errors import ModelError, OptionError, WeightsError
+from pytest_robustness.models.files import require
+from pytest_robustness.models.weights import WeightsPolicy, read_state_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class TimmSource:
+    """``timm:resnet50.a1_in1k``: an architecture of timm, and after the dot the tag of its weights.
+
+    Without a tag timm's default weights are meant.
+    """
+
+    name = "timm"
+
+    def __init__(self, policy: WeightsPolicy) -> None:
+        self._policy = policy
+
+    def known(self) -> Sequence[str]:
+        """Return the form of a name: there are far too many to list."""
+        return ("architecture.tag",)
+
+    def check(self, name: str, weights: str | None) -> None:
+        """Raise `OptionError` if timm is not installed or ``weights`` are given; timm is not imported."""
+        if weights is not None:
+            raise OptionError(f"timm names weights after a dot: write 'timm:{name}.{weights}' for '{name}@{weights}'.")
+        require(f"timm:{name}", "timm", ("timm",))
+
+    def load(self, name: str, weights: str | None) -> Model:
+        """Return the model with its weights from the policy's directory, else through the Hugging Face hub's cache."""
+        import timm
+        from timm.data import resolve_model_data_config
+
+        self.check(name, weights)
+        full = _full_name(name)
+        overlay = {} if self._policy.directory is None else {"state_dict": self._read(self._policy.directory, full)}
+        try:
+            module = timm.create_model(full, pretrained=True, pretrained_cfg_overlay=overlay)
+        except OSError as error:
+            raise WeightsError(
+                f"The weights of timm's {full} could not be downloaded from the Hugging Face hub ({_cause(error)}). "
+                f"Put its model.safetensors into a directory DIR as {full}.safetensors and pass "
+                f"--robustness-weights-dir=DIR."
+            ) from error
+        if not module.num_classes:
+            raise ModelError(f"timm's {full} gives features, not classes. Name a classifier.")
+        return Model(module, _preprocess(full, resolve_model_data_config(module)), _classes(module))
+
+    def _read(self, directory: Path, full: str) -> Mapping[str, Any]:
+        candidates = (f"{full}.safetensors", f"{full}.pth", f"{full}/model.safetensors")
+        for path in (directory / candidate for candidate in candidates):
+            if path.is_file():
+                return read_state_dict(path, self._policy.trust_pickle)
+        raise WeightsError(
+            f"{directory} holds none of {', '.join(candidates)}. Download the weights file (on the Hugging Face hub: "
+            f"timm/{full}, model.safetensors) and put it there under one of these names."
+        )
+
+
+def _full_name(name: str) -> str:
+    """Return ``name`` with the tag of its weights."""
+    import timm
+    from timm.models import get_pretrained_cfg, is_model_pretrained
+
+    if not is_model_pretrained(name):
+        close = difflib.get_close_matches(name, timm.list_models(pretrained=True), n=5)
+        hint = f"Close to it: {', '.join(close)}. " if close else ""
+        raise ModelError(
+            f"{name!r} is not a timm model with published weights. {hint}timm.list_models(pretrained=True) lists all."
+        )
+    facts = get_pretrained_cfg(name)
+    return f"{facts.architecture}.{facts.tag}" if facts.tag else str(facts.architecture)
+
+
+def _preprocess(full: str, config: Mapping[str, Any]) -> Preprocess:
+    _, height, width = config["input_size"]
+    resize = math.floor(height / config["crop_pct"])
+    if height != width or resize < height:
+        raise ModelError(
+            f"timm evaluates {full} on {height} x {width} pixels cut from a shorter side of {resize}; it must be a "
+            f"square that lies within the image."
+        )
+    return Preprocess(
+        resize=resize,
+        crop=height,
+        mean=config["mean"],
+        std=config["std"],
+        interpolation=config["interpolation"],
+        antialias=True,  # as Pillow does, with which timm evaluates
+    )
+
+
+def _classes(module: Any) -> tuple[str, ...] | None:
+    """Return the WordNet ids of the outputs, where timm takes their number for one of ImageNet's subsets."""
+    from timm.data import ImageNetInfo, infer_imagenet_subset
+
+    subset = infer_imagenet_subset(module)
+    return None if subset is None else tuple(ImageNetInfo(subset).label_names())
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition('. ')[0]}"

@@ -1,0 +1,314 @@
+"""The plugin: hooks and fixtures, each a few lines that delegate."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.plugin import hookspecs
+from pytest_robustness.plugin.options import add_options, resolve_options
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from pytest_robustness.core import Cell, Panel, Progress
+    from pytest_robustness.plugin.session import RobustnessSession
+    from pytest_robustness.transforms import Registry
+
+_SESSION = pytest.StashKey["RobustnessSession"]()
+_PROBLEM = pytest.StashKey[RobustnessError]()
+_NEWS_SINCE = pytest.StashKey[tuple[int, int]]()
+_PARAMETERS = {"_robustness_cell", "_robustness_gate_cell", "_robustness_condition"}
+
+_MARKER = (
+    "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
+    "`cell` or `condition` fixture runs over, in place of the options"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hook for a user's own transforms."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker and check the options."""
+    config.addinivalue_line("markers", _MARKER)
+    with _usage_errors():
+        options = resolve_options(config)
+    if options.allure_report is not None or config.getoption("allure_report_dir", None):
+        from pytest_robustness.plugin.allure import AllureHooks
+
+        hooks = AllureHooks(config, options, lambda: config.stash.get(_SESSION, None))
+        config.pluginmanager.register(hooks, "robustness-allure")
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        from pytest_robustness.plugin.xdist import XdistHooks
+
+        controller = XdistHooks(lambda: robustness_session(config).ledger, lambda: _progress(config))
+        config.pluginmanager.register(controller, "robustness-xdist")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
+    with _usage_errors():
+        options = resolve_options(config)
+        if options.allure_report is not None:
+            from pytest_robustness.plugin.allure import prepare
+
+            prepare(config, options.allure_report)
+    if not options.list:
+        return None
+    from pytest_robustness.plugin.listing import print_catalogue
+
+    with _usage_errors():
+        print_catalogue(_registry(config))
+    return 0
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test that uses the ``robustness`` fixture, so that ``-m robustness`` finds it."""
+    if "robustness" in getattr(item, "fixturenames", ()) and item.get_closest_marker("robustness") is None:
+        item.add_marker("robustness")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test over every cell, or every condition, of its marker or of the options."""
+    if not _PARAMETERS.intersection(metafunc.fixturenames):
+        return
+    from pytest_robustness.plugin.collection import parametrize
+
+    try:
+        parametrize(metafunc, robustness_session(metafunc.config))
+    except RobustnessError as error:
+        # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
+        metafunc.config.stash[_PROBLEM] = error
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Stop before any test runs where an option or a marker names what does not exist."""
+    if _PROBLEM in config.stash:
+        _refuse(config, items, config.stash[_PROBLEM])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the plan of what the selected tests need, and open the data."""
+    items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
+    if not items:
+        return
+    from pytest_robustness.plugin.collection import requests
+
+    try:
+        robustness = robustness_session(session.config)
+        robustness.expect(request for item in items for request in requests(item, robustness))
+        if not session.config.option.collectonly:
+            robustness.open_data()
+    except RobustnessError as error:
+        _refuse(session.config, session.items, error)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget what the test before found, which a test that stops in its fixtures would be taken to have found."""
+    robustness = item.config.stash.get(_SESSION, None)
+    if robustness is not None:
+        robustness.findings.clear()
+        item.stash[_NEWS_SINCE] = robustness.ledger.length
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Give the figures of a test to whoever reads its properties, JUnit XML among them."""
+    robustness = item.config.stash.get(_SESSION, None)
+    try:
+        yield
+    finally:
+        if robustness is not None:
+            item.user_properties += robustness.figures()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a finding, or an error of ours, as it is, without a traceback."""
+    report = yield
+    if report.when == "call" and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
+        ledger = robustness_session(item.config).ledger
+        # An attribute of a report travels to the controller.
+        vars(report)["robustness"] = ledger.since(*item.stash[_NEWS_SINCE]).pack()
+    if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
+        return report
+    from pytest_robustness.plugin.assertion import NotRobust, shown
+
+    if isinstance(call.excinfo.value, NotRobust | RobustnessError):
+        text = shown(call.excinfo)
+        text.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
+        report.longrepr = text
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report; a worker of xdist hands its ledger to the controller instead."""
+    if _PROBLEM in session.config.stash:
+        return
+    robustness = session.config.stash.get(_SESSION, None)
+    if robustness is None:
+        return
+    if hasattr(session.config, "workeroutput"):
+        from pytest_robustness.plugin.xdist import LEDGER
+
+        session.config.workeroutput[LEDGER] = robustness.ledger.pack()
+    elif not robustness.report() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, None, None]:
+    """Print the summary last, below pytest's long list of failed tests."""
+    yield
+    robustness = config.stash.get(_SESSION, None)
+    writer = config.get_terminal_writer()
+    text = robustness.summary(writer.fullwidth, writer.hasmarkup) if robustness is not None else ""
+    if text:
+        from pytest_robustness.report.encoding import writable
+
+        terminalreporter.section("robustness")
+        for line in writable(text, sys.stdout).splitlines():
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def robustness(request: pytest.FixtureRequest) -> RobustnessSession:
+    """Results of the run: ``model_test``, ``class_test`` and ``image_test``. Scope: session."""
+    return robustness_session(request.config)
+
+
+@pytest.fixture
+def cell(robustness: RobustnessSession, _robustness_cell: Cell) -> Cell:
+    """One model under one condition, computed; the test runs once for each of the run's. Scope: function."""
+    robustness.ensure(_robustness_cell)
+    return _robustness_cell
+
+
+@pytest.fixture
+def gate_cell(robustness: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
+    """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
+    if robustness.options.update_baseline:
+        pytest.skip("this run writes the baseline: there is nothing to compare with")
+    robustness.ensure(_robustness_gate_cell)
+    return _robustness_gate_cell
+
+
+@pytest.fixture
+def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Panel:
+    """One condition with the models to test over, computed; the test runs once for each. Scope: function."""
+    robustness.ensure(_robustness_condition)
+    return _robustness_condition
+
+
+# What is parametrized stands apart, so that a project's own `cell` or `condition` is left alone: only ours lead here.
+@pytest.fixture
+def _robustness_cell(request: pytest.FixtureRequest) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def _robustness_gate_cell(request: pytest.FixtureRequest) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
+    found: Panel = request.param
+    return found
+
+
+def robustness_session(config: pytest.Config) -> RobustnessSession:
+    """Return the session of this run; made when first asked for."""
+    if _SESSION not in config.stash:
+        from pytest_robustness import RobustnessSession
+
+        config.stash[_SESSION] = RobustnessSession(
+            resolve_options(config),
+            _registry(config),
+            lambda: _progress(config),
+            **_share(config),
+        )
+        config.add_cleanup(config.stash[_SESSION].close)
+    return config.stash[_SESSION]
+
+
+def _share(config: pytest.Config) -> dict[str, int]:
+    """Return how many processes share the machine, and which of them this is: a worker of xdist was told."""
+    if not hasattr(config, "workerinput"):
+        return {}
+    from pytest_robustness.plugin.xdist import PROCESS
+
+    return {"processes": config.workerinput["workercount"], "process": config.workerinput[PROCESS]}
+
+
+def _registry(config: pytest.Config) -> Registry:
+    from pytest_robustness.transforms import builtin
+
+    registry = builtin()
+    config.hook.pytest_robustness_register(registry=registry)
+    return registry
+
+
+def _progress(config: pytest.Config) -> Progress:
+    from pytest_robustness.plugin.progress import BarProgress, LineProgress, SilentProgress
+    from pytest_robustness.report.encoding import writable
+
+    if hasattr(config, "workerinput"):
+        from pytest_robustness.plugin.xdist import PROGRESS
+        from pytest_robustness.plugin.xdist_progress import WrittenProgress
+
+        return WrittenProgress(Path(config.workerinput[PROGRESS]))
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or reporter.verbosity < 0:
+        return SilentProgress()
+    capture = config.pluginmanager.getplugin("capturemanager")
+    uncaptured = capture.global_and_fixture_disabled if capture else contextlib.nullcontext
+
+    def write(line: str) -> None:
+        with uncaptured():
+            reporter.write_line(writable(line, sys.stdout))
+
+    return BarProgress(uncaptured()) if reporter.isatty else LineProgress(write)
+
+
+def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
+    """Stop the run with a usage error; in a worker of xdist that would read as a crash, so the controller does it."""
+    if not hasattr(config, "workeroutput"):
+        raise pytest.UsageError(str(error)) from None
+    config.stash[_PROBLEM] = error
+    from pytest_robustness.plugin.xdist import REFUSAL
+
+    config.workeroutput[REFUSAL] = str(error)
+    items.clear()
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except RobustnessError as error:
+        raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,149 @@
+"""The Allure 3 report of a run: two files that open anywhere, the results test by test and the dashboard."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.core.files import publish
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.report.allure import npm
+from pytest_robustness.report.allure.facts import ALL_MODELS
+from pytest_robustness.report.allure.run_files import CATEGORIES, METRIC
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.report.run_report import View
+
+_LONGEST = 56
+PAGES = {"awesome": "index.html", "dashboard": "dashboard.html"}
+_CHARTS = (
+    {"type": "currentStatus", "title": "Results"},
+    {"type": "problemsDistribution", "by": "environment", "title": "Models by transforms: share not robust"},
+    {"type": "testResultSeverities", "title": "Results by effect", "levels": ["critical", "normal", "minor"]},
+    {"type": "statusDynamics", "title": "Results over the runs"},
+    {"type": "statusTransitions", "title": "Fixed and regressed since the run before"},
+)
+_ANALYTICS = re.compile(
+    r"<script[^>]*\ssrc=\"https://www\.googletagmanager\.com/[^\"]*\"[^>]*></script>\s*<script>[^<]*gtag\([^<]*</script>"
+)
+
+# Allure writes a percentage into every square of its map, over its edges where there are nine columns.
+_STYLE = '<style>g[data-testid^="cell."] text { display: none }</style>'
+
+
+def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]) -> list[str]:
+    """Write ``index.html`` and ``dashboard.html`` into ``folder``; return the broken rules of the quality gate.
+
+    Parameters
+    ----------
+    results
+        The folder of Allure results.
+    history
+        A JSONL file: this run is compared with those in it, and added.
+    gate
+        Rules of Allure's quality gate, as options have them.
+
+    Raises
+    ------
+    RobustnessError
+        When there is no Node, Allure cannot be installed or fails, or the folder or the history cannot be written.
+    """
+    _check_writable(history)
+    programs = npm.find_node()
+    home = npm.install(programs)
+    with tempfile.TemporaryDirectory(prefix="allure-") as scratch:
+        work = Path(scratch)
+        (work / "job.json").write_text(json.dumps(_job(view, results, work, history, gate)), encoding="utf-8")
+        said = npm.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
+        written = {name: work / "report" / plugin / "index.html" for plugin, name in PAGES.items()}
+        pages = {name: finished(page.read_text(encoding="utf-8")) for name, page in written.items()}
+    publish(pages, folder, "--robustness-allure-report")
+    rules = json.loads(said.splitlines()[-1])
+    return [rule["message"] for rule in rules if not rule["success"]]
+
+
+def _check_writable(history: Path) -> None:
+    """Raise `RobustnessError` unless Allure can add a line to ``history``."""
+    try:
+        history.parent.mkdir(parents=True, exist_ok=True)
+        with history.open("a"):
+            pass
+    except OSError as error:
+        raise RobustnessError(
+            f"Allure's history cannot be written to {history}: {error.strerror}. Name another file with "
+            f"--robustness-allure-history=FILE; nothing has to be computed again."
+        ) from error
+
+
+def finished(page: str) -> str:
+    """Return an Allure page as it is kept: it asks for nothing, and the map of models and transforms can be read.
+
+    Raises
+    ------
+    RobustnessError
+        When the page would still name the analytics host: another Allure than the pinned one wrote it.
+    """
+    found = _ANALYTICS.sub("", page).replace('href="favicon.ico"', 'href="data:,"')
+    if "googletagmanager" in found:
+        raise RobustnessError("Allure's page holds an analytics script that cannot be taken out; it was not kept.")
+    return found.replace("</head>", f"{_STYLE}\n</head>", 1)
+
+
+def environments(models: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return Allure's environments for models given by name and label: names and ids that Allure accepts, each unique.
+
+    An id takes only ``[A-Za-z0-9_-]``; a name takes no slashes, no control characters, and 64 signs at most.
+    """
+    found: list[dict[str, str]] = []
+    names: set[str] = set()
+    for model, label in [*models, (ALL_MODELS, ALL_MODELS)]:
+        name = _free(_environment_name(label), names)
+        found.append({"id": f"model-{len(names)}", "name": name, "model": model})
+    return found
+
+
+def _environment_name(label: str) -> str:
+    plain = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f/\\\ufeff]", "_", label).split())
+    # JavaScript counts UTF-16 units.
+    cut = plain.encode("utf-16-le")[: 2 * _LONGEST].decode("utf-16-le", "ignore")
+    return cut.strip(" .") or "model"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return ``name``, numbered where it is taken, and take it."""
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    free = next(other for other in itertools.chain([name], numbered) if other not in taken)
+    taken.add(free)
+    return free
+
+
+def _job(view: View, results: Path, work: Path, history: Path, gate: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    transforms = {condition.transform for condition in view.conditions}
+    metrics = {
+        METRIC + str(test.condition): {
+            "title": view.condition_label(test.condition),
+            "unit": "classes",
+            "better": "lower",
+            "group": "sensitive",
+        }
+        for test in view.class_tests
+    }
+    return {
+        "name": f"Robustness on {view.provenance['dataset']['name']}",
+        "results": str(results),
+        "output": str(work / "report"),
+        "history": str(history),
+        "environments": environments([(model, view.labels[model]) for model in view.models]),
+        "categories": CATEGORIES,
+        "performance": {"groups": {"sensitive": {"title": "Sensitive classes"}}, "metrics": metrics},
+        # Within a model, a suite for each transform pays only where it has several severities.
+        "groupBy": ["parentSuite", "suite"] if len(view.conditions) > len(transforms) else ["parentSuite"],
+        "charts": _CHARTS,
+        "gate": dict(gate) or None,
+    }

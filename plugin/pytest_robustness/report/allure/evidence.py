@@ -1,0 +1,103 @@
+"""What Allure shows of a finding: its text, the sensitive classes as a table, images before and after."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from PIL import Image
+
+from pytest_robustness.analysis.findings import Finding
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.report.gate import gate_lines
+from pytest_robustness.report.run_report import Grade, condition_text, finding_lines, grade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_robustness.analysis.baseline.gate import GateTest
+    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.report.gallery import Exhibit
+
+IMAGE_DIFF = "application/vnd.allure.image.diff"
+SEVERITIES = ("critical", "normal", "minor")
+
+_SMALLEST_SIDE = 192
+_SEVERITY = {Grade.SEVERE: "critical", Grade.MILD: "normal", Grade.PASS: "minor", Grade.INCONCLUSIVE: "minor"}
+
+
+def severity(finding: Finding | GateTest) -> str:
+    """Return Allure's severity for the size of the effect: critical, normal, or minor where none was shown.
+
+    A model that is less robust than its baseline is critical, whatever the size; one that could not be told from it is
+    minor, whatever the options make of that.
+    """
+    if isinstance(finding, Finding):
+        return _SEVERITY[grade(finding)]
+    return "critical" if finding.verdict.outcome is Outcome.FAIL and not finding.undecided else "minor"
+
+
+def description(finding: Finding | GateTest) -> str:
+    """Return the result line, the numbers and the ten worst classes as HTML, everything in it escaped."""
+    headline, *rest = finding_lines(finding) if isinstance(finding, Finding) else gate_lines(finding)
+    return f"<p><strong>{html.escape(headline)}</strong></p><pre>{html.escape(chr(10).join(rest)).strip(chr(10))}</pre>"
+
+
+def classes_csv(classes: ClassTest, most: int | None = None) -> str:
+    """Return the sensitive classes, worst first, as CSV at three significant digits; accuracies in percent.
+
+    Parameters
+    ----------
+    classes
+        The test of every class.
+    most
+        How many classes at most; ``None`` for all.
+    """
+    worst = sorted(classes.sensitive, key=lambda c: (c.result.difference, c.index))[:most]
+    rows = [
+        (c.index, c.name, c.result.n, c.result.control, c.result.treated, c.result.difference, c.result.p_adjusted)
+        for c in worst
+    ]
+    columns = ["class_index", "class_name", "n", "control_accuracy", "accuracy", "difference", "p_adjusted"]
+    return pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n", float_format="%.3g")
+
+
+def image_pairs(exhibits: Iterable[Exhibit]) -> list[tuple[str, str]]:
+    """Return a name and an image comparison (JSON of `IMAGE_DIFF`) for each image that could be shown."""
+    return [
+        (_caption(exhibit), _comparison(exhibit.thumbnails.control, exhibit.thumbnails.treated))
+        for exhibit in exhibits
+        if exhibit.thumbnails is not None
+    ]
+
+
+def _caption(exhibit: Exhibit) -> str:
+    right = [sum(getattr(answer, side) for answer in exhibit.answers) for side in ("right_control", "right_treated")]
+    verdict = "sensitive" if exhibit.sensitive else "not sensitive"
+    if len(exhibit.answers) == 1:
+        answer = exhibit.answers[0]
+        told = f"taken for {answer.control}, then for {answer.treated}"
+    else:
+        told = f"{right[0]} of {len(exhibit.answers)} models right, then {right[1]}"
+    return f"{exhibit.finding.name} ({verdict}) before and after {condition_text(exhibit.condition)}: {told}"
+
+
+def _comparison(control: str, treated: str) -> str:
+    # No picture of the pixels' difference: of an image that is turned round it tells nothing.
+    return json.dumps({"expected": _enlarged(control), "actual": _enlarged(treated)})
+
+
+def _enlarged(uri: str) -> str:
+    """Enlarge a picture of a few pixels, because Allure shows it as large as it is; others stay as they are."""
+    image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    side = max(image.size)
+    if 2 * side >= _SMALLEST_SIDE:
+        return uri
+    times = _SMALLEST_SIDE // side
+    file = io.BytesIO()
+    image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST).save(file, "png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

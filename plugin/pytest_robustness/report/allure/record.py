@@ -1,0 +1,110 @@
+"""One test's result for Allure: where it belongs, what it found, and the evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import allure
+from allure_commons.model2 import Label, Parameter, Status
+
+from pytest_robustness.analysis.findings import ClassTest
+from pytest_robustness.report.allure.chart import bars_of, png
+from pytest_robustness.report.allure.evidence import (
+    IMAGE_DIFF,
+    SEVERITIES,
+    classes_csv,
+    description,
+    image_pairs,
+    severity,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from allure_commons.model2 import TestResult
+
+    from pytest_robustness.analysis.baseline.gate import GateTest
+    from pytest_robustness.analysis.findings import Finding
+    from pytest_robustness.report.allure.facts import Facts
+    from pytest_robustness.report.gallery import Exhibit
+
+_MOST_CLASSES = 250
+_MOST_IMAGES = 2
+_EXCEPTION = re.compile(r"\A(?:Skipped|pytest_robustness\.[\w.]+): ")
+
+
+def place(result: TestResult, facts: Sequence[Facts], own: Mapping[str, str], *, several_severities: bool) -> None:
+    """Give a result its labels and its parameters, both independent of process and machine.
+
+    Parameters
+    ----------
+    facts
+        What the test is about.
+    own
+        The parameters that the test has besides, as text.
+    several_severities
+        Whether suites need a level for the severity.
+    """
+    labels = dict.fromkeys(pair for fact in facts for pair in fact.labels(several_severities))
+    result.labels.extend(Label(name, value) for name, value in labels)
+    parameters = dict(own)
+    # A test about several models or transforms is told from others by its name alone.
+    if len(facts) == 1:
+        parameters = facts[0].parameters() | parameters
+    result.parameters[:] = [Parameter(name, value) for name, value in parameters.items()]
+
+
+def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) -> None:
+    """Give a result a name that does not depend on where the test's file is installed."""
+    result.name, result.fullName, result.titlePath = title, full_name, list(path)
+    result.testCaseId = hashlib.md5(full_name.encode(), usedforsecurity=False).hexdigest()
+
+
+def report(result: TestResult, findings: Sequence[Finding | GateTest]) -> None:
+    """Add what a test found: the text and a chart of each finding, and the severity of the gravest."""
+    if not findings:
+        return
+    result.descriptionHtml = "".join(map(description, findings))
+    result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
+    for finding in findings:
+        allure.attach(png(bars_of(finding)), "accuracy before and after", allure.attachment_type.PNG)
+
+
+def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> None:
+    """Attach the sensitive classes as a table, and images before and after.
+
+    A report holds a dozen tests of models for each of classes: of a model's, the table is cut, and two images suffice.
+
+    Parameters
+    ----------
+    finding
+        What was found.
+    classes, exhibits
+        What shows it: see `RobustnessSession.witnesses`.
+    """
+    name, most = "sensitive classes", None
+    if not isinstance(finding, ClassTest):
+        most = _MOST_CLASSES
+        exhibits = sorted(exhibits, key=lambda exhibit: not exhibit.sensitive)[:_MOST_IMAGES]
+        if len(classes.sensitive) > most:
+            name = f"sensitive classes, the worst {most} of {len(classes.sensitive)}"
+    allure.attach(classes_csv(classes, most), name, allure.attachment_type.CSV)
+    for caption, comparison in image_pairs(exhibits):
+        allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
+
+
+def shorten(result: TestResult) -> None:
+    """Leave of a finding's message its headline, by which Allure groups and which it keeps with every past run.
+
+    The description has the rest. The message of an error keeps all but the exception's name.
+    """
+    details = result.statusDetails
+    if details is None or not details.message:
+        return
+    message = _EXCEPTION.sub("", details.message)
+    if result.status == Status.BROKEN:
+        details.message = message
+    elif message != details.message:
+        details.message, details.trace = message.partition("\n")[0], None

@@ -1,0 +1,120 @@
+"""The files that Allure reads once for a run: environment, executor, categories, and the count of sensitive classes."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.core.files import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_robustness.report.run_report import View
+
+# The one headline of a failure that begins with a name: "MODEL against MODEL under TRANSFORM: ...".
+_COMPARISON = r"^(?!SEVERE: |MILD: |INCONCLUSIVE: )[^\n]* against [^\n]* under [\s\S]*"
+
+CATEGORIES = (
+    {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"^SEVERE: [\s\S]*"},
+    {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"^MILD: [\s\S]*"},
+    {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _COMPARISON},
+    # Failed too: what too few images are to be is an option.
+    {"name": "Inconclusive", "matchedStatuses": ["failed", "skipped"], "messageRegex": r"^INCONCLUSIVE: [\s\S]*"},
+    {"name": "Error", "matchedStatuses": ["broken"]},
+)
+"""Allure's categories: the words that headlines of findings begin with; an error is broken, not failed."""
+
+METRIC = "sensitive_classes."
+
+
+def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
+    """Write them beside the results in ``folder``; of xdist, the controller alone does.
+
+    Parameters
+    ----------
+    environ
+        The environment variables, which tell on CI what runs this.
+
+    Raises
+    ------
+    RobustnessError
+        When the folder cannot be written.
+    """
+    texts = {
+        "environment.properties": _properties(environment(view)),
+        "categories.json": json.dumps(CATEGORIES, indent=1),
+        "robustness-perf.json": json.dumps(sensitive_counts(view), indent=1),
+    }
+    found = executor(environ)
+    if found:
+        texts["executor.json"] = json.dumps(found, indent=1)
+    publish(texts, folder, "--alluredir")
+
+
+def environment(view: View) -> dict[str, str]:
+    """Return what the results depend on, in a few lines."""
+    facts, options = view.provenance, view.provenance["options"]
+    data, packages = facts["dataset"], facts["packages"]
+    return {
+        "data": data["name"],
+        "data.images": f"{data['images']} of {data['classes']} classes",
+        "data.fingerprint": data["fingerprint"],
+        "models": ", ".join(view.models),
+        "transforms": ", ".join(view.condition_label(condition) for condition in view.conditions),
+        "test": f"{options['test']}, alpha {options['alpha']:g}, correction {options['correction']}",
+        "seed": str(options["seed"]),
+        "device": f"{facts['device']}, {facts['runtime']}",
+        "python": facts["python"],
+        **{name: version for name, version in packages.items() if version},
+    }
+
+
+def executor(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what runs this on CI, as Allure wants it; empty elsewhere."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        repository = f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}"
+        number = environ.get("GITHUB_RUN_NUMBER", "")
+        return _executor(
+            "GitHub Actions",
+            "github",
+            f"{environ.get('GITHUB_WORKFLOW', '')} #{number}",
+            f"{repository}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}",
+            number,
+        )
+    if environ.get("CI_JOB_URL"):
+        number = environ.get("CI_PIPELINE_IID", "")
+        name = f"{environ.get('CI_JOB_NAME', '')} #{number}"
+        return _executor("GitLab CI", "gitlab", name, environ["CI_JOB_URL"], number)
+    return {}
+
+
+def sensitive_counts(view: View) -> list[dict[str, Any]]:
+    """Return Allure's metrics: of each condition how many classes are sensitive."""
+    now = int(1000 * time.time())
+    counts = {str(test.condition): len(test.sensitive) for test in view.class_tests}
+    return [
+        {"id": METRIC + name, "key": METRIC + name, "value": count, "start": now, "stop": now}
+        for name, count in counts.items()
+    ]
+
+
+def _executor(name: str, kind: str, build: str, url: str, number: str) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": name,
+        "type": kind,
+        "buildName": build,
+        "buildUrl": url,
+        "reportName": "robustness",
+    }
+    if number.isdecimal():
+        found["buildOrder"] = int(number)
+    return found
+
+
+def _properties(values: Mapping[str, str]) -> str:
+    """Write Java properties; a backslash or a line break in a value is escaped."""
+    escapes = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
+    return "".join(f"{name}={value.translate(escapes)}\n" for name, value in values.items())

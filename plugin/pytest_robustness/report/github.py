@@ -1,0 +1,82 @@
+"""What GitHub Actions shows of a run: the summary on the run's page, and annotations of what failed.
+
+Both follow GitHub's "Workflow commands for GitHub Actions": the file that ``GITHUB_STEP_SUMMARY`` names is appended to,
+and lines that begin with ``::error`` are printed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.report.gate import gate_headline
+from pytest_robustness.report.run_report import condition_text, points_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_robustness.analysis.baseline.gate import GateTest
+    from pytest_robustness.report.run_report import View
+
+# GitHub shows no more than ten of a step.
+_MOST = 10
+_MOST_CLASSES = 5
+
+
+def append_summary(markdown: str, environment: Mapping[str, str]) -> None:
+    """Append the summary to the page of the run, if this is one on GitHub.
+
+    Raises
+    ------
+    RobustnessError
+        When the file cannot be written.
+    """
+    path = environment.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{markdown}\n")
+    except OSError as error:
+        raise RobustnessError(
+            f"The summary cannot be appended to {path}: {error.strerror}. The variable GITHUB_STEP_SUMMARY names that "
+            "file; unset it, or make the file writable."
+        ) from error
+
+
+def error_commands(view: View, environment: Mapping[str, str]) -> list[str]:
+    """Return a line to print for each comparison that failed and each model that could not be run, ten at most.
+
+    Nothing outside of GitHub Actions.
+    """
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return []
+    failed = [test for test in view.gate_tests if test.verdict.outcome is Outcome.FAIL]
+    found = [_command(_title(view, test), _message(test)) for test in failed]
+    errors = {(cell.model, text): None for cell, text in view.errors.items()}
+    found += [_command(f"{view.labels[model]} could not be judged", text) for model, text in errors]
+    if len(found) <= _MOST:
+        return found
+    left = len(found) - _MOST + 1
+    return [*found[: _MOST - 1], _command("More robustness failures", f"{left} more: see the summary of the run.")]
+
+
+def _title(view: View, test: GateTest) -> str:
+    what = "cannot be told from so few images" if test.undecided else "is less robust than the baseline"
+    return f"{view.labels[test.model]} {what} under {condition_text(test.condition)}"
+
+
+def _message(test: GateTest) -> str:
+    fallen = [f"{fall.name} {points_text(fall.change.difference)}" for fall in test.fallen[:_MOST_CLASSES]]
+    return "\n".join([gate_headline(test), *([f"Classes that fell most: {', '.join(fallen)}"] if fallen else [])])
+
+
+def _command(title: str, message: str) -> str:
+    """Return the workflow command; GitHub decodes what is escaped here, and reads anything else as the end of it."""
+    return f"::error title={_escape(title).replace(':', '%3A').replace(',', '%2C')}::{_escape(message)}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

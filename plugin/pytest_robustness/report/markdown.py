@@ -1,0 +1,174 @@
+"""The summary in Markdown, ``summary.md``: for a CI system's page, a pull request or a chat."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.files import publish
+from pytest_robustness.report.gate import gate_word
+from pytest_robustness.report.number_text import counted, p_value, points
+from pytest_robustness.report.page import overview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_robustness.core import Condition
+    from pytest_robustness.report.run_report import View
+
+# Pages of CI systems are short, and have a size limit: the report has the rest.
+_MOST_NAMES = 5
+_MOST_ERRORS = 20
+
+
+def write(view: View, folder: Path) -> Path:
+    """Write ``summary.md`` into ``folder``, whole or not at all, and return its path.
+
+    Raises
+    ------
+    RobustnessError
+        When the folder cannot be written.
+    """
+    return publish({"summary.md": render(view)}, folder)[0]
+
+
+def render(view: View) -> str:
+    """Return the summary: the verdict, what was compared with a baseline, models, classes, errors."""
+    parts = [
+        f"## Robustness: {overview.outcome(view).value}",
+        escape(overview.verdict(view)),
+        *_section("Against the baseline", _gate(view)),
+        *_section(_models_title(view), _models(view)),
+        *_section("Sensitive classes", _classes(view)),
+        *_section("Errors", _errors(view)),
+        *_section("Notes", [f"- {escape(note)}" for note in _notes(view)]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    r"""Return text that Markdown shows as it is, in a table too.
+
+    Examples
+    --------
+    >>> print(escape("a|b <i> `c` equalize_zoom"))
+    a\|b &lt;i> \`c\` equalize_zoom
+    """
+    one_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    # A single underscore within a word is no emphasis, and most transforms have one.
+    return re.sub(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", one_line)
+
+
+def _gate(view: View) -> Iterator[str]:
+    if not view.gate_tests:
+        return
+    several = len({test.model for test in view.gate_tests}) > 1
+    head = ["condition", "baseline, %", "now, %", "change", "95 % interval", "p", "beyond control", "result"]
+    rows = []
+    for test in view.gate_tests:
+        change, beyond = test.change, test.beyond_control
+        label = view.condition_label(test.condition)
+        word = gate_word(test)
+        rows.append(
+            [
+                escape(f"{view.labels[test.model]} {label}" if several else label),
+                f"{change.baseline:.2f}",
+                f"{change.candidate:.2f}",
+                _signed(change.difference),
+                f"{_signed(change.ci_low)} to {_signed(change.ci_high)}",
+                p_value(change.p_adjusted),
+                "" if beyond is None else _signed(beyond.value),
+                f"**{word}**" if test.verdict.outcome is Outcome.FAIL else word,
+            ]
+        )
+    yield from _table(head, rows, numbers=range(1, 7))
+    failed = [test for test in view.gate_tests if test.verdict.outcome is Outcome.FAIL]
+    if failed:
+        yield ""
+    for test in failed:
+        fallen = _some(f"{fall.name} {points(fall.change.difference)}" for fall in test.fallen)
+        classes = f". Classes that fell: {fallen}" if fallen else ""
+        yield f"- {escape(f'{view.labels[test.model]} under {view.condition_label(test.condition)}')}: " + escape(
+            f"{test.verdict.reason}{classes}"
+        )
+
+
+def _models_title(view: View) -> str:
+    return "Impacted models" if view.margin is None else f"Models {view.impacted_word}"
+
+
+def _models(view: View) -> list[str]:
+    impacted: dict[Condition, list[str]] = {}
+    for test in view.model_tests:
+        names = impacted.setdefault(test.condition, [])
+        names += [view.labels[test.model]] if test.impacted else []
+    rows = [
+        [
+            escape(view.condition_label(bar.condition)),
+            f"{bar.impacted} of {bar.models}",
+            points(view.changes[bar.condition].difference) if bar.condition in view.changes else "",
+            escape(_some(impacted[bar.condition])),
+        ]
+        for bar in overview.model_bars(view)
+    ]
+    return _table(["transform", view.impacted_word, "average change", "which"], rows, numbers=range(1, 3))
+
+
+def _classes(view: View) -> list[str]:
+    rows = []
+    for test in view.class_tests:
+        fallen = sorted(test.sensitive, key=lambda finding: finding.result.difference)
+        count = f"{len(test.sensitive)} of {test.tested}" if test.tested else "inconclusive"
+        rows.append(
+            [
+                escape(view.condition_label(test.condition)),
+                f"**{count}**" if test.verdict.outcome is Outcome.FAIL else count,
+                str(test.allowed),
+                escape(_some(f"{finding.name} {points(finding.result.difference)}" for finding in fallen)),
+            ]
+        )
+    return _table(["transform", "sensitive", "allowed", "most sensitive"], rows, numbers=range(1, 3))
+
+
+def _errors(view: View) -> list[str]:
+    texts = list(dict.fromkeys(view.errors.values()))
+    lines = [f"- {escape(text)}" for text in texts[:_MOST_ERRORS]]
+    left = len(texts) - len(lines)
+    return lines + ([f"- {counted(left, 'more error')}"] if left else [])
+
+
+def _notes(view: View) -> Iterator[str]:
+    if view.skipped:
+        yield f"{counted(len(view.skipped), 'image')} could not be read and took no part."
+    for test in view.class_tests:
+        if test.verdict.outcome is Outcome.INCONCLUSIVE:
+            yield f"The classes under {view.condition_label(test.condition)}: {test.verdict.reason}."
+    yield from view.notes
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    text = "\n".join(lines)
+    return [f"### {title}", text] if text else []
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable[int]) -> list[str]:
+    """Return a table whose columns ``numbers`` are flush right; nothing without rows."""
+    if not rows:
+        return []
+    right = set(numbers)
+    rule = ["---:" if i in right else "---" for i in range(len(head))]
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
+
+
+def _signed(value: float) -> str:
+    """Return a difference to the hundredth of a point, with a typographic minus as `points` has it."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the first names, and how many there are besides."""
+    listed = list(names)
+    left = len(listed) - _MOST_NAMES
+    return ", ".join(listed[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")

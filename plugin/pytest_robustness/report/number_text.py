@@ -1,0 +1,150 @@
+"""How the page writes numbers and names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from pytest_robustness.report.run_report import p_text, points_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHADE_STEPS = (1.0, 5.0, 15.0, 30.0, 50.0)
+"""From how many points of change on each of the five shades of the heat scale holds."""
+
+
+def points(value: float) -> str:
+    """Return a change in points with a typographic minus.
+
+    Examples
+    --------
+    >>> points(-3.14159), points(2.0), points(-0.01), points(float("nan"))
+    ('−3.1', '+2.0', '0.0', 'not defined')
+    """
+    return _signed(points_text(value))
+
+
+def fine_points(value: float) -> str:
+    """Return a change in hundredths of a point: models are compared at the size of a few images.
+
+    Examples
+    --------
+    >>> fine_points(-1.3449), fine_points(-0.001)
+    ('−1.34', '0.00')
+    """
+    return _signed(f"{value:+.2f}")
+
+
+def p_value(p: float) -> str:
+    """Return a p-value to two digits, as the scripts write it.
+
+    Examples
+    --------
+    >>> p_value(0.0432), p_value(3.2e-7)
+    ('0.043', '3.2e-7')
+    """
+    return p_text(p).replace("e-0", "e-")
+
+
+def percent(value: float) -> str:
+    r"""Return an accuracy in percent.
+
+    Examples
+    --------
+    >>> percent(97.256)
+    '97.3\xa0%'
+    """
+    return f"{value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def fine_percent(value: float) -> str:
+    r"""Return an accuracy in percent, to the hundredth.
+
+    Examples
+    --------
+    >>> fine_percent(97.256)
+    '97.26\xa0%'
+    """
+    return f"{value:.2f}\N{NO-BREAK SPACE}%"
+
+
+def grouped(count: int) -> str:
+    """Return a count with its thousands set apart.
+
+    Examples
+    --------
+    >>> grouped(1281167)
+    '1,281,167'
+    """
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "class", "classes"), counted(1000, "model")
+    ('1 class', '1,000 models')
+    """
+    return f"{grouped(count)} {noun if count == 1 else plural or noun + 's'}"
+
+
+def shade(value: float) -> str:
+    """Return the class of the heat scale: ``fall-5`` to ``fall-1``, ``level``, ``rise-1`` to ``rise-5``.
+
+    Examples
+    --------
+    >>> shade(-57.6), shade(-0.4), shade(7.0), shade(float("nan"))
+    ('fall-5', 'level', 'rise-2', 'level')
+    """
+    step = sum(abs(value) >= bound for bound in SHADE_STEPS)
+    return f"{'fall' if value < 0 else 'rise'}-{step}" if step else "level"
+
+
+def breakable(name: str) -> Markup:
+    """Return a name, escaped, that may break after underscores, plus signs and colons.
+
+    Examples
+    --------
+    >>> breakable("a_b<c")
+    Markup('a_<wbr>b&lt;c')
+    """
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_+:])", name) if part)
+
+
+def unbroken(text: str) -> Markup:
+    """Return a text, escaped, with its options in one piece: browsers break a line at every hyphen.
+
+    Examples
+    --------
+    >>> unbroken("a --so-and-so=<b> c")
+    Markup('a <span class="whole">--so-and-so=&lt;b&gt;</span> c')
+    """
+    parts = re.split(r"((?<!\S)--\S+)", text)
+    return Markup("").join(
+        Markup('<span class="whole">{}</span>').format(part) if part.startswith("--") else part for part in parts
+    )
+
+
+def _signed(text: str) -> str:
+    if text in ("+0.0", "-0.0", "+0.00", "-0.00"):
+        return text[1:]
+    return "not defined" if "nan" in text else text.replace("-", "−")
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "points": points,
+    "fine_points": fine_points,
+    "percent": percent,
+    "fine_percent": fine_percent,
+    "grouped": grouped,
+    "counted": counted,
+    "shade": shade,
+    "breakable": breakable,
+    "unbroken": unbroken,
+    "p": p_value,
+}

@@ -1,0 +1,138 @@
+"""Severity curves: the change of accuracy against the severity, with its interval, one small chart per transform."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_robustness.core import Cell, Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_robustness.analysis.test_result import TestResult
+    from pytest_robustness.report.run_report import View
+
+WIDTH, HEIGHT = 280, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 10, 10, 26
+
+
+@dataclasses.dataclass(frozen=True)
+class Tick:
+    """A tick of an axis: where, in pixels, and its label."""
+
+    at: float
+    label: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One chart in pixels: ``band`` and ``lines`` are SVG point lists; ``rows`` are its numbers, for a table.
+
+    A row is severity, the change that `subject` names, and its interval, or ``None`` where there is none.
+    """
+
+    transform: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    lines: tuple[str, ...]
+    average: str
+    dots: tuple[tuple[float, float], ...]
+    band: str
+    rows: tuple[tuple[int, float, tuple[float, float] | None], ...]
+
+
+class Subject(NamedTuple):
+    """Whose changes the curves show: ``figure`` is the name of a change, ``caption`` says what is drawn."""
+
+    figure: str
+    caption: str
+
+
+def subject(view: View) -> Subject:
+    """Return what the curves of ``view`` are of: all models, or of one model what its own tests are of."""
+    models = _models(view)
+    if len(models) > 1:
+        caption = "Bold: the average over the models, with its 95 % interval. Thin: each model."
+        return Subject("average change", f"Top-1 accuracy over all images. {caption}")
+    name = view.labels[models[0]]
+    if _own_tests(view):
+        caption = f"The mean over classes: of {name}'s accuracies on the classes, each of which counts the same"
+        return Subject("change of the mean over classes", f"{caption}, with its 95 % interval.")
+    return Subject("change of top-1 accuracy", f"Top-1 accuracy of {name} over all images.")
+
+
+def curves(view: View) -> list[Curve]:
+    """Return a chart for each transform that ran at more than one severity, all on one scale."""
+    severities: dict[str, list[int]] = {}
+    for condition in view.conditions:
+        if condition in view.changes and condition.severity is not None:
+            severities.setdefault(condition.transform, []).append(condition.severity)
+    several = {transform: sorted(levels) for transform, levels in severities.items() if len(levels) > 1}
+    drawn = _own_tests(view) or view.changes
+    results = {t: [(level, drawn[Condition(t, level)]) for level in levels] for t, levels in several.items()}
+    models = _models(view)
+    # Beside the one line of a model alone there is none to draw.
+    thin = models if len(models) > 1 else []
+    low, high = _range(view, thin, [result for found in results.values() for _, result in found])
+    return [_curve(view, thin, transform, found, low, high) for transform, found in results.items()]
+
+
+def _models(view: View) -> list[str]:
+    """Return the models that anything was computed for."""
+    seen = {cell.model for cell in view.counts}
+    return [model for model in view.models if model in seen]
+
+
+def _own_tests(view: View) -> dict[Condition, TestResult]:
+    """Return the tests of a model that is alone, which have intervals; nothing where one of its conditions has none."""
+    tests = {test.condition: test.result for test in view.model_tests}
+    return tests if len(_models(view)) == 1 and tests.keys() >= view.changes.keys() else {}
+
+
+def _range(view: View, models: Sequence[str], results: Iterable[TestResult]) -> tuple[float, float]:
+    values = [0.0]
+    for result in results:
+        values += [v for v in (result.difference, result.ci_low, result.ci_high) if math.isfinite(v)]
+    cells = [cell for cell in view.counts if cell.model in models and cell.condition.severity is not None]
+    values += [change for cell in cells for change in [view.change(cell)] if change]
+    return max(-100.0, 10 * math.floor(min(values) / 10)), min(100.0, 10 * math.ceil(max(values) / 10))
+
+
+def _curve(
+    view: View, thin: Sequence[str], transform: str, found: list[tuple[int, TestResult]], low: float, high: float
+) -> Curve:
+    levels = [level for level, _ in found]
+
+    def x(level: float) -> float:
+        return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * (level - levels[0]) / (levels[-1] - levels[0]), 1)
+
+    def y(value: float) -> float:
+        share = (high - min(max(value, low), high)) / ((high - low) or 1)
+        return round(_TOP + (HEIGHT - _TOP - _BOTTOM) * share, 1)
+
+    def line(values: Iterable[tuple[int, float | None]]) -> str:
+        return " ".join(f"{x(level)},{y(value)}" for level, value in values if value is not None)
+
+    models = [[(level, view.change(Cell(m, Condition(transform, level)))) for level in levels] for m in thin]
+    known = [(level, result) for level, result in found if math.isfinite(result.ci_low)]
+    upper = [(level, result.ci_high) for level, result in known]
+    lower = [(level, result.ci_low) for level, result in reversed(known)]
+    return Curve(
+        transform=transform,
+        x_ticks=tuple(Tick(x(level), str(level)) for level in levels),
+        y_ticks=tuple(Tick(y(value), f"{value:+g}".replace("-", "−")) for value in _steps(low, high)),
+        lines=tuple(line(values) for values in models if any(value is not None for _, value in values)),
+        average=line([(level, result.difference) for level, result in found]),
+        dots=tuple((x(level), y(result.difference)) for level, result in found),
+        band=line([*upper, *lower]),
+        rows=tuple(
+            (level, r.difference, (r.ci_low, r.ci_high) if math.isfinite(r.ci_low) else None) for level, r in found
+        ),
+    )
+
+
+def _steps(low: float, high: float) -> list[float]:
+    step = next(size for size in (5, 10, 20, 25, 50, 100) if (high - low) / size <= 5)
+    return [value * step for value in range(math.ceil(low / step), math.floor(high / step) + 1)]

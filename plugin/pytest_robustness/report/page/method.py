@@ -1,0 +1,75 @@
+"""Method and provenance: what was tested and how, in sentences, and all that the run says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.report.number_text import counted
+
+if TYPE_CHECKING:
+    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.report.run_report import View
+
+_TESTS = {
+    "independent": "Student's two-sample t-test",
+    "welch": "Welch's two-sample t-test",
+    "paired": "the paired t-test",
+    "mcnemar": "McNemar's exact test",
+}
+_CORRECTIONS = {
+    "none": "without correction for the number of",
+    "bh": "with Benjamini and Hochberg's correction over the",
+    "holm": "with Holm's correction over the",
+}
+_CHANCE = ": as many as chance alone would give in 95 of 100 runs"
+# Shown in places of their own.
+_KNOWN = ("command", "options", "models", "dataset", "packages")
+
+
+def sentences(view: View) -> list[str]:
+    """Return how classes and models were tested."""
+    return [
+        *(_class_sentence(view, test) for test in view.class_tests[:1]),
+        *(_model_sentence(view, test) for test in view.model_tests[:1]),
+    ]
+
+
+def _class_sentence(view: View, test: ClassTest) -> str:
+    most = view.provenance.get("options", {}).get("max_sensitive")
+    kind = _TESTS[test.classes[0].result.test] if test.classes else "a test"
+    what = (
+        f"the images of the class that {view.labels[test.models[0]]} gets right"
+        if len(test.models) == 1
+        else f"the accuracies of {len(test.models)} models on the class"
+    )
+    return (
+        f"Class test: {kind} between {what}, in control and under the transform, two-sided, at {_level(view)} classes. "
+        f"A class whose p is below alpha is sensitive. The test fails when more classes are sensitive than "
+        f"--robustness-max-sensitive={most} allows{_CHANCE if most == 'chance' else ''}."
+    )
+
+
+def _model_sentence(view: View, test: ModelTest) -> str:
+    if view.margin is not None:
+        classes = counted(test.result.n, "class", "classes")
+        alpha = view.provenance.get("options", {}).get("alpha")
+        return (
+            f"Model test: two one-sided t-tests of the model's accuracies on {classes}, in control and under the "
+            f"transform, at alpha {alpha}. It passes where the mean is shown to stay within {view.margin_text}, "
+            f"and fails where it is shown not to."
+        )
+    return (
+        f"Model test: {_TESTS[test.result.test]} between the model's accuracies on "
+        f"{counted(test.result.n, 'class', 'classes')}, in control and under the transform, two-sided, at "
+        f"{_level(view)} models. A model whose p is below alpha is impacted, and fails."
+    )
+
+
+def _level(view: View) -> str:
+    options = view.provenance.get("options", {})
+    return f"alpha {options.get('alpha')}, {_CORRECTIONS.get(str(options.get('correction')), 'over the')}"
+
+
+def environment(view: View) -> dict[str, Any]:
+    """Return what the run says of itself beside its command, options, models, data and packages."""
+    return {name.replace("_", " "): value for name, value in view.provenance.items() if name not in _KNOWN}

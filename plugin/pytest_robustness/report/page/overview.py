@@ -1,0 +1,217 @@
+"""The overview: the verdict in a sentence, the heat table, and the article's two charts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core import Cell
+from pytest_robustness.report.number_text import counted, points
+
+if TYPE_CHECKING:
+    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.core import Condition
+    from pytest_robustness.report.run_report import View
+
+
+@dataclasses.dataclass(frozen=True)
+class HeatCell:
+    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``.
+
+    ``mark`` is a sign for what the test found, ``word`` says it; both are empty where nothing was found, or tested.
+    """
+
+    change: float | None
+    mark: str
+    word: str
+    error: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassBar:
+    """How the classes of one condition divide.
+
+    ``allowed`` is how many may be sensitive, ``exceeded`` whether more are, known from a baseline or not.
+    """
+
+    condition: Condition
+    sensitive: int
+    insensitive: int
+    untested: int
+    allowed: int
+    exceeded: bool
+
+    @property
+    def classes(self) -> int:
+        """All classes."""
+        return self.sensitive + self.insensitive + self.untested
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelBar:
+    """Of the models tested under one condition, how many are impacted."""
+
+    condition: Condition
+    impacted: int
+    models: int
+
+
+def outcome(view: View) -> Outcome:
+    """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any could not be run."""
+    verdicts = [
+        *(test.verdict for test in view.model_tests),
+        *(test.verdict for test in view.class_tests),
+        *(test.verdict for test in view.gate_tests),
+    ]
+    found = {verdict.outcome for verdict in verdicts}
+    if Outcome.FAIL in found:
+        return Outcome.FAIL
+    return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or view.errors or not found else Outcome.PASS
+
+
+def verdict(view: View) -> str:
+    """Return the verdict in a sentence or two."""
+    gate = _gate_sentence(view)
+    parts = [gate, _models_sentence(view), _known_sentence(view), _extremes_sentence(view), _classes_sentence(view)]
+    text = " ".join(part for part in parts if part)
+    return text or "Nothing could be tested: see the errors below."
+
+
+def _gate_sentence(view: View) -> str:
+    tests = view.gate_tests
+    if not tests:
+        return ""
+    undecided = sum(test.undecided for test in tests)
+    worse = sum(test.verdict.outcome is Outcome.FAIL and not test.undecided for test in tests)
+    show = "shows" if worse < 2 else "show"
+    more = f"; {undecided} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
+    compared = counted(len(tests), "comparison")
+    return f"{worse or 'None'} of {compared} with the baseline {show} a loss of robustness{more}."
+
+
+def _known_sentence(view: View) -> str:
+    known, impacted = (sum(getattr(test, name) for test in view.model_tests) for name in ("known", "impacted"))
+    if not known:
+        return ""
+    some = f"All {impacted}" if known == impacted > 1 else f"{known} of {impacted}"
+    findings = "findings are" if known > 1 else "findings is" if impacted > 1 else "finding is"
+    return f"{some} {findings} known from the baseline, and not shown to be worse."
+
+
+def noun(view: View) -> str:
+    """Return what to call the view's conditions: transforms, where each ran at one severity."""
+    several = len({condition.transform for condition in view.conditions}) < len(view.conditions)
+    return "condition" if several else "transform"
+
+
+def heat(view: View) -> list[tuple[str, list[HeatCell]]]:
+    """Return the rows of the heat table: each model with a cell for each condition."""
+    tests = {(test.model, test.condition): test for test in view.model_tests}
+    seen = {cell.model for cell in (*view.counts, *view.errors)}
+    return [
+        (model, [_heat_cell(view, Cell(model, condition), tests.get((model, condition))) for condition in shown(view)])
+        for model in view.models
+        if model in seen
+    ]
+
+
+def shown(view: View) -> tuple[Condition, ...]:
+    """Return the conditions under which anything was computed, or should have been."""
+    seen = {cell.condition for cell in (*view.counts, *view.errors)}
+    return tuple(condition for condition in view.conditions if condition in seen)
+
+
+def class_bars(view: View) -> list[ClassBar]:
+    """Return a bar for each class test."""
+    return [_class_bar(test) for test in view.class_tests]
+
+
+def model_bars(view: View) -> list[ModelBar]:
+    """Return a bar for each condition that models were tested under."""
+    found: dict[Condition, list[bool]] = {}
+    for test in view.model_tests:
+        found.setdefault(test.condition, []).append(test.impacted)
+    return [ModelBar(condition, sum(impacted), len(impacted)) for condition, impacted in found.items()]
+
+
+def _heat_cell(view: View, cell: Cell, test: ModelTest | None) -> HeatCell:
+    mark = _mark(test)
+    return HeatCell(view.change(cell), mark, view.model_word(test) if test and mark else "", view.errors.get(cell))
+
+
+def _mark(test: ModelTest | None) -> str:
+    if test is None or test.found is Outcome.PASS:
+        return ""
+    if test.found is Outcome.INCONCLUSIVE:
+        return "?"
+    return "(*)" if test.known else "*"
+
+
+def _class_bar(test: ClassTest) -> ClassBar:
+    return ClassBar(
+        condition=test.condition,
+        sensitive=len(test.sensitive),
+        insensitive=test.tested - len(test.sensitive),
+        untested=len(test.classes) - test.tested + len(test.untested),
+        allowed=test.allowed,
+        exceeded=len(test.sensitive) > test.allowed,
+    )
+
+
+def _models_sentence(view: View) -> str:
+    models = {test.model for test in view.model_tests}
+    conditions = {test.condition for test in view.model_tests}
+    impacted = {test.model for test in view.model_tests if test.impacted}
+    if not models:
+        return ""
+    word = view.impacted_word
+    relation = "by" if view.margin is None else "under"
+    only = view.condition_label(next(iter(conditions))) if len(conditions) == 1 else ""
+    by = only or f"{'at least one' if impacted else 'any'} of {counted(len(conditions), noun(view))}"
+    if len(models) == 1:
+        name = view.labels[next(iter(models))]
+        return f"{name} is {word if impacted else f'not shown to be {word}'} {relation} {by}."
+    if not impacted:
+        return f"None of {len(models)} models is shown to be {word} {relation} {by}."
+    if len(impacted) == len(models):
+        return f"{'Both' if len(models) == 2 else f'All {len(models)}'} models are {word} {relation} {by}."
+    return f"{len(impacted)} of {len(models)} models {'is' if len(impacted) == 1 else 'are'} {word} {relation} {by}."
+
+
+def _extremes_sentence(view: View) -> str:
+    found = [(view.changes[c].difference, view.condition_label(c)) for c in shown(view) if c in view.changes]
+    if len(found) < 2:
+        return ""
+    fall, worst = min(found)
+    change, mildest = min(found, key=lambda pair: abs(pair[0]))
+    if fall >= 0:
+        return f"Accuracy changes least under {mildest} ({points(change)} points on average)."
+    return (
+        f"Accuracy falls most under {worst} ({points(fall)} points on average) and changes least under {mildest} "
+        f"({points(change)})."
+    )
+
+
+def _classes_sentence(view: View) -> str:
+    tests = view.class_tests
+    if not tests:
+        return ""
+    outcomes = [test.verdict.outcome for test in tests]
+    exceeded = sum(bar.exceeded for bar in class_bars(view))
+    # What exceeds and does not fail was expected.
+    known = exceeded - outcomes.count(Outcome.FAIL)
+    undecided = outcomes.count(Outcome.INCONCLUSIVE)
+    if len(tests) == 1:
+        where = view.condition_label(tests[0].condition)
+        if undecided:
+            return f"The test of the classes under {where} is inconclusive."
+        more, too = "more" if exceeded else "no more", ", which the baseline knows" if known else ""
+        return f"Under {where} {more} classes are sensitive than allowed{too}."
+    where = counted(len(tests), noun(view))
+    if undecided == len(tests):
+        return f"The tests of the classes are inconclusive under all {where}."
+    some = f"all {where}" if exceeded == len(tests) else f"{exceeded or 'none'} of {where}"
+    of_them = f", {'all' if known == exceeded else known} known from the baseline" if known else ""
+    more = f"; {undecided} {'is' if undecided == 1 else 'are'} inconclusive" if undecided else ""
+    return f"Under {some} more classes are sensitive than allowed{of_them}{more}."

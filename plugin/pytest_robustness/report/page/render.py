@@ -1,0 +1,75 @@
+"""The page for people: ``index.html``, one file that asks nothing of anyone and works from ``file://``."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pytest_robustness.core.files import publish
+from pytest_robustness.report.number_text import FILTERS
+from pytest_robustness.report.page import curves, method, overview, payload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_robustness.report.run_report import View
+
+_PAGE = resources.files("pytest_robustness.report.page")
+_STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
+_SCRIPTS = ("data", "format", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
+
+
+def write(view: View, folder: Path) -> Path:
+    """Write the page of ``view`` into ``folder``, whole or not at all, and return its path.
+
+    Raises
+    ------
+    RobustnessError
+        When the folder cannot be written.
+    """
+    return publish({"index.html": render(view)}, folder)[0]
+
+
+def render(view: View) -> str:
+    """Return the page of ``view``."""
+    environment = Environment(
+        loader=PackageLoader("pytest_robustness.report", "page/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    style, script = _joined("styles", "css", _STYLES), _joined("scripts", "js", _SCRIPTS)
+    return environment.get_template("page.html").render(
+        view=view,
+        overview=overview,
+        curves=curves,
+        method=method,
+        payload=Markup(payload.encode(view)),  # noqa: S704 (base64 has nothing to escape)
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+    )
+
+
+def _joined(folder: str, ending: str, names: tuple[str, ...]) -> Markup:
+    texts = [(_PAGE / folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in names]
+    return Markup("\n" + "\n".join(texts))  # noqa: S704 (our own files, which hold no closing tag)
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy: our style, our script, pictures in the page, and nothing from anywhere."""
+    return (
+        f"default-src 'none'; img-src data:; style-src {_source_hash(style)}; script-src {_source_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source_hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

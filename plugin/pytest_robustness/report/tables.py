@@ -1,0 +1,180 @@
+"""The report for programs: ``results.json``, ``accuracy.csv`` and ``tests.csv``."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.files import publish
+from pytest_robustness.report.gate import gate_row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_robustness.analysis.test_result import Equivalence, TestResult
+    from pytest_robustness.core import Condition
+    from pytest_robustness.report.run_report import View
+
+SCHEMA_VERSION = 1
+
+
+def write(view: View, folder: Path) -> list[Path]:
+    """Write the three files into ``folder`` and return their paths; each appears whole or not at all.
+
+    Raises
+    ------
+    RobustnessError
+        When the folder cannot be written.
+    """
+    texts = {
+        "results.json": json.dumps(_finite(as_dict(view)), indent=1, allow_nan=False) + "\n",
+        "accuracy.csv": accuracy_table(view).to_csv(index=False, lineterminator="\n"),
+        "tests.csv": tests_table(view).to_csv(index=False, lineterminator="\n"),
+    }
+    return publish(texts, folder)
+
+
+def as_dict(view: View) -> dict[str, Any]:
+    """Return the content of ``results.json``; accuracies in percent, differences in points."""
+    class_rows = [
+        {
+            **_condition(test.condition),
+            "class_index": c.index,
+            "class_name": c.name,
+            "outcome": _class_outcome(c.result, test.alpha),
+        }
+        | _numbers(c.result)
+        for test in view.class_tests
+        for c in test.classes
+    ]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "provenance": dict(view.provenance),
+        "models": [
+            {"model": model, "label": view.labels[model]} | view.provenance["models"].get(model, {})
+            for model in view.models
+        ],
+        "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(view.classes)],
+        "conditions": [_condition(condition) for condition in view.conditions],
+        "cells": [
+            {
+                "model": cell.model,
+                **_condition(cell.condition),
+                "images": int(counts.n.sum()),
+                "correct": int(counts.correct.sum()),
+                "engines": [engine._asdict() for engine in view.engines.get(cell, ())],
+            }
+            for cell, counts in view.counts.items()
+        ],
+        "model_tests": [
+            {
+                "model": t.model,
+                **_condition(t.condition),
+                "outcome": t.verdict.outcome.value,
+                "reason": t.verdict.reason,
+            }
+            | _numbers(t.result)
+            | _equivalence(t.equivalence)
+            for t in view.model_tests
+        ],
+        "class_tests": class_rows,
+        "class_summary": [
+            {
+                **_condition(t.condition),
+                "sensitive": len(t.sensitive),
+                "insensitive": t.tested - len(t.sensitive),
+                "inconclusive": len(t.classes) - t.tested + len(t.untested),
+                "allowed": t.allowed,
+                "outcome": t.verdict.outcome.value,
+                "reason": t.verdict.reason,
+                "models": list(t.models),
+                "left_out": list(t.left_out),
+            }
+            for t in view.class_tests
+        ],
+        "gate": [gate_row(test) for test in view.gate_tests],
+        "errors": [
+            {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in view.errors.items()
+        ],
+        "skipped_images": list(view.skipped),
+    }
+
+
+def accuracy_table(view: View) -> pd.DataFrame:
+    """Return one row per model, condition (control too) and class: how many images were seen, how many were right."""
+    columns = ["model", "transform", "severity", "class_index", "class_name", "n", "correct"]
+    frames = [
+        pd.DataFrame(
+            {
+                "model": cell.model,
+                **_condition(cell.condition),
+                "class_index": range(len(view.classes)),
+                "class_name": view.classes,
+                "n": counts.n,
+                "correct": counts.correct,
+            }
+        )
+        for cell, counts in view.counts.items()
+    ]
+    table = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
+    return table[columns].astype({"severity": "Int64"})
+
+
+def tests_table(view: View) -> pd.DataFrame:
+    """Return every test result, of models and of classes, one row each."""
+    rows = as_dict(view)
+    kinds = {"model": rows["model_tests"], "class": rows["class_tests"]}
+    columns = ["kind", "model", "transform", "severity", "class_index", "class_name", "outcome", *_NUMBERS]
+    table = pd.DataFrame([{"kind": kind, **row} for kind, found in kinds.items() for row in found])
+    return table.reindex(columns=columns).astype({"severity": "Int64", "class_index": "Int64"})
+
+
+_NUMBERS = (
+    "test",
+    "n",
+    "control_accuracy",
+    "accuracy",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "effect_size",
+    "statistic",
+    "df",
+    "p_value",
+    "p_adjusted",
+    "detectable_drop",
+)
+
+
+def _numbers(result: TestResult) -> dict[str, Any]:
+    names = {"control_accuracy": "control", "accuracy": "treated"}
+    return {name: getattr(result, names.get(name, name)) for name in _NUMBERS}
+
+
+def _equivalence(found: Equivalence | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {"equivalence": {name: getattr(found, name) for name in ("margin", "ci_low", "ci_high", "p_value")}}
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    return {"transform": condition.transform, "severity": condition.severity}
+
+
+def _class_outcome(result: TestResult, alpha: float) -> str:
+    if not result.conclusive:
+        return Outcome.INCONCLUSIVE.value
+    return (Outcome.FAIL if result.rejects(alpha) else Outcome.PASS).value
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity; readers get null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

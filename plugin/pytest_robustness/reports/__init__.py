@@ -1,1 +1,0 @@
-"""What a run leaves. Each report is a file here that gets the one `pytest_robustness.view.View`."""

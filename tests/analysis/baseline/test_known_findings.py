@@ -1,0 +1,32 @@
+import pytest
+
+from pytest_robustness.analysis.baseline.known_findings import Expected, expect
+from pytest_robustness.analysis.test_result import Outcome, Verdict
+
+PASS, FAIL, OPEN = (
+    Verdict(outcome, f"is {outcome.value}") for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE)
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "gate", "kind", "outcome", "reason"),
+    [
+        ("PASS", PASS, None, "as expected", "PASS", "is PASS"),
+        ("INCONCLUSIVE", PASS, PASS, "as expected", "PASS", "is PASS"),
+        ("FAIL", FAIL, None, "as expected", "PASS", "a known finding: is FAIL"),
+        ("FAIL", FAIL, OPEN, "as expected", "PASS", "a known finding: is FAIL"),
+        ("FAIL", FAIL, FAIL, "worse than the baseline", "FAIL", "worse than the baseline: is FAIL"),
+        ("PASS", PASS, FAIL, "worse than the baseline", "FAIL", "worse than the baseline: is FAIL"),
+        ("FAIL", PASS, FAIL, "worse than the baseline", "FAIL", "worse than the baseline: is FAIL"),
+        ("PASS", FAIL, None, "newly failing", "FAIL", "newly failing, PASS in the baseline: is FAIL"),
+        ("INCONCLUSIVE", FAIL, FAIL, "newly failing", "FAIL", "newly failing, INCONCLUSIVE in the baseline: is FAIL"),
+        ("FAIL", PASS, PASS, "now passing", "PASS",
+         "now passing, FAIL in the baseline, which can be tightened: is PASS"),
+        ("PASS", OPEN, None, "inconclusive", "INCONCLUSIVE", "is INCONCLUSIVE"),
+        ("FAIL", OPEN, PASS, "inconclusive", "INCONCLUSIVE", "is INCONCLUSIVE"),
+    ],
+)  # fmt: skip
+def test_a_known_finding_passes_until_it_gets_worse(before, now, gate, kind, outcome, reason):
+    found = expect(Outcome(before), now, gate)
+    assert found.kind is Expected(kind)
+    assert found.verdict == (Outcome(outcome), reason)

@@ -1,0 +1,74 @@
+"""What is set for the whole process: it must give way to the user, and be put back."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pytest_robustness.core import imports, openmp
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "3000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+    ],
+)
+def test_openmp_waits_briefly_unless_the_environment_says_otherwise(monkeypatch, environment, expected):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    openmp.wait_briefly()
+    assert {name: os.environ[name] for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if name in os.environ} == expected
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+
+
+def test_openmp_is_told_before_pytorch_is_imported():
+    script = """
+import sys
+from pytest_robustness.core import openmp
+found = []
+openmp.wait_briefly = lambda: found.append("torch" in sys.modules)
+from pytest_robustness.inference.predictor import Computation
+Computation(*[None] * 4, progress=None, check=None, processes=1, process=0)
+print(found)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "[False]\n", done.stderr
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_quick_imports_put_the_collector_back(before):
+    was = gc.isenabled()
+    try:
+        (gc.enable if before else gc.disable)()
+        with contextlib.suppress(ImportError), imports.quickly():
+            meanwhile = gc.isenabled()
+            raise ImportError
+        assert (meanwhile, gc.isenabled()) == (False, before)
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
+def test_what_was_imported_is_never_looked_at_again_and_nothing_else_is_kept(monkeypatch, tmp_path):
+    (tmp_path / "module_of_mine.py").write_text("class Thing: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    frozen = gc.get_freeze_count()
+    try:
+        with imports.quickly():
+            import sys as known  # noqa: F401
+        assert gc.get_freeze_count() == frozen
+        with imports.quickly():
+            from module_of_mine import Thing
+        assert gc.get_freeze_count() > frozen
+        assert not any(found is Thing for found in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,192 @@
+"""A class of the data finds its model output by WordNet id, by name, by position, or not at all."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision.models import ResNet18_Weights
+
+from pytest_robustness.core import ClassLabel, ClassMatch
+from pytest_robustness.data import open_source
+from pytest_robustness.errors import DataError
+from pytest_robustness.inference.class_matching import display_names, imagenet_classes, match
+
+IMAGENET = Path(__file__).resolve().parents[2] / "../shared/data/imagenet-sample"
+needs_imagenet = pytest.mark.skipif(not IMAGENET.is_dir(), reason="the ImageNet sample is not beside the checkout")
+
+CATEGORIES = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+WNIDS = list(imagenet_classes())
+
+
+def labels(*keys: str) -> list[ClassLabel]:
+    return [ClassLabel(key, key) for key in keys]
+
+
+def refusal(*arguments: object) -> str:
+    with pytest.raises(DataError) as caught:
+        match(*arguments)
+    return str(caught.value)
+
+
+def test_the_table_is_torchvisions_categories_in_the_order_of_wordnet_ids():
+    assert list(imagenet_classes().values()) == CATEGORIES
+    assert sorted(set(WNIDS)) == WNIDS
+    # Known pairs, from ImageNet's own documentation.
+    assert WNIDS[0] == "n01440764"
+    assert imagenet_classes()["n03126707"] == "crane"
+    assert imagenet_classes()["n02012849"] == "crane bird"
+    assert imagenet_classes()["n15075141"] == "toilet tissue"
+
+
+@pytest.mark.real_data
+@needs_imagenet
+@pytest.mark.parametrize("model_classes", [CATEGORIES, WNIDS, None], ids=["names", "wordnet ids", "no list"])
+def test_imagenets_folders_match_in_order(model_classes):
+    source = open_source(f"folder:{IMAGENET}")
+    assert match(source.classes, 1000, model_classes, "resnet18") == ClassMatch("wordnet id", tuple(range(1000)))
+
+
+@pytest.mark.real_data
+@needs_imagenet
+def test_every_imagenet_file_is_called_as_the_table_names_its_class():
+    # The files carry a synonym of their class; the crane that flies and the one that lifts must not be mixed up.
+    agree = 0
+    for wnid, name in imagenet_classes().items():
+        file = next((IMAGENET / wnid).iterdir()).stem.partition("_")[2]
+        agree += file.replace("_", " ").casefold() == name.casefold()
+    assert agree >= 990
+
+
+def test_a_subset_matches_by_wordnet_id_in_any_order():
+    classes = labels("n03888257", "n01440764", "n02102040")
+    expected = ClassMatch("wordnet id", (701, 0, 217))
+    assert match(classes, 1000, CATEGORIES, "m") == expected
+    assert match(classes, 1000, None, "m") == expected
+    assert match(classes, 3, ["n01440764", "n02102040", "n03888257"], "m") == ClassMatch("wordnet id", (2, 0, 1))
+
+
+def test_a_background_class_before_imagenets_moves_every_output_by_one():
+    classes = labels("n01440764", "n15075141")
+    assert match(classes, 1001, ["background", *CATEGORIES], "m").outputs == (1, 1000)
+    assert match(classes, 1001, None, "m") == ClassMatch("wordnet id", (1, 1000))
+
+
+def test_lists_that_call_two_classes_alike_are_still_imagenets():
+    older = list(CATEGORIES)
+    older[134], older[639] = "crane", "maillot"
+    classes = labels("n02012849", "n03126707", "n03710637", "n03710721")
+    assert match(classes, 1000, older, "m") == ClassMatch("wordnet id", (134, 517, 638, 639))
+
+
+def test_a_list_in_another_order_is_matched_by_its_names():
+    swapped = list(CATEGORIES)
+    swapped[3], swapped[8] = swapped[8], swapped[3]
+    assert match(labels(WNIDS[3], WNIDS[8], WNIDS[9]), 1000, swapped, "m") == ClassMatch("name", (8, 3, 9))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.permutations(range(1000)))
+def test_wordnet_ids_match_under_any_permutation(order):
+    listed = [WNIDS[place] for place in order]
+    found = match(labels(*WNIDS), 1000, listed, "m")
+    assert [listed[output] for output in found.outputs] == WNIDS
+
+
+def test_names_match_whatever_their_case_and_separators():
+    classes = labels("Golden_Retriever", "great white-shark", " tabby ")
+    found = match(classes, 4, ["tabby", "fox", "great_white_shark", "golden retriever"], "m")
+    assert found == ClassMatch("name", (3, 2, 0))
+
+
+def test_a_name_matches_where_the_key_does_not():
+    classes = [ClassLabel("n01440764", "tench"), ClassLabel("01", "Fox")]
+    assert match(classes, 2, ["fox", "tench, Tinca tinca"], "m") == ClassMatch("name", (1, 0))
+
+
+def test_a_wordnet_folder_matches_a_model_that_names_its_classes():
+    assert match(labels("n01440764", "n01443537"), 2, ["goldfish", "tench"], "m") == ClassMatch("name", (1, 0))
+
+
+def test_a_named_folder_matches_a_model_that_lists_wordnet_ids():
+    assert match(labels("tench", "goldfish"), 1000, WNIDS, "m") == ClassMatch("name", (0, 1))
+
+
+def test_the_whole_name_decides_before_its_first_synonym():
+    assert match(labels("crane, bird", "crane"), 2, ["crane", "crane, bird"], "m") == ClassMatch("name", (1, 0))
+
+
+def test_without_a_class_list_equal_counts_match_by_position():
+    assert match(labels("b", "a", "c"), 3, None, "m") == ClassMatch("position", (0, 1, 2))
+    assert match(labels("n01440764", "n01443537"), 2, None, "m") == ClassMatch("position", (0, 1))
+
+
+def test_a_class_list_that_names_none_of_the_classes_is_an_error_and_not_a_position():
+    assert refusal(labels("cat", "dog"), 2, ["tench", "goldfish"], "resnet18") == (
+        "2 of 2 classes of the data have no output of resnet18 to themselves: cat, dog. Name their folders by WordNet "
+        "id or as the model names its classes (it begins with tench; goldfish), or leave them out of the data."
+    )
+
+
+def test_classes_without_an_output_are_named_ten_at_most():
+    strangers = [f"stranger {number}" for number in range(12)]
+    assert refusal(labels("tench", *strangers), 1000, CATEGORIES, "resnet18") == (
+        "12 of 13 classes of the data have no output of resnet18 to themselves: stranger 0, stranger 1, stranger 2, "
+        "stranger 3, stranger 4, stranger 5, stranger 6, stranger 7, stranger 8, stranger 9, …. Name their folders by "
+        "WordNet id or as the model names its classes (it begins with tench; goldfish; great white shark), or leave "
+        "them out of the data."
+    )
+
+
+def test_a_stranger_among_imagenets_folders_is_named():
+    message = refusal(labels("n01440764", "extra"), 1000, None, "m")
+    assert message.startswith("1 of 2 classes of the data have no output of m to themselves: extra. ")
+
+
+@pytest.mark.parametrize(
+    ("classes", "listed"),
+    [(("Tench", "tench"), ["tench", "fox"]), (("tench", "fox"), ["tench", "TENCH", "fox"])],
+    ids=["in the data", "in the model"],
+)
+def test_two_classes_of_the_same_name_are_not_matched_by_name(classes, listed):
+    assert "have no output of m to themselves: " in refusal(labels(*classes), len(listed), listed, "m")
+
+
+def test_a_class_list_of_another_length_than_the_outputs_is_an_error():
+    assert refusal(labels("a"), 1001, CATEGORIES, "resnet18") == (
+        "resnet18 has 1001 outputs, but its class list has 1000 entries. Give the model one class name or WordNet id "
+        "for each output."
+    )
+
+
+def test_without_a_class_list_different_counts_are_an_error():
+    assert refusal(labels("a", "b", "c"), 10, None, "net") == (
+        "net has 10 outputs and no class list, and the data has 3 classes, so that they cannot be matched by position. "
+        "Give the model its class list (Model(..., classes=[...])), or data with 10 classes."
+    )
+
+
+def test_a_wordnet_id_without_a_name_is_shown_by_its_imagenet_name():
+    classes = [*labels("n01440764", "cat", "n99999999"), ClassLabel("n01443537", "Goldie")]
+    assert display_names(classes) == ["tench", "cat", "n99999999", "Goldie"]
+
+
+def test_matching_imports_neither_torch_nor_numpy():
+    code = (
+        "import sys; from pytest_robustness.inference import class_matching; class_matching.imagenet_classes(); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'pandas')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_table_is_plain_csv_with_a_header():
+    import pytest_robustness.inference.class_matching as module
+
+    with Path(module.__file__).with_name("imagenet_classes.csv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.reader(table))
+    assert rows[0] == ["wnid", "name"]
+    assert {len(row) for row in rows} == {2}
+    assert len(rows) == 1001

@@ -1,0 +1,352 @@
+"""The loader gives what a plain loop over the images gives, whatever the batch size, the shards and the workers."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision.transforms.v2 import functional as tvf
+
+from pytest_robustness.core import Canvas, ClassLabel, Shard
+from pytest_robustness.data import open_source
+from pytest_robustness.data.in_memory import ArraySource
+from pytest_robustness.errors import BadImageError, DataError
+from pytest_robustness.inference.canvas import center_crop
+from pytest_robustness.inference.loader import Batch, batches, default_workers
+
+SMALL = Canvas(16, 12, "bilinear", antialias=True)
+LARGE = Canvas(24, None, "bicubic", antialias=True)
+AS_IT_IS = Canvas(None, None, "bilinear", antialias=True)
+BAD = {3, 7, 8, 9}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty images of odd sizes in two classes, of which four are damaged."""
+    root = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(5)
+    for number in range(20):
+        path = root / ("cat" if number < 11 else "dog") / f"{number:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        height, width = rng.integers(17, 40, 2)
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
+        if number in BAD:
+            path.write_bytes(path.read_bytes()[:200])
+    return root
+
+
+class Numbered(ArraySource):
+    """Images [3, 2, 2] full of their own index; remembers what was read."""
+
+    def read(self, index: int) -> torch.Tensor:
+        self.__dict__.setdefault("reads", []).append(index)
+        return super().read(index)
+
+
+def numbered(count: int) -> Numbered:
+    images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 3, 2, 2)).copy()
+    return Numbered("numbered", [ClassLabel("a", "a")], np.arange(count) % 7, images, in_memory=False)
+
+
+def cut(total: int, size: int) -> list[Shard]:
+    return [Shard(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def expected_pixels(path: str, canvas: Canvas) -> torch.Tensor:
+    image = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
+    mode = tvf.InterpolationMode(canvas.interpolation)
+    resized = tvf.resize(image, [canvas.resize], interpolation=mode, antialias=canvas.antialias)
+    return tvf.center_crop(resized, [canvas.crop or canvas.resize])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("batch_size", "shard_size"), [(1, 5), (4, 7), (3, 3), (64, 18)])
+def test_batches_are_what_a_plain_loop_over_the_images_gives(photos, workers, batch_size, shard_size):
+    source = open_source(f"folder:{photos}")
+    indices = np.asarray([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16, 17, 18, 19])
+    shards = cut(len(indices), shard_size)
+    found = list(batches(source, indices, iter(shards), [SMALL, LARGE], batch_size=batch_size, workers=workers))
+
+    readable = [position for position, index in enumerate(indices) if index not in BAD]
+    assert np.concatenate([batch.positions for batch in found]).tolist() == readable
+    assert np.concatenate([batch.indices for batch in found]).tolist() == indices[readable].tolist()
+    assert np.concatenate([batch.labels for batch in found]).tolist() == [int(i > 10) for i in indices[readable]]
+    assert [error.image for batch in found for error in batch.unreadable] == [source.describe(i) for i in sorted(BAD)]
+    for batch in found:
+        assert all(batch.shard.start <= position < batch.shard.stop for position in batch.positions)
+        assert len(batch.positions) + len(batch.unreadable) <= batch_size
+        for canvas, images in batch.canvases.items():
+            assert images.dtype == torch.uint8
+            assert images.is_contiguous()
+            assert images.shape == (len(batch.positions), 3, canvas.resize, canvas.resize)
+            for row, index in enumerate(batch.indices):
+                shown = center_crop(images[row], canvas.crop)
+                assert torch.equal(shown, expected_pixels(source.describe(index), canvas))
+    assert [batch.shard for batch in found if batch.last] == shards
+
+
+@settings(deadline=None)
+@given(total=st.integers(1, 40), shard_size=st.integers(1, 50), batch_size=st.integers(1, 50))
+def test_every_position_comes_once_in_order_and_no_batch_spans_two_shards(total, shard_size, batch_size):
+    source = numbered(2 * total)
+    indices = np.arange(0, 2 * total, 2)
+    shards = cut(total, shard_size)
+    canvas = Canvas(2, None, "nearest", antialias=False)
+    found = list(batches(source, indices, shards, [canvas], batch_size=batch_size, workers=0))
+    assert np.concatenate([batch.positions for batch in found]).tolist() == list(range(total))
+    assert source.reads == indices.tolist()
+    assert [batch.shard for batch in found if batch.last] == shards
+    for batch in found:
+        assert set(range(*batch.shard)) >= set(batch.positions)
+        assert batch.canvases[canvas][:, 0, 0, 0].tolist() == batch.indices.tolist()
+        np.testing.assert_array_equal(batch.labels, source.labels[batch.indices])
+
+
+def test_shards_in_any_order_and_with_gaps_are_read_as_they_are_claimed():
+    shards = [Shard(6, 9), Shard(0, 2), Shard(4, 5)]
+    canvas = Canvas(2, None, "nearest", antialias=False)
+    found = batches(numbered(10), np.arange(10), shards, [canvas], batch_size=2, workers=0)
+    assert [(batch.shard, batch.positions.tolist(), batch.last) for batch in found] == [
+        (Shard(6, 9), [6, 7], False),
+        (Shard(6, 9), [8], True),
+        (Shard(0, 2), [0, 1], True),
+        (Shard(4, 5), [4], True),
+    ]
+
+
+@pytest.mark.parametrize("canvas", [SMALL, AS_IT_IS])
+def test_a_batch_without_a_readable_image_is_still_given(photos, canvas):
+    source = open_source(f"folder:{photos}")
+    [batch] = batches(source, np.asarray([7, 8]), [Shard(0, 2)], [canvas], batch_size=4, workers=0)
+    assert batch.last
+    assert len(batch.positions) == len(batch.labels) == 0
+    side = canvas.resize or 0
+    assert batch.canvases[canvas].shape == (0, 3, side, side)
+    assert all(isinstance(error, BadImageError) for error in batch.unreadable)
+    assert len(batch.unreadable) == 2
+
+
+@pytest.mark.parametrize(("workers", "ahead"), [(0, 0), (2, 4)])
+def test_shards_are_claimed_no_further_ahead_than_the_workers_read(photos, workers, ahead):
+    claimed: list[Shard] = []
+
+    def claim() -> Iterator[Shard]:
+        for shard in cut(20, 1):
+            claimed.append(shard)
+            yield shard
+
+    source = open_source(f"folder:{photos}")
+    for done, _ in enumerate(batches(source, np.arange(20), claim(), [SMALL], batch_size=1, workers=workers), start=1):
+        assert done <= len(claimed) <= done + ahead
+    assert len(claimed) == 20
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("batch_size", [1, 20])
+def test_images_of_different_size_leave_out_the_canvas_that_does_not_resize(photos, workers, batch_size):
+    source = open_source(f"folder:{photos}")
+    (_, height, width), (_, other_height, other_width) = source.read(0).shape, source.read(1).shape
+    shards, canvases = [Shard(0, 20)], [AS_IT_IS, SMALL]
+    found = list(batches(source, np.arange(20), shards, canvases, batch_size=batch_size, workers=workers))
+    assert next(batch.misfit for batch in found if batch.misfit) == (
+        f"{photos}/cat/00.png is {width}x{height}, {photos}/cat/01.png is {other_width}x{other_height} (width x height)"
+    )
+    for batch in found:
+        assert (AS_IT_IS in batch.canvases) == (not batch.misfit)
+        assert len(batch.canvases[SMALL]) == len(batch.positions)
+    assert sum(len(batch.positions) + len(batch.unreadable) for batch in found) == 20
+
+
+def test_a_source_in_memory_needs_no_processes():
+    source = open_source("digits")
+    stream = batches(source, np.arange(50), [Shard(0, 50)], [AS_IT_IS], batch_size=20, workers=2)
+    first = next(stream)
+    assert multiprocessing.active_children() == []
+    assert torch.equal(first.canvases[AS_IT_IS], torch.stack([source.read(index) for index in range(20)]))
+
+
+@pytest.mark.parametrize("end", [lambda stream: stream.close(), list], ids=["closed", "used up"])
+def test_no_process_is_left_when_the_stream_ends(photos, end):
+    source = open_source(f"folder:{photos}")
+    stream = batches(source, np.arange(20), cut(20, 5), [SMALL], batch_size=2, workers=2)
+    next(stream)
+    assert len(multiprocessing.active_children()) == 2
+    end(stream)
+    assert multiprocessing.active_children() == []
+
+
+def test_no_process_is_left_when_the_stream_is_interrupted(photos):
+    def claim() -> Iterator[Shard]:
+        yield from cut(20, 5)
+        raise KeyboardInterrupt
+
+    source = open_source(f"folder:{photos}")
+    with pytest.raises(KeyboardInterrupt) as held:
+        list(batches(source, np.arange(20), claim(), [SMALL], batch_size=2, workers=2))
+    assert held.traceback[-1].name == "claim"  # so torch's own iterator is alive, in a frame between
+    assert multiprocessing.active_children() == []
+
+
+def test_the_users_random_state_is_left_alone(photos):
+    source = open_source(f"folder:{photos}")
+    before = torch.get_rng_state()
+    list(batches(source, np.arange(4), [Shard(0, 4)], [SMALL], batch_size=2, workers=1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+USERS_FILE = """
+import os
+import numpy as np, torch
+
+class Photos:
+    classes = ["a", "b"]
+    targets = [0, 1, 0, 1]
+    def __len__(self): return 4
+    def __getitem__(self, index): return np.full((4, 5), index, np.uint8), self.targets[index]
+
+class Locked(Photos):
+    def __init__(self): self.transform = lambda image: image
+
+class Deadly(Photos):
+    def __getitem__(self, index):
+        if index == 2: os._exit(3)
+        return super().__getitem__(index)
+
+class Scaled(Photos):
+    def __getitem__(self, index): return (torch.rand(3, 4, 5) if index else np.zeros((4, 5), np.uint8)), 0
+
+class Threads(Photos):
+    def __getitem__(self, index): return np.full((4, 5), torch.get_num_threads(), np.uint8), 0
+"""
+
+
+@pytest.fixture
+def read_users(tmp_path):
+    """Read the four images of a class in a user's file, in two processes."""
+    file = tmp_path / "photos.py"
+    file.write_text(USERS_FILE)
+
+    def read(factory: str) -> list[Batch]:
+        source = open_source(f"python:{file}:{factory}")
+        return list(batches(source, np.arange(4), [Shard(0, 4)], [AS_IT_IS], batch_size=1, workers=2))
+
+    return read
+
+
+def test_a_dataset_from_a_users_file_is_read_in_processes(read_users):
+    found = read_users("Photos")
+    assert [batch.canvases[AS_IT_IS].unique().tolist() for batch in found] == [[0], [1], [2], [3]]
+    assert [batch.labels.tolist() for batch in found] == [[0], [1], [0], [1]]
+
+
+def test_a_decoding_process_uses_one_thread(read_users):
+    assert [batch.canvases[AS_IT_IS].max() for batch in read_users("Threads")] == [1, 1, 1, 1]
+
+
+def test_an_error_of_the_dataset_keeps_its_message_on_the_way_out_of_a_process(read_users):
+    with pytest.raises(
+        DataError, match=r"^python:\S+photos.py:Scaled\[1\] is a Tensor of torch.float32 \[3, 4, 5\]. Valid: "
+    ):
+        read_users("Scaled")
+
+
+def test_a_dataset_that_cannot_be_pickled_is_an_error_that_says_so(read_users):
+    with pytest.raises(DataError) as caught:
+        read_users("Locked")
+    assert str(caught.value).startswith("The dataset cannot be sent to a decoding process: Can't pickle ")
+    assert str(caught.value).endswith("Make it picklable (no lambda, no open file), or use --robustness-workers 0.")
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_dies_is_an_error_that_says_so(read_users):
+    with pytest.raises(DataError) as caught:
+        read_users("Deadly")
+    assert str(caught.value).startswith("A decoding process died. DataLoader worker (pid")
+    assert str(caught.value).endswith(
+        "Use fewer --robustness-workers where memory is short, or 0 to decode in the main process and see where it "
+        "fails. A script that calls pytest.main() needs if __name__ == '__main__' before it, because decoding "
+        "processes import the script."
+    )
+    assert multiprocessing.active_children() == []
+
+
+INTERRUPTED = """
+import itertools, os, signal, sys
+import numpy as np
+from pytest_robustness.data import open_source
+from pytest_robustness.inference.loader import batches
+from pytest_robustness.core import Canvas, Shard
+
+def go_on_once(*_):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.write(1, b"noted\\n")  # print might be at work in the code that was interrupted, and refuse
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, go_on_once)
+    source, endless = open_source(sys.argv[1]), itertools.repeat(Shard(0, 20))
+    canvas = Canvas(16, None, "bilinear", True)
+    stream = batches(source, np.arange(20), endless, [canvas], batch_size=4, workers=2)
+    try:
+        for _ in range(2):  # one from each process, so that both are at work
+            next(stream)
+        print("reading", flush=True)
+        while signal.getsignal(signal.SIGINT) is go_on_once:
+            next(stream)
+        for _ in range(20):
+            next(stream)
+        print("still reading", flush=True)
+        for _ in stream:
+            pass
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="sends a terminal's Ctrl-C, to a process group")
+def test_ctrl_c_in_a_terminal_is_left_to_the_main_process(photos, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", str(script), f"folder:{photos}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout.readline() == "reading\n"
+        os.killpg(process.pid, signal.SIGINT)
+        noted, reading = process.stdout.readline(), process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        printed, complaints = process.communicate(timeout=60)
+    assert complaints == ""
+    assert (noted, reading, printed) == ("noted\n", "still reading\n", "interrupted\n")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "images", "passes", "processes", "expected"),
+    [
+        ("cuda", 10_000, 120, 1, 15),
+        ("cuda", 10_000, 120, 4, 3),
+        ("cuda", 10_000, 120, 32, 0),
+        ("cuda", 100, 120, 1, 0),
+        ("cpu", 10_000, 120, 1, 2),
+        ("cpu", 10_000, 2, 1, 8),
+        ("cpu", 10_000, 2, 8, 1),
+        ("cpu", 100, 2, 1, 0),
+    ],
+)
+def test_decoding_processes_follow_the_cores_and_what_else_needs_them(
+    monkeypatch, device, images, passes, processes, expected
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    assert default_workers(device, images, passes, processes) == expected

@@ -1,0 +1,767 @@
+"""The sweep fills the store with what a plain loop over single images gives, whatever happens on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import weakref
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision.transforms.v2 import functional as tvf
+
+from pytest_robustness.core import (
+    CONTROL,
+    Canvas,
+    Cell,
+    ClassLabel,
+    ClassMatch,
+    Condition,
+    Model,
+    Predictions,
+    Preprocess,
+    Selection,
+)
+from pytest_robustness.data.in_memory import ArraySource
+from pytest_robustness.errors import BadImageError, DataError, StoreError
+from pytest_robustness.inference.canvas import to_canvas
+from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.device import pixels_at_once, to_device
+from pytest_robustness.inference.jobs import Job, Subject, job
+from pytest_robustness.inference.runtimes.choice import RuntimeChoice
+from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.sweep import Settings, Sweep
+from pytest_robustness.transforms import builtin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+REGISTRY = builtin()
+CLASSES = 3
+RESIZED = Preprocess(resize=9, crop=6, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+WHOLE = Preprocess(resize=9, mean=(0.1, 0.1, 0.1))
+AS_IT_IS = Preprocess()
+ROTATION = Condition("rotation", 3)
+VFLIP = Condition("vflip")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Images(ArraySource):
+    """Random images in memory, some of which cannot be read; counts what was read."""
+
+    bad: frozenset[int] = frozenset()
+    reads: Counter[int] = dataclasses.field(default_factory=Counter)
+
+    def read(self, index: int) -> torch.Tensor:
+        self.reads[index] += 1
+        if index in self.bad:
+            raise BadImageError(self.describe(index), "it is damaged")
+        return super().read(index)
+
+
+class Net(torch.nn.Module):
+    """A linear classifier that remembers the size of every batch, and can be made to fail."""
+
+    def __init__(self, side: int, seed: int, outputs: int = CLASSES) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(outputs, 3, side, side, generator=torch.manual_seed(seed)))
+        self.batches: list[int] = []
+        self.limit: int | None = None
+        self.fail_after: int | None = None
+        self.failure: BaseException = ValueError("no such luck")
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.limit is not None and len(images) > self.limit:
+            raise self.failure
+        if self.fail_after is not None and sum(self.batches) >= self.fail_after:
+            raise self.failure
+        self.batches.append(len(images))
+        return torch.einsum("bchw,kchw->bk", images, self.weight)
+
+
+class Notes:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[int, int]] = []
+        self.done = 0
+        self.notes: list[str] = []
+        self.stopped = 0
+
+    def start(self, images: int, cells: int) -> None:
+        self.started.append((images, cells))
+
+    def advance(self, images: int) -> None:
+        self.done += images
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+def photos(count: int, bad: Sequence[int] = (), seed: int = 0) -> Selection:
+    """Select every second one of 2 * ``count`` random images; ``bad`` are positions in the selection."""
+    rng = np.random.default_rng(seed)
+    classes = [ClassLabel(name, name) for name in "abc"]
+    pixels = rng.integers(0, 256, (2 * count, 3, 7, 7), dtype=np.uint8)
+    source = Images("photos", classes, rng.integers(0, CLASSES, 2 * count), pixels, True, frozenset(2 * i for i in bad))
+    indices = np.arange(0, 2 * count, 2)
+    return Selection(source, indices, source.labels[indices], f"photos-{count}-{seed}-{sorted(bad)}")
+
+
+def subject(name: str, preprocess: Preprocess, outputs: Sequence[int] = (0, 1, 2)) -> Subject:
+    side = preprocess.crop or preprocess.resize or 7
+    seed = sum(map(ord, name))
+    model = Model(Net(side, seed, max(outputs) + 1), preprocess, fingerprint=name)
+    return Subject(name, model, ClassMatch("position", tuple(outputs)), pixels=side * side)
+
+
+def jobs_of(
+    subjects: Sequence[Subject], conditions: Sequence[Condition], selection: Selection, seed: int = 0
+) -> list[Job]:
+    made = []
+    for item in subjects:
+        for condition in conditions:
+            transform = None if condition == CONTROL else REGISTRY.get(condition.transform)
+            made.append(job(item, condition, transform, selection, seed, "fp32"))
+    return made
+
+
+def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: object) -> tuple[Sweep, Notes]:
+    """Return a sweep over a store in ``folder``, not yet run."""
+    store = Store(folder / "store.sqlite")
+    store.put_dataset(selection.fingerprint, "photos", selection.source.classes, selection.labels)
+    store.put_cells(selection.fingerprint, {item.key: item.description for item in jobs})
+    notes = Notes()
+    defaults = {"device": torch.device("cpu"), "precision": "fp32", "seed": 0, "workers": 0, "on_bad_image": "skip"}
+    made = Sweep(
+        jobs,
+        selection,
+        store=store,
+        prepare=RuntimeChoice("eager", notes.note).prepare,
+        executor=LocalExecutor(folder / "locks", selection.fingerprint),
+        progress=notes,
+        settings=Settings(**(defaults | choices)),
+    )
+    return made, notes
+
+
+def stored(folder: Path, jobs: Sequence[Job], selection: Selection) -> dict[Cell, Predictions | None]:
+    store = Store(folder / "store.sqlite")
+    found = {item.cell: store.get(item.key, len(selection.indices)) for item in jobs}
+    store.close()
+    return found
+
+
+def image_by_image(item: Job, selection: Selection, seed: int = 0) -> Predictions:
+    """Do by hand, for one image at a time, what the sweep is to do."""
+    preprocess, net = item.subject.model.preprocess, item.subject.model.module
+    rows = []
+    for index, label in zip(selection.indices, selection.labels, strict=True):
+        if index in selection.source.bad:
+            rows.append((-1, np.nan, np.nan))
+            continue
+        image = torch.from_numpy(selection.source.images[index])[None]
+        if preprocess.resize:
+            image = tvf.resize(image, [preprocess.resize], antialias=True)
+        if item.transform is not None:
+            image = item.transform(image, item.condition.severity, np.array([index]), seed)
+        if preprocess.crop:
+            image = tvf.center_crop(image, [preprocess.crop])
+        inputs = tvf.normalize(image.float() / 255, list(preprocess.mean), list(preprocess.std))
+        logits = [float((inputs[0] * weight).sum()) for weight in net.weight.detach()]
+        shares = np.exp(np.array(logits) - max(logits))
+        shares /= shares.sum()
+        rows.append((int(np.argmax(logits)), shares.max(), shares[item.subject.match.outputs[label]]))
+    predicted, confidence, true_probability = (np.array(column) for column in zip(*rows, strict=True))
+    return Predictions(predicted, confidence, true_probability)
+
+
+def assert_same(found: Predictions | None, expected: Predictions) -> None:
+    assert found is not None
+    np.testing.assert_array_equal(found.predicted, expected.predicted)
+    np.testing.assert_allclose(found.confidence, expected.confidence, rtol=1e-4)
+    np.testing.assert_allclose(found.true_probability, expected.true_probability, rtol=1e-3, atol=1e-6)
+
+
+@given(
+    count=st.integers(1, 13),
+    batch_size=st.integers(1, 15),
+    shard_size=st.integers(1, 15),
+    bad=st.sets(st.integers(0, 12), max_size=4),
+    order=st.randoms(use_true_random=False),
+    seed=st.integers(0, 3),
+)
+@settings(deadline=None, max_examples=30)
+def test_the_result_is_that_of_a_loop_whatever_the_batches_the_shards_and_the_order(
+    tmp_path_factory, count, batch_size, shard_size, bad, order, seed
+):
+    folder = tmp_path_factory.mktemp("sweep")
+    selection = photos(count, [position for position in bad if position < count])
+    subjects = [subject("a", RESIZED), subject("b", WHOLE, (4, 0, 2)), subject("c", AS_IT_IS), subject("d", RESIZED)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP, ROTATION], selection, seed)
+    expected = {item.cell: image_by_image(item, selection, seed) for item in jobs}
+    order.shuffle(jobs)
+    made, notes = sweep(folder, jobs, selection, batch_size=batch_size, shard_size=shard_size, seed=seed)
+    made.run()
+    assert made.errors == {}
+    for cell, found in stored(folder, jobs, selection).items():
+        assert_same(found, expected[cell])
+    assert (notes.started, notes.done, notes.stopped) == ([(count, len(jobs))], count, 1)
+
+
+def test_each_image_is_read_once_and_transformed_once_for_all_models(tmp_path):
+    selection = photos(10)
+    counts: Counter[str] = Counter()
+
+    def counted(name: str) -> object:
+        transform = REGISTRY.get(name)
+
+        def call(images, severity, indices, seed):
+            counts[name] += len(images)
+            return transform(images, severity, indices, seed)
+
+        return call
+
+    subjects = [subject("a", RESIZED), subject("b", RESIZED), subject("c", WHOLE)]
+    jobs = [
+        item if item.transform is None else dataclasses.replace(item, transform=shared)
+        for shared in [counted("vflip")]
+        for item in jobs_of(subjects, [CONTROL, VFLIP], selection)
+    ]
+    sweep(tmp_path, jobs, selection, batch_size=4, shard_size=6)[0].run()
+    assert set(selection.source.reads.values()) == {1}
+    # Two canvases: the one that a and b share, and the one of c.
+    assert counts == {"vflip": 20}
+
+
+def test_what_is_finished_is_not_computed_again(tmp_path):
+    selection, subjects = photos(10), [subject("a", RESIZED)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs[:1], selection, shard_size=4)[0].run()
+    assert sum(subjects[0].model.module.batches) == 10
+    sweep(tmp_path, jobs, selection, shard_size=4)[0].run()
+    assert sum(subjects[0].model.module.batches) == 20
+    again, notes = sweep(tmp_path, jobs, selection, shard_size=4)
+    again.run()
+    assert sum(subjects[0].model.module.batches) == 20
+    assert (notes.started, notes.stopped) == ([], 0)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """How many images were laid on each canvas."""
+    counts: Counter[Canvas] = Counter()
+
+    def draw(image, canvas):
+        counts[canvas] += 1
+        return to_canvas(image, canvas)
+
+    monkeypatch.setattr("pytest_robustness.inference.loader.to_canvas", draw)
+    return counts
+
+
+def test_what_is_finished_costs_no_canvas_and_no_smaller_batch(tmp_path, drawn):
+    selection, large, small = photos(10), subject("large", WHOLE), subject("small", AS_IT_IS)
+    large = dataclasses.replace(large, pixels=pixels_at_once(torch.device("cpu")) // 2)
+    jobs = jobs_of([large, small], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs[:2], selection)[0].run()
+    assert drawn == {WHOLE.canvas: 10}
+    assert large.model.module.batches == [2] * 10
+    drawn.clear()
+    made, notes = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert drawn == {AS_IT_IS.canvas: 10}
+    assert small.model.module.batches == [10] * 2
+    assert notes.started == [(10, 4)]
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_a_job_that_lacks_one_shard_has_its_canvas_drawn_there(tmp_path, drawn):
+    selection, whole, part = photos(8), subject("whole", AS_IT_IS), subject("part", WHOLE)
+    part.model.module.fail_after, part.model.module.failure = 4, KeyboardInterrupt()
+    jobs = jobs_of([whole, part], [CONTROL], selection)
+    sweep(tmp_path, jobs[:1], selection, batch_size=2, shard_size=4)[0].run()
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tmp_path, jobs[1:], selection, batch_size=2, shard_size=4)[0].run()
+    part.model.module.fail_after = None
+    drawn.clear()
+    sweep(tmp_path, jobs, selection, batch_size=2, shard_size=4)[0].run()
+    assert drawn == {WHOLE.canvas: 4}
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
+    selection, subjects = photos(8), [subject("a", AS_IT_IS), subject("b", WHOLE)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+
+    class Overtaken(LocalExecutor):
+        """Lets another sweep finish all of the first model before it claims anything."""
+
+        def claim(self, shards):
+            sweep(tmp_path, jobs[:2], selection, shard_size=4)[0].run()
+            yield from super().claim(shards)
+
+    made, _ = sweep(tmp_path, jobs, selection, shard_size=4)
+    made._executor = Overtaken(tmp_path / "locks", selection.fingerprint)
+    made.run()
+    assert [sum(item.model.module.batches) for item in subjects] == [16, 16]
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, finished):
+    selection, passes = photos(8), []
+    jobs = jobs_of([subject("a", RESIZED)], [CONTROL, VFLIP], selection)
+    if finished:
+        sweep(tmp_path, jobs[:1], selection)[0].run()
+
+    def prepare(name, model, workload):
+        passes.append(workload.passes)
+        return RuntimeChoice("eager", print).prepare(name, model, workload)
+
+    made, _ = sweep(tmp_path, jobs, selection)
+    made._prepare = prepare
+    made.run()
+    assert passes == [16]
+
+
+def test_an_interrupt_keeps_the_finished_shards_and_the_next_sweep_goes_on(tmp_path):
+    selection, subjects = photos(10), [subject("a", RESIZED)]
+    net = subjects[0].model.module
+    net.fail_after, net.failure = 5, KeyboardInterrupt()
+    jobs = jobs_of(subjects, [CONTROL], selection)
+    made, notes = sweep(tmp_path, jobs, selection, batch_size=1, shard_size=4)
+    with pytest.raises(KeyboardInterrupt):
+        made.run()
+    assert notes.stopped == 1
+    assert stored(tmp_path, jobs, selection) == {jobs[0].cell: None}
+    net.fail_after = None
+    net.batches.clear()
+    sweep(tmp_path, jobs, selection, batch_size=1, shard_size=4)[0].run()
+    assert sum(net.batches) == 6
+    assert_same(stored(tmp_path, jobs, selection)[jobs[0].cell], image_by_image(jobs[0], selection))
+
+
+def wrapped(**within: Exception) -> Exception:
+    """Return what a compiler makes of an error within it."""
+    error = RuntimeError("lowering failed")
+    for name, led_to_it in within.items():
+        setattr(error, f"__{name}__", led_to_it)
+    return error
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        MemoryError(),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
+        RuntimeError("std::bad_alloc"),
+        wrapped(cause=wrapped(context=MemoryError())),
+        wrapped(context=torch.OutOfMemoryError("CUDA out of memory.")),
+    ],
+    ids=["cuda", "cpu", "python", "cublas", "cudnn", "driver", "onnxruntime", "c++", "cause", "context"],
+)
+def test_out_of_memory_halves_the_batch_and_changes_no_result(tmp_path, failure):
+    selection, subjects = photos(20), [subject("a", RESIZED), subject("b", RESIZED)]
+    net = subjects[1].model.module
+    net.limit, net.failure = 3, failure
+    jobs = jobs_of(subjects, [CONTROL, ROTATION], selection)
+    made, notes = sweep(tmp_path, jobs, selection, batch_size=16)
+    made.run()
+    assert made.errors == {}
+    assert notes.notes == [f"out of memory: going on with batches of {size} images" for size in (8, 4, 2)]
+    assert max(net.batches) == 2
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def crowded(monkeypatch, limit: int) -> None:
+    """Make a device on which no more than ``limit`` images find room."""
+
+    def copy(tensor, device):
+        if tensor.ndim == 4 and len(tensor) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return to_device(tensor, device)
+
+    monkeypatch.setattr("pytest_robustness.inference.sweep.to_device", copy)
+
+
+def test_images_that_do_not_fit_on_the_device_halve_the_batch(tmp_path, monkeypatch):
+    selection, subjects = photos(10), [subject("a", RESIZED), subject("b", WHOLE)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    crowded(monkeypatch, 3)
+    made, notes = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert made.errors == {}
+    assert notes.notes == [f"out of memory: going on with batches of {size} images" for size in (5, 3)]
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_a_device_without_room_for_one_image_is_an_error_of_every_cell(tmp_path, monkeypatch):
+    selection, subjects = photos(5), [subject("a", RESIZED), subject("b", WHOLE)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    crowded(monkeypatch, 0)
+    made, _ = sweep(tmp_path, jobs, selection)
+    made.run()
+    message = "copying images to cpu failed during the sweep: OutOfMemoryError: CUDA out of memory."
+    assert without_lines(made.errors) == {item.cell: message for item in jobs}
+
+
+def test_memory_is_freed_when_nothing_holds_on_to_the_batch_that_filled_it(tmp_path, monkeypatch):
+    seen, alive = [], []
+
+    class Full(Net):
+        def forward(self, images):
+            if len(images) > 4:
+                seen.append(weakref.ref(images))
+                raise MemoryError
+            return super().forward(images)
+
+    def look(device):
+        gc.collect()
+        alive.extend(each() is not None for each in seen)
+
+    monkeypatch.setattr("pytest_robustness.inference.sweep._free_memory", look)
+    full = dataclasses.replace(subject("full", RESIZED), model=Model(Full(6, 0), RESIZED, fingerprint="full"))
+    selection = photos(8)
+    sweep(tmp_path, jobs_of([full], [CONTROL], selection), selection)[0].run()
+    assert alive == [False]
+
+
+def test_an_odd_batch_that_does_not_fit_becomes_two_not_three(tmp_path):
+    selection, subjects = photos(7), [subject("a", RESIZED)]
+    net = subjects[0].model.module
+    net.limit, net.failure = 4, MemoryError()
+    sweep(tmp_path, jobs_of(subjects, [CONTROL], selection), selection)[0].run()
+    assert net.batches == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("images", "at_once", "batches"),
+    [
+        (24, 10, [6, 6, 6, 6]),
+        (17, 10, [6, 6, 5]),  # the last shard has 5
+        (13, 12, [12, 1]),
+        (11, 10, [6, 5]),  # less than a shard
+        (5, 600, [5]),
+        (3, 0, [1, 1, 1]),  # a canvas above what a device is to take
+    ],
+)
+def test_the_batches_of_a_shard_are_equal_for_a_compiled_model_fills_the_last_one_up(
+    tmp_path, monkeypatch, images, at_once, batches
+):
+    selection, item = photos(images), subject("a", RESIZED)
+    monkeypatch.setattr("pytest_robustness.inference.sweep.pixels_at_once", lambda device: at_once * item.pixels)
+    sweep(tmp_path, jobs_of([item], [CONTROL], selection), selection, shard_size=12)[0].run()
+    assert item.model.module.batches == batches
+
+
+def test_a_model_is_compiled_for_no_more_images_than_a_shard_has(tmp_path):
+    selection, examples = photos(20), []
+
+    def prepare(name, model, workload):
+        examples.append(len(workload.example))
+        return RuntimeChoice("eager", print).prepare(name, model, workload)
+
+    jobs = jobs_of([subject("a", RESIZED)], [CONTROL], selection)
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=16, shard_size=12)
+    made._prepare = prepare
+    made.run()
+    assert examples == [12]
+
+
+def without_lines(errors):
+    """Return ``errors`` without the line of this file that each came from, which all of them name."""
+    told = {cell: re.fullmatch(r"(.*) \(\S*test_sweep\.py:\d+\)", text) for cell, text in errors.items()}
+    return {cell: found and found[1] for cell, found in told.items()}
+
+
+def test_a_model_that_does_not_fit_with_a_single_image_is_an_error_of_its_own(tmp_path):
+    selection, subjects = photos(5), [subject("small", RESIZED), subject("huge", RESIZED)]
+    subjects[1].model.module.limit = 0
+    subjects[1].model.module.failure = torch.OutOfMemoryError("CUDA out of memory.")
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    made, _ = sweep(tmp_path, jobs, selection)
+    made.run()
+    message = "huge failed during the sweep: OutOfMemoryError: CUDA out of memory."
+    assert without_lines(made.errors) == {Cell("huge", CONTROL): message, Cell("huge", VFLIP): message}
+    assert stored(tmp_path, jobs, selection)[Cell("small", VFLIP)] is not None
+
+
+@pytest.mark.parametrize("fail_after", [0, 7])
+def test_a_model_that_fails_leaves_the_others_alone(tmp_path, fail_after):
+    selection, subjects = photos(12), [subject("good", RESIZED), subject("bad", RESIZED), subject("other", WHOLE)]
+    subjects[1].model.module.fail_after = fail_after
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    made, notes = sweep(tmp_path, jobs, selection, batch_size=2, shard_size=4)
+    made.run()
+    message = "bad failed during the sweep: ValueError: no such luck"
+    assert without_lines(made.errors) == {Cell("bad", CONTROL): message, Cell("bad", VFLIP): message}
+    found = stored(tmp_path, jobs, selection)
+    for item in jobs:
+        if item.subject.name != "bad":
+            assert_same(found[item.cell], image_by_image(item, selection))
+    assert found[Cell("bad", CONTROL)] is None
+    assert notes.done == 12
+
+
+def test_images_of_different_size_concern_the_models_that_take_them_as_they_are(tmp_path, monkeypatch):
+    read = Images.read
+    monkeypatch.setattr(Images, "read", lambda self, index: read(self, index)[:, : 6 if index == 14 else 7])
+    selection, subjects = photos(12), [subject("good", RESIZED), subject("bare", AS_IT_IS)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=5, shard_size=10)
+    made.run()
+    assert set(made.errors) == {Cell("bare", CONTROL), Cell("bare", VFLIP)}
+    assert made.errors[Cell("bare", CONTROL)] == (
+        "bare takes images as they are, and these differ in size: photos[0] is 7x7, photos[14] is 7x6 (width x "
+        "height). Give the model Preprocess(resize=..., crop=...)."
+    )
+    alone, _ = sweep(tmp_path / "alone", jobs[:2], selection)
+    alone.run()
+    found, expected = (stored(folder, jobs[:2], selection) for folder in (tmp_path, tmp_path / "alone"))
+    assert_same(found[Cell("good", VFLIP)], expected[Cell("good", VFLIP)])
+
+
+def test_a_model_that_failed_once_is_an_error_in_all_its_cells_and_sees_no_further_batch(tmp_path):
+    class Once(Net):
+        def forward(self, images):
+            self.batches.append(len(images))
+            if len(self.batches) == 1:
+                raise ValueError("only this once")
+            return super().forward(images)
+
+    selection = photos(12)
+    net = Once(6, 0)
+    once = dataclasses.replace(subject("once", RESIZED), model=Model(net, RESIZED, fingerprint="once"))
+    jobs = jobs_of([once], [CONTROL, VFLIP], selection)
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=2, shard_size=4)
+    made.run()
+    message = "once failed during the sweep: ValueError: only this once"
+    assert without_lines(made.errors) == {item.cell: message for item in jobs}
+    assert net.batches == [2]
+    assert set(stored(tmp_path, jobs, selection).values()) == {None}
+
+
+def test_a_model_that_cannot_be_made_ready_leaves_the_others_alone(tmp_path):
+    def prepare(name, model, workload):
+        if name == "bad":
+            raise NotImplementedError("no such operator")
+        return RuntimeChoice("eager", print).prepare(name, model, workload)
+
+    selection, subjects = photos(4), [subject("bad", RESIZED), subject("good", RESIZED)]
+    jobs = jobs_of(subjects, [CONTROL], selection)
+    made, _ = sweep(tmp_path, jobs, selection)
+    made._prepare = prepare
+    made.run()
+    message = "bad failed during the sweep: NotImplementedError: no such operator"
+    assert without_lines(made.errors) == {Cell("bad", CONTROL): message}
+    assert stored(tmp_path, jobs, selection)[Cell("good", CONTROL)] is not None
+
+
+def test_a_transform_that_fails_leaves_the_other_conditions_alone(tmp_path):
+    registry = builtin()
+
+    @registry.transform("shrink", version=1)
+    def shrink(images):
+        return images[..., :2, :2]
+
+    selection, subjects = photos(6), [subject("a", RESIZED), subject("b", RESIZED)]
+    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    jobs += [job(item, Condition("shrink"), registry.get("shrink"), selection, 0, "fp32") for item in subjects]
+    made, _ = sweep(tmp_path, jobs, selection)
+    made.run()
+    message = (
+        "shrink failed during the sweep: TransformError: Transform 'shrink' returned uint8 [6, 3, 2, 2] on cpu instead "
+        "of uint8 [6, 3, 9, 9] on cpu. It must keep the shape, dtype and device of its images; end with "
+        ".round().clamp(0, 255).to(torch.uint8) after computing in floating point."
+    )
+    assert made.errors == {Cell(name, Condition("shrink")): message for name in "ab"}
+    assert stored(tmp_path, jobs, selection)[Cell("a", VFLIP)] is not None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_path, value):
+    class Odd(Net):
+        def forward(self, images):
+            logits = super().forward(images)
+            # Of dark images it makes no number: positions 6 and 8, in a shard whose first image cannot be read.
+            logits[images.mean(dim=(1, 2, 3)) < 0.01, 1] = value
+            return logits
+
+    selection = photos(12, bad=[0, 5])
+    selection.source.images[[12, 16]] = 0
+    odd = dataclasses.replace(subject("odd", AS_IT_IS), model=Model(Odd(7, 0), AS_IT_IS, fingerprint="odd"))
+    jobs = jobs_of([odd, subject("even", AS_IT_IS)], [CONTROL, VFLIP], selection)
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=3, shard_size=5)
+    made.run()
+    assert made.errors == {
+        Cell(
+            "odd", condition
+        ): f"odd under {condition} returned a logit that is NaN or infinite, first for photos[12]. "
+        f"Its accuracy would mean nothing."
+        for condition in (CONTROL, VFLIP)
+    }
+    assert stored(tmp_path, jobs, selection)[Cell("even", VFLIP)] is not None
+
+
+def test_a_damaged_image_stops_the_sweep_by_name_and_keeps_what_was_finished(tmp_path):
+    selection, subjects = photos(9, bad=[7]), [subject("a", RESIZED)]
+    jobs = jobs_of(subjects, [CONTROL], selection)
+    made, _ = sweep(tmp_path, jobs, selection, shard_size=3, on_bad_image="error")
+    with pytest.raises(DataError) as caught:
+        made.run()
+    assert str(caught.value) == (
+        "photos[14] is not a readable image: it is damaged. Remove or replace it, or pass "
+        "--robustness-on-bad-image=skip to leave such images out."
+    )
+    store = Store(tmp_path / "store.sqlite")
+    assert store.finished([jobs[0].key]) == {jobs[0].key: {(0, 3), (3, 6)}}
+    store.close()
+    made, notes = sweep(tmp_path, jobs, selection, shard_size=3)
+    made.run()
+    assert notes.notes == ["skipped: photos[14] is not a readable image: it is damaged"]
+    found = stored(tmp_path, jobs, selection)[jobs[0].cell]
+    assert np.flatnonzero(found.predicted == -1).tolist() == [7]
+    assert np.flatnonzero(np.isnan(found.confidence)).tolist() == [7]
+    assert np.flatnonzero(np.isnan(found.true_probability)).tolist() == [7]
+
+
+def test_a_shard_of_which_no_image_can_be_read_is_finished_too(tmp_path):
+    selection = photos(6, bad=[2, 3])
+    jobs = jobs_of([subject("a", RESIZED)], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs, selection, shard_size=2)[0].run()
+    assert stored(tmp_path, jobs, selection)[jobs[1].cell].predicted[2:4].tolist() == [-1, -1]
+
+
+def test_a_full_disk_ends_the_sweep_and_the_next_one_goes_on(tmp_path):
+    selection = photos(4000)
+    jobs = jobs_of([subject("a", AS_IT_IS)], [CONTROL], selection)
+    made, notes = sweep(tmp_path, jobs, selection, shard_size=1000)
+    connection = made._store._connection
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + 6}")
+    with pytest.raises(
+        StoreError, match=r"the disk is full\. What was finished is kept; free some space and run again"
+    ):
+        made.run()
+    assert notes.stopped == 1
+    made._store.close()
+    store = Store(tmp_path / "store.sqlite")
+    assert 0 < len(store.finished([jobs[0].key])[jobs[0].key]) < 4
+    store.close()
+    sweep(tmp_path, jobs, selection, shard_size=1000)[0].run()
+    assert_same(stored(tmp_path, jobs, selection)[jobs[0].cell], image_by_image(jobs[0], selection))
+
+
+PROCESS = """
+import sys, time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pytest_robustness.data.in_memory import ArraySource
+from pytest_robustness.inference.jobs import Subject, job
+from pytest_robustness.inference.sweep import Settings, Sweep
+from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, Model, Selection
+from pytest_robustness.plugin.progress import SilentProgress
+from pytest_robustness.inference.runtimes.choice import RuntimeChoice
+from pytest_robustness.inference.store import Store
+
+folder, hang_at = Path(sys.argv[1]), int(sys.argv[2])
+
+
+class Slow(torch.nn.Module):
+    seen = 0
+
+    def forward(self, images):
+        time.sleep(0.05)
+        self.seen += len(images)
+        print(self.seen, flush=True)
+        if self.seen == hang_at:
+            sys.stdin.readline()
+        return images[:, :, 0, 0]
+
+
+labels = np.zeros(24, np.int64)
+images = np.random.default_rng(0).integers(0, 256, (24, 3, 2, 2), dtype=np.uint8)
+source = ArraySource("photos", [ClassLabel(name, name) for name in "abc"], labels, images)
+selection = Selection(source, np.arange(24), labels, "photos")
+net = Slow()
+cell = job(Subject("slow", Model(net, fingerprint="slow"), ClassMatch("position", (0, 1, 2)), 4), CONTROL, None,
+           selection, 0, "fp32")
+store = Store(folder / "store.sqlite")
+store.put_dataset("photos", "photos", source.classes, labels)
+store.put_cells("photos", {cell.key: cell.description})
+print("ready", flush=True)
+sys.stdin.readline()
+Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
+      executor=LocalExecutor(folder / "locks", "photos"), progress=SilentProgress(),
+      settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
+found = store.get(cell.key, 24)
+print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)
+"""
+
+
+@pytest.fixture
+def process(tmp_path):
+    script = tmp_path / "sweep.py"
+    script.write_text(textwrap.dedent(PROCESS))
+    with contextlib.ExitStack() as stack:
+
+        def start(hang_at: int = 0) -> subprocess.Popen[str]:
+            command = [sys.executable, str(script), str(tmp_path), str(hang_at)]
+            pipe = subprocess.PIPE
+            started = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
+            stack.callback(started.kill)
+            return started
+
+        yield start
+
+
+def go(*processes: subprocess.Popen[str]) -> None:
+    for each in processes:
+        assert each.stdout.readline() == "ready\n"
+    for each in processes:
+        each.stdin.write("go\n")
+        each.stdin.flush()
+
+
+def test_two_processes_share_the_work_and_a_killed_one_loses_only_its_shard(process):
+    first, second, doomed = process(), process(), process(hang_at=3)
+    go(doomed)
+    assert [doomed.stdout.readline() for _ in range(3)] == ["1\n", "2\n", "3\n"]
+    # One shard of two images is committed, and one image of the next is done.
+    doomed.send_signal(signal.SIGKILL)
+    doomed.wait()
+    go(first, second)
+    outputs = [each.communicate(timeout=240)[0].split() for each in (first, second)]
+    assert [lines[-2:] for lines in outputs] == [["same", "True"]] * 2
+    seen = [int(lines[-3]) for lines in outputs if len(lines) > 2]
+    assert len(seen) == 2
+    assert sum(seen) == 24 - 2

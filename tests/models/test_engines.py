@@ -1,0 +1,586 @@
+"""Models that are files and run in an engine of their own, compared with PyTorch. Their sidecars: test_sidecar.py."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import io
+import json
+import logging
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.transforms.v2 import functional as tvf
+
+from pytest_robustness.core import Preprocess
+from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.models import ModelZoo
+from pytest_robustness.models.engines.module import Quantization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_robustness.core import Model
+
+    Build = Callable[..., Path]
+
+onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+openvino = pytest.importorskip("openvino", reason="the extra openvino is not installed")
+
+ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
+SIDE = 16
+CLASSES = 5
+
+
+class Net(nn.Module):
+    """Five classes of images of any size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=2)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, CLASSES)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.conv(images)).relu().mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    made = Net().eval()
+    made.norm.running_mean.normal_()
+    return made
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return torch.rand(5, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def exported(net: nn.Module, images: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the net as PyTorch exports it: float32, any batch size."""
+    pytest.importorskip("onnxscript", reason="torch.onnx.export needs onnxscript")
+    path = tmp_path_factory.mktemp("exported") / "net.onnx"
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        shapes = {"images": {0: torch.export.Dim.DYNAMIC}}
+        torch.onnx.export(net, (images,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False)
+        logging.disable(logging.NOTSET)
+    return path
+
+
+@pytest.fixture(params=ENGINES)
+def source(request: pytest.FixtureRequest) -> str:
+    """The name of a source that reads ONNX."""
+    return str(request.param)
+
+
+@pytest.fixture
+def load(source: str) -> Callable[..., Model]:
+    """Load an ONNX file by each source, beside the keys of a sidecar."""
+
+    def load_with(path: Path, **sidecar: object) -> Model:
+        if sidecar:
+            Path(f"{path}.json").write_text(json.dumps(sidecar))
+        return ModelZoo().load(f"{source}:{path}")
+
+    return load_with
+
+
+@pytest.fixture
+def build(net: Net, tmp_path: Path) -> Build:
+    """Write the net as an ONNX file, node by node, with other ends than PyTorch gives it."""
+
+    def write(
+        *,
+        shape: tuple[Any, ...] = ("N", 3, SIDE, SIDE),
+        dtype: str = "float32",
+        before: list[tuple[Any, ...]] = (),
+        after: list[tuple[Any, ...]] = (),
+        out_dtype: str = "float32",
+        out_shape: tuple[Any, ...] = ("N", CLASSES),
+        constants: dict[str, np.ndarray] | None = None,
+        name: str = "built.onnx",
+    ) -> Path:
+        helper = onnx.helper
+        kinds = {name: helper.np_dtype_to_tensor_dtype(np.dtype(name)) for name in (dtype, out_dtype)}
+        weights = {name: tensor.numpy() for name, tensor in net.state_dict().items() if tensor.ndim} | (constants or {})
+        norm = [f"norm.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+        # What stands before the net turns "in" into "x", and what stands after it turns "logits" into "out".
+        nodes = [
+            *(before or [("Identity", ["in"], ["x"], {})]),
+            ("Conv", ["x", "conv.weight", "conv.bias"], ["c"], {"strides": [2, 2]}),
+            ("BatchNormalization", ["c", *norm], ["n"], {}),
+            ("Relu", ["n"], ["r"], {}),
+            ("GlobalAveragePool", ["r"], ["g"], {}),
+            ("Flatten", ["g"], ["f"], {}),
+            ("Gemm", ["f", "head.weight", "head.bias"], ["logits"], {"transB": 1}),
+            *(after or [("Identity", ["logits"], ["out"], {})]),
+        ]
+        graph = helper.make_graph(
+            [helper.make_node(kind, taken, given, **attributes) for kind, taken, given, attributes in nodes],
+            "net",
+            [helper.make_tensor_value_info("in", kinds[dtype], shape)],
+            [helper.make_tensor_value_info("out", kinds[out_dtype], out_shape)],
+            [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        onnx.checker.check_model(model)
+        onnx.save(model, tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+def assert_same(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+# the same answers as PyTorch's
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("count", [1, 5])
+def test_an_exported_net_answers_as_pytorch_does(
+    load: Callable[..., Model], source: str, exported: Path, net: nn.Module, images: torch.Tensor, count: int
+) -> None:
+    model = load(exported)
+    assert model.runtime == ENGINES[source]
+    assert model.preprocess == Preprocess()
+    assert model.classes is None
+    assert_same(model.module(images[:count]), net(images[:count]))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_fixed_batch_size_takes_any_number_of_images(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, batch: int
+) -> None:
+    reshape = [("Reshape", ["logits", "shape"], ["out"], {})]
+    literal = {"shape": np.array([batch, CLASSES])}
+    for rest in ({}, {"after": reshape, "constants": literal}):
+        path = build(shape=(batch, 3, SIDE, SIDE), out_shape=(batch, CLASSES), **rest)
+        assert_same(load(path).module(images), net(images))
+
+
+@torch.no_grad()
+def test_channels_last_are_told_by_the_shape(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    path = build(shape=("N", SIDE, SIDE, 3), before=[("Transpose", ["in"], ["x"], {"perm": [0, 3, 1, 2]})])
+    model = load(path)
+    assert_same(model.module(images), net(images))
+
+
+@torch.no_grad()
+def test_images_of_another_size_are_resized_to_the_input(
+    load: Callable[..., Model], build: Build, net: nn.Module
+) -> None:
+    large = torch.rand(2, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+    expected = net(tvf.resize(large, [SIDE, SIDE], antialias=True))
+    assert_same(load(build()).module(large), expected)
+    assert_same(load(build(shape=("N", 3, "H", "W"))).module(large), net(large))
+
+
+@torch.no_grad()
+def test_a_half_precision_input_is_given_halves(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    path = build(dtype="float16", before=[("Cast", ["in"], ["x"], {"to": onnx.TensorProto.FLOAT})])
+    assert_same(load(path).module(images), net(images.half().float()))
+
+
+# probabilities
+
+SOFTMAX = [("Softmax", ["logits"], ["p"], {"axis": 1}), ("Reshape", ["p", "shape"], ["out"], {})]
+FLAT = {"shape": np.array([-1, CLASSES])}
+
+
+@torch.no_grad()
+def test_the_probabilities_of_a_softmax_become_logits(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    logits = load(build(after=SOFTMAX, constants=FLAT)).module(images)
+    assert_same(logits, net(images).log_softmax(1))
+    saturated = load(build(after=[("Mul", ["logits", "k"], ["m"], {}), ("Softmax", ["m"], ["out"], {"axis": 1})],
+                           constants={"k": np.float32(1e6)})).module(images)  # fmt: skip
+    assert saturated.isfinite().all()
+    assert_same(saturated.softmax(1), (1e6 * net(images)).softmax(1))
+
+
+@torch.no_grad()
+def test_a_sidecar_decides_whether_outputs_are_probabilities(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    assert_same(load(build(after=SOFTMAX, constants=FLAT), probabilities=False).module(images), net(images).softmax(1))
+    sigmoid = load(build(after=[("Sigmoid", ["logits"], ["out"], {})]), probabilities=True).module(images)
+    assert_same(sigmoid, net(images).sigmoid().log())
+
+
+# quantized ends
+
+ENDS = {"uint8": (0.02, 128), "int8": (0.03, -7)}
+
+
+def dequantized(dtype: str) -> dict[str, Any]:
+    scale, zero = ENDS[dtype]
+    return {
+        "dtype": dtype,
+        "before": [("DequantizeLinear", ["in", "s", "z"], ["x"], {})],
+        "constants": {"s": np.float32(scale), "z": np.array(zero, dtype)},
+    }
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", ENDS)
+def test_an_integer_input_takes_pixels(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, dtype: str
+) -> None:
+    scale, zero = ENDS[dtype]
+    pixels = (images * 255).round()
+    model = load(build(**dequantized(dtype)))
+    moved = 0 if dtype == "uint8" else 128
+    assert_same(model.module(pixels / 255), net((pixels - moved - zero) * scale))
+    large = torch.randint(256, (2, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    small = tvf.resize(large, [SIDE, SIDE], antialias=True).float()
+    assert_same(model.module(large / 255), net((small - moved - zero) * scale))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", ENDS)
+def test_an_integer_input_takes_normalized_values_by_its_own_scale(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, dtype: str
+) -> None:
+    scale, zero = ENDS[dtype]
+    model = load(build(**dequantized(dtype)), mean=[0.5, 0.5, 0.5], std=[0.1, 0.1, 0.1])
+    assert model.preprocess.mean == (0.5, 0.5, 0.5)
+    normalized = (images - 0.5) / 0.1
+    limits = torch.iinfo(getattr(torch, dtype))
+    integers = (normalized / scale + zero).round().clamp(limits.min, limits.max)
+    assert 0 < (integers == limits.max).float().mean() < 1
+    assert_same(model.module(normalized), net((integers - zero) * scale))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", ENDS)
+def test_a_quantized_output_is_what_its_integers_stand_for(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, dtype: str
+) -> None:
+    scale, zero = ENDS[dtype]
+    path = build(
+        after=[("QuantizeLinear", ["logits", "s", "z"], ["out"], {})],
+        out_dtype=dtype,
+        constants={"s": np.float32(scale), "z": np.array(zero, dtype)},
+    )
+    limits = torch.iinfo(getattr(torch, dtype))
+    expected = torch.fake_quantize_per_tensor_affine(net(images), scale, zero, limits.min, limits.max)
+    torch.testing.assert_close(load(path).module(images), expected, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_quantized_probabilities_keep_a_floor(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    path = build(
+        after=[
+            ("Mul", ["logits", "k"], ["m"], {}),
+            ("Softmax", ["m"], ["p"], {"axis": 1}),
+            ("QuantizeLinear", ["p", "s", "z"], ["out"], {}),
+        ],
+        out_dtype="uint8",
+        constants={"k": np.float32(30), "s": np.float32(1 / 256), "z": np.uint8(0)},
+    )
+    found = load(path).module(images)
+    assert found.isfinite().all()
+    expected = (net(images) * 30).softmax(1).mul(256).round().clamp(0, 255) / 256
+    assert (expected == 0).any()
+    torch.testing.assert_close(found.exp(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_quantization_is_undone_by_its_inverse() -> None:
+    every = torch.arange(-128, 128, dtype=torch.int8)
+    quantization = Quantization(0.037, -11)
+    assert torch.equal(quantization.encode(quantization.decode(every), torch.int8), every)
+
+
+# the outputs that count
+
+
+@torch.no_grad()
+def test_one_of_1001_outputs_is_the_background_and_dropped(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    end = {
+        "after": [("Concat", ["logits"] + ["logits"] * 200, ["wide"], {"axis": 1}),
+                  ("Slice", ["wide", "from", "to", "axis"], ["out"], {})],
+        "constants": {"from": np.array([0]), "to": np.array([1001]), "axis": np.array([1])},
+        "out_shape": ("N", 1001),
+    }  # fmt: skip
+    wide = net(images).repeat(1, 201)[:, :1001]
+    assert_same(load(build(**end)).module(images), wide[:, 1:])
+    listed = load(build(**end), classes=[f"class {number}" for number in range(1001)])
+    assert listed.classes[1000] == "class 1000"
+    assert_same(listed.module(images), wide)
+    assert_same(load(build(**end), output_offset=0).module(images), wide)
+    assert_same(load(build(**end), output_offset=999).module(images), wide[:, 999:])
+
+
+@torch.no_grad()
+def test_an_offset_that_leaves_no_output_is_refused(
+    load: Callable[..., Model], build: Build, images: torch.Tensor
+) -> None:
+    path = build()
+    with pytest.raises(ModelError) as raised:
+        load(path, output_offset=5).module(images)
+    assert str(raised.value) == f"{path}.json: output_offset is 5, but the model has 5 outputs."
+
+
+# copies, threads
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_a_copy_answers_the_same_from_another_directory(
+    load: Callable[..., Model],
+    exported: Path,
+    images: torch.Tensor,
+    duplicate: Callable[[nn.Module], nn.Module],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(exported.parent)
+    module = load(Path(exported.name)).module
+    monkeypatch.chdir(tmp_path)
+    assert torch.equal(duplicate(module)(images), module(images))
+
+
+def test_the_engine_is_started_anew_for_another_number_of_threads(load: Callable[..., Model], exported: Path) -> None:
+    module, cpu = load(exported).module, torch.device("cpu")
+    first, threads = module.start(cpu), torch.get_num_threads()
+    assert module.start(cpu) is first
+    torch.set_num_threads(threads + 1)
+    try:
+        assert module.start(cpu) is not first
+    finally:
+        torch.set_num_threads(threads)
+
+
+# fingerprints
+
+
+def test_the_fingerprint_covers_contents_and_not_the_place(
+    load: Callable[..., Model], exported: Path, build: Build, tmp_path: Path
+) -> None:
+    moved = Path(shutil.copy(exported, tmp_path / "moved.onnx"))
+    assert load(moved).fingerprint == load(exported).fingerprint
+    prints = [load(path).fingerprint for path in (moved, build())]
+    prints += [load(moved, **sidecar).fingerprint for sidecar in ({"crop": 8}, {"output_offset": 1})]
+    (tmp_path / "names.txt").write_text("a\nb\nc\nd\ne\n")
+    prints.append(load(moved, classes="names.txt").fingerprint)
+    (tmp_path / "names.txt").write_text("a\nb\nc\nd\nf\n")
+    prints.append(load(moved, classes="names.txt").fingerprint)
+    assert len(set(prints)) == len(prints)
+
+
+def test_the_fingerprint_tells_the_engines_apart(exported: Path) -> None:
+    assert len({ModelZoo().load(f"{source}:{exported}").fingerprint for source in ENGINES}) == 2
+
+
+def test_weights_beside_the_graph_count(load: Callable[..., Model], build: Build, tmp_path: Path) -> None:
+    path = tmp_path / "outside.onnx"
+    onnx.save(onnx.load(build()), path, save_as_external_data=True, location="weights.data", size_threshold=0)
+    before = load(path).fingerprint
+    assert load(path).fingerprint == before
+    content = bytearray((tmp_path / "weights.data").read_bytes())
+    content[0] ^= 1
+    (tmp_path / "weights.data").write_bytes(content)
+    assert load(path).fingerprint != before
+
+
+# OpenVINO's own form
+
+
+@torch.no_grad()
+def test_an_ir_answers_as_pytorch_does_and_its_weights_count(
+    exported: Path, net: nn.Module, images: torch.Tensor, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.xml"
+    openvino.save_model(openvino.Core().read_model(exported), path, compress_to_fp16=False)
+    model = ModelZoo().load(f"openvino:{path}")
+    assert_same(model.module(images), net(images))
+    content = bytearray((tmp_path / "net.bin").read_bytes())
+    content[0] ^= 1
+    (tmp_path / "net.bin").write_bytes(content)
+    assert ModelZoo().load(f"openvino:{path}").fingerprint != model.fingerprint
+
+
+@pytest.mark.parametrize(("end", "batch"), [(-1, None), (1, 1)])
+def test_openvino_takes_a_whole_batch_where_the_graph_allows_it(build: Build, end: int, batch: int | None) -> None:
+    path = build(
+        shape=(1, 3, SIDE, SIDE),
+        out_shape=(1, CLASSES),
+        after=[("Reshape", ["logits", "shape"], ["out"], {})],
+        constants={"shape": np.array([end, CLASSES])},
+    )
+    assert ModelZoo().load(f"openvino:{path}").module.engine.signature.input.shape[0] == batch
+
+
+# what is refused
+
+
+def test_a_broken_file_is_an_error_on_loading(load: Callable[..., Model], source: str, exported: Path) -> None:
+    torn = exported.with_name("torn.onnx")
+    torn.write_bytes(exported.read_bytes()[:300])
+    with pytest.raises(ModelError) as raised:
+        load(torn)
+    assert str(raised.value).startswith(f"{torn} cannot be loaded as an ONNX model (")
+    assert str(raised.value).endswith("). Replace it, or export it again.")
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".xml", "an OpenVINO IR"), (".tflite", "a TensorFlow Lite model")])
+def test_a_file_of_another_kind_is_an_error_on_loading(suffix: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{suffix}"
+    path.write_text("nothing of the kind")
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load(f"openvino:{path}")
+    assert str(raised.value).startswith(f"{path} cannot be loaded as {kind} (")
+
+
+CAST = [("Cast", ["in"], ["x"], {"to": 1})]
+
+
+@pytest.mark.parametrize(
+    ("graph", "sidecar", "message"),
+    [
+        (
+            {"shape": ("N", 1, SIDE, SIDE), "before": [("Concat", ["in"] * 3, ["x"], {"axis": 1})]},
+            {},
+            "The input of {path} has the shape [?, 1, 16, 16]; it must be [N, 3, H, W] or [N, H, W, 3], RGB images.",
+        ),
+        (
+            {"dtype": "int64", "before": CAST},
+            {},
+            "The input of {path} is int64; images can be given as float16, float32, float64, int8, uint8.",
+        ),
+        (
+            {"dtype": "uint8", "before": CAST},
+            {"mean": [0.5, 0.5, 0.5]},
+            (
+                "The input of {path} is uint8 without a scale, so that it takes pixels, not normalized values. "
+                "Leave mean and std out of {path}.json."
+            ),
+        ),
+        (
+            {"out_dtype": "uint8", "after": [("Cast", ["logits"], ["out"], {"to": 2})]},
+            {},
+            (
+                "The output of {path} is uint8 without a scale; it must be the logits or the probabilities of the "
+                "classes, as floats or quantized."
+            ),
+        ),
+    ],
+)
+def test_a_graph_that_is_no_classifier_of_images_is_refused(
+    load: Callable[..., Model], build: Build, graph: dict[str, Any], sidecar: dict[str, Any], message: str
+) -> None:
+    path = build(**graph)
+    with pytest.raises(ModelError) as raised:
+        load(path, **sidecar)
+    assert str(raised.value) == message.format(path=path)
+
+
+def test_a_graph_with_two_outputs_is_refused(load: Callable[..., Model], build: Build) -> None:
+    path = build()
+    model = onnx.load(path)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("f", onnx.TensorProto.FLOAT, ("N", 8)))
+    onnx.save(model, path)
+    with pytest.raises(ModelError) as raised:
+        load(path)
+    # A tensor can have several names, and older versions of OpenVINO give any of them.
+    found = re.fullmatch(r"(.*) has 2 outputs \((out|logits), f\); an image classifier has one\.", str(raised.value))
+    assert found is not None
+    assert found[1] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("onnx:gone.onnx", "'onnx:gone.onnx' names the file gone.onnx, which is not there (from {here})."),
+        ("onnx:net.xml", "'onnx:net.xml' must name a file that ends in .onnx."),
+        ("openvino:net.pt", "'openvino:net.pt' must name a file that ends in .xml or .onnx or .tflite."),
+        ("onnx:net.onnx@V1", "'onnx:net.onnx' holds its own weights; leave '@V1' out."),
+        ("openvino:net.xml@V1", "'openvino:net.xml' holds its own weights; leave '@V1' out."),
+    ],
+)
+def test_a_wrong_name_is_refused_before_anything_is_read(
+    spec: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError) as raised:
+        ModelZoo().expand([spec])
+    assert str(raised.value) == message.format(here=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "absent", "message"),
+    [
+        ("onnx:net.onnx", ["onnxruntime"], "'onnx:net.onnx' needs onnxruntime, which is not installed: {pip}[onnx]'"),
+        (
+            "onnx:net.onnx",
+            ["onnx", "onnxruntime"],
+            "'onnx:net.onnx' needs onnx and onnxruntime, which is not installed: {pip}[onnx]'",
+        ),
+        (
+            "openvino:net.xml",
+            ["openvino"],
+            "'openvino:net.xml' needs openvino, which is not installed: {pip}[openvino]'",
+        ),
+        ("openvino:net.onnx", ["onnx"], "'openvino:net.onnx' needs onnx, which is not installed: {pip}[openvino]'"),
+    ],
+)
+def test_an_extra_that_is_not_installed_is_named(
+    spec: str, absent: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / spec.partition(":")[2]).touch()
+    for package in absent:
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(OptionError) as raised:
+        ModelZoo().expand([spec])
+    assert str(raised.value) == message.format(pip="pip install 'pytest-robustness")
+
+
+def test_checking_a_name_imports_nothing_heavy(tmp_path: Path) -> None:
+    for name in ("net.onnx", "net.tflite"):
+        (tmp_path / name).touch()
+    code = (
+        "import sys; from pytest_robustness.models import ModelZoo; "
+        "ModelZoo().expand(['onnx:net.onnx', 'openvino:net.onnx', 'openvino:net.tflite']); "
+        "print([name for name in ('torch', 'numpy', 'onnx', 'onnxruntime', 'openvino') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "[]\n"
+
+
+def test_a_port_of_any_rank_is_shown(load: Callable[..., Model], exported: Path) -> None:
+    module = load(exported).module
+    flat = dataclasses.replace(module.engine.signature.input, shape=(None, 48))
+    broken = dataclasses.replace(module.engine, signature=dataclasses.replace(module.engine.signature, input=flat))
+    with pytest.raises(ModelError, match=r"has the shape \[\?, 48\]; it must be"):
+        type(module)(broken, module.sidecar)

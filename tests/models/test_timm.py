@@ -1,0 +1,154 @@
+"""timm's models: weights from a file, preprocessing and classes as timm has them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pytest_robustness.core import Preprocess
+from pytest_robustness.errors import ModelError, OptionError, WeightsError
+from pytest_robustness.inference.class_matching import imagenet_classes
+from pytest_robustness.models import ModelZoo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+
+NAME = "test_resnet.r160_in1k"
+
+
+@pytest.fixture(scope="module")
+def net() -> torch.nn.Module:
+    """A small net of timm with weights by chance, in place of those that it publishes."""
+    torch.manual_seed(0)
+    return timm.create_model(NAME, pretrained=False).eval()
+
+
+@pytest.fixture
+def weights(net: torch.nn.Module, tmp_path: Path) -> Path:
+    save_file(net.state_dict(), tmp_path / f"{NAME}.safetensors")
+    return tmp_path
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", [NAME, "test_resnet"])
+def test_a_model_gets_the_weights_of_its_file(net: torch.nn.Module, weights: Path, name: str) -> None:
+    model = ModelZoo(weights).load(f"timm:{name}")
+    images = torch.rand(2, 3, 160, 160)
+    assert torch.equal(model.module(images), net(images))
+    assert model.runtime == ""
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("place", [f"{NAME}.safetensors", f"{NAME}.pth", f"{NAME}/model.safetensors"])
+def test_the_weights_are_found_under_three_names(net: torch.nn.Module, tmp_path: Path, place: str) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    torch.save(net.state_dict(), path) if path.suffix == ".pth" else save_file(net.state_dict(), path)
+    model = ModelZoo(tmp_path).load(f"timm:{NAME}")
+    assert torch.equal(model.module.fc.weight, net.fc.weight)
+
+
+def test_images_are_preprocessed_as_timm_evaluates(net: torch.nn.Module, weights: Path) -> None:
+    config = timm.data.resolve_model_data_config(net)
+    pipeline = timm.data.create_transform(**config)
+    resize, crop = pipeline.transforms[:2]
+    assert ModelZoo(weights).load(f"timm:{NAME}").preprocess == Preprocess(
+        resize=resize.size if isinstance(resize.size, int) else resize.size[0],
+        crop=crop.size[0],
+        mean=pipeline.transforms[-1].mean.tolist(),
+        std=pipeline.transforms[-1].std.tolist(),
+        interpolation=resize.interpolation.value,
+        antialias=True,
+    )
+
+
+def test_a_thousand_outputs_are_imagenets_classes(weights: Path) -> None:
+    assert ModelZoo(weights).load(f"timm:{NAME}").classes == tuple(imagenet_classes())
+
+
+@pytest.mark.parametrize(
+    ("size", "crop_pct", "message"),
+    [
+        ((3, 448, 448), 1.15, "448 x 448 pixels cut from a shorter side of 389"),
+        ((3, 1024, 768), 1.0, "1024 x 768 pixels cut from a shorter side of 1024"),
+    ],
+)
+def test_an_evaluation_that_no_canvas_can_give_is_refused(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int, int], crop_pct: float, message: str
+) -> None:
+    config = {"input_size": size, "crop_pct": crop_pct}
+    monkeypatch.setattr(timm.data, "resolve_model_data_config", lambda _: config)
+    with pytest.raises(ModelError) as raised:
+        ModelZoo(weights).load(f"timm:{NAME}")
+    assert str(raised.value) == f"timm evaluates {NAME} on {message}; it must be a square that lies within the image."
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError) as raised:
+        ModelZoo(tmp_path).load(f"timm:{NAME}")
+    assert str(raised.value) == (
+        f"{tmp_path} holds none of {NAME}.safetensors, {NAME}.pth, {NAME}/model.safetensors. Download the weights file "
+        f"(on the Hugging Face hub: timm/{NAME}, model.safetensors) and put it there under one of these names."
+    )
+
+
+def test_without_network_the_file_and_the_option_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError) as raised:
+        ModelZoo().load("timm:test_resnet")
+    text = str(raised.value)
+    assert text.startswith(f"The weights of timm's {NAME} could not be downloaded from the Hugging Face hub (")
+    assert text.endswith(
+        f"). Put its model.safetensors into a directory DIR as {NAME}.safetensors and pass "
+        "--robustness-weights-dir=DIR."
+    )
+
+
+def test_a_name_that_timm_does_not_know_is_refused_with_close_ones() -> None:
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load("timm:test_resnet.r160_in2k")
+    text = str(raised.value)
+    assert text.startswith("'test_resnet.r160_in2k' is not a timm model with published weights. Close to it: ")
+    assert text.endswith(". timm.list_models(pretrained=True) lists all.")
+    assert NAME in text
+
+
+def test_a_model_without_classes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = timm.create_model("test_resnet", pretrained=False, num_classes=0)
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: made)
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load(f"timm:{NAME}")
+    assert str(raised.value) == f"timm's {NAME} gives features, not classes. Name a classifier."
+
+
+def test_a_tag_after_an_at_sign_is_refused_with_the_right_form() -> None:
+    with pytest.raises(OptionError) as raised:
+        ModelZoo().expand(["timm:resnet50@a1_in1k"])
+    assert str(raised.value) == (
+        "timm names weights after a dot: write 'timm:resnet50.a1_in1k' for 'resnet50@a1_in1k'."
+    )
+
+
+def test_timm_itself_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(OptionError) as raised:
+        ModelZoo().expand(["timm:resnet50"])
+    assert str(raised.value) == (
+        "'timm:resnet50' needs timm, which is not installed: pip install 'pytest-robustness[timm]'"
+    )
+
+
+def test_checking_a_name_does_not_import_timm() -> None:
+    code = (
+        "import sys; from pytest_robustness.models import ModelZoo; ModelZoo().expand(['timm:resnet50.a1_in1k']); "
+        "print([name for name in ('timm', 'torch') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,225 @@
+"""Every option is read from the command line, else from the configuration file, else it has its default."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pytest_robustness.errors import OptionError
+from pytest_robustness.plugin.options import resolve_options
+
+needs_pytest_9 = pytest.mark.skipif(
+    pytest.version_tuple < (9,), reason="pytest reads the table [tool.pytest] from version 9 on"
+)
+
+DEFAULTS = {
+    "models": None,
+    "data": "digits",
+    "transforms": None,
+    "severity": (3,),
+    "alpha": 0.05,
+    "test": "independent",
+    "correction": "none",
+    "max_sensitive": "chance",
+    "limit": None,
+    "seed": 0,
+    "on_bad_image": "error",
+    "batch_size": None,
+    "device": "auto",
+    "precision": "fp32",
+    "workers": None,
+    "weights_dir": None,
+    "trust_pickle": False,
+    "download": False,
+    "list": False,
+}
+# The option, a text, its value, another text, its value.
+TEXTS = [
+    ("models", "a,digits:b", ("a", "digits:b"), "python:f.py:m", ("python:f.py:m",)),
+    ("data", "folder:photos", "folder:photos", "digits", "digits"),
+    ("transforms", "vflip,equalize+zoom", ("vflip", "equalize+zoom"), "hflip", ("hflip",)),
+    ("severity", "1-3", (1, 2, 3), "5,1", (1, 5)),
+    ("alpha", "0.01", 0.01, "1e-3", 0.001),
+    ("test", "welch", "welch", "paired", "paired"),
+    ("correction", "bh", "bh", "holm", "holm"),
+    ("max-sensitive", "3", 3, "0.1", 0.1),
+    ("limit", "7", 7, "all", None),
+    ("seed", "4", 4, "0", 0),
+    ("on-bad-image", "skip", "skip", "error", "error"),
+    ("batch-size", "16", 16, "auto", None),
+    ("device", "cpu", "cpu", "cuda:1", "cuda:1"),
+    ("precision", "bf16", "bf16", "fp16", "fp16"),
+    ("workers", "0", 0, "auto", None),
+]
+SWITCHES = ["trust-pickle", "download"]
+
+
+def read(pytester: pytest.Pytester, *arguments: str) -> dict[str, object]:
+    return dataclasses.asdict(resolve_options(pytester.parseconfig(*arguments)))
+
+
+def field(option: str) -> str:
+    return option.replace("-", "_")
+
+
+def test_without_a_word_every_option_has_its_default(pytester):
+    found = read(pytester)
+    assert {name: found[name] for name in DEFAULTS} == DEFAULTS
+    assert found["store"] == pytester.path / ".robustness" / "store.sqlite"
+    assert found["report"] == pytester.path / "reports" / "latest"
+
+
+@pytest.mark.parametrize(("option", "first", "value", "second", "other"), TEXTS)
+def test_the_command_line_wins_over_the_configuration_file_which_wins_over_the_default(
+    pytester, option, first, value, second, other
+):
+    assert read(pytester, f"--robustness-{option}", first)[field(option)] == value
+    pytester.makeini(
+        f"[pytest]\nrobustness_{field(option)} = {first.replace(',', ' ' if option.endswith('s') else ',')}"
+    )
+    assert read(pytester)[field(option)] == value
+    assert read(pytester, f"--robustness-{option}={second}")[field(option)] == other
+
+
+@pytest.mark.parametrize("table", ["tool.pytest.ini_options", pytest.param("tool.pytest", marks=needs_pytest_9)])
+def test_every_option_is_a_key_of_pyproject_toml(pytester, table):
+    keys = [f"robustness_{field(option)} = '{text}'" for option, text, *_ in TEXTS if not option.endswith("s")]
+    keys += ["robustness_models = ['a', 'digits:b']", "robustness_transforms = ['vflip', 'equalize+zoom']"]
+    keys += ["robustness_workers = '0'"]
+    keys += [f"robustness_{field(switch)} = true" for switch in SWITCHES]
+    pytester.makepyprojecttoml("\n".join([f"[{table}]", *keys]))
+    found = read(pytester)
+    for option, _, value, *_ in TEXTS:
+        assert found[field(option)] == value
+    assert found["trust_pickle"] is True
+    assert found["download"] is True
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_switch_is_on_where_it_is_named_or_configured(pytester, switch):
+    assert read(pytester, f"--robustness-{switch}")[field(switch)] is True
+    for text, value in {"true": True, "1": True, "false": False, "no": False}.items():
+        pytester.makeini(f"[pytest]\nrobustness_{field(switch)} = {text}")
+        assert read(pytester)[field(switch)] is value
+    assert read(pytester, f"--robustness-{switch}")[field(switch)] is True
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "valid"),
+    [
+        ("models", ",", "at least one name, separated by commas"),
+        ("transforms", " ", "at least one name, separated by commas"),
+        *(
+            ("severity", text, "levels from 1, such as 3, 1-5 or 1,3,5")
+            for text in ("0", "x", "5-1", "1,,3", "10", "", "1-")
+        ),
+        *(
+            ("alpha", text, "a number above 0 and below 1, such as 0.05")
+            for text in ("0", "1", "-0.1", "5%", "nan", "inf")
+        ),
+        ("test", "Welch", "independent, welch, paired"),
+        ("correction", "bonferroni", "none, bh, holm"),
+        *(
+            ("max-sensitive", text, "chance, a count of classes such as 5, or a fraction of them such as 0.1")
+            for text in ("-1", "1.5", "some", "nan")
+        ),
+        *(("limit", text, "a whole number from 1, or all") for text in ("0", "-3", "1.5", "many")),
+        *(("seed", text, "a whole number from 0") for text in ("-1", "auto", "0x10")),
+        ("on-bad-image", "ignore", "error, skip"),
+        ("batch-size", "0", "a whole number from 1, or auto"),
+        *(("device", text, "auto, cpu, cuda, cuda:1 (and so on), mps") for text in ("gpu", "cuda:", "cpu:0")),
+        ("precision", "int8", "auto, fp32, tf32, bf16, fp16"),
+        ("workers", "-1", "a whole number from 0, or auto"),
+        ("store", " ", "a path"),
+        ("report", "", "a path"),
+        ("weights-dir", "", "a path"),
+    ],
+)
+def test_a_bad_value_is_told_with_the_valid_ones(pytester, option, text, valid):
+    config = pytester.parseconfig(f"--robustness-{option}={text}")
+    with pytest.raises(OptionError) as caught:
+        resolve_options(config)
+    assert str(caught.value) == f"--robustness-{option}: {text!r} is not valid. Valid: {valid}."
+
+
+def test_a_bad_value_in_the_configuration_file_is_told_with_the_file(pytester):
+    path = pytester.makeini("[pytest]\nrobustness_alpha = 2")
+    with pytest.raises(OptionError) as caught:
+        read(pytester)
+    assert str(caught.value) == (
+        f"robustness_alpha in {path}: '2' is not valid. Valid: a number above 0 and below 1, such as 0.05."
+    )
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_told_with_the_file(pytester):
+    path = pytester.makeini("[pytest]\nrobustness_download = maybe")
+    with pytest.raises(OptionError) as caught:
+        read(pytester)
+    assert str(caught.value) == f"robustness_download in {path}: invalid truth value 'maybe'. Valid: true, false."
+
+
+@needs_pytest_9
+def test_a_text_in_toml_where_several_are_meant_is_told_what_is_valid(pytester):
+    pytester.makepyprojecttoml('[tool.pytest]\nrobustness_models = "digits:resnet18"')
+    with pytest.raises(OptionError, match=r"Valid: a list of strings\.$"):
+        read(pytester)
+
+
+def test_a_list_in_toml_where_a_text_is_meant_is_told_what_is_valid(pytester):
+    path = pytester.makepyprojecttoml("[tool.pytest.ini_options]\nrobustness_severity = [1, 2]")
+    with pytest.raises(OptionError) as caught:
+        read(pytester)
+    assert str(caught.value) == (
+        f"robustness_severity in {path}: [1, 2] is no string. Valid: a string, which TOML wants in quotes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "needed"),
+    [("allure-gate", "maxFailures=3", "allure-report"), ("baseline-model", "resnet18", "baseline")],
+)
+def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, needed):
+    with pytest.raises(OptionError) as caught:
+        read(pytester, f"--robustness-{option}={text}")
+    assert str(caught.value) == (
+        f"--robustness-{option} does nothing without --robustness-{needed}. Give both, or neither."
+    )
+
+
+def test_an_option_that_is_configured_may_wait_for_the_one_that_it_needs(pytester):
+    pytester.makeini("[pytest]\nrobustness_allure_gate = maxFailures=3\nrobustness_baseline_model = resnet18")
+    assert read(pytester)["allure_gate"] == (("maxFailures", 3.0),)
+
+
+def test_a_rate_of_more_than_one_is_refused(pytester):
+    with pytest.raises(OptionError, match=r"successRate=F \(0 to 1\)"):
+        read(pytester, "--robustness-allure-report", "--robustness-allure-gate=successRate=5")
+
+
+@needs_pytest_9
+def test_a_number_in_toml_that_is_not_quoted_is_told_with_the_file(pytester):
+    path = pytester.makepyprojecttoml("[tool.pytest]\nrobustness_alpha = 0.1")
+    with pytest.raises(OptionError, match=r"^robustness_alpha in .* expects a string, got float: 0\.1\. ") as caught:
+        read(pytester)
+    assert str(caught.value).endswith(". Valid: a string, which TOML wants in quotes.")
+    assert str(path) in str(caught.value)
+
+
+def test_a_path_is_meant_from_where_one_stands_and_a_configured_one_from_the_root(pytester, monkeypatch):
+    pytester.makeini("[pytest]\nrobustness_store = kept/s.sqlite\nrobustness_report = ~/out")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    below = pytester.mkdir("below")
+    monkeypatch.chdir(below)
+    found = read(pytester, "--robustness-weights-dir=nets")
+    assert found["store"] == pytester.path / "kept" / "s.sqlite"
+    assert found["report"] == Path("/home/somebody/out")
+    assert found["weights_dir"] == below / "nets"
+    assert read(pytester, "--robustness-store=s.sqlite")["store"] == below / "s.sqlite"
+
+
+def test_options_cannot_be_changed(pytester):
+    options = resolve_options(pytester.parseconfig())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        options.alpha = 0.1

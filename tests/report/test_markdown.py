@@ -1,0 +1,143 @@
+"""The summary in Markdown says what failed, and shows names as they are whatever is in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from pytest_robustness.analysis.baseline.gate import GateTest
+from pytest_robustness.analysis.baseline.rule import Change, ClassFall, Estimate
+from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.report.markdown import escape, render, write
+
+FELL = Change(1000, 90.0, 85.0, -5.0, -6.5, -3.5, 60, 10, 1e-9, 4e-9, 1.5)
+SAME = Change(1000, 90.0, 90.0, 0.0, -0.2, 0.2, 0, 0, 1.0, 1.0, 0.6)
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def compared(condition, change, outcome, reason, **fields):
+    """Return the comparison of a model with the baseline."""
+    given = {"beyond_control": None, "fallen": (), "improved": False, "undecided": False} | fields
+    return GateTest(
+        "digits:resnet18", "digits:vgg16", condition, change, verdict=Verdict(Outcome(outcome), reason), **given
+    )
+
+
+def cells(text):
+    """Return the texts of every table row, as a reader of the page sees them."""
+    rows = re.findall(r"<tr>(.*?)</tr>", MARKDOWN.render(text), re.DOTALL)
+    return [
+        [html.unescape(re.sub("<.*?>", "", cell)) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)]
+        for row in rows
+    ]
+
+
+def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings):
+    tests = (
+        compared(CONTROL, SAME, "PASS", "right and wrong on the same images"),
+        compared(
+            Condition("zoom", 3),
+            FELL,
+            "FAIL",
+            "accuracy fell 5.0 points",
+            beyond_control=Estimate(-5.0, -6.0, -4.0),
+            fallen=(ClassFall(6, "six", FELL),),
+        ),
+    )
+    text = render(findings.view(gate_tests=tests, notes=("The baseline can be tightened.",)))
+    assert text.splitlines()[0] == "## Robustness: FAIL"
+    assert "1 of 2 comparisons with the baseline shows a loss of robustness." in text.splitlines()[2]
+    assert re.findall("^### .*", text, re.MULTILINE) == [
+        "### Against the baseline", "### Impacted models", "### Sensitive classes", "### Errors", "### Notes",
+    ]  # fmt: skip
+    found = cells(text)
+    assert ["control", "90.00", "90.00", "+0.00", "−0.20 to +0.20", "1", "", "ok"] in found
+    assert ["zoom", "90.00", "85.00", "−5.00", "−6.50 to −3.50", "4e-9", "−5.00", "less robust"] in found
+    assert ["vflip", "1 of 2", "", "resnet18"] in found
+    assert ["vflip", "2 of 3", "1", "nine −60.0, six −30.0"] in found
+    assert "- resnet18 under zoom: accuracy fell 5.0 points. Classes that fell: six −5.0\n" in text
+    assert text.endswith(
+        "- digits:vgg16 failed during the sweep: ValueError: no\n\n### Notes\n\n- The baseline can be tightened.\n"
+    )
+
+
+def test_what_could_not_be_told_is_not_shown_as_tested(findings):
+    few = tuple(dataclasses.replace(c, result=findings.inconclusive()) for c in findings.classes().classes)
+    test = findings.classes(outcome="INCONCLUSIVE", classes=few, sensitive=(), allowed=0)
+    text = render(findings.view(class_tests=(test,), skipped=("photos/a.png",)))
+    assert ["vflip", "inconclusive", "0", ""] in cells(text)
+    notes = text.partition("### Notes\n\n")[2].splitlines()
+    assert notes[0] == "- 1 image could not be read and took no part."
+    assert notes[1].startswith("- The classes under vflip: ")
+
+
+def test_what_was_not_tested_has_no_section(findings):
+    text = render(findings.view(class_tests=(), errors={}))
+    assert re.findall("^### .*", text, re.MULTILINE) == ["### Impacted models"]
+
+
+def test_the_model_is_named_where_several_are_compared(findings):
+    test = compared(CONTROL, SAME, "PASS", "")
+    other = compared(CONTROL, SAME, "PASS", "")
+    tests = (test, type(other)(**{**vars(other), "model": "digits:vgg16"}))
+    assert [row[0] for row in cells(render(findings.view(gate_tests=tests)))][1:3] == [
+        "resnet18 control",
+        "vgg16 control",
+    ]
+
+
+def test_a_comparison_with_too_few_images_is_called_inconclusive_whatever_it_counts_as(findings):
+    for outcome in Outcome:
+        test = compared(CONTROL, FELL, outcome, "too few", undecided=True)
+        assert cells(render(findings.view(gate_tests=(test,))))[1][-1] == "inconclusive"
+
+
+def test_long_lists_are_cut_and_say_so(findings):
+    models = tuple(f"m{i}" for i in range(8))
+    tests = tuple(findings.model(model) for model in models)
+    labels = dict.fromkeys(models, "") | {model: model for model in models}
+    errors = {Cell(f"m{i}", CONTROL): f"error {i}" for i in range(25)}
+    text = render(findings.view(models=models, labels=labels, model_tests=tests, errors=errors))
+    assert "m0, m1, m2, m3, m4 and 3 more" in text
+    assert "- error 19\n- 5 more errors\n" in text
+    assert "error 20" not in text
+
+
+@pytest.mark.parametrize(
+    "name", ["a|b", "<script>", "`x`", "*x*", "_x_", "[a](b)", "a\\|b", "$x$", "~x~", "a\nb", "&lt;"]
+)
+def test_a_name_is_shown_as_it_is_in_a_table(findings, name):
+    condition = Condition(name)
+    text = render(
+        findings.view(
+            conditions=(condition,), model_tests=(findings.model("digits:resnet18", condition),), class_tests=()
+        )
+    )
+    assert [row[0] for row in cells(text)] == ["transform", " ".join(name.split())]
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp", "Zs"))))
+def test_any_text_comes_back_from_a_table_cell(text):
+    page = MARKDOWN.render(f"| head | x |\n| --- | --- |\n| {escape(text)} | y |\n")
+    cell = re.findall(r"<td>(.*?)</td>", page, re.DOTALL)[0]
+    assert html.unescape(cell) == " ".join(text.split())
+
+
+def test_names_of_transforms_and_models_stay_readable_in_the_source():
+    assert escape("equalize_zoom_brightness") == "equalize_zoom_brightness"
+    assert escape("python:digit_reader.py:reader") == "python:digit_reader.py:reader"
+
+
+def test_the_file_is_in_the_folder_of_the_report(findings, tmp_path):
+    view = findings.view()
+    path = write(view, tmp_path / "report")
+    assert path == tmp_path / "report/summary.md"
+    assert path.read_text(encoding="utf-8") == render(view)

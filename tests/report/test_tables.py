@@ -1,0 +1,137 @@
+"""The files for programs hold every result, in columns and keys that stay."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from pytest_robustness.analysis.test_result import Equivalence, Outcome, Verdict
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.report import tables
+from pytest_robustness.report.tables import accuracy_table, as_dict, write
+
+
+def test_the_three_files_are_written_and_nothing_else_is_left(findings, tmp_path):
+    paths = write(findings.view(), tmp_path / "a" / "report")
+    assert [path.name for path in paths] == ["results.json", "accuracy.csv", "tests.csv"]
+    assert sorted(path.name for path in (tmp_path / "a" / "report").iterdir()) == sorted(path.name for path in paths)
+
+
+def test_writing_again_replaces_the_files(findings, tmp_path):
+    write(findings.view(), tmp_path)
+    write(findings.view(model_tests=(), class_tests=()), tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text())["model_tests"] == []
+
+
+def test_results_json_is_valid_json_without_nan(findings, tmp_path):
+    write(findings.view(), tmp_path)
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert found["model_tests"][2]["p_value"] is None
+    assert found["model_tests"][2]["outcome"] == "INCONCLUSIVE"
+
+
+def test_model_tests_carry_their_numbers_under_the_names_of_the_design(findings):
+    row = as_dict(findings.view())["model_tests"][0]
+    expected = {
+        "model": "digits:resnet18",
+        "transform": "vflip",
+        "severity": None,
+        "outcome": "FAIL",
+        "n": 10,
+        "control_accuracy": 90.0,
+        "accuracy": 80.0,
+        "difference": -10.0,
+        "ci_low": -15.0,
+        "ci_high": -5.0,
+        "effect_size": -2.5,
+        "statistic": -4.2,
+        "df": 18.0,
+        "p_value": 0.0005,
+        "p_adjusted": 0.0005,
+    }
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_class_tests_say_of_each_class_whether_it_is_sensitive(findings):
+    classes = findings.classes()
+    untold = type(classes.classes[0])(3, "ten", findings.inconclusive())
+    rows = as_dict(findings.view(class_tests=(findings.classes(classes=(*classes.classes, untold)),)))["class_tests"]
+    assert [(row["class_index"], row["class_name"], row["outcome"]) for row in rows] == [
+        (0, "six", "FAIL"),
+        (1, "nine", "FAIL"),
+        (2, "zero", "PASS"),
+        (3, "ten", "INCONCLUSIVE"),
+    ]
+
+
+def test_the_class_summary_counts_every_class_once(findings):
+    classes = findings.classes(untested=("ten", "eleven"), left_out=("vgg19",))
+    (row,) = as_dict(findings.view(class_tests=(classes,)))["class_summary"]
+    assert (row["sensitive"], row["insensitive"], row["inconclusive"]) == (2, 1, 2)
+    assert (row["outcome"], row["allowed"], row["left_out"]) == ("FAIL", 1, ["vgg19"])
+
+
+def test_errors_and_skipped_images_are_listed(findings):
+    found = as_dict(findings.view(skipped=("a.png",)))
+    assert found["errors"] == [
+        {
+            "model": "digits:vgg16",
+            "transform": "zoom",
+            "severity": 3,
+            "error": "digits:vgg16 failed during the sweep: ValueError: no",
+        }
+    ]
+    assert found["skipped_images"] == ["a.png"]
+
+
+def test_accuracy_has_a_row_for_each_finished_cell_and_class(findings, tmp_path):
+    view = findings.view()
+    table = accuracy_table(view)
+    assert list(table) == ["model", "transform", "severity", "class_index", "class_name", "n", "correct"]
+    assert len(table) == len(view.counts) * 3
+    row = table[(table.model == "digits:vgg16") & (table["transform"] == "control")]
+    assert row.correct.tolist() == [15, 18, 0]
+    write(view, tmp_path)
+    again = pd.read_csv(tmp_path / "accuracy.csv", dtype={"severity": "Int64"})
+    pd.testing.assert_frame_equal(again, table.reset_index(drop=True), check_dtype=False)
+    assert (tmp_path / "accuracy.csv").read_text().splitlines()[1] == "digits:resnet18,control,,0,six,20,19"
+
+
+def test_tests_has_a_row_for_each_test_of_a_model_and_of_a_class(findings):
+    table = tables.tests_table(findings.view())
+    assert table.kind.tolist() == ["model"] * 3 + ["class"] * 3
+    assert table.severity.isna().tolist() == [True, True, False, True, True, True]
+    assert math.isnan(table.p_value[2])
+
+
+def test_an_equivalence_test_has_the_figures_that_decide(findings):
+    within = Equivalence(2.0, 0.05, -10.0, -15.0, -5.0, 0.99, Verdict(Outcome.FAIL, ""))
+    plain, equivalent = (
+        tables.as_dict(findings.view(model_tests=(findings.model(equivalence=found),)))["model_tests"][0]
+        for found in (None, within)
+    )
+    assert "equivalence" not in plain
+    assert equivalent["equivalence"] == {"margin": 2.0, "ci_low": -15.0, "ci_high": -5.0, "p_value": 0.99}
+
+
+def test_a_view_without_results_still_has_its_columns(findings):
+    empty = findings.view(counts={}, model_tests=(), class_tests=())
+    assert list(accuracy_table(empty)) == list(accuracy_table(findings.view()))
+    assert list(tables.tests_table(empty)) == list(tables.tests_table(findings.view()))
+
+
+def test_a_folder_that_cannot_be_written_is_told(findings, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RobustnessError) as caught:
+        write(findings.view(), tmp_path / "file")
+    assert str(caught.value) == (
+        f"The report cannot be written to {tmp_path / 'file'}: File exists. Name another folder with "
+        f"--robustness-report=DIR; nothing has to be computed again."
+    )
