@@ -1,4 +1,4 @@
-"""The plan holds the cells that tests need, and names tests after them."""
+"""The plan holds the cells that tests need."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import OptionError
-from pytest_robustness.inference.plan import Plan, cell_id, condition_id, conditions, labels
+from pytest_robustness.inference.plan import Plan, conditions
 from pytest_robustness.transforms import builtin
 
 VFLIP = Condition("vflip")
@@ -40,19 +40,3 @@ def test_a_severity_that_a_transform_lacks_is_named() -> None:
     with pytest.raises(OptionError) as caught:
         conditions([builtin().get("zoom")], [6])
     assert str(caught.value) == "zoom has no severity 6. It has: 1, 2, 3, 4, 5."
-
-
-def test_ids_carry_the_severity_only_among_several() -> None:
-    assert cell_id(Cell("digits:resnet18", ZOOM5), "resnet18", several=False) == "zoom-resnet18"
-    assert cell_id(Cell("digits:resnet18", ZOOM5), "resnet18", several=True) == "zoom-resnet18-s5"
-    assert condition_id(ZOOM5, several=True) == "zoom-s5"
-    assert condition_id(VFLIP, several=True) == "vflip"
-
-
-def test_labels_are_short_where_that_is_unambiguous() -> None:
-    assert labels(["digits:a", "b", "python:pkg.mod:make"]) == {
-        "digits:a": "a",
-        "b": "b",
-        "python:pkg.mod:make": "make",
-    }
-    assert labels(["digits:a", "a"]) == {"digits:a": "digits:a", "a": "a"}

@@ -1,4 +1,4 @@
-"""Where a result comes from: enough to repeat the run."""
+"""Record where a result comes from: enough to repeat the run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ _PACKAGES = (
     "timm",
     "numpy",
     "scipy",
-    "statsmodels",
     "pandas",
     "pillow",
 )
+
+
+def of_run(options: Any) -> dict[str, Any]:
+    """Return the environment, the command and the options of this run; ``options`` is a frozen dataclass."""
+    return {**environment(), "command": command(), "options": plain(options)}
 
 
 def environment() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin import hookspecs
-from pytest_robustness.plugin.options import add_options, resolve_options
+from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
-        controller = XdistHooks(lambda: robustness_session(config).ledger, lambda: _progress(config))
+        controller = XdistHooks(lambda: robustness_session(config).run_log, lambda: _progress(config))
         config.pluginmanager.register(controller, "robustness-xdist")
 
 
@@ -112,7 +112,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     try:
         robustness = robustness_session(session.config)
-        robustness.expect(request for item in items for request in requests(item, robustness))
+        robustness.plan(request for item in items for request in requests(item, robustness))
         if not session.config.option.collectonly:
             robustness.open_data()
     except RobustnessError as error:
@@ -121,11 +121,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Forget what the test before found, which a test that stops in its fixtures would be taken to have found."""
+    """Clear the previous test's findings, so that a test that fails in setup is not credited with them."""
     robustness = item.config.stash.get(_SESSION, None)
     if robustness is not None:
         robustness.findings.clear()
-        item.stash[_NEWS_SINCE] = robustness.ledger.length
+        item.stash[_NEWS_SINCE] = robustness.run_log.length
 
 
 @pytest.hookimpl(wrapper=True)
@@ -136,7 +136,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         yield
     finally:
         if robustness is not None:
-            item.user_properties += robustness.figures()
+            from pytest_robustness.report.junit import figures
+
+            item.user_properties += [figure for finding in robustness.findings for figure in figures(finding)]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -146,9 +148,9 @@ def pytest_runtest_makereport(
     """Show a finding, or an error of ours, as it is, without a traceback."""
     report = yield
     if report.when == "call" and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
-        ledger = robustness_session(item.config).ledger
+        run_log = robustness_session(item.config).run_log
         # An attribute of a report travels to the controller.
-        vars(report)["robustness"] = ledger.since(*item.stash[_NEWS_SINCE]).pack()
+        vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
     if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
@@ -162,17 +164,17 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report; a worker of xdist hands its ledger to the controller instead."""
+    """Write the reports; a worker of xdist hands its run log to the controller instead."""
     if _PROBLEM in session.config.stash:
         return
     robustness = session.config.stash.get(_SESSION, None)
     if robustness is None:
         return
     if hasattr(session.config, "workeroutput"):
-        from pytest_robustness.plugin.xdist import LEDGER
+        from pytest_robustness.plugin.xdist import RUN_LOG
 
-        session.config.workeroutput[LEDGER] = robustness.ledger.pack()
-    elif not robustness.report() and session.exitstatus == pytest.ExitCode.OK:
+        session.config.workeroutput[RUN_LOG] = robustness.run_log.pack()
+    elif not robustness.write_reports() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -209,7 +211,7 @@ def cell(robustness: RobustnessSession, _robustness_cell: Cell) -> Cell:
 @pytest.fixture
 def gate_cell(robustness: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
     """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
-    if robustness.options.update_baseline:
+    if robustness.options.mode is RunMode.WRITE:
         pytest.skip("this run writes the baseline: there is nothing to compare with")
     robustness.ensure(_robustness_gate_cell)
     return _robustness_gate_cell
@@ -222,7 +224,7 @@ def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Pa
     return _robustness_condition
 
 
-# What is parametrized stands apart, so that a project's own `cell` or `condition` is left alone: only ours lead here.
+# Parametrization targets these private fixtures, so that a project may define its own `cell` or `condition`.
 @pytest.fixture
 def _robustness_cell(request: pytest.FixtureRequest) -> Cell:
     found: Cell = request.param

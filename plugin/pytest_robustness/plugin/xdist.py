@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness.inference.run_log import Ledger
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.plugin.xdist_progress import ProgressWatcher
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Progress
 
 REFUSAL = "robustness-refusal"
-LEDGER = "robustness-ledger"
+RUN_LOG = "robustness-run-log"
 PROGRESS = "robustness-progress"
 PROCESS = "robustness-process"
 
@@ -30,14 +30,14 @@ class XdistHooks:
 
     Parameters
     ----------
-    ledger
-        Returns the controller's own ledger, which everything is merged into.
+    run_log
+        Returns the controller's own run log, which everything is merged into.
     progress
         Makes what shows how far the workers are.
     """
 
-    def __init__(self, ledger: Callable[[], Ledger], progress: Callable[[], Progress]) -> None:
-        self._ledger = ledger
+    def __init__(self, run_log: Callable[[], RunLog], progress: Callable[[], Progress]) -> None:
+        self._run_log = run_log
         # The folder is made by the first worker that sweeps, so a run without robustness tests leaves no trace.
         self._folder = Path(tempfile.gettempdir()) / f"pytest-robustness-{uuid.uuid4().hex}"
         self._watcher = ProgressWatcher(self._folder, progress)
@@ -53,15 +53,15 @@ class XdistHooks:
         """Take over what one test asked for: a worker that dies later hands over nothing more."""
         news = getattr(report, "robustness", None)
         if news is not None:
-            self._ledger().merge(Ledger.unpack(news))
+            self._run_log().merge(RunLog.unpack(news))
 
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker did, or why it refused to work."""
         output = getattr(node, "workeroutput", {})
         if REFUSAL in output:
             pytest.exit(output[REFUSAL], returncode=pytest.ExitCode.USAGE_ERROR)
-        if LEDGER in output:
-            self._ledger().merge(Ledger.unpack(output[LEDGER]))
+        if RUN_LOG in output:
+            self._run_log().merge(RunLog.unpack(output[RUN_LOG]))
 
     def pytest_unconfigure(self) -> None:
         """Watch no longer."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
-from pytest_robustness.report.gate import gate_word
+from pytest_robustness.report.finding_text import gate_word
 from pytest_robustness.report.number_text import counted, p_value, points
 from pytest_robustness.report.page import overview
 
@@ -68,17 +69,17 @@ def _gate(view: View) -> Iterator[str]:
     head = ["condition", "baseline, %", "now, %", "change", "95 % interval", "p", "beyond control", "result"]
     rows = []
     for test in view.gate_tests:
-        change, beyond = test.change, test.beyond_control
+        result, beyond = test.result, test.beyond_control
         label = view.condition_label(test.condition)
         word = gate_word(test)
         rows.append(
             [
                 escape(f"{view.labels[test.model]} {label}" if several else label),
-                f"{change.baseline:.2f}",
-                f"{change.candidate:.2f}",
-                _signed(change.difference),
-                f"{_signed(change.ci_low)} to {_signed(change.ci_high)}",
-                p_value(change.p_adjusted),
+                f"{result.control:.2f}",
+                f"{result.treated:.2f}",
+                _signed(result.difference),
+                f"{_signed(result.ci_low)} to {_signed(result.ci_high)}",
+                p_value(result.p_adjusted),
                 "" if beyond is None else _signed(beyond.value),
                 f"**{word}**" if test.verdict.outcome is Outcome.FAIL else word,
             ]
@@ -88,7 +89,7 @@ def _gate(view: View) -> Iterator[str]:
     if failed:
         yield ""
     for test in failed:
-        fallen = _some(f"{fall.name} {points(fall.change.difference)}" for fall in test.fallen)
+        fallen = _some(f"{fall.name} {points(fall.result.difference)}" for fall in test.fallen)
         classes = f". Classes that fell: {fallen}" if fallen else ""
         yield f"- {escape(f'{view.labels[test.model]} under {view.condition_label(test.condition)}')}: " + escape(
             f"{test.verdict.reason}{classes}"
@@ -96,7 +97,7 @@ def _gate(view: View) -> Iterator[str]:
 
 
 def _models_title(view: View) -> str:
-    return "Impacted models" if view.margin is None else f"Models {view.impacted_word}"
+    return view.question.impacted_models
 
 
 def _models(view: View) -> list[str]:
@@ -113,13 +114,13 @@ def _models(view: View) -> list[str]:
         ]
         for bar in overview.model_bars(view)
     ]
-    return _table(["transform", view.impacted_word, "average change", "which"], rows, numbers=range(1, 3))
+    return _table(["transform", view.question.impacted, "average change", "which"], rows, numbers=range(1, 3))
 
 
 def _classes(view: View) -> list[str]:
     rows = []
     for test in view.class_tests:
-        fallen = sorted(test.sensitive, key=lambda finding: finding.result.difference)
+        fallen = worst_first(test.sensitive)
         count = f"{len(test.sensitive)} of {test.tested}" if test.tested else "inconclusive"
         rows.append(
             [

@@ -14,9 +14,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
-from pytest_robustness.report.gate import gate_word
+from pytest_robustness.report.finding_text import gate_word
 from pytest_robustness.report.number_text import counted
 from pytest_robustness.report.run_report import View, p_text, points_text
 
@@ -60,7 +61,7 @@ def render(view: View, width: int, color: bool) -> str:
 
 def _legend(view: View) -> str:
     found = {_mark(test) for test in view.model_tests}
-    model = "an impacted model" if view.margin is None else f"a model {view.impacted_word}"
+    model = view.question.an_impacted_model
     meanings = {"(*)": "one that the baseline knows", "?": "undecided"}
     return "; ".join([f"* marks {model}", *(f"{mark} {text}" for mark, text in meanings.items() if mark in found)])
 
@@ -174,7 +175,7 @@ class _MostSensitive:
         yield Text(fits or self._text(1, longest=max(1, options.max_width - beside_name)), no_wrap=True)
 
     def _text(self, most: int, longest: int = _LONGEST_NAME) -> str:
-        fallen = sorted(self.test.sensitive, key=lambda finding: finding.result.difference)
+        fallen = worst_first(self.test.sensitive)
         shown = [f"{_cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
         more = f" … {len(fallen) - most} more" if len(fallen) > most else ""
         return ", ".join(shown) + more
@@ -200,10 +201,10 @@ def _gate_table(view: View) -> Table:
         beyond = "" if test.beyond_control is None else f"{test.beyond_control.value:+.2f}"
         table.add_row(
             Text(f"{view.labels[test.model]} {label}" if several else label, no_wrap=True),
-            f"{test.change.baseline:.2f}",
-            f"{test.change.candidate:.2f}",
-            f"{test.change.difference:+.2f}",
-            p_text(test.change.p_adjusted),
+            f"{test.result.control:.2f}",
+            f"{test.result.treated:.2f}",
+            f"{test.result.difference:+.2f}",
+            p_text(test.result.p_adjusted),
             beyond,
             Text(gate_word(test), style=_GATE_STYLES[test.verdict.outcome]),
         )

@@ -21,13 +21,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pytest_robustness.analysis.baseline.rule import Change
-from pytest_robustness.analysis.findings import Counts
-from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.analysis.average_change import average_changes
+from pytest_robustness.analysis.predictions import Counts
+from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report import number_text
-from pytest_robustness.report.evidence import average_changes
 from pytest_robustness.report.page import curves, overview, payload, render
 
 simulated_view = runpy.run_path(str(Path(__file__).parents[2] / "simulated.py"))["simulated_view"]
@@ -230,9 +229,9 @@ def test_what_the_baseline_knows_is_shown_as_impacted_and_known_though_it_passes
 def test_equivalence_has_words_of_its_own(view, outcome, word, sentence):
     vflip = Condition("vflip")
     test = next(found(t, outcome) for t in view.model_tests if t.condition == vflip and t.model == "net")
-    provenance = {**view.provenance, "options": {"alpha": 0.05, "equivalence": 2.0}}
-    alone = only(dataclasses.replace(view, provenance=provenance), vflip, [test])
-    assert alone.model_word(test) == word
+    policy = dataclasses.replace(view.policy, equivalence=2.0)
+    alone = only(dataclasses.replace(view, policy=policy), vflip, [test])
+    assert alone.question.answer(test) == word
     assert overview.verdict(alone) == sentence
     shown = words(render.render(alone))
     assert "shown to stay within 2 points" in shown
@@ -351,25 +350,26 @@ def test_the_heat_table_shows_changes_marks_and_errors(view):
 
 
 def test_comparisons_with_a_baseline_are_shown_and_count(view):
-    result = view.model_tests[0].result
-    change = Change.of(
-        dataclasses.replace(
-            result,
-            n=100,
-            control=81.0,
-            treated=79.655,
-            difference=-1.345,
-            ci_low=-2.004,
-            ci_high=-0.001,
-            statistic=15.0,
-        )
+    result = McNemarResult(
+        n=100,
+        control=81.0,
+        treated=79.655,
+        difference=-1.345,
+        ci_low=-2.004,
+        ci_high=-0.001,
+        effect_size=-0.1,
+        p_value=0.03,
+        p_adjusted=0.04,
+        detectable_drop=1.0,
+        lost=15,
+        gained=14,
     )
     verdict = Verdict(Outcome.FAIL, "accuracy fell 1.34 points, more than the tolerance of 1")
     gate = SimpleNamespace(
         model="net",
         counterpart="old",
         condition=Condition("vflip"),
-        change=change,
+        result=result,
         beyond_control=SimpleNamespace(value=-0.755),
         undecided=False,
         verdict=verdict,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.baseline.values import Baseline
+    from pytest_robustness.analysis.baseline.baseline import Baseline
 
 SCHEMA_VERSION = 1
 _WAY_OUT = "Restore both files from version control, or write them anew with --robustness-update-baseline."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,6 +63,24 @@ class Options:
     trust_pickle: bool
     download: bool
     list: bool
+
+    @property
+    def mode(self) -> RunMode:
+        """What the run does."""
+        if self.candidate is not None:
+            return RunMode.CANDIDATE
+        if self.update_baseline:
+            return RunMode.WRITE
+        return RunMode.JUDGE if self.baseline is None else RunMode.COMPARE
+
+
+class RunMode(StrEnum):
+    """What a run does."""
+
+    JUDGE = "judge"
+    COMPARE = "compare"
+    CANDIDATE = "candidate"
+    WRITE = "write"
 
 
 _NEEDED = {"allure_gate": "allure_report", "baseline_model": "baseline"}

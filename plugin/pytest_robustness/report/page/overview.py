@@ -137,7 +137,7 @@ def model_bars(view: View) -> list[ModelBar]:
 
 def _heat_cell(view: View, cell: Cell, test: ModelTest | None) -> HeatCell:
     mark = _mark(test)
-    return HeatCell(view.change(cell), mark, view.model_word(test) if test and mark else "", view.errors.get(cell))
+    return HeatCell(view.change(cell), mark, view.question.answer(test) if test and mark else "", view.errors.get(cell))
 
 
 def _mark(test: ModelTest | None) -> str:
@@ -165,8 +165,8 @@ def _models_sentence(view: View) -> str:
     impacted = {test.model for test in view.model_tests if test.impacted}
     if not models:
         return ""
-    word = view.impacted_word
-    relation = "by" if view.margin is None else "under"
+    word = view.question.impacted
+    relation = view.question.preposition
     only = view.condition_label(next(iter(conditions))) if len(conditions) == 1 else ""
     by = only or f"{'at least one' if impacted else 'any'} of {counted(len(conditions), noun(view))}"
     if len(models) == 1:

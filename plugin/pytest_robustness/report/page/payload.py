@@ -159,7 +159,7 @@ def _model_test(view: View, test: ModelTest, models: dict[str, int], condition: 
         "model": models[test.model],
         "condition": condition,
         "outcome": test.verdict.outcome.value,
-        "word": view.model_word(test),
+        "word": view.question.answer(test),
         "reason": test.verdict.reason,
         "mean": points(result.difference),
         "low": points(result.ci_low),
