@@ -28,6 +28,7 @@ LEDGERS = st.builds(
     tests=st.lists(CELLS | PANELS).map(dict.fromkeys),
     skipped=st.lists(st.text(max_size=3), unique=True),
     models=st.dictionaries(st.text(max_size=3), st.just({"fingerprint": "f00d"})),
+    notes=st.lists(st.text(max_size=3), unique=True),
     sweep_seconds=st.floats(0, 9),
     provenance=st.dictionaries(st.sampled_from(["python", "device"]), st.text(max_size=3)),
 )
@@ -59,6 +60,7 @@ def test_merging_keeps_what_either_did(one, other):
     assert merged.keys == one.keys | other.keys
     assert merged.errors == one.errors | other.errors
     assert set(merged.tests) == {*one.tests, *other.tests}
+    assert set(merged.notes) == {*one.notes, *other.notes}
     assert set(merged.skipped) == {*one.skipped, *other.skipped}
 
 
@@ -82,8 +84,10 @@ def test_a_test_is_judged_when_control_and_condition_of_some_model_are_finished(
 
 @given(ledger=LEDGERS)
 def test_what_came_since_the_start_is_enough_to_judge_every_test(ledger):
-    received = Ledger.unpack(ledger.since(0, 0).pack())
+    received = Ledger.unpack(ledger.since(0, 0, 0).pack())
     assert list(received.tests) == list(ledger.tests)
+    assert received.notes == ledger.notes
+    assert ledger.since(*ledger.length).notes == []
     assert received.dataset == ledger.dataset
     for test in ledger.tests:
         assert received.judged(test) == ledger.judged(test)

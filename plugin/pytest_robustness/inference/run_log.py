@@ -17,7 +17,8 @@ class Ledger:
     Together with the store it is all that a report needs: ``keys`` finds a cell's predictions there, ``dataset`` the
     labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for besides. ``tests`` keeps the
     order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds what a report says of
-    each model, ``sweep_seconds`` how long the computing took, the longest of several processes.
+    each model, ``sweep_seconds`` how long the computing took, the longest of several processes. ``notes`` are what a
+    worker of xdist has to say to the user about its sweep.
     """
 
     dataset: str = ""
@@ -30,6 +31,7 @@ class Ledger:
     skipped: list[str] = dataclasses.field(default_factory=list)
     models: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     sweep_seconds: float = 0.0
+    notes: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -58,12 +60,12 @@ class Ledger:
         return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
 
     @property
-    def length(self) -> tuple[int, int]:
-        """How many tests and comparisons with a baseline there are so far."""
-        return len(self.tests), len(self.gated)
+    def length(self) -> tuple[int, int, int]:
+        """How many tests, comparisons with a baseline and notes there are so far."""
+        return len(self.tests), len(self.gated), len(self.notes)
 
-    def since(self, tests: int, gated: int) -> Ledger:
-        """Return the part of the ledger that the tests and comparisons after a `length` need, and nothing else."""
+    def since(self, tests: int, gated: int, notes: int) -> Ledger:
+        """Return what was noted after a `length`, and the part of the ledger that the tests after it need."""
         asked = dict(itertools.islice(self.tests.items(), tests, None))
         compared = dict(itertools.islice(self.gated.items(), gated, None))
         cells = Plan.of([*asked, *compared])
@@ -77,6 +79,7 @@ class Ledger:
             tests=asked,
             gated=compared,
             models={model: facts for model, facts in self.models.items() if model in models},
+            notes=self.notes[notes:],
         )
 
     def merge(self, other: Ledger) -> None:
@@ -90,6 +93,7 @@ class Ledger:
         self.gated.update(other.gated)
         self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
         self.models = {**other.models, **self.models}
+        self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
         self.sweep_seconds = max(self.sweep_seconds, other.sweep_seconds)
         self.provenance = {**other.provenance, **self.provenance}
 
@@ -106,6 +110,7 @@ class Ledger:
             "skipped": self.skipped,
             "models": self.models,
             "sweep_seconds": self.sweep_seconds,
+            "notes": self.notes,
             "provenance": self.provenance,
         }
 
@@ -123,6 +128,7 @@ class Ledger:
             skipped=packed["skipped"],
             models=packed["models"],
             sweep_seconds=packed["sweep_seconds"],
+            notes=packed["notes"],
             provenance=packed["provenance"],
         )
 

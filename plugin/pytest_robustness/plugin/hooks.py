@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["RobustnessSession"]()
 _PROBLEM = pytest.StashKey[RobustnessError]()
-_NEWS_SINCE = pytest.StashKey[tuple[int, int]]()
+_NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
 _PARAMETERS = {"_robustness_cell", "_robustness_gate_cell", "_robustness_condition"}
 
 _MARKER = (
@@ -54,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
-        controller = XdistHooks(lambda: robustness_session(config).ledger, lambda: _progress(config))
+        controller = XdistHooks(lambda: robustness_session(config).ledger, options.store, lambda: _progress(config))
         config.pluginmanager.register(controller, "robustness-xdist")
 
 
@@ -145,10 +144,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show a finding, or an error of ours, as it is, without a traceback."""
     report = yield
-    if report.when == "call" and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
+    if (report.when == "call" or report.failed) and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
         ledger = robustness_session(item.config).ledger
-        # An attribute of a report travels to the controller.
-        vars(report)["robustness"] = ledger.since(*item.stash[_NEWS_SINCE]).pack()
+        if ledger.keys or ledger.errors:  # before a sweep there is nothing to hand over
+            # An attribute of a report travels to the controller.
+            vars(report)["robustness"] = ledger.since(*item.stash[_NEWS_SINCE]).pack()
     if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
@@ -278,10 +278,8 @@ def _progress(config: pytest.Config) -> Progress:
     from pytest_robustness.report.encoding import writable
 
     if hasattr(config, "workerinput"):
-        from pytest_robustness.plugin.xdist import PROGRESS
-        from pytest_robustness.plugin.xdist_progress import WrittenProgress
-
-        return WrittenProgress(Path(config.workerinput[PROGRESS]))
+        # The controller shows how far the workers are, and their notes.
+        return SilentProgress(robustness_session(config).ledger.notes.append)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or reporter.verbosity < 0:
         return SilentProgress()
@@ -292,7 +290,7 @@ def _progress(config: pytest.Config) -> Progress:
         with uncaptured():
             reporter.write_line(writable(line, sys.stdout))
 
-    return BarProgress(uncaptured()) if reporter.isatty else LineProgress(write)
+    return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)
 
 
 def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
