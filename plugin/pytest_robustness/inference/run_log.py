@@ -104,7 +104,8 @@ class Ledger:
             "plan": [_pack(cell) for cell in self.plan.cells],
             "unplanned": [_pack(cell) for cell in self.unplanned.cells],
             "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
-            "errors": [[_pack(cell), text] for cell, text in self.errors.items()],
+            # As a plain string, which is what execnet takes: a traceback is shown where it was raised.
+            "errors": [[_pack(cell), str(text)] for cell, text in self.errors.items()],
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
             "skipped": self.skipped,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Cell, Panel, Progress
     from pytest_robustness.plugin.session import RobustnessSession
     from pytest_robustness.transforms import Registry
+
+_log = logging.getLogger(__name__)
 
 _SESSION = pytest.StashKey["RobustnessSession"]()
 _PROBLEM = pytest.StashKey[RobustnessError]()
@@ -91,6 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrize(metafunc, robustness_session(metafunc.config))
     except RobustnessError as error:
         # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
+        _log.debug("a robustness test cannot be parametrized", exc_info=True)
         metafunc.config.stash[_PROBLEM] = error
 
 
@@ -115,6 +119,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if not session.config.option.collectonly:
             robustness.open_data()
     except RobustnessError as error:
+        _log.debug("the run cannot begin", exc_info=True)
         _refuse(session.config, session.items, error)
 
 
@@ -142,7 +147,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show a finding, or an error of ours, as it is, without a traceback."""
+    """Show a finding, or an error of ours, by its text; hand a worker's run log to the controller."""
     report = yield
     if (report.when == "call" or report.failed) and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
         ledger = robustness_session(item.config).ledger
@@ -154,7 +159,7 @@ def pytest_runtest_makereport(
     from pytest_robustness.plugin.assertion import NotRobust, shown
 
     if isinstance(call.excinfo.value, NotRobust | RobustnessError):
-        text = shown(call.excinfo)
+        text = shown(call.excinfo, item.config, report.longrepr)
         text.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
         report.longrepr = text
     return report
@@ -309,4 +314,5 @@ def _usage_errors() -> Iterator[None]:
     try:
         yield
     except RobustnessError as error:
+        _log.debug("the options are refused", exc_info=True)
         raise pytest.UsageError(str(error)) from None

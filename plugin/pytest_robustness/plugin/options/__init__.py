@@ -5,6 +5,7 @@ Each is a command-line option ``--robustness-NAME`` and an ini or TOML key ``rob
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_robustness.plugin.options.spec import OptionSpec
 
 __all__ = ["PREFIX", "Options", "RunMode", "add_options", "resolve_options", "run_mode"]
+
+_log = logging.getLogger(__name__)
 
 _INI_TYPE: dict[str, Literal["args", "string", "bool"]] = {
     "value": "string",
@@ -91,6 +94,7 @@ def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
     try:
         value = spec.read(text)
     except ValueError as error:
+        _log.debug("%s is not valid", spec.flag, exc_info=True)
         where = spec.flag if typed is not None else f"{spec.key} in {config.inipath}"
         raise OptionError(f"{where}: {text!r} is not valid. Valid: {error}.") from None
     return _based(config, value, typed=typed is not None) if spec.kind == "path" else value
@@ -108,6 +112,7 @@ def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
             warnings.simplefilter("ignore", DeprecationWarning)
             return _text(config.getini(spec.key), spec)
     except (ValueError, TypeError, pytest.UsageError) as error:
+        _log.debug("%s is not valid", spec.key, exc_info=True)
         # pytest checks a key's type itself, but does not name the key of a switch.
         valid = {"switch": "true, false", "names": "a list of strings"}
         expected = valid.get(spec.kind, "a string, which TOML wants in quotes")
