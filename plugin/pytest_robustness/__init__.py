@@ -1,6 +1,6 @@
 """pytest-robustness: how sensitive image classifiers are to simple transforms, and which classes are to blame.
 
-What is exported here is the public API; `pytest_robustness.errors` documents the errors.
+The names exported here are the public API; `pytest_robustness.errors` documents the errors.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.core.imports import quickly
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.findings import ClassTest, ImageTest, ModelTest
-    from pytest_robustness.analysis.test_result import Outcome, TestResult, Verdict
-    from pytest_robustness.core import Cell, ClassLabel, Condition, Model, Panel, Preprocess
+    from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+    from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
+    from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
     from pytest_robustness.plugin.assertion import NotRobust, assert_robust
+    from pytest_robustness.plugin.options import RunMode, run_mode
     from pytest_robustness.plugin.session import RobustnessSession
 
 __version__ = "0.1.0"
@@ -24,7 +25,10 @@ __all__ = [
     "ClassLabel",
     "ClassTest",
     "Condition",
+    "DataSource",
+    "GateTest",
     "ImageTest",
+    "McNemarResult",
     "Model",
     "ModelTest",
     "NotRobust",
@@ -32,24 +36,32 @@ __all__ = [
     "Panel",
     "Preprocess",
     "RobustnessSession",
+    "RunMode",
+    "TTestResult",
     "TestResult",
     "Verdict",
     "assert_robust",
+    "run_mode",
 ]
 
 _HOMES = {
-    "core": ("Cell", "ClassLabel", "Condition", "Model", "Panel", "Preprocess"),
-    "analysis.findings": ("ClassTest", "ImageTest", "ModelTest"),
-    "analysis.test_result": ("Outcome", "TestResult", "Verdict"),
+    "core": ("Cell", "ClassLabel", "Condition", "DataSource", "Model", "Panel", "Preprocess"),
+    "analysis.findings": ("ClassTest", "GateTest", "ImageTest", "ModelTest"),
+    "analysis.test_result": ("McNemarResult", "Outcome", "TTestResult", "TestResult", "Verdict"),
     "plugin.assertion": ("NotRobust", "assert_robust"),
+    "plugin.options": ("RunMode", "run_mode"),
     "plugin.session": ("RobustnessSession",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    # pytest imports this package in every run, whatever it tests: nothing is loaded before it is asked for.
+    # pytest imports this package in every run, whatever it tests: nothing heavy is loaded before it is used.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with quickly():
         return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -80,8 +80,36 @@ class BaselineError(RobustnessError):
     """A baseline that is missing, damaged, or not comparable with this run."""
 
 
+class ErrorText(str):
+    """The text of an error, with the traceback of the exception that it describes.
+
+    A cell keeps this text and not the exception, whose frames would hold images and weights in memory.
+
+    Parameters
+    ----------
+    text
+        What users read.
+    error
+        The exception.
+    """
+
+    __slots__ = ("trace",)
+
+    trace: str
+
+    def __new__(cls, text: str, error: BaseException) -> ErrorText:  # noqa: D102 (as the class)
+        created = super().__new__(cls, text)
+        created.trace = trace(error)
+        return created
+
+
+def trace(error: BaseException) -> str:
+    """Return the traceback of an exception, and of those that led to it, as Python prints them."""
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
 def cause(error: BaseException) -> str:
-    """Return what an exception of a user's code says, with the line of that code that it came from, if any."""
+    """Return what an exception of a user's code says, with the line of that code that raised it, if any."""
     text = f"{type(error).__name__}: {error}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     return f"{text} ({_short(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text

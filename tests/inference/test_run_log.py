@@ -29,6 +29,7 @@ RUN_LOGS = st.builds(
     tests=st.lists(CELLS | PANELS, max_size=6).map(dict.fromkeys),
     skipped=st.lists(st.text(max_size=3), unique=True),
     models=st.dictionaries(st.text(max_size=3), st.just(FACTS), max_size=3),
+    notes=st.lists(st.text(max_size=3), unique=True),
     sweep_seconds=st.floats(0, 9),
     provenance=st.dictionaries(st.sampled_from(["python", "device"]), st.text(max_size=3)),
 )
@@ -60,6 +61,7 @@ def test_merging_keeps_what_either_did(one, other):
     assert merged.keys == one.keys | other.keys
     assert merged.errors == one.errors | other.errors
     assert set(merged.tests) == {*one.tests, *other.tests}
+    assert set(merged.notes) == {*one.notes, *other.notes}
     assert set(merged.skipped) == {*one.skipped, *other.skipped}
 
 
@@ -83,8 +85,10 @@ def test_a_test_is_judged_when_control_and_condition_of_some_model_are_finished(
 
 @given(run_log=RUN_LOGS)
 def test_what_came_since_the_start_is_enough_to_judge_every_test(run_log):
-    received = RunLog.unpack(run_log.since(0, 0).pack())
+    received = RunLog.unpack(run_log.since(0, 0, 0).pack())
     assert list(received.tests) == list(run_log.tests)
+    assert received.notes == run_log.notes
+    assert run_log.since(*run_log.length).notes == []
     assert received.dataset == run_log.dataset
     for test in run_log.tests:
         assert received.testable(test) == run_log.testable(test)

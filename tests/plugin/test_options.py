@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.plugin.options import resolve_options
+from pytest_robustness.plugin.options import Options, RunMode, resolve_options
+from pytest_robustness.plugin.options.table import SPECS
 
+README = Path(__file__).parents[2] / "README.md"
 needs_pytest_9 = pytest.mark.skipif(
     pytest.version_tuple < (9,), reason="pytest reads the table [tool.pytest] from version 9 on"
 )
@@ -172,7 +176,7 @@ def test_a_list_in_toml_where_a_text_is_meant_is_told_what_is_valid(pytester):
     with pytest.raises(OptionError) as caught:
         read(pytester)
     assert str(caught.value) == (
-        f"robustness_severity in {path}: [1, 2] is no string. Valid: a string, which TOML wants in quotes."
+        f"robustness_severity in {path}: [1, 2] is not a string. Valid: a string, which TOML wants in quotes."
     )
 
 
@@ -223,3 +227,48 @@ def test_options_cannot_be_changed(pytester):
     options = resolve_options(pytester.parseconfig())
     with pytest.raises(dataclasses.FrozenInstanceError):
         options.alpha = 0.1
+
+
+def test_an_allure_report_without_a_folder_goes_next_to_the_report_and_any_folder_can_be_named(pytester):
+    assert read(pytester)["allure_report"] is None
+    found = read(pytester, "--robustness-report=out", "--robustness-allure-report")
+    assert found["allure_report"] == pytester.path / "out" / "allure"
+    assert read(pytester, "--robustness-allure-report=auto")["allure_report"] == pytester.path / "auto"
+    pytester.makeini("[pytest]\nrobustness_allure_report = auto")
+    assert read(pytester)["allure_report"] == pytester.path / "auto"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [
+        ([], RunMode.JUDGE),
+        (["--robustness-baseline=b.json"], RunMode.COMPARE),
+        (["--robustness-baseline=b.json", "--robustness-candidate=a"], RunMode.CANDIDATE),
+        (["--robustness-candidate=a"], RunMode.CANDIDATE),
+        (["--robustness-update-baseline"], RunMode.WRITE),
+        (["--robustness-update-baseline", "--robustness-baseline=b.json"], RunMode.WRITE),
+    ],
+)
+def test_the_mode_of_a_run_follows_from_what_is_named(pytester, arguments, mode):
+    assert resolve_options(pytester.parseconfig(*arguments)).mode is mode
+
+
+def test_the_help_shows_every_option_with_its_choices_and_its_default(pytester):
+    result = pytester.runpytest_inprocess("--help")
+    text = " ".join(result.stdout.str().split())
+    shown = text.partition("robustness of image classifiers")[2]
+    for spec in SPECS:
+        assert f" {spec.flag}" in shown
+    assert "number format of the models;" in shown
+    assert "(auto, fp32, tf32, bf16, fp16; default: fp32)" in shown
+    assert "images per class, drawn at random (default: all)" in shown
+
+
+def test_the_readme_shows_the_table_of_options():
+    command = [sys.executable, "-m", "pytest_robustness.plugin.options"]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    start, end = f"<!-- options: {' '.join(['python', *command[1:]])} -->\n", "<!-- end of options -->"
+    shown = README.read_text(encoding="utf-8").partition(start)[2].partition(end)[0]
+    assert shown == table, f"put the output of {' '.join(command)} between the two comments of README.md"
+    options = [line.split("|")[2].strip(" `") for line in table.splitlines()[2:]]
+    assert sorted(options) == sorted(field.name.replace("_", "-") for field in dataclasses.fields(Options))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING
 
 from pytest_robustness import data
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Model, Selection
-from pytest_robustness.errors import BadImageError, DataError, ModelError, cause
+from pytest_robustness.errors import BadImageError, DataError, ErrorText, ModelError, cause
 from pytest_robustness.inference.canvas import to_canvas
 from pytest_robustness.inference.class_matching import display_names, match
 from pytest_robustness.inference.jobs import Job, Subject, count_outputs, job, transform_key
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Condition, Transform
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
+
+_log = logging.getLogger(__name__)
 
 
 class Bench:
@@ -70,9 +73,11 @@ class Bench:
             try:
                 self.subjects[name] = self._load(name)
             except (ModelError, DataError) as error:
-                self._broken[name] = str(error)
+                _log.debug("%s cannot be judged", name, exc_info=True)
+                self._broken[name] = ErrorText(str(error), error)
             except Exception as error:  # whatever a user's model does, the others go on
-                self._broken[name] = f"{name} cannot be judged: {cause(error)}"
+                _log.debug("%s cannot be judged", name, exc_info=True)
+                self._broken[name] = ErrorText(f"{name} cannot be judged: {cause(error)}", error)
         return self.subjects.get(name)
 
     def _load(self, name: str) -> Subject:

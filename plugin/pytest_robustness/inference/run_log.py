@@ -39,7 +39,8 @@ class RunLog:
     Together with the store it is all that a report needs: ``keys`` gives each finished cell's key there, ``dataset``
     the key of the labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for in addition.
     ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds
-    what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
+    what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest. ``notes`` are
+    what a worker of xdist reports to the user about its sweep.
     """
 
     dataset: str = ""
@@ -52,6 +53,7 @@ class RunLog:
     skipped: list[str] = dataclasses.field(default_factory=list)
     models: dict[str, ModelFacts] = dataclasses.field(default_factory=dict)
     sweep_seconds: float = 0.0
+    notes: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -86,12 +88,12 @@ class RunLog:
         return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
 
     @property
-    def length(self) -> tuple[int, int]:
-        """The number of tests, and of comparisons with a baseline, so far."""
-        return len(self.tests), len(self.gated)
+    def length(self) -> tuple[int, int, int]:
+        """The number of tests, of comparisons with a baseline, and of notes, so far."""
+        return len(self.tests), len(self.gated), len(self.notes)
 
-    def since(self, tests: int, gated: int) -> RunLog:
-        """Return the part of the log that the tests and comparisons after an earlier `length` need."""
+    def since(self, tests: int, gated: int, notes: int) -> RunLog:
+        """Return the notes after an earlier `length`, and the part of the log that the tests after it need."""
         asked = dict(itertools.islice(self.tests.items(), tests, None))
         compared = dict(itertools.islice(self.gated.items(), gated, None))
         cells = Plan.of([*asked, *compared])
@@ -105,6 +107,7 @@ class RunLog:
             tests=asked,
             gated=compared,
             models={model: facts for model, facts in self.models.items() if model in models},
+            notes=self.notes[notes:],
         )
 
     def merge(self, other: RunLog) -> None:
@@ -118,6 +121,7 @@ class RunLog:
         self.gated.update(other.gated)
         self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
         self.models = {**other.models, **self.models}
+        self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
         self.sweep_seconds = max(self.sweep_seconds, other.sweep_seconds)
         self.provenance = {**other.provenance, **self.provenance}
 
@@ -128,12 +132,14 @@ class RunLog:
             "plan": [_pack(cell) for cell in self.plan.cells],
             "unplanned": [_pack(cell) for cell in self.unplanned.cells],
             "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
-            "errors": [[_pack(cell), text] for cell, text in self.errors.items()],
+            # As a plain string, which is what execnet takes: a traceback is shown where it was raised.
+            "errors": [[_pack(cell), str(text)] for cell, text in self.errors.items()],
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
             "skipped": self.skipped,
             "models": {model: facts.as_dict() for model, facts in self.models.items()},
             "sweep_seconds": self.sweep_seconds,
+            "notes": self.notes,
             "provenance": self.provenance,
         }
 
@@ -151,6 +157,7 @@ class RunLog:
             skipped=packed["skipped"],
             models={model: ModelFacts.of(facts) for model, facts in packed["models"].items()},
             sweep_seconds=packed["sweep_seconds"],
+            notes=packed["notes"],
             provenance=packed["provenance"],
         )
 

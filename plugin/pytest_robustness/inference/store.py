@@ -97,10 +97,10 @@ class Store:
         return row[0], classes, np.frombuffer(row[2], "<i8").astype(np.int64)
 
     def put_cells(self, dataset: str, descriptions: Mapping[str, Mapping[str, Any]]) -> None:
-        """Announce cells by key, each with what its key stands for."""
+        """Announce cells by key, each with what its key stands for; `SharedSweeps` sees which ones a run announced."""
         rows = [(key, dataset, json.dumps(description)) for key, description in descriptions.items()]
         with self._transaction():
-            self._connection.executemany("INSERT OR IGNORE INTO cell VALUES (?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO cell VALUES (?, ?, ?)", rows)
 
     def description(self, key: str) -> dict[str, Any]:
         """Return what a cell's key stands for."""

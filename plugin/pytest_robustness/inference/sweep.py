@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +25,7 @@ from pytest_robustness.core import (
     Shard,
     Workload,
 )
-from pytest_robustness.errors import DataError, cause
+from pytest_robustness.errors import DataError, ErrorText, cause
 from pytest_robustness.inference.device import cores_shared, equal_batches, pixels_at_once, to_device
 from pytest_robustness.inference.inputs import to_inputs
 from pytest_robustness.inference.jobs import Job
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.store import Store
 
 SHARD_SIZE = 512
+_log = logging.getLogger(__name__)
 
 # What says that memory is full where there is no class for it: the CPU's allocator, cuBLAS, cuDNN and CUDA itself, ONNX
 # Runtime, C++ in general.
@@ -272,7 +274,8 @@ class Sweep:
         except Exception as error:
             if _is_out_of_memory(error) and piece.stop - piece.start > 1:
                 raise _OutOfMemoryError from error
-            message = f"{what} failed during the sweep: {cause(error)}"
+            _log.debug("%s failed during the sweep", what, exc_info=True)
+            message = ErrorText(f"{what} failed during the sweep: {cause(error)}", error)
             concerned = [job for job in self._jobs if job.subject.name == what] if jobs is None else jobs
             self.errors.update({job.cell: message for job in concerned})
 

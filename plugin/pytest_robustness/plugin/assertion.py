@@ -1,4 +1,4 @@
-"""The assertion that tests are written with, and how pytest shows what it raises."""
+"""The assertion of robustness tests, and how pytest shows what it raises."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 # A log, a mail and most terminals show as much without breaking a line.
 _COLUMNS = 80
+_TRACEBACK_STYLES = ("long", "native")
 
 
 class NotRobust(AssertionError):  # noqa: N818 (a finding, not an error)
-    """A finding: its text is what a stranger should read first."""
+    """A finding. Its text begins with what a reader new to the test needs first."""
 
 
 def assert_robust(finding: Finding) -> None:
@@ -38,15 +39,21 @@ def assert_robust(finding: Finding) -> None:
     raise NotRobust("\n".join(lines))
 
 
-def shown(excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
-    """Return what pytest shows of a finding or of an error of ours: its text, without a traceback.
+def shown(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config, standard: Any) -> Any:
+    """Return what pytest shows of a finding or of an error of ours.
 
-    pytest's list of failures has the first line. Of a finding no line is wider than 80 columns, where a word is not.
+    That is its text, without a traceback: the text names the cause. With ``--tb=long``, ``--tb=native`` or
+    ``--full-trace`` it is ``standard``, pytest's own representation, and below it the traceback of the exception that
+    the error describes, if any: the user's model may have raised it in a sweep, long before the test.
     """
-    # Without what it was raised from: the text names the cause.
+    if config.getoption("tbstyle") in _TRACEBACK_STYLES or config.getoption("fulltrace"):
+        trace = getattr(next(iter(excinfo.value.args), None), "trace", "")
+        if trace:
+            standard.addsection("original traceback", trace)
+        return standard
     representation: Any = excinfo.getrepr(style="value", chain=False)
     lines = str(excinfo.value).splitlines() or [""]
-    # Else it would begin with the name of the exception's class.
+    # pytest's list of failures shows this line; by default it begins with the name of the exception's class.
     representation.reprcrash.message = lines[0]
     if isinstance(excinfo.value, NotRobust):
         representation.reprtraceback.reprentries[-1].lines = [part for line in lines for part in _wrapped(line)]
@@ -54,7 +61,7 @@ def shown(excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
 
 
 def _wrapped(line: str) -> list[str]:
-    """Break a line between words; what follows stands below the figures, or below the headline."""
+    """Break a line between words at 80 columns; what follows stands below the figures, or below the headline."""
     indent = " " * 22 if line.startswith(" ") else ""
     wrapper = textwrap.TextWrapper(_COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return wrapper.wrap(line) or [""]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from pytest_robustness.plugin.session import RobustnessSession
     from pytest_robustness.transforms import Registry
 
+_log = logging.getLogger(__name__)
+
 _SESSION = pytest.StashKey["RobustnessSession"]()
 _PROBLEM = pytest.StashKey[RobustnessError]()
-_NEWS_SINCE = pytest.StashKey[tuple[int, int]]()
+_NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
 _PARAMETERS = {"_robustness_cell", "_robustness_gate_cell", "_robustness_condition"}
 
 _MARKER = (
@@ -54,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
-        controller = XdistHooks(lambda: robustness_session(config).run_log, lambda: _progress(config))
+        controller = XdistHooks(lambda: robustness_session(config).run_log, options.store, lambda: _progress(config))
         config.pluginmanager.register(controller, "robustness-xdist")
 
 
@@ -92,6 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrize(metafunc, robustness_session(metafunc.config))
     except RobustnessError as error:
         # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
+        _log.debug("a robustness test cannot be parametrized", exc_info=True)
         metafunc.config.stash[_PROBLEM] = error
 
 
@@ -116,6 +119,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if not session.config.option.collectonly:
             robustness.open_data()
     except RobustnessError as error:
+        _log.debug("the run cannot begin", exc_info=True)
         _refuse(session.config, session.items, error)
 
 
@@ -145,18 +149,19 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show a finding, or an error of ours, as it is, without a traceback."""
+    """Show a finding, or an error of ours, by its text; hand a worker's run log to the controller."""
     report = yield
-    if report.when == "call" and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
+    if (report.when == "call" or report.failed) and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
         run_log = robustness_session(item.config).run_log
-        # An attribute of a report travels to the controller.
-        vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
+        if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
+            # An attribute of a report travels to the controller.
+            vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
     if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
 
     if isinstance(call.excinfo.value, NotRobust | RobustnessError):
-        text = shown(call.excinfo)
+        text = shown(call.excinfo, item.config, report.longrepr)
         text.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
         report.longrepr = text
     return report
@@ -280,10 +285,8 @@ def _progress(config: pytest.Config) -> Progress:
     from pytest_robustness.report.encoding import writable
 
     if hasattr(config, "workerinput"):
-        from pytest_robustness.plugin.xdist import PROGRESS
-        from pytest_robustness.plugin.xdist_progress import WrittenProgress
-
-        return WrittenProgress(Path(config.workerinput[PROGRESS]))
+        # The controller shows how far the workers are, and their notes.
+        return SilentProgress(robustness_session(config).run_log.notes.append)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or reporter.verbosity < 0:
         return SilentProgress()
@@ -294,7 +297,7 @@ def _progress(config: pytest.Config) -> Progress:
         with uncaptured():
             reporter.write_line(writable(line, sys.stdout))
 
-    return BarProgress(uncaptured()) if reporter.isatty else LineProgress(write)
+    return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)
 
 
 def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
@@ -313,4 +316,5 @@ def _usage_errors() -> Iterator[None]:
     try:
         yield
     except RobustnessError as error:
+        _log.debug("the options are refused", exc_info=True)
         raise pytest.UsageError(str(error)) from None

@@ -1,7 +1,8 @@
-"""How far the sweep is: a bar on a terminal, a plain line now and then elsewhere."""
+"""Shows how far the sweep is: a bar on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -22,18 +23,20 @@ class BarProgress:
 
     Parameters
     ----------
-    around
-        Entered while the bar is shown: what gives the terminal back to us.
+    uncaptured
+        Returns the context in which output reaches the terminal; the bar is shown inside it.
     """
 
-    def __init__(self, around: AbstractContextManager[object]) -> None:
-        self._around = around
+    def __init__(self, uncaptured: Callable[[], AbstractContextManager[object]]) -> None:
+        self._uncaptured = uncaptured
         self._clock = _Clock()
+        self._bar: Progress | None = None
 
     def start(self, images: int, cells: int) -> None:
         """Show the bar."""
-        self._around.__enter__()
-        # Made here, because a console looks at the terminal when it is made.
+        self._context = contextlib.ExitStack()
+        self._context.enter_context(self._uncaptured())
+        # A console looks at the terminal when it is created.
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -49,50 +52,65 @@ class BarProgress:
 
     def advance(self, images: int) -> None:
         """Move the bar on."""
+        if self._bar is None:
+            return
         self._clock.done += images
         self._bar.update(self._task, advance=images, rate=self._clock.rate_text)
 
     def note(self, message: str) -> None:
-        """Print ``message`` above the bar."""
-        self._bar.console.print(writable(message, self._bar.console.file), highlight=False, markup=False)
+        """Print ``message``, above the bar where one is shown."""
+        if self._bar is not None:
+            _print(self._bar.console, message)
+            return
+        with self._uncaptured():
+            _print(Console(), message)
 
     def stop(self) -> None:
         """Take the bar away."""
+        if self._bar is None:
+            return
         self._bar.stop()
-        self._around.__exit__(None, None, None)
+        self._bar = None
+        self._context.close()
 
 
 class LineProgress:
-    """A plain line at the start, every quarter of a minute, and at the end: what a CI log can hold."""
+    """A plain line at the start, every quarter of a minute, and at the end: fit for the log of a CI job.
+
+    Parameters
+    ----------
+    write
+        Writes one line.
+    """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._clock = _Clock()
-        self._said = 0.0
+        self._written = 0.0
 
     def start(self, images: int, cells: int) -> None:
-        """Say what will be done."""
+        """Write how much there is to do."""
         self._clock = _Clock()
         self._images = images
-        self._said = time.monotonic()
+        self._written = time.monotonic()
         self._write(f"robustness: sweep of {images:,} images, {cells} cells")
 
     def advance(self, images: int) -> None:
-        """Say how far it is, if the last line is long ago."""
+        """Write how far it is, if the last line is long ago."""
         self._clock.done += images
-        if time.monotonic() - self._said < _LINE_SECONDS:
+        if time.monotonic() - self._written < _LINE_SECONDS:
             return
-        self._said = time.monotonic()
+        self._written = time.monotonic()
         done, rate = self._clock.done, self._clock.rate
         left = f", {(self._images - done) / rate:.0f} s left" if rate else ""
         self._write(f"robustness: {done:,} of {self._images:,} images, {self._clock.rate_text}{left}")
 
     def note(self, message: str) -> None:
-        """Print ``message``."""
+        """Write ``message``."""
         self._write(f"robustness: {message}")
 
     def stop(self) -> None:
-        """Say how it ended."""
+        """Write how many images were done, and how fast."""
         self._write(
             f"robustness: {self._clock.done:,} of {self._images:,} images done in {self._clock.seconds:.1f} s, "
             f"{self._clock.rate_text}"
@@ -100,19 +118,33 @@ class LineProgress:
 
 
 class SilentProgress:
-    """Says nothing: for worker processes, whose terminal is not theirs."""
+    """Shows nothing: for ``-q``, and for worker processes, whose notes the controller shows.
+
+    Parameters
+    ----------
+    keep
+        Called with every note.
+    """
+
+    def __init__(self, keep: Callable[[str], None] = lambda _: None) -> None:
+        self._keep = keep
 
     def start(self, images: int, cells: int) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def advance(self, images: int) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def note(self, message: str) -> None:
-        """Say nothing."""
+        """Keep ``message``."""
+        self._keep(message)
 
     def stop(self) -> None:
-        """Say nothing."""
+        """Show nothing."""
+
+
+def _print(console: Console, message: str) -> None:
+    console.print(writable(message, console.file), highlight=False, markup=False)
 
 
 class _Clock:

@@ -1,27 +1,23 @@
-"""What is registered only in the controller of pytest-xdist: it gathers what the workers did, and how far they are."""
+"""Hooks for the controller of pytest-xdist alone: it merges the workers' run logs, and shows how far they are."""
 
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.plugin.xdist_progress import ProgressWatcher
+from pytest_robustness.plugin.xdist_progress import SharedProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_robustness.core import Progress
 
 REFUSAL = "robustness-refusal"
 RUN_LOG = "robustness-run-log"
-PROGRESS = "robustness-progress"
 PROCESS = "robustness-process"
 
 
@@ -31,39 +27,52 @@ class XdistHooks:
     Parameters
     ----------
     run_log
-        Returns the controller's own run log, which everything is merged into.
+        Returns the controller's own run log, into which the workers' logs are merged.
+    store
+        The store that the workers fill.
     progress
         Makes what shows how far the workers are.
     """
 
-    def __init__(self, run_log: Callable[[], RunLog], progress: Callable[[], Progress]) -> None:
+    def __init__(self, run_log: Callable[[], RunLog], store: Path, progress: Callable[[], Progress]) -> None:
         self._run_log = run_log
-        # The folder is made by the first worker that sweeps, so a run without robustness tests leaves no trace.
-        self._folder = Path(tempfile.gettempdir()) / f"pytest-robustness-{uuid.uuid4().hex}"
-        self._watcher = ProgressWatcher(self._folder, progress)
-        self._watcher.start()
+        self._progress = SharedProgress(store, progress)
+        self._progress.start()
         self._workers = itertools.count()
+        self._swept: dict[Any, float] = {}
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker which it is, from 0, whatever xdist calls it, and where to write how far it is."""
+        """Give each worker a number, from 0, whatever xdist calls it."""
         node.workerinput[PROCESS] = next(self._workers)
-        node.workerinput[PROGRESS] = str(self._folder)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take over what one test asked for: a worker that dies later hands over nothing more."""
-        news = getattr(report, "robustness", None)
-        if news is not None:
-            self._run_log().merge(RunLog.unpack(news))
+        """Merge what one test asked for: a worker that is killed later hands over nothing more."""
+        packed = getattr(report, "robustness", None)
+        if packed is None:
+            return
+        log = self._merge(packed)
+        node = getattr(report, "node", None)
+        if self._swept.get(node) != log.sweep_seconds:
+            self._swept[node] = log.sweep_seconds
+            self._progress.sweep_ended()
 
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker did, or why it refused to work."""
+        """Merge what a worker did, or stop the run where a worker refused to work."""
         output = getattr(node, "workeroutput", {})
         if REFUSAL in output:
             pytest.exit(output[REFUSAL], returncode=pytest.ExitCode.USAGE_ERROR)
         if RUN_LOG in output:
-            self._run_log().merge(RunLog.unpack(output[RUN_LOG]))
+            self._merge(output[RUN_LOG])
 
     def pytest_unconfigure(self) -> None:
-        """Watch no longer."""
-        self._watcher.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Stop watching the workers."""
+        self._progress.stop()
+
+    def _merge(self, packed: dict[str, Any]) -> RunLog:
+        log, own = RunLog.unpack(packed), self._run_log()
+        known = set(own.notes)
+        for note in log.notes:
+            if note not in known:
+                self._progress.note(note)
+        own.merge(log)
+        return log

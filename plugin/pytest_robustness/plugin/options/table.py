@@ -1,18 +1,18 @@
-"""The table of options: each with how it is written, what it means, and how its text becomes a value."""
+"""The table of options. Adding an option takes one field here; help, ini key and the README's row follow from it."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, get_args
 
+from pytest_robustness.plugin.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.plugin.options.values import (
+    Choice,
     read_alpha,
-    read_choice,
     read_device,
-    read_flag,
     read_max_sensitive,
     read_names,
-    read_path,
     read_points,
     read_rules,
     read_severities,
@@ -20,10 +20,9 @@ from pytest_robustness.plugin.options.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-PREFIX = "--robustness-"
-BESIDE = "auto"
+    from pytest_robustness.analysis.test_result import Correction, MaxSensitive
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 Runtime = Literal["auto", "eager", "compile", "onnxruntime", "openvino"]
@@ -31,227 +30,255 @@ OnBadImage = Literal["error", "skip"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
+_CORRECTIONS: tuple[Correction, ...] = ("none", "bh", "holm")
+
+# The README lists the areas in this order.
+_SUBJECT = "What to judge"
+_TESTS = "How to judge"
+_BASELINE = "Comparison with a baseline"
+_COMPUTING = "How to compute"
+_FILES = "Where results go"
+_ALLURE = "Allure report"
+_SOURCES = "Weights and data"
 
 
-@dataclasses.dataclass(frozen=True)
-class OptionSpec:
-    """One option: how it is written, what it means, and how its text becomes a value."""
+class RunMode(StrEnum):
+    """What a run does with findings and with a baseline."""
 
-    name: str
-    default: str | None
-    parse: Callable[[str], Any]
-    metavar: str
-    help: str
-    repeated: bool = False
-    alone: str | None = None
-    """The value of an option that is named without one; ``None``: it needs a value."""
-
-    @property
-    def flag(self) -> str:
-        """How it is written on the command line."""
-        return PREFIX + self.name
-
-    @property
-    def key(self) -> str:
-        """How it is written in an ini or TOML file."""
-        return "robustness_" + self.field
-
-    @property
-    def field(self) -> str:
-        """Its field of `Options`."""
-        return self.name.replace("-", "_")
+    JUDGE = "judge"
+    """Findings; no baseline is named."""
+    COMPARE = "compare"
+    """Findings, and the comparison with a baseline."""
+    CANDIDATE = "candidate"
+    """The comparison alone, for one model."""
+    WRITE = "write"
+    """Findings, which are then written as the baseline."""
 
 
-VALUED = (
-    OptionSpec(
-        "models",
-        None,
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
+
+    models: tuple[str, ...] | None = option(
         read_names,
-        "NAMES",
-        "models to judge, as [source:]name[@weights], separated by commas; presets: imagenet12, digits12 "
-        "(default: the preset that fits the data)",
-        repeated=True,
-    ),
-    OptionSpec(
-        "data",
+        None,
+        area=_SUBJECT,
+        metavar="NAMES",
+        about="models, as [source:]name[@weights], separated by commas; imagenet12 and digits12 name twelve each",
+        unset="the twelve that fit the data",
+        kind="names",
+    )
+    data: str = option(
+        str,
         "digits",
-        str,
-        "SPEC",
-        "images to judge them on: digits, cifar10[:ROOT], imagenette[:ROOT], imagenet:ROOT[:train|val], folder:PATH, "
-        "python:MODULE:FACTORY (default: digits, embedded)",
-    ),
-    OptionSpec(
-        "transforms",
-        None,
+        area=_SUBJECT,
+        metavar="SPEC",
+        about="images: digits (embedded), cifar10[:ROOT], imagenette[:ROOT], imagenet:ROOT[:train|val], folder:PATH, "
+        "python:MODULE:FACTORY",
+    )
+    transforms: tuple[str, ...] | None = option(
         read_names,
-        "NAMES",
-        "transforms, separated by commas; chain with +, as in equalize+vflip "
-        "(default: the nine of the article, and your own)",
-        repeated=True,
-    ),
-    OptionSpec("severity", "3", read_severities, "LEVELS", "severity levels: 3, 1-5, or 1,3,5 (default: 3)"),
-    OptionSpec("alpha", "0.05", read_alpha, "P", "significance level of every test (default: 0.05)"),
-    OptionSpec(
-        "test",
+        None,
+        area=_SUBJECT,
+        metavar="NAMES",
+        about="transforms, separated by commas; chain them with +, as in equalize+vflip",
+        unset="the nine of the article, and your own",
+        kind="names",
+    )
+    severity: tuple[int, ...] = option(
+        read_severities, "3", area=_SUBJECT, metavar="LEVELS", about="severity levels, such as 3, 1-5, or 1,3,5"
+    )
+    alpha: float = option(read_alpha, "0.05", area=_TESTS, metavar="P", about="significance level of every test")
+    test: TTest = option(
+        Choice(*get_args(TTest)),
         "independent",
-        read_choice(*get_args(TTest)),
-        "KIND",
-        "t-test: independent (the article's), welch, or paired (default: independent)",
-    ),
-    OptionSpec(
-        "correction",
+        area=_TESTS,
+        metavar="KIND",
+        about="t-test that compares accuracies; the article's is the independent one",
+    )
+    correction: Correction = option(
+        Choice(*_CORRECTIONS),
         "none",
-        read_choice("none", "bh", "holm"),
-        "NAME",
-        "correction over the classes, or models, of a transform: none, bh, holm (default: none)",
-    ),
-    OptionSpec(
-        "max-sensitive",
-        "chance",
+        area=_TESTS,
+        metavar="NAME",
+        about="correction of p-values, over the classes of a class test or the models under one transform",
+    )
+    max_sensitive: MaxSensitive = option(
         read_max_sensitive,
-        "N",
-        "sensitive classes that a class test allows: chance (as many as the null hypothesis alone would give in 95 of "
-        "100 runs; after a correction: none), a count, or a fraction (default: chance)",
-    ),
-    OptionSpec(
-        "equivalence",
-        None,
-        read_points,
-        "POINTS",
-        "let a model test pass only where the model is shown to stay within this many points (two one-sided tests), "
-        "fail where it is shown not to, and be inconclusive between",
-    ),
-    OptionSpec(
-        "baseline",
-        None,
-        read_path,
-        "FILE",
-        "compare with this baseline: a model fails where it is less robust than there (with "
-        "--robustness-update-baseline: where to write it; default: robustness-baseline.json)",
-    ),
-    OptionSpec(
-        "baseline-model",
-        None,
-        str,
-        "NAME",
-        "the baseline's model to compare a candidate with (default: the one of the same name, or the only one)",
-    ),
-    OptionSpec("candidate", None, str, "NAME", "judge this model alone, against the baseline"),
-    OptionSpec(
-        "tolerance",
-        "1.0",
-        read_points,
-        "POINTS",
-        "the drop against the baseline that is accepted, in points (default: 1.0)",
-    ),
-    OptionSpec(
-        "gate-correction",
-        "holm",
-        read_choice("none", "bh", "holm"),
-        "NAME",
-        "correction over the conditions of the comparison with the baseline: none, bh, holm (default: holm)",
-    ),
-    OptionSpec(
-        "inconclusive",
-        None,
-        read_choice(*get_args(Inconclusive)),
-        "OUTCOME",
-        "what a comparison with the baseline is where the images are too few to tell: pass, fail, skip (default: fail "
-        "in CI, where the variable CI is set; else skip)",
-    ),
-    OptionSpec(
-        "expect",
-        "robust",
-        read_choice(*get_args(Expect)),
-        "WHAT",
-        "what tests expect of a model: robust; or baseline, where a known finding passes until it gets worse "
-        "(default: robust)",
-    ),
-    OptionSpec("limit", "all", read_whole(1, "all"), "N", "images per class, drawn with the seed (default: all)"),
-    OptionSpec("seed", "0", read_whole(0), "N", "seed of every random draw (default: 0)"),
-    OptionSpec(
-        "on-bad-image",
+        "chance",
+        area=_TESTS,
+        metavar="N",
+        about="sensitive classes that a class test allows: a count, a fraction, or chance, which is as many as the "
+        "null hypothesis alone would give in 95 of 100 runs (after a correction: none)",
+    )
+    limit: int | None = option(
+        read_whole(1, "all"), "all", area=_SUBJECT, metavar="N", about="images per class, drawn at random"
+    )
+    seed: int = option(read_whole(0), "0", area=_SUBJECT, metavar="N", about="seed of every random draw")
+    on_bad_image: OnBadImage = option(
+        Choice(*get_args(OnBadImage)),
         "error",
-        read_choice(*get_args(OnBadImage)),
-        "WHAT",
-        "a file that is no readable image: error, or skip it and count it in the report (default: error)",
-    ),
-    OptionSpec(
-        "batch-size", "auto", read_whole(1, "auto"), "N", "images per batch (default: auto, by image size and device)"
-    ),
-    OptionSpec("device", "auto", read_device, "NAME", "auto, cpu, cuda, cuda:1, mps (default: auto)"),
-    OptionSpec(
-        "precision",
-        "fp32",
-        read_choice(*get_args(Precision)),
-        "NAME",
-        "number format of the models: fp32, tf32 (CUDA), bf16, fp16, or auto: bf16 where the device computes in it "
-        "(default: fp32)",
-    ),
-    OptionSpec(
-        "runtime",
+        area=_SUBJECT,
+        metavar="WHAT",
+        about="what to do about a file that is not a readable image; skip leaves it out and counts it in the report",
+    )
+    equivalence: float | None = option(
+        read_points,
+        None,
+        area=_TESTS,
+        metavar="POINTS",
+        about="let a model test pass only where the change is shown to be smaller than this (two one-sided tests), "
+        "fail where it is shown to be larger, and be inconclusive otherwise",
+    )
+    baseline: Path | None = path(
+        None,
+        area=_BASELINE,
+        metavar="FILE",
+        about="baseline to compare with: a model fails where it is less robust than there; with "
+        "--robustness-update-baseline, the file to write (robustness-baseline.json where none is named)",
+    )
+    baseline_model: str | None = option(
+        str,
+        None,
+        area=_BASELINE,
+        metavar="NAME",
+        about="model of the baseline that the candidate is compared with",
+        unset="the one of the same name, or the only one",
+        needs="baseline",
+    )
+    candidate: str | None = option(
+        str, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"
+    )
+    tolerance: float = option(
+        read_points,
+        "1.0",
+        area=_BASELINE,
+        metavar="POINTS",
+        about="drop of accuracy below the baseline that is accepted, in points",
+    )
+    gate_correction: Correction = option(
+        Choice(*_CORRECTIONS),
+        "holm",
+        area=_BASELINE,
+        metavar="NAME",
+        about="correction of p-values over the conditions of a comparison",
+    )
+    inconclusive: Inconclusive | None = option(
+        Choice(*get_args(Inconclusive)),
+        None,
+        area=_BASELINE,
+        metavar="OUTCOME",
+        about="outcome of a comparison that has too few images for a verdict",
+        unset="skip, but fail in CI, where the variable CI is set",
+    )
+    expect: Expect = option(
+        Choice(*get_args(Expect)),
+        "robust",
+        area=_BASELINE,
+        metavar="WHAT",
+        about="what tests expect of a model; with baseline, a finding that the baseline has passes until it gets worse",
+    )
+    update_baseline: bool = switch(
+        area=_BASELINE,
+        about="write the results of this run as the baseline: robustness-baseline.json, and the answers next to it",
+    )
+    batch_size: int | None = option(
+        read_whole(1, "auto"),
         "auto",
-        read_choice(*get_args(Runtime)),
-        "NAME",
-        "what runs the models: eager, compile, onnxruntime, openvino, or auto: the fastest that is installed, where "
-        "there are images enough for its compilation to pay (default: auto)",
-    ),
-    OptionSpec("workers", "auto", read_whole(0, "auto"), "N", "decoding processes; 0 for none (default: auto)"),
-    OptionSpec(
-        "store",
-        ".robustness/store.sqlite",
-        read_path,
-        "FILE",
-        "where finished results are kept (default: .robustness/store.sqlite)",
-    ),
-    OptionSpec("report", "reports/latest", read_path, "DIR", "where the report goes (default: reports/latest)"),
-    OptionSpec(
-        "allure-report",
+        area=_COMPUTING,
+        metavar="N",
+        about="images per batch; auto goes by image size and device",
+    )
+    device: str = option(
+        read_device, "auto", area=_COMPUTING, metavar="NAME", about="auto, cpu, cuda, cuda:1 (and so on), or mps"
+    )
+    precision: Precision = option(
+        Choice(*get_args(Precision)),
+        "fp32",
+        area=_COMPUTING,
+        metavar="NAME",
+        about="number format of the models; auto takes bf16 where the device computes in it, tf32 needs CUDA",
+    )
+    runtime: Runtime = option(
+        Choice(*get_args(Runtime)),
+        "auto",
+        area=_COMPUTING,
+        metavar="NAME",
+        about="what runs the models; auto takes the fastest that is installed, where there are enough images for its "
+        "compilation to pay off",
+    )
+    workers: int | None = option(
+        read_whole(0, "auto"), "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"
+    )
+    store: Path = path(
+        ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"
+    )
+    report: Path = path("reports/latest", area=_FILES, metavar="DIR", about="folder of the report")
+    allure_report: Path | None = path(
         None,
-        read_path,
-        "DIR",
-        "build the Allure 3 report of the run into DIR (default: allure, in the report's folder); needs Node 22, "
-        "which pip install 'pytest-robustness[allure]' brings along",
-        alone=BESIDE,
-    ),
-    OptionSpec(
-        "allure-history",
+        area=_ALLURE,
+        metavar="DIR",
+        about="build the Allure 3 report of the run into DIR (without DIR: into the folder allure of the report's); "
+        "needs Node 22, which pip install 'pytest-robustness[allure]' brings along",
+        alone="allure",
+    )
+    allure_history: Path = path(
         ".robustness/allure-history.jsonl",
-        read_path,
-        "FILE",
-        "where the Allure report keeps the results of past runs (default: .robustness/allure-history.jsonl)",
-    ),
-    OptionSpec(
-        "allure-gate",
-        None,
+        area=_ALLURE,
+        metavar="FILE",
+        about="file in which the Allure report keeps the results of past runs",
+    )
+    allure_gate: tuple[tuple[str, float], ...] | None = option(
         read_rules,
-        "RULES",
-        "quality gate of the Allure report, such as maxFailures=3,successRate=0.9; a broken rule fails the run "
-        "(default: none)",
-    ),
-    OptionSpec(
-        "weights-dir",
         None,
-        read_path,
-        "DIR",
-        "read the weight files of torchvision and timm from here instead of downloading them",
-    ),
+        area=_ALLURE,
+        metavar="RULES",
+        about="quality gate of the Allure report, such as maxFailures=3,successRate=0.9; a broken rule fails the run",
+        needs="allure_report",
+    )
+    weights_dir: Path | None = path(
+        None,
+        area=_SOURCES,
+        metavar="DIR",
+        about="read the weight files of torchvision and timm from this folder instead of downloading them",
+    )
+    trust_pickle: bool = switch(
+        area=_SOURCES,
+        about="also read weights that need a full pickle, which can run any code: only for files whose origin you "
+        "trust",
+    )
+    download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
+    list: bool = switch(area=_SUBJECT, about="print the known models, transforms and data, and exit", ini=False)
+
+    @property
+    def mode(self) -> RunMode:
+        """What the run does with findings and with a baseline."""
+        if self.candidate is not None:
+            return RunMode.CANDIDATE
+        if self.update_baseline:
+            return RunMode.WRITE
+        return RunMode.JUDGE if self.baseline is None else RunMode.COMPARE
+
+
+SPECS: tuple[OptionSpec, ...] = tuple(
+    dataclasses.replace(field.metadata["spec"], field=field.name) for field in dataclasses.fields(Options)
 )
 
-SWITCHES = (
-    OptionSpec(
-        "update-baseline",
-        "false",
-        read_flag,
-        "",
-        "write the results of this run as the baseline: robustness-baseline.json, and the answers beside it",
-    ),
-    OptionSpec(
-        "trust-pickle",
-        "false",
-        read_flag,
-        "",
-        "also read weights that need a full pickle, which can run any code: only for files whose origin you trust",
-    ),
-    OptionSpec("download", "false", read_flag, "", "download a dataset that is not at its place (cifar10, imagenette)"),
-)
+
+def readme_table() -> str:
+    """Return the README's table of options, in Markdown, grouped by area."""
+    rows = ["| | option | default | meaning |", "| --- | --- | --- | --- |"]
+    for area in dict.fromkeys(spec.area for spec in SPECS):
+        for number, spec in enumerate(spec for spec in SPECS if spec.area == area):
+            rows.append(f"| {'' if number else f'**{area}**'} | `{spec.name}` | {_default(spec)} | {_meaning(spec)} |")
+    return "\n".join([*rows, ""])
+
+
+def _default(spec: OptionSpec) -> str:
+    return spec.shown_default if spec.default is None or spec.kind == "switch" else f"`{spec.default}`"
+
+
+def _meaning(spec: OptionSpec) -> str:
+    choices = f": {', '.join(f'`{word}`' for word in spec.read.words)}" if isinstance(spec.read, Choice) else ""
+    # A bar would end the cell.
+    return (spec.about + choices).replace("|", "\\|")

@@ -1,10 +1,10 @@
-"""From the text of an option to its value; a text that is none raises ``ValueError`` with what is valid."""
+"""Readers: each turns the text of an option into its value, or raises ``ValueError`` naming what is valid."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +12,28 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.test_result import MaxSensitive
 
 GATE_RULES = ("maxFailures", "minTestsCount", "successRate")
+
+_Word = TypeVar("_Word", bound=str)
+
+
+class Choice(Generic[_Word]):
+    """A reader of one of a few words.
+
+    Parameters
+    ----------
+    words
+        The valid ones.
+    """
+
+    def __init__(self, *words: _Word) -> None:
+        self.words = words
+
+    def __call__(self, text: str) -> _Word:
+        """Return the word that ``text`` is."""
+        for word in self.words:
+            if word == text:
+                return word
+        raise ValueError(", ".join(self.words))
 
 
 def read_names(text: str) -> tuple[str, ...]:
@@ -55,18 +77,26 @@ def read_points(text: str) -> float:
     return value
 
 
-def read_whole(minimum: int, auto: str | None = None) -> Callable[[str], int | None]:
-    """Return what reads a whole number from ``minimum``, and the word ``auto`` as ``None``."""
-    valid = f"a whole number from {minimum}" + (f", or {auto}" if auto else "")
+@overload
+def read_whole(minimum: int) -> Callable[[str], int]: ...
 
-    def parse(text: str) -> int | None:
-        if auto and text == auto:
+
+@overload
+def read_whole(minimum: int, word: str) -> Callable[[str], int | None]: ...
+
+
+def read_whole(minimum: int, word: str | None = None) -> Callable[[str], int | None]:
+    """Return a reader of whole numbers from ``minimum`` on, which reads ``word`` as ``None``."""
+    valid = f"a whole number from {minimum}" + (f", or {word}" if word else "")
+
+    def read(text: str) -> int | None:
+        if word and text == word:
             return None
         if not re.fullmatch(r"\d+", text) or int(text) < minimum:
             raise ValueError(valid)
         return int(text)
 
-    return parse
+    return read
 
 
 def read_max_sensitive(text: str) -> MaxSensitive:
@@ -82,17 +112,6 @@ def read_max_sensitive(text: str) -> MaxSensitive:
     if not 0 <= fraction <= 1:
         raise ValueError("chance, a count of classes such as 5, or a fraction of them such as 0.1")
     return fraction
-
-
-def read_choice(*valid: str) -> Callable[[str], str]:
-    """Return what reads one of the words ``valid``."""
-
-    def parse(text: str) -> str:
-        if text not in valid:
-            raise ValueError(", ".join(valid))
-        return text
-
-    return parse
 
 
 def read_device(text: str) -> str:
@@ -122,4 +141,4 @@ def read_rules(text: str) -> tuple[tuple[str, float], ...]:
 
 def read_flag(text: str) -> bool:
     """Read ``true`` or ``false``."""
-    return {"true": True, "false": False}[read_choice("true", "false")(text.lower())]
+    return Choice("true", "false")(text.lower()) == "true"
