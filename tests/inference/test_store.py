@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_robustness.core import ClassLabel, Engine, Predictions, Shard
 from pytest_robustness.errors import StoreError
-from pytest_robustness.inference.store import SCHEMA_VERSION, Store, content_key
+from pytest_robustness.inference.store import SCHEMA_VERSION, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,12 +173,6 @@ def test_a_full_disk_keeps_what_was_finished(store: Store) -> None:
     with pytest.raises(StoreError, match=r"the disk is full. What was finished is kept; free some space and run again"):
         store.put(Shard(0, 100_000), {"other": predictions(100_000)}, {})
     assert same(store.get("key", 10), predictions(10))
-
-
-def test_a_key_depends_on_every_part_and_not_on_their_order() -> None:
-    parts = {"model": "a", "seed": 0}
-    assert content_key(parts) == content_key(dict(reversed(parts.items())))
-    assert len({content_key(parts), content_key(parts | {"seed": 1}), content_key(parts | {"model": "b"})}) == 3
 
 
 def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Condition, DataSource, Progress
-    from pytest_robustness.inference.bench import Bench
-    from pytest_robustness.inference.jobs import Job
+    from pytest_robustness.inference.jobs import Job, JobMaker
     from pytest_robustness.inference.run_log import Ledger
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
@@ -58,7 +57,7 @@ class Computation:
         ledger: Ledger,
         *,
         progress: Callable[[], Progress],
-        check: Callable[[Bench, Sequence[Condition]], None],
+        check: Callable[[JobMaker, Sequence[Condition]], None],
         processes: int,
         process: int,
     ) -> None:
@@ -73,7 +72,7 @@ class Computation:
         self._process = process
         self._store: Store | None = None
         self._finished: Results | None = None
-        self._bench: Bench | None = None
+        self._bench: JobMaker | None = None
         self._fatal: RobustnessError | None = None
 
     @property
@@ -94,7 +93,7 @@ class Computation:
             self._finished = Results(self.store, self._ledger, policy)
         return self._finished
 
-    def open_data(self) -> Bench:
+    def open_data(self) -> JobMaker:
         """Open the data and the store, once.
 
         Raises
@@ -104,8 +103,8 @@ class Computation:
         """
         if self._bench is None:
             with imports.quickly():
-                from pytest_robustness.inference.bench import Bench, select
                 from pytest_robustness.inference.device import resolve_device
+                from pytest_robustness.inference.jobs import JobMaker, select
                 from pytest_robustness.inference.precision import resolve_precision
                 from pytest_robustness.inference.runtimes import choice
 
@@ -114,7 +113,7 @@ class Computation:
             precision = resolve_precision(options.precision, device)
             choice.require(options.runtime, device, precision)
             selection = select(options.data, limit=options.limit, seed=options.seed, download=options.download)
-            bench = Bench(selection, self._zoo, self._registry, options.seed, precision)
+            bench = JobMaker(selection, self._zoo, self._registry, options.seed, precision)
             self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
             self._ledger.dataset = selection.fingerprint
             self._check(bench, self._ledger.plan.conditions_of_all())
@@ -184,7 +183,7 @@ class Computation:
             raise
         ledger.sweep_seconds = round(ledger.sweep_seconds + time.monotonic() - started, 1)
 
-    def _sweep(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
+    def _sweep(self, bench: JobMaker, jobs: Sequence[Job]) -> dict[Cell, str]:
         from pytest_robustness.inference.claims import LocalExecutor
         from pytest_robustness.inference.device import resolve_device
         from pytest_robustness.inference.loader import default_workers
@@ -216,9 +215,9 @@ class Computation:
         sweep.run()
         return sweep.errors
 
-    def _look_at(self, bench: Bench) -> None:
+    def _look_at(self, bench: JobMaker) -> None:
         """Look at the new results: models at chance level, images that were skipped."""
-        for model, message in self.results.chance_errors(bench.subjects).items():
+        for model, message in self.results.chance_errors(bench.models).items():
             self._ledger.errors |= {cell: message for cell in self._ledger.wanted.cells if cell.model == model}
         source, indices = bench.selection.source, bench.selection.indices
         self._ledger.skipped = [source.describe(int(indices[position])) for position in self.results.skipped()]
@@ -228,7 +227,7 @@ class Computation:
                 f"--robustness-on-bad-image=skip. Remove or replace it, or pass that again."
             )
 
-    def _provenance(self, bench: Bench) -> dict[str, Any]:
+    def _provenance(self, bench: JobMaker) -> dict[str, Any]:
         from pytest_robustness.inference.device import resolve_device
 
         selection = bench.selection
@@ -246,13 +245,13 @@ class Computation:
         }
 
 
-def _facts(bench: Bench) -> dict[str, dict[str, Any]]:
+def _facts(bench: JobMaker) -> dict[str, dict[str, Any]]:
     """Return what a report says of each model."""
     return {
         name: {
-            "fingerprint": subject.model.fingerprint,
-            "class_match": subject.match.method,
-            "preprocess": dataclasses.asdict(subject.model.preprocess),
+            "fingerprint": loaded.model.fingerprint,
+            "class_match": loaded.match.method,
+            "preprocess": dataclasses.asdict(loaded.model.preprocess),
         }
-        for name, subject in bench.subjects.items()
+        for name, loaded in bench.models.items()
     }

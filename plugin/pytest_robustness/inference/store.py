@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sqlite3
 import time
@@ -36,17 +35,6 @@ CREATE TABLE shard (
 _MIGRATIONS = {1: "ALTER TABLE shard ADD COLUMN engine TEXT NOT NULL DEFAULT 'eager/unrecorded'"}
 _DTYPES = Predictions(np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f4"))  # type: ignore[arg-type]
 _BUSY_SECONDS = 60.0
-
-
-def content_key(parts: Mapping[str, Any]) -> str:
-    """Return the sha256 of ``parts``, which must say everything that a result depends on.
-
-    Examples
-    --------
-    >>> content_key({"seed": 0, "model": "a"}) == content_key({"model": "a", "seed": 0})
-    True
-    """
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class Store:

@@ -141,7 +141,7 @@ class Sweep:
 
     def _pass(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> int:
         """Compute what can be claimed of ``missing`` for the jobs ``lacking`` and return how many shards that was."""
-        canvases = sorted({job.subject.model.preprocess.canvas for job in lacking}, key=str)
+        canvases = sorted({job.loaded.model.preprocess.canvas for job in lacking}, key=str)
         loaded = batches(
             self._selection.source,
             self._selection.indices,
@@ -189,9 +189,9 @@ class Sweep:
         if not batch.misfit:
             return
         for job in self._open(self._jobs):
-            if job.subject.model.preprocess.canvas not in batch.canvases:
+            if job.loaded.model.preprocess.canvas not in batch.canvases:
                 self.errors[job.cell] = (
-                    f"{job.subject.name} takes images as they are, and these differ in size: {batch.misfit}. Give the "
+                    f"{job.loaded.name} takes images as they are, and these differ in size: {batch.misfit}. Give the "
                     f"model Preprocess(resize=..., crop=...)."
                 )
 
@@ -239,8 +239,8 @@ class Sweep:
             # A model that just failed under another condition is not tried again.
             if job.cell in self.errors:
                 continue
-            with self._guard(job.subject.name, piece):
-                targets = to_device(torch.from_numpy(job.subject.outputs[batch.labels[piece]]), inputs.device)
+            with self._guard(job.loaded.name, piece):
+                targets = to_device(torch.from_numpy(job.loaded.outputs[batch.labels[piece]]), inputs.device)
                 tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)
         return tallies
 
@@ -250,15 +250,15 @@ class Sweep:
         return job.transform(images, job.condition.severity, batch.indices[piece], self._settings.seed)
 
     def _runner(self, job: Job, inputs: torch.Tensor) -> Runner:
-        name = job.subject.name
+        name = job.loaded.name
         if name not in self._runners:
-            conditions = sum(other.subject is job.subject for other in self._jobs)
+            conditions = sum(other.loaded is job.loaded for other in self._jobs)
             # Those that are there already, or are left to others, count too: what runs the model hangs on none of it.
             passes = conditions * len(self._selection.indices)
             # The first batch may be a remainder, but what is compiled must hold a whole one.
             example = inputs[torch.arange(self._batch_size, device=inputs.device) % len(inputs)]
             workload = Workload(example, self._settings.precision, passes)
-            self._runners[name] = self._prepare(name, job.subject.model, workload)
+            self._runners[name] = self._prepare(name, job.loaded.model, workload)
             self._engines[name] = self._runners[name].engine
         return self._runners[name]
 
@@ -273,7 +273,7 @@ class Sweep:
             if _is_out_of_memory(error) and piece.stop - piece.start > 1:
                 raise _OutOfMemoryError from error
             message = f"{what} failed during the sweep: {cause(error)}"
-            concerned = [job for job in self._jobs if job.subject.name == what] if jobs is None else jobs
+            concerned = [job for job in self._jobs if job.loaded.name == what] if jobs is None else jobs
             self.errors.update({job.cell: message for job in concerned})
 
     def _commit(self, shard: Shard, parts: _Parts) -> None:
@@ -287,11 +287,11 @@ class Sweep:
             if bad is None:
                 predictions[job.key] = collect(tallies, rows, shard.stop - shard.start)
                 if tallies:
-                    engines[job.key] = self._engines[job.subject.name]
+                    engines[job.key] = self._engines[job.loaded.name]
                 continue
             index = int(self._selection.indices[shard.start + rows[bad]])
             self.errors[job.cell] = (
-                f"{job.subject.name} under {job.condition} returned a logit that is NaN or infinite, first for "
+                f"{job.loaded.name} under {job.condition} returned a logit that is NaN or infinite, first for "
                 f"{self._selection.source.describe(index)}. Its accuracy would mean nothing."
             )
         self._store.put(shard, predictions, engines)
@@ -314,7 +314,7 @@ class _Parts:
 def _visits(jobs: Sequence[Job]) -> _Visits:
     visits: _Visits = {}
     for job in jobs:
-        preprocess = job.subject.model.preprocess
+        preprocess = job.loaded.model.preprocess
         by_condition = visits.setdefault(preprocess.canvas, {})
         by_condition.setdefault(job.condition, {}).setdefault(preprocess, []).append(job)
     return visits
@@ -328,7 +328,7 @@ def _batch_size(jobs: Sequence[Job], images: int, settings: Settings) -> int:
     shard = min(settings.shard_size, images)  # no batch spans two
     if settings.batch_size:
         return min(settings.batch_size, shard)
-    pixels = max((job.subject.pixels for job in jobs), default=1)
+    pixels = max((job.loaded.pixels for job in jobs), default=1)
     return equal_batches(shard, max(1, pixels_at_once(settings.device) // pixels))
 
 

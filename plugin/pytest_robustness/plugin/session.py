@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.baseline.gate import GateTest
     from pytest_robustness.analysis.findings import Finding
     from pytest_robustness.analysis.results import Results
-    from pytest_robustness.inference.bench import Bench
+    from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.gallery import Exhibit
     from pytest_robustness.report.run_report import View
@@ -234,7 +234,7 @@ class RobustnessSession:
         """Plan what tests are going to ask for, so that the first of them computes it all in one sweep."""
         self.ledger.plan = self.ledger.plan.extended(Plan.of(requests).cells)
 
-    def open_data(self) -> Bench:
+    def open_data(self) -> JobMaker:
         """Open the data and the store, once, so that what is wrong with them is said before any test runs.
 
         Raises
@@ -304,7 +304,7 @@ class RobustnessSession:
         """Close the store."""
         self._computation.close()
 
-    def _require_comparable(self, bench: Bench, conditions: Sequence[Condition]) -> None:
+    def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._gate is not None:
             protocol = run_protocol(self.options, bench, conditions)
             self._gate.require_comparable(protocol, tests=self.options.expect == "baseline")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.baseline.rule import Change, ClassFall, Estimate, GateResult
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.results import Results
-    from pytest_robustness.inference.bench import Bench
+    from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.plugin.options import Options
 
 _INCONCLUSIVE = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
@@ -280,7 +280,7 @@ def open_gate(options: Options) -> BaselineGate | None:
     return gate
 
 
-def run_protocol(options: Options, bench: Bench, conditions: Sequence[Condition]) -> RunProtocol:
+def run_protocol(options: Options, bench: JobMaker, conditions: Sequence[Condition]) -> RunProtocol:
     """Return what another run must share with this one to be compared with it, under ``conditions``."""
     return RunProtocol(
         data=bench.selection.source.name,
