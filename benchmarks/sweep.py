@@ -32,11 +32,11 @@ from pytest_robustness import data
 from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
 from pytest_robustness.inference.claims import LocalExecutor
 from pytest_robustness.inference.device import resolve_device
-from pytest_robustness.inference.inputs import to_inputs
 from pytest_robustness.inference.jobs import LoadedModel, job
 from pytest_robustness.inference.loader import default_workers
 from pytest_robustness.inference.plan import conditions
 from pytest_robustness.inference.precision import fp32_products
+from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
 from pytest_robustness.inference.sweep import Settings, Sweep

@@ -9,8 +9,8 @@ from torch import nn
 
 from pytest_robustness.core import Engine, Model, Preprocess, Workload
 from pytest_robustness.inference.device import resolve_device
-from pytest_robustness.inference.inputs import to_inputs
 from pytest_robustness.inference.precision import fp32_products
+from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.scoring import tally
 from pytest_robustness.transforms import builtin

@@ -20,8 +20,8 @@ from pytest_robustness.core import Canvas, ClassLabel, Shard
 from pytest_robustness.data import open_source
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError
-from pytest_robustness.inference.canvas import center_crop
 from pytest_robustness.inference.loader import Batch, batches, default_workers
+from pytest_robustness.inference.preprocess import center_crop
 
 SMALL = Canvas(16, 12, "bilinear", antialias=True)
 LARGE = Canvas(24, None, "bicubic", antialias=True)

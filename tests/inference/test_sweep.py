@@ -35,10 +35,10 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError, StoreError
-from pytest_robustness.inference.canvas import to_canvas
 from pytest_robustness.inference.claims import LocalExecutor
 from pytest_robustness.inference.device import pixels_at_once, to_device
 from pytest_robustness.inference.jobs import Job, LoadedModel, job
+from pytest_robustness.inference.preprocess import to_canvas
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
 from pytest_robustness.inference.sweep import Settings, Sweep

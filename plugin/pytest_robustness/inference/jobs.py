@@ -28,9 +28,8 @@ from pytest_robustness.core import (
     Transform,
 )
 from pytest_robustness.errors import BadImageError, DataError, ModelError, cause
-from pytest_robustness.inference.canvas import to_canvas
 from pytest_robustness.inference.class_matching import display_names, match
-from pytest_robustness.inference.inputs import to_inputs
+from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import Dataset
 
 from pytest_robustness.errors import BadImageError, DataError
-from pytest_robustness.inference.canvas import to_canvas
 from pytest_robustness.inference.decoding import answers
+from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence

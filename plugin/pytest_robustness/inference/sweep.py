@@ -26,10 +26,10 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.errors import DataError, cause
 from pytest_robustness.inference.device import cores_shared, equal_batches, pixels_at_once, to_device
-from pytest_robustness.inference.inputs import to_inputs
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.loader import Batch, batches
 from pytest_robustness.inference.precision import fp32_products
+from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.scoring import Tally, collect, first_not_finite, tally
 
 if TYPE_CHECKING:
