@@ -45,7 +45,7 @@ def _sweep(folder: Path) -> None:
 
     from pytest_robustness import data
     from pytest_robustness.core import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
-    from pytest_robustness.inference.claims import LocalExecutor
+    from pytest_robustness.inference.claims import ShardClaims
     from pytest_robustness.inference.jobs import LoadedModel, job
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
     from pytest_robustness.inference.store import Store
@@ -70,7 +70,7 @@ def _sweep(folder: Path) -> None:
         selection,
         store=store,
         prepare=RuntimeChoice("eager", print).prepare,
-        executor=LocalExecutor(folder / "locks", "images"),
+        claims=ShardClaims(folder / "locks", "images"),
         progress=SilentProgress(),
         settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error"),
     )

@@ -30,7 +30,7 @@ from torchvision.transforms import v2
 
 from pytest_robustness import data
 from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
-from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.jobs import LoadedModel, job
 from pytest_robustness.inference.loader import default_workers
@@ -172,7 +172,7 @@ class SweepBench:
                 self.selection,
                 store=store,
                 prepare=self._prepare,
-                executor=LocalExecutor(Path(folder) / "locks", "images"),
+                claims=ShardClaims(Path(folder) / "locks", "images"),
                 progress=SilentProgress(),
                 settings=Settings(
                     self.device,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_robustness.core import Engine, Model, Preprocess, Workload
+from pytest_robustness.core import EngineUsed, Model, Preprocess, Workload
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
@@ -61,7 +61,7 @@ def test_models_give_the_logits_of_the_cpu(runtime, precision, tolerance):
         expected = module(inputs)
         ready = RuntimeChoice(runtime, print).prepare("net", Model(module), Workload(inputs.cuda(), precision, 10**6))
         found = [ready.run(inputs[:count].cuda()).cpu() for count in (32, 20)]
-    assert ready.engine == Engine(runtime, precision)
+    assert ready.engine == EngineUsed(runtime, precision)
     for logits in found:
         assert (logits - expected[: len(logits)]).norm() <= tolerance * expected[: len(logits)].norm()
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_robustness.core import ClassLabel, Engine, Predictions, Shard
+from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Shard
 from pytest_robustness.errors import StoreError
 from pytest_robustness.inference.store import SCHEMA_VERSION, Store
 
@@ -180,14 +180,14 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> No
     store = Store(path)
     store.put_dataset("data", "data", [], np.zeros(0, np.int64))
     store.put_cells("data", {"key": {}})
-    store.put(Shard(0, 10), {"key": predictions(10)}, {"key": Engine("openvino", "bf16")})
-    assert store.engines("key") == (Engine("openvino", "bf16"),)
+    store.put(Shard(0, 10), {"key": predictions(10)}, {"key": EngineUsed("openvino", "bf16")})
+    assert store.engines("key") == (EngineUsed("openvino", "bf16"),)
     store.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE shard DROP COLUMN engine")
         connection.execute("PRAGMA user_version = 1")
     store = Store(path)
-    assert store.engines("key") == (Engine("eager", "unrecorded"),)
+    assert store.engines("key") == (EngineUsed("eager", "unrecorded"),)
     store.put(Shard(10, 20), {"key": predictions(10)}, {})
-    assert store.engines("key") == (Engine("eager", "unrecorded"),)
+    assert store.engines("key") == (EngineUsed("eager", "unrecorded"),)
     assert store.finished(["key"]) == {"key": {Shard(0, 10), Shard(10, 20)}}

@@ -35,7 +35,7 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError, StoreError
-from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import pixels_at_once, to_device
 from pytest_robustness.inference.jobs import Job, LoadedModel, job
 from pytest_robustness.inference.preprocess import to_canvas
@@ -153,7 +153,7 @@ def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: ob
         selection,
         store=store,
         prepare=RuntimeChoice("eager", notes.note).prepare,
-        executor=LocalExecutor(folder / "locks", selection.fingerprint),
+        claims=ShardClaims(folder / "locks", selection.fingerprint),
         progress=notes,
         settings=Settings(**(defaults | choices)),
     )
@@ -311,7 +311,7 @@ def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
     selection, models = photos(8), [loaded("a", AS_IT_IS), loaded("b", WHOLE)]
     jobs = jobs_of(models, [CONTROL, VFLIP], selection)
 
-    class Overtaken(LocalExecutor):
+    class Overtaken(ShardClaims):
         """Lets another sweep finish all of the first model before it claims anything."""
 
         def claim(self, shards):
@@ -319,7 +319,7 @@ def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
             yield from super().claim(shards)
 
     made, _ = sweep(tmp_path, jobs, selection, shard_size=4)
-    made._executor = Overtaken(tmp_path / "locks", selection.fingerprint)
+    made._claims = Overtaken(tmp_path / "locks", selection.fingerprint)
     made.run()
     assert [sum(item.model.module.batches) for item in models] == [16, 16]
     for item in jobs:
@@ -687,7 +687,7 @@ import torch
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.inference.jobs import LoadedModel, job
 from pytest_robustness.inference.sweep import Settings, Sweep
-from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, Model, Selection
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -721,7 +721,7 @@ store.put_cells("photos", {cell.key: cell.description})
 print("ready", flush=True)
 sys.stdin.readline()
 Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
-      executor=LocalExecutor(folder / "locks", "photos"), progress=SilentProgress(),
+      claims=ShardClaims(folder / "locks", "photos"), progress=SilentProgress(),
       settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
 found = store.get(cell.key, 24)
 print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)

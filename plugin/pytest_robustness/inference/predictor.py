@@ -184,7 +184,7 @@ class Computation:
         ledger.sweep_seconds = round(ledger.sweep_seconds + time.monotonic() - started, 1)
 
     def _sweep(self, bench: JobMaker, jobs: Sequence[Job]) -> dict[Cell, str]:
-        from pytest_robustness.inference.claims import LocalExecutor
+        from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.device import resolve_device
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -200,7 +200,7 @@ class Computation:
             bench.selection,
             store=store,
             prepare=RuntimeChoice(options.runtime, progress.note).prepare,
-            executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
+            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=progress,
             settings=Settings(
                 device=device,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robustness.core import ClassLabel, Engine, Predictions, Shard
+from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Shard
 from pytest_robustness.errors import StoreError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Store:
             raise KeyError(key)
         return dict(json.loads(row[0]))
 
-    def put(self, shard: Shard, predictions: Mapping[str, Predictions], engines: Mapping[str, Engine]) -> None:
+    def put(self, shard: Shard, predictions: Mapping[str, Predictions], engines: Mapping[str, EngineUsed]) -> None:
         """Commit one shard of several cells at once, all of them or none.
 
         ``engines`` says what computed each; nothing did where no image could be read.
@@ -136,11 +136,11 @@ class Store:
                     array[start:stop] = np.frombuffer(blob, array.dtype)
         return result if covered.all() else None
 
-    def engines(self, key: str) -> tuple[Engine, ...]:
+    def engines(self, key: str) -> tuple[EngineUsed, ...]:
         """Return what computed a cell: usually one engine, several where runs with different ones shared the work."""
         sql = "SELECT DISTINCT engine FROM shard WHERE key = ? AND engine != '' ORDER BY engine"
         with self._explained():
-            return tuple(Engine(*text.split("/")) for (text,) in self._connection.execute(sql, (key,)))
+            return tuple(EngineUsed(*text.split("/")) for (text,) in self._connection.execute(sql, (key,)))
 
     def _prepare(self) -> None:
         def pragma(name: str) -> int:

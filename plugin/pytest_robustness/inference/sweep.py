@@ -15,8 +15,7 @@ from pytest_robustness.core import (
     Canvas,
     Cell,
     Condition,
-    Engine,
-    Executor,
+    EngineUsed,
     Preprocess,
     Progress,
     Runner,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_robustness.core import Model
+    from pytest_robustness.inference.claims import ShardClaims
     from pytest_robustness.inference.store import Store
 
 SHARD_SIZE = 512
@@ -86,7 +86,7 @@ class Sweep:
         *,
         store: Store,
         prepare: Callable[[str, Model, Workload], Runner],
-        executor: Executor,
+        claims: ShardClaims,
         progress: Progress,
         settings: Settings,
     ) -> None:
@@ -95,11 +95,11 @@ class Sweep:
         self._selection = selection
         self._store = store
         self._prepare = prepare
-        self._executor = executor
+        self._claims = claims
         self._progress = progress
         self._settings = settings
         self._runners: dict[str, Runner] = {}
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, EngineUsed] = {}
         self._batch_size = 0
         self._wanted: dict[Shard, list[Job]] = {}
 
@@ -122,10 +122,10 @@ class Sweep:
             with cores_shared(self._settings.processes), fp32_products(tf32=self._settings.precision == "tf32"):
                 while missing:
                     if not self._pass(missing, lacking):
-                        self._executor.wait()
+                        self._claims.wait()
                     missing, lacking = self._left()
         finally:
-            self._executor.close()
+            self._claims.close()
             self._progress.stop()
 
     def _left(self) -> tuple[list[Shard], list[Job]]:
@@ -165,13 +165,13 @@ class Sweep:
         return done
 
     def _claim(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> Iterator[Shard]:
-        for shard in self._executor.claim(missing):
+        for shard in self._claims.claim(missing):
             jobs = self._open(lacking)
             # Another process may have finished the shard between our look at the store and our claim.
             finished = self._store.holders((job.key for job in jobs), shard)
             wanted = [job for job in jobs if job.key not in finished]
             if not wanted:
-                self._executor.release(shard)
+                self._claims.release(shard)
                 continue
             self._wanted[shard] = wanted
             yield shard
@@ -296,7 +296,7 @@ class Sweep:
             )
         self._store.put(shard, predictions, engines)
         del self._wanted[shard]
-        self._executor.release(shard)
+        self._claims.release(shard)
 
 
 class _OutOfMemoryError(Exception):

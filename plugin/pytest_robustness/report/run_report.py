@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.findings import ClassTest, Counts, Finding, ImageTest, ModelTest
 from pytest_robustness.analysis.test_result import Equivalence, Outcome, TestResult
-from pytest_robustness.core import CONTROL, Cell, Condition, Engine
+from pytest_robustness.core import CONTROL, Cell, Condition, EngineUsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class View:
     gallery: tuple[Exhibit, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
-    engines: Mapping[Cell, tuple[Engine, ...]] = dataclasses.field(default_factory=dict)
+    engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def condition_label(self, condition: Condition) -> str:
