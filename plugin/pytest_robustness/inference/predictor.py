@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Condition, DataSource, Progress
-    from pytest_robustness.inference.bench import Bench
-    from pytest_robustness.inference.jobs import Job
+    from pytest_robustness.inference.jobs import Job, JobMaker
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
@@ -93,7 +92,7 @@ class Predictor:
         run_log: RunLog,
         *,
         progress: Callable[[], Progress],
-        check: Callable[[Bench, Sequence[Condition]], None],
+        check: Callable[[JobMaker, Sequence[Condition]], None],
         provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
         openmp.wait_briefly()
@@ -105,7 +104,7 @@ class Predictor:
         self._check = check
         self._provenance = provenance
         self._store: Store | None = None
-        self._opened: tuple[Bench, torch.device] | None = None
+        self._opened: tuple[JobMaker, torch.device] | None = None
         self._fatal: RobustnessError | None = None
 
     @property
@@ -115,7 +114,7 @@ class Predictor:
             self._store = Store(self._settings.store)
         return self._store
 
-    def open_data(self) -> Bench:
+    def open_data(self) -> JobMaker:
         """Open the data and the store, once.
 
         Raises
@@ -169,11 +168,11 @@ class Predictor:
             self._store.close()
             self._store = None
 
-    def _open(self) -> tuple[Bench, torch.device]:
+    def _open(self) -> tuple[JobMaker, torch.device]:
         if self._opened is None:
             with imports.quickly():
-                from pytest_robustness.inference.bench import Bench, select
                 from pytest_robustness.inference.device import resolve_device
+                from pytest_robustness.inference.jobs import JobMaker, select
                 from pytest_robustness.inference.precision import resolve_precision
                 from pytest_robustness.inference.runtimes import choice
 
@@ -182,7 +181,7 @@ class Predictor:
             precision = resolve_precision(settings.precision, device)
             choice.require(settings.runtime, device, precision)
             selection = select(settings.data, limit=settings.limit, seed=settings.seed, download=settings.download)
-            bench = Bench(selection, self._zoo, self._registry, settings.seed, precision)
+            bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision)
             self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
             self._run_log.dataset = selection.fingerprint
             self._check(bench, self._run_log.plan.conditions_of_all())
@@ -215,8 +214,8 @@ class Predictor:
             raise
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
-    def _sweep(self, bench: Bench, device: torch.device, jobs: Sequence[Job]) -> dict[Cell, str]:
-        from pytest_robustness.inference.claims import LocalExecutor
+    def _sweep(self, bench: JobMaker, device: torch.device, jobs: Sequence[Job]) -> dict[Cell, str]:
+        from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
         from pytest_robustness.inference.sweep import Settings, Sweep
@@ -231,7 +230,7 @@ class Predictor:
             bench.selection,
             store=store,
             prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
-            executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
+            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=progress,
             settings=Settings(
                 device=device,
@@ -247,14 +246,14 @@ class Predictor:
         return sweep.errors
 
 
-def _facts(bench: Bench) -> dict[str, ModelFacts]:
+def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
     return {
         name: ModelFacts(subject.model.fingerprint, subject.match.method, subject.model.preprocess)
-        for name, subject in bench.subjects.items()
+        for name, subject in bench.models.items()
     }
 
 
-def _dataset(bench: Bench) -> dict[str, Any]:
+def _dataset(bench: JobMaker) -> dict[str, Any]:
     selection = bench.selection
     return {
         "name": selection.source.name,

@@ -39,8 +39,8 @@ class RunLog:
     Together with the store it is all that a report needs: ``keys`` gives each finished cell's key there, ``dataset``
     the key of the labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for in addition.
     ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds
-    what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest. ``notes`` are
-    what a worker of xdist reports to the user about its sweep.
+    what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
+    ``notes`` are what a worker of xdist reports to the user about its sweep.
     """
 
     dataset: str = ""

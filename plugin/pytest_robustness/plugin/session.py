@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import ClassTest, Finding, GateTest, ImageTest, ModelTest
     from pytest_robustness.core import Condition, Progress
-    from pytest_robustness.inference.bench import Bench
+    from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.gallery import Exhibit
     from pytest_robustness.report.run_report import View
@@ -282,12 +282,12 @@ class RobustnessSession:
             log.errors |= dict.fromkeys(log.wanted.cells, str(error))
             raise error
 
-    def _require_comparable(self, bench: Bench, conditions: Sequence[Condition]) -> None:
+    def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._comparison is not None:
             protocol = self._protocol(bench, conditions)
             self._comparison.require_comparable(protocol, tests=self.options.expect == "baseline")
 
-    def _protocol(self, bench: Bench, conditions: Sequence[Condition]) -> baseline.RunProtocol:
+    def _protocol(self, bench: JobMaker, conditions: Sequence[Condition]) -> baseline.RunProtocol:
         return baseline.RunProtocol.of(bench, conditions, seed=self.options.seed, policy=self._judge.policy)
 
     def _update_baseline(self) -> None:

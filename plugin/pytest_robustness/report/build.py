@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
-    from pytest_robustness.core import Condition, Engine
+    from pytest_robustness.core import Condition, EngineUsed
     from pytest_robustness.inference.predictor import Predictor
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.report.gallery import Exhibit
@@ -140,7 +140,7 @@ def _by_name(condition: Condition) -> tuple[str, int]:
     return condition.transform, condition.severity or 0
 
 
-def _used(engines: Mapping[Cell, tuple[Engine, ...]]) -> str:
+def _used(engines: Mapping[Cell, tuple[EngineUsed, ...]]) -> str:
     """Return the engines that computed the cells, the most used first: ``openvino fp32, eager fp32``."""
     used = Counter(str(engine) for several in engines.values() for engine in several)
     return ", ".join(engine for engine, _ in used.most_common())

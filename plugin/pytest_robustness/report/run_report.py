@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import Counts
     from pytest_robustness.analysis.test_result import TTestResult
-    from pytest_robustness.core import Engine
+    from pytest_robustness.core import EngineUsed
     from pytest_robustness.report.confusions import FallenClass
     from pytest_robustness.report.gallery import Exhibit
 
@@ -92,7 +92,7 @@ class View:
     gallery: tuple[Exhibit, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
-    engines: Mapping[Cell, tuple[Engine, ...]] = dataclasses.field(default_factory=dict)
+    engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def condition_label(self, condition: Condition) -> str:

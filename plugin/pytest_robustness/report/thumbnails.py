@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.inference.canvas import center_crop, to_canvas
+from pytest_robustness.inference.preprocess import center_crop, to_canvas
 from pytest_robustness.report.gallery import Thumbnails
 
 if TYPE_CHECKING:

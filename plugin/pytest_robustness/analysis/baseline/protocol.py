@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.core import Condition
-    from pytest_robustness.inference.bench import Bench
+    from pytest_robustness.inference.jobs import JobMaker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,16 +47,16 @@ class RunProtocol:
     tests: Mapping[str, str | float]
 
     @classmethod
-    def of(cls, bench: Bench, conditions: Sequence[Condition], *, seed: int, policy: TestPolicy) -> RunProtocol:
-        """Return the protocol of a run under ``conditions``, on the data of ``bench``."""
+    def of(cls, jobs: JobMaker, conditions: Sequence[Condition], *, seed: int, policy: TestPolicy) -> RunProtocol:
+        """Return the protocol of a run under ``conditions``, on the data of ``jobs``."""
         return cls(
-            data=bench.selection.source.name,
-            dataset=bench.selection.fingerprint,
-            images=len(bench.selection.indices),
-            classes=tuple(label.name for label in bench.classes),
+            data=jobs.selection.source.name,
+            dataset=jobs.selection.fingerprint,
+            images=len(jobs.selection.indices),
+            classes=tuple(label.name for label in jobs.classes),
             seed=seed,
             pipeline=PIPELINE_VERSION,
-            transforms={condition: bench.transform_key(condition) for condition in conditions},
+            transforms={condition: jobs.transform_key(condition) for condition in conditions},
             tests={
                 "test": policy.test,
                 "alpha": policy.alpha,
