@@ -145,6 +145,7 @@ def test_the_run_leaves_its_files_and_its_page_once(judged):
     assert (folder / page["source"]).read_bytes() == (judged.path / "reports/latest/index.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_history_is_the_same_in_worker_processes(judged):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     judged.judge_apart("-n2", "--alluredir=spread")

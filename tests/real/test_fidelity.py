@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 # Answers that must agree, over all conditions, in percent.
 AGREEMENT = {"fp32": 99.9, "bf16": 99.0, "fp16": 99.0}
