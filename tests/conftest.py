@@ -98,6 +98,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that are marked slow")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker of xdist its share of the cores, before PyTorch is imported: it would take them all."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if workers:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // workers)))
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say that slow tests are left out, and how to run them; under xdist the controller does not see them."""
     return None if _runs_slow_tests(config) else "slow tests are left out: --slow, -m, or naming a file runs them"
