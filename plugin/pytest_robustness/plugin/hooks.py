@@ -293,8 +293,13 @@ def _progress(config: pytest.Config) -> Progress:
     capture = config.pluginmanager.getplugin("capturemanager")
     uncaptured = capture.global_and_fixture_disabled if capture else contextlib.nullcontext
 
+    terminal = config.get_terminal_writer()
+
     def write(line: str) -> None:
         with uncaptured():
+            # xdist's row of letters; the reporter itself breaks the row that it writes.
+            if terminal.width_of_current_line and not reporter.currentfspath:
+                terminal.line()
             reporter.write_line(writable(line, sys.stdout))
 
     return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)

@@ -32,6 +32,6 @@ def test_an_unreadable_image_is_told_in_one_sentence_and_in_the_report(project):
 
 
 def test_another_word_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-on-bad-image=ignore")
+    result = project.judge("--robustness-on-bad-image=ignore")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: --robustness-on-bad-image: 'ignore' is not valid. Valid: error, skip."])

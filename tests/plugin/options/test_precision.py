@@ -20,7 +20,7 @@ def test_models_run_in_it_and_its_results_are_kept_apart(project):
 
 
 def test_a_format_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-precision=int8")
+    result = project.judge("--robustness-precision=int8")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-precision: 'int8' is not valid. Valid: auto, fp32, tf32, bf16, fp16*"]

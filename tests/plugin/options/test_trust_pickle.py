@@ -56,7 +56,7 @@ def test_it_is_read_where_that_is_asked_for(spoiled, how):
 
 def test_a_value_that_is_no_switch_is_a_usage_error(project):
     project.configure(robustness_trust_pickle="perhaps")
-    result = project.judge_apart()
+    result = project.judge()
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
