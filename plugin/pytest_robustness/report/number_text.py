@@ -1,7 +1,8 @@
-"""How the page writes numbers and names."""
+"""Write numbers and names as reports show them: changes, accuracies, p-values, counts."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHADE_STEPS = (1.0, 5.0, 15.0, 30.0, 50.0)
-"""From how many points of change on each of the five shades of the heat scale holds."""
+"""The change in points at which each of the five shades of the heat scale begins."""
+
+DASH = "–"
+"""Stands in a table for a figure that is not defined."""
 
 
 def points(value: float) -> str:
@@ -38,8 +42,30 @@ def fine_points(value: float) -> str:
     return _signed(f"{value:+.2f}")
 
 
+def interval(low: float, high: float) -> str:
+    """Return an interval of a change in points; a dash where it is not defined.
+
+    Examples
+    --------
+    >>> interval(-3.14159, 2.0), interval(float("nan"), float("nan"))
+    ('−3.1 to +2.0', '–')
+    """
+    return DASH if math.isnan(low) or math.isnan(high) else f"{points(low)} to {points(high)}"
+
+
+def effect_size(value: float) -> str:
+    """Return an effect size to the hundredth, without a plus sign.
+
+    Examples
+    --------
+    >>> effect_size(1.4814), effect_size(-0.004), effect_size(float("-inf"))
+    ('1.48', '0.00', '−∞')
+    """
+    return _signed(f"{value:.2f}".replace("inf", "∞"))
+
+
 def p_value(p: float) -> str:
-    """Return a p-value to two digits, as the scripts write it.
+    """Return a p-value to two significant digits.
 
     Examples
     --------
@@ -93,6 +119,17 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{grouped(count)} {noun if count == 1 else plural or noun + 's'}"
 
 
+def or_dash(value: float, write: Callable[[float], str]) -> str:
+    """Return what ``write`` makes of a value, or a dash for NaN, as in the cell of a table.
+
+    Examples
+    --------
+    >>> or_dash(2.0, points), or_dash(float("nan"), points)
+    ('+2.0', '–')
+    """
+    return DASH if math.isnan(value) else write(value)
+
+
 def shade(value: float) -> str:
     """Return the class of the heat scale: ``fall-5`` to ``fall-1``, ``level``, ``rise-1`` to ``rise-5``.
 
@@ -131,6 +168,7 @@ def unbroken(text: str) -> Markup:
 
 
 def _signed(text: str) -> str:
+    """Return a number's text with a typographic minus; a zero has no sign."""
     if text in ("+0.0", "-0.0", "+0.00", "-0.00"):
         return text[1:]
     return "not defined" if "nan" in text else text.replace("-", "−")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PAGE = resources.files("pytest_robustness.report.page")
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
-_SCRIPTS = ("data", "format", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
+_SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
 
 
 def write(view: View, folder: Path) -> Path:
