@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pytest_robustness.report.encoding import writable
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -54,7 +52,10 @@ class BarProgress:
 
     def note(self, message: str) -> None:
         """Print ``message`` above the bar."""
-        self._bar.console.print(writable(message, self._bar.console.file), highlight=False, markup=False)
+        # rich would raise on a character that the terminal's encoding lacks.
+        encoding = self._bar.console.encoding
+        shown = message.encode(encoding, "backslashreplace").decode(encoding)
+        self._bar.console.print(shown, highlight=False, markup=False)
 
     def stop(self) -> None:
         """Take the bar away."""
