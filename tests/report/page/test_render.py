@@ -23,9 +23,9 @@ from pytest_robustness.analysis.findings import Counts
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.report import number_text
+from pytest_robustness.report import number_text, summary
 from pytest_robustness.report.evidence import average_changes
-from pytest_robustness.report.page import curves, overview, payload, render
+from pytest_robustness.report.page import curves, heat, payload, render
 
 simulated_view = runpy.run_path(str(Path(__file__).parents[2] / "simulated.py"))["simulated_view"]
 NASTY = ("<script>alert(1)</script>", "a/b|c", 'x" onload="alert(1)', "</script><b>&amp;")
@@ -230,12 +230,12 @@ def test_what_the_baseline_knows_is_shown_as_impacted_and_known_though_it_passes
     tests = [test for test in view.model_tests if test.condition == vflip]
     known = [found(test, Outcome.FAIL, verdict=Verdict(Outcome.PASS, "a known finding")) for test in tests]
     alone = only(view, vflip, known)
-    assert overview.outcome(alone) is Outcome.PASS
-    assert "models are impacted by vflip." in overview.verdict(alone)
+    assert summary.outcome(alone) is Outcome.PASS
+    assert "models are impacted by vflip." in summary.verdict(alone)
     told = f"All {len(known)} findings are known from the baseline, and not shown to be worse."
-    assert told in overview.verdict(alone)
-    assert {cells[0].mark for _, cells in overview.heat(alone)} == {"(*)"}
-    assert overview.model_bars(alone)[0].impacted == len(known)
+    assert told in summary.verdict(alone)
+    assert {cells[0].mark for _, cells in heat.rows(alone)} == {"(*)"}
+    assert heat.model_bars(alone)[0].impacted == len(known)
     assert "impacted, known" in words(render.render(alone))
 
 
@@ -253,7 +253,7 @@ def test_equivalence_has_words_of_its_own(view, outcome, word, sentence):
     provenance = {**view.provenance, "options": {"alpha": 0.05, "equivalence": 2.0}}
     alone = only(dataclasses.replace(view, provenance=provenance), vflip, [test])
     assert alone.model_word(test) == word
-    assert overview.verdict(alone) == sentence
+    assert summary.verdict(alone) == sentence
     shown = words(render.render(alone))
     assert "shown to stay within 2 points" in shown
     assert "an impacted model" not in shown
@@ -279,12 +279,12 @@ def test_the_verdict_names_models_extremes_and_classes(view):
     )
     fall = number_text.points(view.changes[vflip].difference)
     least = number_text.points(view.changes[hflip].difference)
-    assert overview.verdict(small) == (
+    assert summary.verdict(small) == (
         "2 of 3 models are impacted by at least one of 2 transforms. "
         f"Accuracy falls most under vflip ({fall} points on average) and changes least under hflip ({least}). "
         "Under 1 of 2 transforms more classes are sensitive than allowed."
     )
-    assert overview.outcome(small) is Outcome.FAIL
+    assert summary.outcome(small) is Outcome.FAIL
 
 
 PASSED, FAILED, OPEN = (Verdict(outcome, "") for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
@@ -321,7 +321,7 @@ def test_the_verdict_says_what_class_tests_found_and_what_is_made_of_it(view, te
         for condition, (exceeded, verdict) in zip(conditions, tests, strict=True)
     ]
     small = dataclasses.replace(view, conditions=tuple(conditions), model_tests=(), changes={}, class_tests=tuple(made))
-    assert overview.verdict(small) == sentence
+    assert summary.verdict(small) == sentence
 
 
 @pytest.mark.parametrize(
@@ -346,8 +346,8 @@ def test_the_verdict_of_one_transform(view, outcomes, sentence, outcome):
         if test.condition == vflip and test.model in outcomes
     ]
     alone = dataclasses.replace(view, conditions=(vflip,), model_tests=tuple(tests), class_tests=())
-    assert overview.verdict(alone) == sentence
-    assert overview.outcome(alone) is outcome
+    assert summary.verdict(alone) == sentence
+    assert summary.outcome(alone) is outcome
 
 
 def test_the_heat_table_shows_changes_marks_and_errors(view):
@@ -358,16 +358,16 @@ def test_the_heat_table_shows_changes_marks_and_errors(view):
         errors={broken: "other failed"},
         model_tests=tuple(test for test in view.model_tests if Cell(test.model, test.condition) != broken),
     )
-    rows = dict(overview.heat(partial))
+    rows = dict(heat.rows(partial))
     place = view.conditions.index(Condition("vflip"))
-    assert rows["other"][place] == overview.HeatCell(None, "", "", "other failed")
+    assert rows["other"][place] == heat.HeatCell(None, "", "", "other failed")
     control, treated = (view.counts[Cell("net", c)] for c in (Condition("control"), Condition("vflip")))
     change = 100 * (treated.correct.sum() - control.correct.sum()) / control.n.sum()
     assert rows["net"][place].change == pytest.approx(change)
     page = render.render(partial)
     assert "other failed" in words(page)
     assert f"{number_text.points(change)}" in words(page)
-    assert overview.outcome(dataclasses.replace(partial, model_tests=(), class_tests=())) is Outcome.INCONCLUSIVE
+    assert summary.outcome(dataclasses.replace(partial, model_tests=(), class_tests=())) is Outcome.INCONCLUSIVE
 
 
 def test_comparisons_with_a_baseline_are_shown_and_count(view):
@@ -395,11 +395,11 @@ def test_comparisons_with_a_baseline_are_shown_and_count(view):
         verdict=verdict,
     )
     alone = dataclasses.replace(view, model_tests=(), class_tests=(), gallery=(), changes={}, gate_tests=(gate,))
-    assert overview.outcome(alone) is Outcome.FAIL
-    assert overview.verdict(alone) == "1 of 1 comparison with the baseline shows a loss of robustness."
+    assert summary.outcome(alone) is Outcome.FAIL
+    assert summary.verdict(alone) == "1 of 1 comparison with the baseline shows a loss of robustness."
     undecided = SimpleNamespace(**vars(gate) | {"undecided": True})
     torn = dataclasses.replace(alone, gate_tests=(gate, undecided, undecided))
-    assert overview.verdict(torn) == (
+    assert summary.verdict(torn) == (
         "1 of 3 comparisons with the baseline shows a loss of robustness; 2 are undecided."
     )
     assert words(render.render(torn)).count("INCONCLUSIVE") == 2
@@ -411,10 +411,10 @@ def test_comparisons_with_a_baseline_are_shown_and_count(view):
 
 
 def test_the_bars_add_up_to_all_classes(view):
-    for bar, test in zip(overview.class_bars(view), view.class_tests, strict=True):
+    for bar, test in zip(heat.class_bars(view), view.class_tests, strict=True):
         assert bar.sensitive == len(test.sensitive)
         assert bar.classes == len(view.classes)
-    impacted = {bar.condition: bar.impacted for bar in overview.model_bars(view)}
+    impacted = {bar.condition: bar.impacted for bar in heat.model_bars(view)}
     assert impacted == {c: sum(t.impacted for t in view.model_tests if t.condition == c) for c in view.conditions}
 
 
