@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from pytest_robustness.plugin.collection import GATE_CELL, requests
 from pytest_robustness.report.allure import record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
-from pytest_robustness.report.encoding import writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -116,7 +114,7 @@ class AllureHooks:
         """Say where the Allure report is, or why there is none, below the summary."""
         yield
         for line in self._lines:
-            terminalreporter.write_line(writable(line, sys.stdout))
+            terminalreporter.write_line(line)
 
     def _facts(self, item: pytest.Item, parameters: dict[str, object], session: RobustnessSession) -> list[Facts]:
         asked = [value for value in parameters.values() if isinstance(value, Cell | Panel)]
