@@ -12,8 +12,9 @@ from pytest_robustness.analysis.baseline.gate import new_baseline, open_gate, ru
 from pytest_robustness.analysis.findings import ClassTest, ImageTest, ModelTest
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Progress
+from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.inference import plan, provenance
+from pytest_robustness.inference import plan
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import Computation
 from pytest_robustness.inference.run_log import Ledger
@@ -257,7 +258,7 @@ class RobustnessSession:
     @property
     def report_folder(self) -> str:
         """Where the report goes, as one would type it from here."""
-        return provenance.short_path(self.options.report)
+        return short_path(self.options.report)
 
     def report(self) -> bool:
         """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
@@ -324,7 +325,7 @@ class RobustnessSession:
             {cell: self._judge.model_test(cell, results).verdict.outcome for cell in judged},
         )
         changed = baseline.write(made, bench.selection.labels, options.baseline)
-        self._notes.append(f"Baseline: {provenance.short_path(options.baseline)}{'' if changed else ' (unchanged)'}")
+        self._notes.append(f"Baseline: {short_path(options.baseline)}{'' if changed else ' (unchanged)'}")
 
     def _cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
         if isinstance(model, Cell):
