@@ -35,7 +35,6 @@ from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.inputs import to_inputs
 from pytest_robustness.inference.jobs import Subject, job
 from pytest_robustness.inference.loader import default_workers
-from pytest_robustness.inference.plan import conditions
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
@@ -108,7 +107,7 @@ class SweepBench:
         self._choice = RuntimeChoice(options.runtime, print)
         match = ClassMatch("position", tuple(range(CLASSES)))
         registry = builtin()
-        cells = [CONTROL, *conditions([registry.get(name) for name in registry.names()], [3])]
+        cells = [CONTROL, *registry.conditions(registry.names(), [3])]
         self.conditions = len(cells)
         subjects = [
             Subject(name, Model(module, PREPROCESS, fingerprint=name), match, 256 * 256)

@@ -14,7 +14,6 @@ from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Progress
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.inference import plan
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import Computation
 from pytest_robustness.inference.run_log import Ledger
@@ -228,8 +227,7 @@ class RobustnessSession:
 
     def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
         """Return each of ``transforms``, of which there must be one at least, at each severity of the options."""
-        known = [self._registry.get(name) for name in _some("transforms", transforms)]
-        return plan.conditions(known, self.options.severity)
+        return self._registry.conditions(_some("transforms", transforms), self.options.severity)
 
     def expect(self, requests: Iterable[Cell | Panel]) -> None:
         """Plan what tests are going to ask for, so that the first of them computes it all in one sweep."""
@@ -348,7 +346,7 @@ class RobustnessSession:
             return CONTROL
         levels = self.options.severity
         default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
-        return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
+        return self._registry.conditions([transform], [default if severity is None else severity])[0]
 
 
 def _require_transform(condition: Condition) -> None:
