@@ -13,6 +13,7 @@ import allure
 import pytest
 
 from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.plugin.collection import GATE_CELL, requests
 from pytest_robustness.report.allure import record, run_files
@@ -138,7 +139,7 @@ class AllureHooks:
         if options.allure_report is None:
             return []
         broken = build(view, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
-        self._lines.append(f"Allure report: {_short(options.allure_report / PAGES['awesome'])}")
+        self._lines.append(f"Allure report: {short_path(options.allure_report / PAGES['awesome'])}")
         self._lines += [f"Quality gate: {message}." for message in broken]
         return broken
 
@@ -160,7 +161,3 @@ def _text(value: object) -> str:
 
 def _ours(folder: Path) -> bool:
     return any((folder / name).exists() for name in (_RESULTS, *PAGES.values()))
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
