@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.analysis.test_result import Correction, MaxSensitive
-    from pytest_robustness.plugin.options.table import Expect, Inconclusive, OnBadImage, Precision, Runtime, TTest
+    from pytest_robustness.plugin.options.table import Expect, Inconclusive, OnBadImage, Precision, TTest
 
 __all__ = ["PREFIX", "Options", "add_options", "resolve_options"]
 
@@ -51,7 +51,7 @@ class Options:
     batch_size: int | None
     device: str
     precision: Precision
-    runtime: Runtime
+    runtime: str
     workers: int | None
     store: Path
     report: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from pytest_robustness.inference.runtimes import RUNTIMES
 from pytest_robustness.plugin.options.values import (
     read_alpha,
     read_choice,
@@ -26,7 +27,6 @@ PREFIX = "--robustness-"
 BESIDE = "auto"
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
-Runtime = Literal["auto", "eager", "compile", "onnxruntime", "openvino"]
 OnBadImage = Literal["error", "skip"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
@@ -191,9 +191,9 @@ VALUED = (
     OptionSpec(
         "runtime",
         "auto",
-        read_choice(*get_args(Runtime)),
+        read_choice("auto", *RUNTIMES),
         "NAME",
-        "what runs the models: eager, compile, onnxruntime, openvino, or auto: the fastest that is installed, where "
+        f"what runs the models: {', '.join(RUNTIMES)}, or auto: the fastest that is installed, where "
         "there are images enough for its compilation to pay (default: auto)",
     ),
     OptionSpec("workers", "auto", read_whole(0, "auto"), "N", "decoding processes; 0 for none (default: auto)"),
