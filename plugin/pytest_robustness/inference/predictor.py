@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness import data
 from pytest_robustness.analysis.results import Results, TestPolicy
-from pytest_robustness.core import Cell, Panel, imports, openmp
+from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.process import limit_openmp_spin, quick_imports
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.plan import Plan
@@ -61,7 +62,7 @@ class Computation:
         processes: int,
         process: int,
     ) -> None:
-        openmp.wait_briefly()
+        limit_openmp_spin()
         self._options = options
         self._registry = registry
         self._zoo = zoo
@@ -102,7 +103,7 @@ class Computation:
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
         if self._bench is None:
-            with imports.quickly():
+            with quick_imports():
                 from pytest_robustness.inference.device import resolve_device
                 from pytest_robustness.inference.jobs import JobMaker, select
                 from pytest_robustness.inference.precision import resolve_precision
