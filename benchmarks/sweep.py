@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core import openmp
+from pytest_robustness.core.process import limit_openmp_spin
 
-openmp.wait_briefly()  # before PyTorch is imported, as in a run of pytest
+limit_openmp_spin()  # before PyTorch is imported, as in a run of pytest
 
 # ruff: noqa: E402
 import numpy as np

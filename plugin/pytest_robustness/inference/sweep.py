@@ -30,7 +30,7 @@ from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.loader import Batch, batches
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
-from pytest_robustness.inference.scoring import Tally, collect, first_not_finite, tally
+from pytest_robustness.inference.scoring import Scores, collect, first_not_finite, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -202,14 +202,14 @@ class Sweep:
         start, size = 0, len(batch.positions)
         while start < size:
             piece = slice(start, min(start + self._batch_size, size))
-            tallies = None
+            scores = None
             with contextlib.suppress(_OutOfMemoryError):
-                tallies = self._score_piece(batch, piece)
-            if tallies is None:  # out here nothing holds on to the error, whose frames hold what filled the memory
+                scores = self._score_piece(batch, piece)
+            if scores is None:  # out here nothing holds on to the error, whose frames hold what filled the memory
                 self._shrink(piece.stop - piece.start)
                 continue
-            for cell, part in tallies.items():
-                parts.tallies[cell].append(part)
+            for cell, part in scores.items():
+                parts.scores[cell].append(part)
             parts.rows.append(batch.positions[piece] - batch.shard.start)
             start = piece.stop
 
@@ -220,8 +220,8 @@ class Sweep:
         self._progress.note(f"out of memory: going on with batches of {self._batch_size} images")
         _free_memory(self._settings.device)
 
-    def _score_piece(self, batch: Batch, piece: slice) -> dict[Cell, Tally]:
-        tallies: dict[Cell, Tally] = {}
+    def _score_piece(self, batch: Batch, piece: slice) -> dict[Cell, Scores]:
+        scores: dict[Cell, Scores] = {}
         device = self._settings.device
         for canvas, by_condition in _visits(self._open(self._wanted[batch.shard])).items():
             concerned = [job for groups in by_condition.values() for group in groups.values() for job in group]
@@ -232,19 +232,19 @@ class Sweep:
                     with self._guard(str(condition), piece, jobs):
                         treated = self._transform(jobs[0], images, batch, piece)
                         for preprocess, group in by_preprocess.items():
-                            tallies |= self._answers(group, to_inputs(treated, preprocess), batch, piece)
-        return tallies
+                            scores |= self._answers(group, to_inputs(treated, preprocess), batch, piece)
+        return scores
 
-    def _answers(self, jobs: Sequence[Job], inputs: torch.Tensor, batch: Batch, piece: slice) -> dict[Cell, Tally]:
-        tallies: dict[Cell, Tally] = {}
+    def _answers(self, jobs: Sequence[Job], inputs: torch.Tensor, batch: Batch, piece: slice) -> dict[Cell, Scores]:
+        scores: dict[Cell, Scores] = {}
         for job in jobs:
             # A model that just failed under another condition is not tried again.
             if job.cell in self.errors:
                 continue
             with self._guard(job.loaded.name, piece):
                 targets = to_device(torch.from_numpy(job.loaded.outputs[batch.labels[piece]]), inputs.device)
-                tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)
-        return tallies
+                scores[job.cell] = score(self._runner(job, inputs).run(inputs), targets)
+        return scores
 
     def _transform(self, job: Job, images: torch.Tensor, batch: Batch, piece: slice) -> torch.Tensor:
         if job.transform is None:
@@ -285,11 +285,11 @@ class Sweep:
         for job in self._wanted[shard]:
             if job.cell in self.errors:
                 continue
-            tallies = parts.tallies[job.cell]
-            bad = first_not_finite(tallies) if tallies else None
+            scores = parts.scores[job.cell]
+            bad = first_not_finite(scores) if scores else None
             if bad is None:
-                predictions[job.key] = collect(tallies, rows, shard.stop - shard.start)
-                if tallies:
+                predictions[job.key] = collect(scores, rows, shard.stop - shard.start)
+                if scores:
                     engines[job.key] = self._engines[job.loaded.name]
                 continue
             index = int(self._selection.indices[shard.start + rows[bad]])
@@ -308,9 +308,9 @@ class _OutOfMemoryError(Exception):
 
 @dataclasses.dataclass
 class _Parts:
-    """What has been computed of the shard at hand: by cell the tallies, and the rows that they are of."""
+    """What has been computed of the shard at hand: by cell the scores, and the rows that they are of."""
 
-    tallies: defaultdict[Cell, list[Tally]] = dataclasses.field(default_factory=lambda: defaultdict(list))
+    scores: defaultdict[Cell, list[Scores]] = dataclasses.field(default_factory=lambda: defaultdict(list))
     rows: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = dataclasses.field(default_factory=list)
 
 
