@@ -218,7 +218,7 @@ class Predictor:
         from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep import Sweep
+        from pytest_robustness.inference.sweep import Settings, Sweep
 
         store, settings, progress = self.store, self._settings, self._progress()
         workers = settings.workers
