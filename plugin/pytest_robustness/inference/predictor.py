@@ -189,7 +189,7 @@ class Computation:
         from pytest_robustness.inference.device import resolve_device
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep import Settings, Sweep
+        from pytest_robustness.inference.sweep import Sweep, SweepSettings
 
         store, options, progress = self.store, self._options, self._progress()
         device, workers = resolve_device(options.device, self._process), options.workers
@@ -203,7 +203,7 @@ class Computation:
             prepare=RuntimeChoice(options.runtime, progress.note).prepare,
             claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=progress,
-            settings=Settings(
+            settings=SweepSettings(
                 device=device,
                 precision=bench.precision,
                 seed=options.seed,
