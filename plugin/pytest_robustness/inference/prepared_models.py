@@ -34,7 +34,7 @@ class PreparedModels:
     ) -> None:
         self._prepare = prepare
         self._precision = precision
-        # Conditions that are stored already, or claimed elsewhere, count too: the choice of runtime must not depend on them.
+        # Cells that are stored already, or claimed elsewhere, count too: the choice of runtime must not depend on them.
         self._passes = {name: images * count for name, count in Counter(job.loaded.name for job in jobs).items()}
         self._runners: dict[str, Runner] = {}
         self._engines: dict[str, EngineUsed] = {}
