@@ -11,7 +11,6 @@ SMALL_SHARDS = """
 import pytest_robustness.inference.sweep as sweep
 
 sweep.SHARD_SIZE = 4
-sweep.Settings.__init__.__defaults__ = (*sweep.Settings.__init__.__defaults__[:-1], 4)
 """
 
 # Dies, by a signal that no process can catch, in the first worker that comes by; once.

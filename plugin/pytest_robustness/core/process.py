@@ -1,4 +1,4 @@
-"""Settings of the whole Python process, which every other plugin and test in it shares. Both give way to the user's."""
+"""Settings of the whole Python process, which every other plugin and test shares."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class Predictor:
         from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep import Settings, Sweep
+        from pytest_robustness.inference.sweep import Sweep, SweepSettings
 
         store, settings, progress = self.store, self._settings, self._progress()
         workers = settings.workers
@@ -232,7 +232,7 @@ class Predictor:
             prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
             claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=progress,
-            settings=Settings(
+            settings=SweepSettings(
                 device=device,
                 precision=bench.precision,
                 seed=settings.seed,

@@ -114,8 +114,8 @@ def _checked(runtime: str, model: Model, workload: Workload) -> Runner:
     runner = load_runtime(runtime).prepare(model, workload)
     for images, expected in zip(probes, answers, strict=True):
         with torch.inference_mode():
-            found = runner.run(images.clone())
-        distance = float((found - expected).norm() / expected.norm().clamp_min(1e-12))
+            logits = runner.run(images.clone())
+        distance = float((logits - expected).norm() / expected.norm().clamp_min(1e-12))
         if not distance <= _TOLERANCE[workload.precision]:
             raise ModelError(
                 f"{runtime} computes other logits than eager PyTorch: they differ by {distance:.2g} of their size. "

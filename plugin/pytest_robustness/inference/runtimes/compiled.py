@@ -26,8 +26,8 @@ class CompiledRuntime:
     def obstacle(self, device: torch.device, precision: str) -> str | None:  # noqa: ARG002
         """Return an obstacle if inductor's backend is missing: a C++ compiler for the CPU, Triton for CUDA."""
         if device.type == "cuda":
-            found = importlib.util.find_spec("triton") is not None
-            return None if found else "torch.compile needs Triton for CUDA: pip install triton."
+            triton = importlib.util.find_spec("triton")
+            return None if triton else "torch.compile needs Triton for CUDA: pip install triton."
         compilers = (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")
         if any(shutil.which(compiler) for compiler in compilers):
             return None
