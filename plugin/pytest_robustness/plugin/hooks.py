@@ -262,7 +262,7 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
 
 
 def _share(config: pytest.Config) -> dict[str, int]:
-    """Return how many processes share the machine, and which of them this is: a worker of xdist was told."""
+    """Return how many processes share the machine, and which of them this is: the controller of xdist says."""
     if not hasattr(config, "workerinput"):
         return {}
     from pytest_robustness.plugin.xdist import PROCESS

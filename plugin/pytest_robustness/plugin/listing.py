@@ -1,4 +1,4 @@
-"""The answer to ``--robustness-list``: the known models, transforms and data."""
+"""Prints the known models, transforms and data, for ``--robustness-list``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_catalogue(registry: Registry) -> None:
-    """Print what the options accept."""
+    """Print the models, transforms and data that the options accept."""
     console = Console(highlight=False)
     _print(
         console,
@@ -36,7 +36,7 @@ def print_catalogue(registry: Registry) -> None:
 
 def _print(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    # Not cut with an ellipsis, which not every terminal has.
+    # rich would end a cut name with an ellipsis, which not every encoding has.
     table.add_column(no_wrap=True, overflow="crop")
     table.add_column(overflow="fold")
     for name, text in rows:
