@@ -45,8 +45,8 @@ def _sweep(folder: Path) -> None:
 
     from pytest_robustness import data
     from pytest_robustness.core import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
-    from pytest_robustness.inference.claims import LocalExecutor
-    from pytest_robustness.inference.jobs import Subject, job
+    from pytest_robustness.inference.claims import ShardClaims
+    from pytest_robustness.inference.jobs import LoadedModel, job
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
     from pytest_robustness.inference.store import Store
     from pytest_robustness.inference.sweep import Settings, Sweep
@@ -57,10 +57,10 @@ def _sweep(folder: Path) -> None:
     indices = np.arange(len(source.labels))
     selection = Selection(source, indices, source.labels, "images")
     model = Model(resnet18(weights=None), Preprocess(resize=SIDE, crop=SIDE), fingerprint="resnet18")
-    subject = Subject("resnet18", model, ClassMatch("position", tuple(range(CLASSES))), SIDE * SIDE)
+    loaded = LoadedModel("resnet18", model, ClassMatch("position", tuple(range(CLASSES))), SIDE * SIDE)
     jobs = [
-        job(subject, CONTROL, None, selection, 0, "fp32"),
-        job(subject, Condition("vflip"), builtin().get("vflip"), selection, 0, "fp32"),
+        job(loaded, CONTROL, None, selection, 0, "fp32"),
+        job(loaded, Condition("vflip"), builtin().get("vflip"), selection, 0, "fp32"),
     ]
     store = Store(folder / "store.sqlite")
     store.put_dataset("images", "images", source.classes, source.labels)
@@ -70,7 +70,7 @@ def _sweep(folder: Path) -> None:
         selection,
         store=store,
         prepare=RuntimeChoice("eager", print).prepare,
-        executor=LocalExecutor(folder / "locks", "images"),
+        claims=ShardClaims(folder / "locks", "images"),
         progress=SilentProgress(),
         settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error"),
     )

@@ -30,13 +30,12 @@ from torchvision.transforms import v2
 
 from pytest_robustness import data
 from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
-from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
-from pytest_robustness.inference.inputs import to_inputs
-from pytest_robustness.inference.jobs import Subject, job
+from pytest_robustness.inference.jobs import LoadedModel, job
 from pytest_robustness.inference.loader import default_workers
-from pytest_robustness.inference.plan import conditions
 from pytest_robustness.inference.precision import fp32_products
+from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
 from pytest_robustness.inference.sweep import Settings, Sweep
@@ -108,22 +107,22 @@ class SweepBench:
         self._choice = RuntimeChoice(options.runtime, print)
         match = ClassMatch("position", tuple(range(CLASSES)))
         registry = builtin()
-        cells = [CONTROL, *conditions([registry.get(name) for name in registry.names()], [3])]
+        cells = [CONTROL, *registry.conditions(registry.names(), [3])]
         self.conditions = len(cells)
-        subjects = [
-            Subject(name, Model(module, PREPROCESS, fingerprint=name), match, 256 * 256)
+        loaded_models = [
+            LoadedModel(name, Model(module, PREPROCESS, fingerprint=name), match, 256 * 256)
             for name, module in modules.items()
         ]
         self.jobs = [
             job(
-                subject,
+                loaded,
                 cell,
                 None if cell == CONTROL else registry.get(cell.transform),
                 self.selection,
                 0,
                 options.precision,
             )
-            for subject in subjects
+            for loaded in loaded_models
             for cell in cells
         ]
 
@@ -172,7 +171,7 @@ class SweepBench:
                 self.selection,
                 store=store,
                 prepare=self._prepare,
-                executor=LocalExecutor(Path(folder) / "locks", "images"),
+                claims=ShardClaims(Path(folder) / "locks", "images"),
                 progress=SilentProgress(),
                 settings=Settings(
                     self.device,

@@ -6,25 +6,29 @@ Loaded by path (`runpy`), from tests and from ``benchmarks/report.py``.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from pytest_robustness.analysis import statistics, verdicts
-from pytest_robustness.analysis.findings import ClassFinding, ClassTest, Counts, ImageAccuracy, ModelTest
-from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.analysis.average_change import average_changes
+from pytest_robustness.analysis.class_test import class_test
+from pytest_robustness.analysis.model_test import model_tests
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import Answers, Counts
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.inference.class_matching import imagenet_classes
 from pytest_robustness.models.presets import ARTICLE_MODELS
 from pytest_robustness.report.confusions import FallenClass, Mistake
-from pytest_robustness.report.evidence import average_changes
 from pytest_robustness.report.gallery import Answer, Exhibit, Thumbnails, shown_classes, shown_tests
 from pytest_robustness.report.run_report import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest
     from pytest_robustness.analysis.test_result import Correction
 
 ALPHA = 0.05
@@ -61,17 +65,19 @@ def simulated_view(
         for severity in ([None] if transform in SINGLE_LEVEL else severities)
     ]
     counts = _draw(rng, models, len(classes), conditions, images)
-    class_tests = [_class_test(condition, models, classes, counts, correction) for condition in conditions]
+    source, policy = _Drawn(tuple(classes), counts), TestPolicy(correction=correction)
+    class_tests = [class_test(source, Panel(condition, tuple(models)), policy) for condition in conditions]
     return View(
         models=tuple(models),
         labels={model: model for model in models},
         classes=tuple(classes),
         conditions=tuple(conditions),
-        model_tests=tuple(test for c in conditions for test in _model_tests(c, models, counts, correction)),
+        model_tests=tuple(test for c in conditions for test in model_tests(source, models, c, policy).values()),
         class_tests=tuple(class_tests),
         counts=counts,
         errors={},
         skipped=(),
+        policy=policy,
         provenance=_provenance(models, classes, images, severities, correction, seed),
         changes=average_changes(counts),
         fallen={
@@ -105,52 +111,25 @@ def _draw(
     return drawn
 
 
-def _accuracies(models: Sequence[str], condition: Condition, counts: dict[Cell, Counts]) -> np.ndarray[Any, Any]:
-    found = [counts[Cell(model, condition)] for model in models]
-    return statistics.accuracies(np.stack([c.correct for c in found]), np.stack([c.n for c in found]))
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """Drawn counts as answers: in every class the first images are right, as many as were drawn."""
 
+    class_names: tuple[str, ...]
+    drawn: dict[Cell, Counts]
 
-def _class_test(
-    condition: Condition,
-    models: Sequence[str],
-    classes: Sequence[str],
-    counts: dict[Cell, Counts],
-    correction: Correction,
-) -> ClassTest:
-    groups = [_accuracies(models, c, counts).T for c in (CONTROL, condition)]
-    results = statistics.adjust(statistics.compare(*groups, alpha=ALPHA), correction)
-    findings = [ClassFinding(i, name, result) for i, (name, result) in enumerate(zip(classes, results, strict=True))]
-    return ClassTest(
-        condition=condition,
-        models=tuple(models),
-        classes=tuple(findings),
-        sensitive=tuple(finding for finding in findings if finding.result.rejects(ALPHA)),
-        allowed=verdicts.allowed_sensitive(len(classes), ALPHA, "chance"),
-        untested=(),
-        left_out=(),
-        alpha=ALPHA,
-        verdict=verdicts.judge_classes(results, ALPHA, "chance"),
-    )
+    @property
+    def labels(self) -> np.ndarray[Any, Any]:
+        (n, *_) = (counts.n for counts in self.drawn.values())
+        return np.repeat(np.arange(len(n)), n)
 
+    def answers(self, cell: Cell) -> Answers:
+        n, correct = self.drawn[cell]
+        place = np.concatenate([np.arange(images) for images in n])
+        return Answers(np.ones(len(place), np.bool_), place < np.repeat(correct, n))
 
-def _model_tests(
-    condition: Condition, models: Sequence[str], counts: dict[Cell, Counts], correction: Correction
-) -> list[ModelTest]:
-    groups = [_accuracies(models, c, counts) for c in (CONTROL, condition)]
-    results = statistics.adjust(statistics.compare(*groups, alpha=ALPHA), correction)
-    return [
-        ModelTest(
-            model=model,
-            condition=condition,
-            result=result,
-            found=found.outcome,
-            verdict=found,
-            accuracy=ImageAccuracy(result.control, result.treated),
-            worst=(),
-        )
-        for model, result in zip(models, results, strict=True)
-        for found in [verdicts.judge_model(result, ALPHA)]
-    ]
+    def counts(self, cell: Cell) -> Counts:
+        return self.drawn[cell]
 
 
 def _fallen(

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.core.imports import quickly
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.baseline.gate import GateTest
-    from pytest_robustness.analysis.findings import ClassTest, ImageTest, ModelTest
-    from pytest_robustness.analysis.test_result import Outcome, TestResult, Verdict
+    from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+    from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
     from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
     from pytest_robustness.plugin.assertion import NotRobust, assert_robust
     from pytest_robustness.plugin.options import RunMode, run_mode
@@ -29,6 +28,7 @@ __all__ = [
     "DataSource",
     "GateTest",
     "ImageTest",
+    "McNemarResult",
     "Model",
     "ModelTest",
     "NotRobust",
@@ -37,6 +37,7 @@ __all__ = [
     "Preprocess",
     "RobustnessSession",
     "RunMode",
+    "TTestResult",
     "TestResult",
     "Verdict",
     "assert_robust",
@@ -45,9 +46,8 @@ __all__ = [
 
 _HOMES = {
     "core": ("Cell", "ClassLabel", "Condition", "DataSource", "Model", "Panel", "Preprocess"),
-    "analysis.baseline.gate": ("GateTest",),
-    "analysis.findings": ("ClassTest", "ImageTest", "ModelTest"),
-    "analysis.test_result": ("Outcome", "TestResult", "Verdict"),
+    "analysis.findings": ("ClassTest", "GateTest", "ImageTest", "ModelTest"),
+    "analysis.test_result": ("McNemarResult", "Outcome", "TTestResult", "TestResult", "Verdict"),
     "plugin.assertion": ("NotRobust", "assert_robust"),
     "plugin.options": ("RunMode", "run_mode"),
     "plugin.session": ("RobustnessSession",),

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_robustness.analysis.test_result import Outcome, TestResult
+from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TTestResult
 from pytest_robustness.analysis.verdicts import allowed_sensitive, judge_classes, judge_model
 from pytest_robustness.errors import OptionError
 
-PLAIN = TestResult(
+PLAIN = TTestResult(
     test="independent",
     n=12,
     control=80.0,
@@ -166,7 +166,8 @@ def test_a_correction_leaves_nothing_to_chance(correction):
 
 
 def test_mcnemar_with_too_few_images_says_so():
-    few = [dataclasses.replace(result(math.nan, n=n), test="mcnemar") for n in (1, 5, 3)]
+    nan = math.nan
+    few = [McNemarResult(n, 80.0, 80.0, 0.0, nan, nan, nan, nan, nan, nan, 0, 0) for n in (1, 5, 3)]
     assert judge_model(few[0], 0.05) == (
         Outcome.INCONCLUSIVE,
         "of 1 image no change could be significant at alpha 0.05",

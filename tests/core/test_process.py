@@ -37,8 +37,8 @@ import sys
 from pytest_robustness.core import openmp
 found = []
 openmp.wait_briefly = lambda: found.append("torch" in sys.modules)
-from pytest_robustness.inference.predictor import Computation
-Computation(*[None] * 4, progress=None, check=None, processes=1, process=0)
+from pytest_robustness.inference.predictor import Predictor
+Predictor(*[None] * 4, progress=None, check=None, provenance=None)
 print(found)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_robustness.core import Engine, Model, Preprocess, Workload
+from pytest_robustness.core import EngineUsed, Model, Preprocess, Workload
 from pytest_robustness.inference.device import resolve_device
-from pytest_robustness.inference.inputs import to_inputs
 from pytest_robustness.inference.precision import fp32_products
+from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.scoring import tally
 from pytest_robustness.transforms import builtin
@@ -61,7 +61,7 @@ def test_models_give_the_logits_of_the_cpu(runtime, precision, tolerance):
         expected = module(inputs)
         ready = RuntimeChoice(runtime, print).prepare("net", Model(module), Workload(inputs.cuda(), precision, 10**6))
         found = [ready.run(inputs[:count].cuda()).cpu() for count in (32, 20)]
-    assert ready.engine == Engine(runtime, precision)
+    assert ready.engine == EngineUsed(runtime, precision)
     for logits in found:
         assert (logits - expected[: len(logits)]).norm() <= tolerance * expected[: len(logits)].norm()
 

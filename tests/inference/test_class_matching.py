@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from torchvision.models import ResNet18_Weights
 from pytest_robustness.core import ClassLabel, ClassMatch
 from pytest_robustness.data import open_source
 from pytest_robustness.errors import DataError
-from pytest_robustness.inference.class_matching import display_names, imagenet_classes, match
+from pytest_robustness.inference.class_matching import answer_naming, display_names, imagenet_classes, match
 
 IMAGENET = Path(__file__).resolve().parents[2] / "../shared/data/imagenet-sample"
 needs_imagenet = pytest.mark.skipif(not IMAGENET.is_dir(), reason="the ImageNet sample is not beside the checkout")
@@ -190,3 +191,20 @@ def test_the_table_is_plain_csv_with_a_header():
     assert rows[0] == ["wnid", "name"]
     assert {len(row) for row in rows} == {2}
     assert len(rows) == 1001
+
+
+@pytest.mark.parametrize("background", [0, 1])
+def test_an_output_outside_of_the_data_is_called_what_imagenet_calls_it(background):
+    wnids = [*imagenet_classes()]
+    classes = [ClassLabel(wnids[i], wnids[i]) for i in (0, 217, 482)]
+    naming = answer_naming(np.array([0, 217, 482]) + background, classes, ["tench", "springer", "player"])
+    assert naming(217 + background) == "springer"
+    assert naming(1 + background) == imagenet_classes()[wnids[1]]
+    assert naming(1000 + background) == f"output {1000 + background}"
+
+
+def test_an_output_of_no_known_place_is_called_by_its_number():
+    wnids = [*imagenet_classes()]
+    classes = [ClassLabel(wnids[0], "tench"), ClassLabel(wnids[217], "springer")]
+    naming = answer_naming(np.array([0, 1]), classes, ["tench", "springer"])
+    assert [naming(i) for i in range(3)] == ["tench", "springer", "output 2"]

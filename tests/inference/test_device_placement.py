@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pytest_robustness.core import Model, Preprocess, Workload
-from pytest_robustness.inference.inputs import to_inputs
+from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime
 from pytest_robustness.inference.scoring import tally
 from pytest_robustness.transforms import builtin

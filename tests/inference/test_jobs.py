@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 
 import numpy as np
 import pytest
 import torch
 
-from pytest_robustness.core import CONTROL, Cell, ClassMatch, Condition, Model, Preprocess, Selection
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, ClassMatch, Condition, Model, Preprocess, Selection
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import ModelError
-from pytest_robustness.inference.jobs import Subject, count_outputs, job
+from pytest_robustness.inference.jobs import JobMaker, LoadedModel, content_key, count_outputs, job
 from pytest_robustness.transforms import builtin
 
 REGISTRY = builtin()
@@ -32,10 +33,10 @@ PARTS = {
 def job_of(**changes):
     parts = PARTS | changes
     model = Model(torch.nn.Identity(), parts["preprocess"], fingerprint=parts["weights"])
-    subject = Subject(parts["name"], model, ClassMatch("position", parts["outputs"]), pixels=64)
+    loaded = LoadedModel(parts["name"], model, ClassMatch("position", parts["outputs"]), pixels=64)
     selection = Selection(SOURCE, np.zeros(0, np.int64), np.zeros(0, np.int64), parts["data"])
     transform = None if parts["condition"] == CONTROL else REGISTRY.get(parts["condition"].transform)
-    return job(subject, parts["condition"], transform, selection, parts["seed"], parts["precision"])
+    return job(loaded, parts["condition"], transform, selection, parts["seed"], parts["precision"])
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,12 @@ def test_a_name_is_no_part_of_the_key():
 def test_a_job_describes_its_cell_for_the_store():
     assert job_of().description == {"model": "net", "transform": "rotation", "severity": 3, "outputs": (0, 1)}
     assert job_of(condition=CONTROL).description["transform"] == "control"
+
+
+def test_a_key_depends_on_every_part_and_not_on_their_order() -> None:
+    parts = {"model": "a", "seed": 0}
+    assert content_key(parts) == content_key(dict(reversed(parts.items())))
+    assert len({content_key(parts), content_key(parts | {"seed": 1}), content_key(parts | {"model": "b"})}) == 3
 
 
 class Returns(torch.nn.Module):
@@ -118,3 +125,39 @@ def test_a_model_that_cannot_take_the_image_is_told_with_its_size():
         r"\(\S*test_jobs\.py:\d+\)\. If the size is wrong, give the model a Preprocess\(resize=\.\.\., crop=\.\.\.\)\.",
         str(caught.value),
     )
+
+
+class Zoo:
+    """Loads linear models of three outputs; counts the loads, and fails for two names."""
+
+    def __init__(self):
+        self.loads = []
+
+    def load(self, name):
+        self.loads.append(name)
+        if name == "absent":
+            raise ModelError("absent is not a model.")
+        if name == "broken":
+            raise ZeroDivisionError("no such luck")
+        return Model(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3)), fingerprint=name)
+
+
+def test_a_model_is_loaded_once_and_one_that_fails_leaves_the_others_alone(caplog):
+    classes = [ClassLabel(name, name) for name in "abc"]
+    source = ArraySource("photos", classes, np.zeros(2, np.int64), np.zeros((2, 3, 2, 2), np.uint8))
+    zoo, rotation = Zoo(), Condition("rotation", 3)
+    maker = JobMaker(Selection(source, np.arange(2), source.labels, "d1"), zoo, REGISTRY, 0, "fp32")
+    cells = [Cell(name, condition) for name in ("good", "absent", "broken") for condition in (CONTROL, rotation)]
+    with caplog.at_level(logging.DEBUG, logger="pytest_robustness"):
+        jobs, errors = maker.jobs(cells)
+    assert [item.cell for item in jobs] == cells[:2]
+    assert [item.key for item in jobs] == [
+        job_of(weights="good", preprocess=Preprocess(), outputs=(0, 1, 2), condition=condition).key
+        for condition in (CONTROL, rotation)
+    ]
+    assert set(errors) == set(cells[2:])
+    assert errors[Cell("absent", CONTROL)] == "absent is not a model."
+    assert errors[Cell("broken", CONTROL)].startswith("broken cannot be judged: ZeroDivisionError: no such luck")
+    assert zoo.loads == ["good", "absent", "broken"]
+    assert list(maker.models) == ["good"]
+    assert [record.exc_info[0] for record in caplog.records] == [ModelError, ZeroDivisionError]

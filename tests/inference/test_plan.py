@@ -1,13 +1,9 @@
-"""The plan holds the cells that tests need, and names tests after them."""
+"""The plan holds the cells that tests need."""
 
 from __future__ import annotations
 
-import pytest
-
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.errors import OptionError
-from pytest_robustness.inference.plan import Plan, cell_id, condition_id, conditions, labels
-from pytest_robustness.transforms import builtin
+from pytest_robustness.inference.plan import Plan
 
 VFLIP = Condition("vflip")
 ZOOM5 = Condition("zoom", 5)
@@ -28,31 +24,3 @@ def test_the_family_of_a_condition_is_the_models_planned_under_it() -> None:
 def test_extending_a_plan_keeps_what_it_has() -> None:
     made = Plan.of([Cell("a", VFLIP)])
     assert made.extended(Plan.of([Cell("a", ZOOM5)]).cells).cells == (*made.cells, Cell("a", ZOOM5))
-
-
-def test_conditions_are_each_transform_at_each_severity_it_has() -> None:
-    registry = builtin()
-    made = conditions([registry.get("zoom"), registry.get("vflip")], [1, 5])
-    assert made == (Condition("zoom", 1), ZOOM5, VFLIP)
-
-
-def test_a_severity_that_a_transform_lacks_is_named() -> None:
-    with pytest.raises(OptionError) as caught:
-        conditions([builtin().get("zoom")], [6])
-    assert str(caught.value) == "zoom has no severity 6. It has: 1, 2, 3, 4, 5."
-
-
-def test_ids_carry_the_severity_only_among_several() -> None:
-    assert cell_id(Cell("digits:resnet18", ZOOM5), "resnet18", several=False) == "zoom-resnet18"
-    assert cell_id(Cell("digits:resnet18", ZOOM5), "resnet18", several=True) == "zoom-resnet18-s5"
-    assert condition_id(ZOOM5, several=True) == "zoom-s5"
-    assert condition_id(VFLIP, several=True) == "vflip"
-
-
-def test_labels_are_short_where_that_is_unambiguous() -> None:
-    assert labels(["digits:a", "b", "python:pkg.mod:make"]) == {
-        "digits:a": "a",
-        "b": "b",
-        "python:pkg.mod:make": "make",
-    }
-    assert labels(["digits:a", "a"]) == {"digits:a": "digits:a", "a": "a"}

@@ -1,4 +1,4 @@
-"""The ledger survives the way to another process, and merging ledgers loses nothing."""
+"""The run_log survives the way to another process, and merging run_logs loses nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.run_log import Ledger
+from pytest_robustness.inference.run_log import ModelFacts, RunLog
 
 CONDITIONS = st.one_of(
     st.builds(Condition, st.sampled_from(["vflip", "a+b"])),
@@ -18,41 +18,42 @@ CONDITIONS = st.one_of(
 )
 CELLS = st.builds(Cell, st.sampled_from(["resnet18", "python:nets.py:make"]), CONDITIONS)
 PANELS = st.builds(Panel, CONDITIONS, st.lists(st.text(max_size=3), max_size=3).map(tuple))
-LEDGERS = st.builds(
-    Ledger,
+FACTS = ModelFacts("f00d", "name", Preprocess(resize=8, crop=7))
+RUN_LOGS = st.builds(
+    RunLog,
     dataset=st.text(max_size=3),
-    plan=st.lists(CELLS, unique=True).map(tuple).map(Plan),
-    unplanned=st.lists(CELLS, unique=True).map(tuple).map(Plan),
-    keys=st.dictionaries(CELLS, st.text(max_size=3)),
-    errors=st.dictionaries(CELLS, st.text(max_size=3)),
-    tests=st.lists(CELLS | PANELS).map(dict.fromkeys),
+    plan=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
+    unplanned=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
+    keys=st.dictionaries(CELLS, st.text(max_size=3), max_size=6),
+    errors=st.dictionaries(CELLS, st.text(max_size=3), max_size=6),
+    tests=st.lists(CELLS | PANELS, max_size=6).map(dict.fromkeys),
     skipped=st.lists(st.text(max_size=3), unique=True),
-    models=st.dictionaries(st.text(max_size=3), st.just({"fingerprint": "f00d"})),
+    models=st.dictionaries(st.text(max_size=3), st.just(FACTS), max_size=3),
     notes=st.lists(st.text(max_size=3), unique=True),
     sweep_seconds=st.floats(0, 9),
     provenance=st.dictionaries(st.sampled_from(["python", "device"]), st.text(max_size=3)),
 )
 
 
-@given(ledger=LEDGERS)
-def test_a_ledger_comes_back_from_plain_data(ledger):
-    assert Ledger.unpack(json.loads(json.dumps(ledger.pack()))) == ledger
+@given(run_log=RUN_LOGS)
+def test_a_run_log_comes_back_from_plain_data(run_log):
+    assert RunLog.unpack(json.loads(json.dumps(run_log.pack()))) == run_log
 
 
-@given(ledger=LEDGERS)
-def test_merging_with_itself_or_with_nothing_changes_nothing(ledger):
-    before = ledger.pack()
-    ledger.merge(Ledger.unpack(before))
-    ledger.merge(Ledger())
-    assert ledger.pack() == before
-    empty = Ledger()
-    empty.merge(ledger)
+@given(run_log=RUN_LOGS)
+def test_merging_with_itself_or_with_nothing_changes_nothing(run_log):
+    before = run_log.pack()
+    run_log.merge(RunLog.unpack(before))
+    run_log.merge(RunLog())
+    assert run_log.pack() == before
+    empty = RunLog()
+    empty.merge(run_log)
     assert empty.pack() == before
 
 
-@given(one=LEDGERS, other=LEDGERS)
+@given(one=RUN_LOGS, other=RUN_LOGS)
 def test_merging_keeps_what_either_did(one, other):
-    merged = Ledger.unpack(one.pack())
+    merged = RunLog.unpack(one.pack())
     merged.merge(other)
     assert set(merged.plan.cells) == {*one.plan.cells, *other.plan.cells}
     assert set(merged.wanted.cells) == {*one.wanted.cells, *other.wanted.cells}
@@ -66,52 +67,52 @@ def test_merging_keeps_what_either_did(one, other):
 
 def test_a_cell_is_finished_when_it_was_computed_without_an_error():
     done, failed, absent = (Cell(name, CONTROL) for name in "abc")
-    ledger = Ledger(keys={done: "1", failed: "2"}, errors={failed: "no"})
-    assert ledger.finished(done)
-    assert not ledger.finished(failed)
-    assert not ledger.finished(absent)
-    assert not ledger.finished(done, failed)
+    run_log = RunLog(keys={done: "1", failed: "2"}, errors={failed: "no"})
+    assert run_log.finished(done)
+    assert not run_log.finished(failed)
+    assert not run_log.finished(absent)
+    assert not run_log.finished(done, failed)
 
 
 def test_a_test_is_judged_when_control_and_condition_of_some_model_are_finished():
     vflip = Condition("vflip")
-    ledger = Ledger(keys={Cell("a", CONTROL): "1", Cell("a", vflip): "2", Cell("b", CONTROL): "3"})
-    assert ledger.judged(Cell("a", vflip))
-    assert not ledger.judged(Cell("b", vflip))
-    assert ledger.judged(Panel(vflip, ("b", "a")))
-    assert not ledger.judged(Panel(vflip, ("b", "c")))
+    run_log = RunLog(keys={Cell("a", CONTROL): "1", Cell("a", vflip): "2", Cell("b", CONTROL): "3"})
+    assert run_log.testable(Cell("a", vflip))
+    assert not run_log.testable(Cell("b", vflip))
+    assert run_log.testable(Panel(vflip, ("b", "a")))
+    assert not run_log.testable(Panel(vflip, ("b", "c")))
 
 
-@given(ledger=LEDGERS)
-def test_what_came_since_the_start_is_enough_to_judge_every_test(ledger):
-    received = Ledger.unpack(ledger.since(0, 0, 0).pack())
-    assert list(received.tests) == list(ledger.tests)
-    assert received.notes == ledger.notes
-    assert ledger.since(*ledger.length).notes == []
-    assert received.dataset == ledger.dataset
-    for test in ledger.tests:
-        assert received.judged(test) == ledger.judged(test)
+@given(run_log=RUN_LOGS)
+def test_what_came_since_the_start_is_enough_to_judge_every_test(run_log):
+    received = RunLog.unpack(run_log.since(0, 0, 0).pack())
+    assert list(received.tests) == list(run_log.tests)
+    assert received.notes == run_log.notes
+    assert run_log.since(*run_log.length).notes == []
+    assert received.dataset == run_log.dataset
+    for test in run_log.tests:
+        assert received.testable(test) == run_log.testable(test)
         for cell in Plan.of([test]).cells:
             assert (cell in received.plan, cell in received.unplanned) == (
-                cell in ledger.plan,
-                cell in ledger.unplanned,
+                cell in run_log.plan,
+                cell in run_log.unplanned,
             )
 
 
 def test_a_cell_that_nobody_planned_is_corrected_alone():
     vflip, hflip = Condition("vflip"), Condition("hflip")
     planned = Plan.of([Panel(vflip, ("a", "b"))])
-    ledger = Ledger(plan=planned, unplanned=Plan.of([Cell("c", vflip), Cell("a", hflip)]))
-    ledger.keys = dict.fromkeys(ledger.wanted.cells, "key")
-    assert ledger.models_beside(Cell("a", vflip)) == ("a", "b")
-    assert ledger.models_beside(Cell("c", vflip)) == ("c",)
-    assert ledger.conditions_beside(Cell("a", vflip)) == ledger.conditions_beside(Cell("a", CONTROL)) == (vflip,)
-    assert ledger.conditions_beside(Cell("a", hflip)) == (hflip,)
+    run_log = RunLog(plan=planned, unplanned=Plan.of([Cell("c", vflip), Cell("a", hflip)]))
+    run_log.keys = dict.fromkeys(run_log.wanted.cells, "key")
+    assert run_log.model_family(Cell("a", vflip)) == ("a", "b")
+    assert run_log.model_family(Cell("c", vflip)) == ("c",)
+    assert run_log.gate_family(Cell("a", vflip)) == run_log.gate_family(Cell("a", CONTROL)) == (vflip,)
+    assert run_log.gate_family(Cell("a", hflip)) == (hflip,)
 
 
 def test_a_gate_test_is_corrected_over_what_was_computed():
     vflip, hflip = Condition("vflip"), Condition("hflip")
-    ledger = Ledger(plan=Plan.of([Cell("a", vflip), Cell("a", hflip)]))
-    ledger.keys = dict.fromkeys(ledger.plan.cells, "key")
-    ledger.errors = {Cell("a", hflip): "failed"}
-    assert ledger.conditions_beside(Cell("a", vflip)) == (vflip,)
+    run_log = RunLog(plan=Plan.of([Cell("a", vflip), Cell("a", hflip)]))
+    run_log.keys = dict.fromkeys(run_log.plan.cells, "key")
+    run_log.errors = {Cell("a", hflip): "failed"}
+    assert run_log.gate_family(Cell("a", vflip)) == (vflip,)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from pytest_robustness.core import Engine, Model, Runner, Workload
+from pytest_robustness.core import EngineUsed, Model, Runner, Workload
 from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.inference.runtimes import choice
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -114,8 +114,8 @@ def test_padding_shows_the_engine_one_batch_size_and_the_caller_his_own():
 def test_auto_compiles_only_where_it_pays():
     needs("openvino")
     made = RuntimeChoice("auto", print)
-    assert made.prepare("net", Model(net()), workload(passes=100)).engine == Engine("eager", "fp32")
-    assert made.prepare("net", Model(net()), workload(passes=10**6)).engine == Engine("openvino", "fp32")
+    assert made.prepare("net", Model(net()), workload(passes=100)).engine == EngineUsed("eager", "fp32")
+    assert made.prepare("net", Model(net()), workload(passes=10**6)).engine == EngineUsed("openvino", "fp32")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_pays_depends_on_the_device(monkeypatch, device, images_of_224, tri
 
     class Willing(Unwilling):
         def prepare(self, model, workload):
-            return Runner(lambda inputs: inputs, Engine("eager", workload.precision))
+            return Runner(lambda inputs: inputs, EngineUsed("eager", workload.precision))
 
     monkeypatch.setattr(choice, "RUNTIMES", {name: functools.partial(Unwilling, name) for name in choice.RUNTIMES})
     monkeypatch.setattr(choice, "EagerRuntime", functools.partial(Willing, "eager"))
@@ -165,7 +165,7 @@ def test_auto_goes_on_with_the_next_where_one_fails(monkeypatch):
     )
     notes = []
     runner = RuntimeChoice("auto", notes.append).prepare("net", Model(net()), workload())
-    assert runner.engine == Engine("eager", "fp32")
+    assert runner.engine == EngineUsed("eager", "fp32")
     assert notes == [
         f"net: {name} cannot run it (no such operator); going on without"
         for name in ("openvino", "onnxruntime", "compile")
@@ -240,7 +240,7 @@ def test_a_model_with_an_engine_of_its_own_runs_as_it_is():
     module = net()
     for name in ("auto", "eager", "compile"):
         runner = RuntimeChoice(name, print).prepare("file", Model(module, runtime="onnxruntime"), workload())
-        assert runner.engine == Engine("onnxruntime", "native")
+        assert runner.engine == EngineUsed("onnxruntime", "native")
         assert torch.equal(runner.run(images(3)), module(images(3)))
 
 

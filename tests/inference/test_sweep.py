@@ -35,10 +35,10 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError, StoreError
-from pytest_robustness.inference.canvas import to_canvas
-from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import pixels_at_once, to_device
-from pytest_robustness.inference.jobs import Job, Subject, job
+from pytest_robustness.inference.jobs import Job, LoadedModel, job
+from pytest_robustness.inference.preprocess import to_canvas
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
 from pytest_robustness.inference.sweep import Settings, Sweep
@@ -123,18 +123,18 @@ def photos(count: int, bad: Sequence[int] = (), seed: int = 0) -> Selection:
     return Selection(source, indices, source.labels[indices], f"photos-{count}-{seed}-{sorted(bad)}")
 
 
-def subject(name: str, preprocess: Preprocess, outputs: Sequence[int] = (0, 1, 2)) -> Subject:
+def loaded(name: str, preprocess: Preprocess, outputs: Sequence[int] = (0, 1, 2)) -> LoadedModel:
     side = preprocess.crop or preprocess.resize or 7
     seed = sum(map(ord, name))
     model = Model(Net(side, seed, max(outputs) + 1), preprocess, fingerprint=name)
-    return Subject(name, model, ClassMatch("position", tuple(outputs)), pixels=side * side)
+    return LoadedModel(name, model, ClassMatch("position", tuple(outputs)), pixels=side * side)
 
 
 def jobs_of(
-    subjects: Sequence[Subject], conditions: Sequence[Condition], selection: Selection, seed: int = 0
+    models: Sequence[LoadedModel], conditions: Sequence[Condition], selection: Selection, seed: int = 0
 ) -> list[Job]:
     made = []
-    for item in subjects:
+    for item in models:
         for condition in conditions:
             transform = None if condition == CONTROL else REGISTRY.get(condition.transform)
             made.append(job(item, condition, transform, selection, seed, "fp32"))
@@ -153,7 +153,7 @@ def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: ob
         selection,
         store=store,
         prepare=RuntimeChoice("eager", notes.note).prepare,
-        executor=LocalExecutor(folder / "locks", selection.fingerprint),
+        claims=ShardClaims(folder / "locks", selection.fingerprint),
         progress=notes,
         settings=Settings(**(defaults | choices)),
     )
@@ -169,7 +169,7 @@ def stored(folder: Path, jobs: Sequence[Job], selection: Selection) -> dict[Cell
 
 def image_by_image(item: Job, selection: Selection, seed: int = 0) -> Predictions:
     """Do by hand, for one image at a time, what the sweep is to do."""
-    preprocess, net = item.subject.model.preprocess, item.subject.model.module
+    preprocess, net = item.loaded.model.preprocess, item.loaded.model.module
     rows = []
     for index, label in zip(selection.indices, selection.labels, strict=True):
         if index in selection.source.bad:
@@ -186,7 +186,7 @@ def image_by_image(item: Job, selection: Selection, seed: int = 0) -> Prediction
         logits = [float((inputs[0] * weight).sum()) for weight in net.weight.detach()]
         shares = np.exp(np.array(logits) - max(logits))
         shares /= shares.sum()
-        rows.append((int(np.argmax(logits)), shares.max(), shares[item.subject.match.outputs[label]]))
+        rows.append((int(np.argmax(logits)), shares.max(), shares[item.loaded.match.outputs[label]]))
     predicted, confidence, true_probability = (np.array(column) for column in zip(*rows, strict=True))
     return Predictions(predicted, confidence, true_probability)
 
@@ -212,8 +212,8 @@ def test_the_result_is_that_of_a_loop_whatever_the_batches_the_shards_and_the_or
 ):
     folder = tmp_path_factory.mktemp("sweep")
     selection = photos(count, [position for position in bad if position < count])
-    subjects = [subject("a", RESIZED), subject("b", WHOLE, (4, 0, 2)), subject("c", AS_IT_IS), subject("d", RESIZED)]
-    jobs = jobs_of(subjects, [CONTROL, VFLIP, ROTATION], selection, seed)
+    models = [loaded("a", RESIZED), loaded("b", WHOLE, (4, 0, 2)), loaded("c", AS_IT_IS), loaded("d", RESIZED)]
+    jobs = jobs_of(models, [CONTROL, VFLIP, ROTATION], selection, seed)
     expected = {item.cell: image_by_image(item, selection, seed) for item in jobs}
     order.shuffle(jobs)
     made, notes = sweep(folder, jobs, selection, batch_size=batch_size, shard_size=shard_size, seed=seed)
@@ -237,11 +237,11 @@ def test_each_image_is_read_once_and_transformed_once_for_all_models(tmp_path):
 
         return call
 
-    subjects = [subject("a", RESIZED), subject("b", RESIZED), subject("c", WHOLE)]
+    models = [loaded("a", RESIZED), loaded("b", RESIZED), loaded("c", WHOLE)]
     jobs = [
         item if item.transform is None else dataclasses.replace(item, transform=shared)
         for shared in [counted("vflip")]
-        for item in jobs_of(subjects, [CONTROL, VFLIP], selection)
+        for item in jobs_of(models, [CONTROL, VFLIP], selection)
     ]
     sweep(tmp_path, jobs, selection, batch_size=4, shard_size=6)[0].run()
     assert set(selection.source.reads.values()) == {1}
@@ -250,15 +250,15 @@ def test_each_image_is_read_once_and_transformed_once_for_all_models(tmp_path):
 
 
 def test_what_is_finished_is_not_computed_again(tmp_path):
-    selection, subjects = photos(10), [subject("a", RESIZED)]
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    selection, models = photos(10), [loaded("a", RESIZED)]
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
     sweep(tmp_path, jobs[:1], selection, shard_size=4)[0].run()
-    assert sum(subjects[0].model.module.batches) == 10
+    assert sum(models[0].model.module.batches) == 10
     sweep(tmp_path, jobs, selection, shard_size=4)[0].run()
-    assert sum(subjects[0].model.module.batches) == 20
+    assert sum(models[0].model.module.batches) == 20
     again, notes = sweep(tmp_path, jobs, selection, shard_size=4)
     again.run()
-    assert sum(subjects[0].model.module.batches) == 20
+    assert sum(models[0].model.module.batches) == 20
     assert (notes.started, notes.stopped) == ([], 0)
 
 
@@ -276,7 +276,7 @@ def drawn(monkeypatch):
 
 
 def test_what_is_finished_costs_no_canvas_and_no_smaller_batch(tmp_path, drawn):
-    selection, large, small = photos(10), subject("large", WHOLE), subject("small", AS_IT_IS)
+    selection, large, small = photos(10), loaded("large", WHOLE), loaded("small", AS_IT_IS)
     large = dataclasses.replace(large, pixels=pixels_at_once(torch.device("cpu")) // 2)
     jobs = jobs_of([large, small], [CONTROL, VFLIP], selection)
     sweep(tmp_path, jobs[:2], selection)[0].run()
@@ -293,7 +293,7 @@ def test_what_is_finished_costs_no_canvas_and_no_smaller_batch(tmp_path, drawn):
 
 
 def test_a_job_that_lacks_one_shard_has_its_canvas_drawn_there(tmp_path, drawn):
-    selection, whole, part = photos(8), subject("whole", AS_IT_IS), subject("part", WHOLE)
+    selection, whole, part = photos(8), loaded("whole", AS_IT_IS), loaded("part", WHOLE)
     part.model.module.fail_after, part.model.module.failure = 4, KeyboardInterrupt()
     jobs = jobs_of([whole, part], [CONTROL], selection)
     sweep(tmp_path, jobs[:1], selection, batch_size=2, shard_size=4)[0].run()
@@ -308,10 +308,10 @@ def test_a_job_that_lacks_one_shard_has_its_canvas_drawn_there(tmp_path, drawn):
 
 
 def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
-    selection, subjects = photos(8), [subject("a", AS_IT_IS), subject("b", WHOLE)]
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    selection, models = photos(8), [loaded("a", AS_IT_IS), loaded("b", WHOLE)]
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
 
-    class Overtaken(LocalExecutor):
+    class Overtaken(ShardClaims):
         """Lets another sweep finish all of the first model before it claims anything."""
 
         def claim(self, shards):
@@ -319,9 +319,9 @@ def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
             yield from super().claim(shards)
 
     made, _ = sweep(tmp_path, jobs, selection, shard_size=4)
-    made._executor = Overtaken(tmp_path / "locks", selection.fingerprint)
+    made._claims = Overtaken(tmp_path / "locks", selection.fingerprint)
     made.run()
-    assert [sum(item.model.module.batches) for item in subjects] == [16, 16]
+    assert [sum(item.model.module.batches) for item in models] == [16, 16]
     for item in jobs:
         assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
 
@@ -329,7 +329,7 @@ def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
 @pytest.mark.parametrize("finished", [False, True])
 def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, finished):
     selection, passes = photos(8), []
-    jobs = jobs_of([subject("a", RESIZED)], [CONTROL, VFLIP], selection)
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL, VFLIP], selection)
     if finished:
         sweep(tmp_path, jobs[:1], selection)[0].run()
 
@@ -344,10 +344,10 @@ def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, fini
 
 
 def test_an_interrupt_keeps_the_finished_shards_and_the_next_sweep_goes_on(tmp_path):
-    selection, subjects = photos(10), [subject("a", RESIZED)]
-    net = subjects[0].model.module
+    selection, models = photos(10), [loaded("a", RESIZED)]
+    net = models[0].model.module
     net.fail_after, net.failure = 5, KeyboardInterrupt()
-    jobs = jobs_of(subjects, [CONTROL], selection)
+    jobs = jobs_of(models, [CONTROL], selection)
     made, notes = sweep(tmp_path, jobs, selection, batch_size=1, shard_size=4)
     with pytest.raises(KeyboardInterrupt):
         made.run()
@@ -385,10 +385,10 @@ def wrapped(**within: Exception) -> Exception:
     ids=["cuda", "cpu", "python", "cublas", "cudnn", "driver", "onnxruntime", "c++", "cause", "context"],
 )
 def test_out_of_memory_halves_the_batch_and_changes_no_result(tmp_path, failure):
-    selection, subjects = photos(20), [subject("a", RESIZED), subject("b", RESIZED)]
-    net = subjects[1].model.module
+    selection, models = photos(20), [loaded("a", RESIZED), loaded("b", RESIZED)]
+    net = models[1].model.module
     net.limit, net.failure = 3, failure
-    jobs = jobs_of(subjects, [CONTROL, ROTATION], selection)
+    jobs = jobs_of(models, [CONTROL, ROTATION], selection)
     made, notes = sweep(tmp_path, jobs, selection, batch_size=16)
     made.run()
     assert made.errors == {}
@@ -410,8 +410,8 @@ def crowded(monkeypatch, limit: int) -> None:
 
 
 def test_images_that_do_not_fit_on_the_device_halve_the_batch(tmp_path, monkeypatch):
-    selection, subjects = photos(10), [subject("a", RESIZED), subject("b", WHOLE)]
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    selection, models = photos(10), [loaded("a", RESIZED), loaded("b", WHOLE)]
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
     crowded(monkeypatch, 3)
     made, notes = sweep(tmp_path, jobs, selection)
     made.run()
@@ -422,8 +422,8 @@ def test_images_that_do_not_fit_on_the_device_halve_the_batch(tmp_path, monkeypa
 
 
 def test_a_device_without_room_for_one_image_is_an_error_of_every_cell(tmp_path, monkeypatch):
-    selection, subjects = photos(5), [subject("a", RESIZED), subject("b", WHOLE)]
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    selection, models = photos(5), [loaded("a", RESIZED), loaded("b", WHOLE)]
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
     crowded(monkeypatch, 0)
     made, _ = sweep(tmp_path, jobs, selection)
     made.run()
@@ -446,17 +446,17 @@ def test_memory_is_freed_when_nothing_holds_on_to_the_batch_that_filled_it(tmp_p
         alive.extend(each() is not None for each in seen)
 
     monkeypatch.setattr("pytest_robustness.inference.sweep._free_memory", look)
-    full = dataclasses.replace(subject("full", RESIZED), model=Model(Full(6, 0), RESIZED, fingerprint="full"))
+    full = dataclasses.replace(loaded("full", RESIZED), model=Model(Full(6, 0), RESIZED, fingerprint="full"))
     selection = photos(8)
     sweep(tmp_path, jobs_of([full], [CONTROL], selection), selection)[0].run()
     assert alive == [False]
 
 
 def test_an_odd_batch_that_does_not_fit_becomes_two_not_three(tmp_path):
-    selection, subjects = photos(7), [subject("a", RESIZED)]
-    net = subjects[0].model.module
+    selection, models = photos(7), [loaded("a", RESIZED)]
+    net = models[0].model.module
     net.limit, net.failure = 4, MemoryError()
-    sweep(tmp_path, jobs_of(subjects, [CONTROL], selection), selection)[0].run()
+    sweep(tmp_path, jobs_of(models, [CONTROL], selection), selection)[0].run()
     assert net.batches == [4, 3]
 
 
@@ -474,7 +474,7 @@ def test_an_odd_batch_that_does_not_fit_becomes_two_not_three(tmp_path):
 def test_the_batches_of_a_shard_are_equal_for_a_compiled_model_fills_the_last_one_up(
     tmp_path, monkeypatch, images, at_once, batches
 ):
-    selection, item = photos(images), subject("a", RESIZED)
+    selection, item = photos(images), loaded("a", RESIZED)
     monkeypatch.setattr("pytest_robustness.inference.sweep.pixels_at_once", lambda device: at_once * item.pixels)
     sweep(tmp_path, jobs_of([item], [CONTROL], selection), selection, shard_size=12)[0].run()
     assert item.model.module.batches == batches
@@ -487,7 +487,7 @@ def test_a_model_is_compiled_for_no_more_images_than_a_shard_has(tmp_path):
         examples.append(len(workload.example))
         return RuntimeChoice("eager", print).prepare(name, model, workload)
 
-    jobs = jobs_of([subject("a", RESIZED)], [CONTROL], selection)
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL], selection)
     made, _ = sweep(tmp_path, jobs, selection, batch_size=16, shard_size=12)
     made._prepare = prepare
     made.run()
@@ -501,10 +501,10 @@ def without_lines(errors):
 
 
 def test_a_model_that_does_not_fit_with_a_single_image_is_an_error_of_its_own(tmp_path):
-    selection, subjects = photos(5), [subject("small", RESIZED), subject("huge", RESIZED)]
-    subjects[1].model.module.limit = 0
-    subjects[1].model.module.failure = torch.OutOfMemoryError("CUDA out of memory.")
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    selection, models = photos(5), [loaded("small", RESIZED), loaded("huge", RESIZED)]
+    models[1].model.module.limit = 0
+    models[1].model.module.failure = torch.OutOfMemoryError("CUDA out of memory.")
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
     made, _ = sweep(tmp_path, jobs, selection)
     made.run()
     message = "huge failed during the sweep: OutOfMemoryError: CUDA out of memory."
@@ -514,16 +514,16 @@ def test_a_model_that_does_not_fit_with_a_single_image_is_an_error_of_its_own(tm
 
 @pytest.mark.parametrize("fail_after", [0, 7])
 def test_a_model_that_fails_leaves_the_others_alone(tmp_path, fail_after):
-    selection, subjects = photos(12), [subject("good", RESIZED), subject("bad", RESIZED), subject("other", WHOLE)]
-    subjects[1].model.module.fail_after = fail_after
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    selection, models = photos(12), [loaded("good", RESIZED), loaded("bad", RESIZED), loaded("other", WHOLE)]
+    models[1].model.module.fail_after = fail_after
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
     made, notes = sweep(tmp_path, jobs, selection, batch_size=2, shard_size=4)
     made.run()
     message = "bad failed during the sweep: ValueError: no such luck"
     assert without_lines(made.errors) == {Cell("bad", CONTROL): message, Cell("bad", VFLIP): message}
     found = stored(tmp_path, jobs, selection)
     for item in jobs:
-        if item.subject.name != "bad":
+        if item.loaded.name != "bad":
             assert_same(found[item.cell], image_by_image(item, selection))
     assert found[Cell("bad", CONTROL)] is None
     assert notes.done == 12
@@ -532,8 +532,8 @@ def test_a_model_that_fails_leaves_the_others_alone(tmp_path, fail_after):
 def test_images_of_different_size_concern_the_models_that_take_them_as_they_are(tmp_path, monkeypatch):
     read = Images.read
     monkeypatch.setattr(Images, "read", lambda self, index: read(self, index)[:, : 6 if index == 14 else 7])
-    selection, subjects = photos(12), [subject("good", RESIZED), subject("bare", AS_IT_IS)]
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
+    selection, models = photos(12), [loaded("good", RESIZED), loaded("bare", AS_IT_IS)]
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
     made, _ = sweep(tmp_path, jobs, selection, batch_size=5, shard_size=10)
     made.run()
     assert set(made.errors) == {Cell("bare", CONTROL), Cell("bare", VFLIP)}
@@ -557,7 +557,7 @@ def test_a_model_that_failed_once_is_an_error_in_all_its_cells_and_sees_no_furth
 
     selection = photos(12)
     net = Once(6, 0)
-    once = dataclasses.replace(subject("once", RESIZED), model=Model(net, RESIZED, fingerprint="once"))
+    once = dataclasses.replace(loaded("once", RESIZED), model=Model(net, RESIZED, fingerprint="once"))
     jobs = jobs_of([once], [CONTROL, VFLIP], selection)
     made, _ = sweep(tmp_path, jobs, selection, batch_size=2, shard_size=4)
     made.run()
@@ -573,8 +573,8 @@ def test_a_model_that_cannot_be_made_ready_leaves_the_others_alone(tmp_path):
             raise NotImplementedError("no such operator")
         return RuntimeChoice("eager", print).prepare(name, model, workload)
 
-    selection, subjects = photos(4), [subject("bad", RESIZED), subject("good", RESIZED)]
-    jobs = jobs_of(subjects, [CONTROL], selection)
+    selection, models = photos(4), [loaded("bad", RESIZED), loaded("good", RESIZED)]
+    jobs = jobs_of(models, [CONTROL], selection)
     made, _ = sweep(tmp_path, jobs, selection)
     made._prepare = prepare
     made.run()
@@ -590,9 +590,9 @@ def test_a_transform_that_fails_leaves_the_other_conditions_alone(tmp_path):
     def shrink(images):
         return images[..., :2, :2]
 
-    selection, subjects = photos(6), [subject("a", RESIZED), subject("b", RESIZED)]
-    jobs = jobs_of(subjects, [CONTROL, VFLIP], selection)
-    jobs += [job(item, Condition("shrink"), registry.get("shrink"), selection, 0, "fp32") for item in subjects]
+    selection, models = photos(6), [loaded("a", RESIZED), loaded("b", RESIZED)]
+    jobs = jobs_of(models, [CONTROL, VFLIP], selection)
+    jobs += [job(item, Condition("shrink"), registry.get("shrink"), selection, 0, "fp32") for item in models]
     made, _ = sweep(tmp_path, jobs, selection)
     made.run()
     message = (
@@ -615,8 +615,8 @@ def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_pa
 
     selection = photos(12, bad=[0, 5])
     selection.source.images[[12, 16]] = 0
-    odd = dataclasses.replace(subject("odd", AS_IT_IS), model=Model(Odd(7, 0), AS_IT_IS, fingerprint="odd"))
-    jobs = jobs_of([odd, subject("even", AS_IT_IS)], [CONTROL, VFLIP], selection)
+    odd = dataclasses.replace(loaded("odd", AS_IT_IS), model=Model(Odd(7, 0), AS_IT_IS, fingerprint="odd"))
+    jobs = jobs_of([odd, loaded("even", AS_IT_IS)], [CONTROL, VFLIP], selection)
     made, _ = sweep(tmp_path, jobs, selection, batch_size=3, shard_size=5)
     made.run()
     assert made.errors == {
@@ -630,8 +630,8 @@ def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_pa
 
 
 def test_a_damaged_image_stops_the_sweep_by_name_and_keeps_what_was_finished(tmp_path):
-    selection, subjects = photos(9, bad=[7]), [subject("a", RESIZED)]
-    jobs = jobs_of(subjects, [CONTROL], selection)
+    selection, models = photos(9, bad=[7]), [loaded("a", RESIZED)]
+    jobs = jobs_of(models, [CONTROL], selection)
     made, _ = sweep(tmp_path, jobs, selection, shard_size=3, on_bad_image="error")
     with pytest.raises(DataError) as caught:
         made.run()
@@ -653,14 +653,14 @@ def test_a_damaged_image_stops_the_sweep_by_name_and_keeps_what_was_finished(tmp
 
 def test_a_shard_of_which_no_image_can_be_read_is_finished_too(tmp_path):
     selection = photos(6, bad=[2, 3])
-    jobs = jobs_of([subject("a", RESIZED)], [CONTROL, VFLIP], selection)
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL, VFLIP], selection)
     sweep(tmp_path, jobs, selection, shard_size=2)[0].run()
     assert stored(tmp_path, jobs, selection)[jobs[1].cell].predicted[2:4].tolist() == [-1, -1]
 
 
 def test_a_full_disk_ends_the_sweep_and_the_next_one_goes_on(tmp_path):
     selection = photos(4000)
-    jobs = jobs_of([subject("a", AS_IT_IS)], [CONTROL], selection)
+    jobs = jobs_of([loaded("a", AS_IT_IS)], [CONTROL], selection)
     made, notes = sweep(tmp_path, jobs, selection, shard_size=1000)
     connection = made._store._connection
     connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + 6}")
@@ -685,9 +685,9 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.inference.jobs import Subject, job
+from pytest_robustness.inference.jobs import LoadedModel, job
 from pytest_robustness.inference.sweep import Settings, Sweep
-from pytest_robustness.inference.claims import LocalExecutor
+from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, Model, Selection
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -713,7 +713,7 @@ images = np.random.default_rng(0).integers(0, 256, (24, 3, 2, 2), dtype=np.uint8
 source = ArraySource("photos", [ClassLabel(name, name) for name in "abc"], labels, images)
 selection = Selection(source, np.arange(24), labels, "photos")
 net = Slow()
-cell = job(Subject("slow", Model(net, fingerprint="slow"), ClassMatch("position", (0, 1, 2)), 4), CONTROL, None,
+cell = job(LoadedModel("slow", Model(net, fingerprint="slow"), ClassMatch("position", (0, 1, 2)), 4), CONTROL, None,
            selection, 0, "fp32")
 store = Store(folder / "store.sqlite")
 store.put_dataset("photos", "photos", source.classes, labels)
@@ -721,7 +721,7 @@ store.put_cells("photos", {cell.key: cell.description})
 print("ready", flush=True)
 sys.stdin.readline()
 Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
-      executor=LocalExecutor(folder / "locks", "photos"), progress=SilentProgress(),
+      claims=ShardClaims(folder / "locks", "photos"), progress=SilentProgress(),
       settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
 found = store.get(cell.key, 24)
 print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)

@@ -286,8 +286,8 @@ def test_a_known_finding_that_is_gone_passes_and_the_summaries_say_that_the_base
     result = gated.compare(2.4, "--robustness-expect=baseline")
     result.assert_outcomes(passed=7)
     note = (
-        "The baseline can be tightened; what failed there passes now: python:nets.py:mixed under vflip, the classes "
-        "under vflip. Write it anew with --robustness-update-baseline."
+        "The baseline can be tightened, because tests that failed there pass now: python:nets.py:mixed under vflip, "
+        "the classes under vflip. Update it with --robustness-update-baseline."
     )
     assert note in printed(result)
     assert f"### Notes\n\n- {note}\n" in (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")

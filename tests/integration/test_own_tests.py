@@ -77,7 +77,7 @@ def test_a_fault_of_the_report_leaves_what_pytest_has_to_say(project, monkeypatc
     result.assert_outcomes(passed=3, deselected=3)
     assert result.ret == 1
     printed = result.stdout.str()
-    assert "The report could not be made, through a fault of pytest-robustness:\nTraceback" in printed
+    assert "The report could not be written, because of a fault of pytest-robustness:\nTraceback" in printed
     assert "KeyError: 'no such key'" in printed
 
 
@@ -264,7 +264,7 @@ def test_a_marker_that_names_nothing_is_a_usage_error(project, what):
     )
     result = project.run("test_mine.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {what}=[[][]] names none. Name one at least*"])
+    result.stderr.fnmatch_lines([f"ERROR: {what}=[[][]] names none. Name at least one*"])
 
 
 def test_a_marker_that_names_what_does_not_exist_is_a_usage_error(project):

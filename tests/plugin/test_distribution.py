@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.core import Cell, Condition, Panel
-from pytest_robustness.inference.run_log import Ledger
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.plugin.options import resolve_options
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.plugin.session import RobustnessSession
@@ -49,9 +49,9 @@ def judge(session: RobustnessSession, test: Cell | Panel) -> None:
         session.class_test(test)
 
 
-def handed_over(log: Ledger, since: tuple[int, ...] = (0, 0, 0)) -> Ledger:
+def handed_over(log: RunLog, since: tuple[int, ...] = (0, 0, 0)) -> RunLog:
     """Return what the controller receives of a worker's log."""
-    return Ledger.unpack(json.loads(json.dumps(log.since(*since).pack())))
+    return RunLog.unpack(json.loads(json.dumps(log.since(*since).pack())))
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def handed_over(log: Ledger, since: tuple[int, ...] = (0, 0, 0)) -> Ledger:
 )
 def test_any_distribution_gives_the_report_of_one_process(project, process, shares):
     single = process("single")
-    single.expect(TESTS)
+    single.plan(TESTS)
     for test in TESTS:
         judge(single, test)
-    assert single.report()
+    assert single.write_reports()
     controller = process("workers/controller")
     for number, share in enumerate(shares):
         worker = process(f"workers/{number}")
-        worker.expect(TESTS)
+        worker.plan(TESTS)
         for position in share:
-            before = worker.ledger.length
+            before = worker.run_log.length
             judge(worker, TESTS[position])
-            controller.ledger.merge(handed_over(worker.ledger, before))
+            controller.run_log.merge(handed_over(worker.run_log, before))
         if number:  # the first one is killed, and hands over no more than its reports did
-            controller.ledger.merge(Ledger.unpack(worker.ledger.pack()))
-    assert controller.report()
+            controller.run_log.merge(RunLog.unpack(worker.run_log.pack()))
+    assert controller.write_reports()
     for name in ("accuracy.csv", "tests.csv"):
         assert project.table(name, "workers/controller").equals(project.table(name, "single")), name
 
@@ -88,7 +88,7 @@ def test_the_report_has_the_models_of_every_worker(project, process):
     for model in MODELS:
         worker = process(f"workers/{model[-5:]}")
         worker.class_test("vflip", models=[model])
-        controller.ledger.merge(handed_over(worker.ledger))
-    assert controller.report()
+        controller.run_log.merge(handed_over(worker.run_log))
+    assert controller.write_reports()
     models = project.results("workers/controller")["models"]
     assert {row["model"]: len(row["fingerprint"]) for row in models} == dict.fromkeys(MODELS, 64)

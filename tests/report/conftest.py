@@ -8,40 +8,73 @@ import math
 import numpy as np
 import pytest
 
-from pytest_robustness.analysis.baseline.gate import GateTest
-from pytest_robustness.analysis.baseline.rule import Change
 from pytest_robustness.analysis.findings import (
     ClassChange,
     ClassFinding,
     ClassTest,
-    Counts,
+    GateTest,
     ImageAccuracy,
     ImageTest,
     ModelTest,
 )
-from pytest_robustness.analysis.test_result import Outcome, TestResult, Verdict
-from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import Counts, StoredPredictions
+from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TTestResult, Verdict
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Predictions, Shard
+from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.inference.store import Store
 from pytest_robustness.report.run_report import View
 
 VFLIP = Condition("vflip")
 ZOOM = Condition("zoom", 3)
+NAMES = ("ant", "bee", "cat")
 CHAIN = Condition("equalize_zoom_brightness", 3)
 
 
 class Findings:
     """Makes findings; what is not given is of a model that falls by ten points."""
 
-    def result(self, **fields: object) -> TestResult:
+    def result(self, **fields: object) -> TTestResult:
         """Return a t-test over ten classes."""
-        plain = TestResult(
-            "independent", 10, 90.0, 80.0, -10.0, -15.0, -5.0, -2.5, -4.2, 18.0, 0.0005, 0.0005, 7.04
-        )  # fmt: skip
+        plain = TTestResult(
+            n=10,
+            control=90.0,
+            treated=80.0,
+            difference=-10.0,
+            ci_low=-15.0,
+            ci_high=-5.0,
+            effect_size=-2.5,
+            p_value=0.0005,
+            p_adjusted=0.0005,
+            detectable_drop=7.04,
+            statistic=-4.2,
+            df=18.0,
+            test="independent",
+        )
         return dataclasses.replace(plain, **fields)
 
-    def inconclusive(self) -> TestResult:
+    def inconclusive(self) -> TTestResult:
         """Return a test of one observation."""
-        nan = math.nan
-        return TestResult("independent", 1, 90.0, 80.0, -10.0, nan, nan, nan, nan, nan, nan, nan, nan)
+        names = ("ci_low", "ci_high", "effect_size", "p_value", "p_adjusted", "detectable_drop", "statistic", "df")
+        return self.result(n=1, **dict.fromkeys(names, math.nan))
+
+    def on_images(self, **fields: object) -> McNemarResult:
+        """Return a comparison on a thousand images, of which 60 were lost and 10 gained."""
+        plain = McNemarResult(
+            n=1000,
+            control=90.0,
+            treated=85.0,
+            difference=-5.0,
+            ci_low=-6.5,
+            ci_high=-3.5,
+            effect_size=-0.36,
+            p_value=1e-9,
+            p_adjusted=4e-9,
+            detectable_drop=1.5,
+            lost=60,
+            gained=10,
+        )
+        return dataclasses.replace(plain, **fields)
 
     def model(self, model: str = "resnet18", condition: Condition = VFLIP, outcome: str = "FAIL", **fields: object):
         """Return a model test with two worst classes."""
@@ -78,14 +111,15 @@ class Findings:
 
     def images(self) -> ImageTest:
         """Return McNemar's test over two hundred images."""
-        result = self.result(test="mcnemar", n=200, df=math.nan)
+        figures = {"difference": -10.0, "ci_low": -15.0, "ci_high": -5.0, "p_value": 0.0005, "p_adjusted": 0.0005}
+        result = self.on_images(n=200, treated=80.0, lost=25, gained=5, **figures)
         return ImageTest("resnet18", VFLIP, result, Verdict(Outcome.FAIL, "accuracy fell 10.0 points"), ())
 
     def compared(self, condition: Condition = VFLIP, outcome: str = "FAIL", **fields: object) -> GateTest:
         """Return the comparison of a model that fell by five points."""
-        change = Change(1000, 90.0, 85.0, -5.0, -6.5, -3.5, 60, 10, 1e-9, 4e-9, 1.5)
+        result = self.on_images()
         verdict = Verdict(Outcome(outcome), "accuracy fell 5.0 points")
-        made = GateTest("resnet18", "vgg16", condition, change, None, (), False, False, verdict)
+        made = GateTest("resnet18", "vgg16", condition, result, None, (), False, False, verdict)
         return dataclasses.replace(made, **fields)
 
     def view(self, **fields: object) -> View:
@@ -110,6 +144,7 @@ class Findings:
             },
             errors={Cell(models[1], ZOOM): "digits:vgg16 failed during the sweep: ValueError: no"},
             skipped=(),
+            policy=TestPolicy(),
             provenance={"python": "3.11", "models": {models[0]: {"fingerprint": "f"}}},
         )
         return dataclasses.replace(made, **fields)
@@ -119,3 +154,33 @@ class Findings:
 def findings() -> Findings:
     """Make findings by hand."""
     return Findings()
+
+
+@pytest.fixture
+def two_models_store(tmp_path):
+    """Two models on eight images of three classes; image 7 was skipped. Model b's outputs are shifted by one."""
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    opened = Store(tmp_path / "store.sqlite")
+    opened.put_dataset("data", "photos", [ClassLabel(name, name) for name in NAMES], labels)
+    answers = {
+        ("a", CONTROL): [0, 0, 0, 1, 1, 2, 2, -1],
+        ("a", VFLIP): [1, 1, 3, 1, 2, 2, 2, -1],
+        ("b", CONTROL): [1, 1, 2, 2, 2, 2, 3, -1],
+        ("b", VFLIP): [1, 2, 2, 2, 2, 2, 3, -1],
+    }
+    for (model, condition), predicted in answers.items():
+        key = f"{model} {condition}"
+        outputs = [0, 1, 2] if model == "a" else [1, 2, 3]
+        opened.put_cells("data", {key: {"outputs": outputs}})
+        nothing = np.zeros(8, np.float32)
+        opened.put(Shard(0, 8), {key: Predictions(np.array(predicted, np.int32), nothing, nothing)}, {})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def predictions(two_models_store):
+    """The predictions of `two_models_store`, all finished."""
+    cells = [Cell(model, condition) for model in "ab" for condition in (CONTROL, VFLIP)]
+    run_log = RunLog(dataset="data", keys={cell: f"{cell.model} {cell.condition}" for cell in cells})
+    return StoredPredictions(lambda: two_models_store, run_log)

@@ -7,15 +7,27 @@ from urllib.parse import unquote
 
 import pytest
 
-from pytest_robustness.analysis.baseline.gate import GateTest
-from pytest_robustness.analysis.baseline.rule import Change, ClassFall, Estimate
-from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.analysis.findings import ClassFinding, Estimate, GateTest
+from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.github import append_summary, error_commands
 
 ON_GITHUB = {"GITHUB_ACTIONS": "true"}
-CHANGE = Change(1000, 90.0, 85.0, -5.0, -6.5, -3.5, 60, 10, 1e-9, 4e-9, 1.5)
+CHANGE = McNemarResult(
+    n=1000,
+    control=90.0,
+    treated=85.0,
+    difference=-5.0,
+    ci_low=-6.5,
+    ci_high=-3.5,
+    effect_size=-0.36,
+    p_value=1e-9,
+    p_adjusted=4e-9,
+    detectable_drop=1.5,
+    lost=60,
+    gained=10,
+)
 
 
 def compared(condition=CONTROL, outcome="FAIL", reason="accuracy fell 5.0 points", fallen=(), undecided=False):
@@ -33,7 +45,7 @@ def parsed(line):
 
 
 def test_each_comparison_that_failed_is_annotated(findings):
-    fallen = (ClassFall(6, "six", CHANGE),)
+    fallen = (ClassFinding(6, "six", CHANGE),)
     against = "digits:resnet18 against digits:vgg16"
     tests = (compared(fallen=fallen), compared(Condition("zoom", 3)), compared(Condition("vflip"), "PASS"))
     lines = error_commands(findings.view(gate_tests=tests, errors={}), ON_GITHUB)
@@ -52,7 +64,7 @@ def test_each_comparison_that_failed_is_annotated(findings):
 def test_a_failure_for_want_of_images_does_not_claim_a_fall(findings):
     tests = (compared(reason="inconclusive: 20 images are too few", undecided=True),)
     line = error_commands(findings.view(gate_tests=tests, errors={}), ON_GITHUB)[0]
-    assert parsed(line)[0] == "resnet18 cannot be told from so few images under control"
+    assert parsed(line)[0] == "resnet18: too few images to decide under control"
 
 
 def test_an_error_is_annotated_once_for_each_model(findings):

@@ -11,14 +11,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_robustness.analysis.baseline.gate import GateTest
-from pytest_robustness.analysis.baseline.rule import Change, ClassFall, Estimate
-from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.analysis.findings import ClassFinding, Estimate, GateTest
+from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.report.markdown import escape, render, write
 
-FELL = Change(1000, 90.0, 85.0, -5.0, -6.5, -3.5, 60, 10, 1e-9, 4e-9, 1.5)
-SAME = Change(1000, 90.0, 90.0, 0.0, -0.2, 0.2, 0, 0, 1.0, 1.0, 0.6)
+FELL = McNemarResult(
+    n=1000,
+    control=90.0,
+    treated=85.0,
+    difference=-5.0,
+    ci_low=-6.5,
+    ci_high=-3.5,
+    effect_size=-0.36,
+    p_value=1e-9,
+    p_adjusted=4e-9,
+    detectable_drop=1.5,
+    lost=60,
+    gained=10,
+)
+SAME = dataclasses.replace(
+    FELL,
+    treated=90.0,
+    difference=0.0,
+    ci_low=-0.2,
+    ci_high=0.2,
+    effect_size=0.0,
+    p_value=1.0,
+    p_adjusted=1.0,
+    detectable_drop=0.6,
+    lost=0,
+    gained=0,
+)
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
@@ -48,7 +72,7 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
             "FAIL",
             "accuracy fell 5.0 points",
             beyond_control=Estimate(-5.0, -6.0, -4.0),
-            fallen=(ClassFall(6, "six", FELL),),
+            fallen=(ClassFinding(6, "six", FELL),),
         ),
     )
     text = render(findings.view(gate_tests=tests, notes=("The baseline can be tightened.",)))
@@ -58,7 +82,7 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
         "### Against the baseline", "### Impacted models", "### Sensitive classes", "### Errors", "### Notes",
     ]  # fmt: skip
     found = cells(text)
-    assert ["control", "90.00", "90.00", "+0.00", "−0.20 to +0.20", "1", "", "ok"] in found
+    assert ["control", "90.00", "90.00", "0.00", "−0.20 to +0.20", "1", "", "ok"] in found
     assert ["zoom", "90.00", "85.00", "−5.00", "−6.50 to −3.50", "4e-9", "−5.00", "less robust"] in found
     assert ["vflip", "1 of 2", "", "resnet18"] in found
     assert ["vflip", "2 of 3", "1", "nine −60.0, six −30.0"] in found

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_robustness.analysis.test_result import Equivalence, Outcome, Verdict
 from pytest_robustness.core import Condition
-from pytest_robustness.report.run_report import condition_text, finding_lines, headline, p_text, points_text
+from pytest_robustness.report.finding_text import finding_lines, text_of
+from pytest_robustness.report.number_text import condition_text, p_text, points_text
 
 
 def test_a_model_test_shows_its_numbers_and_the_classes_that_fell_most(findings):
@@ -94,11 +95,11 @@ def test_a_long_class_name_is_cut_to_its_column(findings):
 
 
 def test_the_headline_stands_alone(findings):
-    model = headline(findings.model(condition=Condition("zoom", 5)))
+    model = text_of(findings.model(condition=Condition("zoom", 5))).headline
     assert model.endswith("resnet18 under zoom (severity 5): accuracy fell 10.0 points, p = 0.0005 < alpha 0.05")
-    classes = headline(findings.classes())
+    classes = text_of(findings.classes()).headline
     assert classes.endswith("vflip: 2 of 3 classes sensitive at alpha 0.05, more than the 1 that chance explains")
-    assert headline(findings.images()).endswith("resnet18 under vflip: accuracy fell 10.0 points")
+    assert text_of(findings.images()).headline.endswith("resnet18 under vflip: accuracy fell 10.0 points")
 
 
 def test_no_line_of_a_finding_says_nan_of_what_cannot_be_told(findings):

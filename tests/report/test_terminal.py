@@ -8,9 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from pytest_robustness.analysis.baseline.gate import GateTest
-from pytest_robustness.analysis.baseline.rule import Change, Estimate
-from pytest_robustness.analysis.findings import ClassFinding
+from pytest_robustness.analysis.findings import ClassFinding, Estimate, GateTest
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.report.terminal import render
@@ -148,9 +146,9 @@ def test_a_name_too_long_for_its_table_is_cut_before_a_number_is(findings):
     labels = {
         model: f"a-package.of-mine.models-{index}:a_factory_with_a_name" for index, model in enumerate(view.models)
     }
-    change = Change(50_000, 83.2, 81.03, -2.17, -2.5, -1.9, 12345, 11260, 1e-12, 9.9e-112, 0.31)
+    result = findings.on_images(control=83.2, treated=81.03, difference=-2.17, p_adjusted=9.9e-112)
     tests = tuple(
-        GateTest(model, "base", condition, change, beyond, (), False, False, Verdict(Outcome.FAIL, "accuracy fell"))
+        GateTest(model, "base", condition, result, beyond, (), False, False, Verdict(Outcome.FAIL, "accuracy fell"))
         for model in view.models
         for condition, beyond in ((CONTROL, None), (Condition("vflip"), Estimate(-12.34, -13, -11)))
     )

@@ -1,18 +1,33 @@
-"""What is found out about models and classes."""
+"""Findings: what the tests of one run say about models and classes."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+import numpy as np
 
 from pytest_robustness.analysis.test_result import Outcome
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.test_result import Equivalence, TestResult, Verdict
-    from pytest_robustness.core.conditions import Condition
+    from pytest_robustness.analysis.baseline.known_findings import Expected
+    from pytest_robustness.analysis.test_result import (
+        AnyTestResult,
+        Equivalence,
+        McNemarResult,
+        TTestResult,
+        Verdict,
+    )
+    from pytest_robustness.core import Condition
+
+
+Reference = Literal["control", "baseline"]
+"""What a finding compares with: the same model without the transform, or a baseline's model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,36 +36,44 @@ class ClassFinding:
 
     index: int
     name: str
-    result: TestResult
+    result: AnyTestResult
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelTest:
     """Whether one model is impacted by one condition: its per-class accuracies, control against condition.
 
-    ``found`` is what the test itself says; ``verdict`` is another where findings known from a baseline are expected.
-    ``worst`` holds the classes that fell most, ten at most. ``equivalence`` decides where a margin is asked for.
+    ``found`` is the outcome of the test itself; ``verdict`` differs from it where ``--robustness-expect=baseline``
+    compares it with the baseline's outcome, and ``expected`` then says how the two compare. ``worst`` holds the classes
+    with the largest drops, ten at most. ``equivalence`` decides where a margin is asked for.
     """
 
     __test__: ClassVar[bool] = False
+    against: ClassVar[Reference] = "control"
 
     model: str
     condition: Condition
-    result: TestResult
+    result: TTestResult
     found: Outcome
     verdict: Verdict
     accuracy: ImageAccuracy
     worst: tuple[ClassChange, ...]
     equivalence: Equivalence | None = None
+    expected: Expected | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model, as the other kinds of finding give theirs."""
+        return (self.model,)
 
     @property
     def impacted(self) -> bool:
-        """Whether the model was found to be impacted, known or not."""
+        """Whether the test itself fails, known from the baseline or not."""
         return self.found is Outcome.FAIL
 
     @property
     def known(self) -> bool:
-        """Whether the model is impacted and passes, because it was in the baseline and is not shown to be worse."""
+        """Whether the model is impacted and passes, because the baseline knows it and it is not shown to be worse."""
         return self.impacted and self.verdict.outcome is Outcome.PASS
 
 
@@ -60,8 +83,10 @@ class ClassTest:
 
     With two models or more each class is tested over the models' accuracies on it; with one model, over the images of
     the class (McNemar). ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes
-    without images, ``left_out`` the models that could not be run.
+    without images, ``left_out`` the models that could not be run. ``expected`` is as in `ModelTest`.
     """
+
+    against: ClassVar[Reference] = "control"
 
     condition: Condition
     models: tuple[str, ...]
@@ -72,11 +97,17 @@ class ClassTest:
     left_out: tuple[str, ...]
     alpha: float
     verdict: Verdict
+    expected: Expected | None = None
 
     @property
     def tested(self) -> int:
-        """How many classes had observations enough to be tested."""
+        """How many classes had enough observations to be tested."""
         return sum(finding.result.conclusive for finding in self.classes)
+
+    @property
+    def one_model(self) -> bool:
+        """Whether the classes are tested over the images of one model."""
+        return len(self.models) == 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,19 +115,65 @@ class ImageTest:
     """Whether one model answers differently under a condition on the same images: McNemar's exact test."""
 
     __test__: ClassVar[bool] = False
+    against: ClassVar[Reference] = "control"
 
     model: str
     condition: Condition
-    result: TestResult
+    result: McNemarResult
     verdict: Verdict
     classes: tuple[ClassFinding, ...]
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model, as the other kinds of finding give theirs."""
+        return (self.model,)
+
+
+@dataclasses.dataclass(frozen=True)
+class GateTest:
+    """Whether one model is less robust than the baseline's model under one condition, or under control.
+
+    In ``result`` the baseline's model is control and this run's model is treated. ``counterpart`` names the baseline's
+    model. ``beyond_control`` is the change less that of control (``None`` for control itself): it separates a model
+    that is weaker everywhere from one that is more sensitive. ``fallen`` lists the classes that fell, worst first.
+    ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
+    """
+
+    against: ClassVar[Reference] = "baseline"
+
+    model: str
+    counterpart: str
+    condition: Condition
+    result: McNemarResult
+    beyond_control: Estimate | None
+    fallen: tuple[ClassFinding, ...]
+    improved: bool
+    undecided: bool
+    verdict: Verdict
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model, as the other kinds of finding give theirs."""
+        return (self.model,)
+
+
+Finding = ModelTest | ClassTest | ImageTest | GateTest
+"""The four kinds of finding."""
+
 
 class ImageAccuracy(NamedTuple):
-    """Top-1 accuracy over images, in percent: what a published figure means by accuracy."""
+    """Top-1 accuracy over images, in percent, as published tables give it."""
 
     control: float
     treated: float
+
+
+class Estimate(NamedTuple):
+    """A difference in points with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,11 +186,25 @@ class ClassChange:
     treated: float
 
 
-class Counts(NamedTuple):
-    """Images seen and classified correctly, by class: int64 [C] each."""
-
-    n: NDArray[np.int64]
-    correct: NDArray[np.int64]
+def worst_first(classes: Iterable[ClassFinding]) -> list[ClassFinding]:
+    """Rank classes: the largest drop first, ties by the smaller p-value, then by index."""
+    return sorted(classes, key=_rank)
 
 
-Finding = ModelTest | ClassTest | ImageTest
+def largest_drops(drops: NDArray[np.float64], most: int) -> list[int]:
+    """Return the indices of the classes that dropped, the largest drop first, ties by index.
+
+    Parameters
+    ----------
+    drops
+        By class: float [C]; NaN for a class without images.
+    most
+        How many classes at most.
+    """
+    known = np.nan_to_num(drops)
+    return [int(i) for i in np.argsort(-known, kind="stable")[:most] if known[i] > 0]
+
+
+def _rank(finding: ClassFinding) -> tuple[float, float, int]:
+    p = finding.result.p_adjusted
+    return finding.result.difference, 2.0 if math.isnan(p) else p, finding.index

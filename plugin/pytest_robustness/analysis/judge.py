@@ -1,61 +1,99 @@
-"""The judge: what the finished cells say, in the light of the baseline where its findings are expected."""
+"""Make every finding of a run, considering the baseline where its findings are expected."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_robustness.analysis.class_test import class_test
+from pytest_robustness.analysis.image_test import image_test
+from pytest_robustness.analysis.model_test import model_tests
+from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.core import Panel
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.baseline.gate import BaselineGate, GateTest
-    from pytest_robustness.analysis.findings import ClassTest, ModelTest
-    from pytest_robustness.analysis.results import Results
-    from pytest_robustness.core import Cell, Panel
-    from pytest_robustness.inference.run_log import Ledger
+    from pytest_robustness.analysis.baseline.comparison import BaselineComparison
+    from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+    from pytest_robustness.analysis.policy import TestPolicy
+    from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.core import Cell, Condition
+    from pytest_robustness.inference.run_log import RunLog
 
 
 class Judge:
-    """Makes findings.
+    """Makes the findings of a run from its stored predictions.
 
     Parameters
     ----------
-    gate
+    predictions
+        The finished cells.
+    run_log
+        What was planned and computed: it decides which tests are corrected together.
+    policy
+        How to test, and when to fail.
+    comparison
         Compares with a baseline, where one is named.
-    ledger
-        What was computed: it decides what is corrected over together.
     expect_baseline
-        Whether what failed in the baseline, and is not shown to be worse now, passes.
+        Whether a finding that the baseline has too, and that is not shown to be worse now, passes.
     """
 
-    def __init__(self, gate: BaselineGate | None, ledger: Ledger, *, expect_baseline: bool) -> None:
-        self._gate = gate
-        self._expected = gate if expect_baseline else None
-        self._ledger = ledger
+    def __init__(
+        self,
+        predictions: StoredPredictions,
+        run_log: RunLog,
+        policy: TestPolicy,
+        comparison: BaselineComparison | None,
+        *,
+        expect_baseline: bool,
+    ) -> None:
+        self._predictions = predictions
+        self._run_log = run_log
+        self.policy = policy
+        self._comparison = comparison
+        self._expected = comparison if expect_baseline else None
+        self._families: dict[tuple[Condition, frozenset[str]], dict[str, ModelTest]] = {}
 
-    def model_test(self, cell: Cell, results: Results) -> ModelTest:
-        """Judge one model under one condition."""
-        found = results.model_test(cell.model, cell.condition, self._ledger.models_beside(cell))
+    def model_test(self, cell: Cell) -> ModelTest:
+        """Test whether one model is impacted by one condition."""
+        self._run_log.require(*pair(cell.model, cell.condition))
+        finding = self._family(cell)[cell.model]
         if self._expected is None:
-            return found
-        return self._expected.expected_model_test(found, self.gate_test(cell, results))
+            return finding
+        return self._expected.expected_model_test(finding, self.gate_test(cell))
 
-    def class_test(self, panel: Panel, results: Results) -> ClassTest:
-        """Judge the classes under one condition, over the models of ``panel``."""
-        found = results.class_test(panel)
-        return found if self._expected is None else self._expected.expected_class_test(found, results)
+    def class_test(self, panel: Panel) -> ClassTest:
+        """Test which classes are sensitive to the panel's condition, over those of its models that could be run."""
+        log = self._run_log
+        models = tuple(model for model in panel.models if log.finished(*pair(model, panel.condition)))
+        left_out = tuple(model for model in panel.models if model not in models)
+        if not models:
+            log.require(*pair(left_out[0], panel.condition))
+        finding = class_test(self._predictions, Panel(panel.condition, models), self.policy, left_out)
+        return finding if self._expected is None else self._expected.expected_class_test(finding)
 
-    def gate_test(self, cell: Cell, results: Results) -> GateTest:
-        """Judge one model under one condition against the baseline.
+    def image_test(self, cell: Cell) -> ImageTest:
+        """Test whether one model's answers to the same images change under one condition."""
+        self._run_log.require(*pair(cell.model, cell.condition))
+        return image_test(self._predictions, cell, self.policy)
+
+    def gate_test(self, cell: Cell) -> GateTest:
+        """Test whether one model is less robust than the baseline's under one condition.
 
         Raises
         ------
         OptionError
             When there is no baseline to compare with.
         """
-        if self._gate is None:
+        if self._comparison is None:
             raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
-        return self._gate.test(cell, self._ledger.conditions_beside(cell), results)
+        return self._comparison.test(cell, self._run_log.gate_family(cell))
 
-    def notes(self) -> tuple[str, ...]:
-        """Return what the findings so far mean for the baseline itself."""
-        return () if self._gate is None else tuple(self._gate.notes())
+    def _family(self, cell: Cell) -> dict[str, ModelTest]:
+        """Return the tests of the family of ``cell``, corrected together; they are made once."""
+        condition, log = cell.condition, self._run_log
+        models = frozenset(
+            model for model in (cell.model, *log.model_family(cell)) if log.finished(*pair(model, condition))
+        )
+        if (condition, models) not in self._families:
+            self._families[condition, models] = model_tests(self._predictions, sorted(models), condition, self.policy)
+        return self._families[condition, models]

@@ -7,7 +7,6 @@ import math
 from enum import StrEnum
 from typing import ClassVar, Literal, NamedTuple
 
-TestKind = Literal["independent", "welch", "paired", "mcnemar"]
 Correction = Literal["none", "bh", "holm"]
 
 CONFIDENCE = 0.95
@@ -16,16 +15,15 @@ CONFIDENCE = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class TestResult:
-    """One two-sided test of control against a condition.
+    """What every two-sided test of control against treated says, whatever its kind.
 
     ``n`` counts the observations in each group, ``control`` and ``treated`` are their means in percent, and
     ``difference`` is ``treated - control`` in points with its 95 % interval. ``detectable_drop`` is the smallest drop,
-    in points, that the test would see with 80 % power. NaN stands for what cannot be told from so few observations.
+    in points, that the test would detect with 80 % power. NaN: too few observations to compute the figure.
     """
 
     __test__: ClassVar[bool] = False
 
-    test: TestKind
     n: int
     control: float
     treated: float
@@ -33,8 +31,6 @@ class TestResult:
     ci_low: float
     ci_high: float
     effect_size: float
-    statistic: float
-    df: float
     p_value: float
     p_adjusted: float
     detectable_drop: float
@@ -45,12 +41,45 @@ class TestResult:
 
     @property
     def conclusive(self) -> bool:
-        """Whether there were observations enough to test at all."""
+        """Whether there were enough observations to test at all."""
         return not math.isnan(self.p_adjusted)
 
 
+@dataclasses.dataclass(frozen=True)
+class TTestResult(TestResult):
+    """A t-test between accuracies: which of the three, its statistic t, and its degrees of freedom."""
+
+    statistic: float
+    df: float
+    test: Literal["independent", "welch", "paired"]
+
+
+@dataclasses.dataclass(frozen=True)
+class McNemarResult(TestResult):
+    """McNemar's exact test of answers to the same images.
+
+    ``lost`` counts the images that only control gets right, ``gained`` those that only treated gets right. The effect
+    size is Cohen's g. ``detectable_drop`` assumes that as many images change as did.
+    """
+
+    lost: int
+    gained: int
+
+    test: ClassVar[Literal["mcnemar"]] = "mcnemar"
+    df: ClassVar[float] = math.nan
+    """The exact test has no degrees of freedom."""
+
+    @property
+    def statistic(self) -> float:
+        """The number of images lost; NaN for fewer than two images."""
+        return float(self.lost) if self.n > 1 else math.nan
+
+
+AnyTestResult = TTestResult | McNemarResult
+
+
 class Outcome(StrEnum):
-    """What a test says; an error is none of these."""
+    """The outcome of a test; an error is none of these."""
 
     PASS = "PASS"  # noqa: S105 (no password)
     FAIL = "FAIL"
@@ -69,8 +98,8 @@ class Equivalence:
     """Whether a difference lies within ``margin`` points of zero.
 
     ``p_value`` is that of the two one-sided tests: the larger of the two. ``ci_low`` and ``ci_high`` bound the interval
-    of level 1 - 2 alpha, which lies within the margin exactly where ``p_value`` is below alpha. NaN stands for what
-    cannot be told from fewer than two observations.
+    of level 1 - 2 alpha, which lies within the margin exactly where ``p_value`` is below alpha. NaN: fewer than two
+    observations.
     """
 
     margin: float

@@ -1,4 +1,4 @@
-"""What the results of the tests mean for a model and for the classes: pass, fail or inconclusive, and why."""
+"""Judge test results: does a model, or do the classes, pass, fail, or stay inconclusive, and why?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scipy import stats
 
-from pytest_robustness.analysis.test_result import Correction, MaxSensitive, Outcome, TestResult, Verdict
+from pytest_robustness.analysis.test_result import AnyTestResult, Correction, MaxSensitive, Outcome, Verdict
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CHANCE_QUANTILE = 0.95
 
 
-def judge_model(result: TestResult, alpha: float) -> Verdict:
+def judge_model(result: AnyTestResult, alpha: float) -> Verdict:
     """Fail a model that is impacted: its test rejects, at ``alpha`` and after correction, that nothing changed.
 
     A rise of accuracy fails as well: the test is two-sided, and the model is as sensitive.
@@ -33,20 +33,20 @@ def judge_model(result: TestResult, alpha: float) -> Verdict:
 
 
 def judge_classes(
-    results: Sequence[TestResult], alpha: float, max_sensitive: MaxSensitive, correction: Correction = "none"
+    results: Sequence[AnyTestResult], alpha: float, max_sensitive: MaxSensitive, correction: Correction = "none"
 ) -> Verdict:
     """Fail a condition under which more classes are sensitive than allowed.
 
     Parameters
     ----------
     results
-        One test per class. Inconclusive ones count neither way; the reason says how many they are.
+        One test per class. Inconclusive ones count neither way; the reason gives their number.
     alpha
         The level at which a class is sensitive, after correction.
     max_sensitive
-        How many may be: see `allowed_sensitive`.
+        How many sensitive classes to allow: see `allowed_sensitive`.
     correction
-        The one that ``results`` are corrected by.
+        The correction that ``results`` carry.
     """
     tested = sum(result.conclusive for result in results)
     if not tested:
@@ -75,7 +75,7 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
         would exceed in at most one run of twenty; none after a correction, whose level bounds the chance of even one.
         A float: that fraction of the classes, rounded down. An int: itself.
     correction
-        The one that the tests are corrected by.
+        The correction that the tests carry.
 
     Raises
     ------
@@ -100,14 +100,14 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
     )
 
 
-def _too_few(result: TestResult, alpha: float) -> str:
+def _too_few(result: AnyTestResult, alpha: float) -> str:
     if result.test == "mcnemar":
         images = "image" if result.n == 1 else "images"
         return f"of {result.n} {images} no change could be significant at alpha {alpha:g}"
     return f"only {result.n} of the 2 observations that a test needs in each group"
 
 
-def _p_name(result: TestResult) -> str:
+def _p_name(result: AnyTestResult) -> str:
     return "p" if result.p_adjusted == result.p_value else "corrected p"
 
 
@@ -122,8 +122,8 @@ def _points(points: float) -> str:
     return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
 
 
-def _sensitivity(result: TestResult) -> str:
-    """Return what drop the test could have seen, as a remark; nothing where it is unknown or any would have been."""
+def _sensitivity(result: AnyTestResult) -> str:
+    """Return the drop that the test could have detected, as a remark; nothing where it is unknown or 0."""
     if not result.detectable_drop > 0:
         return ""
     if result.detectable_drop > result.control:

@@ -8,8 +8,7 @@ from pytest_robustness.core.conditions import CONTROL, PIPELINE_VERSION, Cell, C
 from pytest_robustness.core.dataset import ClassLabel, ClassMatch, DataSource, Selection
 from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
 from pytest_robustness.core.protocols import (
-    Engine,
-    Executor,
+    EngineUsed,
     Predictions,
     Progress,
     Runner,
@@ -27,8 +26,7 @@ __all__ = [
     "ClassMatch",
     "Condition",
     "DataSource",
-    "Engine",
-    "Executor",
+    "EngineUsed",
     "Interpolation",
     "Model",
     "Panel",

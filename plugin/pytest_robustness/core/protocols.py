@@ -6,13 +6,12 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    from pytest_robustness.core.conditions import Shard
     from pytest_robustness.core.model import Model
 
 
@@ -39,7 +38,7 @@ class Transform(Protocol):
         """
 
 
-class Engine(NamedTuple):
+class EngineUsed(NamedTuple):
     """What ran a model: the runtime's name, and the number format that it computed in."""
 
     runtime: str
@@ -57,7 +56,7 @@ class Runner(NamedTuple):
     """
 
     run: Callable[[torch.Tensor], torch.Tensor]
-    engine: Engine
+    engine: EngineUsed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -116,19 +115,3 @@ class Progress(Protocol):
 
     def stop(self) -> None:
         """End, finished or not."""
-
-
-class Executor(Protocol):
-    """Who computes the missing shards: this process, its siblings, or a cluster."""
-
-    def claim(self, shards: Sequence[Shard]) -> Iterator[Shard]:
-        """Yield those of ``shards`` that nobody else is computing, each held until its release; never wait."""
-
-    def release(self, shard: Shard) -> None:
-        """``shard`` is committed, or given up."""
-
-    def close(self) -> None:
-        """Give back everything that is still held."""
-
-    def wait(self) -> None:
-        """Nothing was left to claim, though others are still at work: let a little time pass."""

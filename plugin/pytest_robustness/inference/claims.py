@@ -1,4 +1,4 @@
-"""Processes on one machine, which share a store and claim shards by locking files beside it."""
+"""Claims on shards: processes on one machine that share a store divide the work by lock files next to it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.2
 
 
-class LocalExecutor:
-    """Claims shards by locks that the operating system releases when a process dies.
+class ShardClaims:
+    """Claims shards by file locks, which the operating system releases when a process dies.
 
     Parameters
     ----------
     folder
-        Where the lock files are; shared by the processes that share the work.
+        Holds the lock files; the processes that share the work share it.
     topic
-        What the shards are of: processes contend for a shard only under the same topic.
+        Identifies the data: processes contend for a shard only under the same topic.
     """
 
     def __init__(self, folder: Path, topic: str) -> None:
@@ -33,7 +33,7 @@ class LocalExecutor:
         self._held: dict[Shard, FileLock] = {}
 
     def claim(self, shards: Sequence[Shard]) -> Iterator[Shard]:
-        """Yield those of ``shards`` that no other process holds, as they are asked for; never wait."""
+        """Yield those of ``shards`` that no other process holds. Each is claimed when it is asked for; never waits."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for shard in shards:
             lock = FileLock(self._folder / f"{self._topic}-{shard.start}-{shard.stop}.lock")
@@ -45,16 +45,16 @@ class LocalExecutor:
             yield shard
 
     def release(self, shard: Shard) -> None:
-        """Give ``shard`` back: it is committed, or given up."""
+        """Release ``shard``, whether it was committed or not."""
         lock = self._held.pop(shard, None)
         if lock is not None:
             lock.release()
 
     def close(self) -> None:
-        """Give back everything that is still held."""
+        """Release every shard that is still held."""
         for shard in list(self._held):
             self.release(shard)
 
     def wait(self) -> None:
-        """Let a little time pass while others finish the shards that they hold."""
+        """Sleep for a moment, while other processes finish the shards that they hold."""
         time.sleep(_POLL_SECONDS)

@@ -17,7 +17,10 @@ from pytest_robustness.core import ClassMatch
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pytest_robustness.core import ClassLabel
 
@@ -175,3 +178,27 @@ def _refuse(
         f"Name their folders by WordNet id or as the model names its classes (it begins with "
         f"{'; '.join(model_classes[:3])}), or leave them out of the data."
     )
+
+
+def answer_naming(
+    targets: NDArray[np.int64], classes: Sequence[ClassLabel], names: Sequence[str]
+) -> Callable[[int], str]:
+    """Return a function that names a model's outputs: by the data's class, else by ImageNet's, else by number.
+
+    Parameters
+    ----------
+    targets
+        The output that stands for each class: int64 [C].
+    classes, names
+        The classes of the data, and their names in reports.
+    """
+    imagenet = imagenet_classes()
+    known: dict[int, str] = {}
+    places = {wnid: place for place, wnid in enumerate(imagenet)}
+    offsets = {int(t) - places[c.key] if c.key in places else None for t, c in zip(targets, classes, strict=True)}
+    offset = offsets.pop() if len(offsets) == 1 else None
+    if offset is not None:
+        # The outputs follow ImageNet's order, perhaps behind a background class: so do those of classes without images.
+        known = dict(enumerate(imagenet.values(), start=offset))
+    known |= dict(zip(targets.tolist(), names, strict=True))
+    return lambda output: known.get(output, f"output {output}")

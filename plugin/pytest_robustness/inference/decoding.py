@@ -1,93 +1,129 @@
-"""Decoding processes: torch's DataLoader workers, one thread each, that answer requests in order.
+"""Decoding processes: a pool of workers that answer requests, in order and a little ahead.
 
-They start from a fork server, because a process that has threads or a CUDA context may hang when it is forked. The
-server imports torch ahead, once: the first workers are there after the 3 seconds that this takes, later ones after a
-fraction of a second.
+The workers start from a fork server, because a process that has threads or a CUDA context may hang when it is forked.
+The server imports torch once, which takes about 3 seconds; each worker then starts in a fraction of a second.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import multiprocessing
+import os
 import pickle
 import signal
-import warnings
+import sys
+import threading
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
-from pytest_robustness.errors import DataError
-from pytest_robustness.inference.interrupts import interrupts_held
+from pytest_robustness.errors import DataError, RobustnessError, cause
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from concurrent.futures import Future
     from multiprocessing.context import BaseContext
+    from multiprocessing.synchronize import Event
+    from types import FrameType
 
+Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
+# Requests that are out per worker: the one it works on, and the next.
+_AHEAD = 2
+# Windows cannot wait for more processes at once.
+_MOST_ON_WINDOWS = 61
 
-def answers(reader: Dataset[Answer], requests: Iterator[object], workers: int) -> Generator[Answer]:
-    """Yield ``reader[request]`` for every request, in order.
 
-    Without workers a request is taken when its answer is asked for; with workers up to two per worker are ahead. The
-    processes end when the generator ends or is closed.
+def answers(
+    read: Callable[[Request], Answer], requests: Iterator[Request], workers: int
+) -> Generator[Answer, None, None]:
+    """Yield ``read(request)`` for every request, in order.
+
+    Without workers, a request is taken when its answer is asked for; with workers, up to two per worker are taken
+    ahead. The processes end when the generator ends or is closed; each finishes the request that it works on.
 
     Raises
     ------
     DataError
-        Where the reader cannot be sent to a process, or a process died.
+        When ``read`` cannot be sent to a process, raises an unexpected error there, or a process dies.
     """
     if not workers:
-        yield from (reader[request] for request in requests)
+        yield from map(read, requests)
         return
+    if sys.platform == "win32":
+        workers = min(workers, _MOST_ON_WINDOWS)
     with interrupts_held():
-        iterator = _start(reader, requests, workers)
+        context = _context()
+        closing = context.Event()
+        pool = ProcessPoolExecutor(workers, context, _start_worker, (read, closing))
     try:
-        yield from _each(iterator)
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
+        yield from _in_order(pool, requests, _AHEAD * workers)
+    except BrokenProcessPool as error:
         raise DataError(
-            f"A decoding process died. {str(error).strip()} Use fewer --robustness-workers where memory is short, "
-            f"or 0 to decode in the main process and see where it fails. A script that calls pytest.main() needs "
-            f"if __name__ == '__main__' before it, because decoding processes import the script."
+            "A decoding process died. Use fewer --robustness-workers where memory is short, or 0 to decode in the main "
+            "process and see where it fails. A script that calls pytest.main() needs if __name__ == '__main__' before "
+            "it, because decoding processes import the script."
         ) from error
     finally:
-        # Dropping the iterator would end them too, but after Ctrl-C a traceback holds on to it.
         with interrupts_held():
-            iterator._shutdown_workers()
+            closing.set()
+            pool.shutdown(cancel_futures=True)
 
 
-def _each(iterator: Iterator[Answer]) -> Generator[Answer]:
-    while True:
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Delay Ctrl-C until the block ends; a second one takes effect at once.
+
+    Python raises ``KeyboardInterrupt`` between any two instructions. Raised just after the pool's queues or futures
+    have taken a lock, and before the ``with`` statement that releases it, the interrupt would leave the lock taken, and
+    shutting the pool down would wait for it forever.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield  # Python does not handle the signal, or does not handle it in this thread
+        return
+    held = False
+
+    def hold(_: int, __: FrameType | None) -> None:
+        nonlocal held
+        held = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        if not held:
+            signal.signal(signal.SIGINT, before)
+        if held:  # checked again, because it may have come just now
+            signal.raise_signal(signal.SIGINT)
+
+
+def _in_order(pool: ProcessPoolExecutor, requests: Iterator[Request], ahead: int) -> Generator[Any, None, None]:
+    pending: deque[Future[Any]] = deque()
+    with interrupts_held():
+        _fill(pending, pool, requests, ahead)
+    while pending:
         with interrupts_held():
-            try:
-                answer = next(iterator)
-            except StopIteration:
-                return
+            answer = pending.popleft().result()
+            _fill(pending, pool, requests, ahead)
         yield answer
 
 
-def _start(reader: Dataset[Answer], requests: Iterator[object], workers: int) -> Any:
-    with warnings.catch_warnings():
-        # torch warns of more workers than cores (the user's choice stands) and of what is raised below.
-        warnings.filterwarnings("ignore", message="This DataLoader will create|Got pickle error")
-        loader = DataLoader(
-            reader,
-            sampler=requests,
-            batch_size=None,
-            collate_fn=_as_it_is,
-            num_workers=workers,
-            multiprocessing_context=_context(),
-            worker_init_fn=_leave_interrupts_to_parent,
-            generator=torch.Generator(),  # else it would draw from the global one, which is the user's
-        )
+def _fill(pending: deque[Future[Any]], pool: ProcessPoolExecutor, requests: Iterator[object], size: int) -> None:
+    """Submit requests until ``size`` are pending."""
+    for request in itertools.islice(requests, size - len(pending)):
         try:
-            return iter(loader)
+            pending.append(pool.submit(_answer, request))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise DataError(
                 f"The dataset cannot be sent to a decoding process: {error}. Make it picklable (no lambda, no open "
-                f"file), or use --robustness-workers 0."
+                f"file), or use --robustness-workers=0."
             ) from error
 
 
@@ -99,9 +135,31 @@ def _context() -> BaseContext:
     return context
 
 
-def _as_it_is(answer: Answer) -> Answer:
-    return answer
+# What the requests of this process share, if it is a worker: a pool has no other place for it.
+_shared: dict[str, Any] = {}
 
 
-def _leave_interrupts_to_parent(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker(read: Callable[[Any], Any], closing: Event) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all processes; the parent handles it
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _shared.update(read=read, closing=closing)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent dies: the pool would leave it waiting for requests forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _answer(request: object) -> Any:
+    if _shared["closing"].is_set():
+        return None  # nobody waits for it
+    try:
+        return _shared["read"](request)
+    except RobustnessError:
+        raise
+    except Exception as error:  # sent as text: a user's exception may not survive pickling
+        raise DataError(cause(error)) from error

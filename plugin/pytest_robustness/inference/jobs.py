@@ -1,27 +1,52 @@
-"""What a sweep is to compute: each job is a cell with the key of its result."""
+"""Jobs: each is one cell for a sweep to compute, with the model that computes it and its key in the store.
+
+`select` chooses the images. `JobMaker` loads each model once, matches its outputs to the classes of the data, and turns
+cells into jobs.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from pytest_robustness.core import CONTROL, PIPELINE_VERSION, Cell, ClassMatch, Condition, Model, Selection, Transform
-from pytest_robustness.errors import ModelError, cause
-from pytest_robustness.inference.inputs import to_inputs
-from pytest_robustness.inference.store import content_key
+from pytest_robustness import data
+from pytest_robustness.core import (
+    CONTROL,
+    PIPELINE_VERSION,
+    Cell,
+    ClassLabel,
+    ClassMatch,
+    Condition,
+    Model,
+    Selection,
+    Transform,
+)
+from pytest_robustness.errors import BadImageError, DataError, ErrorText, ModelError, cause
+from pytest_robustness.inference.class_matching import display_names, match
+from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    from pytest_robustness.models import ModelZoo
+    from pytest_robustness.transforms import Registry
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
-    """A model that fits the data: its weights are loaded and its outputs are matched with the data's classes.
+class LoadedModel:
+    """A model with its weights, whose outputs are matched to the classes of the data.
 
-    ``pixels`` is the area of its canvas, by which the size of a batch is chosen.
+    ``pixels`` is the area of its canvas, which decides the batch size.
     """
 
     name: str
@@ -39,7 +64,7 @@ class Subject:
 class Job:
     """A cell to compute; ``transform`` is ``None`` for control."""
 
-    subject: Subject
+    loaded: LoadedModel
     condition: Condition
     transform: Transform | None
     key: str
@@ -47,38 +72,147 @@ class Job:
     @property
     def cell(self) -> Cell:
         """The cell."""
-        return Cell(self.subject.name, self.condition)
+        return Cell(self.loaded.name, self.condition)
 
     @property
     def description(self) -> dict[str, Any]:
-        """What the store remembers of the cell beside its predictions."""
+        """What the store keeps about the cell besides its predictions."""
         return {
-            "model": self.subject.name,
+            "model": self.loaded.name,
             "transform": self.condition.transform,
             "severity": self.condition.severity,
-            "outputs": self.subject.match.outputs,
+            "outputs": self.loaded.match.outputs,
         }
 
 
+class JobMaker:
+    """Turns cells into jobs; loads each model once, and remembers those that cannot be loaded.
+
+    ``models`` holds the models loaded so far, by name.
+
+    Parameters
+    ----------
+    selection
+        The images.
+    zoo
+        Loads models.
+    registry
+        Knows the transforms.
+    seed, precision
+        Of the run; they are part of every key.
+    """
+
+    def __init__(self, selection: Selection, zoo: ModelZoo, registry: Registry, seed: int, precision: str) -> None:
+        self.selection = selection
+        self.classes = _with_display_names(selection)
+        self.precision = precision
+        self.models: dict[str, LoadedModel] = {}
+        self._zoo = zoo
+        self._registry = registry
+        self._seed = seed
+        self._broken: dict[str, str] = {}
+
+    def jobs(self, cells: list[Cell]) -> tuple[list[Job], dict[Cell, str]]:
+        """Return the jobs of ``cells``, and an error message for each cell whose model cannot be judged."""
+        jobs: list[Job] = []
+        errors: dict[Cell, str] = {}
+        for cell in cells:
+            loaded = self._loaded(cell.model)
+            if loaded is None:
+                errors[cell] = self._broken[cell.model]
+                continue
+            transform = self._transform(cell.condition)
+            jobs.append(job(loaded, cell.condition, transform, self.selection, self._seed, self.precision))
+        return jobs, errors
+
+    def transform_key(self, condition: Condition) -> str:
+        """Return what the images under ``condition`` depend on, apart from the images themselves."""
+        return transform_key(self._transform(condition), condition)
+
+    def _transform(self, condition: Condition) -> Transform | None:
+        return None if condition == CONTROL else self._registry.get(condition.transform)
+
+    def _loaded(self, name: str) -> LoadedModel | None:
+        if name not in self.models and name not in self._broken:
+            try:
+                self.models[name] = self._load(name)
+            except (ModelError, DataError) as error:
+                _log.debug("model %s cannot be judged", name, exc_info=True)
+                self._broken[name] = ErrorText(str(error), error)
+            except Exception as error:  # user code may raise anything; the other models go on
+                _log.debug("model %s cannot be judged", name, exc_info=True)
+                self._broken[name] = ErrorText(f"{name} cannot be judged: {cause(error)}", error)
+        return self.models.get(name)
+
+    def _load(self, name: str) -> LoadedModel:
+        model = self._zoo.load(name)
+        canvas = self._first_canvas(model)
+        outputs = count_outputs(name, model, canvas)
+        matched = match(self.selection.source.classes, outputs, model.classes, name)
+        return LoadedModel(name, model, matched, pixels=canvas.shape[-2] * canvas.shape[-1])
+
+    def _first_canvas(self, model: Model) -> torch.Tensor:
+        """Return the first readable image on the canvas of ``model``: uint8 [3, H, W]."""
+        for index in self.selection.indices:
+            try:
+                return to_canvas(self.selection.source.read(int(index)), model.preprocess.canvas)
+            except BadImageError:
+                continue
+        raise DataError(f"{self.selection.source.name} holds no readable image.")
+
+
+def select(spec: str, *, limit: int | None, seed: int, download: bool) -> Selection:
+    """Open the data and choose at most ``limit`` images per class.
+
+    Raises
+    ------
+    DataError
+        When the data cannot be opened, or holds no image.
+    """
+    source = data.open_source(spec, download=download)
+    indices = data.select(source.labels, limit, seed)
+    if not len(indices):
+        raise DataError(f"{source.name} holds no image.")
+    # Indices seed each image's random draws, and adding or removing a file shifts them: hash them as well.
+    fingerprint = hashlib.sha256(source.fingerprint(indices).encode() + indices.astype("<i8").tobytes()).hexdigest()
+    return Selection(source, indices, source.labels[indices], fingerprint)
+
+
 def job(
-    subject: Subject, condition: Condition, transform: Transform | None, selection: Selection, seed: int, precision: str
+    loaded: LoadedModel,
+    condition: Condition,
+    transform: Transform | None,
+    selection: Selection,
+    seed: int,
+    precision: str,
 ) -> Job:
-    """Return the job of one cell; its key is the hash of all that the result depends on."""
+    """Return the job of one cell; its key is the hash of everything that the result depends on."""
     parts: dict[str, Any] = {
         "pipeline": PIPELINE_VERSION,
-        "model": subject.model.fingerprint,
-        "preprocess": dataclasses.asdict(subject.model.preprocess),
-        "outputs": subject.match.outputs,
+        "model": loaded.model.fingerprint,
+        "preprocess": dataclasses.asdict(loaded.model.preprocess),
+        "outputs": loaded.match.outputs,
         "transform": transform_key(transform, condition),
         "seed": seed,
         "dataset": selection.fingerprint,
         "precision": precision,
     }
-    return Job(subject, condition, transform, content_key(parts))
+    return Job(loaded, condition, transform, content_key(parts))
+
+
+def content_key(parts: Mapping[str, Any]) -> str:
+    """Return the sha256 of ``parts``, which must hold everything that a result depends on.
+
+    Examples
+    --------
+    >>> content_key({"seed": 0, "model": "a"}) == content_key({"model": "a", "seed": 0})
+    True
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def transform_key(transform: Transform | None, condition: Condition) -> str:
-    """Return what the images under ``condition`` depend on; without a transform it is control."""
+    """Return what the images under ``condition`` depend on; no transform means control."""
     return str(CONTROL) if transform is None else transform.key(condition.severity)
 
 
@@ -103,3 +237,8 @@ def count_outputs(name: str, model: Model, canvas: torch.Tensor) -> int:
         got = f"{logits.dtype} {list(logits.shape)}" if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise ModelError(f"{name} must return floating-point logits [B, K]; for one image it returned {got}.")
     return int(logits.shape[1])
+
+
+def _with_display_names(selection: Selection) -> tuple[ClassLabel, ...]:
+    classes = selection.source.classes
+    return tuple(ClassLabel(label.key, name) for label, name in zip(classes, display_names(classes), strict=True))

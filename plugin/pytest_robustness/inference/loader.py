@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
-from pytest_robustness.errors import BadImageError, DataError
-from pytest_robustness.inference.canvas import to_canvas
+from pytest_robustness.errors import BadImageError
 from pytest_robustness.inference.decoding import answers
+from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -108,10 +107,8 @@ def batches(
     """
     reader = _Reader(source, indices, canvases)
     requests = _requests(shards, batch_size)
-    with contextlib.closing(answers(reader, requests, 0 if source.in_memory else workers)) as items:
+    with contextlib.closing(answers(reader.read, requests, 0 if source.in_memory else workers)) as items:
         for item in items:
-            if isinstance(item, DataError):
-                raise item
             positions = np.asarray(item.positions, np.int64)
             yield Batch(
                 shard=item.request.shard,
@@ -148,8 +145,8 @@ def _requests(shards: Iterable[Shard], batch_size: int) -> Iterator[_Request]:
             yield _Request(shard, range(start, stop), last=stop == shard.stop)
 
 
-class _Reader(Dataset["_Read | DataError"]):
-    """Answers requests; an error is returned, because torch would wrap its message in a traceback."""
+class _Reader:
+    """Answers requests, in this process or in a decoding process."""
 
     def __init__(self, source: DataSource, indices: NDArray[np.int64], canvases: Sequence[Canvas]) -> None:
         self._source = source
@@ -157,13 +154,8 @@ class _Reader(Dataset["_Read | DataError"]):
         self._canvases = canvases
         self._size = self._first_size() if any(canvas.resize is None for canvas in canvases) else None
 
-    def __getitem__(self, request: _Request) -> _Read | DataError:
-        try:
-            return self._read(request)
-        except DataError as error:
-            return error
-
-    def _read(self, request: _Request) -> _Read:
+    def read(self, request: _Request) -> _Read:
+        """Read the images of ``request`` and put each on every canvas."""
         positions: list[int] = []
         unreadable: list[BadImageError] = []
         misfit = ""

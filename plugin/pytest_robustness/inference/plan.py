@@ -1,17 +1,15 @@
-"""The plan: which cells the collected tests need, and how tests are named after them."""
+"""The plan: which cells the collected tests need."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Transform
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,53 +51,3 @@ class Plan:
     def models(self, condition: Condition) -> tuple[str, ...]:
         """Return the models that are judged under ``condition``: the family of its model tests."""
         return tuple(cell.model for cell in self.cells if cell.condition == condition)
-
-
-def conditions(transforms: Sequence[Transform], severities: Sequence[int]) -> tuple[Condition, ...]:
-    """Return each transform at each severity; a transform with a single level gives one condition.
-
-    Raises
-    ------
-    OptionError
-        When a transform does not have one of the severities.
-    """
-    found: list[Condition] = []
-    for transform in transforms:
-        if not transform.severities:
-            found.append(Condition(transform.name))
-            continue
-        for severity in severities:
-            if severity not in transform.severities:
-                valid = ", ".join(map(str, transform.severities))
-                raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
-            found.append(Condition(transform.name, severity))
-    return tuple(dict.fromkeys(found))
-
-
-def labels(models: Sequence[str]) -> dict[str, str]:
-    """Return a short name for each model: without its source where that is still unambiguous.
-
-    Examples
-    --------
-    >>> labels(["digits:resnet18", "digits:vgg16"])
-    {'digits:resnet18': 'resnet18', 'digits:vgg16': 'vgg16'}
-    >>> labels(["resnet18", "digits:resnet18"])
-    {'resnet18': 'resnet18', 'digits:resnet18': 'digits:resnet18'}
-    """
-    short = {model: model.rpartition(":")[2] for model in models}
-    taken = Counter(short.values())
-    return {model: name if taken[name] == 1 else model for model, name in short.items()}
-
-
-def cell_id(cell: Cell, label: str, several: bool) -> str:
-    """Return the test id of a cell: ``vflip-resnet18``, or ``rotation-resnet18-s5`` among several severities."""
-    return f"{cell.condition.transform}-{label}{_suffix(cell.condition, several)}"
-
-
-def condition_id(condition: Condition, several: bool) -> str:
-    """Return the test id of a condition: ``vflip``, or ``rotation-s5`` among several severities."""
-    return condition.transform + _suffix(condition, several)
-
-
-def _suffix(condition: Condition, several: bool) -> str:
-    return f"-s{condition.severity}" if several and condition.severity is not None else ""

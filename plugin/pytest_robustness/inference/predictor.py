@@ -1,100 +1,120 @@
-"""Computes the cells that tests ask for: opens data and store, sweeps over what is missing, and keeps the ledger."""
+"""Compute the predictions that tests ask for: open data and store, sweep over what is missing, keep the run log."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_robustness import data
-from pytest_robustness.analysis.results import Results, TestPolicy
 from pytest_robustness.core import Cell, Panel, imports, openmp
-from pytest_robustness.errors import DataError, RobustnessError, cause
-from pytest_robustness.inference import provenance
+from pytest_robustness.errors import RobustnessError, cause
 from pytest_robustness.inference.plan import Plan
+from pytest_robustness.inference.run_log import ModelFacts
 from pytest_robustness.inference.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Condition, DataSource, Progress
-    from pytest_robustness.inference.bench import Bench
-    from pytest_robustness.inference.jobs import Job
-    from pytest_robustness.inference.run_log import Ledger
+    from pytest_robustness.inference.jobs import Job, JobMaker
+    from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.models import ModelZoo
-    from pytest_robustness.plugin.options import Options
     from pytest_robustness.transforms import Registry
 
+_log = logging.getLogger(__name__)
 
-class Computation:
-    """The way from the options to finished cells.
+
+@dataclasses.dataclass(frozen=True)
+class InferenceSettings:
+    """Which images to predict, and how.
 
     Parameters
     ----------
-    options
-        What the user asked for.
+    data, limit, seed, download
+        The data as the user names it, images per class (``None``: all), the seed of every random draw, and whether to
+        download data that is missing.
+    device, precision, runtime, workers, batch_size
+        As the options of the same names; ``None`` leaves the choice to the run.
+    on_bad_image
+        Whether an unreadable image is an error or is skipped.
+    store
+        The file of the store.
+    processes, process
+        How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
+    """
+
+    data: str
+    limit: int | None
+    seed: int
+    download: bool
+    device: str
+    precision: str
+    runtime: str
+    workers: int | None
+    batch_size: int | None
+    on_bad_image: Literal["error", "skip"]
+    store: Path
+    processes: int = 1
+    process: int = 0
+
+
+class Predictor:
+    """Computes the cells that tests ask for and that the store lacks.
+
+    Parameters
+    ----------
+    settings
+        Which images, and how.
     registry, zoo
-        Where transforms and models come from.
-    ledger
-        Told what was computed, and what kept the rest.
+        Provide transforms and models.
+    run_log
+        Records what was computed, and the errors that prevented the rest.
     progress
-        Makes what tells how far a sweep is.
+        Factory for the progress display.
     check
-        Called with conditions before anything is computed under them; what it raises keeps that from happening.
-    processes
-        How many processes like this one share the machine.
-    process
-        Which of them this is, from 0: they take the GPUs in turn.
+        Called with conditions before anything is computed under them; it prevents that by raising an error.
+    provenance
+        Returns what the run log records of the run besides device and dataset.
     """
 
     def __init__(
         self,
-        options: Options,
+        settings: InferenceSettings,
         registry: Registry,
         zoo: ModelZoo,
-        ledger: Ledger,
+        run_log: RunLog,
         *,
         progress: Callable[[], Progress],
-        check: Callable[[Bench, Sequence[Condition]], None],
-        processes: int,
-        process: int,
+        check: Callable[[JobMaker, Sequence[Condition]], None],
+        provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
         openmp.wait_briefly()
-        self._options = options
+        self._settings = settings
         self._registry = registry
         self._zoo = zoo
-        self._ledger = ledger
+        self._run_log = run_log
         self._progress = progress
         self._check = check
-        self._processes = processes
-        self._process = process
+        self._provenance = provenance
         self._store: Store | None = None
-        self._finished: Results | None = None
-        self._bench: Bench | None = None
+        self._opened: tuple[JobMaker, torch.device] | None = None
         self._fatal: RobustnessError | None = None
 
     @property
     def store(self) -> Store:
         """The store, opened when first asked for."""
         if self._store is None:
-            self._store = Store(self._options.store)
+            self._store = Store(self._settings.store)
         return self._store
 
-    @property
-    def results(self) -> Results:
-        """The finished cells of the ledger, and what they say."""
-        if self._finished is None:
-            options = self._options
-            policy = TestPolicy(
-                options.test, options.alpha, options.correction, options.max_sensitive, options.equivalence
-            )
-            self._finished = Results(self.store, self._ledger, policy)
-        return self._finished
-
-    def open_data(self) -> Bench:
+    def open_data(self) -> JobMaker:
         """Open the data and the store, once.
 
         Raises
@@ -102,55 +122,45 @@ class Computation:
         DataError, StoreError, OptionError
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
-        if self._bench is None:
-            with imports.quickly():
-                from pytest_robustness.inference.bench import Bench, select
-                from pytest_robustness.inference.device import resolve_device
-                from pytest_robustness.inference.precision import resolve_precision
-                from pytest_robustness.inference.runtimes import choice
-
-            options = self._options
-            device = resolve_device(options.device, self._process)
-            precision = resolve_precision(options.precision, device)
-            choice.require(options.runtime, device, precision)
-            selection = select(options.data, limit=options.limit, seed=options.seed, download=options.download)
-            bench = Bench(selection, self._zoo, self._registry, options.seed, precision)
-            self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
-            self._ledger.dataset = selection.fingerprint
-            self._check(bench, self._ledger.plan.conditions_of_all())
-            self._bench = bench
-        return self._bench
+        return self._open()[0]
 
     def images(self) -> tuple[DataSource, NDArray[np.int64]]:
-        """Return where the images are and which were chosen (int64 [n]); nothing is computed for that.
+        """Return the source of the images and the indices of those chosen (int64 [n]), without computing anything.
 
         Raises
         ------
         DataError
             When they are no longer there.
         """
-        if self._bench is not None:
-            return self._bench.selection.source, self._bench.selection.indices
-        # The controller of xdist has no bench, and needs no fingerprint: the workers took it.
-        source = data.open_source(self._options.data)
-        return source, data.select(source.labels, self._options.limit, self._options.seed)
+        if self._opened is not None:
+            selection = self._opened[0].selection
+            return selection.source, selection.indices
+        # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
+        source = data.open_source(self._settings.data)
+        return source, data.select(source.labels, self._settings.limit, self._settings.seed)
 
-    def ensure(self, request: Cell | Panel) -> Results:
+    def ensure(self, request: Cell | Panel) -> bool:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
+
+        What cannot be computed for one model has its reason in the run log; see `RunLog.require`.
+
+        Returns
+        -------
+        bool
+            Whether anything was computed.
 
         Raises
         ------
         RobustnessError
-            When the data cannot be read, or a cell could not be computed (of a panel: none of its models could).
+            When nothing can be computed: the data cannot be read, say.
         """
-        needed, ledger = Plan.of([request]).cells, self._ledger
-        known = {*ledger.keys, *ledger.errors}
-        if not known.issuperset(needed):
-            self._admit([cell for cell in needed if cell not in ledger.wanted])
-            self._compute([cell for cell in ledger.wanted.cells if cell not in known])
-        if isinstance(request, Cell) or not ledger.judged(request):
-            self.results.require(*needed)
-        return self.results
+        needed, log = Plan.of([request]).cells, self._run_log
+        known = {*log.keys, *log.errors}
+        if known.issuperset(needed):
+            return False
+        self._admit([cell for cell in needed if cell not in log.wanted])
+        self._compute([cell for cell in log.wanted.cells if cell not in known])
+        return True
 
     def close(self) -> None:
         """Close the store."""
@@ -158,101 +168,96 @@ class Computation:
             self._store.close()
             self._store = None
 
+    def _open(self) -> tuple[JobMaker, torch.device]:
+        if self._opened is None:
+            with imports.quickly():
+                from pytest_robustness.inference.device import resolve_device
+                from pytest_robustness.inference.jobs import JobMaker, select
+                from pytest_robustness.inference.precision import resolve_precision
+                from pytest_robustness.inference.runtimes import choice
+
+            settings = self._settings
+            device = resolve_device(settings.device, settings.process)
+            precision = resolve_precision(settings.precision, device)
+            choice.require(settings.runtime, device, precision)
+            selection = select(settings.data, limit=settings.limit, seed=settings.seed, download=settings.download)
+            bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision)
+            self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
+            self._run_log.dataset = selection.fingerprint
+            self._check(bench, self._run_log.plan.conditions_of_all())
+            self._opened = bench, device
+        return self._opened
+
     def _admit(self, unplanned: Sequence[Cell]) -> None:
-        """Take on cells that nobody planned."""
+        """Add cells to the run that the plan lacks."""
         if unplanned:
             self._check(self.open_data(), [cell.condition for cell in unplanned])
-            self._ledger.unplanned = self._ledger.unplanned.extended(unplanned)
+            self._run_log.unplanned = self._run_log.unplanned.extended(unplanned)
 
     def _compute(self, cells: list[Cell]) -> None:
         if self._fatal is not None:
             raise self._fatal
-        started, ledger = time.monotonic(), self._ledger
+        started, log = time.monotonic(), self._run_log
         try:
-            bench = self.open_data()
+            bench, device = self._open()
             jobs, errors = bench.jobs(cells)
-            ledger.models |= _facts(bench)
-            ledger.provenance = self._provenance(bench)
-            errors |= self._sweep(bench, jobs)
-            ledger.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
-            ledger.errors |= errors
-            self._look_at(bench)
+            log.models |= _facts(bench)
+            log.provenance = {**self._provenance(), "device": str(device), "dataset": _dataset(bench)}
+            errors |= self._sweep(bench, device, jobs)
+            log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
+            log.errors |= errors
         except Exception as error:
+            _log.debug("nothing could be computed", exc_info=True)
             self._fatal = error if isinstance(error, RobustnessError) else RobustnessError(cause(error))
-            # The report is to say what kept all of them from being computed.
-            ledger.errors |= dict.fromkeys(cells, str(self._fatal))
+            # The report names what kept all of them from being computed.
+            log.errors |= dict.fromkeys(cells, str(self._fatal))
             raise
-        ledger.sweep_seconds = round(ledger.sweep_seconds + time.monotonic() - started, 1)
+        log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
-    def _sweep(self, bench: Bench, jobs: Sequence[Job]) -> dict[Cell, str]:
-        from pytest_robustness.inference.claims import LocalExecutor
-        from pytest_robustness.inference.device import resolve_device
+    def _sweep(self, bench: JobMaker, device: torch.device, jobs: Sequence[Job]) -> dict[Cell, str]:
+        from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
         from pytest_robustness.inference.sweep import Settings, Sweep
 
-        store, options, progress = self.store, self._options, self._progress()
-        device, workers = resolve_device(options.device, self._process), options.workers
+        store, settings, progress = self.store, self._settings, self._progress()
+        workers = settings.workers
         if workers is None:
-            workers = default_workers(device.type, len(bench.selection.indices), len(jobs), self._processes)
+            workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
         store.put_cells(bench.selection.fingerprint, {job.key: job.description for job in jobs})
         sweep = Sweep(
             jobs,
             bench.selection,
             store=store,
-            prepare=RuntimeChoice(options.runtime, progress.note).prepare,
-            executor=LocalExecutor(store.path.with_suffix(".locks"), bench.selection.fingerprint),
+            prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
+            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=progress,
             settings=Settings(
                 device=device,
                 precision=bench.precision,
-                seed=options.seed,
+                seed=settings.seed,
                 workers=workers,
-                processes=self._processes,
-                on_bad_image=options.on_bad_image,
-                batch_size=options.batch_size,
+                processes=settings.processes,
+                on_bad_image=settings.on_bad_image,
+                batch_size=settings.batch_size,
             ),
         )
         sweep.run()
         return sweep.errors
 
-    def _look_at(self, bench: Bench) -> None:
-        """Look at the new results: models at chance level, images that were skipped."""
-        for model, message in self.results.chance_errors(bench.subjects).items():
-            self._ledger.errors |= {cell: message for cell in self._ledger.wanted.cells if cell.model == model}
-        source, indices = bench.selection.source, bench.selection.indices
-        self._ledger.skipped = [source.describe(int(indices[position])) for position in self.results.skipped()]
-        if self._ledger.skipped and self._options.on_bad_image == "error":
-            raise DataError(
-                f"{self._ledger.skipped[0]} could not be read when the stored results were computed, with "
-                f"--robustness-on-bad-image=skip. Remove or replace it, or pass that again."
-            )
 
-    def _provenance(self, bench: Bench) -> dict[str, Any]:
-        from pytest_robustness.inference.device import resolve_device
-
-        selection = bench.selection
-        return {
-            **provenance.environment(),
-            "command": provenance.command(),
-            "options": provenance.plain(self._options),
-            "device": str(resolve_device(self._options.device, self._process)),
-            "dataset": {
-                "name": selection.source.name,
-                "fingerprint": selection.fingerprint,
-                "images": len(selection.indices),
-                "classes": len(bench.classes),
-            },
-        }
-
-
-def _facts(bench: Bench) -> dict[str, dict[str, Any]]:
-    """Return what a report says of each model."""
+def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
     return {
-        name: {
-            "fingerprint": subject.model.fingerprint,
-            "class_match": subject.match.method,
-            "preprocess": dataclasses.asdict(subject.model.preprocess),
-        }
-        for name, subject in bench.subjects.items()
+        name: ModelFacts(subject.model.fingerprint, subject.match.method, subject.model.preprocess)
+        for name, subject in bench.models.items()
+    }
+
+
+def _dataset(bench: JobMaker) -> dict[str, Any]:
+    selection = bench.selection
+    return {
+        "name": selection.source.name,
+        "fingerprint": selection.fingerprint,
+        "images": len(selection.indices),
+        "classes": len(bench.classes),
     }

@@ -1,4 +1,4 @@
-"""Where a result comes from: enough to repeat the run."""
+"""Record where a result comes from: enough to repeat the run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pytest_robustness.core.files import short_path
+
 _PACKAGES = (
     "pytest-robustness",
     "pytest",
@@ -20,10 +22,14 @@ _PACKAGES = (
     "timm",
     "numpy",
     "scipy",
-    "statsmodels",
     "pandas",
     "pillow",
 )
+
+
+def of_run(options: Any) -> dict[str, Any]:
+    """Return the environment, the command and the options of this run; ``options`` is a frozen dataclass."""
+    return {**environment(), "command": command(), "options": plain(options)}
 
 
 def environment() -> dict[str, Any]:
@@ -47,11 +53,6 @@ def command() -> str:
 def plain(options: Any) -> dict[str, Any]:
     """Return a frozen options object as JSON values: paths become text, as short as from here, and tuples lists."""
     return {name: _plain(value) for name, value in dataclasses.asdict(options).items()}
-
-
-def short_path(path: Path) -> str:
-    """Return ``path`` as one would type it from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _plain(value: Any) -> Any:

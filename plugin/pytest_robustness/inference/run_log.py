@@ -1,24 +1,46 @@
-"""The ledger of a run: what was planned, computed and tested; plain data that a worker process can hand over."""
+"""Log what a run planned, computed and tested, as plain data that a worker process can hand over."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
+from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFacts:
+    """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs."""
+
+    fingerprint: str
+    class_match: str
+    preprocess: Preprocess
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> ModelFacts:
+        """Return the facts that `as_dict` was called on."""
+        return cls(**{**facts, "preprocess": Preprocess(**facts["preprocess"])})
 
 
 @dataclasses.dataclass
-class Ledger:
+class RunLog:
     """What one process, or several together, did.
 
-    Together with the store it is all that a report needs: ``keys`` finds a cell's predictions there, ``dataset`` the
-    labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for besides. ``tests`` keeps the
-    order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds what a report says of
-    each model, ``sweep_seconds`` how long the computing took, the longest of several processes. ``notes`` are what a
-    worker of xdist has to say to the user about its sweep.
+    Together with the store it is all that a report needs: ``keys`` gives each finished cell's key there, ``dataset``
+    the key of the labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for in addition.
+    ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds
+    what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
+    ``notes`` are what a worker of xdist reports to the user about its sweep.
     """
 
     dataset: str = ""
@@ -29,43 +51,49 @@ class Ledger:
     tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
     gated: dict[Cell, None] = dataclasses.field(default_factory=dict)
     skipped: list[str] = dataclasses.field(default_factory=list)
-    models: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    models: dict[str, ModelFacts] = dataclasses.field(default_factory=dict)
     sweep_seconds: float = 0.0
     notes: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def wanted(self) -> Plan:
-        """What was planned and what was asked for besides."""
+        """The cells that were planned or asked for."""
         return self.plan.extended(self.unplanned.cells)
 
-    def models_beside(self, cell: Cell) -> tuple[str, ...]:
-        """Return the models that the model test of ``cell`` is corrected over; one that nobody planned stands alone."""
+    def model_family(self, cell: Cell) -> tuple[str, ...]:
+        """Return the correction family of a model test. An unplanned cell is a family of its own."""
         return self.plan.models(cell.condition) if cell in self.plan else (cell.model,)
 
-    def conditions_beside(self, cell: Cell) -> tuple[Condition, ...]:
-        """Return the conditions that the gate test of ``cell`` is corrected over, as far as they were computed."""
+    def gate_family(self, cell: Cell) -> tuple[Condition, ...]:
+        """Return the correction family of a gate test: the model's planned conditions, as far as they were computed."""
         if cell not in self.plan:
             return (cell.condition,)
         planned = self.plan.conditions(cell.model)
         return tuple(condition for condition in planned if self.finished(Cell(cell.model, condition)))
 
+    def require(self, *cells: Cell) -> None:
+        """Raise a `ModelError` with the reason why one of ``cells`` could not be computed, if there is one."""
+        for cell in cells:
+            if cell in self.errors:
+                raise ModelError(self.errors[cell])
+
     def finished(self, *cells: Cell) -> bool:
-        """Whether all ``cells`` were computed, and none is in error."""
+        """Whether all ``cells`` were computed without an error."""
         return all(cell in self.keys and cell not in self.errors for cell in cells)
 
-    def judged(self, test: Cell | Panel) -> bool:
-        """Whether there is anything to judge in ``test``: of a panel, whether any of its models was computed."""
+    def testable(self, test: Cell | Panel) -> bool:
+        """Whether ``test`` can be made: for a panel, whether any of its models was computed."""
         models = (test.model,) if isinstance(test, Cell) else test.models
         return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
 
     @property
     def length(self) -> tuple[int, int, int]:
-        """How many tests, comparisons with a baseline and notes there are so far."""
+        """The number of tests, of comparisons with a baseline, and of notes, so far."""
         return len(self.tests), len(self.gated), len(self.notes)
 
-    def since(self, tests: int, gated: int, notes: int) -> Ledger:
-        """Return what was noted after a `length`, and the part of the ledger that the tests after it need."""
+    def since(self, tests: int, gated: int, notes: int) -> RunLog:
+        """Return the notes after an earlier `length`, and the part of the log that the tests after it need."""
         asked = dict(itertools.islice(self.tests.items(), tests, None))
         compared = dict(itertools.islice(self.gated.items(), gated, None))
         cells = Plan.of([*asked, *compared])
@@ -82,8 +110,8 @@ class Ledger:
             notes=self.notes[notes:],
         )
 
-    def merge(self, other: Ledger) -> None:
-        """Take over what ``other`` did on the same data."""
+    def merge(self, other: RunLog) -> None:
+        """Add what ``other`` did on the same data."""
         self.dataset = self.dataset or other.dataset
         self.plan = self.plan.extended(other.plan.cells)
         self.unplanned = self.unplanned.extended(other.unplanned.cells)
@@ -98,7 +126,7 @@ class Ledger:
         self.provenance = {**other.provenance, **self.provenance}
 
     def pack(self) -> dict[str, Any]:
-        """Return the ledger as dicts, lists, strings and numbers."""
+        """Return the log as dicts, lists, strings and numbers."""
         return {
             "dataset": self.dataset,
             "plan": [_pack(cell) for cell in self.plan.cells],
@@ -109,15 +137,15 @@ class Ledger:
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
             "skipped": self.skipped,
-            "models": self.models,
+            "models": {model: facts.as_dict() for model, facts in self.models.items()},
             "sweep_seconds": self.sweep_seconds,
             "notes": self.notes,
             "provenance": self.provenance,
         }
 
     @classmethod
-    def unpack(cls, packed: dict[str, Any]) -> Ledger:
-        """Return the ledger that `pack` was called on."""
+    def unpack(cls, packed: dict[str, Any]) -> RunLog:
+        """Return the log that `pack` was called on."""
         return cls(
             dataset=packed["dataset"],
             plan=Plan(tuple(_cell(row) for row in packed["plan"])),
@@ -127,7 +155,7 @@ class Ledger:
             tests={_request(row): None for row in packed["tests"]},
             gated={_cell(row): None for row in packed["gated"]},
             skipped=packed["skipped"],
-            models=packed["models"],
+            models={model: ModelFacts.of(facts) for model, facts in packed["models"].items()},
             sweep_seconds=packed["sweep_seconds"],
             notes=packed["notes"],
             provenance=packed["provenance"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sqlite3
 import time
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robustness.core import ClassLabel, Engine, Predictions, Shard
+from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Shard
 from pytest_robustness.errors import StoreError
 
 if TYPE_CHECKING:
@@ -36,17 +35,6 @@ CREATE TABLE shard (
 _MIGRATIONS = {1: "ALTER TABLE shard ADD COLUMN engine TEXT NOT NULL DEFAULT 'eager/unrecorded'"}
 _DTYPES = Predictions(np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f4"))  # type: ignore[arg-type]
 _BUSY_SECONDS = 60.0
-
-
-def content_key(parts: Mapping[str, Any]) -> str:
-    """Return the sha256 of ``parts``, which must say everything that a result depends on.
-
-    Examples
-    --------
-    >>> content_key({"seed": 0, "model": "a"}) == content_key({"model": "a", "seed": 0})
-    True
-    """
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class Store:
@@ -110,7 +98,7 @@ class Store:
             raise KeyError(key)
         return dict(json.loads(row[0]))
 
-    def put(self, shard: Shard, predictions: Mapping[str, Predictions], engines: Mapping[str, Engine]) -> None:
+    def put(self, shard: Shard, predictions: Mapping[str, Predictions], engines: Mapping[str, EngineUsed]) -> None:
         """Commit one shard of several cells at once, all of them or none.
 
         ``engines`` says what computed each; nothing did where no image could be read.
@@ -148,11 +136,11 @@ class Store:
                     array[start:stop] = np.frombuffer(blob, array.dtype)
         return result if covered.all() else None
 
-    def engines(self, key: str) -> tuple[Engine, ...]:
+    def engines(self, key: str) -> tuple[EngineUsed, ...]:
         """Return what computed a cell: usually one engine, several where runs with different ones shared the work."""
         sql = "SELECT DISTINCT engine FROM shard WHERE key = ? AND engine != '' ORDER BY engine"
         with self._explained():
-            return tuple(Engine(*text.split("/")) for (text,) in self._connection.execute(sql, (key,)))
+            return tuple(EngineUsed(*text.split("/")) for (text,) in self._connection.execute(sql, (key,)))
 
     def _prepare(self) -> None:
         def pragma(name: str) -> int:

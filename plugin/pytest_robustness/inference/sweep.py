@@ -16,8 +16,7 @@ from pytest_robustness.core import (
     Canvas,
     Cell,
     Condition,
-    Engine,
-    Executor,
+    EngineUsed,
     Preprocess,
     Progress,
     Runner,
@@ -27,16 +26,17 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.errors import DataError, ErrorText, cause
 from pytest_robustness.inference.device import cores_shared, equal_batches, pixels_at_once, to_device
-from pytest_robustness.inference.inputs import to_inputs
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.loader import Batch, batches
 from pytest_robustness.inference.precision import fp32_products
+from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.scoring import Tally, collect, first_not_finite, tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_robustness.core import Model
+    from pytest_robustness.inference.claims import ShardClaims
     from pytest_robustness.inference.store import Store
 
 SHARD_SIZE = 512
@@ -88,7 +88,7 @@ class Sweep:
         *,
         store: Store,
         prepare: Callable[[str, Model, Workload], Runner],
-        executor: Executor,
+        claims: ShardClaims,
         progress: Progress,
         settings: Settings,
     ) -> None:
@@ -97,11 +97,11 @@ class Sweep:
         self._selection = selection
         self._store = store
         self._prepare = prepare
-        self._executor = executor
+        self._claims = claims
         self._progress = progress
         self._settings = settings
         self._runners: dict[str, Runner] = {}
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, EngineUsed] = {}
         self._batch_size = 0
         self._wanted: dict[Shard, list[Job]] = {}
 
@@ -124,10 +124,10 @@ class Sweep:
             with cores_shared(self._settings.processes), fp32_products(tf32=self._settings.precision == "tf32"):
                 while missing:
                     if not self._pass(missing, lacking):
-                        self._executor.wait()
+                        self._claims.wait()
                     missing, lacking = self._left()
         finally:
-            self._executor.close()
+            self._claims.close()
             self._progress.stop()
 
     def _left(self) -> tuple[list[Shard], list[Job]]:
@@ -143,7 +143,7 @@ class Sweep:
 
     def _pass(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> int:
         """Compute what can be claimed of ``missing`` for the jobs ``lacking`` and return how many shards that was."""
-        canvases = sorted({job.subject.model.preprocess.canvas for job in lacking}, key=str)
+        canvases = sorted({job.loaded.model.preprocess.canvas for job in lacking}, key=str)
         loaded = batches(
             self._selection.source,
             self._selection.indices,
@@ -167,13 +167,13 @@ class Sweep:
         return done
 
     def _claim(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> Iterator[Shard]:
-        for shard in self._executor.claim(missing):
+        for shard in self._claims.claim(missing):
             jobs = self._open(lacking)
             # Another process may have finished the shard between our look at the store and our claim.
             finished = self._store.holders((job.key for job in jobs), shard)
             wanted = [job for job in jobs if job.key not in finished]
             if not wanted:
-                self._executor.release(shard)
+                self._claims.release(shard)
                 continue
             self._wanted[shard] = wanted
             yield shard
@@ -191,9 +191,9 @@ class Sweep:
         if not batch.misfit:
             return
         for job in self._open(self._jobs):
-            if job.subject.model.preprocess.canvas not in batch.canvases:
+            if job.loaded.model.preprocess.canvas not in batch.canvases:
                 self.errors[job.cell] = (
-                    f"{job.subject.name} takes images as they are, and these differ in size: {batch.misfit}. Give the "
+                    f"{job.loaded.name} takes images as they are, and these differ in size: {batch.misfit}. Give the "
                     f"model Preprocess(resize=..., crop=...)."
                 )
 
@@ -241,8 +241,8 @@ class Sweep:
             # A model that just failed under another condition is not tried again.
             if job.cell in self.errors:
                 continue
-            with self._guard(job.subject.name, piece):
-                targets = to_device(torch.from_numpy(job.subject.outputs[batch.labels[piece]]), inputs.device)
+            with self._guard(job.loaded.name, piece):
+                targets = to_device(torch.from_numpy(job.loaded.outputs[batch.labels[piece]]), inputs.device)
                 tallies[job.cell] = tally(self._runner(job, inputs).run(inputs), targets)
         return tallies
 
@@ -252,15 +252,15 @@ class Sweep:
         return job.transform(images, job.condition.severity, batch.indices[piece], self._settings.seed)
 
     def _runner(self, job: Job, inputs: torch.Tensor) -> Runner:
-        name = job.subject.name
+        name = job.loaded.name
         if name not in self._runners:
-            conditions = sum(other.subject is job.subject for other in self._jobs)
+            conditions = sum(other.loaded is job.loaded for other in self._jobs)
             # Those that are there already, or are left to others, count too: what runs the model hangs on none of it.
             passes = conditions * len(self._selection.indices)
             # The first batch may be a remainder, but what is compiled must hold a whole one.
             example = inputs[torch.arange(self._batch_size, device=inputs.device) % len(inputs)]
             workload = Workload(example, self._settings.precision, passes)
-            self._runners[name] = self._prepare(name, job.subject.model, workload)
+            self._runners[name] = self._prepare(name, job.loaded.model, workload)
             self._engines[name] = self._runners[name].engine
         return self._runners[name]
 
@@ -276,7 +276,7 @@ class Sweep:
                 raise _OutOfMemoryError from error
             _log.debug("%s failed during the sweep", what, exc_info=True)
             message = ErrorText(f"{what} failed during the sweep: {cause(error)}", error)
-            concerned = [job for job in self._jobs if job.subject.name == what] if jobs is None else jobs
+            concerned = [job for job in self._jobs if job.loaded.name == what] if jobs is None else jobs
             self.errors.update({job.cell: message for job in concerned})
 
     def _commit(self, shard: Shard, parts: _Parts) -> None:
@@ -290,16 +290,16 @@ class Sweep:
             if bad is None:
                 predictions[job.key] = collect(tallies, rows, shard.stop - shard.start)
                 if tallies:
-                    engines[job.key] = self._engines[job.subject.name]
+                    engines[job.key] = self._engines[job.loaded.name]
                 continue
             index = int(self._selection.indices[shard.start + rows[bad]])
             self.errors[job.cell] = (
-                f"{job.subject.name} under {job.condition} returned a logit that is NaN or infinite, first for "
+                f"{job.loaded.name} under {job.condition} returned a logit that is NaN or infinite, first for "
                 f"{self._selection.source.describe(index)}. Its accuracy would mean nothing."
             )
         self._store.put(shard, predictions, engines)
         del self._wanted[shard]
-        self._executor.release(shard)
+        self._claims.release(shard)
 
 
 class _OutOfMemoryError(Exception):
@@ -317,7 +317,7 @@ class _Parts:
 def _visits(jobs: Sequence[Job]) -> _Visits:
     visits: _Visits = {}
     for job in jobs:
-        preprocess = job.subject.model.preprocess
+        preprocess = job.loaded.model.preprocess
         by_condition = visits.setdefault(preprocess.canvas, {})
         by_condition.setdefault(job.condition, {}).setdefault(preprocess, []).append(job)
     return visits
@@ -331,7 +331,7 @@ def _batch_size(jobs: Sequence[Job], images: int, settings: Settings) -> int:
     shard = min(settings.shard_size, images)  # no batch spans two
     if settings.batch_size:
         return min(settings.batch_size, shard)
-    pixels = max((job.subject.pixels for job in jobs), default=1)
+    pixels = max((job.loaded.pixels for job in jobs), default=1)
     return equal_batches(shard, max(1, pixels_at_once(settings.device) // pixels))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from pytest_robustness.analysis.findings import Finding
 from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.plugin.collection import requests
+from pytest_robustness.plugin.collection import GATE_CELL, requests
 from pytest_robustness.report.allure import record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
-from pytest_robustness.report.encoding import writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from pytest_robustness.report.allure.facts import Facts
 
 _RESULTS = "allure-results"
-_COMPARED = "_robustness_gate_cell"
 
 
 def prepare(config: pytest.Config, folder: Path) -> None:
@@ -95,15 +92,15 @@ class AllureHooks:
         record.shorten(result)
         record.report(result, session.findings)
         for finding in session.findings:
-            if isinstance(finding, Finding):
-                record.prove(finding, *session.witnesses(finding))
+            if finding.against == "control":
+                record.prove(finding, *session.illustrate(finding))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Write what there is once for a run: when its report is written, and before the terminal's summary."""
         yield
         robustness = self._session()
-        if robustness is None or robustness.view is None or hasattr(self._config, "workerinput"):
+        if robustness is None or robustness.run_report is None or hasattr(self._config, "workerinput"):
             return
         try:
             broken = self._finish(robustness)
@@ -118,17 +115,17 @@ class AllureHooks:
         """Say where the Allure report is, or why there is none, below the summary."""
         yield
         for line in self._lines:
-            terminalreporter.write_line(writable(line, sys.stdout))
+            terminalreporter.write_line(line)
 
     def _facts(self, item: pytest.Item, parameters: dict[str, object], session: RobustnessSession) -> list[Facts]:
         asked = [value for value in parameters.values() if isinstance(value, Cell | Panel)]
         subjects = asked or session.findings or requests(item, session)
-        compared = any(not isinstance(finding, Finding) for finding in session.findings) or _COMPARED in parameters
-        return facts_of(subjects, session.models, self._options.data, compared=compared)
+        compared = GATE_CELL in parameters or any(finding.against == "baseline" for finding in session.findings)
+        return facts_of(subjects, session.requests.models, self._options.data, compared=compared)
 
     def _finish(self, session: RobustnessSession) -> list[str]:
         """Write the files of the run, build the report if asked to, and return the broken rules of its gate."""
-        view, options = session.view, self._options
+        view, options = session.run_report, self._options
         results = self._config.getoption("allure_report_dir", None)
         if view is None:
             return []
@@ -142,7 +139,7 @@ class AllureHooks:
         if options.allure_report is None:
             return []
         broken = build(view, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
-        self._lines.append(f"Allure report: {_short(options.allure_report / PAGES['awesome'])}")
+        self._lines.append(f"Allure report: {short_path(options.allure_report / PAGES['awesome'])}")
         self._lines += [f"Quality gate: {message}." for message in broken]
         return broken
 
@@ -164,7 +161,3 @@ def _text(value: object) -> str:
 
 def _ours(folder: Path) -> bool:
     return any((folder / name).exists() for name in (_RESULTS, *PAGES.values()))
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness.analysis.findings import ClassTest, ImageTest, ModelTest
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.gate import gate_lines
-from pytest_robustness.report.run_report import finding_lines
+from pytest_robustness.report.finding_text import finding_lines
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.baseline.gate import GateTest
     from pytest_robustness.analysis.findings import Finding
 
 # Logs, mails and most terminals show lines of this width unbroken.
@@ -25,7 +22,7 @@ class NotRobust(AssertionError):  # noqa: N818 (a finding, not an error)
     """A finding. Its text begins with what a reader new to the test needs first."""
 
 
-def assert_robust(finding: Finding | GateTest) -> None:
+def assert_robust(finding: Finding) -> None:
     """Pass when ``finding`` says PASS, skip with its reason when it is INCONCLUSIVE, else raise `NotRobust`.
 
     Examples
@@ -36,8 +33,7 @@ def assert_robust(finding: Finding | GateTest) -> None:
     __tracebackhide__ = True
     if finding.verdict.outcome is Outcome.PASS:
         return
-    ours = ModelTest | ClassTest | ImageTest
-    lines = finding_lines(finding) if isinstance(finding, ours) else gate_lines(finding)
+    lines = finding_lines(finding)
     if finding.verdict.outcome is Outcome.INCONCLUSIVE:
         pytest.skip(lines[0])
     raise NotRobust("\n".join(lines))

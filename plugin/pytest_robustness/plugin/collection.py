@@ -1,4 +1,4 @@
-"""What collected tests run over, and what they need computed."""
+"""Parametrize tests over cells or conditions, and list what collected tests need computed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core import CONTROL, Cell, Panel, naming
 from pytest_robustness.errors import OptionError
-from pytest_robustness.inference import plan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_robustness.plugin.session import RobustnessSession
+
+CELL, GATE_CELL, PANEL = PARAMETERS = ("_robustness_cell", "_robustness_gate_cell", "_robustness_condition")
+"""The private fixtures that parametrization targets."""
 
 _ARGUMENTS = {"models", "transforms"}
 
@@ -26,20 +30,20 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
     """
     panels = _panels(metafunc.definition, session)
     several = len(session.options.severity) > 1
-    if "_robustness_cell" in metafunc.fixturenames:
-        labels = plan.labels([model for panel in panels for model in panel.models])
-        cells = [Cell(model, panel.condition) for panel in panels for model in panel.models]
-        ids = [plan.cell_id(cell, labels[cell.model], several) for cell in cells]
-        metafunc.parametrize("_robustness_cell", cells, ids=ids, indirect=True)
-    if "_robustness_gate_cell" in metafunc.fixturenames:
-        labels = plan.labels([model for panel in panels for model in panel.models])
-        judged = [Panel(CONTROL, panels[0].models), *panels]
-        cells = [Cell(model, panel.condition) for panel in judged for model in panel.models]
-        ids = [plan.cell_id(cell, labels[cell.model], several) for cell in cells]
-        metafunc.parametrize("_robustness_gate_cell", cells, ids=ids, indirect=True)
-    if "_robustness_condition" in metafunc.fixturenames:
-        ids = [plan.condition_id(panel.condition, several) for panel in panels]
-        metafunc.parametrize("_robustness_condition", panels, ids=ids, indirect=True)
+    if CELL in metafunc.fixturenames:
+        _over_cells(metafunc, CELL, panels, several)
+    if GATE_CELL in metafunc.fixturenames:
+        _over_cells(metafunc, GATE_CELL, [Panel(CONTROL, panels[0].models), *panels], several)
+    if PANEL in metafunc.fixturenames:
+        ids = [naming.condition_id(panel.condition, several) for panel in panels]
+        metafunc.parametrize(PANEL, panels, ids=ids, indirect=True)
+
+
+def _over_cells(metafunc: pytest.Metafunc, fixture: str, panels: Sequence[Panel], several: bool) -> None:
+    cells = [Cell(model, panel.condition) for panel in panels for model in panel.models]
+    names = naming.short_names([cell.model for cell in cells])
+    ids = [naming.cell_id(cell, names[cell.model], several) for cell in cells]
+    metafunc.parametrize(fixture, cells, ids=ids, indirect=True)
 
 
 def requests(item: pytest.Item, session: RobustnessSession) -> list[Cell | Panel]:
@@ -59,6 +63,7 @@ def _panels(node: pytest.Item | pytest.Collector, session: RobustnessSession) ->
         raise OptionError(
             f"@pytest.mark.robustness takes models=[...] and transforms=[...] and nothing else; see {node.nodeid}."
         )
-    models = session.expand_models(wishes["models"]) if "models" in wishes else session.require_models()
-    conditions = session.expand_conditions(wishes["transforms"]) if "transforms" in wishes else session.conditions
+    asked = session.requests
+    models = asked.expand_models(wishes["models"]) if "models" in wishes else asked.require_models()
+    conditions = asked.expand_conditions(wishes["transforms"]) if "transforms" in wishes else asked.conditions
     return [Panel(condition, models) for condition in conditions]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin import hookspecs
-from pytest_robustness.plugin.options import add_options, resolve_options
+from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -56,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
-        controller = XdistHooks(lambda: robustness_session(config).ledger, options.store, lambda: _progress(config))
+        controller = XdistHooks(lambda: robustness_session(config).run_log, options.store, lambda: _progress(config))
         config.pluginmanager.register(controller, "robustness-xdist")
 
 
@@ -115,7 +114,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     try:
         robustness = robustness_session(session.config)
-        robustness.expect(request for item in items for request in requests(item, robustness))
+        robustness.plan(request for item in items for request in requests(item, robustness))
         if not session.config.option.collectonly:
             robustness.open_data()
     except RobustnessError as error:
@@ -125,11 +124,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Forget what the test before found, which a test that stops in its fixtures would be taken to have found."""
+    """Clear the previous test's findings, so that a test that fails in setup is not credited with them."""
     robustness = item.config.stash.get(_SESSION, None)
     if robustness is not None:
         robustness.findings.clear()
-        item.stash[_NEWS_SINCE] = robustness.ledger.length
+        item.stash[_NEWS_SINCE] = robustness.run_log.length
 
 
 @pytest.hookimpl(wrapper=True)
@@ -140,7 +139,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         yield
     finally:
         if robustness is not None:
-            item.user_properties += robustness.figures()
+            from pytest_robustness.report.junit import figures
+
+            item.user_properties += [figure for finding in robustness.findings for figure in figures(finding)]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -150,10 +151,10 @@ def pytest_runtest_makereport(
     """Show a finding, or an error of ours, by its text; hand a worker's run log to the controller."""
     report = yield
     if (report.when == "call" or report.failed) and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
-        ledger = robustness_session(item.config).ledger
-        if ledger.keys or ledger.errors:  # before a sweep there is nothing to hand over
+        run_log = robustness_session(item.config).run_log
+        if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
             # An attribute of a report travels to the controller.
-            vars(report)["robustness"] = ledger.since(*item.stash[_NEWS_SINCE]).pack()
+            vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
     if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
@@ -167,17 +168,17 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report; a worker of xdist hands its ledger to the controller instead."""
+    """Write the reports; a worker of xdist hands its run log to the controller instead."""
     if _PROBLEM in session.config.stash:
         return
     robustness = session.config.stash.get(_SESSION, None)
     if robustness is None:
         return
     if hasattr(session.config, "workeroutput"):
-        from pytest_robustness.plugin.xdist import LEDGER
+        from pytest_robustness.plugin.xdist import RUN_LOG
 
-        session.config.workeroutput[LEDGER] = robustness.ledger.pack()
-    elif not robustness.report() and session.exitstatus == pytest.ExitCode.OK:
+        session.config.workeroutput[RUN_LOG] = robustness.run_log.pack()
+    elif not robustness.write_reports() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -191,10 +192,8 @@ def pytest_terminal_summary(
     writer = config.get_terminal_writer()
     text = robustness.summary(writer.fullwidth, writer.hasmarkup) if robustness is not None else ""
     if text:
-        from pytest_robustness.report.encoding import writable
-
         terminalreporter.section("robustness")
-        for line in writable(text, sys.stdout).splitlines():
+        for line in text.splitlines():
             terminalreporter.write_line(line)
 
 
@@ -214,7 +213,7 @@ def cell(robustness: RobustnessSession, _robustness_cell: Cell) -> Cell:
 @pytest.fixture
 def gate_cell(robustness: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
     """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
-    if robustness.options.update_baseline:
+    if robustness.options.mode is RunMode.WRITE:
         pytest.skip("this run writes the baseline: there is nothing to compare with")
     robustness.ensure(_robustness_gate_cell)
     return _robustness_gate_cell
@@ -227,7 +226,7 @@ def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Pa
     return _robustness_condition
 
 
-# What is parametrized stands apart, so that a project's own `cell` or `condition` is left alone: only ours lead here.
+# Parametrization targets these private fixtures, so that a project may define its own `cell` or `condition`.
 @pytest.fixture
 def _robustness_cell(request: pytest.FixtureRequest) -> Cell:
     found: Cell = request.param
@@ -280,11 +279,10 @@ def _registry(config: pytest.Config) -> Registry:
 
 def _progress(config: pytest.Config) -> Progress:
     from pytest_robustness.plugin.progress import BarProgress, LineProgress, SilentProgress
-    from pytest_robustness.report.encoding import writable
 
     if hasattr(config, "workerinput"):
         # The controller shows how far the workers are, and their notes.
-        return SilentProgress(robustness_session(config).ledger.notes.append)
+        return SilentProgress(robustness_session(config).run_log.notes.append)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or reporter.verbosity < 0:
         return SilentProgress()
@@ -298,7 +296,7 @@ def _progress(config: pytest.Config) -> Progress:
             # xdist's row of letters; the reporter itself breaks the row that it writes.
             if terminal.width_of_current_line and not reporter.currentfspath:
                 terminal.line()
-            reporter.write_line(writable(line, sys.stdout))
+            reporter.write_line(line)
 
     return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)
 

@@ -1,46 +1,54 @@
-"""The only wiring, and what tests ask: options -> computation -> judge -> view -> reports."""
+"""Answer what tests ask of a run, and wire its stages: inference -> analysis -> report."""
 
 from __future__ import annotations
 
+import logging
 import os
 import traceback
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_robustness import data
+from pytest_robustness import data, report
 from pytest_robustness.analysis import baseline
-from pytest_robustness.analysis.baseline.gate import new_baseline, open_gate, run_protocol
-from pytest_robustness.analysis.findings import ClassTest, ImageTest, ModelTest
+from pytest_robustness.analysis.baseline.comparison import BaselineComparison
+from pytest_robustness.analysis.baseline.rule import GatePolicy
+from pytest_robustness.analysis.baseline.update import new_baseline
+from pytest_robustness.analysis.checks import chance_errors
 from pytest_robustness.analysis.judge import Judge
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Progress
-from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.inference import plan, provenance
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import StoredPredictions
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.files import short_path
+from pytest_robustness.errors import DataError, OptionError, RobustnessError
+from pytest_robustness.inference import provenance
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.predictor import Computation
-from pytest_robustness.inference.run_log import Ledger
+from pytest_robustness.inference.predictor import InferenceSettings, Predictor
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.models.presets import PRESETS
-from pytest_robustness.report.build import Viewer
+from pytest_robustness.plugin.options import RunMode
+from pytest_robustness.plugin.requests import Requests, require_transform
+from pytest_robustness.report.build import RunRecord, build_report, examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_robustness.analysis.baseline.gate import GateTest
-    from pytest_robustness.analysis.findings import Finding
-    from pytest_robustness.analysis.results import Results
-    from pytest_robustness.inference.bench import Bench
+    from pytest_robustness.analysis.findings import ClassTest, Finding, GateTest, ImageTest, ModelTest
+    from pytest_robustness.core import Condition, Progress
+    from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.gallery import Exhibit
     from pytest_robustness.report.run_report import View
     from pytest_robustness.transforms import Registry
 
-_DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
-_DEFAULT_SEVERITY = 3
+_log = logging.getLogger(__name__)
 
-_Found = TypeVar("_Found", bound="Finding | GateTest")
+_INCONCLUSIVE = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
+
+_Kind = TypeVar("_Kind", bound="Finding")
 
 
 class RobustnessSession:
-    """What tests ask for results; made once a robustness test is collected.
+    """Answers what tests ask of a run; created once a robustness test is collected.
 
     Parameters
     ----------
@@ -49,11 +57,20 @@ class RobustnessSession:
     registry
         The known transforms.
     progress
-        Makes what tells how far a sweep is.
-    processes
-        How many processes like this one share the machine.
-    process
-        Which of them this is, from 0: they take the GPUs in turn.
+        Factory for the progress display.
+    processes, process
+        How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
+
+    Attributes
+    ----------
+    requests
+        Resolves the names of models and transforms.
+    run_log
+        What this process did.
+    findings
+        What the running test asked for; the plugin clears it between tests.
+    run_report
+        What the reports show; ``None`` before they are written, or where nothing was tested.
 
     Raises
     ------
@@ -70,33 +87,35 @@ class RobustnessSession:
         process: int = 0,
     ) -> None:
         self.options = options
-        self.ledger = Ledger()
-        self._registry = registry
-        self._zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
-        data.check(options.data)
-        self._gate = open_gate(options)
-        named = options.models if options.candidate is None else (options.candidate,)
-        named = named or _default_models(options.data)
-        # None where the data has none of its own and none are named: then tests must name theirs.
-        self.models = self.expand_models(named) if named else ()
-        self.conditions = self.expand_conditions(options.transforms or self._default_transforms())
-        self._computation = Computation(
-            options,
-            registry,
-            self._zoo,
-            self.ledger,
-            progress=progress,
-            check=self._require_comparable,
-            processes=processes,
-            process=process,
-        )
-        self._judge = Judge(self._gate, self.ledger, expect_baseline=options.expect == "baseline")
-        self._viewer = Viewer(self.ledger, self._computation, self._judge, registry, options.seed)
-        self._view: View | None = None
+        self.run_log = RunLog()
+        self.findings: list[Finding] = []
+        self.run_report: View | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
-        # What the running test asked for; the plugin empties it between tests.
-        self.findings: list[Finding | GateTest] = []
+        zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
+        data.check(options.data)
+        self._predictor = Predictor(
+            _settings(options, processes, process),
+            registry,
+            zoo,
+            self.run_log,
+            progress=progress,
+            check=self._require_comparable,
+            provenance=lambda: provenance.of_run(options),
+        )
+        self._predictions = StoredPredictions(lambda: self._predictor.store, self.run_log)
+        self._comparison = _comparison(options, self._predictions)
+        default = self._comparison.conditions if options.mode is RunMode.CANDIDATE and self._comparison else ()
+        names = list(dict.fromkeys(condition.transform for condition in default)) or registry.names()
+        self.requests = Requests(options, zoo, registry, names)
+        self._judge = Judge(
+            self._predictions,
+            self.run_log,
+            _policy(options),
+            self._comparison,
+            expect_baseline=options.expect == "baseline",
+        )
+        self._run = RunRecord(self.run_log, self._predictor, self._predictions, self._judge, registry, options.seed)
 
     def model_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ModelTest:
         """Test whether a model is impacted by a transform: a t-test over its per-class accuracies.
@@ -115,11 +134,11 @@ class RobustnessSession:
         RobustnessError
             When the model cannot be loaded or run, or the data cannot be read.
         """
-        cell = self._cell(model, transform, severity)
-        _require_transform(cell.condition)
-        results = self.ensure(cell)
-        self.ledger.tests[cell] = None
-        return self._told(self._judge.model_test(cell, results))
+        cell = self.requests.cell(model, transform, severity)
+        require_transform(cell.condition)
+        self.ensure(cell)
+        self.run_log.tests[cell] = None
+        return self._keep(self._judge.model_test(cell))
 
     def class_test(
         self, transform: str | Condition | Panel, severity: int | None = None, models: str | Sequence[str] | None = None
@@ -142,23 +161,20 @@ class RobustnessSession:
         RobustnessError
             When none of the models can be loaded or run, or the data cannot be read.
         """
-        if isinstance(transform, Panel):
-            panel = transform
-        else:
-            names = self.require_models() if models is None else self.expand_models(models)
-            panel = Panel(self._condition(transform, severity), names)
-        _require_transform(panel.condition)
-        results = self.ensure(panel)
-        self.ledger.tests[panel] = None
-        return self._told(self._judge.class_test(panel, results))
+        panel = self.requests.panel(transform, severity, models)
+        require_transform(panel.condition)
+        self.ensure(panel)
+        self.run_log.tests[panel] = None
+        return self._keep(self._judge.class_test(panel))
 
     def image_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ImageTest:
-        """Test whether a model's answers on the same images change: McNemar's exact test, overall and by class.
+        """Test whether a model's answers to the same images change: McNemar's exact test, overall and by class.
 
         Takes what `model_test` takes and raises what it raises.
         """
-        cell = self._cell(model, transform, severity)
-        return self._told(self.ensure(cell).image_test(cell.model, cell.condition))
+        cell = self.requests.cell(model, transform, severity)
+        self.ensure(cell)
+        return self._keep(self._judge.image_test(cell))
 
     def gate_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> GateTest:
         """Test whether a model is less robust than the baseline's: McNemar's exact test on the same images.
@@ -172,79 +188,32 @@ class RobustnessSession:
         RobustnessError
             When the baseline has no model to compare with; else as `model_test`.
         """
-        cell = self._cell(model, transform, severity)
-        results = self.ensure(cell)
-        found = self._judge.gate_test(cell, results)
-        self.ledger.gated[cell] = None
-        return self._told(found)
+        cell = self.requests.cell(model, transform, severity)
+        self.ensure(cell)
+        finding = self._judge.gate_test(cell)
+        self.run_log.gated[cell] = None
+        return self._keep(finding)
 
-    def witnesses(self, finding: Finding) -> tuple[ClassTest, tuple[Exhibit, ...]]:
-        """Return what shows a finding: the test of every class (over a model's images, for one model), and images."""
-        if isinstance(finding, ClassTest):
-            classes = finding
-        else:
-            classes = self._computation.results.class_test(Panel(finding.condition, (finding.model,)))
-        return classes, self._viewer.exhibits(classes)
+    def illustrate(self, finding: Finding) -> tuple[ClassTest, tuple[Exhibit, ...]]:
+        """Return the test of every class behind a finding (over a model's images, for one model), and images."""
+        classes = self._judge.class_test(Panel(finding.condition, finding.models))
+        return classes, examples(self._run, classes)
 
-    def figures(self) -> list[tuple[str, object]]:
-        """Return the figures of what the running test asked for, as names and values."""
-        from pytest_robustness.report.junit import figures
+    def plan(self, requests: Iterable[Cell | Panel]) -> None:
+        """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
+        self.run_log.plan = self.run_log.plan.extended(Plan.of(requests).cells)
 
-        return [figure for finding in self.findings for figure in figures(finding)]
-
-    def require_models(self) -> tuple[str, ...]:
-        """Return the models of the options, for a test that names none.
-
-        Raises
-        ------
-        OptionError
-            When there are none.
-        """
-        if not self.models:
-            raise OptionError(
-                f"Which models are to be judged on {self.options.data}? Name them with --robustness-models; "
-                f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
-            )
-        return self.models
-
-    def expand_models(self, names: str | Sequence[str]) -> tuple[str, ...]:
-        """Return ``names`` with presets expanded and every name checked; there must be one at least.
-
-        Raises
-        ------
-        OptionError
-            When a name is not known, or means ImageNet's model where the data is the embedded digits.
-        """
-        found = self._zoo.expand(_some("models", names))
-        if self.options.data == "digits":
-            for name in found:
-                own = f"digits:{name}"
-                if own in PRESETS["digits12"]:
-                    raise OptionError(
-                        f"{name!r} is torchvision's model, for ImageNet. On the embedded digits say {own!r}."
-                    )
-        return found
-
-    def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
-        """Return each of ``transforms``, of which there must be one at least, at each severity of the options."""
-        known = [self._registry.get(name) for name in _some("transforms", transforms)]
-        return plan.conditions(known, self.options.severity)
-
-    def expect(self, requests: Iterable[Cell | Panel]) -> None:
-        """Plan what tests are going to ask for, so that the first of them computes it all in one sweep."""
-        self.ledger.plan = self.ledger.plan.extended(Plan.of(requests).cells)
-
-    def open_data(self) -> Bench:
-        """Open the data and the store, once, so that what is wrong with them is said before any test runs.
+    def open_data(self) -> None:
+        """Open the data and the store, once, so that errors in them are reported before any test runs.
 
         Raises
         ------
         DataError, StoreError, OptionError
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
-        return self._computation.open_data()
+        self._predictor.open_data()
 
-    def ensure(self, request: Cell | Panel) -> Results:
+    def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
 
         Raises
@@ -252,118 +221,143 @@ class RobustnessSession:
         RobustnessError
             When the data cannot be read, or a cell could not be computed (of a panel: none of its models could).
         """
-        return self._computation.ensure(request)
+        if self._predictor.ensure(request):
+            self._check_answers()
+        if isinstance(request, Cell) or not self.run_log.testable(request):
+            self.run_log.require(*Plan.of([request]).cells)
 
     @property
     def report_folder(self) -> str:
         """Where the report goes, as one would type it from here."""
-        return provenance.short_path(self.options.report)
+        return short_path(self.options.report)
 
-    def report(self) -> bool:
-        """Write the report of what was computed; return whether that went well (`summary` says what did not)."""
-        from pytest_robustness.report import github, markdown, tables
-        from pytest_robustness.report.page import render
-
+    def write_reports(self) -> bool:
+        """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
         try:
-            self._view = self._viewer.view(self.models, self.conditions)
-            if self._view is not None:
-                tables.write(self._view, self.options.report)
-                render.write(self._view, self.options.report)
-                markdown.write(self._view, self.options.report)
+            self.run_report = build_report(self._run, self.requests.models, self.requests.conditions)
+            if self.run_report is not None:
+                report.write_all(self.run_report, self.options.report)
                 self._update_baseline()
-                github.append_summary(markdown.render(self._view), os.environ)
+                report.append_step_summary(self.run_report, os.environ)
         except RobustnessError as error:
+            _log.debug("the report could not be written", exc_info=True)
             self._report_error = str(error)
-        except Exception:  # raised on, it would take all that pytest has to say of the run with it
+        except Exception:  # re-raising would suppress pytest's own summary
             fault = traceback.format_exc()
-            self._report_error = f"The report could not be made, through a fault of pytest-robustness:\n{fault}"
+            self._report_error = f"The report could not be written, because of a fault of pytest-robustness:\n{fault}"
         return self._report_error is None
 
-    @property
-    def view(self) -> View | None:
-        """What the report shows; ``None`` before it is written, or where nothing was tested."""
-        return self._view
-
     def summary(self, width: int, color: bool) -> str:
-        """Return the terminal summary of the report, ``width`` columns wide."""
-        from pytest_robustness.report import github, terminal
-
-        if self._view is None:
+        """Return the terminal summary of the run, ``width`` columns wide."""
+        if self.run_report is None:
             return f"{self._report_error}\n" if self._report_error else ""
-        told = self._view.provenance
-        ran = [f"Models ran on {told['device']} with {told['runtime']}."] if told["runtime"] else []
         where = self._report_error or f"Report: {self.report_folder}"
-        commands = github.error_commands(self._view, os.environ)
-        return "\n".join([terminal.render(self._view, width, color), *ran, where, *self._notes, *commands, ""])
-
-    def _told(self, finding: _Found) -> _Found:
-        self.findings.append(finding)
-        return finding
+        return report.terminal_text(self.run_report, width, color, os.environ, [where, *self._notes])
 
     def close(self) -> None:
         """Close the store."""
-        self._computation.close()
+        self._predictor.close()
 
-    def _require_comparable(self, bench: Bench, conditions: Sequence[Condition]) -> None:
-        if self._gate is not None:
-            protocol = run_protocol(self.options, bench, conditions)
-            self._gate.require_comparable(protocol, tests=self.options.expect == "baseline")
+    def _keep(self, finding: _Kind) -> _Kind:
+        self.findings.append(finding)
+        return finding
+
+    def _check_answers(self) -> None:
+        """Check what was computed: models at chance level, images that were skipped.
+
+        Raises
+        ------
+        DataError
+            When images were skipped by an earlier run, and this one is not to skip any.
+        """
+        log, predictions = self.run_log, self._predictions
+        for model, message in chance_errors(predictions, log.models).items():
+            log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
+        source, indices = self._predictor.images()
+        log.skipped = [source.describe(int(indices[position])) for position in predictions.skipped()]
+        if log.skipped and self.options.on_bad_image == "error":
+            error = DataError(
+                f"{log.skipped[0]} could not be read when the stored results were computed, with "
+                f"--robustness-on-bad-image=skip. Remove or replace it, or pass that again."
+            )
+            log.errors |= dict.fromkeys(log.wanted.cells, str(error))
+            raise error
+
+    def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
+        if self._comparison is not None:
+            protocol = self._protocol(bench, conditions)
+            self._comparison.require_comparable(protocol, tests=self.options.expect == "baseline")
+
+    def _protocol(self, bench: JobMaker, conditions: Sequence[Condition]) -> baseline.RunProtocol:
+        return baseline.RunProtocol.of(bench, conditions, seed=self.options.seed, policy=self._judge.policy)
 
     def _update_baseline(self) -> None:
-        options, ledger = self.options, self.ledger
-        if not options.update_baseline or options.baseline is None:
+        path = self.options.baseline
+        if self.options.mode is not RunMode.WRITE or path is None:
             return
-        bench, wanted, results = self.open_data(), ledger.wanted, self._computation.results
-        # All are judged, not only those that tests asked for: a later run may ask for any.
-        judged = [cell for cell in wanted.cells if cell.condition != CONTROL and ledger.judged(cell)]
-        made = new_baseline(
-            run_protocol(options, bench, wanted.conditions_of_all()),
-            results,
+        bench, wanted = self._predictor.open_data(), self.run_log.wanted
+        written = new_baseline(
+            self._protocol(bench, wanted.conditions_of_all()),
+            self._predictions,
+            self._judge,
             tuple(dict.fromkeys(cell.model for cell in wanted.cells)),
-            {model: facts["fingerprint"] for model, facts in ledger.models.items()},
-            {cell: self._judge.model_test(cell, results).verdict.outcome for cell in judged},
+            {model: facts.fingerprint for model, facts in self.run_log.models.items()},
         )
-        changed = baseline.write(made, bench.selection.labels, options.baseline)
-        self._notes.append(f"Baseline: {provenance.short_path(options.baseline)}{'' if changed else ' (unchanged)'}")
-
-    def _cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
-        if isinstance(model, Cell):
-            return model
-        names = self.expand_models([model])
-        if len(names) != 1:
-            raise OptionError(f"{model!r} is a preset of {len(names)} models; name one model.")
-        return Cell(names[0], self._condition(transform, severity))
-
-    def _default_transforms(self) -> Sequence[str]:
-        """Return every transform; for a candidate, those that its baseline has."""
-        if self.options.candidate is None or self._gate is None:
-            return self._registry.names()
-        return list(dict.fromkeys(condition.transform for condition in self._gate.conditions))
-
-    def _condition(self, transform: str | Condition, severity: int | None) -> Condition:
-        if isinstance(transform, Condition):
-            return transform
-        if transform == CONTROL.transform:
-            return CONTROL
-        levels = self.options.severity
-        default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
-        return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
+        changed = baseline.write(written, bench.selection.labels, path)
+        self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
 
 
-def _require_transform(condition: Condition) -> None:
-    if condition == CONTROL:
-        raise OptionError("control is what transforms are compared with. Name a transform.")
+def _settings(options: Options, processes: int, process: int) -> InferenceSettings:
+    return InferenceSettings(
+        data=options.data,
+        limit=options.limit,
+        seed=options.seed,
+        download=options.download,
+        device=options.device,
+        precision=options.precision,
+        runtime=options.runtime,
+        workers=options.workers,
+        batch_size=options.batch_size,
+        on_bad_image=options.on_bad_image,
+        store=options.store,
+        processes=processes,
+        process=process,
+    )
 
 
-def _some(what: str, names: str | Sequence[str]) -> Sequence[str]:
-    """Return ``names``, of which there must be one at least; a single text is one name."""
-    if isinstance(names, str):
-        return [names]
-    if not names:
-        raise OptionError(f"{what}=[] names none. Name one at least, or leave {what} out for those of the options.")
-    return names
+def _policy(options: Options) -> TestPolicy:
+    return TestPolicy(options.test, options.alpha, options.correction, options.max_sensitive, options.equivalence)
 
 
-def _default_models(spec: str) -> tuple[str, ...]:
-    preset = _DEFAULT_MODELS.get(spec.partition(":")[0])
-    return () if preset is None else (preset,)
+def _comparison(options: Options, predictions: StoredPredictions) -> BaselineComparison | None:
+    """Return the comparison that the options ask for; ``None`` without a baseline, or where one is to be written.
+
+    Raises
+    ------
+    OptionError
+        When options need a baseline and none is named.
+    BaselineError
+        When the baseline is missing, damaged, or newer than this code, or has no model to compare the candidate with.
+    """
+    if options.candidate is not None and (options.baseline is None or options.update_baseline):
+        raise OptionError(
+            "--robustness-candidate compares a model with a baseline: name it with --robustness-baseline=FILE, without "
+            "--robustness-update-baseline. To make a baseline, name the model with --robustness-models."
+        )
+    if options.expect == "baseline" and options.baseline is None:
+        raise OptionError("--robustness-expect=baseline needs a baseline: name it with --robustness-baseline=FILE.")
+    if options.baseline is None or options.mode is RunMode.WRITE:
+        return None
+    default = "fail" if os.environ.get("CI") else "skip"
+    comparison = BaselineComparison(
+        baseline.read(options.baseline),
+        options.baseline,
+        predictions,
+        policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction),
+        test_policy=_policy(options),
+        inconclusive=_INCONCLUSIVE[options.inconclusive or default],
+        counterparts={} if options.candidate is None else {options.candidate: options.baseline_model},
+    )
+    if options.candidate is not None:
+        comparison.counterpart(options.candidate)
+    return comparison

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness.inference.run_log import Ledger
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.plugin.xdist_progress import SharedProgress
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Progress
 
 REFUSAL = "robustness-refusal"
-LEDGER = "robustness-ledger"
+RUN_LOG = "robustness-run-log"
 PROCESS = "robustness-process"
 
 
@@ -26,7 +26,7 @@ class XdistHooks:
 
     Parameters
     ----------
-    ledger
+    run_log
         Returns the controller's own run log, into which the workers' logs are merged.
     store
         The store that the workers fill.
@@ -34,8 +34,8 @@ class XdistHooks:
         Makes what shows how far the workers are.
     """
 
-    def __init__(self, ledger: Callable[[], Ledger], store: Path, progress: Callable[[], Progress]) -> None:
-        self._ledger = ledger
+    def __init__(self, run_log: Callable[[], RunLog], store: Path, progress: Callable[[], Progress]) -> None:
+        self._run_log = run_log
         self._progress = SharedProgress(store, progress)
         self._progress.start()
         self._workers = itertools.count()
@@ -61,15 +61,15 @@ class XdistHooks:
         output = getattr(node, "workeroutput", {})
         if REFUSAL in output:
             pytest.exit(output[REFUSAL], returncode=pytest.ExitCode.USAGE_ERROR)
-        if LEDGER in output:
-            self._merge(output[LEDGER])
+        if RUN_LOG in output:
+            self._merge(output[RUN_LOG])
 
     def pytest_unconfigure(self) -> None:
         """Stop watching the workers."""
         self._progress.stop()
 
-    def _merge(self, packed: dict[str, Any]) -> Ledger:
-        log, own = Ledger.unpack(packed), self._ledger()
+    def _merge(self, packed: dict[str, Any]) -> RunLog:
+        log, own = RunLog.unpack(packed), self._run_log()
         known = set(own.notes)
         for note in log.notes:
             if note not in known:

@@ -1,129 +1,146 @@
-"""Makes the view of a run from its ledger and its finished cells."""
+"""Build the report of a run from its log, its stored predictions, and its findings."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core import CONTROL, Cell, Panel, Preprocess
+from pytest_robustness.analysis.average_change import average_changes
+from pytest_robustness.analysis.baseline.known_findings import notes
+from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.naming import short_names
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.inference import plan, provenance
-from pytest_robustness.report.evidence import Evidence, average_changes
+from pytest_robustness.inference import provenance
+from pytest_robustness.report import gallery
+from pytest_robustness.report.confusions import confusions
 from pytest_robustness.report.run_report import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_robustness.analysis.findings import ClassTest
     from pytest_robustness.analysis.judge import Judge
-    from pytest_robustness.core import Condition, Engine
-    from pytest_robustness.inference.predictor import Computation
-    from pytest_robustness.inference.run_log import Ledger
+    from pytest_robustness.analysis.predictions import Counts, StoredPredictions
+    from pytest_robustness.core import Condition, EngineUsed
+    from pytest_robustness.inference.predictor import Predictor
+    from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.report.gallery import Exhibit
     from pytest_robustness.transforms import Registry
 
 
-class Viewer:
-    """Looks at what a run left.
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What a run leaves behind: enough to build its report.
 
     Parameters
     ----------
-    ledger, computation, judge
-        What was done, the finished cells, and what they say.
-    registry
-        Where transforms come from: they are applied to the images that are shown.
-    seed
-        Of the run.
+    run_log, predictor, predictions, judge
+        What was done, the images and the store, the finished cells, and their findings.
+    registry, seed
+        The transforms and the seed: they are applied again to the images that are shown.
     """
 
-    def __init__(self, ledger: Ledger, computation: Computation, judge: Judge, registry: Registry, seed: int) -> None:
-        self._ledger = ledger
-        self._computation = computation
-        self._judge = judge
-        self._registry = registry
-        self._seed = seed
+    run_log: RunLog
+    predictor: Predictor
+    predictions: StoredPredictions
+    judge: Judge
+    registry: Registry
+    seed: int
 
-    def view(self, models: Sequence[str], conditions: Sequence[Condition]) -> View | None:
-        """Return what every report is made of, or ``None`` when nothing was tested.
 
-        Parameters
-        ----------
-        models, conditions
-            Those of the options, in their order; what tests asked for besides comes after, by name: several processes
-            finish in no order.
-        """
-        ledger, judge = self._ledger, self._judge
-        if not ledger.dataset or not (ledger.keys or ledger.errors):
-            return None
-        results, evidence = self._computation.results, self._evidence()
-        wanted = ledger.wanted
-        models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells)]))
-        conditions = tuple(dict.fromkeys([*conditions, *sorted(wanted.conditions_of_all(), key=_by_name)]))
-        cells_in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
-        # In the order of the options, whatever the order in which tests asked.
-        judged = [test for test in ledger.tests if ledger.judged(test)]
-        tests = sorted(judged, key=lambda test: conditions.index(test.condition))
-        cells = [test for test in tests if isinstance(test, Cell)]
-        cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
-        panels = [test for test in tests if isinstance(test, Panel)]
-        class_tests = tuple(judge.class_test(panel, results) for panel in panels)
-        counts = {cell: results.counts(cell) for cell in cells_in_order if ledger.finished(cell)}
-        engines = {cell: self._computation.store.engines(ledger.keys[cell]) for cell in counts}
-        gallery, gallery_note = self._developed(evidence.exhibits(class_tests))
-        return View(
-            models=models,
-            labels=plan.labels(models),
-            classes=results.names,
-            conditions=tuple(condition for condition in conditions if condition != CONTROL),
-            model_tests=tuple(judge.model_test(cell, results) for cell in cells),
-            class_tests=class_tests,
-            counts=counts,
-            errors=dict(ledger.errors),
-            skipped=tuple(ledger.skipped),
-            gate_tests=tuple(judge.gate_test(cell, results) for cell in ledger.gated if ledger.judged(cell)),
-            provenance={
-                **ledger.provenance,
-                "models": ledger.models,
-                "sweep_seconds": ledger.sweep_seconds,
-                # A worker of xdist does not know the command that was typed.
-                "command": provenance.command(),
-                "runtime": _used(engines),
-            },
-            changes=average_changes(counts),
-            fallen=evidence.fallen(),
-            gallery=gallery,
-            gallery_note=gallery_note,
-            engines=engines,
-            # Last: they tell what the findings above were found to mean.
-            notes=judge.notes(),
-        )
+def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> View | None:
+    """Return what every report of a run is made of, or ``None`` when nothing was tested.
 
-    def exhibits(self, test: ClassTest) -> tuple[Exhibit, ...]:
-        """Return images that show what ``test`` found."""
-        return self._developed(self._evidence().exhibits([test]))[0]
+    Parameters
+    ----------
+    run
+        The run.
+    models, conditions
+        Those of the options, in their order. What tests asked for in addition follows, by name: several processes
+        finish in no fixed order.
+    """
+    log, judge, predictions = run.run_log, run.judge, run.predictions
+    if not log.dataset or not (log.keys or log.errors):
+        return None
+    wanted = log.wanted
+    models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells)]))
+    conditions = tuple(dict.fromkeys([*conditions, *sorted(wanted.conditions_of_all(), key=_by_name)]))
+    cells, panels = _tests_in_order(log, models, conditions)
+    model_tests = tuple(judge.model_test(cell) for cell in cells)
+    class_tests = tuple(judge.class_test(panel) for panel in panels)
+    in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
+    counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
+    engines = {cell: run.predictor.store.engines(log.keys[cell]) for cell in counts}
+    pictures, note = _with_thumbnails(run, gallery.choose(predictions, class_tests))
+    return View(
+        models=models,
+        labels=short_names(models),
+        classes=predictions.class_names,
+        conditions=tuple(condition for condition in conditions if condition != CONTROL),
+        model_tests=model_tests,
+        class_tests=class_tests,
+        counts=counts,
+        errors=dict(log.errors),
+        skipped=tuple(log.skipped),
+        policy=judge.policy,
+        gate_tests=tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell)),
+        provenance={
+            **log.provenance,
+            "models": {model: facts.as_dict() for model, facts in log.models.items()},
+            "sweep_seconds": log.sweep_seconds,
+            # A worker of xdist does not know the command that was typed.
+            "command": provenance.command(),
+            "runtime": _used(engines),
+        },
+        changes=average_changes(counts),
+        fallen=confusions(predictions, _finished_with_control(log, counts)),
+        gallery=pictures,
+        gallery_note=note,
+        engines=engines,
+        notes=notes(model_tests, class_tests),
+    )
 
-    def _evidence(self) -> Evidence:
-        return Evidence(self._computation.store, self._ledger, self._computation.results.names)
 
-    def _developed(self, exhibits: tuple[Exhibit, ...]) -> tuple[tuple[Exhibit, ...], str]:
-        """Read the images of ``exhibits`` again; where the data is gone, return a note that says so, not an error."""
-        if not exhibits:
-            return exhibits, ""
-        from pytest_robustness.report.thumbnails import Darkroom
+def examples(run: RunRecord, test: ClassTest) -> tuple[Exhibit, ...]:
+    """Return images that illustrate ``test``, with thumbnails."""
+    return _with_thumbnails(run, gallery.choose(run.predictions, [test]))[0]
 
-        try:
-            source, indices = self._computation.images()
-        except RobustnessError as error:
-            return exhibits, f"The images could not be opened again: {error}"
-        canvases = {name: Preprocess(**facts["preprocess"]).canvas for name, facts in self._ledger.models.items()}
-        return Darkroom(source, indices, self._registry, self._seed).develop(exhibits, canvases), ""
+
+def _tests_in_order(
+    log: RunLog, models: Sequence[str], conditions: Sequence[Condition]
+) -> tuple[list[Cell], list[Panel]]:
+    """Return what was tested, in the order of the options, whatever the order in which tests asked."""
+    tests = sorted(filter(log.testable, log.tests), key=lambda test: conditions.index(test.condition))
+    cells = [test for test in tests if isinstance(test, Cell)]
+    cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
+    return cells, [test for test in tests if isinstance(test, Panel)]
+
+
+def _finished_with_control(log: RunLog, counts: Mapping[Cell, Counts]) -> Iterable[Cell]:
+    return [cell for cell in log.keys if cell in counts and log.finished(cell, Cell(cell.model, CONTROL))]
+
+
+def _with_thumbnails(run: RunRecord, exhibits: tuple[Exhibit, ...]) -> tuple[tuple[Exhibit, ...], str]:
+    """Read the images of ``exhibits`` again; where the data is gone, return a note with the reason, not an error."""
+    if not exhibits:
+        return exhibits, ""
+    from pytest_robustness.report.thumbnails import add_thumbnails
+
+    try:
+        source, indices = run.predictor.images()
+    except RobustnessError as error:
+        return exhibits, f"The images could not be opened again: {error}"
+    canvases = {name: facts.preprocess.canvas for name, facts in run.run_log.models.items()}
+    pictures = add_thumbnails(exhibits, canvases, source=source, indices=indices, registry=run.registry, seed=run.seed)
+    return pictures, ""
 
 
 def _by_name(condition: Condition) -> tuple[str, int]:
     return condition.transform, condition.severity or 0
 
 
-def _used(engines: Mapping[Cell, tuple[Engine, ...]]) -> str:
+def _used(engines: Mapping[Cell, tuple[EngineUsed, ...]]) -> str:
     """Return the engines that computed the cells, the most used first: ``openvino fp32, eager fp32``."""
     used = Counter(str(engine) for several in engines.values() for engine in several)
     return ", ".join(engine for engine, _ in used.most_common())

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_robustness.analysis.findings import largest_drops
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.inference.class_matching import answer_naming
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    from pytest_robustness.analysis.predictions import StoredPredictions
 
 _MOST_CLASSES = 10
 _MOST_MISTAKES = 5
@@ -37,6 +43,23 @@ class FallenClass:
     right_control: int
     right_treated: int
     mistakes: tuple[Mistake, ...]
+
+
+def confusions(predictions: StoredPredictions, cells: Iterable[Cell]) -> dict[Cell, tuple[FallenClass, ...]]:
+    """Return, for each of ``cells``, which are finished, what its most affected classes are predicted as."""
+    by_model: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_model.setdefault(cell.model, []).append(cell)
+    found: dict[Cell, tuple[FallenClass, ...]] = {}
+    for model, under in by_model.items():
+        control, targets = predictions.outputs(Cell(model, CONTROL))
+        names = predictions.class_names
+        naming = answer_naming(targets, predictions.classes, names)
+        for cell in under:
+            if cell.condition != CONTROL:
+                treated = predictions.outputs(cell).predicted
+                found[cell] = fallen_classes(predictions.labels, control, treated, targets, names, naming)
+    return found
 
 
 def fallen_classes(
@@ -67,7 +90,7 @@ def fallen_classes(
     right_control = np.bincount(labels[control == targets[labels]], minlength=classes)
     right_treated = np.bincount(labels[treated == targets[labels]], minlength=classes)
     fall = (right_control - right_treated) / np.maximum(n, 1)
-    worst = [int(c) for c in np.argsort(-fall, kind="stable")[:_MOST_CLASSES] if fall[c] > 0]
+    worst = largest_drops(fall, _MOST_CLASSES)
     return tuple(
         FallenClass(
             index=c,

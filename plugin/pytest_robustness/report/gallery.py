@@ -1,4 +1,4 @@
-"""Which images a report shows: of each transform, classes that are sensitive to it and classes that are not."""
+"""Choose the images that a report shows: for each transform, of classes that are sensitive to it and of others."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_robustness.analysis.findings import worst_first
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.inference.class_matching import answer_naming
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest
+    from pytest_robustness.analysis.predictions import Outputs, StoredPredictions
     from pytest_robustness.core import Condition
 
 _CLASSES_EACH = 2
@@ -20,7 +25,7 @@ _MOST_TRANSFORMS = 12
 
 
 class Answer(NamedTuple):
-    """What one model says of an image in control and under the condition, and whether that is right."""
+    """One model's answers to an image, in control and under the condition, and whether they are right."""
 
     model: str
     control: str
@@ -30,7 +35,7 @@ class Answer(NamedTuple):
 
 
 class Thumbnails(NamedTuple):
-    """An image as a model gets it, in control and transformed: ``data:`` URIs; ``width`` is that of the pictures."""
+    """An image as a model sees it, in control and transformed: ``data:`` URIs of pictures of ``width`` pixels."""
 
     control: str
     treated: str
@@ -41,7 +46,7 @@ class Thumbnails(NamedTuple):
 class Exhibit:
     """One image of a class with every model's answers; ``position`` is its place in the selection of images.
 
-    ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then says why.
+    ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then gives the reason.
     """
 
     condition: Condition
@@ -51,6 +56,45 @@ class Exhibit:
     answers: tuple[Answer, ...]
     thumbnails: Thumbnails | None = None
     note: str = ""
+
+
+def choose(predictions: StoredPredictions, tests: Iterable[ClassTest]) -> tuple[Exhibit, ...]:
+    """Return the images to show of ``tests``, without thumbnails; the choice depends on the predictions alone."""
+    control: dict[str, Outputs] = {}
+    chosen = []
+    for test in shown_tests(tests):
+        control |= {m: predictions.outputs(Cell(m, CONTROL)) for m in test.models if m not in control}
+        treated = {model: predictions.outputs(Cell(model, test.condition)) for model in test.models}
+        chosen += [
+            _example(predictions, test.condition, finding, sensitive, control, treated)
+            for finding, sensitive in shown_classes(test)
+        ]
+    return tuple(chosen)
+
+
+def _example(
+    predictions: StoredPredictions,
+    condition: Condition,
+    finding: ClassFinding,
+    sensitive: bool,
+    control: Mapping[str, Outputs],
+    treated: Mapping[str, Outputs],
+) -> Exhibit:
+    readable = next(iter(treated.values())).predicted >= 0
+    members = np.flatnonzero((predictions.labels == finding.index) & readable)
+
+    def right(outputs: Outputs) -> NDArray[np.bool_]:
+        correct: NDArray[np.bool_] = outputs.predicted[members] == outputs.targets[finding.index]
+        return correct
+
+    position = int(members[typical([right(control[m]) for m in treated], [right(treated[m]) for m in treated])])
+    answers = []
+    for model, after in treated.items():
+        name = answer_naming(after.targets, predictions.classes, predictions.class_names)
+        target = int(after.targets[finding.index])
+        first, then = int(control[model].predicted[position]), int(after.predicted[position])
+        answers.append(Answer(model, name(first), name(then), first == target, then == target))
+    return Exhibit(condition, finding, sensitive, position, tuple(answers))
 
 
 def shown_tests(tests: Iterable[ClassTest]) -> list[ClassTest]:
@@ -64,7 +108,7 @@ def shown_tests(tests: Iterable[ClassTest]) -> list[ClassTest]:
 
 def shown_classes(test: ClassTest) -> list[tuple[ClassFinding, bool]]:
     """Return the classes to show, with whether they are sensitive: two that fell most, two that changed least."""
-    rejecting = sorted(test.sensitive, key=lambda c: (c.result.difference, c.result.p_adjusted, c.index))
+    rejecting = worst_first(test.sensitive)
     agreeing = [c for c in test.classes if c.result.conclusive and not c.result.rejects(test.alpha)]
     agreeing.sort(key=lambda c: (abs(c.result.difference), -c.result.p_adjusted, c.index))
     return [(c, True) for c in rejecting[:_CLASSES_EACH]] + [(c, False) for c in agreeing[:_CLASSES_EACH]]
@@ -76,7 +120,7 @@ def typical(right_control: Sequence[NDArray[np.bool_]], right_treated: Sequence[
     Parameters
     ----------
     right_control, right_treated
-        For each model whether it is right on each image of the class: bool [n]. Of equals the first image is taken.
+        For each model whether it is right on each image of the class: bool [n]. Ties go to the first image.
     """
     before, after = np.sum(right_control, axis=0), np.sum(right_treated, axis=0)
     return int(np.argmin(np.abs(before - before.mean()) + np.abs(after - after.mean())))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.report.gate import gate_headline
-from pytest_robustness.report.run_report import condition_text, points_text
+from pytest_robustness.report.finding_text import text_of
+from pytest_robustness.report.number_text import condition_text, points_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_robustness.analysis.baseline.gate import GateTest
+    from pytest_robustness.analysis.findings import GateTest
     from pytest_robustness.report.run_report import View
 
 # GitHub shows no more than ten of a step.
@@ -64,13 +64,15 @@ def error_commands(view: View, environment: Mapping[str, str]) -> list[str]:
 
 
 def _title(view: View, test: GateTest) -> str:
-    what = "cannot be told from so few images" if test.undecided else "is less robust than the baseline"
-    return f"{view.labels[test.model]} {what} under {condition_text(test.condition)}"
+    under = f"under {condition_text(test.condition)}"
+    if test.undecided:
+        return f"{view.labels[test.model]}: too few images to decide {under}"
+    return f"{view.labels[test.model]} is less robust than the baseline {under}"
 
 
 def _message(test: GateTest) -> str:
-    fallen = [f"{fall.name} {points_text(fall.change.difference)}" for fall in test.fallen[:_MOST_CLASSES]]
-    return "\n".join([gate_headline(test), *([f"Classes that fell most: {', '.join(fallen)}"] if fallen else [])])
+    fallen = [f"{fall.name} {points_text(fall.result.difference)}" for fall in test.fallen[:_MOST_CLASSES]]
+    return "\n".join([text_of(test).headline, *([f"Classes that fell most: {', '.join(fallen)}"] if fallen else [])])
 
 
 def _command(title: str, message: str) -> str:

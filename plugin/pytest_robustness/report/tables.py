@@ -10,12 +10,12 @@ import pandas as pd
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
-from pytest_robustness.report.gate import gate_row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_robustness.analysis.test_result import Equivalence, TestResult
+    from pytest_robustness.analysis.findings import GateTest
+    from pytest_robustness.analysis.test_result import AnyTestResult, Equivalence
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import View
 
@@ -96,7 +96,7 @@ def as_dict(view: View) -> dict[str, Any]:
             }
             for t in view.class_tests
         ],
-        "gate": [gate_row(test) for test in view.gate_tests],
+        "gate": [_gate_row(test) for test in view.gate_tests],
         "errors": [
             {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in view.errors.items()
         ],
@@ -150,7 +150,7 @@ _NUMBERS = (
 )
 
 
-def _numbers(result: TestResult) -> dict[str, Any]:
+def _numbers(result: AnyTestResult) -> dict[str, Any]:
     names = {"control_accuracy": "control", "accuracy": "treated"}
     return {name: getattr(result, names.get(name, name)) for name in _NUMBERS}
 
@@ -165,7 +165,7 @@ def _condition(condition: Condition) -> dict[str, Any]:
     return {"transform": condition.transform, "severity": condition.severity}
 
 
-def _class_outcome(result: TestResult, alpha: float) -> str:
+def _class_outcome(result: AnyTestResult, alpha: float) -> str:
     if not result.conclusive:
         return Outcome.INCONCLUSIVE.value
     return (Outcome.FAIL if result.rejects(alpha) else Outcome.PASS).value
@@ -178,3 +178,35 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _gate_row(test: GateTest) -> dict[str, Any]:
+    result, beyond = test.result, test.beyond_control
+    return {
+        "model": test.model,
+        "baseline_model": test.counterpart,
+        **_condition(test.condition),
+        "outcome": test.verdict.outcome.value,
+        "reason": test.verdict.reason,
+        "improved": test.improved,
+        "undecided": test.undecided,
+        "n": result.n,
+        "baseline_accuracy": result.control,
+        "accuracy": result.treated,
+        "difference": result.difference,
+        "ci_low": result.ci_low,
+        "ci_high": result.ci_high,
+        "lost": result.lost,
+        "gained": result.gained,
+        "p_value": result.p_value,
+        "p_adjusted": result.p_adjusted,
+        "detectable_drop": result.detectable_drop,
+        "beyond_control": None if beyond is None else beyond.value,
+        "beyond_control_ci_low": None if beyond is None else beyond.low,
+        "beyond_control_ci_high": None if beyond is None else beyond.high,
+        "fallen_classes": [
+            {"class_index": c.index, "class_name": c.name, "difference": c.result.difference}
+            | {"p_adjusted": c.result.p_adjusted}
+            for c in test.fallen
+        ],
+    }

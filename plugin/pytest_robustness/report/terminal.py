@@ -14,16 +14,18 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
-from pytest_robustness.report.gate import gate_word
-from pytest_robustness.report.number_text import counted
-from pytest_robustness.report.run_report import View, p_text, points_text
+from pytest_robustness.report.finding_text import gate_word
+from pytest_robustness.report.number_text import counted, p_text, points_text
+from pytest_robustness.report.summary import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.report.run_report import View
 
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
@@ -59,10 +61,10 @@ def render(view: View, width: int, color: bool) -> str:
 
 
 def _legend(view: View) -> str:
-    found = {_mark(test) for test in view.model_tests}
-    model = "an impacted model" if view.margin is None else f"a model {view.impacted_word}"
+    found = {mark(test) for test in view.model_tests}
+    model = view.question.an_impacted_model
     meanings = {"(*)": "one that the baseline knows", "?": "undecided"}
-    return "; ".join([f"* marks {model}", *(f"{mark} {text}" for mark, text in meanings.items() if mark in found)])
+    return "; ".join([f"* marks {model}", *(f"{sign} {text}" for sign, text in meanings.items() if sign in found)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +80,13 @@ class _Figures:
     @classmethod
     def of(cls, view: View) -> _Figures:
         """Write every figure of ``view`` once: there may be hundreds of models and conditions."""
-        room = max((len(_mark(test)) for test in view.model_tests), default=0)
+        room = max((len(mark(test)) for test in view.model_tests), default=0)
         texts = dict.fromkeys(view.errors, ("error", "magenta"))
         width = 0
         for test in view.model_tests:
-            mark = _mark(test)
-            figure = points_text(test.accuracy.treated - test.accuracy.control) + mark.ljust(room)
-            texts[Cell(test.model, test.condition)] = (figure, "red" if mark == "*" else "")
+            sign = mark(test)
+            figure = points_text(test.accuracy.treated - test.accuracy.control) + sign.ljust(room)
+            texts[Cell(test.model, test.condition)] = (figure, "red" if sign == "*" else "")
             width = max(width, len(figure))
         return cls(texts, width or _NARROWEST)
 
@@ -129,12 +131,6 @@ def _change_table(view: View, figures: _Figures, conditions: list[Condition], mo
     return table
 
 
-def _mark(test: ModelTest) -> str:
-    if test.found is Outcome.INCONCLUSIVE:
-        return "?"
-    return "(*)" if test.known else "*" if test.impacted else ""
-
-
 def _class_table(view: View, width: int) -> Table:
     table = _table()
     names = {test.condition: view.condition_label(test.condition) for test in view.class_tests}
@@ -174,7 +170,7 @@ class _MostSensitive:
         yield Text(fits or self._text(1, longest=max(1, options.max_width - beside_name)), no_wrap=True)
 
     def _text(self, most: int, longest: int = _LONGEST_NAME) -> str:
-        fallen = sorted(self.test.sensitive, key=lambda finding: finding.result.difference)
+        fallen = worst_first(self.test.sensitive)
         shown = [f"{_cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
         more = f" … {len(fallen) - most} more" if len(fallen) > most else ""
         return ", ".join(shown) + more
@@ -200,10 +196,10 @@ def _gate_table(view: View) -> Table:
         beyond = "" if test.beyond_control is None else f"{test.beyond_control.value:+.2f}"
         table.add_row(
             Text(f"{view.labels[test.model]} {label}" if several else label, no_wrap=True),
-            f"{test.change.baseline:.2f}",
-            f"{test.change.candidate:.2f}",
-            f"{test.change.difference:+.2f}",
-            p_text(test.change.p_adjusted),
+            f"{test.result.control:.2f}",
+            f"{test.result.treated:.2f}",
+            f"{test.result.difference:+.2f}",
+            p_text(test.result.p_adjusted),
             beyond,
             Text(gate_word(test), style=_GATE_STYLES[test.verdict.outcome]),
         )

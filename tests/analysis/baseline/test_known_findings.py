@@ -28,5 +28,5 @@ PASS, FAIL, OPEN = (
 )  # fmt: skip
 def test_a_known_finding_passes_until_it_gets_worse(before, now, gate, kind, outcome, reason):
     found = expect(Outcome(before), now, gate)
-    assert found.kind is Expected(kind)
+    assert found.expected is Expected(kind)
     assert found.verdict == (Outcome(outcome), reason)

@@ -12,26 +12,26 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from pytest_robustness.analysis.baseline.comparison import compare_models
 from pytest_robustness.analysis.baseline.rule import (
-    Change,
-    ConditionChange,
-    Estimate,
+    ConditionComparison,
     GatePolicy,
     beyond_control,
     judge,
     judge_all,
 )
+from pytest_robustness.analysis.findings import Estimate
 from pytest_robustness.analysis.statistics import mcnemar
-from pytest_robustness.analysis.test_result import Outcome, TestResult, Verdict
+from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
 from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.errors import OptionError
 
 POLICY = GatePolicy()
 VFLIP, ZOOM = Condition("vflip"), Condition("zoom", 3)
 
-PLAIN = Change(
+PLAIN = McNemarResult(
     n=10_000,
-    baseline=80.0,
-    candidate=79.6,
+    control=80.0,
+    treated=79.6,
+    effect_size=-0.02,
     difference=-0.4,
     ci_low=-1.1,
     ci_high=0.3,
@@ -169,14 +169,14 @@ counts = st.tuples(*[st.integers(0, 400)] * 4)
 
 @settings(deadline=None)
 @given(counts)
-def test_a_change_holds_what_was_counted(count):
+def test_a_comparison_holds_what_was_counted(count):
     kept, lost, gained, wrong = count
-    found = Change.of(mcnemar(*answers(*count)))
+    found = mcnemar(*answers(*count))
     assert (found.n, found.lost, found.gained) == (sum(count), lost, gained)
     if found.n:
         shares = (100 * (kept + lost) / found.n, 100 * (kept + gained) / found.n)
-        assert (found.baseline, found.candidate) == pytest.approx(shares)
-        assert found.difference == pytest.approx(found.candidate - found.baseline)
+        assert (found.control, found.treated) == pytest.approx(shares)
+        assert found.difference == pytest.approx(found.treated - found.control)
     if not math.isnan(found.p_value):
         assert found.p_value == pytest.approx(statsmodels_mcnemar([[kept, lost], [gained, wrong]]).pvalue)
 
@@ -184,7 +184,7 @@ def test_a_change_holds_what_was_counted(count):
 @settings(deadline=None)
 @given(counts, st.floats(0.1, 20))
 def test_no_drop_beyond_the_tolerance_passes(count, tolerance):
-    found = Change.of(mcnemar(*answers(*count)))
+    found = mcnemar(*answers(*count))
     verdict = judge(found, GatePolicy(tolerance=tolerance))
     if found.n and -found.difference > tolerance:
         assert verdict.outcome is not Outcome.PASS
@@ -197,23 +197,21 @@ def test_no_drop_beyond_the_tolerance_passes(count, tolerance):
 def test_losing_more_images_never_helps(count, more):
     kept, lost, gained, wrong = count
     order = [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL]
-    before, after = (
-        judge(Change.of(mcnemar(*answers(kept + more - m, lost + m, gained, wrong))), POLICY) for m in (0, more)
-    )
+    before, after = (judge(mcnemar(*answers(kept + more - m, lost + m, gained, wrong)), POLICY) for m in (0, more))
     assert order.index(after.outcome) >= order.index(before.outcome)
 
 
 @settings(deadline=None)
 @given(counts)
 def test_a_higher_tolerance_never_turns_a_pass_into_something_else(count):
-    found = Change.of(mcnemar(*answers(*count)))
+    found = mcnemar(*answers(*count))
     verdicts = [judge(found, GatePolicy(tolerance=tolerance)).outcome for tolerance in (0.5, 1.0, 2.0, 5.0, 100.0)]
     first = next((i for i, outcome in enumerate(verdicts) if outcome is Outcome.PASS), len(verdicts))
     assert set(verdicts[first:]) <= {Outcome.PASS}
 
 
 def condition_change(condition, outcome, improved=False):
-    return ConditionChange(condition, PLAIN, None, Verdict(Outcome(outcome), "why"), improved, ())
+    return ConditionComparison(condition, PLAIN, None, Verdict(Outcome(outcome), "why"), improved, ())
 
 
 @pytest.mark.parametrize(
@@ -291,13 +289,13 @@ def test_conditions_are_tested_together(correction, method):
         for b, c in ((baseline[k], candidate[k]) for k in baseline)
     ]
     p = [statsmodels_mcnemar(table, exact=True).pvalue for table in tables]
-    assert [found.change.p_value for found in result.conditions] == pytest.approx(p)
-    assert [found.change.p_adjusted for found in result.conditions] == pytest.approx(multipletests(p, method=method)[1])
+    assert [found.result.p_value for found in result.conditions] == pytest.approx(p)
+    assert [found.result.p_adjusted for found in result.conditions] == pytest.approx(multipletests(p, method=method)[1])
 
 
 def test_without_correction_each_condition_stands_alone():
     result = compare(*random_answers(1), GatePolicy(correction="none"))
-    assert all(found.change.p_adjusted == found.change.p_value for found in result.conditions)
+    assert all(found.result.p_adjusted == found.result.p_value for found in result.conditions)
 
 
 def test_the_condition_with_the_drop_is_named_with_its_classes():
@@ -309,7 +307,7 @@ def test_the_condition_with_the_drop_is_named_with_its_classes():
     assert "zoom-s3" in result.verdict.reason
     fallen = result.conditions[2].fallen
     assert {fall.name for fall in fallen} == {"cat", "cow", "dog", "emu"}
-    assert [fall.change.difference for fall in fallen] == sorted(fall.change.difference for fall in fallen)
+    assert [fall.result.difference for fall in fallen] == sorted(fall.result.difference for fall in fallen)
     assert not result.conditions[0].fallen
     assert not result.conditions[1].fallen
 
@@ -330,7 +328,7 @@ def test_classes_are_corrected_over_all_classes_of_all_conditions():
     assert sorted((i, fall.index) for i, cc in enumerate(found.conditions) for fall in cc.fallen) == listed
     for i, condition in enumerate(found.conditions):
         for fall in condition.fallen:
-            assert fall.change.p_adjusted == pytest.approx(adjusted[4 * i + fall.index])
+            assert fall.result.p_adjusted == pytest.approx(adjusted[4 * i + fall.index])
 
 
 def test_a_class_can_fall_where_the_whole_does_not():
@@ -339,7 +337,7 @@ def test_a_class_can_fall_where_the_whole_does_not():
     candidate = baseline & ((labels != 2) | (np.arange(20_000) >= 300))
     result = compare({CONTROL: baseline}, {CONTROL: candidate}, labels)
     assert result.conditions[0].verdict.outcome is Outcome.PASS
-    assert [(fall.index, fall.name, fall.change.lost) for fall in result.conditions[0].fallen] == [(2, "dog", 75)]
+    assert [(fall.index, fall.name, fall.result.lost) for fall in result.conditions[0].fallen] == [(2, "dog", 75)]
 
 
 def test_images_that_a_model_could_not_read_do_not_count():
@@ -350,7 +348,7 @@ def test_images_that_a_model_could_not_read_do_not_count():
         {c: a[images] for c, a in baseline.items()}, {c: a[images] for c, a in candidate.items()}, labels[images]
     )
     assert some == cut
-    assert some.conditions[0].change.n == 2000
+    assert some.conditions[0].result.n == 2000
 
 
 def test_conditions_that_only_the_baseline_has_are_left_out():
@@ -375,10 +373,10 @@ def test_swapping_the_models_turns_the_signs_and_keeps_p(seed, images):
     policy = GatePolicy(correction="bh")
     there, back = compare(baseline, candidate, labels, policy), compare(candidate, baseline, labels, policy)
     for one, other in zip(there.conditions, back.conditions, strict=True):
-        assert one.change.difference == -other.change.difference
-        assert (one.change.ci_low, one.change.ci_high) == pytest.approx((-other.change.ci_high, -other.change.ci_low))
-        assert (one.change.lost, one.change.gained) == (other.change.gained, other.change.lost)
-        assert one.change.p_adjusted == pytest.approx(other.change.p_adjusted, nan_ok=True)
+        assert one.result.difference == -other.result.difference
+        assert (one.result.ci_low, one.result.ci_high) == pytest.approx((-other.result.ci_high, -other.result.ci_low))
+        assert (one.result.lost, one.result.gained) == (other.result.gained, other.result.lost)
+        assert one.result.p_adjusted == pytest.approx(other.result.p_adjusted, nan_ok=True)
         assert [one.verdict.outcome, other.verdict.outcome].count(Outcome.FAIL) < 2
         if one.beyond_control is not None:
             assert one.beyond_control.value == pytest.approx(-other.beyond_control.value)
@@ -396,8 +394,3 @@ def test_control_has_no_change_beyond_itself():
     first, *others = compare(*random_answers(7)).conditions
     assert first.beyond_control is None
     assert all(found.beyond_control is not None for found in others)
-
-
-def test_a_change_takes_the_results_own_figures():
-    result = TestResult("mcnemar", 200, 80.0, 75.0, -5.0, -9.0, -1.0, -0.2, 20.0, math.nan, 0.01, 0.03, 6.0)
-    assert Change.of(result) == Change(200, 80.0, 75.0, -5.0, -9.0, -1.0, 20, 10, 0.01, 0.03, 6.0)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from pytest_robustness.analysis.statistics import compare, mcnemar
+from pytest_robustness.analysis.statistics import compare
 from pytest_robustness.analysis.statistics.equivalence import equivalence
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.errors import OptionError
@@ -130,8 +130,3 @@ def test_a_margin_that_is_none_is_refused(margin):
     with pytest.raises(OptionError) as caught:
         equivalence(result_of(*accuracies(0)), margin)
     assert str(caught.value) == f"equivalence is {margin:g}. Valid: points of accuracy above 0, up to 100, such as 2."
-
-
-def test_mcnemars_result_is_refused():
-    with pytest.raises(ValueError, match=r"^equivalence needs a t-test \(independent, paired or welch\); got mcnemar$"):
-        equivalence(mcnemar([True, False], [True, True]), 2.0)

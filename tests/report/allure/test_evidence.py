@@ -13,15 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_robustness.analysis.baseline.rule import ClassFall
-from pytest_robustness.analysis.findings import ClassChange
+from pytest_robustness.analysis.findings import ClassChange, ClassFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Condition
 from pytest_robustness.report.allure.chart import Bars, Row, bars_of, png
 from pytest_robustness.report.allure.evidence import classes_csv, description, image_pairs, severity
+from pytest_robustness.report.finding_text import finding_lines, text_of
 from pytest_robustness.report.gallery import Answer, Exhibit, Thumbnails
-from pytest_robustness.report.gate import gate_headline
-from pytest_robustness.report.run_report import finding_lines, grade, headline
 
 NASTY = "<script>alert(1)</script>"
 GREY, RED = (140, 149, 159), (196, 67, 43)
@@ -45,7 +43,7 @@ class Reader(html.parser.HTMLParser):
 )
 def test_a_model_that_changes_by_ten_points_is_severe(findings, difference, word, level):
     finding = findings.model(result=findings.result(difference=difference))
-    assert headline(finding).startswith(f"{word}: resnet18 under vflip: ")
+    assert text_of(finding).headline.startswith(f"{word}: resnet18 under vflip: ")
     assert severity(finding) == level
 
 
@@ -53,20 +51,20 @@ def test_a_model_that_changes_by_ten_points_is_severe(findings, difference, word
 def test_a_transform_that_half_of_the_classes_feel_is_severe(findings, sensitive, word):
     finding = findings.classes()
     finding = findings.classes(sensitive=finding.classes[:sensitive])
-    assert grade(finding) == word
-    assert headline(finding).startswith(f"{word}: vflip: ")
+    assert text_of(finding).grade == word
+    assert text_of(finding).headline.startswith(f"{word}: vflip: ")
 
 
 def test_only_what_did_not_pass_has_a_word_in_front(findings):
-    assert headline(findings.model(outcome="PASS")).startswith("resnet18 under vflip: ")
-    assert headline(findings.model(outcome="INCONCLUSIVE")).startswith("INCONCLUSIVE: resnet18 under vflip: ")
+    assert text_of(findings.model(outcome="PASS")).headline.startswith("resnet18 under vflip: ")
+    assert text_of(findings.model(outcome="INCONCLUSIVE")).headline.startswith("INCONCLUSIVE: resnet18 under vflip: ")
     assert {severity(findings.model(outcome=outcome)) for outcome in ("PASS", "INCONCLUSIVE")} == {"minor"}
 
 
 @pytest.mark.parametrize(("outcome", "level"), [("PASS", "minor"), ("INCONCLUSIVE", "minor"), ("FAIL", "critical")])
 def test_a_model_that_is_less_robust_than_its_baseline_is_critical(findings, outcome, level):
     compared = findings.compared(outcome=outcome)
-    assert gate_headline(compared) == "resnet18 against vgg16 under vflip: accuracy fell 5.0 points"
+    assert text_of(compared).headline == "resnet18 against vgg16 under vflip: accuracy fell 5.0 points"
     assert severity(compared) == level
 
 
@@ -74,7 +72,7 @@ def test_a_model_that_is_less_robust_than_its_baseline_is_critical(findings, out
 def test_a_comparison_that_cannot_be_told_is_minor_and_says_so_first_whatever_is_made_of_it(findings, outcome):
     verdict = Verdict(Outcome(outcome), "inconclusive: 898 images are too few to see a drop of 1 point")
     compared = findings.compared(undecided=True, verdict=verdict)
-    assert gate_headline(compared) == (
+    assert text_of(compared).headline == (
         "INCONCLUSIVE: resnet18 against vgg16 under vflip: 898 images are too few to see a drop of 1 point"
     )
     assert severity(compared) == "minor"
@@ -148,11 +146,11 @@ def test_a_chart_shows_all_classes_and_those_that_fell_most(findings):
 @pytest.mark.parametrize("name", ["δέλτα", "دلتا", "三角洲", "🏝️ delta", "Łódź"])
 def test_a_class_whose_name_cannot_be_drawn_is_shown_by_its_index(findings, name):
     fallen = dataclasses.replace(findings.classes().classes[0], index=17, name=name)
-    change = findings.compared().change
+    result = findings.on_images()
     charts = [
         bars_of(findings.model(worst=(ClassChange(17, name, 90.0, 10.0),))),
         bars_of(findings.classes(sensitive=(fallen,))),
-        bars_of(findings.compared(fallen=(ClassFall(17, name, change),))),
+        bars_of(findings.compared(fallen=(ClassFinding(17, name, result),))),
     ]
     assert [chart.rows[-1].name for chart in charts] == ["class 17"] * 3
     assert bars_of(findings.model(worst=(ClassChange(17, "Rio  (delta)", 90.0, 10.0),))).rows[-1].name == "Rio  (delta)"

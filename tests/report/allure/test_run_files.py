@@ -10,8 +10,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.allure import run_files
-from pytest_robustness.report.gate import gate_headline, gate_lines
-from pytest_robustness.report.run_report import finding_lines
+from pytest_robustness.report.finding_text import finding_lines, text_of
 
 PROVENANCE = {
     "python": "3.11.7",
@@ -87,11 +86,11 @@ def test_gitlab_is_the_executor_of_its_jobs():
 
 
 def test_each_outcome_falls_into_its_category(findings):
-    undecided = gate_headline(findings.compared(undecided=True))
+    undecided = text_of(findings.compared(undecided=True)).headline
     messages = [
         ("Severe", "failed", "\n".join(finding_lines(findings.model()))),
         ("Mild", "failed", "\n".join(finding_lines(findings.model(result=findings.result(difference=-3.0))))),
-        ("Less robust than the baseline", "failed", "\n".join(gate_lines(findings.compared()))),
+        ("Less robust than the baseline", "failed", "\n".join(finding_lines(findings.compared()))),
         ("Inconclusive", "skipped", finding_lines(findings.model(outcome="INCONCLUSIVE"))[0]),
         ("Inconclusive", "skipped", undecided),
         ("Inconclusive", "failed", undecided),

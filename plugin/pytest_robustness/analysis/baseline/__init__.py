@@ -1,11 +1,13 @@
-"""The baseline: what models answered once, kept to compare later runs with.
+"""The baseline: the answers of models in an earlier run, and the comparison of later runs with them (the gate).
 
-`write` and `read` keep it in two files, `require_comparable` refuses one that a run cannot be compared with.
+`read` and `write` keep it in two files, `require_comparable` refuses one that a run cannot be compared with, `rule`
+decides on one comparison, `comparison` applies it to a run, `known_findings` judges a test by its outcome in the
+baseline, and `update` makes a new one.
 """
 
-from pytest_robustness.analysis.baseline.comparable import differences, require_comparable
+from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
 from pytest_robustness.analysis.baseline.files import answers_path, read, write
-from pytest_robustness.analysis.baseline.values import Baseline, BaselineModel, RunProtocol
+from pytest_robustness.analysis.baseline.protocol import RunProtocol, differences, require_comparable
 
 __all__ = [
     "Baseline",

@@ -1,37 +1,50 @@
-"""From two models' answers on the same images to what the gate says: the tests, their correction, the verdicts."""
+"""Compare the models of a run with those of a baseline, on the same images."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.baseline import rule
-from pytest_robustness.core import CONTROL
+from pytest_robustness.analysis.baseline.known_findings import expect
+from pytest_robustness.analysis.baseline.protocol import require_comparable
+from pytest_robustness.analysis.class_test import class_test
+from pytest_robustness.analysis.findings import ClassFinding, GateTest, worst_first
+from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.core import CONTROL, Cell, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.baseline.rule import ClassFall, ConditionChange, GatePolicy, GateResult
-    from pytest_robustness.analysis.test_result import TestResult
+    from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+    from pytest_robustness.analysis.baseline.protocol import RunProtocol
+    from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, GatePolicy
+    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.analysis.policy import TestPolicy
+    from pytest_robustness.analysis.predictions import AnswerSource, Counts
+    from pytest_robustness.analysis.test_result import McNemarResult
     from pytest_robustness.core import Condition
 
-    Answers = Mapping[Condition, NDArray[np.bool_]]
+    Correct = Mapping[Condition, NDArray[np.bool_]]
     """Whether a model was right on each image, by condition: bool [N]."""
 
 
 def compare_models(
-    baseline: Answers,
-    candidate: Answers,
+    baseline: Correct,
+    candidate: Correct,
     *,
     labels: NDArray[np.int64],
     classes: Sequence[str],
     policy: GatePolicy,
     images: NDArray[np.bool_] | None = None,
-) -> GateResult:
+) -> CandidateComparison:
     """Compare a candidate with a baseline model on the same images, under every condition of the candidate.
 
     Parameters
@@ -56,33 +69,177 @@ def compare_models(
     """
     chosen = np.ones(len(labels), np.bool_) if images is None else images
     conditions = [CONTROL, *(condition for condition in candidate if condition != CONTROL)]
-    answers = {c: (baseline[c][chosen], candidate[c][chosen]) for c in conditions}
-    overall = [statistics.mcnemar(*answers[c], alpha=policy.alpha) for c in conditions]
+    pairs = {c: (baseline[c][chosen], candidate[c][chosen]) for c in conditions}
+    overall = [statistics.mcnemar(*pairs[c], alpha=policy.alpha) for c in conditions]
     by_class = [
-        statistics.mcnemar_by_class(*answers[c], labels[chosen], len(classes), alpha=policy.alpha) for c in conditions
+        statistics.mcnemar_by_class(*pairs[c], labels[chosen], len(classes), alpha=policy.alpha) for c in conditions
     ]
     adjusted = statistics.adjust([result for results in by_class for result in results], "bh")
-    changes = tuple(
-        _condition(c, answers, result, _fallen(adjusted[i * len(classes) :][: len(classes)], classes, policy), policy)
+    comparisons = tuple(
+        _condition(c, pairs, result, _fallen(adjusted[i * len(classes) :][: len(classes)], classes, policy), policy)
         for i, (c, result) in enumerate(zip(conditions, statistics.adjust(overall, policy.correction), strict=True))
     )
-    return rule.GateResult(policy, changes, rule.judge_all(changes, policy))
+    return rule.CandidateComparison(policy, comparisons, rule.judge_all(comparisons, policy))
 
 
 def _condition(
     condition: Condition,
-    answers: Mapping[Condition, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
-    result: TestResult,
-    fallen: tuple[ClassFall, ...],
+    pairs: Mapping[Condition, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+    result: McNemarResult,
+    fallen: tuple[ClassFinding, ...],
     policy: GatePolicy,
-) -> ConditionChange:
-    change = rule.Change.of(result)
-    beyond = None if condition == CONTROL else rule.beyond_control(*answers[CONTROL], *answers[condition])
-    return rule.ConditionChange(condition, change, beyond, rule.judge(change, policy), change.rose(policy), fallen)
+) -> ConditionComparison:
+    beyond = None if condition == CONTROL else rule.beyond_control(*pairs[CONTROL], *pairs[condition])
+    verdict = rule.judge(result, policy)
+    return rule.ConditionComparison(condition, result, beyond, verdict, rule.rose(result, policy), fallen)
 
 
-def _fallen(results: Sequence[TestResult], classes: Sequence[str], policy: GatePolicy) -> tuple[ClassFall, ...]:
-    """Return the classes that fell, those that fell most first."""
-    changes = [rule.Change.of(result) for result in results]
-    falls = [rule.ClassFall(i, classes[i], change) for i, change in enumerate(changes) if change.fell(policy)]
-    return tuple(sorted(falls, key=lambda fall: fall.change.difference))
+def _fallen(results: Sequence[McNemarResult], classes: Sequence[str], policy: GatePolicy) -> tuple[ClassFinding, ...]:
+    findings = [ClassFinding(i, classes[i], result) for i, result in enumerate(results)]
+    return tuple(
+        worst_first(finding for finding, result in zip(findings, results, strict=True) if rule.fell(result, policy))
+    )
+
+
+class BaselineComparison:
+    """Compares the models of this run with those of a baseline.
+
+    Parameters
+    ----------
+    baseline
+        The baseline to compare with.
+    path
+        Where it was read, for messages.
+    source
+        The answers of this run.
+    policy, test_policy
+        When the comparison fails; how the tests of models and classes are made and judged.
+    inconclusive
+        The outcome of a comparison with too few images to decide.
+    counterparts
+        The name of the baseline's model for a model of this run, ``None`` for the baseline's only model. A model that
+        is not listed is compared with its namesake.
+    """
+
+    def __init__(
+        self,
+        baseline: Baseline,
+        path: Path,
+        source: AnswerSource,
+        *,
+        policy: GatePolicy,
+        test_policy: TestPolicy,
+        inconclusive: Outcome,
+        counterparts: Mapping[str, str | None],
+    ) -> None:
+        self.conditions = tuple(condition for condition in baseline.protocol.transforms if condition != CONTROL)
+        self._baseline = baseline
+        self._path = path
+        self._source = source
+        self._policy = policy
+        self._test_policy = test_policy
+        self._inconclusive = inconclusive
+        self._counterparts = counterparts
+        self._compared: dict[tuple[str, tuple[Condition, ...]], CandidateComparison] = {}
+
+    def require_comparable(self, protocol: RunProtocol, *, tests: bool) -> None:
+        """Refuse a baseline of other images, classes, seed or transforms; with ``tests``, of other tests too.
+
+        Raises
+        ------
+        BaselineError
+            It lists every difference.
+        """
+        require_comparable(self._baseline.protocol, protocol, self._path, tests=tests)
+
+    def counterpart(self, model: str) -> str:
+        """Return the name of the baseline's model that ``model`` is compared with.
+
+        Raises
+        ------
+        BaselineError
+            When there is none, or several to choose from.
+        """
+        name = self._counterparts.get(model, model)
+        if name is None and model in self._baseline.models:
+            return model
+        counterpart = self._baseline.model(name)
+        return next(known for known, other in self._baseline.models.items() if other is counterpart)
+
+    def test(self, cell: Cell, family: Sequence[Condition]) -> GateTest:
+        """Compare a model with its counterpart under one condition.
+
+        Parameters
+        ----------
+        cell
+            The model and the condition, control or one of ``family``. It and the model's cells under control and
+            ``family`` are finished.
+        family
+            The conditions whose comparisons are corrected together, with control.
+        """
+        counterpart = self.counterpart(cell.model)
+        compared = self._compare(cell.model, counterpart, tuple(c for c in family if c != CONTROL))
+        comparison = next(one for one in compared.conditions if one.condition == cell.condition)
+        return GateTest(
+            model=cell.model,
+            counterpart=counterpart,
+            condition=cell.condition,
+            result=comparison.result,
+            beyond_control=comparison.beyond_control,
+            fallen=comparison.fallen,
+            improved=comparison.improved,
+            undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
+            verdict=self._decided(comparison.verdict),
+        )
+
+    def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
+        """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
+        before = self._baseline.model(gate.counterpart).outcomes[finding.condition]
+        # An inconclusive comparison never makes a known finding worse, whatever --robustness-inconclusive says.
+        found = expect(before, finding.verdict, None if gate.undecided else gate.verdict)
+        return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
+
+    def expected_class_test(self, finding: ClassTest) -> ClassTest:
+        """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
+        models = {model: self._baseline.model(self.counterpart(model)) for model in finding.models}
+        source = _BaselineAnswers(models, self._baseline.readable, self._source)
+        before = class_test(source, Panel(finding.condition, finding.models), self._test_policy).verdict.outcome
+        found = expect(before, finding.verdict)
+        return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
+
+    def _compare(self, model: str, counterpart: str, family: tuple[Condition, ...]) -> CandidateComparison:
+        """Compare a model under control and all of ``family``, once."""
+        if (model, family) not in self._compared:
+            answers = {condition: self._source.answers(Cell(model, condition)) for condition in (CONTROL, *family)}
+            self._compared[model, family] = compare_models(
+                self._baseline.model(counterpart).answers,
+                {condition: given.correct for condition, given in answers.items()},
+                labels=self._source.labels,
+                classes=self._source.class_names,
+                policy=self._policy,
+                images=answers[CONTROL].readable & self._baseline.readable,
+            )
+        return self._compared[model, family]
+
+    def _decided(self, verdict: Verdict) -> Verdict:
+        if verdict.outcome is not Outcome.INCONCLUSIVE:
+            return verdict
+        return Verdict(self._inconclusive, f"inconclusive: {verdict.reason}")
+
+
+class _BaselineAnswers:
+    """The baseline's answers, under the names of the models of this run and with this run's images and classes."""
+
+    def __init__(self, models: Mapping[str, BaselineModel], readable: NDArray[np.bool_], run: AnswerSource) -> None:
+        self._models = models
+        self._readable = readable
+        self.class_names = run.class_names
+        self.labels = run.labels
+
+    def answers(self, cell: Cell) -> Answers:
+        """Return the answers of the counterpart of the cell's model."""
+        return Answers(self._readable, self._models[cell.model].answers[cell.condition] & self._readable)
+
+    def counts(self, cell: Cell) -> Counts:
+        """Return the same, counted by class."""
+        return counted(self.answers(cell), self.labels, len(self.class_names))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_robustness.analysis.baseline.values import Baseline, BaselineModel, RunProtocol
+from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+from pytest_robustness.analysis.baseline.protocol import RunProtocol
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Condition
 

@@ -1,15 +1,20 @@
-"""Known findings: the baseline's own verdicts are what a model test is expected to say."""
+"""Known findings: judge a test by its own outcome in the baseline."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+
 
 class Expected(StrEnum):
-    """How a model test's outcome meets the one in the baseline."""
+    """How a test's outcome compares with its outcome in the baseline."""
 
     AS_EXPECTED = "as expected"
     NEWLY_FAILING = "newly failing"
@@ -19,14 +24,14 @@ class Expected(StrEnum):
 
 
 class Expectation(NamedTuple):
-    """A model test seen against the baseline's: what happened, and the verdict that counts."""
+    """How a test compares with the baseline, and the verdict that counts."""
 
-    kind: Expected
+    expected: Expected
     verdict: Verdict
 
 
 def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expectation:
-    """Judge a model test by the baseline's own outcome: a known finding passes until it gets worse.
+    """Judge a test by its own outcome in the baseline: a known finding passes until it gets worse.
 
     Parameters
     ----------
@@ -35,7 +40,7 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expect
     now
         The verdict of this run.
     gate
-        What `gate.judge` says of the model against the baseline under this condition, if it could tell.
+        The verdict of `rule.judge` on the model against the baseline under this condition, unless that is undecided.
     """
     if now.outcome is Outcome.FAIL and before is not Outcome.FAIL:
         reason = f"newly failing, {before.value} in the baseline: {now.reason}"
@@ -49,3 +54,15 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expect
         return Expectation(Expected.NOW_PASSING, Verdict(Outcome.PASS, reason))
     known = "a known finding: " if now.outcome is Outcome.FAIL else ""
     return Expectation(Expected.AS_EXPECTED, Verdict(Outcome.PASS, f"{known}{now.reason}"))
+
+
+def notes(model_tests: Sequence[ModelTest], class_tests: Sequence[ClassTest]) -> tuple[str, ...]:
+    """Return what the findings of a run mean for the baseline itself: whether it can be tightened."""
+    tests = {f"{test.model} under {test.condition}": test.expected for test in model_tests}
+    tests |= {f"the classes under {test.condition}": test.expected for test in class_tests}
+    passing = sorted(name for name, expected in tests.items() if expected is Expected.NOW_PASSING)
+    if not passing:
+        return ()
+    tests_listed = ", ".join(passing)
+    note = f"The baseline can be tightened, because tests that failed there pass now: {tests_listed}."
+    return (f"{note} Update it with --robustness-update-baseline.",)

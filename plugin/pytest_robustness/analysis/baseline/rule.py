@@ -1,21 +1,22 @@
-"""The gate: whether a candidate got less robust than the baseline, condition by condition.
+"""The gate's rule: did a candidate become less robust than the baseline, condition by condition?
 
 Both models answered the same images. A condition fails when the candidate's accuracy fell by more than the tolerance
 and the fall is significant after correction over the conditions. It passes when such a fall can be excluded, or when
-the test was sharp enough to see one. In between the images were too few to tell: that is no pass.
+the test was powerful enough to detect one. Otherwise there were too few images to decide: that is no pass.
 ``docs/statistics.md`` explains the rule, and ``benchmarks/gate.py`` measures how often it errs. Differences are
-``candidate - baseline``.
+``candidate - baseline``: the baseline is the control of a `McNemarResult`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
+from pytest_robustness.analysis.findings import Estimate
 from pytest_robustness.analysis.test_result import CONFIDENCE, Outcome, Verdict
 from pytest_robustness.errors import OptionError
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.test_result import Correction, TestResult
+    from pytest_robustness.analysis.findings import ClassFinding
+    from pytest_robustness.analysis.test_result import Correction, McNemarResult
     from pytest_robustness.core import Condition
 
 
@@ -59,101 +61,43 @@ class GatePolicy:
             )
 
 
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """How the accuracy differs between two models on the same ``n`` images, of all classes or of one.
-
-    ``baseline`` and ``candidate`` are accuracies in percent; ``difference`` is in points, with its 95 % interval
-    (Bonett and Price). ``lost`` counts the images that only the baseline gets right, ``gained`` those that only the
-    candidate does; the p-value is that of McNemar's exact test. ``detectable_drop`` is the smallest drop, in points,
-    that this test alone, uncorrected, would see with 80 % power when as many images differ as did. NaN stands for what
-    cannot be told.
-    """
-
-    n: int
-    baseline: float
-    candidate: float
-    difference: float
-    ci_low: float
-    ci_high: float
-    lost: int
-    gained: int
-    p_value: float
-    p_adjusted: float
-    detectable_drop: float
-
-    @classmethod
-    def of(cls, result: TestResult) -> Change:
-        """Return the change that McNemar's test of a baseline (its control) and a candidate (treated) found."""
-        net = round(result.n * result.difference / 100) if result.n else 0
-        lost = max(0, -net) if math.isnan(result.statistic) else int(result.statistic)
-        return cls(
-            n=result.n,
-            baseline=result.control,
-            candidate=result.treated,
-            difference=result.difference,
-            ci_low=result.ci_low,
-            ci_high=result.ci_high,
-            lost=lost,
-            gained=lost + net,
-            p_value=result.p_value,
-            p_adjusted=result.p_adjusted,
-            detectable_drop=result.detectable_drop,
-        )
-
-    def fell(self, policy: GatePolicy) -> bool:
-        """Whether accuracy fell by more than the tolerance, and significantly."""
-        return -self.difference > policy.tolerance and self.p_adjusted < policy.alpha
-
-    def rose(self, policy: GatePolicy) -> bool:
-        """Whether accuracy rose significantly."""
-        return self.difference > 0 and self.p_adjusted < policy.alpha
+def fell(result: McNemarResult, policy: GatePolicy) -> bool:
+    """Whether accuracy fell by more than the tolerance, and significantly."""
+    return -result.difference > policy.tolerance and result.rejects(policy.alpha)
 
 
-class Estimate(NamedTuple):
-    """A difference in points with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
+def rose(result: McNemarResult, policy: GatePolicy) -> bool:
+    """Whether accuracy rose significantly."""
+    return result.difference > 0 and result.rejects(policy.alpha)
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassFall:
-    """A class whose accuracy fell by more than the tolerance, and significantly."""
+class ConditionComparison:
+    """The comparison of a candidate with a baseline's model under one condition.
 
-    index: int
-    name: str
-    change: Change
-
-
-@dataclasses.dataclass(frozen=True)
-class ConditionChange:
-    """What the gate says of one condition.
-
-    ``beyond_control`` is the change less that of control (`beyond_control`), ``None`` for control itself: it tells a
-    model that is weaker everywhere from one that bends more. ``fallen`` lists classes, worst first; they do not decide.
+    ``beyond_control`` is the change less that of control (`beyond_control`), ``None`` for control itself. ``fallen``
+    lists the classes that fell by more than the tolerance and significantly, worst first; they do not decide.
     """
 
     condition: Condition
-    change: Change
+    result: McNemarResult
     beyond_control: Estimate | None
     verdict: Verdict
     improved: bool
-    fallen: tuple[ClassFall, ...]
+    fallen: tuple[ClassFinding, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class GateResult:
-    """What the gate says of a candidate: every condition, control first, and all of them together."""
+class CandidateComparison:
+    """The comparison under every condition, control first, and the verdict over all of them."""
 
     policy: GatePolicy
-    conditions: tuple[ConditionChange, ...]
+    conditions: tuple[ConditionComparison, ...]
     verdict: Verdict
 
 
-def judge(change: Change, policy: GatePolicy) -> Verdict:
-    """Judge the change under one condition.
+def judge(result: McNemarResult, policy: GatePolicy) -> Verdict:
+    """Judge the comparison under one condition.
 
     The rule, in this order:
 
@@ -169,48 +113,48 @@ def judge(change: Change, policy: GatePolicy) -> Verdict:
 
     Parameters
     ----------
-    change
+    result
         Over all images, its p corrected over the conditions, its ``detectable_drop`` at the policy's alpha.
     policy
         The tolerance and the level.
     """
-    drop, p = -change.difference, f"{_p_name(change)} = {change.p_adjusted:.2g}"
+    drop, p = -result.difference, f"{_p_name(result)} = {result.p_adjusted:.2g}"
     tolerance = f"{policy.tolerance:g}"
-    if change.n < 2:
-        return Verdict(Outcome.INCONCLUSIVE, f"{change.n} of the 2 images that a comparison needs")
-    if change.fell(policy):
+    if result.n < 2:
+        return Verdict(Outcome.INCONCLUSIVE, f"{result.n} of the 2 images that a comparison needs")
+    if fell(result, policy):
         fall = _beside(drop, policy.tolerance)
         return Verdict(Outcome.FAIL, f"accuracy fell {fall} points, more than the tolerance of {tolerance}; {p}")
-    if change.rose(policy):
+    if rose(result, policy):
         return Verdict(Outcome.PASS, f"accuracy rose {_beside(-drop, policy.tolerance)} points; {p}")
-    if change.lost == change.gained == 0:
-        return Verdict(Outcome.PASS, f"right and wrong on the same images, all {change.n} of them")
-    if change.ci_low >= -policy.tolerance:
-        interval = f"95 % interval {change.ci_low:+.2f} to {change.ci_high:+.2f}"
+    if result.lost == result.gained == 0:
+        return Verdict(Outcome.PASS, f"right and wrong on the same images, all {result.n} of them")
+    if result.ci_low >= -policy.tolerance:
+        interval = f"95 % interval {result.ci_low:+.2f} to {result.ci_high:+.2f}"
         return Verdict(
-            Outcome.PASS, f"a drop of more than {tolerance} points is excluded: {change.difference:+.2f} ({interval})"
+            Outcome.PASS, f"a drop of more than {tolerance} points is excluded: {result.difference:+.2f} ({interval})"
         )
-    if drop <= policy.tolerance and change.detectable_drop <= policy.tolerance:
-        seen = f"a drop of {change.detectable_drop:.2f} would have been seen 80 % of the time"
-        return Verdict(Outcome.PASS, f"{change.difference:+.2f} points, within the tolerance of {tolerance}; {seen}")
-    return Verdict(Outcome.INCONCLUSIVE, _undecided(change, policy, p))
+    if drop <= policy.tolerance and result.detectable_drop <= policy.tolerance:
+        seen = f"a drop of {result.detectable_drop:.2f} would have been seen 80 % of the time"
+        return Verdict(Outcome.PASS, f"{result.difference:+.2f} points, within the tolerance of {tolerance}; {seen}")
+    return Verdict(Outcome.INCONCLUSIVE, _undecided(result, policy, p))
 
 
-def judge_all(changes: Sequence[ConditionChange], policy: GatePolicy) -> Verdict:
+def judge_all(comparisons: Sequence[ConditionComparison], policy: GatePolicy) -> Verdict:
     """Judge the candidate: FAIL if any condition failed, else INCONCLUSIVE if any is, else PASS."""
     named = {
-        outcome: [str(change.condition) for change in changes if change.verdict.outcome is outcome]
+        outcome: [str(comparison.condition) for comparison in comparisons if comparison.verdict.outcome is outcome]
         for outcome in Outcome
     }
     failed, undecided = named[Outcome.FAIL], named[Outcome.INCONCLUSIVE]
     if failed:
-        reason = f"less robust than the baseline in {len(failed)} of {len(changes)} conditions: {', '.join(failed)}"
+        reason = f"less robust than the baseline in {len(failed)} of {len(comparisons)} conditions: {', '.join(failed)}"
         return Verdict(Outcome.FAIL, f"{reason}; {len(undecided)} inconclusive" if undecided else reason)
     if undecided:
-        where = f"{len(undecided)} of {len(changes)} conditions: {', '.join(undecided)}"
+        where = f"{len(undecided)} of {len(comparisons)} conditions: {', '.join(undecided)}"
         return Verdict(Outcome.INCONCLUSIVE, f"too few images to tell in {where}")
-    better = [str(change.condition) for change in changes if change.improved]
-    reason = f"no drop of more than {policy.tolerance:g} points in {len(changes)} conditions"
+    better = [str(comparison.condition) for comparison in comparisons if comparison.improved]
+    reason = f"no drop of more than {policy.tolerance:g} points in {len(comparisons)} conditions"
     return Verdict(Outcome.PASS, f"{reason}; better in {', '.join(better)}" if better else reason)
 
 
@@ -241,25 +185,25 @@ def beyond_control(
     return Estimate(value, value - half, value + half)
 
 
-def _undecided(change: Change, policy: GatePolicy, p: str) -> str:
+def _undecided(result: McNemarResult, policy: GatePolicy, p: str) -> str:
     """Return why nothing can be said, and how many images or what tolerance would help."""
-    if math.isnan(change.p_value):
-        reason = f"of {change.n} images no change could be significant"
-    elif -change.difference > policy.tolerance:
-        fall = _beside(-change.difference, policy.tolerance)
+    if math.isnan(result.p_value):
+        reason = f"of {result.n} images no change could be significant"
+    elif -result.difference > policy.tolerance:
+        fall = _beside(-result.difference, policy.tolerance)
         reason = f"accuracy fell {fall} points, more than the tolerance of {policy.tolerance:g}, but {p}"
     else:
-        reason = f"{change.n} images are too few to see a drop of {policy.tolerance:g} points"
-    if math.isnan(change.detectable_drop) or change.detectable_drop <= policy.tolerance:
+        reason = f"{result.n} images are too few to see a drop of {policy.tolerance:g} points"
+    if math.isnan(result.detectable_drop) or result.detectable_drop <= policy.tolerance:
         return f"{reason}; compare on more images"
-    needed = change.n * (change.detectable_drop / policy.tolerance) ** 2
+    needed = result.n * (result.detectable_drop / policy.tolerance) ** 2
     unit = 10 ** (math.floor(math.log10(needed)) - 1)
     images = math.ceil(needed / unit) * unit
-    return f"{reason}; compare on about {images} images, or tolerate {math.ceil(10 * change.detectable_drop) / 10:g}"
+    return f"{reason}; compare on about {images} images, or tolerate {math.ceil(10 * result.detectable_drop) / 10:g}"
 
 
-def _p_name(change: Change) -> str:
-    return "p" if change.p_adjusted == change.p_value else "corrected p"
+def _p_name(result: McNemarResult) -> str:
+    return "p" if result.p_adjusted == result.p_value else "corrected p"
 
 
 def _beside(points: float, tolerance: float) -> str:

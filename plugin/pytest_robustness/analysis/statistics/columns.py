@@ -1,15 +1,15 @@
-"""What the tests share: k results in the making, as columns of k values each."""
+"""Assemble k test results as columns of k values each."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pytest_robustness.analysis.test_result import TestKind, TestResult
+from pytest_robustness.analysis.test_result import TestResult
 
 MIN_OBSERVATIONS = 2
 POWER = 0.8
@@ -18,15 +18,18 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
-"""Every field of `TestResult` but ``test``, in the record's order, with one value per comparison: [k]."""
+"""The numeric fields of a kind of `TestResult`, in their order, with one value per comparison: [k]."""
 Part = Mapping[str, ArrayLike]
 """Some of these fields, for some of the comparisons."""
 
+_Result = TypeVar("_Result", bound=TestResult)
+_COUNTS = ("n", "lost", "gained")
 
-def undecided(k: int) -> Columns:
-    """Return the columns of k results that say nothing yet: no observations, and NaN."""
-    names = [field.name for field in dataclasses.fields(TestResult) if field.name != "test"]
-    return {name: np.zeros(k, np.int64) if name == "n" else np.full(k, np.nan) for name in names}
+
+def undecided(kind: type[TestResult], k: int) -> Columns:
+    """Return the columns of k results of a kind before any is decided: counts are 0, figures NaN."""
+    names = [field.name for field in dataclasses.fields(kind) if field.name != "test"]
+    return {name: np.zeros(k, np.int64) if name in _COUNTS else np.full(k, np.nan) for name in names}
 
 
 def fill(columns: Columns, rows: Bools, part: Part) -> None:
@@ -35,7 +38,17 @@ def fill(columns: Columns, rows: Bools, part: Part) -> None:
         columns[name][rows] = values
 
 
-def to_results(test: TestKind, columns: Columns) -> list[TestResult]:
-    """Return one result per row, not corrected: ``p_adjusted`` is ``p_value``."""
+def to_results(make: Callable[..., _Result], columns: Columns, *last: object) -> list[_Result]:
+    """Return one result per row, not corrected: ``p_adjusted`` is ``p_value``.
+
+    Parameters
+    ----------
+    make
+        The kind of result.
+    columns
+        Its numeric fields.
+    last
+        The values of the fields that follow them, the same in every row.
+    """
     columns["p_adjusted"] = columns["p_value"]
-    return [TestResult(test, *row) for row in zip(*(column.tolist() for column in columns.values()), strict=True)]
+    return [make(*row, *last) for row in zip(*(column.tolist() for column in columns.values()), strict=True)]

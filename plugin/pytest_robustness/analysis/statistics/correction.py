@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
-from pytest_robustness.analysis.test_result import Correction
+from pytest_robustness.analysis.test_result import Correction, TestResult
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.analysis.test_result import TestResult
+    from numpy.typing import NDArray
 
-_MULTIPLETESTS_METHOD = {"bh": "fdr_bh", "holm": "holm"}
+_Result = TypeVar("_Result", bound=TestResult)
 
 
-def adjust(results: Sequence[TestResult], correction: Correction) -> list[TestResult]:
+def adjust(results: Sequence[_Result], correction: Correction) -> list[_Result]:
     """Return the results with ``p_adjusted`` corrected for their number: they are the family.
 
     Parameters
@@ -39,6 +38,26 @@ def adjust(results: Sequence[TestResult], correction: Correction) -> list[TestRe
         raise OptionError(unknown("correction", correction, get_args(Correction)))
     adjusted = np.array([result.p_value for result in results], dtype=np.float64)
     family = ~np.isnan(adjusted)
-    if correction != "none" and family.any():
-        adjusted[family] = multipletests(adjusted[family], method=_MULTIPLETESTS_METHOD[correction])[1]
+    if correction != "none":
+        adjusted[family] = _CORRECTIONS[correction](adjusted[family])
     return [dataclasses.replace(result, p_adjusted=p) for result, p in zip(results, adjusted.tolist(), strict=True)]
+
+
+def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply the k-th smallest of n p-values by n - k + 1, keep their order, and stop at 1: float64 [n]."""
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(steps, 1.0)[np.argsort(order)]
+
+
+def _benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide the k-th smallest of n p-values by k / n, keep their order, and stop at 1: float64 [n].
+
+    SciPy's ``false_discovery_control`` multiplies by n / k, which differs in the last bit.
+    """
+    order = np.argsort(p)
+    steps = p[order] / (np.arange(1, len(p) + 1) / len(p))
+    return np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)[np.argsort(order)]
+
+
+_CORRECTIONS = {"holm": _holm, "bh": _benjamini_hochberg}

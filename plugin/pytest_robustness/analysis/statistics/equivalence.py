@@ -1,7 +1,7 @@
-"""Equivalence: whether a model is shown to be as accurate under a condition as in control, within a margin.
+"""Test equivalence: is a model as accurate under a condition as in control, within a margin?
 
-A t-test that does not reject says nothing of the kind: with few observations it hardly ever rejects. Two one-sided
-tests (TOST; Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657) turn the question round. ``docs/statistics.md`` says
+A t-test that does not reject does not show that: with few observations it hardly ever rejects. Two one-sided
+tests (TOST; Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657) reverse the question. ``docs/statistics.md`` says
 when to use which.
 """
 
@@ -11,13 +11,13 @@ import math
 
 from scipy import stats
 
-from pytest_robustness.analysis.test_result import CONFIDENCE, Equivalence, Outcome, TestResult, Verdict
+from pytest_robustness.analysis.test_result import CONFIDENCE, Equivalence, Outcome, TTestResult, Verdict
 from pytest_robustness.errors import OptionError
 
 _ROUNDING = 1e-12
 
 
-def equivalence(result: TestResult, margin: float, *, alpha: float = 0.05) -> Equivalence:
+def equivalence(result: TTestResult, margin: float, *, alpha: float = 0.05) -> Equivalence:
     """Test whether a model's mean accuracy over the classes stays within ``margin`` points of control's.
 
     PASS: shown to be within the margin. FAIL: shown to be outside, the interval lies wholly beyond it. INCONCLUSIVE:
@@ -38,18 +38,14 @@ def equivalence(result: TestResult, margin: float, *, alpha: float = 0.05) -> Eq
     ------
     OptionError
         If the margin is not above 0 and at most 100.
-    ValueError
-        If ``result`` is not of a t-test.
     """
     if not 0 < margin <= 100:
         raise OptionError(f"equivalence is {margin:g}. Valid: points of accuracy above 0, up to 100, such as 2.")
-    if result.test == "mcnemar":
-        raise ValueError("equivalence needs a t-test (independent, paired or welch); got mcnemar")
     low, high, p = _two_one_sided(result, margin, alpha)
     return Equivalence(margin, alpha, result.difference, low, high, p, _judge(result, margin, low, high, p, alpha))
 
 
-def _two_one_sided(result: TestResult, margin: float, alpha: float) -> tuple[float, float, float]:
+def _two_one_sided(result: TTestResult, margin: float, alpha: float) -> tuple[float, float, float]:
     """Return both ends of the interval of level 1 - 2 alpha, and p."""
     if not result.conclusive:
         return math.nan, math.nan, math.nan
@@ -64,7 +60,7 @@ def _two_one_sided(result: TestResult, margin: float, alpha: float) -> tuple[flo
     return difference - half, difference + half, max(p_below, p_above)
 
 
-def _judge(result: TestResult, margin: float, low: float, high: float, p: float, alpha: float) -> Verdict:
+def _judge(result: TTestResult, margin: float, low: float, high: float, p: float, alpha: float) -> Verdict:
     if not result.conclusive:
         return Verdict(Outcome.INCONCLUSIVE, f"only {result.n} of the 2 observations that a test needs in each group")
     found = f"{result.difference:+.2f} points ({100 * (1 - 2 * alpha):g} % interval {low:+.2f} to {high:+.2f})"

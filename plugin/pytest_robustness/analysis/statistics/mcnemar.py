@@ -18,15 +18,13 @@ from pytest_robustness.analysis.statistics.columns import (
     to_results,
     undecided,
 )
-from pytest_robustness.analysis.test_result import CONFIDENCE
+from pytest_robustness.analysis.test_result import CONFIDENCE, McNemarResult
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from pytest_robustness.analysis.test_result import TestResult
 
-
-def mcnemar(control: ArrayLike, treated: ArrayLike, *, alpha: float = 0.05) -> TestResult:
+def mcnemar(control: ArrayLike, treated: ArrayLike, *, alpha: float = 0.05) -> McNemarResult:
     """Test whether one model gets a different share of the same images right: bool [N] each, true where it was right.
 
     The fields are those of `mcnemar_by_class`, with all images as one class.
@@ -38,7 +36,7 @@ def mcnemar(control: ArrayLike, treated: ArrayLike, *, alpha: float = 0.05) -> T
 
 def mcnemar_by_class(
     control: ArrayLike, treated: ArrayLike, labels: ArrayLike, classes: int, *, alpha: float = 0.05
-) -> list[TestResult]:
+) -> list[McNemarResult]:
     """Test for each class whether one model gets a different share of its images right: McNemar's exact test.
 
     Parameters
@@ -54,12 +52,12 @@ def mcnemar_by_class(
 
     Returns
     -------
-    list of TestResult
+    list of McNemarResult
         One per class, inconclusive where so few images could not be significant even if all changed. ``n`` counts
-        images; ``statistic`` counts the images lost (right in control only), so that the images gained are ``statistic
-        + n * difference / 100``; ``df`` is NaN; ``effect_size`` is Cohen's g, the share of gained among changed images
-        minus one half. The interval is Bonett and Price's (2012, J. Educ. Behav. Stat. 37:479). ``detectable_drop`` is
-        conditional on as many images changing as did; see `_detectable_loss`.
+        images, ``lost`` those right in control only, ``gained`` those right in treated only; ``effect_size`` is Cohen's
+        g, the share of gained among changed images minus one half. The interval is Bonett and Price's (2012, J. Educ.
+        Behav. Stat. 37:479). ``detectable_drop`` is conditional on as many images changing as did; see
+        `_detectable_loss`.
 
     Raises
     ------
@@ -77,13 +75,14 @@ def mcnemar_by_class(
         np.bincount(labels[images], minlength=classes)
         for images in (np.ones_like(control), control, treated, control & ~treated, treated & ~control)
     )
-    columns = undecided(classes)
+    columns = undecided(McNemarResult, classes)
     columns["n"][:] = n
     columns["control"], columns["treated"] = accuracies(right, n), accuracies(right_treated, n)
     columns["difference"] = accuracies(gained - lost, n)
+    columns["lost"], columns["gained"] = lost, gained
     several = n >= MIN_OBSERVATIONS
     fill(columns, several, mcnemar_from_counts(lost[several], gained[several], n[several], alpha=alpha))
-    return to_results("mcnemar", columns)
+    return to_results(McNemarResult, columns)
 
 
 def mcnemar_from_counts(
@@ -104,7 +103,7 @@ def mcnemar_from_counts(
     -------
     dict
         The fields of `TestResult` that follow from these counts, float64 [k] each, as `mcnemar_by_class` explains them:
-        ``ci_low``, ``ci_high``, ``effect_size``, ``statistic``, ``p_value`` and ``detectable_drop``.
+        ``ci_low``, ``ci_high``, ``effect_size``, ``p_value`` and ``detectable_drop``.
 
     Examples
     --------
@@ -119,8 +118,7 @@ def mcnemar_from_counts(
         "ci_low": low,
         "ci_high": high,
         "effect_size": np.where(changed > 0, gained / np.maximum(changed, 1) - 0.5, 0.0),
-        "statistic": lost.astype(np.float64),
-        # Of fewer images not even the loss of all would be significant: the test has nothing to say.
+        # With fewer images, not even the loss of all of them would be significant.
         "p_value": np.where(n < _fewest_significant(alpha), np.nan, p),
         "detectable_drop": 100 * _detectable_loss(changed, n, alpha),
     }

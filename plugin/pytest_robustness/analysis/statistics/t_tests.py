@@ -19,13 +19,12 @@ from pytest_robustness.analysis.statistics.columns import (
     to_results,
     undecided,
 )
-from pytest_robustness.analysis.test_result import CONFIDENCE
+from pytest_robustness.analysis.test_result import CONFIDENCE, TTestResult
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from pytest_robustness.analysis.test_result import TestResult
 
 GroupTest = Literal["independent", "welch", "paired"]
 
@@ -34,7 +33,7 @@ _ROUNDING = 1e-12
 
 def compare(
     control: ArrayLike, treated: ArrayLike, *, test: GroupTest = "independent", alpha: float = 0.05
-) -> list[TestResult]:
+) -> list[TTestResult]:
     """Test for each of k rows whether the mean accuracy of two groups differs.
 
     Parameters
@@ -49,7 +48,7 @@ def compare(
 
     Returns
     -------
-    list of TestResult
+    list of TTestResult
         One per row, not yet corrected: see `adjust`. ``n`` is the size of the smaller group. ``effect_size`` is
         Cohen's d with the pooled standard deviation or, if paired, d_z. ``detectable_drop`` takes the observed standard
         error for the true one.
@@ -74,11 +73,11 @@ def compare(
         raise ValueError(f"control and treated must have one shape [k, n]; got {control.shape}, {treated.shape}")
     control, treated = _observed_first(control, treated, test)
     sizes = np.stack([np.count_nonzero(~np.isnan(group), axis=1) for group in (control, treated)], axis=1)
-    columns = undecided(len(sizes))
+    columns = undecided(TTestResult, len(sizes))
     for n_control, n_treated in np.unique(sizes, axis=0):
         rows = (sizes == (n_control, n_treated)).all(axis=1)
         fill(columns, rows, _compare_complete(control[rows, :n_control], treated[rows, :n_treated], test, alpha))
-    return to_results(test, columns)
+    return to_results(TTestResult, columns, test)
 
 
 def _observed_first(control: Floats, treated: Floats, test: GroupTest) -> tuple[Floats, Floats]:
@@ -96,7 +95,7 @@ def _observed_first(control: Floats, treated: Floats, test: GroupTest) -> tuple[
 
 def _compare_complete(control: Floats, treated: Floats, test: GroupTest, alpha: float) -> Columns:
     """Compare rows that all have the same number of observations: float64 [k, n_control] and [k, n_treated]."""
-    columns = undecided(len(control))
+    columns = undecided(TTestResult, len(control))
     columns["n"][:] = min(control.shape[1], treated.shape[1])
     columns["control"], columns["treated"] = _mean(control), _mean(treated)
     columns["difference"] = columns["treated"] - columns["control"]

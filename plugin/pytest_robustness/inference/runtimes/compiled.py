@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_robustness.core import Engine, Runner
+from pytest_robustness.core import EngineUsed, Runner
 from pytest_robustness.inference.runtimes.eager import DTYPES, placed
 from pytest_robustness.inference.runtimes.padding import padded
 
@@ -50,4 +50,4 @@ class CompiledRuntime:
             torch._dynamo.config.patch(recompile_limit=_VARIANTS, accumulated_recompile_limit=_VARIANTS),
         ):
             run(workload.example.clone())
-        return Runner(padded(run, len(workload.example)), Engine("compile", workload.precision))
+        return Runner(padded(run, len(workload.example)), EngineUsed("compile", workload.precision))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_robustness.core import Engine, Runner
+from pytest_robustness.core import EngineUsed, Runner
 
 if TYPE_CHECKING:
     from pytest_robustness.core import Model, Workload
@@ -32,7 +32,7 @@ class EagerRuntime:
             logits = module(images.to(dtype, memory_format=torch.channels_last, copy=True))
             return torch.as_tensor(logits).float()
 
-        return Runner(run, Engine("eager", workload.precision))
+        return Runner(run, EngineUsed("eager", workload.precision))
 
 
 def placed(model: Model, workload: Workload) -> torch.nn.Module:
@@ -47,4 +47,4 @@ def placed(model: Model, workload: Workload) -> torch.nn.Module:
 def run_as_it_is(model: Model, device: torch.device) -> Runner:
     """Return what runs a model whose inference engine is part of its module."""
     module = model.module.to(device)
-    return Runner(lambda images: module(images.clone()).float(), Engine(model.runtime, "native"))
+    return Runner(lambda images: module(images.clone()).float(), EngineUsed(model.runtime, "native"))

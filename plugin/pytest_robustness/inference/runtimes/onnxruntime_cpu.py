@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_robustness.core import Engine, Runner
+from pytest_robustness.core import EngineUsed, Runner
 from pytest_robustness.inference.runtimes.padding import padded
 from pytest_robustness.models.engines.onnxruntime_session import open_session
 
@@ -51,7 +51,7 @@ class OnnxRuntime:
         def run(images: torch.Tensor) -> torch.Tensor:
             return torch.from_numpy(session.run(None, {name: images.contiguous().numpy()})[0])
 
-        return Runner(padded(run, len(workload.example)), Engine("onnxruntime", "fp32"))
+        return Runner(padded(run, len(workload.example)), EngineUsed("onnxruntime", "fp32"))
 
 
 @contextlib.contextmanager

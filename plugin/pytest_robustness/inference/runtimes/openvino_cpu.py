@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_robustness.core import Engine, Runner
+from pytest_robustness.core import EngineUsed, Runner
 from pytest_robustness.inference.runtimes.padding import padded
 from pytest_robustness.models.engines.openvino_core import compile_for_cpu
 
@@ -50,7 +50,7 @@ class OpenVinoRuntime:
         # On a processor that has no bf16 instructions it computes in fp32, and says so.
         actual = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         precision = next(ours for ours, theirs in _PRECISIONS.items() if theirs == actual)
-        return Runner(padded(run, len(workload.example)), Engine("openvino", precision))
+        return Runner(padded(run, len(workload.example)), EngineUsed("openvino", precision))
 
 
 def _convert(module: torch.nn.Module, example: torch.Tensor) -> openvino.Model:

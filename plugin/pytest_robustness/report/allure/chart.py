@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import io
+from functools import singledispatch
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pytest_robustness.analysis.findings import ClassTest, Finding, ModelTest
-from pytest_robustness.report.run_report import condition_text
+from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest, worst_first
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.analysis.baseline.gate import GateTest
+    from pytest_robustness.analysis.findings import ClassFinding, Finding
+    from pytest_robustness.analysis.test_result import TestResult
 
     Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
@@ -43,24 +45,47 @@ class Bars(NamedTuple):
     words: tuple[str, str] = ("control", "transformed")
 
 
-def bars_of(finding: Finding | GateTest) -> Bars:
-    """Return what to draw of ``finding``: the classes that fell most, ten at most; of a model, all together first."""
+@singledispatch
+def bars_of(finding: Finding) -> Bars:
+    """Return what to draw of ``finding``: the classes that fell most, ten at most; of a model, all classes first."""
+    raise TypeError(f"{finding!r} is not a finding")
+
+
+@bars_of.register(ModelTest)
+def _(finding: ModelTest) -> Bars:
+    rows = [Row(_class_name(change.index, change.name), change.control, change.treated) for change in finding.worst]
+    return Bars(_model_title(finding), [_all_classes(finding.result), *rows])
+
+
+@bars_of.register(ImageTest)
+def _(finding: ImageTest) -> Bars:
+    return Bars(_model_title(finding), [_all_classes(finding.result)])
+
+
+@bars_of.register(ClassTest)
+def _(finding: ClassTest) -> Bars:
+    title = f"{condition_text(finding.condition)}: {len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
+    return Bars(title, _rows(worst_first(finding.sensitive)))
+
+
+@bars_of.register(GateTest)
+def _(finding: GateTest) -> Bars:
+    change = f"{finding.result.difference:+.2f} points"
+    title = f"{finding.model} against {finding.counterpart} under {condition_text(finding.condition)}: {change}"
+    return Bars(title, [_all_classes(finding.result), *_rows(finding.fallen)], ("baseline", "candidate"))
+
+
+def _model_title(finding: ModelTest | ImageTest) -> str:
     under = condition_text(finding.condition)
-    if not isinstance(finding, Finding):
-        fallen = ((_class_name(fall.index, fall.name), fall.change) for fall in finding.fallen)
-        changes = [(_ALL, finding.change), *fallen]
-        rows = [Row(name, change.baseline, change.candidate) for name, change in changes]
-        title = f"{finding.model} against {finding.counterpart} under {under}: {finding.change.difference:+.2f} points"
-        return Bars(title, rows[: 1 + _MOST_CLASSES], ("baseline", "candidate"))
-    if isinstance(finding, ClassTest):
-        worst = sorted(finding.sensitive, key=lambda c: (c.result.difference, c.index))[:_MOST_CLASSES]
-        title = f"{under}: {len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
-        return Bars(title, [Row(_class_name(c.index, c.name), c.result.control, c.result.treated) for c in worst])
-    result = finding.result
-    fell = finding.worst if isinstance(finding, ModelTest) else ()
-    title = f"{finding.model} under {under}: {result.difference:+.1f} points"
-    rows = [Row(_class_name(change.index, change.name), change.control, change.treated) for change in fell]
-    return Bars(title, [Row(_ALL, result.control, result.treated), *rows])
+    return f"{finding.model} under {under}: {finding.result.difference:+.1f} points"
+
+
+def _all_classes(result: TestResult) -> Row:
+    return Row(_ALL, result.control, result.treated)
+
+
+def _rows(classes: Sequence[ClassFinding]) -> list[Row]:
+    return [Row(_class_name(c.index, c.name), c.result.control, c.result.treated) for c in classes[:_MOST_CLASSES]]
 
 
 def png(bars: Bars) -> bytes:

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from PIL import Image
 
-from pytest_robustness.analysis.findings import Finding
-from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.gate import gate_lines
-from pytest_robustness.report.run_report import Grade, condition_text, finding_lines, grade
+from pytest_robustness.analysis.findings import worst_first
+from pytest_robustness.report.finding_text import Grade, text_of
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_robustness.analysis.baseline.gate import GateTest
-    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.analysis.findings import ClassTest, Finding
     from pytest_robustness.report.gallery import Exhibit
 
 IMAGE_DIFF = "application/vnd.allure.image.diff"
@@ -30,21 +28,19 @@ _SMALLEST_SIDE = 192
 _SEVERITY = {Grade.SEVERE: "critical", Grade.MILD: "normal", Grade.PASS: "minor", Grade.INCONCLUSIVE: "minor"}
 
 
-def severity(finding: Finding | GateTest) -> str:
+def severity(finding: Finding) -> str:
     """Return Allure's severity for the size of the effect: critical, normal, or minor where none was shown.
 
-    A model that is less robust than its baseline is critical, whatever the size; one that could not be told from it is
-    minor, whatever the options make of that.
+    A model that is less robust than its baseline is critical, whatever the size of the loss. An inconclusive comparison
+    is minor, regardless of ``--robustness-inconclusive``.
     """
-    if isinstance(finding, Finding):
-        return _SEVERITY[grade(finding)]
-    return "critical" if finding.verdict.outcome is Outcome.FAIL and not finding.undecided else "minor"
+    return _SEVERITY[text_of(finding).grade]
 
 
-def description(finding: Finding | GateTest) -> str:
+def description(finding: Finding) -> str:
     """Return the result line, the numbers and the ten worst classes as HTML, everything in it escaped."""
-    headline, *rest = finding_lines(finding) if isinstance(finding, Finding) else gate_lines(finding)
-    return f"<p><strong>{html.escape(headline)}</strong></p><pre>{html.escape(chr(10).join(rest)).strip(chr(10))}</pre>"
+    _, headline, details = text_of(finding)
+    return f"<p><strong>{html.escape(headline)}</strong></p><pre>{html.escape(chr(10).join(details))}</pre>"
 
 
 def classes_csv(classes: ClassTest, most: int | None = None) -> str:
@@ -57,7 +53,7 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
     most
         How many classes at most; ``None`` for all.
     """
-    worst = sorted(classes.sensitive, key=lambda c: (c.result.difference, c.index))[:most]
+    worst = worst_first(classes.sensitive)[:most]
     rows = [
         (c.index, c.name, c.result.n, c.result.control, c.result.treated, c.result.difference, c.result.p_adjusted)
         for c in worst

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.findings import ClassTest
 from pytest_robustness.core import Cell, Condition, Panel
-from pytest_robustness.inference.plan import labels
-from pytest_robustness.report.run_report import condition_text
+from pytest_robustness.core.naming import short_names
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_robustness.analysis.baseline.gate import GateTest
     from pytest_robustness.analysis.findings import Finding
 
 ALL_MODELS = "all models"
@@ -96,7 +95,7 @@ class Facts:
 
 
 def facts_of(
-    subjects: Iterable[Cell | Panel | Finding | GateTest],
+    subjects: Iterable[Cell | Panel | Finding],
     models: Sequence[str],
     dataset: str,
     *,
@@ -115,7 +114,7 @@ def facts_of(
     compared
         Whether the test compares models with a baseline.
     """
-    short = labels(models)
+    short = short_names(models)
     of_models = Kind.COMPARISON if compared else Kind.MODEL
     found: dict[Facts, None] = {}
     for subject in subjects:

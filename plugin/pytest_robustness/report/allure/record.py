@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from allure_commons.model2 import TestResult
 
-    from pytest_robustness.analysis.baseline.gate import GateTest
     from pytest_robustness.analysis.findings import Finding
     from pytest_robustness.report.allure.facts import Facts
     from pytest_robustness.report.gallery import Exhibit
@@ -62,7 +61,7 @@ def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) 
     result.testCaseId = hashlib.md5(full_name.encode(), usedforsecurity=False).hexdigest()
 
 
-def report(result: TestResult, findings: Sequence[Finding | GateTest]) -> None:
+def report(result: TestResult, findings: Sequence[Finding]) -> None:
     """Add what a test found: the text and a chart of each finding, and the severity of the gravest."""
     if not findings:
         return
@@ -82,7 +81,7 @@ def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> 
     finding
         What was found.
     classes, exhibits
-        What shows it: see `RobustnessSession.witnesses`.
+        The test of every class behind it, and images: see `RobustnessSession.illustrate`.
     """
     name, most = "sensitive classes", None
     if not isinstance(finding, ClassTest):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_robustness.core import Cell, Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_robustness.analysis.test_result import TestResult
     from pytest_robustness.report.run_report import View
@@ -85,7 +85,7 @@ def _models(view: View) -> list[str]:
     return [model for model in view.models if model in seen]
 
 
-def _own_tests(view: View) -> dict[Condition, TestResult]:
+def _own_tests(view: View) -> Mapping[Condition, TestResult]:
     """Return the tests of a model that is alone, which have intervals; nothing where one of its conditions has none."""
     tests = {test.condition: test.result for test in view.model_tests}
     return tests if len(_models(view)) == 1 and tests.keys() >= view.changes.keys() else {}

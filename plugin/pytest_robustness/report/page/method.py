@@ -35,7 +35,7 @@ def sentences(view: View) -> list[str]:
 
 
 def _class_sentence(view: View, test: ClassTest) -> str:
-    most = view.provenance.get("options", {}).get("max_sensitive")
+    most = view.policy.max_sensitive
     kind = _TESTS[test.classes[0].result.test] if test.classes else "a test"
     what = (
         f"the images of the class that {view.labels[test.models[0]]} gets right"
@@ -50,13 +50,13 @@ def _class_sentence(view: View, test: ClassTest) -> str:
 
 
 def _model_sentence(view: View, test: ModelTest) -> str:
-    if view.margin is not None:
+    if view.question.margin is not None:
         classes = counted(test.result.n, "class", "classes")
-        alpha = view.provenance.get("options", {}).get("alpha")
+        alpha = view.policy.alpha
         return (
             f"Model test: two one-sided t-tests of the model's accuracies on {classes}, in control and under the "
-            f"transform, at alpha {alpha}. It passes where the mean is shown to stay within {view.margin_text}, "
-            f"and fails where it is shown not to."
+            f"transform, at alpha {alpha}. It passes where the mean is shown to stay within "
+            f"{view.question.margin_text}, and fails where it is shown not to."
         )
     return (
         f"Model test: {_TESTS[test.result.test]} between the model's accuracies on "
@@ -66,8 +66,7 @@ def _model_sentence(view: View, test: ModelTest) -> str:
 
 
 def _level(view: View) -> str:
-    options = view.provenance.get("options", {})
-    return f"alpha {options.get('alpha')}, {_CORRECTIONS.get(str(options.get('correction')), 'over the')}"
+    return f"alpha {view.policy.alpha}, {_CORRECTIONS[view.policy.correction]}"
 
 
 def environment(view: View) -> dict[str, Any]:

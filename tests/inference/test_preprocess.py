@@ -8,7 +8,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Canvas
-from pytest_robustness.inference.canvas import center_crop, to_canvas
+from pytest_robustness.inference.preprocess import center_crop, to_canvas
 
 SIDES = st.integers(1, 90)
 INTERPOLATIONS = st.sampled_from(["nearest", "bilinear", "bicubic"])

@@ -1,4 +1,4 @@
-"""What a baseline is: answers of models, and what a run must share with them to be compared."""
+"""A baseline: the answers of models in an earlier run."""
 
 from __future__ import annotations
 
@@ -13,38 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.test_result import Outcome
     from pytest_robustness.core import Condition
-
-
-@dataclasses.dataclass(frozen=True)
-class RunProtocol:
-    """What two runs must share for their answers to be compared image by image.
-
-    Parameters
-    ----------
-    data, dataset, images
-        The data as the user named it, the fingerprint of the selection of images, and their number.
-    classes
-        The names of the classes, in the order of the labels.
-    seed
-        Of the transforms' random draws.
-    pipeline
-        The version of the way from canvas to prediction.
-    transforms
-        What each condition's images depend on (`records.Transform.key`), control included.
-    tests
-        The options of the model tests, which their stored verdicts depend on; the answers do not.
-    """
-
-    data: str
-    dataset: str
-    images: int
-    classes: tuple[str, ...]
-    seed: int
-    pipeline: int
-    transforms: Mapping[Condition, str]
-    tests: Mapping[str, str | float]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,7 +23,7 @@ class BaselineModel:
     """One model of a baseline.
 
     ``answers`` says which images it got right (bool [N] by condition, control included), ``outcomes`` what its model
-    tests said, ``fingerprint`` which weights it had.
+    tests resulted in, ``fingerprint`` identifies its weights.
     """
 
     fingerprint: str

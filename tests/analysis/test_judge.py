@@ -9,12 +9,15 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from pytest_robustness.analysis import statistics
-from pytest_robustness.analysis.results import Results, TestPolicy
+from pytest_robustness.analysis.checks import chance_errors
+from pytest_robustness.analysis.judge import Judge
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel, Predictions, Shard
 from pytest_robustness.errors import ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.run_log import Ledger
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
 
 CLASSES = 6
@@ -35,7 +38,7 @@ class World:
         self.store = Store(folder / "s.sqlite")
         names = [ClassLabel(f"n{i}", f"class {i}") for i in range(CLASSES)]
         self.store.put_dataset("data", "photos", names, self.labels)
-        self.ledger = Ledger(dataset="data", plan=Plan.of([Panel(BLUR, MODELS)]))
+        self.run_log = RunLog(dataset="data", plan=Plan.of([Panel(BLUR, MODELS)]))
         rows = []
         for model, skills in SKILL.items():
             for condition, skill in zip((CONTROL, BLUR), skills, strict=True):
@@ -49,15 +52,15 @@ class World:
         table = pd.DataFrame(rows, columns=["model", "transform", "image", "label", "right"])
         self.table = table[~table.image.isin(SKIPPED)]
         self.percent = 100 * self.table.groupby(["model", "transform", "label"]).right.mean().sort_index()
-        defaults = {"test": "independent", "alpha": 0.05, "correction": "none", "max_sensitive": "chance"}
-        self.results = Results(self.store, self.ledger, TestPolicy(**(defaults | policy)))
+        self.predictions = StoredPredictions(lambda: self.store, self.run_log)
+        self.judge = Judge(self.predictions, self.run_log, TestPolicy(**policy), None, expect_baseline=False)
 
     def put(self, cell, predicted, outputs):
         key = f"{cell.model} {cell.condition}"
         self.store.put_cells("data", {key: {"outputs": [int(output) for output in outputs]}})
         nothing = np.zeros(len(predicted), np.float32)
         self.store.put(Shard(0, len(predicted)), {key: Predictions(predicted.astype(np.int32), nothing, nothing)}, {})
-        self.ledger.keys[cell] = key
+        self.run_log.keys[cell] = key
 
     def p_values(self, test):
         """Return each class's p-value of a test over the models."""
@@ -73,18 +76,18 @@ def world(tmp_path):
 
 
 def test_counts_are_those_of_the_images_that_could_be_read(world):
-    for cell in world.ledger.keys:
+    for cell in world.run_log.keys:
         images = world.table[(world.table.model == cell.model) & (world.table["transform"] == cell.condition.transform)]
-        counts = world.results.counts(cell)
+        counts = world.predictions.counts(cell)
         expected = images.groupby("label").right.agg(["size", "sum"]).reindex(range(CLASSES), fill_value=0)
         np.testing.assert_array_equal(counts.n, expected["size"])
         np.testing.assert_array_equal(counts.correct, expected["sum"])
-    assert world.results.skipped().tolist() == SKIPPED
+    assert world.predictions.skipped().tolist() == SKIPPED
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_test_compares_the_accuracies_of_its_classes(world, model):
-    found = world.results.model_test(model, BLUR)
+    found = world.judge.model_test(Cell(model, BLUR))
     control, treated = world.percent[model, "control"], world.percent[model, "blur"]
     expected = stats.ttest_ind(treated, control)
     assert found.result.n == CLASSES - 1
@@ -97,7 +100,7 @@ def test_a_model_test_compares_the_accuracies_of_its_classes(world, model):
 
 
 def test_the_worst_classes_of_a_model_are_those_that_fell_most(world):
-    found = world.results.model_test("dee", BLUR)
+    found = world.judge.model_test(Cell("dee", BLUR))
     drops = (world.percent["dee", "control"] - world.percent["dee", "blur"]).sort_values(ascending=False)
     assert [change.name for change in found.worst] == [f"class {label}" for label in drops[drops > 0].index]
     assert found.worst[0].control - found.worst[0].treated == pytest.approx(drops.iloc[0])
@@ -108,24 +111,24 @@ def test_the_policy_says_which_t_test(tmp_path, test, reference):
     world = World(tmp_path, test=test)
     options = {"equal_var": False} if test == "welch" else {}
     expected = reference(world.percent["bob", "blur"], world.percent["bob", "control"], **options).pvalue
-    assert world.results.model_test("bob", BLUR).result.p_value == pytest.approx(expected, rel=1e-12)
+    assert world.judge.model_test(Cell("bob", BLUR)).result.p_value == pytest.approx(expected, rel=1e-12)
     world.store.close()
 
 
 @pytest.mark.parametrize(("correction", "method"), [("holm", "holm"), ("bh", "fdr_bh")])
 def test_a_model_test_is_corrected_over_the_models_and_a_class_test_over_the_classes(tmp_path, correction, method):
     world = World(tmp_path, correction=correction)
-    each = [world.results.model_test(model, BLUR, MODELS).result for model in MODELS]
+    each = [world.judge.model_test(Cell(model, BLUR)).result for model in MODELS]
     expected = multipletests([result.p_value for result in each], method=method)[1]
     np.testing.assert_allclose([result.p_adjusted for result in each], expected)
-    classes = [finding.result for finding in world.results.class_test(Panel(BLUR, MODELS)).classes]
+    classes = [finding.result for finding in world.judge.class_test(Panel(BLUR, MODELS)).classes]
     expected = multipletests(world.p_values(stats.ttest_ind), method=method)[1]
     np.testing.assert_allclose([result.p_adjusted for result in classes], expected)
     world.store.close()
 
 
 def test_a_class_test_compares_the_accuracies_of_the_models_on_each_class(world):
-    found = world.results.class_test(Panel(BLUR, MODELS))
+    found = world.judge.class_test(Panel(BLUR, MODELS))
     np.testing.assert_allclose([finding.result.p_value for finding in found.classes], world.p_values(stats.ttest_ind))
     assert [finding.name for finding in found.classes] == [f"class {i}" for i in range(CLASSES - 1)]
     assert found.untested == ("class 5",)
@@ -137,7 +140,7 @@ def test_a_class_test_compares_the_accuracies_of_the_models_on_each_class(world)
 
 
 def test_a_class_test_of_one_model_compares_its_images(world):
-    found = world.results.class_test(Panel(BLUR, ("bob",)))
+    found = world.judge.class_test(Panel(BLUR, ("bob",)))
     images = world.table[world.table.model == "bob"].pivot_table(
         index=["label", "image"], columns="transform", values="right", aggfunc="first"
     )
@@ -150,7 +153,7 @@ def test_a_class_test_of_one_model_compares_its_images(world):
 
 
 def test_an_image_test_compares_all_images_and_those_of_each_class(world):
-    found = world.results.image_test("ann", BLUR)
+    found = world.judge.image_test(Cell("ann", BLUR))
     images = world.table[world.table.model == "ann"].pivot(index="image", columns="transform", values="right")
     lost, gained = (images.control & ~images.blur).sum(), (images.blur & ~images.control).sum()
     assert found.result.p_value == pytest.approx(stats.binomtest(lost, lost + gained).pvalue)
@@ -160,16 +163,16 @@ def test_an_image_test_compares_all_images_and_those_of_each_class(world):
 
 def test_a_model_in_error_raises_its_error_and_leaves_the_family_and_the_class_test(tmp_path):
     world = World(tmp_path, correction="holm", max_sensitive=1)
-    world.ledger.errors = {Cell("cy", BLUR): "cy is ill"}
+    world.run_log.errors = {Cell("cy", BLUR): "cy is ill"}
     with pytest.raises(ModelError, match=r"^cy is ill$"):
-        world.results.model_test("cy", BLUR, MODELS)
+        world.judge.model_test(Cell("cy", BLUR))
     with pytest.raises(ModelError, match=r"^cy is ill$"):
-        world.results.class_test(Panel(BLUR, ("cy",)))
+        world.judge.class_test(Panel(BLUR, ("cy",)))
     others = [model for model in MODELS if model != "cy"]
-    each = [world.results.model_test(model, BLUR, MODELS).result for model in others]
+    each = [world.judge.model_test(Cell(model, BLUR)).result for model in others]
     expected = multipletests([result.p_value for result in each], method="holm")[1]
     np.testing.assert_allclose([result.p_adjusted for result in each], expected)
-    found = world.results.class_test(Panel(BLUR, MODELS))
+    found = world.judge.class_test(Panel(BLUR, MODELS))
     assert (found.models, found.left_out) == (tuple(others), ("cy",))
     assert found.verdict == (
         Outcome.INCONCLUSIVE,
@@ -182,16 +185,16 @@ def test_a_class_test_that_lost_a_model_can_fail_but_not_pass(tmp_path):
     for allowed, outcome in ((0, Outcome.FAIL), (5, Outcome.INCONCLUSIVE)):
         (tmp_path / str(allowed)).mkdir()
         world = World(tmp_path / str(allowed), max_sensitive=allowed)
-        world.ledger.errors = {Cell("bob", CONTROL): "bob is ill"}
-        assert world.results.class_test(Panel(BLUR, MODELS)).verdict.outcome is outcome
+        world.run_log.errors = {Cell("bob", CONTROL): "bob is ill"}
+        assert world.judge.class_test(Panel(BLUR, MODELS)).verdict.outcome is outcome
         world.store.close()
 
 
 def test_a_model_at_chance_level_is_told_apart(world):
     rng = np.random.default_rng(0)
     world.put(Cell("eve", CONTROL), rng.integers(0, CLASSES, IMAGES), range(CLASSES))
-    correct = int(world.results.counts(Cell("eve", CONTROL)).correct.sum())
-    assert world.results.chance_errors([*MODELS, "eve", "absent"]) == {
+    correct = int(world.predictions.counts(Cell("eve", CONTROL)).correct.sum())
+    assert chance_errors(world.predictions, [*MODELS, "eve", "absent"]) == {
         "eve": f"eve is right on {correct} of 400 images without any transform, no better than chance for 6 classes. "
         "Class order? Its outputs and the folders of the data may be in different orders: give the model its class "
         "list."
@@ -200,9 +203,9 @@ def test_a_model_at_chance_level_is_told_apart(world):
 
 def test_a_cell_of_which_a_shard_is_missing_is_told(world):
     world.store.put_cells("data", {"half": {"outputs": [0] * CLASSES}})
-    world.ledger.keys[Cell("eve", CONTROL)] = "half"
-    with pytest.raises(RobustnessError, match=r"^eve under control is not finished; run again to go on\.$"):
-        world.results.counts(Cell("eve", CONTROL))
+    world.run_log.keys[Cell("eve", CONTROL)] = "half"
+    with pytest.raises(RobustnessError, match=r"^eve under control is not finished; run again to continue\.$"):
+        world.predictions.counts(Cell("eve", CONTROL))
 
 
 def test_the_models_of_a_family_are_tested_together_and_once(tmp_path, monkeypatch):
@@ -210,8 +213,14 @@ def test_the_models_of_a_family_are_tested_together_and_once(tmp_path, monkeypat
     sizes = []
     adjust = statistics.adjust
     monkeypatch.setattr(statistics, "adjust", lambda found, by: sizes.append(len(found)) or adjust(found, by))
-    tests = [world.results.model_test(model, BLUR, MODELS) for model in MODELS * 2]
+    tests = [world.judge.model_test(Cell(model, BLUR)) for model in MODELS * 2]
     assert sizes == [len(MODELS)]
     assert tests[: len(MODELS)] == tests[len(MODELS) :]
-    world.results.model_test("ann", BLUR)
-    assert sizes == [len(MODELS), 1]
+
+
+def test_a_model_that_nobody_planned_is_a_family_of_its_own(tmp_path):
+    world = World(tmp_path, correction="holm")
+    world.run_log.plan = Plan()
+    found = world.judge.model_test(Cell("bob", BLUR)).result
+    assert found.p_adjusted == found.p_value
+    world.store.close()

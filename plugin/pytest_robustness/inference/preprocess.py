@@ -1,30 +1,30 @@
-"""From a decoded image to the square that a transform sees, and from there to the model's crop."""
+"""Image preprocessing: from a decoded image to the canvas that a transform sees, and from there to a model's input."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
+import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 if TYPE_CHECKING:
-    import torch
-
-    from pytest_robustness.core import Canvas
+    from pytest_robustness.core import Canvas, Preprocess
 
 
 def to_canvas(image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
     """Resize the shorter side to ``canvas.resize`` and cut the square that holds the model's centre crop.
 
-    The square lies where cropping its centre gives the pixels that torchvision's ``center_crop(resize(image))`` gives;
-    that may be one pixel off its own centre, because torchvision rounds half pixels to even.
+    The square is placed so that cropping its centre gives the pixels that torchvision's ``center_crop(resize(image))``
+    gives. It may be one pixel off the image's centre, because torchvision rounds half pixels to even.
 
     Parameters
     ----------
     image
         uint8 [3, H, W].
     canvas
-        With ``resize`` ``None`` the image is returned as it is.
+        If its ``resize`` is ``None``, the image is returned unchanged.
 
     Returns
     -------
@@ -43,10 +43,22 @@ def to_canvas(image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
 def center_crop(images: torch.Tensor, crop: int | None) -> torch.Tensor:
     """Return the centre of ``images`` [..., H, W] as torchvision cuts it: [..., crop, crop], a view.
 
-    ``None`` returns ``images``; an image smaller than the crop is padded with black, in a copy.
+    ``None`` returns ``images``; an image smaller than the crop is copied and padded with black.
     """
     return images if crop is None else tvf.center_crop(images, [crop, crop])
 
 
+def to_inputs(images: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
+    """Crop the centre of ``images`` (uint8 [B, 3, H, W]), scale to [0, 1] and normalize: float32 [B, 3, h, w]."""
+    mean, std = _statistics(preprocess, images.device)
+    return center_crop(images, preprocess.crop).float().div_(255).sub_(mean).div_(std)
+
+
 def _crop_offset(side: int, crop: int) -> int:
     return round((side - crop) / 2.0)
+
+
+@functools.lru_cache(maxsize=64)
+def _statistics(preprocess: Preprocess, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (preprocess.mean, preprocess.std))
+    return mean, std

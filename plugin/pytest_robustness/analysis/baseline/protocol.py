@@ -1,16 +1,69 @@
-"""Whether a run can be compared with a baseline, and if not, every reason why."""
+"""What two runs must share to be compared image by image, and every reason why they cannot be."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core import PIPELINE_VERSION
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_robustness.analysis.baseline.values import RunProtocol
+    from pytest_robustness.analysis.policy import TestPolicy
+    from pytest_robustness.core import Condition
+    from pytest_robustness.inference.jobs import JobMaker
+
+
+@dataclasses.dataclass(frozen=True)
+class RunProtocol:
+    """What two runs must share for their answers to be compared image by image.
+
+    Parameters
+    ----------
+    data, dataset, images
+        The data as the user named it, the fingerprint of the selection of images, and their number.
+    classes
+        The names of the classes, in the order of the labels.
+    seed
+        Of the transforms' random draws.
+    pipeline
+        The version of the steps from canvas to prediction.
+    transforms
+        What each condition's images depend on (`core.Transform.key`), control included.
+    tests
+        The options of the model tests, which their stored verdicts depend on; the answers do not.
+    """
+
+    data: str
+    dataset: str
+    images: int
+    classes: tuple[str, ...]
+    seed: int
+    pipeline: int
+    transforms: Mapping[Condition, str]
+    tests: Mapping[str, str | float]
+
+    @classmethod
+    def of(cls, jobs: JobMaker, conditions: Sequence[Condition], *, seed: int, policy: TestPolicy) -> RunProtocol:
+        """Return the protocol of a run under ``conditions``, on the data of ``jobs``."""
+        return cls(
+            data=jobs.selection.source.name,
+            dataset=jobs.selection.fingerprint,
+            images=len(jobs.selection.indices),
+            classes=tuple(label.name for label in jobs.classes),
+            seed=seed,
+            pipeline=PIPELINE_VERSION,
+            transforms={condition: jobs.transform_key(condition) for condition in conditions},
+            tests={
+                "test": policy.test,
+                "alpha": policy.alpha,
+                "correction": policy.correction,
+                "equivalence": "none" if policy.equivalence is None else policy.equivalence,
+            },
+        )
 
 
 def require_comparable(baseline: RunProtocol, run: RunProtocol, path: Path, *, tests: bool = False) -> None:
@@ -23,7 +76,7 @@ def require_comparable(baseline: RunProtocol, run: RunProtocol, path: Path, *, t
     path
         Where the baseline is.
     tests
-        Whether the verdicts of model tests are to be compared too.
+        Whether the outcomes of model tests are compared too.
 
     Raises
     ------

@@ -1,0 +1,60 @@
+"""Write the answers of this run as the baseline of later ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.errors import BaselineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_robustness.analysis.baseline.protocol import RunProtocol
+    from pytest_robustness.analysis.judge import Judge
+    from pytest_robustness.analysis.predictions import StoredPredictions
+
+
+def new_baseline(
+    protocol: RunProtocol,
+    predictions: StoredPredictions,
+    judge: Judge,
+    models: Sequence[str],
+    fingerprints: Mapping[str, str],
+) -> Baseline:
+    """Return the baseline that this run gives. Every model is tested, not only those that tests asked for.
+
+    Parameters
+    ----------
+    protocol
+        Of the run: its conditions are those of the baseline.
+    predictions, judge
+        The finished cells, and how they are judged.
+    models
+        The models that the run was to judge.
+    fingerprints
+        Of the models that could be loaded.
+
+    Raises
+    ------
+    BaselineError
+        When a cell is missing: a baseline must hold all that a later run is compared with.
+    """
+    if not models:
+        raise BaselineError("No baseline was written: this run judged no model.")
+    baseline = {}
+    for name in models:
+        cells = [Cell(name, condition) for condition in protocol.transforms]
+        missing = [str(cell.condition) for cell in cells if not predictions.finished([cell])]
+        if missing:
+            raise BaselineError(f"No baseline was written: {name} has no result under {', '.join(missing)}.")
+        baseline[name] = BaselineModel(
+            fingerprint=fingerprints[name],
+            answers={cell.condition: predictions.answers(cell).correct for cell in cells},
+            outcomes={
+                cell.condition: judge.model_test(cell).verdict.outcome for cell in cells if cell.condition != CONTROL
+            },
+        )
+    readable = predictions.answers(Cell(models[0], CONTROL)).readable
+    return Baseline(protocol, readable, baseline)

@@ -1,0 +1,31 @@
+"""Image test: do a model's answers to the same images change under a condition?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.analysis import statistics, verdicts
+from pytest_robustness.analysis.class_test import image_results
+from pytest_robustness.analysis.findings import ClassFinding, ImageTest
+from pytest_robustness.analysis.predictions import pair, readable_in_both
+from pytest_robustness.core import Panel
+
+if TYPE_CHECKING:
+    from pytest_robustness.analysis.policy import TestPolicy
+    from pytest_robustness.analysis.predictions import AnswerSource
+    from pytest_robustness.core import Cell
+
+
+def image_test(source: AnswerSource, cell: Cell, policy: TestPolicy) -> ImageTest:
+    """Compare one model's answers, control against condition, overall and by class: McNemar's exact test."""
+    control, treated = (source.answers(c) for c in pair(cell.model, cell.condition))
+    _, before, after = readable_in_both(control, treated)
+    result = statistics.mcnemar(before, after, alpha=policy.alpha)
+    classes = enumerate(image_results(source, Panel(cell.condition, (cell.model,)), policy))
+    return ImageTest(
+        model=cell.model,
+        condition=cell.condition,
+        result=result,
+        verdict=verdicts.judge_model(result, policy.alpha),
+        classes=tuple(ClassFinding(i, source.class_names[i], found) for i, found in classes if found.n),
+    )

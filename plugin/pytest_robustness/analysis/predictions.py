@@ -1,0 +1,153 @@
+"""Read the answers of models: from the store here, from a baseline in `baseline.comparison`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.errors import RobustnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.core import ClassLabel, Condition
+    from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.store import Store
+
+
+class Answers(NamedTuple):
+    """Which images a model could read and which it classified correctly: bool [N] each."""
+
+    readable: NDArray[np.bool_]
+    correct: NDArray[np.bool_]
+
+
+class Counts(NamedTuple):
+    """Images seen and classified correctly, by class: int64 [C] each."""
+
+    n: NDArray[np.int64]
+    correct: NDArray[np.int64]
+
+    @property
+    def top1(self) -> float:
+        """Top-1 accuracy over all images, in percent; 0 without images."""
+        return float(100 * self.correct.sum() / max(1, self.n.sum()))
+
+
+class Outputs(NamedTuple):
+    """A cell's predicted outputs (int32 [N], -1 where skipped) and the output of each class (int64 [C])."""
+
+    predicted: NDArray[np.int32]
+    targets: NDArray[np.int64]
+
+
+class AnswerSource(Protocol):
+    """Answers of models to the same images under several conditions."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes: C of them."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each image: int64 [N]."""
+
+    def answers(self, cell: Cell) -> Answers:
+        """Return the answers of one model under one condition."""
+
+    def counts(self, cell: Cell) -> Counts:
+        """Return the same, counted by class."""
+
+
+def counted(answers: Answers, labels: NDArray[np.int64], classes: int) -> Counts:
+    """Count answers by class; ``labels`` (int64 [N]) are the classes of the images."""
+    return Counts(*(np.bincount(labels[images], minlength=classes) for images in answers))
+
+
+def pair(model: str, condition: Condition) -> tuple[Cell, Cell]:
+    """Return the two cells that a test compares: control and the condition."""
+    return Cell(model, CONTROL), Cell(model, condition)
+
+
+def readable_in_both(
+    control: Answers, treated: Answers
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the images that were read under both conditions (bool [N]), and the answers to those (bool [n] each)."""
+    both = control.readable & treated.readable
+    return both, control.correct[both], treated.correct[both]
+
+
+class StoredPredictions:
+    """Reads the finished cells of a run from the store.
+
+    Parameters
+    ----------
+    open_store
+        Returns the store that holds the predictions; called when something is first read.
+    run_log
+        Says which cells are finished and under which keys they are stored.
+    """
+
+    def __init__(self, open_store: Callable[[], Store], run_log: RunLog) -> None:
+        self._open_store = open_store
+        self._run_log = run_log
+        self._counts: dict[Cell, Counts] = {}
+
+    @cached_property
+    def _dataset(self) -> tuple[tuple[ClassLabel, ...], NDArray[np.int64]]:
+        _, classes, labels = self._open_store().dataset(self._run_log.dataset)
+        return tuple(classes), labels
+
+    @property
+    def classes(self) -> tuple[ClassLabel, ...]:
+        """The classes of the data."""
+        return self._dataset[0]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return tuple(label.name for label in self.classes)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each image: int64 [N]."""
+        return self._dataset[1]
+
+    def finished(self, cells: Iterable[Cell]) -> bool:
+        """Whether all ``cells`` were computed without an error."""
+        return self._run_log.finished(*cells)
+
+    def outputs(self, cell: Cell) -> Outputs:
+        """Return the predictions of a cell.
+
+        Raises
+        ------
+        RobustnessError
+            When the store lacks shards of it.
+        """
+        key = self._run_log.keys[cell]
+        predictions = self._open_store().get(key, len(self.labels))
+        if predictions is None:
+            raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to continue.")
+        return Outputs(predictions.predicted, np.array(self._open_store().description(key)["outputs"], np.int64))
+
+    def answers(self, cell: Cell) -> Answers:
+        """Return which images could be read and which were classified correctly."""
+        predicted, targets = self.outputs(cell)
+        return Answers(predicted >= 0, predicted == targets[self.labels])
+
+    def counts(self, cell: Cell) -> Counts:
+        """Return the same, counted by class; counted once."""
+        if cell not in self._counts:
+            self._counts[cell] = counted(self.answers(cell), self.labels, len(self.classes))
+        return self._counts[cell]
+
+    def skipped(self) -> NDArray[np.int64]:
+        """Return the positions of the images that could not be read: int64 [n]."""
+        finished = next((cell for cell in self._run_log.keys if self._run_log.finished(cell)), None)
+        return np.empty(0, np.int64) if finished is None else np.flatnonzero(~self.answers(finished).readable)

@@ -1,0 +1,144 @@
+"""Turn the names that options, markers and tests use into models, conditions, cells and panels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.errors import OptionError
+from pytest_robustness.models.presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.models import ModelZoo
+    from pytest_robustness.plugin.options import Options
+    from pytest_robustness.transforms import Registry
+
+_DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
+_DEFAULT_SEVERITY = 3
+
+
+class Requests:
+    """Resolves names against the known models and transforms.
+
+    Parameters
+    ----------
+    options
+        What the user asked for.
+    zoo, registry
+        The known models and transforms.
+    transforms
+        The transforms of a run whose options name none.
+
+    Attributes
+    ----------
+    models, conditions
+        Those of the options, in their order. There are no models if the dataset has no default models and none were
+        given: then tests must name theirs.
+
+    Raises
+    ------
+    OptionError
+        When a model, a transform or a severity is not known.
+    """
+
+    def __init__(self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Sequence[str]) -> None:
+        self._options = options
+        self._zoo = zoo
+        self._registry = registry
+        named = options.models if options.candidate is None else (options.candidate,)
+        named = named or _default_models(options.data)
+        self.models = self.expand_models(named) if named else ()
+        self.conditions = self.expand_conditions(options.transforms or transforms)
+
+    def require_models(self) -> tuple[str, ...]:
+        """Return the models of the options, for a test that names none.
+
+        Raises
+        ------
+        OptionError
+            When there are none.
+        """
+        if not self.models:
+            raise OptionError(
+                f"Which models are to be judged on {self._options.data}? Name them with --robustness-models; "
+                f"only {', '.join(sorted(_DEFAULT_MODELS))} have models of their own."
+            )
+        return self.models
+
+    def expand_models(self, names: str | Sequence[str]) -> tuple[str, ...]:
+        """Return ``names``, at least one, with presets expanded and every name checked.
+
+        Raises
+        ------
+        OptionError
+            When a name is not known, or means ImageNet's model where the data is the embedded digits.
+        """
+        models = self._zoo.expand(_some("models", names))
+        if self._options.data == "digits":
+            for name in models:
+                own = f"digits:{name}"
+                if own in PRESETS["digits12"]:
+                    raise OptionError(
+                        f"{name!r} is torchvision's model, for ImageNet. On the embedded digits say {own!r}."
+                    )
+        return models
+
+    def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
+        """Return each of ``transforms``, at least one, at each severity of the options."""
+        return self._registry.conditions(_some("transforms", transforms), self._options.severity)
+
+    def condition(self, transform: str | Condition, severity: int | None = None) -> Condition:
+        """Return a condition. Without a severity: the one of the options, or 3 where they name several."""
+        if isinstance(transform, Condition):
+            return transform
+        if transform == CONTROL.transform:
+            return CONTROL
+        levels = self._options.severity
+        default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
+        return self._registry.conditions([transform], [default if severity is None else severity])[0]
+
+    def cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
+        """Return a cell; a `Cell` is returned as it is.
+
+        Raises
+        ------
+        OptionError
+            When ``model`` names several models, or one of the names is not known.
+        """
+        if isinstance(model, Cell):
+            return model
+        names = self.expand_models([model])
+        if len(names) != 1:
+            raise OptionError(f"{model!r} is a preset of {len(names)} models; name one model.")
+        return Cell(names[0], self.condition(transform, severity))
+
+    def panel(
+        self, transform: str | Condition | Panel, severity: int | None, models: str | Sequence[str] | None
+    ) -> Panel:
+        """Return a panel; a `Panel` is returned as it is. Without models: those of the options."""
+        if isinstance(transform, Panel):
+            return transform
+        names = self.require_models() if models is None else self.expand_models(models)
+        return Panel(self.condition(transform, severity), names)
+
+
+def require_transform(condition: Condition) -> None:
+    """Raise `OptionError` when ``condition`` is control, which is what the others are compared with."""
+    if condition == CONTROL:
+        raise OptionError("control is what transforms are compared with. Name a transform.")
+
+
+def _some(what: str, names: str | Sequence[str]) -> Sequence[str]:
+    """Return ``names``, of which there must be at least one; a single text is one name."""
+    if isinstance(names, str):
+        return [names]
+    if not names:
+        raise OptionError(f"{what}=[] names none. Name at least one, or leave {what} out for those of the options.")
+    return names
+
+
+def _default_models(spec: str) -> tuple[str, ...]:
+    preset = _DEFAULT_MODELS.get(spec.partition(":")[0])
+    return () if preset is None else (preset,)

@@ -1,0 +1,181 @@
+"""Decoding processes answer in order and end when they should; Ctrl-C waits for the end of a block."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import operator
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_robustness.errors import DataError
+from pytest_robustness.inference.decoding import answers, interrupts_held
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_takes_effect_at_the_end_of_the_block():
+    handler, done = signal.getsignal(signal.SIGINT), []
+
+    def block() -> None:
+        with interrupts_held():
+            interrupt()
+            done.append("the rest of the block")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["the rest of the block"]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_one_takes_effect_at_once():
+    handler, done = signal.getsignal(signal.SIGINT), []
+
+    def block() -> None:
+        with interrupts_held():
+            interrupt()
+            interrupt()
+            done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == []
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_without_one_nothing_changes_and_an_error_goes_through():
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), interrupts_held():
+        _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_the_handler_of_whoever_had_one_is_the_one_that_is_called():
+    called = []
+    before = signal.signal(signal.SIGINT, lambda number, _: called.append(number))
+    try:
+        with interrupts_held():
+            interrupt()
+            assert called == []
+        assert called == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_another_thread_than_the_main_one_holds_nothing():
+    entered = []
+
+    def enter() -> None:
+        with interrupts_held():
+            entered.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert entered == [signal.getsignal(signal.SIGINT)]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_answers_come_in_the_order_of_the_requests(workers):
+    assert list(answers(operator.neg, iter(range(40)), workers)) == [-number for number in range(40)]
+
+
+def test_requests_are_taken_in_full_before_an_interrupt_takes_effect():
+    asked = []
+
+    def requests():
+        for number in range(100):
+            if number == 5:
+                interrupt()  # as if it came while requests are put into the queue of the pool
+            asked.append(number)
+            yield number
+
+    found = []
+    with pytest.raises(KeyboardInterrupt):
+        found.extend(answers(operator.pos, requests(), workers=1))
+    assert asked == list(range(6))
+    assert found == list(range(len(found)))
+    assert multiprocessing.active_children() == []
+
+
+def wait_for(file: Path) -> None:
+    end = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < end, f"{file} was not written"
+        time.sleep(0.01)
+
+
+def record(folder: Path, request: int) -> int:
+    """Note the request; one after the first is answered once the file ``go`` is there."""
+    (folder / str(request)).touch()
+    if request:
+        wait_for(folder / "go")
+    return request
+
+
+def test_on_closing_a_worker_finishes_its_request_and_starts_no_other(tmp_path, monkeypatch):
+    shut_down = ProcessPoolExecutor.shutdown
+
+    def go_and_shut_down(*arguments, **options):
+        (tmp_path / "go").touch()
+        shut_down(*arguments, **options)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "shutdown", go_and_shut_down)
+    stream = answers(functools.partial(record, tmp_path), iter(range(10)), workers=1)
+    assert next(stream) == 0
+    wait_for(tmp_path / "1")  # and 2 is in the queue
+    stream.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0", "1", "go"]
+    assert multiprocessing.active_children() == []
+
+
+class OddError(Exception):
+    """It can be pickled, but not be made again from that."""
+
+    def __init__(self, number, reason):
+        super().__init__(f"{number}: {reason}")
+
+
+def raise_odd_error(request):
+    raise OddError(request, "no such luck")
+
+
+def test_an_exception_that_cannot_travel_is_reported_by_its_text():
+    with pytest.raises(DataError, match=r"^OddError: 7: no such luck \(\S*test_decoding.py:\d+\)$"):
+        list(answers(raise_odd_error, iter([7]), workers=1))
+    with pytest.raises(OddError):
+        list(answers(raise_odd_error, iter([7]), workers=0))
+
+
+ENDLESS = """
+import itertools, operator
+from pytest_robustness.inference.decoding import answers
+
+if __name__ == "__main__":
+    stream = answers(operator.pos, itertools.count(), workers=2)
+    print([next(stream) for _ in range(9)], flush=True)
+    input()
+"""
+
+
+def test_decoding_processes_end_when_their_parent_is_killed(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(ENDLESS)
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout.readline() == f"{list(range(9))}\n"
+        process.kill()
+        # They hold the other end of its standard output: it closes when the last of them has ended.
+        assert process.communicate(timeout=60)[0] == ""
