@@ -1,12 +1,18 @@
-"""A tiny project that runs pytest with the plugin: images that are told apart at a glance, models that do so."""
+"""A tiny project that runs pytest with the plugin: images that are told apart at a glance, models that do so.
+
+``pytest tests`` leaves out the tests marked ``slow``; ``--slow``, any ``-m``, or a test's own id runs them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import json
+import os
 import pkgutil
 import sqlite3
+import subprocess
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +22,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     _CellName = tuple[str, str, int | None]
@@ -82,10 +89,49 @@ _DEFAULTS = {
 }
 
 
+# The project is judged as on a developer's machine, wherever these tests run.
+_CI = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare ``--slow``."""
+    parser.addoption("--slow", action="store_true", help="also run the tests that are marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the slow tests, unless they are asked for."""
+    if config.getoption("slow") or config.getoption("markexpr") or any("::" in argument for argument in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+class Folder:
+    """What a project needs of pytester, for a folder that several tests share."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def runpytest_subprocess(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--rootdir=.", "--confcutdir=.", *arguments],
+            cwd=self.path,
+            env={name: value for name, value in os.environ.items() if name not in _CI} | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0.0)
+
+
 class Project:
     """A folder with ``photos/{down,up}/NN.png`` (8x8), ``nets.py`` and a ``pytest.ini`` that names them."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester | Folder) -> None:
         self.pytester = pytester
         self.path = pytester.path
         self.configure()
@@ -121,6 +167,7 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in this process."""
+        assert isinstance(self.pytester, pytest.Pytester), "what several tests share is judged apart"
         return self.pytester.runpytest_inprocess(*arguments)
 
     def judge_apart(self, *arguments: str) -> pytest.RunResult:
@@ -171,7 +218,12 @@ def everything_imported() -> None:
 def project(pytester: pytest.Pytester, everything_imported: None, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The tiny project, in a folder of its own, with one thread for each process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    # The project is judged as on a developer's machine, wherever these tests run.
-    for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    for name in _CI:
         monkeypatch.delenv(name, raising=False)
     return Project(pytester)
+
+
+@pytest.fixture(scope="session")
+def project_at() -> Callable[[Path], Project]:
+    """Return what makes the tiny project in a folder that several tests share, run in processes of their own."""
+    return lambda path: Project(Folder(path))
