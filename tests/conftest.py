@@ -1,6 +1,6 @@
 """A tiny project that runs pytest with the plugin: images that are told apart at a glance, models that do so.
 
-``pytest tests`` leaves out the tests marked ``slow``; ``--slow``, any ``-m``, or a test's own id runs them.
+Slow tests run with ``--slow``, with ``-m``, and where a file or a test is named; ``pytest tests`` leaves them out.
 """
 
 from __future__ import annotations
@@ -98,14 +98,40 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that are marked slow")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker of xdist its share of the cores, before PyTorch is imported: it would take them all."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if workers:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // workers)))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say that slow tests are left out, and how to run them; under xdist the controller does not see them."""
+    return None if _runs_slow_tests(config) else "slow tests are left out: --slow, -m, or naming a file runs them"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the slow tests, unless they are asked for."""
-    if config.getoption("slow") or config.getoption("markexpr") or any("::" in argument for argument in config.args):
+    """Deselect the slow tests, unless the command line asks for them."""
+    if _runs_slow_tests(config):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough."""
+    return min(4, _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _runs_slow_tests(config: pytest.Config) -> bool:
+    named = any("::" in argument or argument.endswith(".py") for argument in config.args)
+    return bool(named or config.getoption("slow") or config.getoption("markexpr"))
 
 
 class Folder:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples/gate"
 
 
@@ -33,7 +35,6 @@ def run(folder, *arguments):
     )
 
 
-@pytest.mark.slow
 def test_the_example_passes_and_leaves_its_report(example):
     result = run(example, "-m", "pytest", "-W", "error")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -41,7 +42,6 @@ def test_the_example_passes_and_leaves_its_report(example):
     assert (example / "reports/latest/summary.md").is_file()
 
 
-@pytest.mark.slow
 def test_the_example_fails_with_a_worse_model_and_names_the_transform(example):
     assert run(example, "train.py", "--plain").returncode == 0
     result = run(example, "-m", "pytest", "-W", "error")
