@@ -34,7 +34,6 @@ from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.jobs import LoadedModel, job
 from pytest_robustness.inference.loader import default_workers
-from pytest_robustness.inference.plan import conditions
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -108,7 +107,7 @@ class SweepBench:
         self._choice = RuntimeChoice(options.runtime, print)
         match = ClassMatch("position", tuple(range(CLASSES)))
         registry = builtin()
-        cells = [CONTROL, *conditions([registry.get(name) for name in registry.names()], [3])]
+        cells = [CONTROL, *registry.conditions(registry.names(), [3])]
         self.conditions = len(cells)
         loaded_models = [
             LoadedModel(name, Model(module, PREPROCESS, fingerprint=name), match, 256 * 256)

@@ -112,7 +112,7 @@ def cause(error: BaseException) -> str:
     """Return what an exception of a user's code says, with the line of that code that raised it, if any."""
     text = f"{type(error).__name__}: {error}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    return f"{text} ({_short(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text
+    return f"{text} ({short_path(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text
 
 
 def _is_users(filename: str) -> bool:
@@ -121,8 +121,9 @@ def _is_users(filename: str) -> bool:
     return path.is_file() and not any(path.is_relative_to(folder) for folder in ours)
 
 
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def short_path(path: Path) -> str:
+    """Return ``path`` as a user would type it: relative to the current directory if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -25,8 +25,8 @@ from pytest_robustness.report.allure import npm, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
 from pytest_robustness.report.finding_text import finding_lines
+from pytest_robustness.report.number_text import condition_text
 from pytest_robustness.report.page import render
-from pytest_robustness.report.run_report import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ import allure
 import pytest
 
 from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.plugin.collection import GATE_CELL, requests
 from pytest_robustness.report.allure import record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
-from pytest_robustness.report.encoding import writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -116,7 +115,7 @@ class AllureHooks:
         """Say where the Allure report is, or why there is none, below the summary."""
         yield
         for line in self._lines:
-            terminalreporter.write_line(writable(line, sys.stdout))
+            terminalreporter.write_line(line)
 
     def _facts(self, item: pytest.Item, parameters: dict[str, object], session: RobustnessSession) -> list[Facts]:
         asked = [value for value in parameters.values() if isinstance(value, Cell | Panel)]
@@ -140,7 +139,7 @@ class AllureHooks:
         if options.allure_report is None:
             return []
         broken = build(view, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
-        self._lines.append(f"Allure report: {_short(options.allure_report / PAGES['awesome'])}")
+        self._lines.append(f"Allure report: {short_path(options.allure_report / PAGES['awesome'])}")
         self._lines += [f"Quality gate: {message}." for message in broken]
         return broken
 
@@ -162,7 +161,3 @@ def _text(value: object) -> str:
 
 def _ours(folder: Path) -> bool:
     return any((folder / name).exists() for name in (_RESULTS, *PAGES.values()))
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

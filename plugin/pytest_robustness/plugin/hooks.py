@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,10 +192,8 @@ def pytest_terminal_summary(
     writer = config.get_terminal_writer()
     text = robustness.summary(writer.fullwidth, writer.hasmarkup) if robustness is not None else ""
     if text:
-        from pytest_robustness.report.encoding import writable
-
         terminalreporter.section("robustness")
-        for line in writable(text, sys.stdout).splitlines():
+        for line in text.splitlines():
             terminalreporter.write_line(line)
 
 
@@ -282,7 +279,6 @@ def _registry(config: pytest.Config) -> Registry:
 
 def _progress(config: pytest.Config) -> Progress:
     from pytest_robustness.plugin.progress import BarProgress, LineProgress, SilentProgress
-    from pytest_robustness.report.encoding import writable
 
     if hasattr(config, "workerinput"):
         # The controller shows how far the workers are, and their notes.
@@ -295,7 +291,7 @@ def _progress(config: pytest.Config) -> Progress:
 
     def write(line: str) -> None:
         with uncaptured():
-            reporter.write_line(writable(line, sys.stdout))
+            reporter.write_line(line)
 
     return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)
 

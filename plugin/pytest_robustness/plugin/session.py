@@ -18,6 +18,7 @@ from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import DataError, OptionError, RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.plan import Plan
@@ -228,7 +229,7 @@ class RobustnessSession:
     @property
     def report_folder(self) -> str:
         """Where the report goes, as one would type it from here."""
-        return provenance.short_path(self.options.report)
+        return short_path(self.options.report)
 
     def write_reports(self) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
@@ -303,7 +304,7 @@ class RobustnessSession:
             {model: facts.fingerprint for model, facts in self.run_log.models.items()},
         )
         changed = baseline.write(written, bench.selection.labels, path)
-        self._notes.append(f"Baseline: {provenance.short_path(path)}{'' if changed else ' (unchanged)'}")
+        self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
 
 
 def _settings(options: Options, processes: int, process: int) -> InferenceSettings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest, worst_first
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.run_report import condition_text, fitted, p_text, points_text
+from pytest_robustness.report.number_text import condition_text, fitted, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.finding_text import text_of
-from pytest_robustness.report.run_report import condition_text, points_text
+from pytest_robustness.report.number_text import condition_text, points_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

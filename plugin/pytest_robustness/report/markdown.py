@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
+from pytest_robustness.report import summary
 from pytest_robustness.report.finding_text import gate_word
-from pytest_robustness.report.number_text import counted, p_value, points
-from pytest_robustness.report.page import overview
+from pytest_robustness.report.number_text import counted, fine_points, p_value, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from pytest_robustness.analysis.findings import ModelTest
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import View
 
@@ -38,8 +39,8 @@ def write(view: View, folder: Path) -> Path:
 def render(view: View) -> str:
     """Return the summary: the verdict, what was compared with a baseline, models, classes, errors."""
     parts = [
-        f"## Robustness: {overview.outcome(view).value}",
-        escape(overview.verdict(view)),
+        f"## Robustness: {summary.outcome(view).value}",
+        escape(summary.verdict(view)),
         *_section("Against the baseline", _gate(view)),
         *_section(_models_title(view), _models(view)),
         *_section("Sensitive classes", _classes(view)),
@@ -77,10 +78,10 @@ def _gate(view: View) -> Iterator[str]:
                 escape(f"{view.labels[test.model]} {label}" if several else label),
                 f"{result.control:.2f}",
                 f"{result.treated:.2f}",
-                _signed(result.difference),
-                f"{_signed(result.ci_low)} to {_signed(result.ci_high)}",
+                fine_points(result.difference),
+                f"{fine_points(result.ci_low)} to {fine_points(result.ci_high)}",
                 p_value(result.p_adjusted),
-                "" if beyond is None else _signed(beyond.value),
+                "" if beyond is None else fine_points(beyond.value),
                 f"**{word}**" if test.verdict.outcome is Outcome.FAIL else word,
             ]
         )
@@ -101,19 +102,20 @@ def _models_title(view: View) -> str:
 
 
 def _models(view: View) -> list[str]:
-    impacted: dict[Condition, list[str]] = {}
+    tests: dict[Condition, list[ModelTest]] = {}
     for test in view.model_tests:
-        names = impacted.setdefault(test.condition, [])
-        names += [view.labels[test.model]] if test.impacted else []
-    rows = [
-        [
-            escape(view.condition_label(bar.condition)),
-            f"{bar.impacted} of {bar.models}",
-            points(view.changes[bar.condition].difference) if bar.condition in view.changes else "",
-            escape(_some(impacted[bar.condition])),
-        ]
-        for bar in overview.model_bars(view)
-    ]
+        tests.setdefault(test.condition, []).append(test)
+    rows = []
+    for condition, found in tests.items():
+        impacted = [view.labels[test.model] for test in found if test.impacted]
+        rows.append(
+            [
+                escape(view.condition_label(condition)),
+                f"{len(impacted)} of {len(found)}",
+                points(view.changes[condition].difference) if condition in view.changes else "",
+                escape(_some(impacted)),
+            ]
+        )
     return _table(["transform", view.question.impacted, "average change", "which"], rows, numbers=range(1, 3))
 
 
@@ -161,11 +163,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable
     right = set(numbers)
     rule = ["---:" if i in right else "---" for i in range(len(head))]
     return [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
-
-
-def _signed(value: float) -> str:
-    """Return a difference to the hundredth of a point, with a typographic minus as `points` has it."""
-    return f"{value:+.2f}".replace("-", "−")
 
 
 def _some(names: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.test_result import Outcome
@@ -117,49 +116,3 @@ class View:
         """The conditions under which some model was tested or failed to run, in the order of the run."""
         tested = {test.condition for test in self.model_tests} | {cell.condition for cell in self.errors}
         return tuple(condition for condition in self.conditions if condition in tested)
-
-
-def p_text(p: float) -> str:
-    """Return a p-value as people write it.
-
-    Examples
-    --------
-    >>> p_text(0.0432), p_text(3.2e-7), p_text(0.0), p_text(math.nan)
-    ('0.043', '3.2e-07', '0', 'not defined')
-    """
-    return "not defined" if math.isnan(p) else f"{p:.2g}"
-
-
-def points_text(points: float) -> str:
-    """Return a difference in points with its sign.
-
-    Examples
-    --------
-    >>> points_text(-3.14159), points_text(0.0)
-    ('-3.1', '+0.0')
-    """
-    return f"{points:+.1f}"
-
-
-def fitted(text: str, width: int) -> str:
-    """Return ``text`` cut to ``width`` characters, the last of which then is an ellipsis.
-
-    Examples
-    --------
-    >>> fitted("owl", 10), fitted("great white shark", 10)
-    ('owl', 'great whi…')
-    """
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def condition_text(condition: Condition) -> str:
-    """Return a condition as a sentence has it.
-
-    Examples
-    --------
-    >>> condition_text(Condition("zoom", 3)), condition_text(Condition("vflip"))
-    ('zoom (severity 3)', 'vflip')
-    """
-    return (
-        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
-    )

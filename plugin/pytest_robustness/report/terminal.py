@@ -18,13 +18,14 @@ from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report.finding_text import gate_word
-from pytest_robustness.report.number_text import counted
-from pytest_robustness.report.run_report import View, p_text, points_text
+from pytest_robustness.report.number_text import counted, p_text, points_text
+from pytest_robustness.report.summary import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.report.run_report import View
 
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
@@ -60,10 +61,10 @@ def render(view: View, width: int, color: bool) -> str:
 
 
 def _legend(view: View) -> str:
-    found = {_mark(test) for test in view.model_tests}
+    found = {mark(test) for test in view.model_tests}
     model = view.question.an_impacted_model
     meanings = {"(*)": "one that the baseline knows", "?": "undecided"}
-    return "; ".join([f"* marks {model}", *(f"{mark} {text}" for mark, text in meanings.items() if mark in found)])
+    return "; ".join([f"* marks {model}", *(f"{sign} {text}" for sign, text in meanings.items() if sign in found)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,13 +80,13 @@ class _Figures:
     @classmethod
     def of(cls, view: View) -> _Figures:
         """Write every figure of ``view`` once: there may be hundreds of models and conditions."""
-        room = max((len(_mark(test)) for test in view.model_tests), default=0)
+        room = max((len(mark(test)) for test in view.model_tests), default=0)
         texts = dict.fromkeys(view.errors, ("error", "magenta"))
         width = 0
         for test in view.model_tests:
-            mark = _mark(test)
-            figure = points_text(test.accuracy.treated - test.accuracy.control) + mark.ljust(room)
-            texts[Cell(test.model, test.condition)] = (figure, "red" if mark == "*" else "")
+            sign = mark(test)
+            figure = points_text(test.accuracy.treated - test.accuracy.control) + sign.ljust(room)
+            texts[Cell(test.model, test.condition)] = (figure, "red" if sign == "*" else "")
             width = max(width, len(figure))
         return cls(texts, width or _NARROWEST)
 
@@ -128,12 +129,6 @@ def _change_table(view: View, figures: _Figures, conditions: list[Condition], mo
             cells = [Text(text.rjust(widths[condition]), style) for condition, (text, style) in found.items()]
             table.add_row(Text(view.labels[model]), *cells)
     return table
-
-
-def _mark(test: ModelTest) -> str:
-    if test.found is Outcome.INCONCLUSIVE:
-        return "?"
-    return "(*)" if test.known else "*" if test.impacted else ""
 
 
 def _class_table(view: View, width: int) -> Table:

@@ -8,13 +8,13 @@ import numbers
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pytest_robustness.core import CONTROL
+from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.errors import OptionError, TransformError, unknown
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.types import Chain, FunctionTransform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.core import Transform
 
@@ -113,6 +113,32 @@ class Registry:
         """
         parts = tuple(self._single(part) for part in name.split("+"))
         return parts[0] if len(parts) == 1 else Chain(name, parts)
+
+    def conditions(self, names: Iterable[str], severities: Sequence[int]) -> tuple[Condition, ...]:
+        """Return each transform at each severity, without repetition; one with a single level gives one condition.
+
+        Raises
+        ------
+        OptionError
+            A name is not known, or a transform does not have one of the severities.
+        """
+        conditions: list[Condition] = []
+        for transform in map(self.get, names):
+            if not transform.severities:
+                conditions.append(Condition(transform.name))
+                continue
+            for severity in severities:
+                if severity not in transform.severities:
+                    valid = ", ".join(map(str, transform.severities))
+                    raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
+                conditions.append(Condition(transform.name, severity))
+        return tuple(dict.fromkeys(conditions))
+
+    def copy(self) -> Registry:
+        """Return a registry of the same transforms; what is registered in one of the two is not in the other."""
+        copy = Registry()
+        copy._transforms = dict(self._transforms)
+        return copy
 
     def names(self) -> tuple[str, ...]:
         """Return the names in the order of their registration."""

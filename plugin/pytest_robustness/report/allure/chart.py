@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest, worst_first
-from pytest_robustness.report.run_report import condition_text
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

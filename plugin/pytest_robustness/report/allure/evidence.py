@@ -13,7 +13,7 @@ from PIL import Image
 
 from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.report.finding_text import Grade, text_of
-from pytest_robustness.report.run_report import condition_text
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis.findings import ClassTest
 from pytest_robustness.core import Cell, Condition, Panel
 from pytest_robustness.core.naming import short_names
-from pytest_robustness.report.run_report import condition_text
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

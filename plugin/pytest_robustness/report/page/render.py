@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
+from pytest_robustness.report import summary
 from pytest_robustness.report.number_text import FILTERS
-from pytest_robustness.report.page import curves, method, overview, payload
+from pytest_robustness.report.page import curves, heat, method, payload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _PAGE = resources.files("pytest_robustness.report.page")
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
-_SCRIPTS = ("data", "format", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
+_SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
 
 
 def write(view: View, folder: Path) -> Path:
@@ -48,7 +49,8 @@ def render(view: View) -> str:
     style, script = _joined("styles", "css", _STYLES), _joined("scripts", "js", _SCRIPTS)
     return environment.get_template("page.html").render(
         view=view,
-        overview=overview,
+        summary=summary,
+        heat=heat,
         curves=curves,
         method=method,
         payload=Markup(payload.encode(view)),  # noqa: S704 (base64 has nothing to escape)

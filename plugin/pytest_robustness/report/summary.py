@@ -1,60 +1,16 @@
-"""The overview: the verdict in a sentence, the heat table, and the article's two charts."""
+"""Sum up a run: its outcome, the verdict in a sentence or two, and the mark of each model test."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core import Cell
 from pytest_robustness.report.number_text import counted, points
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.analysis.findings import ModelTest
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import View
-
-
-@dataclasses.dataclass(frozen=True)
-class HeatCell:
-    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``.
-
-    ``mark`` is a sign for what the test found, ``word`` says it; both are empty where nothing was found, or tested.
-    """
-
-    change: float | None
-    mark: str
-    word: str
-    error: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassBar:
-    """How the classes of one condition divide.
-
-    ``allowed`` is how many may be sensitive, ``exceeded`` whether more are, known from a baseline or not.
-    """
-
-    condition: Condition
-    sensitive: int
-    insensitive: int
-    untested: int
-    allowed: int
-    exceeded: bool
-
-    @property
-    def classes(self) -> int:
-        """All classes."""
-        return self.sensitive + self.insensitive + self.untested
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelBar:
-    """Of the models tested under one condition, how many are impacted."""
-
-    condition: Condition
-    impacted: int
-    models: int
 
 
 def outcome(view: View) -> Outcome:
@@ -78,6 +34,27 @@ def verdict(view: View) -> str:
     return text or "Nothing could be tested: see the errors below."
 
 
+def noun(view: View) -> str:
+    """Return what to call the view's conditions: transforms, where each ran at one severity."""
+    several = len({condition.transform for condition in view.conditions}) < len(view.conditions)
+    return "condition" if several else "transform"
+
+
+def shown(view: View) -> tuple[Condition, ...]:
+    """Return the conditions under which anything was computed, or should have been."""
+    seen = {cell.condition for cell in (*view.counts, *view.errors)}
+    return tuple(condition for condition in view.conditions if condition in seen)
+
+
+def mark(test: ModelTest | None) -> str:
+    """Return the sign beside a model's figure: ``*`` impacted, ``(*)`` impacted and known, ``?`` inconclusive."""
+    if test is None or test.found is Outcome.PASS:
+        return ""
+    if test.found is Outcome.INCONCLUSIVE:
+        return "?"
+    return "(*)" if test.known else "*"
+
+
 def _gate_sentence(view: View) -> str:
     tests = view.gate_tests
     if not tests:
@@ -97,66 +74,6 @@ def _known_sentence(view: View) -> str:
     some = f"All {impacted}" if known == impacted > 1 else f"{known} of {impacted}"
     findings = "findings are" if known > 1 else "findings is" if impacted > 1 else "finding is"
     return f"{some} {findings} known from the baseline, and not shown to be worse."
-
-
-def noun(view: View) -> str:
-    """Return what to call the view's conditions: transforms, where each ran at one severity."""
-    several = len({condition.transform for condition in view.conditions}) < len(view.conditions)
-    return "condition" if several else "transform"
-
-
-def heat(view: View) -> list[tuple[str, list[HeatCell]]]:
-    """Return the rows of the heat table: each model with a cell for each condition."""
-    tests = {(test.model, test.condition): test for test in view.model_tests}
-    seen = {cell.model for cell in (*view.counts, *view.errors)}
-    return [
-        (model, [_heat_cell(view, Cell(model, condition), tests.get((model, condition))) for condition in shown(view)])
-        for model in view.models
-        if model in seen
-    ]
-
-
-def shown(view: View) -> tuple[Condition, ...]:
-    """Return the conditions under which anything was computed, or should have been."""
-    seen = {cell.condition for cell in (*view.counts, *view.errors)}
-    return tuple(condition for condition in view.conditions if condition in seen)
-
-
-def class_bars(view: View) -> list[ClassBar]:
-    """Return a bar for each class test."""
-    return [_class_bar(test) for test in view.class_tests]
-
-
-def model_bars(view: View) -> list[ModelBar]:
-    """Return a bar for each condition that models were tested under."""
-    found: dict[Condition, list[bool]] = {}
-    for test in view.model_tests:
-        found.setdefault(test.condition, []).append(test.impacted)
-    return [ModelBar(condition, sum(impacted), len(impacted)) for condition, impacted in found.items()]
-
-
-def _heat_cell(view: View, cell: Cell, test: ModelTest | None) -> HeatCell:
-    mark = _mark(test)
-    return HeatCell(view.change(cell), mark, view.question.answer(test) if test and mark else "", view.errors.get(cell))
-
-
-def _mark(test: ModelTest | None) -> str:
-    if test is None or test.found is Outcome.PASS:
-        return ""
-    if test.found is Outcome.INCONCLUSIVE:
-        return "?"
-    return "(*)" if test.known else "*"
-
-
-def _class_bar(test: ClassTest) -> ClassBar:
-    return ClassBar(
-        condition=test.condition,
-        sensitive=len(test.sensitive),
-        insensitive=test.tested - len(test.sensitive),
-        untested=len(test.classes) - test.tested + len(test.untested),
-        allowed=test.allowed,
-        exceeded=len(test.sensitive) > test.allowed,
-    )
 
 
 def _models_sentence(view: View) -> str:
@@ -198,8 +115,8 @@ def _classes_sentence(view: View) -> str:
     if not tests:
         return ""
     outcomes = [test.verdict.outcome for test in tests]
-    exceeded = sum(bar.exceeded for bar in class_bars(view))
-    # What exceeds and does not fail was expected.
+    exceeded = sum(len(test.sensitive) > test.allowed for test in tests)
+    # Where more are sensitive and the test passes, the baseline expects them.
     known = exceeded - outcomes.count(Outcome.FAIL)
     undecided = outcomes.count(Outcome.INCONCLUSIVE)
     if len(tests) == 1:
