@@ -1,4 +1,4 @@
-"""Write what a run leaves. A report is a module here, which is given the run report, and its name in the table below."""
+"""Write what a run leaves. A report is a module here, which gets the run report, and its name in the table below."""
 
 from __future__ import annotations
 
