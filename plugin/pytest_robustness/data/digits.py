@@ -9,15 +9,22 @@ from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
-FORMS: Final = {"digits": "898 handwritten digits, 8x8 pixels, embedded: needs no network"}
+_FORMS: Final = {"digits": "898 handwritten digits, 8x8 pixels, embedded: needs no network"}
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` where anything follows the name."""
     if argument:
-        raise OptionError(f"{spec!r} has a part too many: {argument!r}. Valid: {', '.join(FORMS)}.")
+        raise OptionError(f"{spec!r} has a part too many: {argument!r}. Valid: {', '.join(_FORMS)}.")
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to fetch)

@@ -13,22 +13,26 @@ from pytest_robustness.data.torch_dataset import adapt
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
 _MODULE_FORM, _FILE_FORM = (f"python:{form}" for form in user_code.FORMS)
-FORMS: Final = {
+_FORMS: Final = {
     _MODULE_FORM: "what a function returns: a DataSource or a torchvision-style dataset",
     _FILE_FORM: "the same, from a file",
 }
 _log = logging.getLogger(__name__)
 
 
+def known() -> Mapping[str, str]:
+    """Return the two forms of a name, each with a line of explanation."""
+    return _FORMS
+
+
 def check(spec: str, argument: str) -> None:
-    """Raise `OptionError` where the module or the factory is missing."""
-    if not argument:
-        raise OptionError(lacks(spec, "its module", FORMS))
-    if user_code.parse(argument) is None:
-        raise OptionError(lacks(spec, "the name of its factory", FORMS))
+    """Raise `OptionError` if the module or the factory is not named; no code of the user runs."""
+    _parse(spec, argument)
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (the factory downloads)
@@ -39,19 +43,26 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     DataError
         There is no such module, file or function; the user's code fails; or what it returns is no dataset.
     """
-    named = user_code.parse(argument)
-    if named is None:
-        raise OptionError(lacks(spec, "the name of its factory", FORMS))
-    module = user_code.UserModule(named.target)
+    target, function = _parse(spec, argument)
+    module = user_code.UserModule(target)
     try:
         with module.importable():
-            dataset = module.function(named.function, DataError)()
+            dataset = module.function(function, DataError)()
             return FactorySource(module, adapt(spec, dataset))
     except RobustnessError:
         raise
     except (Exception, SystemExit) as error:
         _log.debug("The factory of %s failed", spec, exc_info=True)
         raise DataError(f"The dataset {spec!r} could not be loaded: {cause(error)}") from error
+
+
+def _parse(spec: str, argument: str) -> user_code.FunctionName:
+    if not argument:
+        raise OptionError(lacks(spec, "its module", _FORMS))
+    named = user_code.parse(argument)
+    if named is None:
+        raise OptionError(lacks(spec, "the name of its factory", _FORMS))
+    return named
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

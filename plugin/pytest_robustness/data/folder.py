@@ -10,15 +10,22 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
-FORMS: Final = {"folder:path": "images in path/<class>/<image>, one folder per class"}
+_FORMS: Final = {"folder:path": "images in path/<class>/<image>, one folder per class"}
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` where the path is missing."""
     if not argument:
-        raise OptionError(lacks(spec, "its path", FORMS))
+        raise OptionError(lacks(spec, "its path", _FORMS))
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to fetch)

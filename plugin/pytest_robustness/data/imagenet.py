@@ -11,17 +11,24 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import ClassLabel, DataSource
 
-FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
+_FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
 _SPLITS: Final = ("train", "val")
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` where the root is missing or the split is not one."""
     root, split = _parse(argument)
     if not root:
-        raise OptionError(lacks(spec, "its root", FORMS))
+        raise OptionError(lacks(spec, "its root", _FORMS))
     if split not in _SPLITS:
         raise OptionError(unknown("split of imagenet", split, _SPLITS))
 

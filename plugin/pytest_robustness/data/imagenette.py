@@ -10,9 +10,16 @@ from pytest_robustness.data.image_files import list_images
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
-FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
+_FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:

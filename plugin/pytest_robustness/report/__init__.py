@@ -1,7 +1,8 @@
-"""Write what a run leaves. Each report is a module here that gets the one `RunReport` and computes nothing."""
+"""Write what a run leaves. A report is a module here, which gets the run report, and its name in the table below."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.report.run_report import View
+
+REPORTS = (
+    "tables",  # results.json, accuracy.csv, tests.csv
+    "page.render",  # index.html
+    "markdown",  # summary.md
+)
+"""The modules of this package that write files, each by its function ``write(run_report, folder)``."""
 
 
 def write_all(view: View, folder: Path) -> None:
@@ -19,11 +27,8 @@ def write_all(view: View, folder: Path) -> None:
     RobustnessError
         When the folder cannot be written.
     """
-    from pytest_robustness.report import markdown, tables
-    from pytest_robustness.report.page import render as page
-
-    for write in (tables.write, page.write, markdown.write):
-        write(view, folder)
+    for name in REPORTS:
+        import_module(f"{__name__}.{name}").write(view, folder)
 
 
 def append_step_summary(view: View, environment: Mapping[str, str]) -> None:

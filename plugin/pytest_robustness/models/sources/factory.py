@@ -1,4 +1,9 @@
-"""Models from the user's own code: a factory, named by its module or its file."""
+"""Models from the user's own code: ``python:package.module:factory`` and ``python:path/to/file.py:factory``.
+
+The factory takes no argument and returns a `pytest_robustness.Model`, or a bare ``torch.nn.Module``, which then gets
+images in [0, 1] at the size that the data has. Modules and paths are found from the current directory, as ``python -m``
+does.
+"""
 
 from __future__ import annotations
 
@@ -15,39 +20,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import ModuleType
 
+    from pytest_robustness.models.weights import WeightsPolicy
 
-class PythonSource:
-    """``python:package.module:factory`` and ``python:path/to/file.py:factory``.
 
-    The factory takes no argument and returns a `pytest_robustness.Model`, or a bare ``torch.nn.Module``, which then
-    gets images in [0, 1] at the size that the data has. Modules and paths are found from the current directory, as
-    ``python -m`` does.
-    """
+def known() -> Sequence[str]:
+    """Return the two forms of a name."""
+    return FORMS
 
-    name = "python"
 
-    def known(self) -> Sequence[str]:
-        """Return the two forms of a name."""
-        return FORMS
+def check(name: str, weights: str | None) -> None:
+    """Raise `OptionError` on a malformed name or a missing file; no code of the user runs."""
+    if weights is not None:
+        raise OptionError(f"'python:{name}' loads its own weights; leave '@{weights}' out.")
+    target = _parse(name).target
+    file = UserModule(target).file
+    if file is not None and not file.is_file():
+        raise OptionError(f"'python:{name}' names the file {target}, which is not there (from {Path.cwd()}).")
 
-    def check(self, name: str, weights: str | None) -> None:
-        """Raise `OptionError` on a malformed name or a missing file; no code of the user runs."""
-        if weights is not None:
-            raise OptionError(f"'python:{name}' loads its own weights; leave '@{weights}' out.")
-        target = _parse(name).target
-        file = UserModule(target).file
-        if file is not None and not file.is_file():
-            raise OptionError(f"'python:{name}' names the file {target}, which is not there (from {Path.cwd()}).")
 
-    def load(self, name: str, weights: str | None) -> Model:
-        """Import the factory, call it, and return its model with a fingerprint that covers the factory's file."""
-        self.check(name, weights)
-        target, function = _parse(name)
-        module = UserModule(target)
-        with module.importable():
-            factory = module.function(function, ModelError)
-            model = _as_model(factory(), name)
-        return _with_fingerprint(model, _defining_file(factory, module.load(ModelError)))
+def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noqa: ARG001 (the user's code loads them)
+    """Import the factory, call it, and return its model with a fingerprint that covers the factory's file."""
+    target, function = _parse(name)
+    module = UserModule(target)
+    with module.importable():
+        factory = module.function(function, ModelError)
+        model = _as_model(factory(), name)
+    return _with_fingerprint(model, _defining_file(factory, module.load(ModelError)))
 
 
 def _parse(name: str) -> FunctionName:
