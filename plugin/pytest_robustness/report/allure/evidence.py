@@ -8,11 +8,11 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from PIL import Image
 
 from pytest_robustness.analysis.findings import Finding
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.gate import gate_lines
 from pytest_robustness.report.run_report import Grade, condition_text, finding_lines, grade
 
@@ -63,7 +63,7 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
         for c in worst
     ]
     columns = ["class_index", "class_name", "n", "control_accuracy", "accuracy", "difference", "p_adjusted"]
-    return pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n", float_format="%.3g")
+    return csv_text(columns, rows, float_format=".3g")
 
 
 def image_pairs(exhibits: Iterable[Exhibit]) -> list[tuple[str, str]]:
