@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class FunctionTransform:
-    """A function on batches, made a `records.Transform`.
+    """A function on batches, made a `core.Transform`.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class FunctionTransform:
     def __call__(
         self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
     ) -> torch.Tensor:
-        """Return the transformed copy of ``images``; see `records.Transform`.
+        """Return the transformed copy of ``images``; see `core.Transform`.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Chain:
     def __call__(
         self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
     ) -> torch.Tensor:
-        """Return the images after the last part; each part draws by its own name. See `records.Transform`."""
+        """Return the images after the last part; each part draws by its own name. See `core.Transform`."""
         _check_severity(self, severity)
         for part in self.parts:
             images = part(images, severity if part.severities else None, indices, seed)
