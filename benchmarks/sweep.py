@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core import openmp
+from pytest_robustness.core.process import limit_openmp_spin
 
-openmp.wait_briefly()  # before PyTorch is imported, as in a run of pytest
+limit_openmp_spin()  # before PyTorch is imported, as in a run of pytest
 
 # ruff: noqa: E402
 import numpy as np
@@ -38,7 +38,7 @@ from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
-from pytest_robustness.inference.sweep import Settings, Sweep
+from pytest_robustness.inference.sweep import Sweep, SweepSettings
 from pytest_robustness.models.presets import ARTICLE_MODELS
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.transforms import builtin
@@ -173,7 +173,7 @@ class SweepBench:
                 prepare=self._prepare,
                 claims=ShardClaims(Path(folder) / "locks", "images"),
                 progress=SilentProgress(),
-                settings=Settings(
+                settings=SweepSettings(
                     self.device,
                     self.options.precision,
                     0,

@@ -1,12 +1,18 @@
-"""A tiny project that runs pytest with the plugin: images that are told apart at a glance, models that do so."""
+"""A tiny project that runs pytest with the plugin: images that are told apart at a glance, models that do so.
+
+Slow tests run with ``--slow``, with ``-m``, and where a file or a test is named; ``pytest tests`` leaves them out.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import json
+import os
 import pkgutil
 import sqlite3
+import subprocess
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +22,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     _CellName = tuple[str, str, int | None]
@@ -82,10 +89,75 @@ _DEFAULTS = {
 }
 
 
+# The project is judged as on a developer's machine, wherever these tests run.
+_CI = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare ``--slow``."""
+    parser.addoption("--slow", action="store_true", help="also run the tests that are marked slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker of xdist its share of the cores, before PyTorch is imported: it would take them all."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if workers:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // workers)))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say that slow tests are left out, and how to run them; under xdist the controller does not see them."""
+    return None if _runs_slow_tests(config) else "slow tests are left out: --slow, -m, or naming a file runs them"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the slow tests, unless the command line asks for them."""
+    if _runs_slow_tests(config):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough."""
+    return min(4, _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _runs_slow_tests(config: pytest.Config) -> bool:
+    named = any("::" in argument or argument.endswith(".py") for argument in config.args)
+    return bool(named or config.getoption("slow") or config.getoption("markexpr"))
+
+
+class Folder:
+    """What a project needs of pytester, for a folder that several tests share."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def runpytest_subprocess(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--rootdir=.", "--confcutdir=.", *arguments],
+            cwd=self.path,
+            env={name: value for name, value in os.environ.items() if name not in _CI} | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0.0)
+
+
 class Project:
     """A folder with ``photos/{down,up}/NN.png`` (8x8), ``nets.py`` and a ``pytest.ini`` that names them."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester | Folder) -> None:
         self.pytester = pytester
         self.path = pytester.path
         self.configure()
@@ -121,6 +193,7 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in this process."""
+        assert isinstance(self.pytester, pytest.Pytester), "what several tests share is judged apart"
         return self.pytester.runpytest_inprocess(*arguments)
 
     def judge_apart(self, *arguments: str) -> pytest.RunResult:
@@ -171,7 +244,12 @@ def everything_imported() -> None:
 def project(pytester: pytest.Pytester, everything_imported: None, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The tiny project, in a folder of its own, with one thread for each process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    # The project is judged as on a developer's machine, wherever these tests run.
-    for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    for name in _CI:
         monkeypatch.delenv(name, raising=False)
     return Project(pytester)
+
+
+@pytest.fixture(scope="session")
+def project_at() -> Callable[[Path], Project]:
+    """Return what makes the tiny project in a folder that several tests share, run in processes of their own."""
+    return lambda path: Project(Folder(path))

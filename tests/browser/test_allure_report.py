@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from pytest_robustness.report.confusions import FallenClass
     from pytest_robustness.report.run_report import View
 
+pytestmark = pytest.mark.slow
+
 
 @dataclasses.dataclass
 class Opened:

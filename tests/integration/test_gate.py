@@ -356,6 +356,7 @@ def test_junit_xml_carries_the_figures_as_properties(gated):
     assert properties["test_classes_are_robust"]["sensitive_classes"] == "2"
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_compare_and_write_as_one_process_does(gated):
     gated.update(2.1)
     before = gated.files()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from pytest import ExitCode  # noqa: PT013
+import pytest
 
 CONFTEST = """
 import os, time
@@ -40,6 +40,7 @@ def batches(project) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_the_finished_shards_and_the_next_run_computes_the_rest_alone(project, monkeypatch):
     project.write("conftest.py", CONFTEST)
     monkeypatch.setenv("SLOW", "1")
@@ -47,11 +48,13 @@ def test_an_interrupt_keeps_the_finished_shards_and_the_next_run_computes_the_re
     with log.open("w") as file:
         process = subprocess.Popen([sys.executable, "-m", "pytest", *ARGUMENTS], stdout=file, stderr=file)
     # The 898 digits are a shard of 512 images, eight batches, and one of 386.
+    deadline = time.monotonic() + 120
     while len(batches(project)) < 10:
-        assert process.poll() is None
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == ExitCode.INTERRUPTED
+    assert process.wait(timeout=60) == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in log.read_text()
     assert project.stored() == {("alexnet", name, None): [(0, 512)] for name in ("control", "slow")}
     assert not (project.path / "reports").exists()

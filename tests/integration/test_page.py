@@ -37,6 +37,7 @@ def test_images_that_are_gone_are_noted_and_the_run_stands(project):
     assert "data:image" not in text
 
 
+@pytest.mark.slow
 def test_the_controller_of_xdist_reads_the_images_and_tells_the_command(project):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     project.judge_apart("-n1")
@@ -44,6 +45,7 @@ def test_the_controller_of_xdist_reads_the_images_and_tells_the_command(project)
     assert "robustness_tests -n1</code>" in page(project)
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_opened_again_is_noted(project):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     project.write("conftest.py", LOSE_THE_DATA)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest import ExitCode  # noqa: PT013 (a test module has no other use for pytest)
+import pytest
 
 CONTROL = {("slope", "control", None), ("colour", "control", None)}
 VFLIP = {("slope", "vflip", None), ("colour", "vflip", None)}
@@ -24,7 +24,7 @@ def test_the_main_job_collects_a_test_for_each_model_and_transform_and_one_for_e
 def test_a_finding_fails_and_the_rest_passes(project):
     result = project.judge()
     result.assert_outcomes(failed=1, passed=5)
-    assert result.ret == ExitCode.TESTS_FAILED
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["FAILED *test_model_is_robust*vflip-slope*"])
 
 
@@ -100,9 +100,10 @@ def test_each_of_several_severities_is_a_condition_of_its_own(project):
     }
 
 
+@pytest.mark.slow
 def test_a_wrong_name_is_a_usage_error_under_xdist_too(project):
     result = project.judge_apart("-n", "2", "--robustness-models", "python:nets.py")
-    assert result.ret == ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     output = result.stdout.str() + result.stderr.str()
     assert "'python:nets.py' does not name a factory. Write python:package.module:factory or " in output
     assert "INTERNALERROR" not in output

@@ -1,20 +1,31 @@
-"""Several processes of pytest-xdist: one plan, one sweep, one report."""
+"""Several processes of pytest-xdist: one plan, one sweep, one report.
+
+How tests are dealt out to workers is the subject of ``tests/plugin/test_distribution.py``, which starts no interpreter.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+pytestmark = pytest.mark.slow
 
-# Else all images were one shard, for one worker.
-SMALL_SHARDS = """
+# Ten shards, because all 40 images would be one, for one worker; and a sweep that takes long enough to be watched.
+CONFTEST = """
+import time
 import pytest_robustness.inference.sweep as sweep
 
 sweep.SHARD_SIZE = 4
-sweep.Settings.__init__.__defaults__ = (*sweep.Settings.__init__.__defaults__[:-1], 4)
+
+
+def pytest_robustness_register(registry):
+    @registry.transform("slow", version=1)
+    def slow(images):
+        time.sleep(0.4)
+        return images.flip(-2)
 """
 
-# Dies, by a signal that no process can catch, in the first worker that comes by; once.
+# Dies, by a signal that no process can catch, in the first worker that calls it; once.
 DIE_ONCE = """
 import os, pathlib, signal
 
@@ -25,119 +36,104 @@ def die_once(name):
         return
     os.kill(os.getpid(), signal.SIGKILL)
 """
+OTHER = ("--robustness-store=other.sqlite", "--robustness-report=other")
 
 
-@pytest.fixture
-def spread(project):
-    """Return a project that one process has judged, and whose 40 images are ten shards from then on."""
-    project.configure(addopts="-p no:hypothesispytest -p no:cacheprovider")
-    project.judge().assert_outcomes(failed=1, passed=5)
-    project.write("conftest.py", SMALL_SHARDS)
+@pytest.fixture(scope="module")
+def alone(project_at, tmp_path_factory):
+    """A project with an image that cannot be read, which one process has judged."""
+    project = project_at(tmp_path_factory.mktemp("alone"))
+    project.configure(
+        addopts="-p no:hypothesispytest -p no:cacheprovider",
+        pythonpath=".",
+        robustness_transforms="slow hflip",
+        robustness_on_bad_image="skip",
+    )
+    project.write("conftest.py", CONFTEST)
+    project.image("up", 4).write_text("no image")
+    project.judge_apart().assert_outcomes(failed=1, passed=5)
     return project
 
 
-@pytest.mark.parametrize("mode", ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "each"])
-def test_every_way_to_distribute_reports_what_one_process_reports(spread, mode):
-    tables = {name: spread.table(name) for name in ("accuracy.csv", "tests.csv")}
-    workers = ["--tx=2*popen", "--dist=each"] if mode == "each" else ["-n2", f"--dist={mode}"]
-    spread.judge_apart(*workers, "--robustness-store=other.sqlite", "--robustness-report=other")
-    for name, table in tables.items():
-        assert spread.table(name, "other").equals(table), name
+@pytest.fixture(scope="module")
+def together(alone):
+    """What pytest printed of the same tests in two workers, and the images that the model had seen before."""
+    before = alone.forwards
+    return alone.judge_apart("-n2", *OTHER), before
 
 
-def test_the_sweep_is_shared_and_the_controller_alone_tells_of_it(spread):
-    alone = spread.forwards
-    result = spread.judge_apart("-n2", "--robustness-store=other.sqlite", "--robustness-report=other")
+def test_two_workers_report_what_one_process_reports(alone, together):
+    result, _ = together
     result.assert_outcomes(failed=1, passed=5)
     result.stdout.fnmatch_lines(["slope * -100.0[*] *", "Report: other"])
-    assert result.stdout.str().count("robustness: sweep of 40 images, 6 cells") <= 1
+    for name in ("accuracy.csv", "tests.csv"):
+        assert alone.table(name, "other").equals(alone.table(name)), name
+
+
+def test_two_workers_share_the_sweep(alone, together):
+    _, before = together
     # Every process counts the outputs on an image of its own; the sweep is done once.
-    assert spread.forwards == 2 * alone + 1
+    assert alone.forwards == 2 * before + 1
 
 
-def test_a_worker_that_is_killed_in_the_sweep_costs_its_test_and_its_shard(spread):
-    tables = {name: spread.table(name) for name in ("accuracy.csv", "tests.csv")}
-    nets = (spread.path / "nets.py").read_text()
-    spread.write("death.py", DIE_ONCE)
-    spread.write(
-        "nets.py",
-        nets.replace("import torch\n", "import torch\nfrom death import die_once\n", 1).replace(
-            "    def forward(self, images):\n        with open",
-            "    def forward(self, images):\n        die_once('slain')\n        with open",
-        ),
+def test_the_controller_alone_shows_the_progress_and_each_note_once(alone, together):
+    lines = [line for line in together[0].outlines if line.startswith("robustness: ")]
+    assert lines[0] == "robustness: sweep of 40 images, 6 cells"
+    assert lines.count(lines[0]) == 1
+    assert sum(line.startswith("robustness: 40 of 40 images done in ") for line in lines) == 1
+    notes = [line for line in lines if "skipped: " in line]
+    assert len(notes) == 1
+    assert str(alone.image("up", 4)) in notes[0]
+
+
+def test_a_worker_that_is_killed_in_the_sweep_costs_its_test_and_its_shard(alone):
+    alone.write("death.py", DIE_ONCE)
+    nets = (alone.path / "nets.py").read_text()
+    dying = nets.replace("import torch\n", "import torch\nfrom death import die_once\n", 1).replace(
+        "    def forward(self, images):\n        with open",
+        "    def forward(self, images):\n        die_once('slain')\n        with open",
     )
-    spread.configure(addopts="-p no:hypothesispytest -p no:cacheprovider", pythonpath=".")
-    result = spread.judge_apart("-n2", "--robustness-store=other.sqlite", "--robustness-report=other")
-    assert (spread.path / "slain").exists()
+    alone.write("dying.py", dying)
+    result = alone.judge_apart(
+        "-n2",
+        "--robustness-models=python:dying.py:slope,python:dying.py:colour",
+        "--robustness-store=killed.sqlite",
+        "--robustness-report=killed",
+    )
+    assert (alone.path / "slain").exists()
     result.stdout.fnmatch_lines(["*worker 'gw?' crashed while running *"])
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
-    assert spread.table("accuracy.csv", "other").equals(tables["accuracy.csv"])
+    expected = alone.table("accuracy.csv").replace("python:nets.py", "python:dying.py", regex=True)
+    assert alone.table("accuracy.csv", "killed").equals(expected)
 
 
-def test_what_a_worker_tested_before_it_was_killed_is_in_the_report(spread):
-    tables = spread.table("tests.csv")
-    spread.write("death.py", DIE_ONCE)
-    spread.write(
-        "conftest.py",
-        SMALL_SHARDS
-        + """
-from death import die_once
-
-
-class Killer:
-    done = 0
-
-    def pytest_runtest_logfinish(self):
-        self.done += 1
-        if self.done == 2:
-            die_once("slain")
-
-
-def pytest_configure(config):
-    if hasattr(config, "workerinput"):
-        config.pluginmanager.register(Killer())
-""",
-    )
-    spread.configure(addopts="-p no:hypothesispytest -p no:cacheprovider", pythonpath=".")
-    result = spread.judge_apart("-n2", "--robustness-store=other.sqlite", "--robustness-report=other")
-    assert (spread.path / "slain").exists()
-    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
-    tested = spread.table("tests.csv", "other")
-    models = tested[tested["kind"] == "model"]
-    crashed = result.stdout.str().count("crashed while running")
-    assert len(models) >= len(tables[tables["kind"] == "model"]) - crashed
-
-
-def test_the_report_knows_the_models_of_every_worker(spread):
-    for model in ("slope", "colour"):
-        spread.write(
-            f"test_{model}.py",
-            f"""
-            def test_one(robustness):
-                robustness.class_test("vflip", models=["python:nets.py:{model}"])
-            """,
-        )
-    result = spread.pytester.runpytest_subprocess("test_slope.py", "test_colour.py", "-n2", "--dist=loadfile")
-    result.assert_outcomes(passed=2)
-    assert {row["model"]: len(row["fingerprint"]) for row in spread.results()["models"]} == {
-        "python:nets.py:slope": 64,
-        "python:nets.py:colour": 64,
-    }
-
-
-def test_what_nobody_planned_is_in_the_report_of_a_worker_that_was_killed(spread):
-    spread.write(
+def test_what_a_worker_tested_before_it_was_killed_is_in_the_report(alone):
+    alone.write(
         "test_mine.py",
         """
         import os
 
-        def test_first(robustness):
+        def test_planned(robustness, cell):
+            robustness.model_test(cell)
+
+        def test_unplanned(robustness):
             robustness.model_test("python:nets.py:tilt", "rotation", 5)
 
         def test_last():
             os._exit(1)
         """,
     )
-    result = spread.pytester.runpytest_subprocess("test_mine.py", "-n1", "--max-worker-restart=0")
+    result = alone.pytester.runpytest_subprocess(
+        "test_mine.py",
+        "-n1",
+        "--max-worker-restart=0",
+        "--robustness-models=python:nets.py:slope",
+        "--robustness-transforms=hflip",
+        "--robustness-report=mine",
+    )
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
-    assert [(row["model"], row["severity"]) for row in spread.results()["model_tests"]] == [("python:nets.py:tilt", 5)]
+    tests = alone.results("mine")["model_tests"]
+    assert [(row["model"], row["transform"], row["severity"]) for row in tests] == [
+        ("python:nets.py:slope", "hflip", None),
+        ("python:nets.py:tilt", "rotation", 5),
+    ]

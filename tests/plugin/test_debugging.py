@@ -6,7 +6,7 @@ import pytest
 
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.errors import ErrorText, cause, trace
-from pytest_robustness.inference.run_log import Ledger
+from pytest_robustness.inference.run_log import RunLog
 
 BROKEN = """
 import torch
@@ -104,6 +104,6 @@ def test_the_text_of_an_error_travels_to_another_process_as_a_plain_string():
     assert text.trace.startswith("Traceback (most recent call last):\n")
     assert text.trace.endswith("ArithmeticError: cannot go on")
     execnet = pytest.importorskip("execnet", reason="pytest-xdist is not installed")
-    packed = Ledger(errors={Cell("net", CONTROL): text}).pack()
-    received = Ledger.unpack(execnet.loads(execnet.dumps(packed)))
+    packed = RunLog(errors={Cell("net", CONTROL): text}).pack()
+    received = RunLog.unpack(execnet.loads(execnet.dumps(packed)))
     assert received.errors == {Cell("net", CONTROL): str(text)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,21 +20,33 @@ CIFAR = ("cifar10-jpeg-test.tar", "models/resnet20-12fca82f.th", "models/resnet5
 
 
 @pytest.fixture(scope="session")
-def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return CIFAR-10's 10,000 test images as JPEG files: one folder for each class, with 1,000 files."""
-    missing = [name for name in CIFAR if not (DATA / name).is_file()]
-    if missing:
-        pytest.skip(f"shared/data beside the checkout lacks {', '.join(missing)}")
-    folder = tmp_path_factory.mktemp("cifar")
-    with tarfile.open(DATA / CIFAR[0]) as archive:
-        archive.extractall(folder, filter="data")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all workers of xdist share; without xdist, one of this run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="session")
-def cifar_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cifar(shared: Path) -> Path:
+    """Return CIFAR-10's 10,000 test images as JPEG files: one folder for each class, with 1,000 files."""
+    missing = [name for name in CIFAR if not (DATA / name).is_file()]
+    if missing:
+        pytest.skip(f"shared/data beside the checkout lacks {', '.join(missing)}")
+    folder = shared / "cifar"
+    with FileLock(shared / "cifar.lock"):
+        if not folder.exists():
+            with tarfile.open(DATA / CIFAR[0]) as archive:
+                archive.extractall(shared / "extracted", filter="data")
+            (shared / "extracted").rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cifar_store(shared: Path) -> Path:
     """Return the file where results on all of ``cifar`` are kept, so that no test computes what another did."""
-    return tmp_path_factory.mktemp("cifar-store") / "store.sqlite"
+    return shared / "cifar.sqlite"
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
-from pytest_robustness.inference.runtimes.choice import RUNTIMES
+from pytest_robustness.inference.runtimes import load_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 # Answers that must agree, over all conditions, in percent.
 AGREEMENT = {"fp32": 99.9, "bf16": 99.0, "fp16": 99.0}
@@ -34,8 +34,8 @@ ENGINES = [
 
 
 @pytest.fixture(scope="module")
-def reference(cifar: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """Hold what eager fp32 found, once it was asked."""
+def reference() -> dict[str, Any]:
+    """Keep the answers of eager fp32, so that one test computes them for all."""
     return {}
 
 
@@ -44,11 +44,11 @@ def test_runtimes_agree_with_eager_fp32(
     suite: Callable[..., pytest.RunResult],
     cifar: Path,
     pytester: pytest.Pytester,
-    reference: dict[str, object],
+    reference: dict[str, Any],
     runtime: str,
     precision: str,
 ) -> None:
-    obstacle = RUNTIMES[runtime]().obstacle(torch.device("cpu"), precision)
+    obstacle = load_runtime(runtime).obstacle(torch.device("cpu"), precision)
     if obstacle is not None:
         pytest.skip(obstacle)
 
@@ -70,7 +70,7 @@ def test_runtimes_agree_with_eager_fp32(
     if not reference:
         reference["eager"] = run("eager", "fp32")
         (pytester.path / "eager.sqlite").unlink()
-    expected, expected_verdicts = reference["eager"]  # type: ignore[misc]
+    expected, expected_verdicts = reference["eager"]
     found, verdicts = run(runtime, precision)
     assert verdicts == expected_verdicts
     same = np.concatenate([found[condition] == predicted for condition, predicted in expected.items()])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Rows = dict[str, dict[str, Any]]
     Compare = Callable[[str, str], "Compared"]
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 IMAGES = 10_000
 MODELS = Path(__file__).with_name("cifar_resnets.py")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Accuracies = Callable[..., pd.Series[float]]
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 CIFAR = {
     "resnet20": {"control": 81.03, "vflip": 35.48, "hflip": 81.14, "equalize": 63.58, "brightness": 77.13},

@@ -256,7 +256,7 @@ def test_a_function_that_does_not_take_what_it_gets_is_refused(
 def test_a_function_whose_parameters_cannot_be_told_is_refused() -> None:
     with raises(
         TransformError,
-        f"Python does not tell the parameters of {torch.clone!r}. Register a function that calls it as 'fog'.",
+        f"Python cannot read the parameters of {torch.clone!r}. Register a function that calls it as 'fog'.",
     ):
         registered(torch.clone)
 

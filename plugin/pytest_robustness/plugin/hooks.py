@@ -261,7 +261,7 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
 
 
 def _share(config: pytest.Config) -> dict[str, int]:
-    """Return how many processes share the machine, and which of them this is: a worker of xdist was told."""
+    """Return how many processes share the machine, and which of them this is: the controller of xdist says."""
     if not hasattr(config, "workerinput"):
         return {}
     from pytest_robustness.plugin.xdist import PROCESS
@@ -289,8 +289,13 @@ def _progress(config: pytest.Config) -> Progress:
     capture = config.pluginmanager.getplugin("capturemanager")
     uncaptured = capture.global_and_fixture_disabled if capture else contextlib.nullcontext
 
+    terminal = config.get_terminal_writer()
+
     def write(line: str) -> None:
         with uncaptured():
+            # xdist's row of letters; the reporter itself breaks the row that it writes.
+            if terminal.width_of_current_line and not reporter.currentfspath:
+                terminal.line()
             reporter.write_line(line)
 
     return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)

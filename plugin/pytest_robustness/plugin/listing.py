@@ -1,4 +1,4 @@
-"""The answer to ``--robustness-list``: the known models, transforms and data."""
+"""Prints the known models, transforms and data, for ``--robustness-list``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def print_catalogue(registry: Registry) -> None:
-    """Print what the options accept."""
+    """Print the models, transforms and data that the options accept."""
     console = Console(highlight=False)
     _print(
         console,

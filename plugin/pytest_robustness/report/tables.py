@@ -6,12 +6,12 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
+from pytest_robustness.report.csv_text import csv_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pytest_robustness.analysis.findings import GateTest
@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from pytest_robustness.report.run_report import View
 
 SCHEMA_VERSION = 1
+ACCURACY_COLUMNS = ("model", "transform", "severity", "class_index", "class_name", "n", "correct")
+_NUMBERS = (
+    "test",
+    "n",
+    "control_accuracy",
+    "accuracy",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "effect_size",
+    "statistic",
+    "df",
+    "p_value",
+    "p_adjusted",
+    "detectable_drop",
+)
+TESTS_COLUMNS = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome", *_NUMBERS)
 
 
 def write(view: View, folder: Path) -> list[Path]:
@@ -30,10 +47,11 @@ def write(view: View, folder: Path) -> list[Path]:
     RobustnessError
         When the folder cannot be written.
     """
+    found = as_dict(view)
     texts = {
-        "results.json": json.dumps(_finite(as_dict(view)), indent=1, allow_nan=False) + "\n",
-        "accuracy.csv": accuracy_table(view).to_csv(index=False, lineterminator="\n"),
-        "tests.csv": tests_table(view).to_csv(index=False, lineterminator="\n"),
+        "results.json": json.dumps(_finite(found), indent=1, allow_nan=False) + "\n",
+        "accuracy.csv": csv_text(ACCURACY_COLUMNS, accuracy_rows(view)),
+        "tests.csv": csv_text(TESTS_COLUMNS, _tests_rows(found)),
     }
     return publish(texts, folder)
 
@@ -104,50 +122,20 @@ def as_dict(view: View) -> dict[str, Any]:
     }
 
 
-def accuracy_table(view: View) -> pd.DataFrame:
-    """Return one row per model, condition (control too) and class: how many images were seen, how many were right."""
-    columns = ["model", "transform", "severity", "class_index", "class_name", "n", "correct"]
-    frames = [
-        pd.DataFrame(
-            {
-                "model": cell.model,
-                **_condition(cell.condition),
-                "class_index": range(len(view.classes)),
-                "class_name": view.classes,
-                "n": counts.n,
-                "correct": counts.correct,
-            }
-        )
-        for cell, counts in view.counts.items()
-    ]
-    table = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
-    return table[columns].astype({"severity": "Int64"})
+def accuracy_rows(view: View) -> Iterator[tuple[str, str, int | None, int, str, int, int]]:
+    """Yield the rows of ``accuracy.csv``: for each cell, control too, and class, the images seen and those right."""
+    for cell, counts in view.counts.items():
+        place = (cell.model, cell.condition.transform, cell.condition.severity)
+        by_class = zip(view.classes, counts.n.tolist(), counts.correct.tolist(), strict=True)
+        for index, (name, n, correct) in enumerate(by_class):
+            yield (*place, index, name, n, correct)
 
 
-def tests_table(view: View) -> pd.DataFrame:
-    """Return every test result, of models and of classes, one row each."""
-    rows = as_dict(view)
-    kinds = {"model": rows["model_tests"], "class": rows["class_tests"]}
-    columns = ["kind", "model", "transform", "severity", "class_index", "class_name", "outcome", *_NUMBERS]
-    table = pd.DataFrame([{"kind": kind, **row} for kind, found in kinds.items() for row in found])
-    return table.reindex(columns=columns).astype({"severity": "Int64", "class_index": "Int64"})
-
-
-_NUMBERS = (
-    "test",
-    "n",
-    "control_accuracy",
-    "accuracy",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "effect_size",
-    "statistic",
-    "df",
-    "p_value",
-    "p_adjusted",
-    "detectable_drop",
-)
+def _tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """Yield the rows of ``tests.csv``, one for each test of a model or a class, from the content of results.json."""
+    for kind in ("model", "class"):
+        for row in found[f"{kind}_tests"]:
+            yield [kind if name == "kind" else row.get(name) for name in TESTS_COLUMNS]
 
 
 def _numbers(result: AnyTestResult) -> dict[str, Any]:
@@ -172,7 +160,7 @@ def _class_outcome(result: AnyTestResult, alpha: float) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity; readers get null."""
+    """Replace NaN and infinity, which JSON lacks, by ``None``."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

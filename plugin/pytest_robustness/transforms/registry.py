@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Description(NamedTuple):
-    """A transform as a list of the known ones shows it; ``levels`` is empty for a single level and for a chain."""
+    """A transform as ``--robustness-list`` shows it; ``levels`` is empty for a single level and for a chain."""
 
     name: str
     severities: tuple[int, ...]
@@ -63,15 +63,16 @@ class Registry:
             and the function is called without one.
         draws
             Random numbers per image. The function gets them last, as a numpy array: float64 [B, draws], uniform in
-            [0, 1), the same for an image in every batch and at every severity. 0: it is called without.
+            [0, 1), the same for an image in every batch and at every severity. 0: it is called without them.
         version
-            Of the function's code. Results are computed anew when it changes. ``None``: a hash of the source code.
+            The version of the function's code. Results are computed again when it changes. ``None``: a hash of the
+            source code.
 
         Raises
         ------
         TransformError
-            Where the name is not valid or taken, the levels are not numbers, the draws are fewer than none, or the
-            function cannot be called so.
+            The name is taken or not valid, the levels are not numbers, the number of draws is negative, or the function
+            cannot be called with these arguments.
         """
         if not isinstance(name, str):
             raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")
@@ -89,14 +90,14 @@ class Registry:
         return register
 
     def chain(self, name: str, parts: Sequence[str]) -> None:
-        """Register the known transforms ``parts``, applied in this order, under a name of their own.
+        """Register the known transforms ``parts``, applied in this order, under one name.
 
         Raises
         ------
         TransformError
-            Where the name is not valid or taken, or the parts are no list.
+            The name is taken or not valid, or the parts are not a list.
         OptionError
-            Where a part is not known.
+            A part is not known.
         """
         self._check_name(name)
         if isinstance(parts, str) or not parts:
@@ -109,7 +110,7 @@ class Registry:
         Raises
         ------
         OptionError
-            Where a name is not known.
+            A name is not known.
         """
         parts = tuple(self._single(part) for part in name.split("+"))
         return parts[0] if len(parts) == 1 else Chain(name, parts)
@@ -184,7 +185,7 @@ def _check_call(name: str, function: Callable[..., Any], has_level: bool, has_dr
         inspect.signature(function).bind(*expected)
     except ValueError:
         raise TransformError(
-            f"Python does not tell the parameters of {function!r}. Register a function that calls it as {name!r}."
+            f"Python cannot read the parameters of {function!r}. Register a function that calls it as {name!r}."
         ) from None
     except TypeError as error:
         raise TransformError(

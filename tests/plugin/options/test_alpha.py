@@ -28,7 +28,7 @@ def test_a_p_value_is_judged_against_it(project):
 
 @pytest.mark.parametrize("value", ["0", "1", "5%"])
 def test_a_level_that_is_none_is_a_usage_error(project, value):
-    result = project.judge_apart(f"--robustness-alpha={value}")
+    result = project.judge(f"--robustness-alpha={value}")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [f"ERROR: --robustness-alpha: '{value}' is not valid. Valid: a number above 0 and below 1, such as 0.05."]

@@ -15,7 +15,7 @@ def test_batches_are_of_that_size_and_results_do_not_depend_on_it(project):
 
 
 def test_a_size_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-batch-size=0")
+    result = project.judge("--robustness-batch-size=0")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-batch-size: '0' is not valid. Valid: a whole number from 1, or auto."]

@@ -20,6 +20,6 @@ def test_p_values_are_corrected_over_the_family(project):
 
 
 def test_a_correction_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-correction=bonferroni")
+    result = project.judge("--robustness-correction=bonferroni")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: --robustness-correction: 'bonferroni' is not valid. Valid: none, bh, holm."])

@@ -9,7 +9,7 @@ def test_the_data_that_is_named_is_judged_on(project):
     shutil.copytree(project.path / "photos", project.path / "others")
     for number in range(15):
         (project.path / "others" / "up" / f"{number:02}.png").unlink()
-    result = project.judge_apart("--robustness-data=folder:others", "-k", "hflip")
+    result = project.judge("--robustness-data=folder:others", "-k", "hflip")
     result.assert_outcomes(passed=3, deselected=3)
     assert project.results()["provenance"]["dataset"]["name"] == "folder:others"
     assert project.table("accuracy.csv").groupby("class_name").n.max().to_dict() == {"down": 20, "up": 5}
@@ -29,7 +29,7 @@ def test_a_dataset_of_the_projects_own_code_is_judged_on(project):
 
 
 def test_an_unknown_dataset_is_a_usage_error_that_names_the_known(project):
-    result = project.judge_apart("--robustness-data=cifar100")
+    result = project.judge("--robustness-data=cifar100")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [

@@ -25,7 +25,7 @@ def test_a_device_that_this_machine_lacks_is_a_usage_error(project):
 
 
 def test_a_device_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-device=gpu")
+    result = project.judge("--robustness-device=gpu")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-device: 'gpu' is not valid. Valid: auto, cpu, cuda, cuda:1 (and so on), mps."]

@@ -33,7 +33,7 @@ def test_with_it_the_dataset_is_fetched(project, monkeypatch, how):
 
 def test_a_value_that_is_no_switch_is_a_usage_error(project):
     project.configure(robustness_download="maybe")
-    result = project.judge_apart()
+    result = project.judge()
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [f"ERROR: robustness_download in {project.path}/pytest.ini: invalid truth value 'maybe'. Valid: true, false."]

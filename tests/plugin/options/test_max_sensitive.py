@@ -18,7 +18,7 @@ def test_a_class_test_fails_above_it_and_passes_at_it(project):
 
 
 def test_an_allowance_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-max-sensitive=1.5")
+    result = project.judge("--robustness-max-sensitive=1.5")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [

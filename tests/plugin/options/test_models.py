@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def test_the_models_that_are_named_are_judged(project):
     project.configure(robustness_models="python:nets.py:slope")
-    result = project.judge_apart("--robustness-models=python:nets.py:tilt,python:nets.py:colour", "-k", "vflip")
+    result = project.judge("--robustness-models=python:nets.py:tilt,python:nets.py:colour", "-k", "vflip")
     result.assert_outcomes(failed=1, passed=2, deselected=3)
     assert {model for model, *_ in project.stored()} == {"tilt", "colour"}
 
@@ -28,7 +28,7 @@ def test_two_models_of_one_name_keep_their_sources_in_the_ids(project):
 
 
 def test_an_unknown_model_is_a_usage_error_that_names_the_known(project):
-    result = project.judge_apart("--robustness-models=digits:blurr")
+    result = project.judge("--robustness-models=digits:blurr")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [

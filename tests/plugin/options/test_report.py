@@ -7,7 +7,7 @@ def test_the_report_goes_there(project):
     project.configure(robustness_report="out/configured")
     project.judge("-k", "hflip")
     assert project.results("out/configured")["model_tests"]
-    result = project.judge_apart("-k", "hflip", "--robustness-report=out/typed")
+    result = project.judge("-k", "hflip", "--robustness-report=out/typed")
     result.stdout.fnmatch_lines(["Report: out/typed*"])
     assert {"results.json", "accuracy.csv", "tests.csv"} <= {
         path.name for path in (project.path / "out" / "typed").iterdir()
@@ -16,6 +16,6 @@ def test_the_report_goes_there(project):
 
 
 def test_an_empty_path_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-report=")
+    result = project.judge("--robustness-report=")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: --robustness-report: '' is not valid. Valid: a path."])

@@ -30,7 +30,7 @@ def test_one_that_cannot_compute_in_the_precision_is_a_usage_error(project):
 
 
 def test_one_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-runtime=tensorrt")
+    result = project.judge("--robustness-runtime=tensorrt")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-runtime: 'tensorrt' is not valid. Valid: auto, eager, compile, onnxruntime, openvino."]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def test_each_severity_is_a_condition_for_transforms_that_have_it(project):
     project.configure(robustness_severity="5", robustness_transforms="brightness vflip")
-    result = project.judge_apart("--robustness-severity=1,4-5", "-k", "slope")
+    result = project.judge("--robustness-severity=1,4-5", "-k", "slope")
     assert sum(result.parseoutcomes()[name] for name in ("passed", "failed") if name in result.parseoutcomes()) == 4
     assert {(transform, severity) for _, transform, severity in project.stored()} == {
         ("control", None),
@@ -35,7 +35,7 @@ def test_a_stronger_transform_changes_more(project):
 
 
 def test_a_severity_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-severity=strong")
+    result = project.judge("--robustness-severity=strong")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [

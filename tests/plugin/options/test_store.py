@@ -8,7 +8,7 @@ def test_results_are_kept_there_and_found_again_there(project):
     project.judge("-k", "hflip")
     assert project.stored("kept/here.sqlite")
     forwards = project.forwards
-    result = project.judge_apart("-k", "hflip", "--robustness-store=kept/here.sqlite")
+    result = project.judge("-k", "hflip", "--robustness-store=kept/here.sqlite")
     result.assert_outcomes(passed=3, deselected=3)
     assert project.forwards == forwards + 1
     project.judge("-k", "hflip", "--robustness-store=elsewhere.sqlite")
@@ -18,6 +18,6 @@ def test_results_are_kept_there_and_found_again_there(project):
 
 
 def test_an_empty_path_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-store=")
+    result = project.judge("--robustness-store=")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: --robustness-store: '' is not valid. Valid: a path."])

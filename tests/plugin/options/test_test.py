@@ -37,7 +37,7 @@ def test_the_test_that_is_named_is_done(project):
 
 
 def test_a_test_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-test=mannwhitney")
+    result = project.judge("--robustness-test=mannwhitney")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-test: 'mannwhitney' is not valid. Valid: independent, welch, paired."]

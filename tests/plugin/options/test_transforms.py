@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def test_the_transforms_that_are_named_are_applied(project):
-    result = project.judge_apart("--robustness-transforms=equalize,vflip+hflip+vflip", "-k", "slope")
+    result = project.judge("--robustness-transforms=equalize,vflip+hflip+vflip", "-k", "slope")
     result.assert_outcomes(passed=2, deselected=4)
     assert {name[1] for name in project.stored()} == {"control", "equalize", "vflip+hflip+vflip"}
 
@@ -20,7 +20,7 @@ def test_without_a_word_all_that_are_known_are_applied(project):
 
 
 def test_an_unknown_transform_is_a_usage_error_that_names_the_known(project):
-    result = project.judge_apart("--robustness-transforms=vflip+blurr")
+    result = project.judge("--robustness-transforms=vflip+blurr")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [

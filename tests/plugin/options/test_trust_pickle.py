@@ -22,7 +22,7 @@ class Mark:
 def spoiled(project, monkeypatch):
     """The tiny project, with published weights whose file would run code."""
     weights = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1
-    # A name without a hash in it, which no file made here could match.
+    # A name without a hash in it, which no file created here could match.
     monkeypatch.setattr(weights.value, "url", "https://example.org/squeezenet.pth")
     (project.path / "typed").mkdir()
     state = torchvision.models.squeezenet1_1().state_dict()
@@ -56,7 +56,7 @@ def test_it_is_read_where_that_is_asked_for(spoiled, how):
 
 def test_a_value_that_is_no_switch_is_a_usage_error(project):
     project.configure(robustness_trust_pickle="perhaps")
-    result = project.judge_apart()
+    result = project.judge()
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [

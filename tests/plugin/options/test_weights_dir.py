@@ -6,7 +6,7 @@ from __future__ import annotations
 def test_the_weights_are_read_from_there_and_nothing_is_downloaded(project):
     project.configure(robustness_weights_dir="nets")
     (project.path / "typed").mkdir()
-    result = project.judge_apart(
+    result = project.judge(
         "--robustness-models=squeezenet1_1", "-k", "models and hflip", "--robustness-weights-dir=typed"
     )
     result.assert_outcomes(errors=1, deselected=3)
@@ -14,6 +14,6 @@ def test_the_weights_are_read_from_there_and_nothing_is_downloaded(project):
 
 
 def test_an_empty_path_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-weights-dir=")
+    result = project.judge("--robustness-weights-dir=")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: --robustness-weights-dir: '' is not valid. Valid: a path."])

@@ -35,7 +35,7 @@ def test_results_do_not_depend_on_the_workers_and_they_read_the_images(project):
     table = project.table("accuracy.csv")
     assert len(set(readers.read_text().split())) == 1
     readers.unlink()
-    result = project.judge_apart("-k", "vflip", "--robustness-store=other.sqlite", "--robustness-batch-size=10")
+    result = project.judge("-k", "vflip", "--robustness-store=other.sqlite", "--robustness-batch-size=10")
     result.assert_outcomes(failed=1, passed=2, deselected=3)
     assert project.table("accuracy.csv").equals(table)
     # The main process reads an image to learn its size, the worker reads all.
@@ -43,7 +43,7 @@ def test_results_do_not_depend_on_the_workers_and_they_read_the_images(project):
 
 
 def test_a_number_that_is_none_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-workers=many")
+    result = project.judge("--robustness-workers=many")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-workers: 'many' is not valid. Valid: a whole number from 0, or auto."]

@@ -20,7 +20,7 @@ def known() -> Sequence[str]:
 
 
 def check(name: str, weights: str | None) -> None:
-    """Raise `OptionError` unless ``name`` is one of the twelve, without weights: each has the one set."""
+    """Raise `OptionError` unless ``name`` is one of the twelve, without weights: each has a single set."""
     if name not in digits.NAMES:
         raise OptionError(unknown("digits model", name, digits.NAMES))
     if weights is not None:
@@ -36,6 +36,6 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
     module = build(name)
     prefix = f"{name}."
     with safe_open(digits.WEIGHTS, framework="pt") as file:
-        keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118 (the file is no mapping)
+        keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118 (the file is not a mapping)
         module.load_state_dict({key.removeprefix(prefix): file.get_tensor(key) for key in keys})
     return Model(module, digits.PREPROCESS, digits.CLASSES)

@@ -8,10 +8,10 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from PIL import Image
 
 from pytest_robustness.analysis.findings import worst_first
+from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.finding_text import Grade, text_of
 from pytest_robustness.report.number_text import condition_text
 
@@ -59,7 +59,7 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
         for c in worst
     ]
     columns = ["class_index", "class_name", "n", "control_accuracy", "accuracy", "difference", "p_adjusted"]
-    return pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n", float_format="%.3g")
+    return csv_text(columns, rows, float_format=".3g")
 
 
 def image_pairs(exhibits: Iterable[Exhibit]) -> list[tuple[str, str]]:
