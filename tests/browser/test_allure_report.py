@@ -193,7 +193,8 @@ def test_a_result_shows_its_finding_and_its_evidence(report: Path, opened: Calla
     assert "SEVERE: alexnet under vflip: accuracy fell" in text
     assert "Category: Severe" in text
     page.get_by_text("accuracy before and after").click()
-    page.wait_for_selector("img[src^='blob:']")
+    chart = page.wait_for_selector("img[src^='blob:'], svg:has-text('all classes')")
+    assert chart.bounding_box()["width"] > 400
     page.get_by_text("before and after vflip").first.click()
     page.wait_for_selector("img[src^='data:image/']")
     assert found.complaints == []

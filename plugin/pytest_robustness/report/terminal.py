@@ -17,7 +17,7 @@ from rich.text import Text
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report.gate import gate_word
-from pytest_robustness.report.number_text import counted
+from pytest_robustness.report.number_text import counted, cut
 from pytest_robustness.report.run_report import View, p_text, points_text
 from pytest_robustness.report.summary import mark
 
@@ -170,15 +170,9 @@ class _MostSensitive:
 
     def _text(self, most: int, longest: int = _LONGEST_NAME) -> str:
         fallen = sorted(self.test.sensitive, key=lambda finding: finding.result.difference)
-        shown = [f"{_cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
+        shown = [f"{cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
         more = f" … {len(fallen) - most} more" if len(fallen) > most else ""
         return ", ".join(shown) + more
-
-
-def _cut(name: str, longest: int) -> str:
-    text = Text(name)
-    text.truncate(longest, overflow="ellipsis")
-    return text.plain
 
 
 def _gate_table(view: View) -> Table:

@@ -10,7 +10,7 @@ import allure
 from allure_commons.model2 import Label, Parameter, Status
 
 from pytest_robustness.analysis.findings import ClassTest
-from pytest_robustness.report.allure.chart import bars_of, png
+from pytest_robustness.report.allure.chart import bars_of, svg
 from pytest_robustness.report.allure.evidence import (
     IMAGE_DIFF,
     SEVERITIES,
@@ -69,7 +69,7 @@ def report(result: TestResult, findings: Sequence[Finding | GateTest]) -> None:
     result.descriptionHtml = "".join(map(description, findings))
     result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
     for finding in findings:
-        allure.attach(png(bars_of(finding)), "accuracy before and after", allure.attachment_type.PNG)
+        allure.attach(svg(bars_of(finding)), "accuracy before and after", allure.attachment_type.SVG)
 
 
 def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> None:
