@@ -119,7 +119,7 @@ def built(folder: Path, views: list[View], gate: tuple[tuple[str, float], ...] =
     try:
         npm.install(npm.find_node())
     except RobustnessError as error:
-        pytest.skip(f"Allure cannot be had here: {error}")
+        pytest.skip(f"Allure cannot be installed here: {error}")
     broken: list[str] = []
     for number, view in enumerate(views):
         write_results(view, folder / "results", number)

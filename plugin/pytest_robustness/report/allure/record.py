@@ -1,4 +1,4 @@
-"""One test's result for Allure: where it belongs, what it found, and the evidence."""
+"""Fill in one test's result for Allure: its place, its finding, and the attachments."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ _EXCEPTION = re.compile(r"\A(?:Skipped|pytest_robustness\.[\w.]+): ")
 
 
 def place(result: TestResult, facts: Sequence[Facts], own: Mapping[str, str], *, several_severities: bool) -> None:
-    """Give a result its labels and its parameters, both independent of process and machine.
+    """Set the labels and parameters of a result, both independent of process and machine.
 
     Parameters
     ----------
     facts
         What the test is about.
     own
-        The parameters that the test has besides, as text.
+        The other parameters of the test, as text.
     several_severities
-        Whether suites need a level for the severity.
+        Whether the run has several severities, so that suites need a level for them.
     """
     labels = dict.fromkeys(pair for fact in facts for pair in fact.labels(several_severities))
     result.labels.extend(Label(name, value) for name, value in labels)
     parameters = dict(own)
-    # A test about several models or transforms is told from others by its name alone.
+    # A test of several models or transforms is identified by its name alone.
     if len(facts) == 1:
         parameters = facts[0].parameters() | parameters
     result.parameters[:] = [Parameter(name, value) for name, value in parameters.items()]
 
 
 def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) -> None:
-    """Give a result a name that does not depend on where the test's file is installed."""
+    """Set a result's name, independent of where the test's file is installed."""
     result.name, result.fullName, result.titlePath = title, full_name, list(path)
     result.testCaseId = hashlib.md5(full_name.encode(), usedforsecurity=False).hexdigest()
 
 
 def report(result: TestResult, findings: Sequence[Finding | GateTest]) -> None:
-    """Add what a test found: the text and a chart of each finding, and the severity of the gravest."""
+    """Add the text and a chart of each finding, and the severity of the worst."""
     if not findings:
         return
     result.descriptionHtml = "".join(map(description, findings))
@@ -75,14 +75,14 @@ def report(result: TestResult, findings: Sequence[Finding | GateTest]) -> None:
 def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> None:
     """Attach the sensitive classes as a table, and images before and after.
 
-    A report holds a dozen tests of models for each of classes: of a model's, the table is cut, and two images suffice.
+    Tests of models outnumber tests of classes, so their table is cut and they get two images.
 
     Parameters
     ----------
     finding
-        What was found.
+        The result.
     classes, exhibits
-        What shows it: see `RobustnessSession.witnesses`.
+        The classes and images that show it: see `RobustnessSession.witnesses`.
     """
     name, most = "sensitive classes", None
     if not isinstance(finding, ClassTest):
@@ -96,9 +96,9 @@ def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> 
 
 
 def shorten(result: TestResult) -> None:
-    """Leave of a finding's message its headline, by which Allure groups and which it keeps with every past run.
+    """Cut the message of a finding to its headline, which Allure groups by and keeps for every past run.
 
-    The description has the rest. The message of an error keeps all but the exception's name.
+    The description has the rest. The message of an error loses only the exception's name.
     """
     details = result.statusDetails
     if details is None or not details.message:
