@@ -122,7 +122,7 @@ def built(folder: Path, views: list[View], gate: tuple[tuple[str, float], ...] =
     try:
         npm.install(npm.find_node())
     except RobustnessError as error:
-        pytest.skip(f"Allure cannot be had here: {error}")
+        pytest.skip(f"Allure cannot be installed here: {error}")
     broken: list[str] = []
     for number, view in enumerate(views):
         write_results(view, folder / "results", number)
@@ -196,7 +196,8 @@ def test_a_result_shows_its_finding_and_its_evidence(report: Path, opened: Calla
     assert "SEVERE: alexnet under vflip: accuracy fell" in text
     assert "Category: Severe" in text
     page.get_by_text("accuracy before and after").click()
-    page.wait_for_selector("img[src^='blob:']")
+    chart = page.wait_for_selector("img[src^='blob:'], svg:has-text('all classes')")
+    assert chart.bounding_box()["width"] > 400
     page.get_by_text("before and after vflip").first.click()
     page.wait_for_selector("img[src^='data:image/']")
     assert found.complaints == []

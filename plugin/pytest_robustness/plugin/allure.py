@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import time
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.plugin.session import RobustnessSession
     from pytest_robustness.report.allure.facts import Facts
+
+_log = logging.getLogger(__name__)
 
 _RESULTS = "allure-results"
 
@@ -105,6 +108,7 @@ class AllureHooks:
         try:
             broken = self._finish(robustness)
         except (RobustnessError, OSError) as error:
+            _log.debug("the Allure report could not be built", exc_info=True)
             self._lines.append(f"Allure report: not built. {error}")
             return
         if broken and session.exitstatus == pytest.ExitCode.OK:

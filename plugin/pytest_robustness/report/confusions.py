@@ -1,4 +1,4 @@
-"""What a model takes the classes for that fell most under a condition."""
+"""Find the confusions: what the most affected classes are predicted as."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_MISTAKES = 5
 
 
 class Mistake(NamedTuple):
-    """A wrong answer, by name, and how many images of the class got it in control and under the condition."""
+    """A wrong answer by name, and the number of the class's images with it in control and under the condition."""
 
     answer: str
     control: int
@@ -32,9 +32,9 @@ class Mistake(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class FallenClass:
-    """A class that fell: of its ``n`` images, how many were right, and what the others were taken for.
+    """A class that fell: how many of its ``n`` images were right, and the commonest wrong answers.
 
-    ``mistakes`` holds the five commonest wrong answers under the condition, commonest first.
+    ``mistakes`` holds up to five wrong answers under the condition, commonest first.
     """
 
     index: int
@@ -70,7 +70,7 @@ def fallen_classes(
     names: Sequence[str],
     answer_name: Callable[[int], str],
 ) -> tuple[FallenClass, ...]:
-    """Return the classes whose accuracy fell most, ten at most, worst first; of equal falls the lower index.
+    """Return up to ten classes whose accuracy fell most, worst first; ties go to the lower index.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def fallen_classes(
     control, treated
         The model output that each image got, -1 where the image was skipped: int32 [N].
     targets
-        The output that stands for each class: int64 [C].
+        The model output of each class: int64 [C].
     names
-        Of the classes.
+        The names of the classes.
     answer_name
-        Of an output.
+        Returns the name of a model output.
     """
     classes = len(names)
     n = np.bincount(labels[control >= 0], minlength=classes)

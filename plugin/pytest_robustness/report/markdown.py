@@ -1,4 +1,4 @@
-"""The summary in Markdown, ``summary.md``: for a CI system's page, a pull request or a chat."""
+"""Render the summary in Markdown, ``summary.md``, for a CI system's page, a pull request or a chat."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import View
 
-# Pages of CI systems are short, and have a size limit: the report has the rest.
+# Pages of CI systems have a size limit; the report has the rest.
 _MOST_NAMES = 5
 _MOST_ERRORS = 20
 
@@ -37,7 +37,7 @@ def write(view: View, folder: Path) -> Path:
 
 
 def render(view: View) -> str:
-    """Return the summary: the verdict, what was compared with a baseline, models, classes, errors."""
+    """Return the summary: verdict, comparison with the baseline, models, classes, errors and notes."""
     parts = [
         f"## Robustness: {summary.outcome(view).value}",
         escape(summary.verdict(view)),
@@ -51,7 +51,7 @@ def render(view: View) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Return text that Markdown shows as it is, in a table too.
+    r"""Return ``text`` escaped, so that Markdown shows it unchanged, in a table too.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def escape(text: str) -> str:
     a\|b &lt;i> \`c\` equalize_zoom
     """
     one_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    # A single underscore within a word is no emphasis, and most transforms have one.
+    # A single underscore within a word, as in most transforms, is no emphasis and stays readable.
     return re.sub(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", one_line)
 
 
@@ -157,7 +157,7 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable[int]) -> list[str]:
-    """Return a table whose columns ``numbers`` are flush right; nothing without rows."""
+    """Return a table with the columns ``numbers`` flush right; nothing if there are no rows."""
     if not rows:
         return []
     right = set(numbers)
@@ -166,7 +166,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable
 
 
 def _some(names: Iterable[str]) -> str:
-    """Return the first names, and how many there are besides."""
+    """Return the first names, and the number of the others."""
     listed = list(names)
     left = len(listed) - _MOST_NAMES
     return ", ".join(listed[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")

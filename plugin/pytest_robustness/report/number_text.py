@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +199,19 @@ def breakable(name: str) -> Markup:
     Markup('a_<wbr>b&lt;c')
     """
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_+:])", name) if part)
+
+
+def cut(name: str, width: int) -> str:
+    """Return a name cut to the width of so many Latin letters, the last of which then is an ellipsis.
+
+    Examples
+    --------
+    >>> cut("owl", 10), cut("great white shark", 10), cut("ホホジロザメ", 7)
+    ('owl', 'great whi…', 'ホホジ…')
+    """
+    text = Text(name)
+    text.truncate(width, overflow="ellipsis")
+    return text.plain
 
 
 def unbroken(text: str) -> Markup:

@@ -1,4 +1,4 @@
-"""The report for programs: ``results.json``, ``accuracy.csv`` and ``tests.csv``."""
+"""Write the report for programs: ``results.json``, ``accuracy.csv`` and ``tests.csv``."""
 
 from __future__ import annotations
 

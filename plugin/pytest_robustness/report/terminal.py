@@ -1,4 +1,4 @@
-"""The terminal summary: a table of accuracy changes, and the sensitive classes of each transform."""
+"""Render the terminal summary: a table of accuracy changes, and the sensitive classes under each transform."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report.finding_text import gate_word
-from pytest_robustness.report.number_text import counted, p_text, points_text
+from pytest_robustness.report.number_text import counted, cut, p_text, points_text
 from pytest_robustness.report.summary import mark
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def render(view: View, width: int, color: bool) -> str:
         console.print(_gate_table(view))
     lines = text.getvalue().splitlines()
     for note in _notes(view):
-        # Broken between words alone: a path that is cut in two cannot be copied.
+        # Wrapped between words only, because a path that is broken in two cannot be copied.
         lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -69,9 +69,9 @@ def _legend(view: View) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Figures:
-    """What stands in the table of changes: texts with their styles, padded so that marks stand below each other.
+    """The texts of the table of changes, with their styles, padded so that marks are aligned.
 
-    ``width`` is that of a column whose header is no wider.
+    ``width`` is the least width of a column.
     """
 
     texts: dict[Cell, tuple[str, str]]
@@ -79,7 +79,7 @@ class _Figures:
 
     @classmethod
     def of(cls, view: View) -> _Figures:
-        """Write every figure of ``view`` once: there may be hundreds of models and conditions."""
+        """Format every figure once, because there may be hundreds of models and conditions."""
         room = max((len(mark(test)) for test in view.model_tests), default=0)
         texts = dict.fromkeys(view.errors, ("error", "magenta"))
         width = 0
@@ -96,7 +96,7 @@ class _Figures:
 
 
 def _pages(view: View, figures: _Figures, width: int) -> Iterator[list[Condition]]:
-    """Cut the conditions into runs whose columns fit side by side."""
+    """Split the conditions into groups whose columns fit side by side."""
     room = width - min(width // 2, max(len(view.labels[model]) for model in view.models)) - _GAP
     page: list[Condition] = []
     left = room
@@ -140,7 +140,7 @@ def _class_table(view: View, width: int) -> Table:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     listed = room - max(map(cell_len, names.values())) - _GAP >= _NARROWEST_LIST
     if listed:
-        # The one column that may wrap: rich takes what is too wide from it alone.
+        # The only column that may wrap, so that rich narrows no other.
         table.add_column("most sensitive")
     for test in view.class_tests:
         style = "red" if test.verdict.outcome is Outcome.FAIL else ""
@@ -156,7 +156,7 @@ def _class_table(view: View, width: int) -> Table:
 
 @dataclasses.dataclass(frozen=True)
 class _MostSensitive:
-    """The classes that fell most: as many as there is room for, three at most, and how many more there are."""
+    """The classes that fell most: as many as fit, at most three, and the number of the others."""
 
     test: ClassTest
 
@@ -171,23 +171,17 @@ class _MostSensitive:
 
     def _text(self, most: int, longest: int = _LONGEST_NAME) -> str:
         fallen = worst_first(self.test.sensitive)
-        shown = [f"{_cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
+        shown = [f"{cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
         more = f" … {len(fallen) - most} more" if len(fallen) > most else ""
         return ", ".join(shown) + more
-
-
-def _cut(name: str, longest: int) -> str:
-    text = Text(name)
-    text.truncate(longest, overflow="ellipsis")
-    return text.plain
 
 
 def _gate_table(view: View) -> Table:
     several = len({test.model for test in view.gate_tests}) > 1
     table = _table()
-    # The one column that may wrap: rich takes what is too wide from it alone.
+    # The only column that may wrap, so that rich narrows no other.
     table.add_column("condition", overflow="ellipsis")
-    # With models in the labels there is no room for two words side by side.
+    # Labels with models leave no room for two words side by side.
     for name in ("baseline", "now", "change", "p", "beyond\ncontrol" if several else "beyond control"):
         table.add_column(name, justify="right", no_wrap=True, vertical="bottom", min_width=_NARROWEST)
     table.add_column("verdict", no_wrap=True, min_width=len("inconclusive"))
@@ -211,7 +205,7 @@ def _table() -> Table:
 
 
 def _notes(view: View) -> Iterator[str]:
-    """Say what the tables leave out; an error is told once for each model that has it, and many are cut short."""
+    """Yield what the tables leave out; each error appears once, and only the first few."""
     errors = list(dict.fromkeys(view.errors.values()))
     for text in errors[:_MOST_ERRORS]:
         yield f"error: {text}"

@@ -1,4 +1,4 @@
-"""What Allure shows of a finding: its text, the sensitive classes as a table, images before and after."""
+"""Prepare what Allure shows of a finding: its text, a table of sensitive classes, images before and after."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def description(finding: Finding) -> str:
 
 
 def classes_csv(classes: ClassTest, most: int | None = None) -> str:
-    """Return the sensitive classes, worst first, as CSV at three significant digits; accuracies in percent.
+    """Return the sensitive classes as CSV, worst first, to three significant digits; accuracies in percent.
 
     Parameters
     ----------
@@ -76,19 +76,19 @@ def _caption(exhibit: Exhibit) -> str:
     verdict = "sensitive" if exhibit.sensitive else "not sensitive"
     if len(exhibit.answers) == 1:
         answer = exhibit.answers[0]
-        told = f"taken for {answer.control}, then for {answer.treated}"
+        answers = f"taken for {answer.control}, then for {answer.treated}"
     else:
-        told = f"{right[0]} of {len(exhibit.answers)} models right, then {right[1]}"
-    return f"{exhibit.finding.name} ({verdict}) before and after {condition_text(exhibit.condition)}: {told}"
+        answers = f"{right[0]} of {len(exhibit.answers)} models right, then {right[1]}"
+    return f"{exhibit.finding.name} ({verdict}) before and after {condition_text(exhibit.condition)}: {answers}"
 
 
 def _comparison(control: str, treated: str) -> str:
-    # No picture of the pixels' difference: of an image that is turned round it tells nothing.
+    # Without Allure's third image, the difference of pixels: it means nothing for an image that was rotated.
     return json.dumps({"expected": _enlarged(control), "actual": _enlarged(treated)})
 
 
 def _enlarged(uri: str) -> str:
-    """Enlarge a picture of a few pixels, because Allure shows it as large as it is; others stay as they are."""
+    """Enlarge a picture of a few pixels, which Allure would show at its own size; return others unchanged."""
     image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
     side = max(image.size)
     if 2 * side >= _SMALLEST_SIDE:

@@ -1,4 +1,4 @@
-"""The files that Allure reads once for a run: environment, executor, categories, and the count of sensitive classes."""
+"""Write the files that Allure reads once per run: environment, executor, categories and metrics."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
     from pytest_robustness.report.run_report import View
 
-# The one headline of a failure that begins with a name: "MODEL against MODEL under TRANSFORM: ...".
+# The only headline of a failure that starts with a name and not a grade: "MODEL against MODEL under TRANSFORM: ...".
 _COMPARISON = r"^(?!SEVERE: |MILD: |INCONCLUSIVE: )[^\n]* against [^\n]* under [\s\S]*"
 
 CATEGORIES = (
     {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"^SEVERE: [\s\S]*"},
     {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"^MILD: [\s\S]*"},
     {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _COMPARISON},
-    # Failed too: what too few images are to be is an option.
+    # Failed or skipped: --robustness-inconclusive decides.
     {"name": "Inconclusive", "matchedStatuses": ["failed", "skipped"], "messageRegex": r"^INCONCLUSIVE: [\s\S]*"},
     {"name": "Error", "matchedStatuses": ["broken"]},
 )
-"""Allure's categories: the words that headlines of findings begin with; an error is broken, not failed."""
+"""Allure's categories, by the first word of a finding's headline; an error is broken, not failed."""
 
 METRIC = "sensitive_classes."
 
 
 def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
-    """Write them beside the results in ``folder``; of xdist, the controller alone does.
+    """Write the files beside the results in ``folder``; with xdist, only in the controller.
 
     Parameters
     ----------
     environ
-        The environment variables, which tell on CI what runs this.
+        The environment variables, by which CI services are recognized.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def environment(view: View) -> dict[str, str]:
-    """Return what the results depend on, in a few lines."""
+    """Return what the results depend on: data, models, transforms, test, device and versions."""
     facts, options = view.provenance, view.provenance["options"]
     data, packages = facts["dataset"], facts["packages"]
     return {
@@ -73,7 +73,7 @@ def environment(view: View) -> dict[str, str]:
 
 
 def executor(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what runs this on CI, as Allure wants it; empty elsewhere."""
+    """Return the CI job in Allure's format; empty outside of CI."""
     if environ.get("GITHUB_ACTIONS") == "true":
         repository = f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}"
         number = environ.get("GITHUB_RUN_NUMBER", "")
@@ -92,7 +92,7 @@ def executor(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def sensitive_counts(view: View) -> list[dict[str, Any]]:
-    """Return Allure's metrics: of each condition how many classes are sensitive."""
+    """Return Allure's metrics: the number of sensitive classes under each condition."""
     now = int(1000 * time.time())
     counts = {str(test.condition): len(test.sensitive) for test in view.class_tests}
     return [
@@ -115,6 +115,6 @@ def _executor(name: str, kind: str, build: str, url: str, number: str) -> dict[s
 
 
 def _properties(values: Mapping[str, str]) -> str:
-    """Write Java properties; a backslash or a line break in a value is escaped."""
+    """Return Java properties, with backslashes and line breaks in values escaped."""
     escapes = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
     return "".join(f"{name}={value.translate(escapes)}\n" for name, value in values.items())

@@ -1,4 +1,4 @@
-"""Severity curves: the change of accuracy against the severity, with its interval, one small chart per transform."""
+"""Draw severity curves: the change of accuracy by severity, with its interval, one small chart per transform."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 10, 10, 26
 
 @dataclasses.dataclass(frozen=True)
 class Tick:
-    """A tick of an axis: where, in pixels, and its label."""
+    """A tick of an axis: its place in pixels and its label."""
 
     at: float
     label: str
@@ -30,7 +30,7 @@ class Tick:
 class Curve:
     """One chart in pixels: ``band`` and ``lines`` are SVG point lists; ``rows`` are its numbers, for a table.
 
-    A row is severity, the change that `subject` names, and its interval, or ``None`` where there is none.
+    A row holds a severity, the change that `subject` names, and its interval or ``None``.
     """
 
     transform: str
@@ -44,14 +44,14 @@ class Curve:
 
 
 class Subject(NamedTuple):
-    """Whose changes the curves show: ``figure`` is the name of a change, ``caption`` says what is drawn."""
+    """What the curves show: ``figure`` names the change, ``caption`` explains the chart."""
 
     figure: str
     caption: str
 
 
 def subject(view: View) -> Subject:
-    """Return what the curves of ``view`` are of: all models, or of one model what its own tests are of."""
+    """Return what the curves show: the average of several models, or the figure that tests of a single model use."""
     models = _models(view)
     if len(models) > 1:
         caption = "Bold: the average over the models, with its 95 % interval. Thin: each model."
@@ -73,14 +73,14 @@ def curves(view: View) -> list[Curve]:
     drawn = _own_tests(view) or view.changes
     results = {t: [(level, drawn[Condition(t, level)]) for level in levels] for t, levels in several.items()}
     models = _models(view)
-    # Beside the one line of a model alone there is none to draw.
+    # The line of a single model is the bold one already.
     thin = models if len(models) > 1 else []
     low, high = _range(view, thin, [result for found in results.values() for _, result in found])
     return [_curve(view, thin, transform, found, low, high) for transform, found in results.items()]
 
 
 def _models(view: View) -> list[str]:
-    """Return the models that anything was computed for."""
+    """Return the models with results."""
     seen = {cell.model for cell in view.counts}
     return [model for model in view.models if model in seen]
 

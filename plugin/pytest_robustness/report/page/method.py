@@ -1,4 +1,4 @@
-"""Method and provenance: what was tested and how, in sentences, and all that the run says of itself."""
+"""Describe the method in sentences, and collect the provenance of the run."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _CORRECTIONS = {
     "holm": "with Holm's correction over the",
 }
 _CHANCE = ": as many as chance alone would give in 95 of 100 runs"
-# Shown in places of their own.
+# These have places of their own on the page.
 _KNOWN = ("command", "options", "models", "dataset", "packages")
 
 
 def sentences(view: View) -> list[str]:
-    """Return how classes and models were tested."""
+    """Return a sentence on how classes were tested and one on how models were, where they were tested."""
     return [
         *(_class_sentence(view, test) for test in view.class_tests[:1]),
         *(_model_sentence(view, test) for test in view.model_tests[:1]),
@@ -70,5 +70,5 @@ def _level(view: View) -> str:
 
 
 def environment(view: View) -> dict[str, Any]:
-    """Return what the run says of itself beside its command, options, models, data and packages."""
+    """Return the provenance that has no place of its own on the page: device, times and the like."""
     return {name.replace("_", " "): value for name, value in view.provenance.items() if name not in _KNOWN}

@@ -1,4 +1,4 @@
-"""The page for people: ``index.html``, one file that asks nothing of anyone and works from ``file://``."""
+"""Render the page ``index.html``: one file that requests nothing and works from ``file://``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "mode
 
 
 def write(view: View, folder: Path) -> Path:
-    """Write the page of ``view`` into ``folder``, whole or not at all, and return its path.
+    """Write the page into ``folder``, whole or not at all, and return its path.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def _joined(folder: str, ending: str, names: tuple[str, ...]) -> Markup:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy: our style, our script, pictures in the page, and nothing from anywhere."""
+    """Return the Content-Security-Policy: this style, this script, pictures within the page, and nothing else."""
     return (
         f"default-src 'none'; img-src data:; style-src {_source_hash(style)}; script-src {_source_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
