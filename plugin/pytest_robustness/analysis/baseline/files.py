@@ -65,7 +65,7 @@ def write(baseline: Baseline, labels: NDArray[np.int64], path: Path) -> bool:
     except OSError as error:
         raise BaselineError(
             f"The baseline cannot be written to {path}: {error.strerror}. Name another file with "
-            f"--robustness-baseline FILE; nothing has to be computed again."
+            f"--robustness-baseline=FILE; nothing has to be computed again."
         ) from error
     return any(changed)
 
