@@ -35,7 +35,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 _INVENTED = {"my_models.py", "test_mine.py", "nets/mine.py", "net.pt2", "photos", "f.py"}
 _OTHERS = {
     "BILINEAR", "DataLoader", "Generator", "ImageFolder", "InterpolationMode", "BaselineTest", "Binomial", "Path",
-    "IMAGENET1K_V1", "IMAGENET1K_V2", "DEFAULT", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "CI", "UsageError", "Console", "SystemExit",
+    "IMAGENET1K_V1", "IMAGENET1K_V2", "DEFAULT", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "CI", "UsageError", "Console",
+    "SystemExit",
     "convert_model", "false_discovery_control", "solve_power", "resolve_model_data_config", "freeze",
     "set_float32_matmul_precision", "fp32_precision", "avx512_bf16", "amx_bf16", "distortion_scale", "crop_mode",
     "train_test_split", "Literal", "Any", "Module", "Exception", "ValueError", "TypeError", "KeyError",
