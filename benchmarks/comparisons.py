@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
-from pytest_robustness.core import imports
+from pytest_robustness.core.process import quick_imports
 
 # As in a run of pytest, where the garbage collector passes over what was imported: statsmodels' Holm calls it.
-with imports.quickly():
+with quick_imports():
     import numpy as np
     from paired import compare, seconds
     from scipy import stats

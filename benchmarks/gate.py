@@ -1,4 +1,4 @@
-"""How often the gate errs, by simulation: ``python benchmarks/rule.py`` (some minutes, no data, no model).
+"""How often the gate errs, by simulation: ``python benchmarks/gate.py`` (some minutes, no data, no model).
 
 A candidate and a baseline answer the same images under control and nine transforms. *Churn* is the share of images on
 which exactly one of the two is right for no reason, half of them lost and half gained: it is what telling the models

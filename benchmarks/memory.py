@@ -49,7 +49,7 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness.inference.jobs import LoadedModel, job
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
     from pytest_robustness.inference.store import Store
-    from pytest_robustness.inference.sweep import Settings, Sweep
+    from pytest_robustness.inference.sweep import Sweep, SweepSettings
     from pytest_robustness.plugin.progress import SilentProgress
     from pytest_robustness.transforms import builtin
 
@@ -72,7 +72,7 @@ def _sweep(folder: Path) -> None:
         prepare=RuntimeChoice("eager", print).prepare,
         claims=ShardClaims(folder / "locks", "images"),
         progress=SilentProgress(),
-        settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error"),
+        settings=SweepSettings(torch.device("cpu"), "fp32", 0, 0, "error"),
     )
     sweep.run()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

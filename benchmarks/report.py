@@ -1,9 +1,9 @@
-"""How large the page gets, and how quick the reports are, for 12 models x 9 transforms x 1000 classes.
+"""Measure the page's size and the reports' speed for 12 models x 9 transforms x 1000 classes.
 
 Run ``python benchmarks/report.py``: once at one severity, once at five. The results are simulated
 (``tests/simulated.py``), so neither data nor models are needed; the time to read the gallery's images again is
-therefore not in it. With Playwright and Chromium there, it also tells how long sorting and filtering the table of
-classes takes in the browser: until the change is laid out, the median of five.
+therefore not in it. With Playwright and Chromium it also measures, in the browser, opening the page and sorting and
+filtering the table of classes until the change is laid out: medians of five.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from pytest_robustness.report import tables, terminal
 from pytest_robustness.report.page import render
 
 if TYPE_CHECKING:
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 TESTS = Path(__file__).parents[1] / "tests"
 REPEATS = 5
+READING = "async () => { const start = performance.now(); await readData(); return performance.now() - start; }"
 
-simulated_view = runpy.run_path(str(TESTS / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(TESTS / "simulated.py"))["simulated_report"]
 
 
 def main() -> None:
-    """Print one line for each size of result, and one for each interaction with its page."""
+    """Print the size of each page, the time of each report, and the time of each interaction."""
     for severities in ((3,), (1, 2, 3, 4, 5)):
-        view = simulated_view(severities=severities)
+        view = simulated_report(severities=severities)
         with tempfile.TemporaryDirectory() as folder:
             took = report_times(view, Path(folder))
             path = Path(folder) / "index.html"
@@ -44,8 +45,8 @@ def main() -> None:
                 print(f"        {milliseconds:>5.1f} ms  {name}")
 
 
-def report_times(view: View, folder: Path) -> dict[str, float]:
-    """Return the seconds that each report takes to be made."""
+def report_times(view: RunReport, folder: Path) -> dict[str, float]:
+    """Return the seconds that writing each report takes."""
     return {
         "page": seconds(lambda: render.write(view, folder)),
         "tables": seconds(lambda: tables.write(view, folder)),
@@ -54,7 +55,7 @@ def report_times(view: View, folder: Path) -> dict[str, float]:
 
 
 def browser_times(path: Path) -> dict[str, float]:
-    """Return the milliseconds of each interaction with the table of classes; nothing where there is no browser."""
+    """Return the milliseconds of reading the page's data and of each interaction; nothing without a browser."""
     chromium = shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright
@@ -69,10 +70,12 @@ def browser_times(path: Path) -> dict[str, float]:
         page.goto(f"{path.as_uri()}#classes")
         page.wait_for_selector("html[data-ready]")
         rounds = [
-            [page.evaluate(shared["TIMED"], list(each)) for each in shared["INTERACTIONS"]] for _ in range(REPEATS)
+            [page.evaluate(READING), *(page.evaluate(shared["TIMED"], list(each)) for each in shared["INTERACTIONS"])]
+            for _ in range(REPEATS)
         ]
         browser.close()
-    names = [" ".join(str(part) for part in each if part is not None) for each in shared["INTERACTIONS"]]
+    interactions = [" ".join(str(part) for part in each if part is not None) for each in shared["INTERACTIONS"]]
+    names = ["reading the data", *interactions]
     return {name: statistics.median(times) for name, times in zip(names, zip(*rounds, strict=True), strict=True)}
 
 

@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core import openmp
+from pytest_robustness.core.process import limit_openmp_spin
 
-openmp.wait_briefly()  # before PyTorch is imported, as in a run of pytest
+limit_openmp_spin()  # before PyTorch is imported, as in a run of pytest
 
 # ruff: noqa: E402
 import numpy as np
@@ -34,12 +34,11 @@ from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.jobs import LoadedModel, job
 from pytest_robustness.inference.loader import default_workers
-from pytest_robustness.inference.plan import conditions
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
-from pytest_robustness.inference.sweep import Settings, Sweep
+from pytest_robustness.inference.sweep import Sweep, SweepSettings
 from pytest_robustness.models.presets import ARTICLE_MODELS
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.transforms import builtin
@@ -108,7 +107,7 @@ class SweepBench:
         self._choice = RuntimeChoice(options.runtime, print)
         match = ClassMatch("position", tuple(range(CLASSES)))
         registry = builtin()
-        cells = [CONTROL, *conditions([registry.get(name) for name in registry.names()], [3])]
+        cells = [CONTROL, *registry.conditions(registry.names(), [3])]
         self.conditions = len(cells)
         loaded_models = [
             LoadedModel(name, Model(module, PREPROCESS, fingerprint=name), match, 256 * 256)
@@ -174,7 +173,7 @@ class SweepBench:
                 prepare=self._prepare,
                 claims=ShardClaims(Path(folder) / "locks", "images"),
                 progress=SilentProgress(),
-                settings=Settings(
+                settings=SweepSettings(
                     self.device,
                     self.options.precision,
                     0,

@@ -9,7 +9,7 @@
     ├── DataError              a dataset that cannot be found, listed or matched
     │   └── BadImageError      one file that is not a readable image
     ├── TransformError         a transform that breaks its contract (shape, dtype, levels)
-    ├── StoreError             a store that is newer, damaged, read-only, or on a full disk
+    ├── StoreError             a store that is newer than this package, damaged, read-only, or on a full disk
     └── BaselineError          a baseline that is missing, damaged, or not comparable with this run
 
 A *finding* (a model that is not robust) is not an error: see ``pytest_robustness.NotRobust``.
@@ -53,7 +53,7 @@ class BadImageError(DataError):
     Parameters
     ----------
     image
-        What names the image to a user: a path, or ``digits[12]``.
+        The image's name in messages: a path, or ``digits[12]``.
     reason
         Why it cannot be read.
     """
@@ -64,7 +64,7 @@ class BadImageError(DataError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[BadImageError], tuple[str, str]]:
-        # Exceptions with more than one argument do not survive the trip from a decoding process otherwise.
+        # By default an exception is unpickled with its message alone, which fails in a decoding process's parent.
         return type(self), (self.image, self.reason)
 
 
@@ -109,10 +109,10 @@ def trace(error: BaseException) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """Return what an exception of a user's code says, with the line of that code that raised it, if any."""
+    """Return the type and text of an exception, with the line of the user's code that raised it, if any."""
     text = f"{type(error).__name__}: {error}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    return f"{text} ({_short(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text
+    return f"{text} ({short_path(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text
 
 
 def _is_users(filename: str) -> bool:
@@ -121,12 +121,13 @@ def _is_users(filename: str) -> bool:
     return path.is_file() and not any(path.is_relative_to(folder) for folder in ours)
 
 
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def short_path(path: Path) -> str:
+    """Return ``path`` as a user would type it: relative to the current directory if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return what to say of a name that is not known: ``'zom' is not a transform. Did you mean 'zoom'? Known: ...``."""
+    """Return the error for an unknown name: ``'zom' is not a transform. Did you mean 'zoom'? Known: ...``."""
     article, names = "an" if kind[0] in "aeiou" else "a", sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

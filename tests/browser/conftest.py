@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_robustness.core import Cell, Condition
-from pytest_robustness.report import tables
 from pytest_robustness.report.page import render
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
-    from pytest_robustness.analysis.test_result import TestResult
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.analysis.findings import ClassFinding
+    from pytest_robustness.report.run_report import RunReport
 
 _FLAGS = [
     "--no-sandbox",
@@ -33,12 +32,9 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Halves of a digit that are shown, exact or nearly so, and sizes at which the notation changes.
-NEAR_HALVES = (-89.35185185, -89.3500001, 9.44444, 6.25, 6.2500001, -0.04, 18.75, 0.125, -0.125, 12.0, -0.001)
-NEAR_HALF_PS = (0.001953125, 1.4501e-40, 0.125, 0.0625, 0.625, 9.96e-5, 9.94e-5, 0.0995, 0.996, 1e-5, 0.0, 1.0)
 NASTY = ("<script>alert(1)</script>", "a/b|c", 'x" onload="alert(1)')
 
-simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_report"]
 
 
 @pytest.fixture(scope="session")
@@ -102,14 +98,14 @@ def open_page(browser: BrowserContext) -> Iterator[Callable[..., Opened]]:
 
 
 @pytest.fixture(scope="session")
-def full_view() -> View:
+def full_view() -> RunReport:
     """12 models, 9 transforms, 1000 classes."""
-    view: View = simulated_view()
+    view: RunReport = simulated_report()
     return view
 
 
 @pytest.fixture(scope="session")
-def full_page(full_view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full_page(full_view: RunReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of it."""
     return render.write(full_view, tmp_path_factory.mktemp("full"))
 
@@ -117,7 +113,7 @@ def full_page(full_view: View, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small page with everything on it: severities, corrections, errors, skipped images, names that are markup."""
-    view = simulated_view(
+    view = simulated_report(
         models=[*NASTY, "net"],
         classes=[*NASTY, "owl", "owl", "yak"],
         transforms=["zoom", "vflip"],
@@ -144,7 +140,7 @@ def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of classes named as iNaturalist's folders are, under more conditions than fit on paper."""
     tree = "Animalia_Chordata_Aves_Passeriformes_Passerellidae_Melozone_crissalis"
-    view = simulated_view(
+    view = simulated_report(
         models=["a", "b", "c"],
         classes=[f"{i:05}_{tree}_{'x' * i}" for i in range(12)],
         transforms=["zoom", "rotation", "translate", "perspective", "brightness", "equalize_zoom_brightness", "vflip"],
@@ -155,29 +151,23 @@ def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rounded_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with page and ``results.json``, of figures that round differently when they are rounded twice."""
-    view = simulated_view(
+def corrected_view() -> RunReport:
+    """Corrected p-values, few images (so that figures end in halves), and effect sizes that are not finite."""
+    view: RunReport = simulated_report(
         models=["a", "b", "c", "d"], classes=[f"class {i}" for i in range(60)], correction="holm", images=16
     )
-    values, ps = itertools.cycle(NEAR_HALVES), itertools.cycle(NEAR_HALF_PS)
-    sizes = itertools.cycle((*NEAR_HALVES, math.inf, -math.inf))
+    sizes = itertools.cycle((math.inf, -math.inf, -0.001, math.nan))
 
-    def odd(result: TestResult) -> TestResult:
-        changes = {name: next(values) for name in ("difference", "ci_low", "ci_high")}
-        accuracies = {name: abs(next(values)) for name in ("control", "treated")}
-        p = {name: next(ps) for name in ("p_value", "p_adjusted")}
-        return dataclasses.replace(result, **changes, **accuracies, **p, effect_size=next(sizes))
+    def odd(finding: ClassFinding) -> ClassFinding:
+        if finding.index % 7:
+            return finding
+        return dataclasses.replace(finding, result=dataclasses.replace(finding.result, effect_size=next(sizes)))
 
-    first, *rest = view.class_tests
-    first = dataclasses.replace(
-        first, classes=tuple(dataclasses.replace(finding, result=odd(finding.result)) for finding in first.classes)
-    )
-    models = tuple(
-        dataclasses.replace(test, result=odd(test.result)) if test.model == "a" else test for test in view.model_tests
-    )
-    folder = tmp_path_factory.mktemp("rounded")
-    view = dataclasses.replace(view, class_tests=(first, *rest), model_tests=models)
-    render.write(view, folder)
-    tables.write(view, folder)
-    return folder
+    tests = [dataclasses.replace(test, classes=tuple(map(odd, test.classes))) for test in view.class_tests]
+    return dataclasses.replace(view, class_tests=tuple(tests))
+
+
+@pytest.fixture(scope="session")
+def corrected_page(corrected_view: RunReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of it."""
+    return render.write(corrected_view, tmp_path_factory.mktemp("corrected"))

@@ -25,8 +25,8 @@ from pytest_robustness.report.allure import npm, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
 from pytest_robustness.report.finding_text import finding_lines
+from pytest_robustness.report.number_text import condition_text
 from pytest_robustness.report.page import render
-from pytest_robustness.report.run_report import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
     from pytest_robustness.analysis.findings import Finding
-    from pytest_robustness.report.confusions import FallenClass
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.confusions import ClassConfusion
+    from pytest_robustness.report.run_report import RunReport
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ class Opened:
     complaints: list[str] = dataclasses.field(default_factory=list)
 
 
-simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_report"]
 
 MEGABYTE = 1024**2
 NASTY = ("<script>alert(1)</script>", "a/b|c", "x\" onload='alert(1)'")
@@ -66,7 +66,7 @@ class Writer:
     def attach_data(self, body: bytes | str, name: str, attachment_type: object, extension: str | None) -> None:
         self.reporter.attach_data(uuid4(), body, name=name, attachment_type=attachment_type, extension=extension)
 
-    def write(self, finding: Finding, view: View, start: int) -> None:
+    def write(self, finding: Finding, view: RunReport, start: int) -> None:
         failed = finding.verdict.outcome is Outcome.FAIL
         uuid = uuid4()
         status = model2.Status.FAILED if failed else model2.Status.PASSED
@@ -86,7 +86,7 @@ class Writer:
         self.reporter.close_test(uuid)
 
 
-def write_results(view: View, folder: Path, run: int) -> None:
+def write_results(view: RunReport, folder: Path, run: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     writer = Writer(folder)
     allure_commons.plugin_manager.register(writer)
@@ -103,13 +103,13 @@ def write_results(view: View, folder: Path, run: int) -> None:
     run_files.write(view, folder, {})
 
 
-def _change(fall: FallenClass) -> ClassChange:
+def _change(fall: ClassConfusion) -> ClassChange:
     return ClassChange(fall.index, fall.name, 100 * fall.right_control / fall.n, 100 * fall.right_treated / fall.n)
 
 
-def simulated(**chosen: object) -> View:
-    view: View = simulated_view(**chosen)
-    worst = {cell: tuple(map(_change, found)) for cell, found in view.fallen.items()}
+def simulated(**chosen: object) -> RunReport:
+    view: RunReport = simulated_report(**chosen)
+    worst = {cell: tuple(map(_change, found)) for cell, found in view.confusions.items()}
     tests = [dataclasses.replace(test, worst=worst[Cell(test.model, test.condition)]) for test in view.model_tests]
     options = {"test": "independent", "precision": "fp32", **view.provenance["options"]}
     return dataclasses.replace(
@@ -117,12 +117,12 @@ def simulated(**chosen: object) -> View:
     )
 
 
-def built(folder: Path, views: list[View], gate: tuple[tuple[str, float], ...] = ()) -> tuple[Path, list[str]]:
+def built(folder: Path, views: list[RunReport], gate: tuple[tuple[str, float], ...] = ()) -> tuple[Path, list[str]]:
     """Build the reports of several runs, one after the other, and return the last with its broken rules."""
     try:
         npm.install(npm.find_node())
     except RobustnessError as error:
-        pytest.skip(f"Allure cannot be had here: {error}")
+        pytest.skip(f"Allure cannot be installed here: {error}")
     broken: list[str] = []
     for number, view in enumerate(views):
         write_results(view, folder / "results", number)
@@ -196,7 +196,8 @@ def test_a_result_shows_its_finding_and_its_evidence(report: Path, opened: Calla
     assert "SEVERE: alexnet under vflip: accuracy fell" in text
     assert "Category: Severe" in text
     page.get_by_text("accuracy before and after").click()
-    page.wait_for_selector("img[src^='blob:']")
+    chart = page.wait_for_selector("img[src^='blob:'], svg:has-text('all classes')")
+    assert chart.bounding_box()["width"] > 400
     page.get_by_text("before and after vflip").first.click()
     page.wait_for_selector("img[src^='data:image/']")
     assert found.complaints == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import itertools
 import math
 import re
 import runpy
@@ -202,50 +202,85 @@ ALL_ROWS = """
 """
 
 
-def sizes(size):
-    """Return how an effect size may be written; JSON has no infinite one."""
-    if size is None:
-        return ("∞", "−∞")
-    written = f"{size:.2f}".replace("-", "−")
-    return ("0.00",) if written == "−0.00" else (written,)
-
-
-def test_every_figure_of_a_class_is_the_one_that_python_writes(open_page, rounded_report):
-    page = open_page(rounded_report / "index.html", "classes").page
-    results = json.loads((rounded_report / "results.json").read_text())["class_tests"]
+def test_every_figure_of_a_class_is_the_one_that_python_writes(open_page, corrected_page, corrected_view):
+    page = open_page(corrected_page, "classes").page
     shown = {(name, transform): figures for name, transform, *figures, _ in page.evaluate(ALL_ROWS)}
+    results = {(f.name, t.condition.transform): f.result for t in corrected_view.class_tests for f in t.classes}
     assert len(shown) == len(results) == 540
-    for result in results:
-        *figures, size = shown[result["class_name"], result["transform"]]
-        assert figures == [
-            number_text.percent(result["control_accuracy"]),
-            number_text.percent(result["accuracy"]),
-            number_text.points(result["difference"]),
-            number_text.p_value(result["p_value"]),
-            number_text.p_value(result["p_adjusted"]),
+    for place, result in results.items():
+        size = result.effect_size
+        assert shown[place] == [
+            number_text.percent(result.control),
+            number_text.percent(result.treated),
+            number_text.points(result.difference),
+            number_text.p_value(result.p_value),
+            number_text.p_value(result.p_adjusted),
+            "–" if math.isnan(size) else number_text.effect_size(size),
         ]
-        assert size in sizes(result["effect_size"])
+    assert {"∞", "−∞", "–", "0.00"} <= {figures[-1] for figures in shown.values()}
 
 
-def test_every_figure_of_a_model_is_the_one_that_python_writes(open_page, rounded_report):
-    page = open_page(rounded_report / "index.html", "models").page
-    tests = json.loads((rounded_report / "results.json").read_text())["model_tests"]
-    results = [test for test in tests if test["model"] == "a"]
-    shown = {row[0]: row[-6:-1] for row in cells_of(page, "#model-page > div:first-child tbody tr")}
+def test_every_figure_of_an_opened_class_is_the_one_that_python_writes(open_page, corrected_page, corrected_view):
+    page = open_page(corrected_page, "classes").page
+    page.select_option("#filter-condition", label="vflip")
+    test = next(test for test in corrected_view.class_tests if test.condition.transform == "vflip")
+    results = {finding.name: finding for finding in test.classes}
+    for button in page.locator(".explorer > tbody .opens").all():
+        button.click()
+        finding = results[button.inner_text()]
+        interval = number_text.interval(finding.result.ci_low, finding.result.ci_high)
+        change = number_text.points(finding.result.difference)
+        assert page.inner_text(".detail p") == f"Change {change} points, 95 % interval {interval}."
+        shown = {row[0]: row[1:] for row in cells_of(page, ".detail tbody tr")}
+        assert set(shown) == set(corrected_view.models)
+        for model, figures in shown.items():
+            cells = [corrected_view.counts[Cell(model, condition)] for condition in (CONTROL, test.condition)]
+            n, *right = (int(cells[0].n[finding.index]), *(int(counts.correct[finding.index]) for counts in cells))
+            shares = [100 * count / n for count in right]
+            assert figures == [
+                *(f"{number_text.percent(share)} ({count} of {n})" for share, count in zip(shares, right, strict=True)),
+                number_text.points(shares[1] - shares[0]),
+            ]
+        button.click()
+
+
+def test_every_figure_of_a_model_is_the_one_that_python_writes(open_page, corrected_page, corrected_view):
+    page = open_page(corrected_page, "models").page
+    results = {test.condition: test.result for test in corrected_view.model_tests if test.model == "a"}
+    shown = {row[0]: row[1:-1] for row in cells_of(page, "#model-page > div:first-child tbody tr")}
     assert len(shown) == len(results) == 9
-    for result in results:
-        *figures, size = shown[result["transform"]]
+    for condition, result in results.items():
+        cells = [corrected_view.counts[Cell("a", where)] for where in (CONTROL, condition)]
+        top1 = [100 * counts.correct.sum() / counts.n.sum() for counts in cells]
         # The interval, p and the effect size stand beside the change that they are of.
-        assert figures == [
-            number_text.points(result["difference"]),
-            f"{number_text.points(result['ci_low'])} to {number_text.points(result['ci_high'])}",
-            number_text.p_value(result["p_value"]),
-            number_text.p_value(result["p_adjusted"]),
+        assert shown[condition.transform] == [
+            *map(number_text.percent, top1),
+            number_text.points(top1[1] - top1[0]),
+            number_text.points(result.difference),
+            number_text.interval(result.ci_low, result.ci_high),
+            number_text.p_value(result.p_value),
+            number_text.p_value(result.p_adjusted),
+            number_text.effect_size(result.effect_size),
         ]
-        assert size in sizes(result["effect_size"])
     head = cells_of(page, "#model-page > div:first-child thead tr")[0]
     assert head[4:6] == ["mean over classes", "95 % interval"]
     assert "Mean over classes is the change, in points, of the mean" in page.inner_text("#model-page > .note")
+
+
+def test_p_values_that_look_the_same_are_sorted_by_value(open_page, corrected_page, corrected_view):
+    page = open_page(corrected_page, "classes").page
+    page.click("th >> text=/^p$/")
+    values = {(f.name, t.condition.transform): f.result.p_value for t in corrected_view.class_tests for f in t.classes}
+    rows_shown = page.evaluate(ALL_ROWS)
+    found = [values[name, transform] for name, transform, *_ in rows_shown]
+    assert len(found) == 540
+    # The page sorts by six digits.
+    assert all(first <= second * (1 + 1e-5) for first, second in itertools.pairwise(found))
+    texts = [row[5] for row in rows_shown]
+    assert any(
+        a == b and first < second
+        for (a, b), (first, second) in zip(itertools.pairwise(texts), itertools.pairwise(found), strict=True)
+    )
 
 
 def test_tabs_are_chosen_by_arrow_keys(open_page, odd_page):
@@ -325,14 +360,14 @@ def test_a_model_and_its_condition_are_chosen_by_keyboard(open_page, full_page, 
     assert page.inner_text(sixth) == "equalize"
     page.keyboard.press("Enter")
     assert page.inner_text("#model-page h3") == "resnet50 under equalize: the classes that fell most"
-    fallen = full_view.fallen[Cell("resnet50", next(c for c in full_view.conditions if c.transform == "equalize"))]
+    fallen = full_view.confusions[Cell("resnet50", next(c for c in full_view.conditions if c.transform == "equalize"))]
     table = page.eval_on_selector_all(
         "#model-page > div:last-child tbody tr", "rows => rows.map((row) => [...row.cells].map((c) => c.innerText))"
     )
     assert [row[0] for row in table] == [found.name for found in fallen]
     for row, found in zip(table, fallen, strict=True):
         assert f"({found.right_treated:,} of {found.n:,})" in row[2]
-        assert all(f"{m.answer} {m.treated:,} ({m.control:,})" in " ".join(row[4].split()) for m in found.mistakes)
+        assert all(f"{m.answer} {m.treated:,} ({m.control:,})" in " ".join(row[4].split()) for m in found.confusions)
 
 
 def test_a_figure_of_the_heat_table_leads_to_its_model_and_condition(open_page, full_page):

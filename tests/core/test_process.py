@@ -1,4 +1,4 @@
-"""What is set for the whole process: it must give way to the user, and be put back."""
+"""Settings of the whole process give way to the user, and are restored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from pytest_robustness.core import imports, openmp
+from pytest_robustness.core.process import limit_openmp_spin, quick_imports
 
 
 @pytest.mark.parametrize(
@@ -21,28 +21,28 @@ from pytest_robustness.core import imports, openmp
         ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
     ],
 )
-def test_openmp_waits_briefly_unless_the_environment_says_otherwise(monkeypatch, environment, expected):
+def test_openmp_spins_briefly_unless_the_environment_says_otherwise(monkeypatch, environment, expected):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    openmp.wait_briefly()
+    limit_openmp_spin()
     assert {name: os.environ[name] for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if name in os.environ} == expected
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
 
 
-def test_openmp_is_told_before_pytorch_is_imported():
+def test_openmp_is_configured_before_pytorch_is_imported():
     script = """
-import sys
-from pytest_robustness.core import openmp
-found = []
-openmp.wait_briefly = lambda: found.append("torch" in sys.modules)
+import os, sys
 from pytest_robustness.inference.predictor import Predictor
 Predictor(*[None] * 4, progress=None, check=None, provenance=None)
-print(found)
+print("torch" in sys.modules, os.environ["GOMP_SPINCOUNT"])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout == "[False]\n", done.stderr
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "False 3000\n", done.stderr
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -50,7 +50,7 @@ def test_quick_imports_put_the_collector_back(before):
     was = gc.isenabled()
     try:
         (gc.enable if before else gc.disable)()
-        with contextlib.suppress(ImportError), imports.quickly():
+        with contextlib.suppress(ImportError), quick_imports():
             meanwhile = gc.isenabled()
             raise ImportError
         assert (meanwhile, gc.isenabled()) == (False, before)
@@ -63,10 +63,10 @@ def test_what_was_imported_is_never_looked_at_again_and_nothing_else_is_kept(mon
     monkeypatch.syspath_prepend(tmp_path)
     frozen = gc.get_freeze_count()
     try:
-        with imports.quickly():
+        with quick_imports():
             import sys as known  # noqa: F401
         assert gc.get_freeze_count() == frozen
-        with imports.quickly():
+        with quick_imports():
             from module_of_mine import Thing
         assert gc.get_freeze_count() > frozen
         assert not any(found is Thing for found in gc.get_objects())

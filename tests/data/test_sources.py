@@ -589,30 +589,32 @@ IMAGES = (
         ("plain_names", "{spec} has 'a' among its classes. Valid: pytest_robustness.ClassLabel(key, name)."),
         ("listed_labels", "{spec} has labels that are a list. Valid: an int64 array [N]."),
         ("empty", "{spec} has no image."),
-        ("broken", "{spec}: broken() failed: RuntimeError: no disk"),
+        ("broken", "The dataset '{spec}' could not be loaded: RuntimeError: no disk ({file}:39)"),
     ],
 )
 def test_what_a_factory_got_wrong_is_said(file, factory, message):
     spec = f"python:{file}:{factory}"
-    assert refusal(spec) == message.format(spec=spec)
+    assert refusal(spec) == message.format(spec=spec, file=file)
 
 
 def test_a_factory_that_cannot_be_found_is_refused(tmp_path):
     file = tmp_path / "sets.py"
-    assert (
-        refusal(f"python:{file}:make") == f"{file} does not exist. Expected a Python file with the dataset's factory."
+    assert refusal(f"python:{file}:make") == f"There is no file {file}. Name a Python file that defines the factory."
+    file.write_text("def photos(): ...\ndef slides(): ...\nlimit = 3\n")
+    assert refusal(f"python:{file}:photo") == (
+        f"'photo' is not a function of {file}. Did you mean 'photos'? Known: photos, slides."
     )
-    file.write_text("def photos(): ...\nlimit = 3\n")
-    assert refusal(f"python:{file}:make") == f"{file} has no function 'make'. Its functions: photos."
+    assert refusal(f"python:{file}:limit") == f"'limit' in {file} is not a function but a value of type int."
     assert refusal("python:no_such_package.sets:make") == (
-        "no_such_package.sets cannot be imported: No module named 'no_such_package'. Valid: a module that Python finds "
-        "(installed, or on pytest's pythonpath), or a path that ends in .py."
+        "There is no module 'no_such_package'. Install it, or run from the directory that holds it."
     )
 
 
 def test_a_file_that_fails_to_load_is_refused_and_can_be_mended(tmp_path):
     file = tmp_path / "sets.py"
     file.write_text("1 / 0\n")
-    assert refusal(f"python:{file}:own") == f"{file} cannot be loaded: ZeroDivisionError: division by zero"
+    assert refusal(f"python:{file}:own") == (
+        f"The dataset 'python:{file}:own' could not be loaded: ZeroDivisionError: division by zero ({file}:1)"
+    )
     file.write_text(textwrap.dedent(MODULE) + "# mended\n")
     assert open_source(f"python:{file}:own").name == "mine"

@@ -12,7 +12,7 @@ from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-from pytest_robustness.inference.scoring import tally
+from pytest_robustness.inference.scoring import score
 from pytest_robustness.transforms import builtin
 
 pytestmark = [
@@ -88,7 +88,7 @@ def test_a_run_on_the_gpu_answers_as_one_on_the_cpu(project, runtime, precision)
     assert (correct[0] - correct[1]).abs().max() <= (2 if precision == "fp32" else 9)
 
 
-def test_nothing_between_transform_and_tally_waits_for_the_gpu():
+def test_nothing_between_transform_and_scores_waits_for_the_gpu():
     device = resolve_device("cuda")
     registry, indices = builtin(), np.arange(32)
     images = canvases().to(device)
@@ -103,7 +103,7 @@ def test_nothing_between_transform_and_tally_waits_for_the_gpu():
             for name in registry.names():
                 transform = registry.get(name)
                 treated = transform(images, 3 if transform.severities else None, indices, 0)
-                tally(ready.run(to_inputs(treated, PREPROCESS)), targets)
+                score(ready.run(to_inputs(treated, PREPROCESS)), targets)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from pytest_robustness.core import Model, Preprocess, Workload
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime
-from pytest_robustness.inference.scoring import tally
+from pytest_robustness.inference.scoring import score
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_a_model_is_run_and_tallied_on_the_gpu_without_a_wait(images):
     inputs = to_inputs(images, PREPROCESS)
     run = EagerRuntime().prepare(Model(module), Workload(inputs, "fp32", 1)).run
     with Watch():
-        parts = tally(run(inputs), torch.empty(8, dtype=torch.int64, device="cuda"))
+        parts = score(run(inputs), torch.empty(8, dtype=torch.int64, device="cuda"))
     assert {part.device for part in parts} == {images.device}
     assert {part.shape for part in parts} == {(8,)}
 

@@ -11,17 +11,29 @@ from pytest_robustness.inference.precision import fp32_products
 
 
 def formats() -> list[object]:
-    """Return how PyTorch computes products of fp32, by both of its ways to ask; ``mixed`` where it refuses."""
+    """Return how PyTorch computes products of fp32, by both of its APIs; ``mixed`` where reading raises an error."""
     cudnn, mkldnn = torch.backends.cudnn, torch.backends.mkldnn
     new = [torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn, mkldnn.matmul, mkldnn.conv, mkldnn.rnn]
     found: list[object] = [kind.fp32_precision for kind in new]
-    with warnings.catch_warnings(action="ignore"):  # PyTorch 2.9 has one for whoever asks in the older way
+    with warnings.catch_warnings(action="ignore"):  # PyTorch 2.9 has a warning for readers of the older API
         for read in (torch.get_float32_matmul_precision, lambda: cudnn.allow_tf32):
             try:
                 found.append(read())
             except RuntimeError:
                 found.append("mixed")
     return found
+
+
+def allow_tf32_the_older_way() -> None:
+    with warnings.catch_warnings(action="ignore"):
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+
+
+def forbid_tf32_the_older_way() -> None:
+    with warnings.catch_warnings(action="ignore"):
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
 
 
 def set_everywhere(precision: str) -> None:
@@ -47,11 +59,21 @@ def own_formats():
     [
         lambda: None,
         lambda: torch.set_float32_matmul_precision("medium"),
+        allow_tf32_the_older_way,
+        forbid_tf32_the_older_way,
         lambda: set_matmul("tf32"),
         lambda: set_everywhere("tf32"),
         lambda: set_everywhere("bf16"),
     ],
-    ids=["nothing", "matmul precision", "new way", "tf32 everywhere", "bf16 everywhere"],
+    ids=[
+        "nothing",
+        "matmul precision",
+        "tf32 by the older API",
+        "no tf32 by the older API",
+        "tf32 by the newer API",
+        "tf32 everywhere",
+        "bf16 everywhere",
+    ],
 )
 @pytest.mark.parametrize(("tf32", "expected"), [(False, ["ieee"] * 6), (True, ["tf32"] * 6)])
 def test_products_of_fp32_are_what_the_precision_says_whatever_the_user_set(settings, tf32, expected):
@@ -59,7 +81,17 @@ def test_products_of_fp32_are_what_the_precision_says_whatever_the_user_set(sett
     before = formats()
     with fp32_products(tf32=tf32):
         assert formats() == [*expected, "high" if tf32 else "highest", tf32]
-    # What PyTorch refused to say before cannot be put back; it may say something now.
+    # What could not be read before cannot be restored; it may be readable now.
     assert [after for after, was in zip(formats(), before, strict=True) if was != "mixed"] == [
         was for was in before if was != "mixed"
     ]
+
+
+@pytest.mark.usefixtures("own_formats")
+@pytest.mark.parametrize("tf32", [False, True])
+def test_pytorchs_own_readers_of_the_older_api_find_the_two_agreeing(tf32):
+    set_matmul("tf32")  # so that they do not agree before
+    with fp32_products(tf32=tf32), warnings.catch_warnings(action="ignore"):
+        with torch.backends.cudnn.flags(enabled=False):
+            assert not torch.backends.cudnn.enabled
+        assert torch.backends.cuda.matmul.allow_tf32 is tf32

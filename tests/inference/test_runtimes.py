@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.util
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pytest_robustness.core import EngineUsed, Model, Runner, Workload
 from pytest_robustness.errors import ModelError, OptionError
-from pytest_robustness.inference.runtimes import choice
+from pytest_robustness.inference.runtimes import RUNTIMES, choice, load_runtime
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.runtimes.compiled import CompiledRuntime
 from pytest_robustness.inference.runtimes.padding import padded
@@ -44,7 +43,7 @@ def workload(count: int = 4, precision: str = "fp32", passes: int = 10**6) -> Wo
 
 
 def needs(runtime: str, precision: str = "fp32") -> None:
-    obstacle = choice.RUNTIMES[runtime]().obstacle(CPU, precision)
+    obstacle = load_runtime(runtime).obstacle(CPU, precision)
     if obstacle is not None:
         pytest.skip(obstacle)
 
@@ -142,8 +141,7 @@ def test_what_pays_depends_on_the_device(monkeypatch, device, images_of_224, tri
         def prepare(self, model, workload):
             return Runner(lambda inputs: inputs, EngineUsed("eager", workload.precision))
 
-    monkeypatch.setattr(choice, "RUNTIMES", {name: functools.partial(Unwilling, name) for name in choice.RUNTIMES})
-    monkeypatch.setattr(choice, "EagerRuntime", functools.partial(Willing, "eager"))
+    monkeypatch.setattr(choice, "load_runtime", lambda name: (Willing if name == "eager" else Unwilling)(name))
     with FakeTensorMode():  # its tensors may be on a device that is not there
         example = torch.empty(2, 3, 224, 224, device=device)
         RuntimeChoice("auto", print).prepare("net", Model(net()), Workload(example, "fp32", images_of_224))
@@ -160,9 +158,7 @@ def test_auto_goes_on_with_the_next_where_one_fails(monkeypatch):
         def prepare(self, model, workload):
             raise NotImplementedError("no such operator\n  at line 3")
 
-    monkeypatch.setattr(
-        choice, "RUNTIMES", {**choice.RUNTIMES, "openvino": Broken, "onnxruntime": Broken, "compile": Broken}
-    )
+    monkeypatch.setattr(choice, "load_runtime", lambda name: load_runtime(name) if name == "eager" else Broken())
     notes = []
     runner = RuntimeChoice("auto", notes.append).prepare("net", Model(net()), workload())
     assert runner.engine == EngineUsed("eager", "fp32")
@@ -295,3 +291,15 @@ while runners:
 signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
 signal.raise_signal(signal.SIGUSR1)
 """
+
+
+def test_the_table_of_runtimes_is_read_without_torch_and_names_what_there_is():
+    script = (
+        "import sys; from pytest_robustness.inference.runtimes import RUNTIMES;"
+        "import pytest_robustness.plugin.options; print('torch' in sys.modules, *RUNTIMES)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["False", "eager", "compile", "onnxruntime", "openvino"], done.stderr
+    for name in RUNTIMES:
+        obstacle = load_runtime(name).obstacle(CPU, "fp32")
+        assert obstacle is None or isinstance(obstacle, str)

@@ -1,4 +1,4 @@
-"""Counting agrees with a plain softmax, image by image."""
+"""Scoring agrees with a plain softmax, image by image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special
 
-from pytest_robustness.inference.scoring import collect, first_not_finite, tally
+from pytest_robustness.inference.scoring import collect, first_not_finite, score
 
 LOGITS = hnp.arrays(
     np.float32,
@@ -23,7 +23,7 @@ LOGITS = hnp.arrays(
 def test_an_image_gets_the_class_the_confidence_and_the_share_of_the_true_class_of_its_softmax(logits, data):
     images, outputs = logits.shape
     targets = data.draw(hnp.arrays(np.int64, images, elements=st.integers(0, outputs - 1)))
-    found = tally(torch.from_numpy(logits), torch.from_numpy(targets))
+    found = score(torch.from_numpy(logits), torch.from_numpy(targets))
     shares = special.softmax(logits.astype(np.float64), axis=1)
     np.testing.assert_allclose(shares[np.arange(images), found.predicted.numpy()], shares.max(axis=1), rtol=1e-5)
     np.testing.assert_allclose(found.confidence.numpy(), shares.max(axis=1), rtol=1e-5)
@@ -38,8 +38,8 @@ def test_batches_are_laid_into_their_rows_and_the_other_rows_stay_empty(data):
     rows = np.array(sorted(data.draw(st.sets(st.integers(0, images - 1)))), np.int64)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=3)))
     logits = torch.randn(len(rows), 4, generator=torch.manual_seed(images))
-    whole = tally(logits, torch.zeros(len(rows), dtype=torch.int64))
-    pieces = [tally(part, torch.zeros(len(part), dtype=torch.int64)) for part in torch.tensor_split(logits, cuts)]
+    whole = score(logits, torch.zeros(len(rows), dtype=torch.int64))
+    pieces = [score(part, torch.zeros(len(part), dtype=torch.int64)) for part in torch.tensor_split(logits, cuts)]
     found = collect(pieces, rows, images)
     np.testing.assert_array_equal(found.predicted[rows], whole.predicted)
     np.testing.assert_array_equal(found.confidence[rows], whole.confidence)
@@ -57,9 +57,9 @@ def test_a_shard_without_a_readable_image_is_all_skipped():
 
 def test_the_first_image_with_a_logit_that_is_no_number_is_found_across_batches():
     targets = torch.zeros(2, dtype=torch.int64)
-    good = tally(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), targets)
-    bad = tally(torch.tensor([[0.0, 1.0], [float("inf"), 1.0]]), targets)
-    worse = tally(torch.tensor([[0.0, float("nan")], [0.0, -float("inf")]]), targets)
+    good = score(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), targets)
+    bad = score(torch.tensor([[0.0, 1.0], [float("inf"), 1.0]]), targets)
+    worse = score(torch.tensor([[0.0, float("nan")], [0.0, -float("inf")]]), targets)
     assert first_not_finite([good, good]) is None
     assert first_not_finite([good, bad, worse]) == 3
     assert first_not_finite([worse]) == 0

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -115,20 +115,37 @@ def test_processes_that_start_together_make_one_store(tmp_path: Path) -> None:
     assert failures == []
 
 
-def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "age", "remedy"),
+    [
+        (SCHEMA_VERSION + 1, "a newer", "Upgrade pytest-robustness, or name"),
+        (SCHEMA_VERSION - 1, "an older", "Name"),
+    ],
+)
+def test_a_store_of_another_schema_is_refused_and_left_alone(
+    tmp_path: Path, version: int, age: str, remedy: str
+) -> None:
     path = tmp_path / "s.sqlite"
     Store(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    connection.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"PRAGMA user_version = {version}")
     before = path.read_bytes()
     with pytest.raises(StoreError) as caught:
         Store(path)
     assert str(caught.value) == (
-        f"{path} was written by a newer pytest-robustness (store schema {SCHEMA_VERSION + 1}; this one reads schema "
-        f"{SCHEMA_VERSION}). Upgrade pytest-robustness, or name another file with --robustness-store=FILE."
+        f"{path} was written by {age} pytest-robustness (store schema {version}; this one reads schema "
+        f"{SCHEMA_VERSION}). {remedy} another file with --robustness-store=FILE."
     )
     assert path.read_bytes() == before
+
+
+def test_a_shard_names_the_engine_that_computed_it(store: Store) -> None:
+    engines = [EngineUsed("eager", "fp32"), EngineUsed("openvino", "bf16")]
+    for start, engine in zip((4, 0), engines, strict=True):
+        store.put(Shard(start, start + 4), {"key": predictions(4), "other": predictions(4)}, {"key": engine})
+    store.put(Shard(8, 10), {"key": predictions(2)}, {})
+    assert store.engines("key") == tuple(engines)
+    assert store.engines("other") == ()
 
 
 def test_a_damaged_store_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -139,7 +156,7 @@ def test_a_damaged_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == b"no database at all" * 100
 
 
-def test_damage_inside_the_file_is_told_when_it_is_met(store: Store) -> None:
+def test_damage_inside_the_file_is_reported_when_it_is_read(store: Store) -> None:
     store.put(Shard(0, 10), {"key": predictions(10)}, {})
     store.close()
     content = bytearray(store.path.read_bytes())
@@ -166,28 +183,18 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         Store(tmp_path / "file" / "s.sqlite")
 
 
-def test_a_full_disk_keeps_what_was_finished(store: Store) -> None:
+def test_a_full_disk_keeps_what_was_finished(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put(Shard(0, 10), {"key": predictions(10)}, {})
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StoreError, match=r"the disk is full. What was finished is kept; free some space and run again"):
-        store.put(Shard(0, 100_000), {"other": predictions(100_000)}, {})
-    assert same(store.get("key", 10), predictions(10))
+    connect = sqlite3.connect
 
+    def connect_to_full_disk(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
 
-def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite"
-    store = Store(path)
-    store.put_dataset("data", "data", [], np.zeros(0, np.int64))
-    store.put_cells("data", {"key": {}})
-    store.put(Shard(0, 10), {"key": predictions(10)}, {"key": EngineUsed("openvino", "bf16")})
-    assert store.engines("key") == (EngineUsed("openvino", "bf16"),)
-    store.close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE shard DROP COLUMN engine")
-        connection.execute("PRAGMA user_version = 1")
-    store = Store(path)
-    assert store.engines("key") == (EngineUsed("eager", "unrecorded"),)
-    store.put(Shard(10, 20), {"key": predictions(10)}, {})
-    assert store.engines("key") == (EngineUsed("eager", "unrecorded"),)
-    assert store.finished(["key"]) == {"key": {Shard(0, 10), Shard(10, 20)}}
+    monkeypatch.setattr(sqlite3, "connect", connect_to_full_disk)
+    with contextlib.closing(Store(store.path)) as full:
+        with pytest.raises(StoreError, match=r"the disk is full. What was finished is kept; free some space and run"):
+            full.put(Shard(0, 100_000), {"other": predictions(100_000)}, {})
+        assert same(full.get("key", 10), predictions(10))

@@ -7,9 +7,11 @@ import dataclasses
 import gc
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import weakref
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -41,7 +43,7 @@ from pytest_robustness.inference.jobs import Job, LoadedModel, job
 from pytest_robustness.inference.preprocess import to_canvas
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
-from pytest_robustness.inference.sweep import Settings, Sweep
+from pytest_robustness.inference.sweep import Sweep, SweepSettings
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:
@@ -147,15 +149,17 @@ def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: ob
     store.put_dataset(selection.fingerprint, "photos", selection.source.classes, selection.labels)
     store.put_cells(selection.fingerprint, {item.key: item.description for item in jobs})
     notes = Notes()
+    prepare = choices.pop("prepare", RuntimeChoice("eager", notes.note).prepare)
+    claims = choices.pop("claims", ShardClaims(folder / "locks", selection.fingerprint))
     defaults = {"device": torch.device("cpu"), "precision": "fp32", "seed": 0, "workers": 0, "on_bad_image": "skip"}
     made = Sweep(
         jobs,
         selection,
         store=store,
-        prepare=RuntimeChoice("eager", notes.note).prepare,
-        claims=ShardClaims(folder / "locks", selection.fingerprint),
+        prepare=prepare,
+        claims=claims,
         progress=notes,
-        settings=Settings(**(defaults | choices)),
+        settings=SweepSettings(**(defaults | choices)),
     )
     return made, notes
 
@@ -318,9 +322,8 @@ def test_what_another_process_finishes_meanwhile_is_left_out(tmp_path, drawn):
             sweep(tmp_path, jobs[:2], selection, shard_size=4)[0].run()
             yield from super().claim(shards)
 
-    made, _ = sweep(tmp_path, jobs, selection, shard_size=4)
-    made._claims = Overtaken(tmp_path / "locks", selection.fingerprint)
-    made.run()
+    overtaken = Overtaken(tmp_path / "locks", selection.fingerprint)
+    sweep(tmp_path, jobs, selection, shard_size=4, claims=overtaken)[0].run()
     assert [sum(item.model.module.batches) for item in models] == [16, 16]
     for item in jobs:
         assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
@@ -337,8 +340,7 @@ def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, fini
         passes.append(workload.passes)
         return RuntimeChoice("eager", print).prepare(name, model, workload)
 
-    made, _ = sweep(tmp_path, jobs, selection)
-    made._prepare = prepare
+    made, _ = sweep(tmp_path, jobs, selection, prepare=prepare)
     made.run()
     assert passes == [16]
 
@@ -445,7 +447,7 @@ def test_memory_is_freed_when_nothing_holds_on_to_the_batch_that_filled_it(tmp_p
         gc.collect()
         alive.extend(each() is not None for each in seen)
 
-    monkeypatch.setattr("pytest_robustness.inference.sweep._free_memory", look)
+    monkeypatch.setattr("pytest_robustness.inference.sweep.free_memory", look)
     full = dataclasses.replace(loaded("full", RESIZED), model=Model(Full(6, 0), RESIZED, fingerprint="full"))
     selection = photos(8)
     sweep(tmp_path, jobs_of([full], [CONTROL], selection), selection)[0].run()
@@ -488,9 +490,7 @@ def test_a_model_is_compiled_for_no_more_images_than_a_shard_has(tmp_path):
         return RuntimeChoice("eager", print).prepare(name, model, workload)
 
     jobs = jobs_of([loaded("a", RESIZED)], [CONTROL], selection)
-    made, _ = sweep(tmp_path, jobs, selection, batch_size=16, shard_size=12)
-    made._prepare = prepare
-    made.run()
+    sweep(tmp_path, jobs, selection, batch_size=16, shard_size=12, prepare=prepare)[0].run()
     assert examples == [12]
 
 
@@ -575,8 +575,7 @@ def test_a_model_that_cannot_be_made_ready_leaves_the_others_alone(tmp_path):
 
     selection, models = photos(4), [loaded("bad", RESIZED), loaded("good", RESIZED)]
     jobs = jobs_of(models, [CONTROL], selection)
-    made, _ = sweep(tmp_path, jobs, selection)
-    made._prepare = prepare
+    made, _ = sweep(tmp_path, jobs, selection, prepare=prepare)
     made.run()
     message = "bad failed during the sweep: NotImplementedError: no such operator"
     assert without_lines(made.errors) == {Cell("bad", CONTROL): message}
@@ -658,18 +657,26 @@ def test_a_shard_of_which_no_image_can_be_read_is_finished_too(tmp_path):
     assert stored(tmp_path, jobs, selection)[jobs[1].cell].predicted[2:4].tolist() == [-1, -1]
 
 
-def test_a_full_disk_ends_the_sweep_and_the_next_one_goes_on(tmp_path):
+def test_a_full_disk_ends_the_sweep_and_the_next_one_goes_on(tmp_path, monkeypatch):
     selection = photos(4000)
     jobs = jobs_of([loaded("a", AS_IT_IS)], [CONTROL], selection)
-    made, notes = sweep(tmp_path, jobs, selection, shard_size=1000)
-    connection = made._store._connection
-    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + 6}")
+    sweep(tmp_path, jobs, selection)  # creates the store
+    connect = sqlite3.connect
+
+    def connect_to_small_disk(*arguments, **options):
+        connection = connect(*arguments, **options)
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 6}")
+        return connection
+
+    with monkeypatch.context() as patches:
+        patches.setattr(sqlite3, "connect", connect_to_small_disk)
+        made, notes = sweep(tmp_path, jobs, selection, shard_size=1000)
     with pytest.raises(
         StoreError, match=r"the disk is full\. What was finished is kept; free some space and run again"
     ):
         made.run()
     assert notes.stopped == 1
-    made._store.close()
     store = Store(tmp_path / "store.sqlite")
     assert 0 < len(store.finished([jobs[0].key])[jobs[0].key]) < 4
     store.close()
@@ -678,7 +685,7 @@ def test_a_full_disk_ends_the_sweep_and_the_next_one_goes_on(tmp_path):
 
 
 PROCESS = """
-import sys, time
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -686,7 +693,7 @@ import torch
 
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.inference.jobs import LoadedModel, job
-from pytest_robustness.inference.sweep import Settings, Sweep
+from pytest_robustness.inference.sweep import SweepSettings, Sweep
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, Model, Selection
 from pytest_robustness.plugin.progress import SilentProgress
@@ -696,11 +703,10 @@ from pytest_robustness.inference.store import Store
 folder, hang_at = Path(sys.argv[1]), int(sys.argv[2])
 
 
-class Slow(torch.nn.Module):
+class Counting(torch.nn.Module):
     seen = 0
 
     def forward(self, images):
-        time.sleep(0.05)
         self.seen += len(images)
         print(self.seen, flush=True)
         if self.seen == hang_at:
@@ -712,7 +718,7 @@ labels = np.zeros(24, np.int64)
 images = np.random.default_rng(0).integers(0, 256, (24, 3, 2, 2), dtype=np.uint8)
 source = ArraySource("photos", [ClassLabel(name, name) for name in "abc"], labels, images)
 selection = Selection(source, np.arange(24), labels, "photos")
-net = Slow()
+net = Counting()
 cell = job(LoadedModel("slow", Model(net, fingerprint="slow"), ClassMatch("position", (0, 1, 2)), 4), CONTROL, None,
            selection, 0, "fp32")
 store = Store(folder / "store.sqlite")
@@ -722,7 +728,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
       claims=ShardClaims(folder / "locks", "photos"), progress=SilentProgress(),
-      settings=Settings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
+      settings=SweepSettings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
 found = store.get(cell.key, 24)
 print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)
 """
@@ -739,29 +745,42 @@ def process(tmp_path):
             pipe = subprocess.PIPE
             started = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
             stack.callback(started.kill)
+            deadline = threading.Timer(240, started.kill)  # what waits for its output then sees the end of it
+            deadline.daemon = True
+            deadline.start()
+            stack.callback(deadline.cancel)
             return started
 
         yield start
 
 
-def go(*processes: subprocess.Popen[str]) -> None:
-    for each in processes:
-        assert each.stdout.readline() == "ready\n"
-    for each in processes:
-        each.stdin.write("go\n")
-        each.stdin.flush()
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdout.readline() == "ready\n"
+    go_on(process)
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def read_counts(process: subprocess.Popen[str], last: int) -> list[int]:
+    """Return how many images the process says it has seen, line by line, up to ``last``."""
+    return [int(process.stdout.readline()) for _ in range(last)]
 
 
 def test_two_processes_share_the_work_and_a_killed_one_loses_only_its_shard(process):
-    first, second, doomed = process(), process(), process(hang_at=3)
+    first, second, doomed = process(hang_at=1), process(), process(hang_at=3)
     go(doomed)
-    assert [doomed.stdout.readline() for _ in range(3)] == ["1\n", "2\n", "3\n"]
+    assert read_counts(doomed, 3) == [1, 2, 3]
     # One shard of two images is committed, and one image of the next is done.
     doomed.send_signal(signal.SIGKILL)
     doomed.wait()
-    go(first, second)
-    outputs = [each.communicate(timeout=240)[0].split() for each in (first, second)]
-    assert [lines[-2:] for lines in outputs] == [["same", "True"]] * 2
-    seen = [int(lines[-3]) for lines in outputs if len(lines) > 2]
-    assert len(seen) == 2
-    assert sum(seen) == 24 - 2
+    go(first)
+    assert read_counts(first, 1) == [1]
+    # The first holds the shard that the killed one had; the second computes the other ten and waits for it.
+    go(second)
+    assert read_counts(second, 20) == list(range(1, 21))
+    go_on(first)
+    assert first.communicate()[0].split() == ["2", "same", "True"]
+    assert second.communicate()[0].split() == ["same", "True"]

@@ -12,10 +12,10 @@ pytestmark = pytest.mark.slow
 
 # Ten shards, because all 40 images would be one, for one worker; and a sweep that takes long enough to be watched.
 CONFTEST = """
-import functools, time
+import time
 import pytest_robustness.inference.sweep as sweep
 
-sweep.Settings = functools.partial(sweep.Settings, shard_size=4)
+sweep.SHARD_SIZE = 4
 
 
 def pytest_robustness_register(registry):

@@ -17,7 +17,7 @@ from torchvision.models import SqueezeNet1_1_Weights, get_model, get_model_weigh
 from pytest_robustness.core import Preprocess
 from pytest_robustness.errors import ModelError, WeightsError
 from pytest_robustness.models import ModelZoo, read_state_dict
-from pytest_robustness.models.sources.torchvision import TorchvisionSource
+from pytest_robustness.models.sources import torchvision as torchvision_source
 from pytest_robustness.models.weights import WeightsPolicy
 
 if TYPE_CHECKING:
@@ -222,15 +222,13 @@ def test_weights_of_another_shape_are_an_error_that_names_the_model(tmp_path: Pa
 )
 def test_without_weights_the_articles_are_meant(tmp_path: Path, name: str, weights: str | None, expected: str) -> None:
     with pytest.raises(WeightsError, match=f"holds neither {expected}.pth"):
-        TorchvisionSource(WeightsPolicy(tmp_path)).load(name, weights)
+        torchvision_source.load(name, weights, WeightsPolicy(tmp_path))
 
 
 def test_every_published_pipeline_can_be_said_as_a_preprocess() -> None:
-    from pytest_robustness.models.sources.torchvision import _preprocess
-
     for name in torchvision.models.list_models(module=torchvision.models):
         for weights in get_model_weights(name):
-            preprocess, published = _preprocess(weights), weights.transforms()
+            preprocess, published = torchvision_source._preprocess(weights), weights.transforms()
             assert [preprocess.resize] == published.resize_size
             assert [preprocess.crop] == published.crop_size
 

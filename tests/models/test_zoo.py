@@ -225,11 +225,20 @@ def test_a_file_is_imported_once_and_stays_importable(zoo: ModelZoo, nets: str) 
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        ("missing", "nets.py has no 'missing'. It has: Model, Net, Preprocess, bare, broken, full, number."),
-        ("not_callable", "'not_callable' in nets.py is a int, not a function that makes a model."),
+        (
+            "fulll",
+            (
+                "'fulll' is not a function of nets.py. Did you mean 'full'? Known: Model, Net, Preprocess, bare, "
+                "broken, full, number."
+            ),
+        ),
+        ("not_callable", "'not_callable' in nets.py is not a function but a value of type int."),
         (
             "number",
-            "The factory nets.py:number returned a int. Return a pytest_robustness.Model or a torch.nn.Module.",
+            (
+                "The factory nets.py:number returned a value of type int. Return a pytest_robustness.Model or a "
+                "torch.nn.Module."
+            ),
         ),
         ("broken", "The model 'python:nets.py:broken' could not be loaded: RuntimeError: no such layer (nets.py:26)"),
     ],

@@ -141,14 +141,14 @@ def test_a_switch_is_on_where_it_is_named_or_configured(pytester, switch):
         ("weights-dir", "", "a path"),
     ],
 )
-def test_a_bad_value_is_told_with_the_valid_ones(pytester, option, text, valid):
+def test_a_bad_value_is_refused_with_the_valid_ones(pytester, option, text, valid):
     config = pytester.parseconfig(f"--robustness-{option}={text}")
     with pytest.raises(OptionError) as caught:
         resolve_options(config)
     assert str(caught.value) == f"--robustness-{option}: {text!r} is not valid. Valid: {valid}."
 
 
-def test_a_bad_value_in_the_configuration_file_is_told_with_the_file(pytester):
+def test_a_bad_value_in_the_configuration_file_is_refused_with_the_file(pytester):
     path = pytester.makeini("[pytest]\nrobustness_alpha = 2")
     with pytest.raises(OptionError) as caught:
         read(pytester)
@@ -157,7 +157,7 @@ def test_a_bad_value_in_the_configuration_file_is_told_with_the_file(pytester):
     )
 
 
-def test_a_switch_that_is_neither_on_nor_off_is_told_with_the_file(pytester):
+def test_a_switch_that_is_neither_on_nor_off_is_refused_with_the_file(pytester):
     path = pytester.makeini("[pytest]\nrobustness_download = maybe")
     with pytest.raises(OptionError) as caught:
         read(pytester)
@@ -165,18 +165,18 @@ def test_a_switch_that_is_neither_on_nor_off_is_told_with_the_file(pytester):
 
 
 @needs_pytest_9
-def test_a_text_in_toml_where_several_are_meant_is_told_what_is_valid(pytester):
+def test_a_text_in_toml_where_several_are_due_is_refused_with_what_is_valid(pytester):
     pytester.makepyprojecttoml('[tool.pytest]\nrobustness_models = "digits:resnet18"')
     with pytest.raises(OptionError, match=r"Valid: a list of strings\.$"):
         read(pytester)
 
 
-def test_a_list_in_toml_where_a_text_is_meant_is_told_what_is_valid(pytester):
+def test_a_list_in_toml_where_a_text_is_due_is_refused_with_what_is_valid(pytester):
     path = pytester.makepyprojecttoml("[tool.pytest.ini_options]\nrobustness_severity = [1, 2]")
     with pytest.raises(OptionError) as caught:
         read(pytester)
     assert str(caught.value) == (
-        f"robustness_severity in {path}: [1, 2] is not a string. Valid: a string, which TOML wants in quotes."
+        f"robustness_severity in {path}: [1, 2] is not a string. Valid: a string, which TOML writes in quotes."
     )
 
 
@@ -203,15 +203,15 @@ def test_a_rate_of_more_than_one_is_refused(pytester):
 
 
 @needs_pytest_9
-def test_a_number_in_toml_that_is_not_quoted_is_told_with_the_file(pytester):
+def test_a_number_in_toml_that_is_not_quoted_is_refused_with_the_file(pytester):
     path = pytester.makepyprojecttoml("[tool.pytest]\nrobustness_alpha = 0.1")
     with pytest.raises(OptionError, match=r"^robustness_alpha in .* expects a string, got float: 0\.1\. ") as caught:
         read(pytester)
-    assert str(caught.value).endswith(". Valid: a string, which TOML wants in quotes.")
+    assert str(caught.value).endswith(". Valid: a string, which TOML writes in quotes.")
     assert str(path) in str(caught.value)
 
 
-def test_a_path_is_meant_from_where_one_stands_and_a_configured_one_from_the_root(pytester, monkeypatch):
+def test_a_typed_path_starts_in_the_current_folder_and_a_configured_one_in_the_root(pytester, monkeypatch):
     pytester.makeini("[pytest]\nrobustness_store = kept/s.sqlite\nrobustness_report = ~/out")
     monkeypatch.setenv("HOME", "/home/somebody")
     below = pytester.mkdir("below")

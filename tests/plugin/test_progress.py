@@ -122,7 +122,7 @@ def test_a_bar_can_be_drawn_where_a_terminal_lacks_signs(monkeypatch):
     shown.note("skipped: δ…png")
     shown.stop()
     stdout.flush()
-    assert b"skipped: \\u03b4...png" in stdout.buffer.getvalue()
+    assert b"skipped: \\u03b4\\u2026png" in stdout.buffer.getvalue()
 
 
 def test_silence_is_silent(capsys):

@@ -9,14 +9,14 @@ import threading
 import numpy as np
 import pytest
 
-from pytest_robustness.core import ClassLabel, Engine, Predictions, Shard
+from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Shard
 from pytest_robustness.inference.shared_sweep import SharedSweeps
 from pytest_robustness.inference.store import Store
 from pytest_robustness.plugin import xdist_progress
 from pytest_robustness.plugin.xdist_progress import SharedProgress
 
 SHARDS = [Shard(0, 4), Shard(4, 8), Shard(8, 10)]
-ENGINE = Engine("eager", "fp32")
+ENGINE = EngineUsed("eager", "fp32")
 
 
 class Recorded:

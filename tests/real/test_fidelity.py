@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_robustness.inference.runtimes.choice import RUNTIMES
+from pytest_robustness.inference.runtimes import load_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_runtimes_agree_with_eager_fp32(
     runtime: str,
     precision: str,
 ) -> None:
-    obstacle = RUNTIMES[runtime]().obstacle(torch.device("cpu"), precision)
+    obstacle = load_runtime(runtime).obstacle(torch.device("cpu"), precision)
     if obstacle is not None:
         pytest.skip(obstacle)
 

@@ -82,7 +82,7 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
         "### Against the baseline", "### Impacted models", "### Sensitive classes", "### Errors", "### Notes",
     ]  # fmt: skip
     found = cells(text)
-    assert ["control", "90.00", "90.00", "+0.00", "−0.20 to +0.20", "1", "", "ok"] in found
+    assert ["control", "90.00", "90.00", "0.00", "−0.20 to +0.20", "1", "", "ok"] in found
     assert ["zoom", "90.00", "85.00", "−5.00", "−6.50 to −3.50", "4e-9", "−5.00", "less robust"] in found
     assert ["vflip", "1 of 2", "", "resnet18"] in found
     assert ["vflip", "2 of 3", "1", "nine −60.0, six −30.0"] in found

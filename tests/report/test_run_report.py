@@ -10,7 +10,7 @@ import pytest
 from pytest_robustness.analysis.test_result import Equivalence, Outcome, Verdict
 from pytest_robustness.core import Condition
 from pytest_robustness.report.finding_text import finding_lines, text_of
-from pytest_robustness.report.run_report import condition_text, p_text, points_text
+from pytest_robustness.report.number_text import condition_text, p_text, points_text
 
 
 def test_a_model_test_shows_its_numbers_and_the_classes_that_fell_most(findings):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from pytest_robustness.core import Condition
 from pytest_robustness.errors import OptionError, TransformError
 from pytest_robustness.transforms import Registry, builtin
 from pytest_robustness.transforms.random_draws import uniforms
@@ -80,6 +81,20 @@ def test_registries_do_not_share_transforms() -> None:
     first.transform("invert")(lambda images: 255 - images)
     assert first.names() == (*NAMES, "invert")
     assert builtin().names() == NAMES
+
+
+def test_conditions_are_each_transform_at_each_severity_it_has() -> None:
+    zoom1, zoom5, vflip = Condition("zoom", 1), Condition("zoom", 5), Condition("vflip")
+    assert builtin().conditions(["zoom", "vflip", "zoom"], [1, 5]) == (zoom1, zoom5, vflip)
+    assert builtin().conditions(["vflip+zoom"], [5]) == (Condition("vflip+zoom", 5),)
+    assert builtin().conditions([], [5]) == ()
+
+
+def test_a_severity_that_a_transform_lacks_is_named() -> None:
+    with raises(OptionError, "zoom has no severity 6. It has: 1, 2, 3, 4, 5."):
+        builtin().conditions(["vflip", "zoom"], [6])
+    with raises(OptionError, f"'zom' is not a transform. Did you mean 'zoom'? Known: {', '.join(sorted(NAMES))}."):
+        builtin().conditions(["zom"], [1])
 
 
 def test_the_decorator_returns_the_function_unchanged() -> None:
@@ -241,7 +256,7 @@ def test_a_function_that_does_not_take_what_it_gets_is_refused(
 def test_a_function_whose_parameters_cannot_be_told_is_refused() -> None:
     with raises(
         TransformError,
-        f"Python does not tell the parameters of {torch.clone!r}. Register a function that calls it as 'fog'.",
+        f"Python cannot read the parameters of {torch.clone!r}. Register a function that calls it as 'fog'.",
     ):
         registered(torch.clone)
 

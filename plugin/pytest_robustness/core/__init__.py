@@ -1,4 +1,4 @@
-"""The values that flow through the house, and the Protocols behind which strategies stand.
+"""The values that all stages share, and the Protocols of their interchangeable parts.
 
 Everything here is frozen and imports neither torch nor pytest, so every other module may import it. Accuracies are
 percentages and differences are percentage points throughout: ``difference == treated - control``.

@@ -1,4 +1,4 @@
-"""What passes between the stages of a sweep, and the Protocols behind which strategies stand."""
+"""The values that the stages of a sweep pass on, and the Protocols that transforms, runtimes and progress satisfy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Transform(Protocol):
         """The severities that exist: ``(1, 2, 3, 4, 5)``, or ``()`` for a single level."""
 
     def key(self, severity: int | None) -> str:
-        """Return what the result depends on, parameters and code version, for the store's key."""
+        """Return what the result depends on, its parameters and code version, for the store's key."""
 
     def __call__(
         self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
@@ -39,7 +39,7 @@ class Transform(Protocol):
 
 
 class EngineUsed(NamedTuple):
-    """What ran a model: the runtime's name, and the number format that it computed in."""
+    """What ran a model: the name of the runtime, and the number format that it computed in."""
 
     runtime: str
     precision: str
@@ -49,9 +49,9 @@ class EngineUsed(NamedTuple):
 
 
 class Runner(NamedTuple):
-    """A model made ready.
+    """A model that is ready to run, and the engine that runs it.
 
-    ``run`` takes preprocessed images, float32 [B, 3, H, W] on the device that it was made ready for, and returns
+    ``run`` takes preprocessed images, float32 [B, 3, H, W] on the device that the model was prepared for, and returns
     float32 logits [B, K] there.
     """
 
@@ -61,17 +61,17 @@ class Runner(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Workload:
-    """What a model is made ready for.
+    """What a model is prepared for.
 
     Parameters
     ----------
     example
-        The first inputs that it will get: float32 [B, 3, H, W], on the device. No later batch is larger, and all images
+        Inputs of the size that it will get: float32 [B, 3, H, W], on the device. No batch is larger, and all images
         have this size.
     precision
         ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
     passes
-        How many images the whole run has for it, each condition counted.
+        How many images it will see in the whole run: images times conditions.
     """
 
     example: torch.Tensor
@@ -83,14 +83,14 @@ class Runtime(Protocol):
     """A way to run models: eager PyTorch, a compiler, another inference engine."""
 
     def obstacle(self, device: torch.device, precision: str) -> str | None:
-        """Return what keeps it from running models so here, as a sentence that says what to do; ``None``: nothing."""
+        """Return why it cannot run models on ``device`` at ``precision`` here, and what to do; ``None`` if it can."""
 
     def prepare(self, model: Model, workload: Workload) -> Runner:
-        """Make ``model`` ready for ``workload``; whatever keeps it from that is raised."""
+        """Prepare ``model`` for ``workload``; raise any error that prevents that."""
 
 
 class Predictions(NamedTuple):
-    """What the store keeps of each image of one cell's shard; one row per position.
+    """The predictions of one cell for a shard of images, as the store keeps them; one row per position.
 
     ``predicted`` is the model's output index (int32 [n]; -1 where the image was skipped), ``confidence`` its
     probability and ``true_probability`` the probability given to the true class (float32 [n]; NaN where skipped).
@@ -102,16 +102,16 @@ class Predictions(NamedTuple):
 
 
 class Progress(Protocol):
-    """Where the sweep tells how far it is."""
+    """Receives the progress of a sweep."""
 
     def start(self, images: int, cells: int) -> None:
         """Begin: the sweep will read ``images`` images and fill ``cells`` cells."""
 
     def advance(self, images: int) -> None:
-        """``images`` more images are done."""
+        """Count ``images`` more images as done."""
 
     def note(self, message: str) -> None:
-        """Something the user should know: a smaller batch, a skipped image."""
+        """Report something that the user should know: a smaller batch, a skipped image."""
 
     def stop(self) -> None:
-        """End, finished or not."""
+        """End, whether the sweep finished or not."""

@@ -1,7 +1,7 @@
-"""Labelled images: where they come from, and which of them a run reads.
+"""Labelled images: open them by name, and select those that a run reads.
 
-A dataset is named ``kind[:argument]``; each kind is one module of this package, entered in one line below. The heavy
-libraries are imported when a source is opened, so that checking an option costs nothing.
+A dataset is named ``kind[:argument]``. A new kind is one module that follows `DatasetKind`, and its line in the table
+below. Heavy libraries are imported when a dataset is opened, so that checking an option costs nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from pytest_robustness.data import cifar10, digits, factory, folder, imagenet, i
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from pytest_robustness.core import DataSource
-    from pytest_robustness.data.protocol import SourceKind
+    from pytest_robustness.data.protocol import DatasetKind
 
-_KINDS: Final[dict[str, SourceKind]] = {
+KINDS: Final[Mapping[str, DatasetKind]] = {
     "digits": digits,
     "cifar10": cifar10,
     "imagenette": imagenette,
@@ -29,12 +31,12 @@ _KINDS: Final[dict[str, SourceKind]] = {
 
 
 def known() -> dict[str, str]:
-    """Return every form of dataset that `open_source` understands, with one line of explanation."""
-    return {form: text for kind in _KINDS.values() for form, text in kind.FORMS.items()}
+    """Return every form of a dataset's name, with one line of explanation."""
+    return {form: text for kind in KINDS.values() for form, text in kind.known().items()}
 
 
 def check(spec: str) -> None:
-    """Raise `OptionError` unless ``spec`` names a kind of dataset with the parts it needs; touches no file."""
+    """Raise `OptionError` unless ``spec`` names a kind of dataset with the parts that it needs; no file is read."""
     kind, argument = _parse(spec)
     kind.check(spec, argument)
 
@@ -47,14 +49,14 @@ def open_source(spec: str, *, download: bool = False) -> DataSource:
     spec
         One of the forms of `known`, e.g. ``folder:photos``.
     download
-        Fetch the data where it is absent; only ``cifar10`` and ``imagenette`` can.
+        Download the data if it is absent; only ``cifar10`` and ``imagenette`` can be downloaded.
 
     Raises
     ------
     OptionError
-        Where ``spec`` names no dataset, or lacks a part.
+        ``spec`` names no dataset, or lacks a part.
     DataError
-        Where the data is absent, unreadable, or not laid out as expected.
+        The data is absent, unreadable, or not laid out as expected.
     """
     kind, argument = _parse(spec)
     kind.check(spec, argument)
@@ -90,8 +92,8 @@ def select(labels: NDArray[np.int64], limit: int | None, seed: int) -> NDArray[n
     return np.sort(np.concatenate([np.empty(0, np.int64), *drawn]))
 
 
-def _parse(spec: str) -> tuple[SourceKind, str]:
+def _parse(spec: str) -> tuple[DatasetKind, str]:
     name, _, argument = spec.partition(":")
-    if name not in _KINDS:
+    if name not in KINDS:
         raise OptionError(unknown("dataset", name, known()))
-    return _KINDS[name], argument
+    return KINDS[name], argument

@@ -1,7 +1,8 @@
-"""CIFAR-10's test split, through torchvision."""
+"""CIFAR-10's test split, read by torchvision."""
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import TYPE_CHECKING, Final
 
@@ -11,9 +12,17 @@ from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
-FORMS: Final = {"cifar10[:root]": "CIFAR-10's 10,000 test images, 32x32 pixels; root defaults to the user's cache"}
+_FORMS: Final = {"cifar10[:root]": "CIFAR-10's 10,000 test images, 32x32 pixels; root defaults to the user's cache"}
+_log = logging.getLogger(__name__)
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
@@ -28,10 +37,11 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
     root = dataset_root(argument, "cifar10")
     try:
         with warnings.catch_warnings():
-            # The published files are pickles of an old numpy; numpy 2.4.0 to 2.4.4 complain, in vain.
+            # The published files are pickles of an old numpy, of which numpy 2.4.0 to 2.4.4 warn to no purpose.
             warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
             dataset = CIFAR10(root, train=False, download=download)
     except (RuntimeError, OSError) as error:
+        _log.debug("CIFAR-10 cannot be read from %s", root, exc_info=True)
         where = root / CIFAR10.base_folder
         raise DataError(absent("CIFAR-10", where, CIFAR10.filename, download=download, reason=error)) from error
     classes = tuple(ClassLabel(name, name) for name in dataset.classes)

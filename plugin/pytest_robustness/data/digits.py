@@ -1,7 +1,8 @@
-"""The embedded default: of the handwritten digits that scikit-learn ships, the half that ``digits12`` never saw."""
+"""The embedded default: half of scikit-learn's handwritten digits, which ``digits12`` was not trained on."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
@@ -9,19 +10,27 @@ from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
-FORMS: Final = {"digits": "898 handwritten digits, 8x8 pixels, embedded: needs no network"}
+_FORMS: Final = {"digits": "898 handwritten digits, 8x8 pixels, embedded: needs no network"}
+_log = logging.getLogger(__name__)
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
-    """Raise `OptionError` where anything follows the name."""
+    """Raise `OptionError` if anything follows the name."""
     if argument:
-        raise OptionError(f"{spec!r} has a part too many: {argument!r}. Valid: {', '.join(FORMS)}.")
+        raise OptionError(f"{spec!r} has a part too many: {argument!r}. Valid: {', '.join(_FORMS)}.")
 
 
-def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to fetch)
-    """Return the images with odd indices; the even ones are what the embedded models are trained on.
+def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)
+    """Return the images with odd indices; the embedded models are trained on the even ones.
 
     The data's grey levels 0 to 16 become ``round(value * 255 / 16)`` in three equal channels: uint8 [898, 3, 8, 8].
     """
@@ -30,6 +39,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
+        _log.debug("scikit-learn cannot be imported", exc_info=True)
         raise DataError(
             'The digits come with scikit-learn, which is not installed. Run: pip install "pytest-robustness[digits]"'
         ) from error

@@ -1,4 +1,4 @@
-"""Where datasets that can be downloaded are kept, and what to say where they are not there."""
+"""The folder of a dataset that can be downloaded, and the error if it is absent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def dataset_root(argument: str, kind: str) -> Path:
-    """Return the folder given, or else the user's cache folder: on Linux ``~/.cache/pytest-robustness/KIND``."""
+    """Return the folder ``argument``; by default the user's cache, on Linux ``~/.cache/pytest-robustness/KIND``."""
     import platformdirs
 
     if argument:
@@ -15,7 +15,7 @@ def dataset_root(argument: str, kind: str) -> Path:
 
 
 def absent(title: str, where: Path, archive: str, *, download: bool, reason: Exception) -> str:
-    """Return the message for a dataset that is not in ``where`` (the folder that unpacking ``archive`` makes)."""
+    """Return the error for a dataset that is not in ``where``, the folder that unpacking ``archive`` creates."""
     by_hand = f"unpack {archive} in {where.parent}, so that {where} exists."
     if download:
         return f"{title} could not be downloaded to {where.parent}: {reason} Without a network, {by_hand}"

@@ -1,4 +1,4 @@
-"""The part of a dataset's fingerprint that all sources share."""
+"""Start a dataset's fingerprint with the part that all sources share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def start_hash(classes: Sequence[ClassLabel], labels: NDArray[np.int64]) -> hashlib._Hash:
-    """Return a SHA-256 that has taken in the class keys and the selected ``labels`` (int64 [n])."""
+    """Return a SHA-256 of the class keys and the selected ``labels`` (int64 [n])."""
     digest = hashlib.sha256(json.dumps([label.key for label in classes]).encode())
     digest.update(labels.astype("<i8").tobytes())
     return digest

@@ -1,4 +1,4 @@
-"""A folder of one's own images: one folder per class, as torchvision's ImageFolder reads it."""
+"""The user's own images: one folder per class, read as torchvision's ImageFolder does."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
-FORMS: Final = {"folder:path": "images in path/<class>/<image>, one folder per class"}
+_FORMS: Final = {"folder:path": "images in path/<class>/<image>, one folder per class"}
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
-    """Raise `OptionError` where the path is missing."""
+    """Raise `OptionError` if the path is missing."""
     if not argument:
-        raise OptionError(lacks(spec, "its path", FORMS))
+        raise OptionError(lacks(spec, "its path", _FORMS))
 
 
-def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to fetch)
-    """Return the images below each class folder; classes and images are in the order of their names."""
+def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)
+    """Return the images below each class folder; classes and images are sorted by name."""
     root = Path(argument).expanduser().absolute()
     return list_images(spec, root, find_classes(root, f"{root}/<class>/<image>"))

@@ -1,4 +1,4 @@
-"""Images that are files below one folder per class."""
+"""Image files in one folder per class, at any depth."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _PROBE_BYTES: Final = 4096
 class FileSource:
     """A `DataSource` over image files.
 
-    ``paths`` holds each file's path below ``root``, with forward slashes, as bytes [N]: ImageNet's 1.28 million go to a
-    decoding process in 20 ms that way, a list of strings takes 0.4 s.
+    ``paths`` holds each file's path below ``root``, with forward slashes, as bytes [N]: a decoding
+    process receives ImageNet's 1.28 million in 20 ms that way; a list of strings takes 0.4 s.
     """
 
     name: str
@@ -39,7 +39,7 @@ class FileSource:
     in_memory: bool = False
 
     def read(self, index: int) -> torch.Tensor:
-        """Return image ``index`` as uint8 RGB [3, H, W]; raise `BadImageError` where the file is not readable."""
+        """Return image ``index`` as uint8 RGB [3, H, W]; raise `BadImageError` if the file is not readable."""
         from pytest_robustness.data.decode import decode
 
         path = self._path(index)
@@ -57,7 +57,7 @@ class FileSource:
         """Return the hash of the class keys and, of each image at ``indices``, its label, path, size and two ends.
 
         Only the first and the last 4 KiB of a file are read: reading all of ImageNet's 150 GB would cost more than it
-        saves. An image that is encoded anew, cropped or replaced changes its size or its ends.
+        saves. Encoding an image again, cropping it or replacing it changes its size or its ends.
         """
         digest = start_hash(self.classes, self.labels[indices])
         for index in indices:
@@ -69,12 +69,13 @@ class FileSource:
 
 
 def find_classes(root: Path, layout: str) -> list[ClassLabel]:
-    """Return a class for each folder in ``root``, by name; hidden folders are no classes.
+    """Return a class for each folder in ``root``, sorted by name; hidden folders do not count.
 
     Raises
     ------
     DataError
-        Where ``root`` is missing, is a file, cannot be read, or holds no folder; it says that ``layout`` was expected.
+        ``root`` is missing, is a file, cannot be read, or holds no folder. The message says that ``layout`` was
+        expected.
     """
     try:
         with os.scandir(root) as entries:
@@ -91,21 +92,21 @@ def find_classes(root: Path, layout: str) -> list[ClassLabel]:
 
 
 def list_images(spec: str, root: Path, classes: Sequence[ClassLabel]) -> FileSource:
-    """Return the source of all images anywhere below each class's folder; a class without any keeps its place.
+    """Return the source of all images below the folders of ``classes``; a class without images keeps its label.
 
     Raises
     ------
     DataError
-        Where a folder cannot be read, or no class has an image.
+        A folder cannot be read, or no class has an image.
     """
     import numpy as np
 
     paths: list[bytes] = []
     labels: list[int] = []
-    for label, known in enumerate(classes):
-        found = [os.fsencode(path.relative_to(root).as_posix()) for path in _walk(root / known.key)]
-        paths += found
-        labels += [label] * len(found)
+    for label, each in enumerate(classes):
+        files = [os.fsencode(path.relative_to(root).as_posix()) for path in _walk(root / each.key)]
+        paths += files
+        labels += [label] * len(files)
     if not paths:
         extensions = ", ".join(EXTENSIONS)
         raise DataError(
@@ -123,7 +124,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> NoReturn:
-    # os.walk would leave the folder out in silence, and its class would look smaller than it is.
+    # os.walk would skip the folder silently, and its class would look smaller than it is.
     raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
@@ -137,6 +138,6 @@ def _probe(path: Path, name: bytes) -> bytes:
                 file.seek(start)
                 digest.update(file.read(_PROBE_BYTES))
     except OSError as error:
-        # Unreadable is a content too: the sweep will skip this image, and must not once it is mended.
+        # Hash the errno, so that repairing the file changes the fingerprint: the sweep skips unreadable images.
         digest.update(f"errno {error.errno}".encode())
     return digest.digest()

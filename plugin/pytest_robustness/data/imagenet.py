@@ -11,23 +11,30 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import ClassLabel, DataSource
 
-FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
+_FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
 _SPLITS: Final = ("train", "val")
 
 
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
+
+
 def check(spec: str, argument: str) -> None:
-    """Raise `OptionError` where the root is missing or the split is not one."""
+    """Raise `OptionError` if the root is missing or there is no such split."""
     root, split = _parse(argument)
     if not root:
-        raise OptionError(lacks(spec, "its root", FORMS))
+        raise OptionError(lacks(spec, "its root", _FORMS))
     if split not in _SPLITS:
         raise OptionError(unknown("split of imagenet", split, _SPLITS))
 
 
-def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (ImageNet cannot be fetched)
-    """Return the images of ``root/<split>``, or of ``root`` itself where that holds the WordNet ids."""
+def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (ImageNet cannot be downloaded)
+    """Return the images of ``root/<split>``, or of ``root`` itself if that holds the WordNet ids."""
     given, split = _parse(argument)
     root = Path(given).expanduser().absolute()
     layout = f"{root}/{split}/<WordNet id>/<image>"
@@ -41,9 +48,9 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
 
 
 def _parse(argument: str) -> tuple[str, str]:
-    # Only what looks like a word is a split: in C:\imagenet the colon belongs to the path.
-    found = re.fullmatch(r"(.+):(\w*)", argument)
-    return (found[1], found[2]) if found else (argument, "val")
+    # A split is a word: in C:\imagenet the colon belongs to the path.
+    match = re.fullmatch(r"(.+):(\w*)", argument)
+    return (match[1], match[2]) if match else (argument, "val")
 
 
 def _wnid_classes(folder: Path, layout: str) -> list[ClassLabel]:

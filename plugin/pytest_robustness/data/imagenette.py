@@ -1,7 +1,8 @@
-"""Imagenette's validation split: ten easy classes of ImageNet, through torchvision."""
+"""Imagenette's validation split: ten easy classes of ImageNet, listed by torchvision."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
@@ -10,9 +11,17 @@ from pytest_robustness.data.image_files import list_images
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.core import DataSource
 
-FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
+_FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
+_log = logging.getLogger(__name__)
+
+
+def known() -> Mapping[str, str]:
+    """Return the form of a name, with one line of explanation."""
+    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
@@ -28,6 +37,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
     try:
         dataset = Imagenette(root, split="val", download=download)
     except (RuntimeError, OSError) as error:
+        _log.debug("Imagenette cannot be read from %s", root, exc_info=True)
         message = absent("Imagenette", split.parent, "imagenette2.tgz", download=download, reason=error)
         raise DataError(message) from error
     classes = [ClassLabel(wnid, names[0]) for wnid, names in zip(dataset.wnids, dataset.classes, strict=True)]

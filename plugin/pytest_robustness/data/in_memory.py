@@ -1,4 +1,4 @@
-"""Images that are in memory as one array."""
+"""Images in memory, as one array."""
 
 from __future__ import annotations
 

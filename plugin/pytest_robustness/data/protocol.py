@@ -1,4 +1,4 @@
-"""What a module must offer to be a kind of dataset that ``--robustness-data`` can name."""
+"""The Protocol of a kind of dataset: what a module offers so that ``kind[:argument]`` can name its datasets."""
 
 from __future__ import annotations
 
@@ -10,20 +10,35 @@ if TYPE_CHECKING:
     from pytest_robustness.core import DataSource
 
 
-class SourceKind(Protocol):
-    """One module of this package; it must import neither torch nor numpy until a source is opened."""
+class DatasetKind(Protocol):
+    """A module that opens one kind of dataset.
 
-    @property
-    def FORMS(self) -> Mapping[str, str]:  # noqa: N802 (a module's constant)
-        """What the user may write, each with one line of explanation."""
+    Importing it must be cheap: neither torch nor numpy is imported before a dataset is opened.
+    """
+
+    def known(self) -> Mapping[str, str]:
+        """Return the forms that a name can take, each with one line of explanation."""
 
     def check(self, spec: str, argument: str) -> None:
-        """Raise `OptionError` unless ``argument``, what follows the first colon of ``spec``, has the right parts."""
+        """Raise `OptionError` unless ``argument``, which follows the first colon of ``spec``, has the right parts."""
 
     def open_source(self, spec: str, argument: str, *, download: bool) -> DataSource:
-        """Return the source that ``spec`` names; raise `DataError` where the data is absent or not as expected."""
+        """Return the dataset that ``spec`` names.
+
+        Parameters
+        ----------
+        spec, argument
+            As `check` accepted them.
+        download
+            Download the data if it is absent and can be downloaded.
+
+        Raises
+        ------
+        DataError
+            The data is absent or not as expected.
+        """
 
 
 def lacks(spec: str, part: str, forms: Mapping[str, str]) -> str:
-    """Return the sentence for a spec that lacks a part: ``'folder' lacks its path. Valid: folder:path.``."""
+    """Return the error for a spec that lacks a part: ``'folder' lacks its path. Valid: folder:path.``."""
     return f"{spec!r} lacks {part}. Valid: {', '.join(forms)}."

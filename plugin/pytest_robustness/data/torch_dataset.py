@@ -1,9 +1,10 @@
-"""A map-style dataset, in torchvision's manner, seen as a `DataSource`."""
+"""Adapt map-style datasets, as torchvision has them, to `DataSource`."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_robustness.core import ClassLabel
@@ -29,27 +30,29 @@ _VALID_IMAGES: Final = (
     "scaling and normalizing to the model's Preprocess."
 )
 
+_log = logging.getLogger(__name__)
 
-def adapt(spec: str, made: Any) -> DataSource:
-    """Return ``made``, what the factory of ``spec`` returned, as a `DataSource`.
+
+def adapt(spec: str, dataset: Any) -> DataSource:
+    """Return ``dataset``, which the factory of ``spec`` returned, as a `DataSource`.
 
     Raises
     ------
     DataError
-        Where it is neither a source nor a map-style dataset, its labels are not positions in its classes, or its first
-        image is of no valid type.
+        It is neither a source nor a map-style dataset, its labels are not positions in its classes, or the type of its
+        first image is not valid.
     """
-    if all(hasattr(made, member) for member in _SOURCE_MEMBERS):
-        return _checked(spec, cast("DataSource", made))
-    if not all(hasattr(made, member) for member in ("__len__", "__getitem__", "classes")):
-        raise DataError(f"{spec} returned {_article(made)}. {_VALID}")
-    classes = tuple(_class_label(spec, entry) for entry in made.classes)
-    labels = _labels(spec, made)
-    if labels.shape != (len(made),):
-        raise DataError(f"{spec} has {len(made)} images but labels of shape {list(labels.shape)}. Valid: one each.")
+    if all(hasattr(dataset, member) for member in _SOURCE_MEMBERS):
+        return _checked(spec, cast("DataSource", dataset))
+    if not all(hasattr(dataset, member) for member in ("__len__", "__getitem__", "classes")):
+        raise DataError(f"{spec} returned {_article(dataset)}. {_VALID}")
+    classes = tuple(_class_label(spec, entry) for entry in dataset.classes)
+    labels = _labels(spec, dataset)
+    if labels.shape != (len(dataset),):
+        raise DataError(f"{spec} has {len(dataset)} images but labels of shape {list(labels.shape)}. Valid: one each.")
     _check_labels(spec, labels, len(classes))
-    source = MapStyleSource(spec, classes, labels.astype("int64"), made)
-    with contextlib.suppress(BadImageError):  # one bad image is reported when its turn comes
+    source = MapStyleSource(spec, classes, labels.astype("int64"), dataset)
+    with contextlib.suppress(BadImageError):  # a bad image is reported when the sweep reaches it
         source.read(0)
     return source
 
@@ -70,13 +73,14 @@ class MapStyleSource:
         Raises
         ------
         BadImageError
-            Where the dataset raises anything: readers of files and archives have exceptions of all kinds.
+            The dataset raises an exception, of any type: readers of files and archives have many.
         DataError
-            Where the image is of no valid type.
+            The type of the image is not valid.
         """
         try:
             image = self.dataset[index][0]
         except Exception as error:
+            _log.debug("%s cannot be read", self.describe(index), exc_info=True)
             raise BadImageError(self.describe(index), str(error) or type(error).__name__) from error
         return _to_rgb(image, self.describe(index))
 
@@ -85,9 +89,9 @@ class MapStyleSource:
         return f"{self.name}[{index}]"
 
     def fingerprint(self, indices: NDArray[np.int64]) -> str:
-        """Return the hash of the class keys, and of the labels and pixels at ``indices``; it reads each of the images.
+        """Return the hash of the class keys, and of the labels and pixels at ``indices``; reads each of the images.
 
-        A dataset too large for that is better given as a `DataSource`, with a fingerprint of its own.
+        For a dataset too large for that, return a `DataSource` with a fingerprint of its own.
         """
         digest = start_hash(self.classes, self.labels[indices])
         for index in indices:
@@ -101,7 +105,7 @@ class MapStyleSource:
 
 
 def _class_label(spec: str, entry: object) -> ClassLabel:
-    # torchvision's Imagenette gives all synonyms of a class, the common one first.
+    # torchvision's Imagenette lists all synonyms of a class, the common one first.
     name = entry[0] if isinstance(entry, tuple) and entry else entry
     if not isinstance(name, str):
         raise DataError(f"{spec} has {entry!r} among its classes. Valid: one name, a text, for each class.")
@@ -128,6 +132,7 @@ def _labels(spec: str, dataset: Any) -> NDArray[Any]:
             return np.asarray(dataset.targets)
         return np.asarray([int(dataset[index][1]) for index in range(len(dataset))], np.int64)
     except Exception as error:
+        _log.debug("The labels of %s cannot be read", spec, exc_info=True)
         raise DataError(
             f"The labels of {spec} cannot be read: {type(error).__name__}: {error}. Valid: an attribute targets with "
             f"one integer per image, or items (image, label)."
@@ -153,7 +158,7 @@ def _to_rgb(image: Any, describe: str) -> torch.Tensor:
     if isinstance(image, Image.Image):
         pixels = np.array(image.convert("RGB"))
     if isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim in (2, 3):
-        # A copy, because torch takes no array that is read-only or runs backwards.
+        # A copy, because torch takes no array that is read-only or has negative strides.
         pixels = torch.from_numpy(np.array(pixels.reshape(*pixels.shape[:2], -1), order="C")).permute(2, 0, 1)
     if isinstance(pixels, torch.Tensor) and pixels.dtype == torch.uint8 and pixels.ndim == 3 and len(pixels) in (1, 3):
         return pixels.expand(3, -1, -1)

@@ -1,4 +1,4 @@
-"""How a dataset's classes meet a model's outputs.
+"""Match a dataset's classes to a model's outputs.
 
 ``imagenet_classes.csv`` holds ImageNet-1k's classes in the order of the models' outputs, which is the order of their
 WordNet ids, with the names that torchvision (BSD-3-Clause) gives them in ``weights.meta["categories"]``.
@@ -46,15 +46,15 @@ def match(
     outputs
         How many outputs the model has.
     model_classes
-        The name or WordNet id of each output. ``None``, a model without a list, is matched by position; but 1000
-        outputs, or 1001 with a background class first, are ImageNet's where the data's classes are.
+        The name or WordNet id of each output. ``None`` matches by position, except that 1000 outputs, or 1001 with a
+        background class first, are taken for ImageNet's if the data's classes are ImageNet's.
     model
         The model's name, for messages.
 
     Raises
     ------
     DataError
-        Where the class list does not fit the outputs, or a class of the data has no output of its own.
+        When the class list does not fit the outputs, or a class of the data has no output of its own.
     """
     if model_classes is None:
         return _match_unlisted(data_classes, outputs, model)
@@ -68,7 +68,7 @@ def match(
 
 
 def display_names(classes: Sequence[ClassLabel]) -> list[str]:
-    """Return what to call each class in a report: its name, or ImageNet's name where it has but a WordNet id."""
+    """Return the name of each class in a report: its own, or ImageNet's if it has only a WordNet id."""
     imagenet = imagenet_classes()
     return [imagenet.get(label.key, label.name) if label.name == label.key else label.name for label in classes]
 
@@ -85,9 +85,9 @@ def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str
     background = outputs - len(imagenet)
     wnids = [None] * background + imagenet if background in (0, 1) else []
     attempt = _by_wnid(data_classes, wnids)
-    found = _first_complete([attempt])
-    if found:
-        return found
+    matched = _first_complete([attempt])
+    if matched:
+        return matched
     if len(data_classes) == outputs:
         return ClassMatch("position", tuple(range(outputs)))
     if _matched(attempt):
@@ -126,10 +126,10 @@ def _wnids(model_classes: Sequence[str]) -> Sequence[str | None]:
 
 
 def _in_imagenet_order(model_classes: Sequence[str]) -> bool:
-    """Whether these are ImageNet's 1000 names in order.
+    """Return whether these are ImageNet's 1000 names in order.
 
-    Lists in the wild differ in the wording of a few classes, and call two of them ``crane`` and two ``maillot``. A name
-    that belongs to another place, and to that alone, tells a list in another order.
+    Published lists differ in the wording of a few classes, and have two classes called ``crane`` and two ``maillot``. A
+    name that belongs to exactly one other place shows that the list is in another order.
     """
     table = [_first_synonym(name) for name in imagenet_classes().values()]
     names = [_first_synonym(name) for name in model_classes]

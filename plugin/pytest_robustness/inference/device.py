@@ -1,4 +1,4 @@
-"""The device that models and transforms run on, and how much it takes at once."""
+"""The device that models and transforms run on, and how many images it can hold at once."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from pytest_robustness.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Pixels in a batch: enough to keep the device busy. On a CPU larger batches are slower: their buffers fall out of the
-# cache, and the system maps each anew.
+# Pixels in a batch: enough to keep the device busy. On a CPU larger batches are slower: their buffers do not fit into
+# the cache, and the operating system maps memory for each one again.
 _PIXELS = {"cpu": 16 * 256 * 256, "mps": 64 * 256 * 256, "cuda": 256 * 256 * 256}
-# What a pixel takes on a GPU at most, in bytes: 64 channels of fp32 into a layer and out of it, as in VGG, and as much
-# again for the convolution's work space and what the allocator keeps.
-_BYTES_A_PIXEL = 2 * 2 * 64 * 4
+# The most memory that a pixel takes on a GPU: 64 channels of fp32 into a layer and out of it, as in VGG, and the same
+# again for the convolution's workspace and for what the allocator keeps.
+_BYTES_PER_PIXEL = 2 * 2 * 64 * 4
 
 
 def resolve_device(name: str, process: int = 0) -> torch.device:
-    """Return the device of that name; ``auto`` is a CUDA device, else the CPU.
+    """Return the device called ``name``; ``auto`` is a CUDA device if there is one, else the CPU.
 
     Parameters
     ----------
     name
-        As the option has it.
+        The value of the option.
     process
-        Which of several processes asks, from 0: ``auto`` and ``cuda`` give them the CUDA devices in turn.
+        The number of this process among several, from 0: ``auto`` and ``cuda`` assign the CUDA devices in turn.
 
     Raises
     ------
     OptionError
-        When this machine does not have it.
+        When this machine has no such device.
     """
     if name in ("auto", "cuda") and torch.cuda.is_available():
         return torch.device("cuda", process % torch.cuda.device_count())
@@ -42,32 +42,32 @@ def resolve_device(name: str, process: int = 0) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        found = f"{count} CUDA devices here. Name one of them, or cpu" if count else "no CUDA device here. Name cpu"
-        raise OptionError(f"--robustness-device={name}: PyTorch finds {found}.")
+        present = f"{count} CUDA devices here. Name one of them, or cpu" if count else "no CUDA device here. Name cpu"
+        raise OptionError(f"--robustness-device={name}: PyTorch finds {present}.")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise OptionError("--robustness-device=mps: PyTorch finds no Metal device here. Name cpu.")
     return device
 
 
 def pixels_at_once(device: torch.device) -> int:
-    """Return how many pixels of canvases a batch on ``device`` may hold: less where a GPU's free memory is small."""
+    """Return how many pixels of canvases a batch on ``device`` may have; on a GPU it depends on the free memory."""
     if device.type != "cuda":
         return _PIXELS[device.type]
     free, _ = torch.cuda.mem_get_info(device)
-    return min(_PIXELS["cuda"], free // _BYTES_A_PIXEL)
+    return min(_PIXELS["cuda"], free // _BYTES_PER_PIXEL)
 
 
 def equal_batches(images: int, most: int) -> int:
-    """Return the size of batches of ``images`` that are as few as ``most`` in one allows, and as equal as can be.
+    """Return the batch size that divides ``images`` into the fewest batches of at most ``most``, as equal as possible.
 
-    A compiled model computes whole batches only: 512 images in batches of 455 would take it 910, in batches of 256 none
-    too many.
+    A compiled model computes whole batches only: for 512 images in batches of 455 it would compute 910, in batches of
+    256 it computes 512.
     """
     return -(-images // -(-images // most))
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy ``tensor`` from the host to ``device``; to CUDA from page-locked memory, so that the host need not wait."""
+    """Copy ``tensor`` from the host to ``device``; to CUDA from page-locked memory, so that the host does not wait."""
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
@@ -75,7 +75,7 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 @contextlib.contextmanager
 def cores_shared(processes: int) -> Iterator[None]:
-    """Give PyTorch this process's share of the threads that it has, among ``processes`` like it, and put them back.
+    """Limit PyTorch to this process's share of its threads, one of ``processes``; restore the number at the end.
 
     Processes that each start as many threads as there are cores slow one another down many times over.
     """

@@ -1,4 +1,4 @@
-"""Reads the images of the claimed shards, once each, and makes every canvas that the models need of them."""
+"""The loader: read each image of the claimed shards once, and put it on every canvas that the models need."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """Images of one shard that are decoded, each on every canvas.
+    """Decoded images of one shard, each on every canvas.
 
     ``last`` says that no further batch of ``shard`` follows. ``positions`` (int64 [B], in the selection), ``indices``
     (int64 [B], in the dataset), ``labels`` (int64 [B]) and ``canvases`` (uint8 [B, 3, h, w] each) have a row for each
-    readable image; the others are in ``unreadable``, so B may be 0. ``misfit`` names an image of another size than the
-    first, and that one's; ``canvases`` then lacks those that take images as they are.
+    readable image; the others are in ``unreadable``, so B may be 0. ``misfit`` names an image whose size differs from
+    that of the first image, and both sizes; ``canvases`` then lacks those that do not resize.
     """
 
     shard: Shard
@@ -40,26 +40,26 @@ class Batch(NamedTuple):
     misfit: str
 
 
-# Fewer images are decoded before a decoding process has started.
+# Fewer images than these are decoded in less time than a decoding process takes to start.
 _WORTHWHILE = 500
-# Passes of models over an image beside which its decoding does not count.
+# From this many passes of models over each image, the time to decode it is negligible.
 _MANY_PASSES = 20
 
 
 def default_workers(device: str, images: int, passes: int, processes: int = 1) -> int:
     """Return how many decoding processes suit the work and the machine.
 
-    Beside an accelerator all cores but one decode. Where models run on the CPU they need the cores themselves, and
-    decoding takes a few percent of the time, unless few models under few conditions share an image.
+    If models run on an accelerator, all cores but one decode. If they run on the CPU, they need the cores themselves,
+    and decoding takes a few percent of the time, unless few models and conditions share an image.
 
     Parameters
     ----------
     device
         The type of the device that models run on.
     images
-        How many there are to read.
+        How many images are read.
     passes
-        How often each is used: models times conditions.
+        How often each image is used: models times conditions.
     processes
         How many processes like this one share the machine.
     """
@@ -90,20 +90,20 @@ def batches(
     indices
         The selection: the position of an image in it is what shards count (int64 [n]).
     shards
-        Asked for one at a time, in this process: without workers when the batches before are consumed, with workers up
-        to two batches per worker ahead.
+        Taken one at a time, in this process: without workers, once the batches before are consumed; with workers, up to
+        two batches per worker ahead.
     canvases
-        What to make of each image.
+        The canvases to put each image on.
     batch_size
         At least 1.
     workers
-        Decoding processes; 0 decodes in this process, and so does a source that is in memory. They end with the
-        iterator, whether it is used up, closed, or interrupted.
+        Decoding processes; 0 decodes in this process, and so does a source in memory. They end with the iterator,
+        whether it is exhausted, closed, or interrupted.
 
     Raises
     ------
     DataError
-        Where the source cannot be sent to a decoding process, or where a decoding process died.
+        When the source cannot be sent to a decoding process, or a decoding process dies.
     """
     reader = _Reader(source, indices, canvases)
     requests = _requests(shards, batch_size)
@@ -129,7 +129,7 @@ class _Request(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """The answer to a request, in arrays: tensors would travel in /dev/shm, which containers limit to 64 MB."""
+    """The answer to a request, as arrays: tensors would be sent through /dev/shm, which containers limit to 64 MB."""
 
     request: _Request
     positions: list[int]
@@ -177,7 +177,7 @@ class _Reader:
 
     def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> NDArray[np.uint8]:
         if images:
-            # Decoders differ in the order of their memory; what comes after gets one and the same.
+            # Decoders differ in their memory layout; everything after this gets the same one.
             batch = np.empty((len(images), *images[0].shape), np.uint8)
             return np.stack([image.numpy() for image in images], out=batch)
         height, width = (self._size.height, self._size.width) if self._size else (0, 0)

@@ -6,11 +6,10 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Transform
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,24 +51,3 @@ class Plan:
     def models(self, condition: Condition) -> tuple[str, ...]:
         """Return the models that are judged under ``condition``: the family of its model tests."""
         return tuple(cell.model for cell in self.cells if cell.condition == condition)
-
-
-def conditions(transforms: Sequence[Transform], severities: Sequence[int]) -> tuple[Condition, ...]:
-    """Return each transform at each severity; a transform with a single level gives one condition.
-
-    Raises
-    ------
-    OptionError
-        When a transform does not have one of the severities.
-    """
-    found: list[Condition] = []
-    for transform in transforms:
-        if not transform.severities:
-            found.append(Condition(transform.name))
-            continue
-        for severity in severities:
-            if severity not in transform.severities:
-                valid = ", ".join(map(str, transform.severities))
-                raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
-            found.append(Condition(transform.name, severity))
-    return tuple(dict.fromkeys(found))

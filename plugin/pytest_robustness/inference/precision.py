@@ -1,4 +1,4 @@
-"""The number format that a device computes in, and what PyTorch has to be told so that it does."""
+"""Resolve the precision, the number format that models compute in, and configure PyTorch for it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """Return the precision of that name; ``auto`` is bf16 where ``device`` has instructions for it, else fp32.
+    """Return the precision called ``name``; ``auto`` is bf16 if ``device`` has instructions for it, else fp32.
 
     Raises
     ------
     OptionError
-        For tf32 anywhere but on CUDA, where alone it exists.
+        For tf32 on another device than CUDA.
     """
     if name == "tf32" and device.type != "cuda":
         raise OptionError(f"--robustness-precision=tf32: only CUDA devices compute in it, not {device}. Choose fp32.")
@@ -31,9 +31,9 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 @contextlib.contextmanager
 def fp32_products(*, tf32: bool) -> Iterator[None]:
-    """Have PyTorch compute products of fp32 in fp32, or rounded to TF32 first; put back what it was told before.
+    """Make PyTorch multiply fp32 numbers in fp32, or in TF32; restore its settings when the block ends.
 
-    TF32 is what it uses in convolutions on CUDA unless told otherwise, and a user's module may have told it anything.
+    PyTorch's default for convolutions on CUDA is TF32, and a user's module may have changed any of the settings.
     """
     before = _Products.read()
     (_TF32 if tf32 else _IEEE).apply()
@@ -44,12 +44,15 @@ def fp32_products(*, tf32: bool) -> Iterator[None]:
 
 
 class _Products(NamedTuple):
-    """How PyTorch computes products of fp32, in both its ways to say it.
+    """PyTorch's settings for products of fp32 numbers, in both of its APIs.
 
-    ``matmul`` and ``cudnn`` are the older one, ``None`` where PyTorch refuses to tell because the newer, ``kinds``, was
-    used to say something else. Both must agree: PyTorch itself reads either.
+    ``kinds`` is the newer API, ``fp32_precision`` of each kind of operation. ``matmul`` and ``cudnn`` are the older
+    API; ``None`` where reading it raises an error, because the two disagree.
     """
 
+    # The newer API alone would not do: PyTorch itself still reads the older one, and raises an error where they
+    # disagree: torch.backends.cudnn.flags, which models use, and inductor up to PyTorch 2.10
+    # (https://github.com/pytorch/pytorch/issues/166387).
     matmul: str | None
     cudnn: bool | None
     kinds: tuple[str, ...]
@@ -57,7 +60,7 @@ class _Products(NamedTuple):
     @classmethod
     def read(cls) -> _Products:
         matmul, cudnn = None, None
-        with warnings.catch_warnings(action="ignore"):  # of the older way
+        with warnings.catch_warnings(action="ignore"):  # the older API is deprecated
             with contextlib.suppress(RuntimeError):
                 matmul = torch.get_float32_matmul_precision()
             with contextlib.suppress(RuntimeError):
@@ -70,7 +73,7 @@ class _Products(NamedTuple):
                 torch.set_float32_matmul_precision(self.matmul)
             if self.cudnn is not None:
                 torch.backends.cudnn.allow_tf32 = self.cudnn
-        # After the older way, which sets some of these as well.
+        # After the older API, which sets some of these as well.
         for kind, precision in zip(_kinds(), self.kinds, strict=True):
             kind.fp32_precision = precision
 
@@ -90,7 +93,7 @@ def _computes_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    if not hasattr(torch.cpu, "get_capabilities"):  # in PyTorch 2.9
+    if not hasattr(torch.cpu, "get_capabilities"):  # PyTorch 2.9
         return False
     features = torch.cpu.get_capabilities()
     return bool(features.get("amx_bf16") or features.get("avx512_bf16"))

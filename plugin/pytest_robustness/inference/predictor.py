@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_robustness import data
-from pytest_robustness.core import Cell, Panel, imports, openmp
+from pytest_robustness.core.process import limit_openmp_spin, quick_imports
 from pytest_robustness.errors import RobustnessError, cause
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import ModelFacts
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import Condition, DataSource, Progress
+    from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress
     from pytest_robustness.inference.jobs import Job, JobMaker
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.models import ModelZoo
@@ -95,7 +95,7 @@ class Predictor:
         check: Callable[[JobMaker, Sequence[Condition]], None],
         provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
-        openmp.wait_briefly()
+        limit_openmp_spin()
         self._settings = settings
         self._registry = registry
         self._zoo = zoo
@@ -170,7 +170,7 @@ class Predictor:
 
     def _open(self) -> tuple[JobMaker, torch.device]:
         if self._opened is None:
-            with imports.quickly():
+            with quick_imports():
                 from pytest_robustness.inference.device import resolve_device
                 from pytest_robustness.inference.jobs import JobMaker, select
                 from pytest_robustness.inference.precision import resolve_precision
@@ -218,7 +218,7 @@ class Predictor:
         from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep import Settings, Sweep
+        from pytest_robustness.inference.sweep import Sweep, SweepSettings
 
         store, settings, progress = self.store, self._settings, self._progress()
         workers = settings.workers
@@ -232,7 +232,7 @@ class Predictor:
             prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
             claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
             progress=progress,
-            settings=Settings(
+            settings=SweepSettings(
                 device=device,
                 precision=bench.precision,
                 seed=settings.seed,

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pytest_robustness.core.files import short_path
+
 _PACKAGES = (
     "pytest-robustness",
     "pytest",
@@ -51,11 +53,6 @@ def command() -> str:
 def plain(options: Any) -> dict[str, Any]:
     """Return a frozen options object as JSON values: paths become text, as short as from here, and tuples lists."""
     return {name: _plain(value) for name, value in dataclasses.asdict(options).items()}
-
-
-def short_path(path: Path) -> str:
-    """Return ``path`` as one would type it from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _plain(value: Any) -> Any:

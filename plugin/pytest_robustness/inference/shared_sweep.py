@@ -77,8 +77,8 @@ class SharedSweeps:
         try:
             uri = f"{self._path.absolute().as_uri()}?mode=ro"
             with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                found: tuple[int, ...] = connection.execute(sql, {"cells": cells, "shards": shards}).fetchone()
-                return found
+                row: tuple[int, ...] = connection.execute(sql, {"cells": cells, "shards": shards}).fetchone()
+                return row
         except sqlite3.Error:
             _log.debug("the progress in %s cannot be read now", self._path, exc_info=True)
             return None

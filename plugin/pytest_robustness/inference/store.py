@@ -1,9 +1,10 @@
-"""The store: finished cells in one SQLite file, shard by shard, under keys that are hashes of content."""
+"""The store: predictions in one SQLite file, by cell and shard, under keys that are hashes of content."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_log = logging.getLogger(__name__)
+
 SCHEMA_VERSION = 2
-# "prob": tells a store from any other SQLite file, so that nobody's database is ever written to.
+# The ASCII codes of "prob". They identify our files, so that no other SQLite file is ever written to.
 _APPLICATION_ID = 0x70726F62
 _SCHEMA = """
 CREATE TABLE dataset (fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL, classes TEXT NOT NULL, labels BLOB NOT NULL);
@@ -31,8 +34,6 @@ CREATE TABLE shard (
     PRIMARY KEY (key, start, stop)
 );
 """
-# What takes a store of an older schema to the next one.
-_MIGRATIONS = {1: "ALTER TABLE shard ADD COLUMN engine TEXT NOT NULL DEFAULT 'eager/unrecorded'"}
 _DTYPES = Predictions(np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f4"))  # type: ignore[arg-type]
 _BUSY_SECONDS = 60.0
 
@@ -43,12 +44,12 @@ class Store:
     Parameters
     ----------
     path
-        The SQLite file; made with its folder where absent.
+        The SQLite file; it and its folder are created if absent.
 
     Raises
     ------
     StoreError
-        When the file is damaged, newer than this code, no store at all, read-only, or the disk is full.
+        When the file is damaged, has another schema, is no store at all, is read-only, or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,13 +64,13 @@ class Store:
                 raise
 
     def close(self) -> None:
-        """Close the file; the store is not usable afterwards."""
+        """Close the file; the store cannot be used afterwards."""
         self._connection.close()
 
     def put_dataset(
         self, fingerprint: str, name: str, classes: Sequence[ClassLabel], labels: NDArray[np.int64]
     ) -> None:
-        """Remember the classes of a selection of images and the label of each (int64 [N])."""
+        """Write the classes of a selection of images and the label of each image (int64 [N])."""
         row = (fingerprint, name, json.dumps([[c.key, c.name] for c in classes]), labels.astype("<i8").tobytes())
         with self._transaction():
             self._connection.execute("INSERT OR IGNORE INTO dataset VALUES (?, ?, ?, ?)", row)
@@ -91,7 +92,7 @@ class Store:
             self._connection.executemany("INSERT OR REPLACE INTO cell VALUES (?, ?, ?)", rows)
 
     def description(self, key: str) -> dict[str, Any]:
-        """Return what a cell's key stands for."""
+        """Return the description of the cell with this key."""
         with self._explained():
             row = self._connection.execute("SELECT description FROM cell WHERE key = ?", (key,)).fetchone()
         if row is None:
@@ -99,9 +100,9 @@ class Store:
         return dict(json.loads(row[0]))
 
     def put(self, shard: Shard, predictions: Mapping[str, Predictions], engines: Mapping[str, EngineUsed]) -> None:
-        """Commit one shard of several cells at once, all of them or none.
+        """Commit one shard of several cells in one transaction.
 
-        ``engines`` says what computed each; nothing did where no image could be read.
+        ``engines`` says what computed each; a cell without one had no readable image in this shard.
         """
         rows = []
         for key, values in predictions.items():
@@ -113,19 +114,19 @@ class Store:
             self._connection.executemany("INSERT OR REPLACE INTO shard VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def finished(self, keys: Iterable[str]) -> dict[str, set[Shard]]:
-        """Return the shards that are there, by key."""
+        """Return the stored shards of each key."""
         sql = "SELECT start, stop FROM shard WHERE key = ?"
         with self._explained():
             return {key: {Shard(*row) for row in self._connection.execute(sql, (key,))} for key in keys}
 
     def holders(self, keys: Iterable[str], shard: Shard) -> set[str]:
-        """Return those of ``keys`` whose ``shard`` is there."""
+        """Return those of ``keys`` that have ``shard``."""
         sql = "SELECT 1 FROM shard WHERE key = ? AND start = ? AND stop = ?"
         with self._explained():
             return {key for key in keys if self._connection.execute(sql, (key, *shard)).fetchone()}
 
     def get(self, key: str, images: int) -> Predictions | None:
-        """Return the predictions of a cell for all ``images`` positions, or ``None`` while some are missing."""
+        """Return the predictions of a cell for all ``images`` positions; ``None`` if some are missing."""
         result = Predictions(*(np.zeros(images, dtype) for dtype in _DTYPES))  # type: ignore[arg-type]
         covered = np.zeros(images, dtype=bool)
         sql = "SELECT start, stop, predicted, confidence, true_probability FROM shard WHERE key = ?"
@@ -137,7 +138,7 @@ class Store:
         return result if covered.all() else None
 
     def engines(self, key: str) -> tuple[EngineUsed, ...]:
-        """Return what computed a cell: usually one engine, several where runs with different ones shared the work."""
+        """Return what computed a cell: one engine, or several if runs with different ones shared the work."""
         sql = "SELECT DISTINCT engine FROM shard WHERE key = ? AND engine != '' ORDER BY engine"
         with self._explained():
             return tuple(EngineUsed(*text.split("/")) for (text,) in self._connection.execute(sql, (key,)))
@@ -146,7 +147,7 @@ class Store:
         def pragma(name: str) -> int:
             return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
-        # The lock is held while looking, so that of two processes that start together one makes the tables.
+        # In a transaction, so that only one of two processes that start together creates the tables.
         with self._transaction():
             version = pragma("user_version")
             empty = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
@@ -157,22 +158,14 @@ class Store:
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif pragma("application_id") != _APPLICATION_ID:
                 raise StoreError(f"{self.path} is a SQLite file, but not a robustness store. {_WAY_OUT}")
-            elif version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self.path} was written by a newer pytest-robustness (store schema {version}; this one reads "
-                    f"schema {SCHEMA_VERSION}). Upgrade pytest-robustness, or name another file with "
-                    f"--robustness-store=FILE."
-                )
-            elif version < SCHEMA_VERSION:
-                for older in range(version, SCHEMA_VERSION):
-                    self._connection.execute(_MIGRATIONS[older])
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise StoreError(_other_schema(self.path, version))
         self._write_ahead()
-        # A power cut may cost the last shards, never the file: they are computed again.
+        # A power cut may lose the last shards, which are then computed again, but never damages the file.
         self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def _write_ahead(self) -> None:
-        """Switch to the write-ahead log; for this SQLite does not wait while another process has the file."""
+        """Switch to the write-ahead log, retrying: for this, SQLite does not wait until another process is done."""
         end = time.monotonic() + _BUSY_SECONDS
         while True:
             try:
@@ -201,10 +194,21 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            _log.debug("store %s", self.path, exc_info=True)
             raise StoreError(_explain(self.path, error)) from error
 
 
 _WAY_OUT = "Name another file with --robustness-store=FILE, or move this one away; it was left as it is."
+
+
+def _other_schema(path: Path, version: int) -> str:
+    age, remedy = (
+        ("a newer", "Upgrade pytest-robustness, or name") if version > SCHEMA_VERSION else ("an older", "Name")
+    )
+    return (
+        f"{path} was written by {age} pytest-robustness (store schema {version}; this one reads schema "
+        f"{SCHEMA_VERSION}). {remedy} another file with --robustness-store=FILE."
+    )
 
 
 def _explain(path: Path, error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Models by name: torchvision's and timm's, the embedded digits zoo, the user's own code and model files.
 
-A new source is one file that follows `ModelSource`, and its line in ``sources.py``. Importing this package imports
-neither torch nor torchvision; checking a name imports what only the library can tell.
+A new source is one module that follows `ModelSource`, and its line in ``sources/__init__.py``. Importing this package
+imports neither torch nor torchvision; checking a name may import the library that has the model.
 """
 
 from __future__ import annotations

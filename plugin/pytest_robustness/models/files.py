@@ -1,10 +1,11 @@
-"""Models that are files: whether one can be loaded here, and the hash of what it consists of."""
+"""Models that are files: check them, hash them, and name them in an engine's errors."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import importlib.util
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from pytest_robustness.errors import ModelError, OptionError, RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+_log = logging.getLogger(__name__)
 
 
 def check_file(source: str, name: str, weights: str | None, suffixes: Sequence[str]) -> None:
@@ -26,7 +29,7 @@ def check_file(source: str, name: str, weights: str | None, suffixes: Sequence[s
 
 
 def require(model: str, extra: str, packages: Iterable[str]) -> None:
-    """Raise `OptionError` unless ``packages``, which ``extra`` installs, are there; none is imported."""
+    """Raise `OptionError` unless ``packages``, which ``extra`` installs, are installed; none is imported."""
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
         raise OptionError(
@@ -35,7 +38,7 @@ def require(model: str, extra: str, packages: Iterable[str]) -> None:
 
 
 def digest(files: Iterable[Path]) -> bytes:
-    """Return the SHA-256 of the contents of ``files``, one after the other; where they lie does not count."""
+    """Return the SHA-256 of the contents of ``files``, in order; their paths are not hashed."""
     whole = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:
@@ -45,13 +48,14 @@ def digest(files: Iterable[Path]) -> bytes:
 
 @contextlib.contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
-    """Raise `ModelError` for whatever an engine says of a file that it cannot read as ``kind``."""
+    """Turn any exception of an engine that cannot read ``path`` as ``kind`` into a `ModelError`."""
     try:
         yield
     except RobustnessError:
         raise
     except Exception as error:
-        # The first lines of an engine's message tell where in its own source it gave up.
+        _log.debug("%s cannot be loaded as %s", path, kind, exc_info=True)
+        # The first lines of an engine's message name lines of its own source.
         lines = [line for line in map(str.strip, str(error).splitlines()) if line]
         cause = f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}"
         raise ModelError(f"{path} cannot be loaded as {kind} ({cause}). Replace it, or export it again.") from error

@@ -1,4 +1,4 @@
-"""The hash of everything that a model's outputs depend on: finished cells are found again by it."""
+"""Hash everything that a model's outputs depend on: the store's keys hold it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PUBLISHED_CODE = frozenset({"torch", "torchvision", "builtins"})
 _MACHINERY = frozenset(vars(nn.Module()))
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.memory_format)
-# A structure that holds itself ends here.
+# Stops at this depth, because a structure may contain itself.
 _DEEPEST = 8
 
 
@@ -28,13 +28,13 @@ def fingerprint(model: Model, extra: bytes = b"") -> str:
     """Return the SHA-256, in hex, of a model's weights, structure, code, preprocessing and classes.
 
     The code is the source of every class in the module tree that is defined outside torch and torchvision, so that two
-    models with equal weights but another ``forward`` differ; of TorchScript and of exported graphs it is the program
-    itself. What modules hold as plain attributes, such as a number of heads or a mean, is part of it too. ``extra`` is
-    whatever else the outputs depend on, such as the file that defines the factory.
+    models with equal weights but different ``forward`` methods differ; for TorchScript and exported graphs it is the
+    program itself. Plain attributes of modules, such as a number of heads or a mean, are hashed too. ``extra`` is
+    anything else that the outputs depend on, such as the file that defines the factory.
     """
     digest = hashlib.sha256()
     for part in _parts(model, extra):
-        # Lengths keep the parts apart: ("ab", "c") is not ("a", "bc").
+        # Lengths separate the parts: ("ab", "c") must differ from ("a", "bc").
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()
@@ -59,7 +59,7 @@ def _parts(model: Model, extra: bytes) -> Iterator[bytes | memoryview]:
 
 
 def _programs(module: nn.Module) -> Iterator[bytes]:
-    """Yield the programs in the tree that no class has the source of."""
+    """Yield the programs in the tree that are not the source of a class."""
     if isinstance(module, torch.jit.ScriptModule):
         yield module.save_to_buffer()
         return
@@ -70,7 +70,7 @@ def _programs(module: nn.Module) -> Iterator[bytes]:
 
 
 def _held(value: object, depth: int = 0) -> Iterator[bytes | memoryview]:
-    """Yield what plain values, arrays, tensors and structures of them hold; nothing of any other object."""
+    """Yield the content of plain values, arrays, tensors and structures of them; nothing for any other object."""
     if isinstance(value, _PLAIN):
         yield repr(value).encode()
     elif isinstance(value, torch.Tensor):
@@ -90,7 +90,7 @@ def _held(value: object, depth: int = 0) -> Iterator[bytes | memoryview]:
 
 
 def _sources(module: nn.Module) -> list[str]:
-    """Return the source of each distinct class, bases included; its name alone where there is no source to be had."""
+    """Return the source of each distinct class, bases included; its name alone if there is no source."""
     classes = {base for part in module.modules() for base in type(part).__mro__}
     return sorted(_source(cls) for cls in classes if cls.__module__.partition(".")[0] not in _PUBLISHED_CODE)
 
@@ -103,7 +103,7 @@ def _source(cls: type) -> str:
 
 
 def _state(module: nn.Module) -> Iterator[tuple[str, object]]:
-    """Yield what the state dict holds, and the buffers that it leaves out."""
+    """Yield the entries of the state dict, then the buffers that it leaves out."""
     state = module.state_dict()
     yield from state.items()
     yield from ((name, buffer) for name, buffer in module.named_buffers() if name not in state)
@@ -112,7 +112,7 @@ def _state(module: nn.Module) -> Iterator[tuple[str, object]]:
 def _value(value: object) -> Iterator[bytes | memoryview]:
     if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized:
         yield f"{value.dtype} {tuple(value.shape)}".encode()
-        # One tensor at a time, and on the CPU without a copy: a model may be as large as the memory left.
+        # One tensor at a time, and on the CPU without a copy: the model may fill most of the memory.
         yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
     else:
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""How a model is named: ``[source:]name[@weights]``."""
+"""Parse the name of a model: ``[source:]name[@weights]``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FORM = "A model is named [source:]name[@weights]."
 
 
 class ModelName(NamedTuple):
-    """The parts of a model's name; as text it is canonical: the default source is left out.
+    """The parts of a model's name. As text it is canonical: the default source is left out.
 
     >>> str(ModelName("torchvision", "resnet18", None)), str(ModelName("digits", "resnet18", None))
     ('resnet18', 'digits:resnet18')
@@ -28,7 +28,7 @@ class ModelName(NamedTuple):
 
 
 def parse(spec: str) -> ModelName:
-    """Return the parts of ``[source:]name[@weights]``, without asking whether such a model exists.
+    """Return the parts of ``[source:]name[@weights]``, without checking whether that model exists.
 
     >>> parse("resnet50@IMAGENET1K_V2")
     ModelName(source='torchvision', name='resnet50', weights='IMAGENET1K_V2')
@@ -52,7 +52,7 @@ def parse(spec: str) -> ModelName:
 
 
 def _split_weights(text: str) -> tuple[str, str | None]:
-    """Split off ``@weights``; a path may hold an ``@`` too, but is told by what follows it."""
+    """Split off ``@weights``. An ``@`` inside a path is recognized by the path characters after it."""
     name, at, weights = text.rpartition("@")
     if not at or any(sign in weights for sign in "/\\:."):
         return text, None

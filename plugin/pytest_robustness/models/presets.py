@@ -1,4 +1,4 @@
-"""The presets: names that stand for several models."""
+"""The presets: names that each stand for several models."""
 
 from __future__ import annotations
 

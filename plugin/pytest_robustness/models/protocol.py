@@ -1,4 +1,4 @@
-"""Where models come from: the Protocol behind which every source stands."""
+"""The Protocol of a model source: what a module offers so that ``[source:]name[@weights]`` can name its models."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.core import Model
+    from pytest_robustness.models.weights import WeightsPolicy
 
 
 class ModelSource(Protocol):
-    """One kind of place that models come from: a library, the embedded zoo, the user's own code.
+    """A module that provides models: those of a library, of the embedded zoo, of the user's own code.
 
-    A source is made for every run, so making one must be cheap: heavy packages are imported by the methods that need
-    them, and `check` needs as little as it can.
+    Importing it must be cheap: heavy packages are imported by the functions that need them, and by `check` only where
+    nothing else can say whether a name is right.
     """
 
-    @property
-    def name(self) -> str:
-        """The prefix that stands for the source in ``[source:]name[@weights]``."""
-
     def known(self) -> Sequence[str]:
-        """Return the names that exist, or the forms that a name can take where any name might."""
+        """Return the names that exist, or the forms that a name can take if there are too many to list."""
 
     def check(self, name: str, weights: str | None) -> None:
         """Raise `OptionError` unless ``name`` and ``weights`` can be right; no weights are read."""
 
-    def load(self, name: str, weights: str | None) -> Model:
+    def load(self, name: str, weights: str | None, policy: WeightsPolicy) -> Model:
         """Return the model with its weights, its preprocessing and its classes.
+
+        Parameters
+        ----------
+        name, weights
+            As `check` accepted them.
+        policy
+            Where published weights come from, and which files may be read.
 
         Raises
         ------
         ModelError
-            The model cannot be had. Any other exception is turned into one by the zoo, with the model's name.
+            The model cannot be loaded. The zoo turns any other exception into one, with the model's name.
         """

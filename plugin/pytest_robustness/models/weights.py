@@ -1,8 +1,9 @@
-"""Reading weights files: safetensors, and PyTorch's own without running the code that a pickle may hold."""
+"""Read weights files: safetensors, and PyTorch's own without running the code that a pickle may hold."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import pickle
 import re
 from collections.abc import Mapping
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 _WRAPPERS = ("state_dict", "model")
 _PARALLEL_PREFIX = "module."
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsPolicy:
-    """Where published weights are looked for, and whether a file that needs a full pickle may be read.
+    """Where to read published weights, and whether a file that needs a full pickle may be read.
 
-    ``directory=None`` leaves the place to the library that publishes them: its download cache.
+    ``directory=None``: from the download cache of the library that publishes them.
     """
 
     directory: Path | None = None
@@ -37,8 +39,8 @@ def read_state_dict(path: str | Path, trust_pickle: bool = False) -> dict[str, T
     path
         A ``.safetensors`` file, or one that ``torch.save`` wrote (``.pth``, ``.pt``, ``.th``).
     trust_pickle
-        Read also files that hold more than tensors and plain values. Such a file can run any code: only for files
-        whose origin is trusted.
+        Also read files that hold more than tensors and plain values. Such a file can run any code: use this only for
+        files whose origin you trust.
 
     Raises
     ------
@@ -60,8 +62,8 @@ def read_state_dict(path: str | Path, trust_pickle: bool = False) -> dict[str, T
 def unwrap(content: object) -> dict[str, Tensor] | None:
     """Return the state dict within what a training script saved, or ``None`` where there is none.
 
-    Checkpoints commonly put it under ``state_dict`` or ``model``, beside the epoch and the optimizer; and a model that
-    was trained in ``DataParallel`` has ``module.`` before every name.
+    Checkpoints commonly hold it under ``state_dict`` or ``model``, next to the epoch and the optimizer. A model
+    that was trained in ``DataParallel`` has ``module.`` before every name.
     """
     from torch import nn
 
@@ -72,7 +74,7 @@ def unwrap(content: object) -> dict[str, Tensor] | None:
     if not isinstance(content, dict) or not _is_state(content):
         return None
     if not all(name.startswith(_PARALLEL_PREFIX) for name in content):
-        # The very object: torch hangs the modules' versions on it, which some modules ask for on loading.
+        # The same object: torch attaches the modules' versions to it, which some modules need when they load it.
         return content
     return {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in content.items()}
 
@@ -93,6 +95,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except Exception as error:
+        _log.debug("%s cannot be read as safetensors", path, exc_info=True)
         raise _damaged(path, error) from error
 
 
@@ -102,6 +105,7 @@ def _read_torch(path: Path, trust_pickle: bool) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
     except pickle.UnpicklingError as error:
+        _log.debug("%s cannot be unpickled", path, exc_info=True)
         refused = re.search(r"GLOBAL (\S+)", str(error))
         if refused is None:
             raise _damaged(path, error) from error
@@ -110,7 +114,8 @@ def _read_torch(path: Path, trust_pickle: bool) -> Any:
             "Pass --robustness-trust-pickle only if you trust the file's origin, or save it again as .safetensors."
         ) from error
     except Exception as error:
-        # A damaged file surfaces as nearly any exception: RuntimeError, EOFError, KeyError.
+        # A damaged file raises nearly any exception: RuntimeError, EOFError, KeyError.
+        _log.debug("%s cannot be read", path, exc_info=True)
         raise _damaged(path, error) from error
 
 

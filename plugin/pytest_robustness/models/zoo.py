@@ -1,9 +1,10 @@
-"""The one place that turns names into models."""
+"""Turn names into models: the only place that does."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import ModelError, RobustnessError, cause
@@ -18,33 +19,31 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Model
 
+_log = logging.getLogger(__name__)
+
 
 class ModelZoo:
-    """Every model that can be named, from every source.
+    """Models by name, from every source.
 
     Parameters
     ----------
     weights_dir
         Directory that holds published weights files; ``None`` downloads them into the cache of their library.
     trust_pickle
-        Read also weights files that need a full pickle, which can run any code.
+        Also read weights files that need a full pickle, which can run any code.
     """
 
     def __init__(self, weights_dir: Path | None = None, trust_pickle: bool = False) -> None:
-        policy = WeightsPolicy(weights_dir, trust_pickle)
-        self._sources = {name: make(policy) for name, make in SOURCES.items()}
+        self._policy = WeightsPolicy(weights_dir, trust_pickle)
 
     def known(self) -> dict[str, list[str]]:
-        """Return the names that exist: of the presets, then of each source, in the order of the table."""
-        return {
-            "presets": sorted(PRESETS),
-            **{name: list(source.known()) for name, source in self._sources.items()},
-        }
+        """Return the names that exist: those of the presets, then those of each source, in the order of the table."""
+        return {"presets": sorted(PRESETS), **{name: list(source.known()) for name, source in SOURCES.items()}}
 
     def expand(self, specs: Sequence[str]) -> tuple[str, ...]:
         """Return the canonical names that ``specs`` stand for: presets expanded, each name once, in order.
 
-        No weights are read, and of what a check needs only what cannot be told from the name is imported.
+        No weights are read. A library is imported only where nothing else can say whether a name is right.
 
         Raises
         ------
@@ -55,7 +54,7 @@ class ModelZoo:
         for spec in specs:
             for member in PRESETS.get(spec.strip(), (spec,)):
                 parsed = parse(member)
-                self._sources[parsed.source].check(parsed.name, parsed.weights)
+                SOURCES[parsed.source].check(parsed.name, parsed.weights)
                 names[str(parsed)] = None
         return tuple(names)
 
@@ -67,23 +66,24 @@ class ModelZoo:
         OptionError
             The name is malformed or not known.
         ModelError
-            Anything that goes wrong while the model is made, by its name and its cause.
+            The model cannot be loaded, for any reason; the message holds its name and the cause.
         """
         parsed = parse(spec)
-        source = self._sources[parsed.source]
+        source = SOURCES[parsed.source]
         source.check(parsed.name, parsed.weights)
         try:
-            return _ready(source.load(parsed.name, parsed.weights))
+            return _ready(source.load(parsed.name, parsed.weights, self._policy))
         except RobustnessError:
             raise
         except (Exception, SystemExit) as error:
+            _log.debug("The model %s could not be loaded", parsed, exc_info=True)
             raise ModelError(f"The model {str(parsed)!r} could not be loaded: {cause(error)}") from error
 
 
 def _ready(model: Model) -> Model:
     from pytest_robustness.models.fingerprint import fingerprint
 
-    with contextlib.suppress(NotImplementedError):  # an exported graph has its mode in itself
+    with contextlib.suppress(NotImplementedError):  # an exported graph has its mode built in
         model.module.eval()
     module = model.module.cpu().float()
     return dataclasses.replace(model, module=module, fingerprint=model.fingerprint or fingerprint(model))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,12 @@ import allure
 import pytest
 
 from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.plugin.collection import GATE_CELL, requests
 from pytest_robustness.report.allure import record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
-from pytest_robustness.report.encoding import writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.plugin.session import RobustnessSession
     from pytest_robustness.report.allure.facts import Facts
+
+_log = logging.getLogger(__name__)
 
 _RESULTS = "allure-results"
 
@@ -106,6 +108,7 @@ class AllureHooks:
         try:
             broken = self._finish(robustness)
         except (RobustnessError, OSError) as error:
+            _log.debug("the Allure report could not be built", exc_info=True)
             self._lines.append(f"Allure report: not built. {error}")
             return
         if broken and session.exitstatus == pytest.ExitCode.OK:
@@ -116,7 +119,7 @@ class AllureHooks:
         """Say where the Allure report is, or why there is none, below the summary."""
         yield
         for line in self._lines:
-            terminalreporter.write_line(writable(line, sys.stdout))
+            terminalreporter.write_line(line)
 
     def _facts(self, item: pytest.Item, parameters: dict[str, object], session: RobustnessSession) -> list[Facts]:
         asked = [value for value in parameters.values() if isinstance(value, Cell | Panel)]
@@ -126,21 +129,21 @@ class AllureHooks:
 
     def _finish(self, session: RobustnessSession) -> list[str]:
         """Write the files of the run, build the report if asked to, and return the broken rules of its gate."""
-        view, options = session.run_report, self._options
+        report, options = session.run_report, self._options
         results = self._config.getoption("allure_report_dir", None)
-        if view is None:
+        if report is None:
             return []
         if results is None:
             raise RobustnessError("allure-pytest is switched off: leave out -p no:allure_pytest.")
-        run_files.write(view, Path(results), os.environ)
+        run_files.write(report, Path(results), os.environ)
         page = options.report / "index.html"
         if page.exists() and page.stat().st_mtime >= self._started:
             name = "robustness report (download it: scripts do not run in an attachment)"
             allure.global_attach(page.read_bytes(), name, allure.attachment_type.HTML)
         if options.allure_report is None:
             return []
-        broken = build(view, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
-        self._lines.append(f"Allure report: {_short(options.allure_report / PAGES['awesome'])}")
+        broken = build(report, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
+        self._lines.append(f"Allure report: {short_path(options.allure_report / PAGES['awesome'])}")
         self._lines += [f"Quality gate: {message}." for message in broken]
         return broken
 
@@ -162,7 +165,3 @@ def _text(value: object) -> str:
 
 def _ours(folder: Path) -> bool:
     return any((folder / name).exists() for name in (_RESULTS, *PAGES.values()))
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

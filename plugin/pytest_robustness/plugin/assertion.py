@@ -13,7 +13,7 @@ from pytest_robustness.report.finding_text import finding_lines
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding
 
-# A log, a mail and most terminals show as much without breaking a line.
+# Logs, mails and most terminals show lines of this width unbroken.
 _COLUMNS = 80
 _TRACEBACK_STYLES = ("long", "native")
 

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin import hookspecs
+from pytest_robustness.plugin.active import active_session, known_transforms, progress_display, robustness_session
+from pytest_robustness.plugin.collection import PARAMETERS, parametrize, requests
 from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pytest_robustness.core import Cell, Panel, Progress
+    from pytest_robustness.core import Cell, Panel
     from pytest_robustness.plugin.session import RobustnessSession
-    from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
 
-_SESSION = pytest.StashKey["RobustnessSession"]()
 _PROBLEM = pytest.StashKey[RobustnessError]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
-_PARAMETERS = {"_robustness_cell", "_robustness_gate_cell", "_robustness_condition"}
 
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
@@ -51,12 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if options.allure_report is not None or config.getoption("allure_report_dir", None):
         from pytest_robustness.plugin.allure import AllureHooks
 
-        hooks = AllureHooks(config, options, lambda: config.stash.get(_SESSION, None))
+        hooks = AllureHooks(config, options, lambda: active_session(config))
         config.pluginmanager.register(hooks, "robustness-allure")
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
-        controller = XdistHooks(lambda: robustness_session(config).run_log, options.store, lambda: _progress(config))
+        controller = XdistHooks(
+            lambda: robustness_session(config).run_log, options.store, lambda: progress_display(config)
+        )
         config.pluginmanager.register(controller, "robustness-xdist")
 
 
@@ -74,7 +74,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     from pytest_robustness.plugin.listing import print_catalogue
 
     with _usage_errors():
-        print_catalogue(_registry(config))
+        print_catalogue(known_transforms(config))
     return 0
 
 
@@ -86,10 +86,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test over every cell, or every condition, of its marker or of the options."""
-    if not _PARAMETERS.intersection(metafunc.fixturenames):
+    if not set(PARAMETERS).intersection(metafunc.fixturenames):
         return
-    from pytest_robustness.plugin.collection import parametrize
-
     try:
         parametrize(metafunc, robustness_session(metafunc.config))
     except RobustnessError as error:
@@ -111,8 +109,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
     if not items:
         return
-    from pytest_robustness.plugin.collection import requests
-
     try:
         robustness = robustness_session(session.config)
         robustness.plan(request for item in items for request in requests(item, robustness))
@@ -126,7 +122,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Clear the previous test's findings, so that a test that fails in setup is not credited with them."""
-    robustness = item.config.stash.get(_SESSION, None)
+    robustness = active_session(item.config)
     if robustness is not None:
         robustness.findings.clear()
         item.stash[_NEWS_SINCE] = robustness.run_log.length
@@ -135,7 +131,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Give the figures of a test to whoever reads its properties, JUnit XML among them."""
-    robustness = item.config.stash.get(_SESSION, None)
+    robustness = active_session(item.config)
     try:
         yield
     finally:
@@ -156,7 +152,7 @@ def pytest_runtest_makereport(
         if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
             # An attribute of a report travels to the controller.
             vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
-    if call.excinfo is None or not report.failed or _SESSION not in item.config.stash:
+    if call.excinfo is None or not report.failed or active_session(item.config) is None:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
 
@@ -172,7 +168,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the reports; a worker of xdist hands its run log to the controller instead."""
     if _PROBLEM in session.config.stash:
         return
-    robustness = session.config.stash.get(_SESSION, None)
+    robustness = active_session(session.config)
     if robustness is None:
         return
     if hasattr(session.config, "workeroutput"):
@@ -189,14 +185,12 @@ def pytest_terminal_summary(
 ) -> Generator[None, None, None]:
     """Print the summary last, below pytest's long list of failed tests."""
     yield
-    robustness = config.stash.get(_SESSION, None)
+    robustness = active_session(config)
     writer = config.get_terminal_writer()
     text = robustness.summary(writer.fullwidth, writer.hasmarkup) if robustness is not None else ""
     if text:
-        from pytest_robustness.report.encoding import writable
-
         terminalreporter.section("robustness")
-        for line in writable(text, sys.stdout).splitlines():
+        for line in text.splitlines():
             terminalreporter.write_line(line)
 
 
@@ -246,63 +240,6 @@ def _robustness_gate_cell(request: pytest.FixtureRequest) -> Cell:
 def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
     found: Panel = request.param
     return found
-
-
-def robustness_session(config: pytest.Config) -> RobustnessSession:
-    """Return the session of this run; made when first asked for."""
-    if _SESSION not in config.stash:
-        from pytest_robustness import RobustnessSession
-
-        config.stash[_SESSION] = RobustnessSession(
-            resolve_options(config),
-            _registry(config),
-            lambda: _progress(config),
-            **_share(config),
-        )
-        config.add_cleanup(config.stash[_SESSION].close)
-    return config.stash[_SESSION]
-
-
-def _share(config: pytest.Config) -> dict[str, int]:
-    """Return how many processes share the machine, and which of them this is: a worker of xdist was told."""
-    if not hasattr(config, "workerinput"):
-        return {}
-    from pytest_robustness.plugin.xdist import PROCESS
-
-    return {"processes": config.workerinput["workercount"], "process": config.workerinput[PROCESS]}
-
-
-def _registry(config: pytest.Config) -> Registry:
-    from pytest_robustness.transforms import builtin
-
-    registry = builtin()
-    config.hook.pytest_robustness_register(registry=registry)
-    return registry
-
-
-def _progress(config: pytest.Config) -> Progress:
-    from pytest_robustness.plugin.progress import BarProgress, LineProgress, SilentProgress
-    from pytest_robustness.report.encoding import writable
-
-    if hasattr(config, "workerinput"):
-        # The controller shows how far the workers are, and their notes.
-        return SilentProgress(robustness_session(config).run_log.notes.append)
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None or reporter.verbosity < 0:
-        return SilentProgress()
-    capture = config.pluginmanager.getplugin("capturemanager")
-    uncaptured = capture.global_and_fixture_disabled if capture else contextlib.nullcontext
-
-    terminal = config.get_terminal_writer()
-
-    def write(line: str) -> None:
-        with uncaptured():
-            # xdist's row of letters; the reporter itself breaks the row that it writes.
-            if terminal.width_of_current_line and not reporter.currentfspath:
-                terminal.line()
-            reporter.write_line(writable(line, sys.stdout))
-
-    return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)
 
 
 def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:

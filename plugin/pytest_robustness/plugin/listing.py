@@ -1,4 +1,4 @@
-"""The answer to ``--robustness-list``: the known models, transforms and data."""
+"""Prints the known models, transforms and data, for ``--robustness-list``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rich.text import Text
 
 from pytest_robustness import data
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.report.encoding import writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def print_catalogue(registry: Registry) -> None:
-    """Print what the options accept."""
+    """Print the models, transforms and data that the options accept."""
     console = Console(highlight=False)
     _print(
         console,
@@ -36,11 +35,13 @@ def print_catalogue(registry: Registry) -> None:
 
 def _print(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    # Not cut with an ellipsis, which not every terminal has.
+    # Cropped rather than ended by an ellipsis, which some encodings lack.
     table.add_column(no_wrap=True, overflow="crop")
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(f"  {name}", style="bold"), Text(writable(text, console.file)))
+        # rich would raise on a character that the terminal's encoding lacks.
+        shown = text.encode(console.encoding, "backslashreplace").decode(console.encoding)
+        table.add_row(Text(f"  {name}", style="bold"), Text(shown))
     console.print(Text(title))
     console.print(table)
     console.print()

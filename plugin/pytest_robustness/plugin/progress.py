@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pytest_robustness.report.encoding import writable
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -144,7 +142,9 @@ class SilentProgress:
 
 
 def _print(console: Console, message: str) -> None:
-    console.print(writable(message, console.file), highlight=False, markup=False)
+    # rich would raise on a character that the terminal's encoding lacks.
+    shown = message.encode(console.encoding, "backslashreplace").decode(console.encoding)
+    console.print(shown, highlight=False, markup=False)
 
 
 class _Clock:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import OptionError
-from pytest_robustness.inference import plan
 from pytest_robustness.models.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -88,8 +87,7 @@ class Requests:
 
     def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
         """Return each of ``transforms``, at least one, at each severity of the options."""
-        known = [self._registry.get(name) for name in _some("transforms", transforms)]
-        return plan.conditions(known, self._options.severity)
+        return self._registry.conditions(_some("transforms", transforms), self._options.severity)
 
     def condition(self, transform: str | Condition, severity: int | None = None) -> Condition:
         """Return a condition. Without a severity: the one of the options, or 3 where they name several."""
@@ -99,7 +97,7 @@ class Requests:
             return CONTROL
         levels = self._options.severity
         default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
-        return plan.conditions([self._registry.get(transform)], [default if severity is None else severity])[0]
+        return self._registry.conditions([transform], [default if severity is None else severity])[0]
 
     def cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
         """Return a cell; a `Cell` is returned as it is.

@@ -42,7 +42,7 @@ class XdistHooks:
         self._swept: dict[Any, float] = {}
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Give each worker a number, from 0, whatever xdist calls it."""
+        """Give each worker a number, from 0: xdist's own names may have gaps."""
         node.workerinput[PROCESS] = next(self._workers)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -1,17 +1,25 @@
-"""Write what a run leaves. Each report is a module here that gets the one `RunReport` and computes nothing."""
+"""Write what a run leaves. A report is a module here, which gets the run report, and its name in the table below."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
+
+REPORTS = (
+    "tables",  # results.json, accuracy.csv, tests.csv
+    "page.render",  # index.html
+    "markdown",  # summary.md
+)
+"""The modules of this package that write files, each by its function ``write(run_report, folder)``."""
 
 
-def write_all(view: View, folder: Path) -> None:
+def write_all(report: RunReport, folder: Path) -> None:
     """Write every file of the report into ``folder``: tables, page, and Markdown summary.
 
     Raises
@@ -19,14 +27,11 @@ def write_all(view: View, folder: Path) -> None:
     RobustnessError
         When the folder cannot be written.
     """
-    from pytest_robustness.report import markdown, tables
-    from pytest_robustness.report.page import render as page
-
-    for write in (tables.write, page.write, markdown.write):
-        write(view, folder)
+    for name in REPORTS:
+        import_module(f"{__name__}.{name}").write(report, folder)
 
 
-def append_step_summary(view: View, environment: Mapping[str, str]) -> None:
+def append_step_summary(report: RunReport, environment: Mapping[str, str]) -> None:
     """Append the Markdown summary to the page of the run on GitHub Actions, if this is one.
 
     Raises
@@ -36,14 +41,16 @@ def append_step_summary(view: View, environment: Mapping[str, str]) -> None:
     """
     from pytest_robustness.report import github, markdown
 
-    github.append_summary(markdown.render(view), environment)
+    github.append_summary(markdown.render(report), environment)
 
 
-def terminal_text(view: View, width: int, color: bool, environment: Mapping[str, str], closing: Sequence[str]) -> str:
+def terminal_text(
+    report: RunReport, width: int, color: bool, environment: Mapping[str, str], closing: Sequence[str]
+) -> str:
     """Return the terminal summary, ``width`` columns wide, with the lines ``closing`` and GitHub's annotations."""
     from pytest_robustness.report import github, terminal
 
-    device, runtime = view.provenance["device"], view.provenance["runtime"]
+    device, runtime = report.provenance["device"], report.provenance["runtime"]
     ran = [f"Models ran on {device} with {runtime}."] if runtime else []
-    commands = github.error_commands(view, environment)
-    return "\n".join([terminal.render(view, width, color), *ran, *closing, *commands, ""])
+    commands = github.error_commands(report, environment)
+    return "\n".join([terminal.render(report, width, color), *ran, *closing, *commands, ""])

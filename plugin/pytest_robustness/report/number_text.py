@@ -1,19 +1,60 @@
-"""How the page writes numbers and names."""
+"""Write numbers and names as reports show them: changes, accuracies, p-values, counts."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
-
-from pytest_robustness.report.run_report import p_text, points_text
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_robustness.core import Condition
+
 SHADE_STEPS = (1.0, 5.0, 15.0, 30.0, 50.0)
-"""From how many points of change on each of the five shades of the heat scale holds."""
+"""The change in points at which each of the five shades of the heat scale begins."""
+
+DASH = "–"
+"""Stands in a table for a figure that is not defined."""
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as people write it.
+
+    Examples
+    --------
+    >>> p_text(0.0432), p_text(3.2e-7), p_text(0.0), p_text(math.nan)
+    ('0.043', '3.2e-07', '0', 'not defined')
+    """
+    return "not defined" if math.isnan(p) else f"{p:.2g}"
+
+
+def points_text(points: float) -> str:
+    """Return a difference in points with its sign.
+
+    Examples
+    --------
+    >>> points_text(-3.14159), points_text(0.0)
+    ('-3.1', '+0.0')
+    """
+    return f"{points:+.1f}"
+
+
+def condition_text(condition: Condition) -> str:
+    """Return a condition as a sentence has it.
+
+    Examples
+    --------
+    >>> from pytest_robustness.core import Condition
+    >>> condition_text(Condition("zoom", 3)), condition_text(Condition("vflip"))
+    ('zoom (severity 3)', 'vflip')
+    """
+    return (
+        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
+    )
 
 
 def points(value: float) -> str:
@@ -38,8 +79,30 @@ def fine_points(value: float) -> str:
     return _signed(f"{value:+.2f}")
 
 
+def interval(low: float, high: float) -> str:
+    """Return an interval of a change in points; a dash where it is not defined.
+
+    Examples
+    --------
+    >>> interval(-3.14159, 2.0), interval(float("nan"), float("nan"))
+    ('−3.1 to +2.0', '–')
+    """
+    return DASH if math.isnan(low) or math.isnan(high) else f"{points(low)} to {points(high)}"
+
+
+def effect_size(value: float) -> str:
+    """Return an effect size to the hundredth, without a plus sign.
+
+    Examples
+    --------
+    >>> effect_size(1.4814), effect_size(-0.004), effect_size(float("-inf"))
+    ('1.48', '0.00', '−∞')
+    """
+    return _signed(f"{value:.2f}".replace("inf", "∞"))
+
+
 def p_value(p: float) -> str:
-    """Return a p-value to two digits, as the scripts write it.
+    """Return a p-value to two significant digits.
 
     Examples
     --------
@@ -93,6 +156,17 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{grouped(count)} {noun if count == 1 else plural or noun + 's'}"
 
 
+def or_dash(value: float, write: Callable[[float], str]) -> str:
+    """Return what ``write`` makes of a value, or a dash for NaN, as in the cell of a table.
+
+    Examples
+    --------
+    >>> or_dash(2.0, points), or_dash(float("nan"), points)
+    ('+2.0', '–')
+    """
+    return DASH if math.isnan(value) else write(value)
+
+
 def shade(value: float) -> str:
     """Return the class of the heat scale: ``fall-5`` to ``fall-1``, ``level``, ``rise-1`` to ``rise-5``.
 
@@ -116,6 +190,19 @@ def breakable(name: str) -> Markup:
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_+:])", name) if part)
 
 
+def cut(name: str, width: int) -> str:
+    """Return a name cut to the width of so many Latin letters, the last of which then is an ellipsis.
+
+    Examples
+    --------
+    >>> cut("owl", 10), cut("great white shark", 10), cut("ホホジロザメ", 7)
+    ('owl', 'great whi…', 'ホホジ…')
+    """
+    text = Text(name)
+    text.truncate(width, overflow="ellipsis")
+    return text.plain
+
+
 def unbroken(text: str) -> Markup:
     """Return a text, escaped, with its options in one piece: browsers break a line at every hyphen.
 
@@ -131,6 +218,7 @@ def unbroken(text: str) -> Markup:
 
 
 def _signed(text: str) -> str:
+    """Return a number's text with a typographic minus; a zero has no sign."""
     if text in ("+0.0", "-0.0", "+0.00", "-0.00"):
         return text[1:]
     return "not defined" if "nan" in text else text.replace("-", "−")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.test_result import Outcome
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import Counts
     from pytest_robustness.analysis.test_result import TTestResult
     from pytest_robustness.core import EngineUsed
-    from pytest_robustness.report.confusions import FallenClass
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.confusions import ClassConfusion
+    from pytest_robustness.report.gallery import Example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +64,13 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True)
-class View:
+class RunReport:
     """Everything that the reports of a run may show.
 
     ``labels`` gives each model's short name; ``policy`` how the tests were made; ``counts`` the images by class of
     every finished cell, control included; ``errors`` the reason why a cell could not be computed; ``skipped`` the
     images that could not be read; ``changes`` the change of top-1 accuracy under each condition, averaged over the
-    models; ``fallen`` the classes with the largest drops in each cell; ``gallery`` images to show, and
+    models; ``confusions`` what the most affected classes are predicted as in each cell; ``gallery`` images to show, and
     ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a baseline; ``engines`` what
     computed each cell; ``notes`` what the findings mean for the baseline.
     """
@@ -88,8 +87,8 @@ class View:
     policy: TestPolicy
     provenance: Mapping[str, Any]
     changes: Mapping[Condition, TTestResult] = dataclasses.field(default_factory=dict)
-    fallen: Mapping[Cell, tuple[FallenClass, ...]] = dataclasses.field(default_factory=dict)
-    gallery: tuple[Exhibit, ...] = ()
+    confusions: Mapping[Cell, tuple[ClassConfusion, ...]] = dataclasses.field(default_factory=dict)
+    gallery: tuple[Example, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
     engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
@@ -117,49 +116,3 @@ class View:
         """The conditions under which some model was tested or failed to run, in the order of the run."""
         tested = {test.condition for test in self.model_tests} | {cell.condition for cell in self.errors}
         return tuple(condition for condition in self.conditions if condition in tested)
-
-
-def p_text(p: float) -> str:
-    """Return a p-value as people write it.
-
-    Examples
-    --------
-    >>> p_text(0.0432), p_text(3.2e-7), p_text(0.0), p_text(math.nan)
-    ('0.043', '3.2e-07', '0', 'not defined')
-    """
-    return "not defined" if math.isnan(p) else f"{p:.2g}"
-
-
-def points_text(points: float) -> str:
-    """Return a difference in points with its sign.
-
-    Examples
-    --------
-    >>> points_text(-3.14159), points_text(0.0)
-    ('-3.1', '+0.0')
-    """
-    return f"{points:+.1f}"
-
-
-def fitted(text: str, width: int) -> str:
-    """Return ``text`` cut to ``width`` characters, the last of which then is an ellipsis.
-
-    Examples
-    --------
-    >>> fitted("owl", 10), fitted("great white shark", 10)
-    ('owl', 'great whi…')
-    """
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def condition_text(condition: Condition) -> str:
-    """Return a condition as a sentence has it.
-
-    Examples
-    --------
-    >>> condition_text(Condition("zoom", 3)), condition_text(Condition("vflip"))
-    ('zoom (severity 3)', 'vflip')
-    """
-    return (
-        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
-    )

@@ -1,6 +1,6 @@
 """Transforms: the nine of the protocol, a registry for a user's own, and chains of any of them.
 
-Importing this package imports no torch: names and levels are known without it, images are not.
+Importing this package does not import torch: only applying a transform needs it.
 """
 
 from __future__ import annotations

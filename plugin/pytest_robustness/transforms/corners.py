@@ -1,4 +1,4 @@
-"""Where a perspective transform moves the corners of an image, and the homography that does it.
+"""Draw the corners of a perspective transform, and solve for its homography.
 
 Corners are in pixels as (x, y), clockwise from the top left: float64 [..., 4, 2].
 """
@@ -23,9 +23,9 @@ def image_corners(height: int, width: int) -> NDArray[np.float64]:
 def draw_corners(draws: NDArray[np.float64], distortion_scale: float, height: int, width: int) -> NDArray[np.float64]:
     """Move each corner inwards by whole pixels, as torchvision's ``RandomPerspective`` draws them.
 
-    Above a scale of 2/3 some draws give a quadrilateral that is not convex. No view of an image has such an outline,
-    and three corners in a line leave no homography at all. Those draws, 2 % of them at scale 0.9 on 256 x 256 pixels,
-    are held below a third of each side, within which every quadrilateral is convex.
+    Above a scale of 2/3 some draws give a quadrilateral that is not convex. No view of an image has that outline, and
+    with three corners in a line there is no homography. These draws (2 % at scale 0.9 on 256 x 256 pixels) are limited
+    to a third of each side, within which every quadrilateral is convex.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def draw_corners(draws: NDArray[np.float64], distortion_scale: float, height: in
     Returns
     -------
     NDArray[np.float64]
-        [B, 4, 2]; strictly convex where both sides have at least two pixels.
+        [B, 4, 2]; strictly convex if both sides have at least two pixels.
     """
     sides = np.array([width, height])
     moves = np.floor(draws.reshape(-1, 4, 2) * ((distortion_scale * (sides // 2)).astype(np.int64) + 1))
@@ -50,7 +50,7 @@ def draw_corners(draws: NDArray[np.float64], distortion_scale: float, height: in
 
 
 def is_convex(corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which quadrilaterals turn strictly clockwise (as seen on screen) at every corner: bool [B] for [B, 4, 2]."""
+    """Return which quadrilaterals turn strictly clockwise on screen at every corner: bool [B] for [B, 4, 2]."""
     edges = np.roll(corners, -1, axis=1) - corners
     following = np.roll(edges, -1, axis=1)
     turns = edges[..., 0] * following[..., 1] - edges[..., 1] * following[..., 0]
@@ -61,7 +61,7 @@ def homographies(corners: NDArray[np.float64], height: int, width: int) -> NDArr
     """Solve for the homographies that take ``corners`` back to the image's own.
 
     torchvision's ``_get_perspective_coeffs`` solves for them directly, with the last element set to 1. That has no
-    solution where the horizon runs through the pixel (0, 0), so this solves for their inverses, which always have one.
+    solution if the horizon runs through the pixel (0, 0), so this solves for their inverses, which always have one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A fingerprint of a function's code, so that an edited transform is computed anew."""
+"""Hash a function's code, so that results are computed again when a transform is edited."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
 def code_version(name: str, function: Callable[..., Any]) -> str:
-    """Return a short hash of the function's source, or of its bytecode where there is no source to read.
+    """Return a short hash of the function's source, or of its bytecode if there is no source to read.
 
-    The values that it closes over and its defaults are part of it, the functions among them by their code; what it
-    calls by a global name is not.
+    The values that it closes over and its defaults are part of the hash, functions among them by their code. Functions
+    that it calls by a global name are not.
 
     Raises
     ------
     TransformError
-        Where there is no code, as with an object that is called, or it closes over an object that cannot be hashed.
+        There is no code (a callable object), or the function closes over an object that cannot be hashed.
     """
     parts = [_code(name, function), *_held(name, function, seen={id(function)})]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
@@ -44,7 +44,7 @@ _ADVICE = "so a change in it would go unseen. Give it a version, version=1, and 
 
 
 def _held(name: str, function: Callable[..., Any], seen: set[int]) -> Iterator[bytes]:
-    """Return what the function holds besides its code: closed-over values in their order, and defaults."""
+    """Yield the values that the function holds besides its code: closed-over values in order, then defaults."""
     for cell in getattr(function, "__closure__", None) or ():
         try:
             held = cell.cell_contents
@@ -74,6 +74,6 @@ def _value(name: str, value: object, seen: set[int]) -> bytes:
 
 
 def _bytecode(code: CodeType) -> bytes:
-    """Return instructions, names and constants; an inner function by its own code, whose repr would be an address."""
+    """Return instructions, names and constants; for an inner function its own code, as its repr holds an address."""
     constants = [_bytecode(value) if isinstance(value, CodeType) else repr(value).encode() for value in code.co_consts]
     return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])

@@ -8,13 +8,13 @@ import numbers
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pytest_robustness.core import CONTROL
+from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.errors import OptionError, TransformError, unknown
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.types import Chain, FunctionTransform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.core import Transform
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Description(NamedTuple):
-    """A transform as a list of the known ones shows it; ``levels`` is empty for a single level and for a chain."""
+    """A transform as ``--robustness-list`` shows it; ``levels`` is empty for a single level and for a chain."""
 
     name: str
     severities: tuple[int, ...]
@@ -63,15 +63,16 @@ class Registry:
             and the function is called without one.
         draws
             Random numbers per image. The function gets them last, as a numpy array: float64 [B, draws], uniform in
-            [0, 1), the same for an image in every batch and at every severity. 0: it is called without.
+            [0, 1), the same for an image in every batch and at every severity. 0: it is called without them.
         version
-            Of the function's code. Results are computed anew when it changes. ``None``: a hash of the source code.
+            The version of the function's code. Results are computed again when it changes. ``None``: a hash of the
+            source code.
 
         Raises
         ------
         TransformError
-            Where the name is not valid or taken, the levels are not numbers, the draws are fewer than none, or the
-            function cannot be called so.
+            The name is taken or not valid, the levels are not numbers, the number of draws is negative, or the function
+            cannot be called with these arguments.
         """
         if not isinstance(name, str):
             raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")
@@ -89,14 +90,14 @@ class Registry:
         return register
 
     def chain(self, name: str, parts: Sequence[str]) -> None:
-        """Register the known transforms ``parts``, applied in this order, under a name of their own.
+        """Register the known transforms ``parts``, applied in this order, under one name.
 
         Raises
         ------
         TransformError
-            Where the name is not valid or taken, or the parts are no list.
+            The name is taken or not valid, or the parts are not a list.
         OptionError
-            Where a part is not known.
+            A part is not known.
         """
         self._check_name(name)
         if isinstance(parts, str) or not parts:
@@ -109,10 +110,36 @@ class Registry:
         Raises
         ------
         OptionError
-            Where a name is not known.
+            A name is not known.
         """
         parts = tuple(self._single(part) for part in name.split("+"))
         return parts[0] if len(parts) == 1 else Chain(name, parts)
+
+    def conditions(self, names: Iterable[str], severities: Sequence[int]) -> tuple[Condition, ...]:
+        """Return each transform at each severity, without repetition; one with a single level gives one condition.
+
+        Raises
+        ------
+        OptionError
+            A name is not known, or a transform does not have one of the severities.
+        """
+        conditions: list[Condition] = []
+        for transform in map(self.get, names):
+            if not transform.severities:
+                conditions.append(Condition(transform.name))
+                continue
+            for severity in severities:
+                if severity not in transform.severities:
+                    valid = ", ".join(map(str, transform.severities))
+                    raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
+                conditions.append(Condition(transform.name, severity))
+        return tuple(dict.fromkeys(conditions))
+
+    def copy(self) -> Registry:
+        """Return a registry of the same transforms; what is registered in one of the two is not in the other."""
+        copy = Registry()
+        copy._transforms = dict(self._transforms)
+        return copy
 
     def names(self) -> tuple[str, ...]:
         """Return the names in the order of their registration."""
@@ -158,7 +185,7 @@ def _check_call(name: str, function: Callable[..., Any], has_level: bool, has_dr
         inspect.signature(function).bind(*expected)
     except ValueError:
         raise TransformError(
-            f"Python does not tell the parameters of {function!r}. Register a function that calls it as {name!r}."
+            f"Python cannot read the parameters of {function!r}. Register a function that calls it as {name!r}."
         ) from None
     except TypeError as error:
         raise TransformError(

@@ -1,6 +1,7 @@
 """The nine transforms of the protocol: what their levels mean, and how draws become parameters.
 
-What computes them is imported when images come, because it brings torch.
+A transform is one decorated function; its version goes up whenever its pixels change. Implementations are imported
+lazily, because they need torch.
 """
 
 from __future__ import annotations
@@ -17,36 +18,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_STANDARD = Registry()
+
+
 def builtin() -> Registry:
-    """Return a new registry that holds the nine; a version goes up whenever its transform's pixels change."""
-    registry = Registry()
-    registry.transform("rotation", levels=(5, 15, 30, 45, 90), draws=1, version=1)(_rotation)
-    registry.transform("brightness", levels=(1.1, 1.25, 1.5, 1.75, 2.0), version=1)(_brightness)
-    registry.transform("translate", levels=(0.05, 0.1, 0.2, 0.3, 0.4), draws=2, version=1)(_translate)
-    registry.transform("zoom", levels=(1.1, 1.25, 1.5, 2.0, 3.0), version=1)(_zoom)
-    registry.transform("perspective", levels=(0.1, 0.3, 0.5, 0.7, 0.9), draws=8, version=1)(_perspective)
-    registry.transform("equalize", version=1)(_equalize)
-    registry.transform("hflip", version=1)(_hflip)
-    registry.transform("vflip", version=1)(_vflip)
-    registry.chain("equalize_zoom_brightness", ("equalize", "zoom", "brightness"))
-    return registry
+    """Return a new registry that holds the nine."""
+    return _STANDARD.copy()
 
 
-def _rotation(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
+@_STANDARD.transform("rotation", levels=(5, 15, 30, 45, 90), draws=1, version=1)
+def rotation(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
     """Rotate about the centre by ± that many degrees, the sign drawn per image."""
     from pytest_robustness.transforms import warps
 
     return warps.rotate(images, level * _signs(draws[:, 0]))
 
 
-def _brightness(images: torch.Tensor, level: float) -> torch.Tensor:
+@_STANDARD.transform("brightness", levels=(1.1, 1.25, 1.5, 1.75, 2.0), version=1)
+def brightness(images: torch.Tensor, level: float) -> torch.Tensor:
     """Multiply every pixel by that factor, up to 255."""
     from torchvision.transforms.v2 import functional as tvf
 
     return tvf.adjust_brightness(images, level)
 
 
-def _translate(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
+@_STANDARD.transform("translate", levels=(0.05, 0.1, 0.2, 0.3, 0.4), draws=2, version=1)
+def translate(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
     """Move by ± that fraction of width and height, in whole pixels, each sign drawn per image."""
     from pytest_robustness.transforms import warps
 
@@ -54,40 +51,48 @@ def _translate(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -
     return warps.translate(images, np.array([round(level * width), round(level * height)]) * _signs(draws))
 
 
-def _zoom(images: torch.Tensor, level: float) -> torch.Tensor:
+@_STANDARD.transform("zoom", levels=(1.1, 1.25, 1.5, 2.0, 3.0), version=1)
+def zoom(images: torch.Tensor, level: float) -> torch.Tensor:
     """Enlarge about the centre by that factor."""
     from pytest_robustness.transforms import warps
 
     return warps.zoom(images, level)
 
 
-def _perspective(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
-    """View in perspective: each corner moves inwards by up to that fraction of half a side, drawn per image."""
+@_STANDARD.transform("perspective", levels=(0.1, 0.3, 0.5, 0.7, 0.9), draws=8, version=1)
+def perspective(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
+    """RunReport in perspective: each corner moves inwards by up to that fraction of half a side, drawn per image."""
     from pytest_robustness.transforms import warps
 
     height, width = images.shape[-2:]
     return warps.perspective(images, draw_corners(draws, level, height, width))
 
 
-def _equalize(images: torch.Tensor) -> torch.Tensor:
+@_STANDARD.transform("equalize", version=1)
+def equalize(images: torch.Tensor) -> torch.Tensor:
     """Equalize the histogram of each channel."""
     from torchvision.transforms.v2 import functional as tvf
 
     return tvf.equalize(images)
 
 
-def _hflip(images: torch.Tensor) -> torch.Tensor:
+@_STANDARD.transform("hflip", version=1)
+def hflip(images: torch.Tensor) -> torch.Tensor:
     """Mirror left to right."""
     from torchvision.transforms.v2 import functional as tvf
 
     return tvf.horizontal_flip(images)
 
 
-def _vflip(images: torch.Tensor) -> torch.Tensor:
+@_STANDARD.transform("vflip", version=1)
+def vflip(images: torch.Tensor) -> torch.Tensor:
     """Mirror top to bottom."""
     from torchvision.transforms.v2 import functional as tvf
 
     return tvf.vertical_flip(images)
+
+
+_STANDARD.chain("equalize_zoom_brightness", ("equalize", "zoom", "brightness"))
 
 
 def _signs(draws: NDArray[np.float64]) -> NDArray[np.float64]:

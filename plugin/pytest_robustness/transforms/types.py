@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class FunctionTransform:
-    """A function on batches, made a `records.Transform`.
+    """A function on batches, as a `Transform`.
 
     Parameters
     ----------
     name
-        Of the transform.
+        The transform's name.
     function
-        ``function(images[, level][, draws])``: ``level`` where there are levels, ``draws`` (float64 [B, draws], uniform
-        in [0, 1)) where it asks for any. It gets a copy of the images.
+        ``function(images[, level][, draws])``: ``level`` if there are levels, ``draws`` (float64 [B, draws], uniform
+        in [0, 1)) if it needs any. It gets a copy of the images.
     levels
         The value at severity 1, 2, ...; empty for a single level.
     draws
         Random numbers per image.
     version
-        Of the code.
+        The version of the code.
     """
 
     name: str
@@ -61,16 +61,16 @@ class FunctionTransform:
     def __call__(
         self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
     ) -> torch.Tensor:
-        """Return the transformed copy of ``images``; see `records.Transform`.
+        """Return the transformed copy of ``images``; see `Transform`.
 
         Raises
         ------
         OptionError
-            Where ``severity`` does not exist.
+            There is no such ``severity``.
         TransformError
-            Where the function returns anything but uint8 images of the same shape on the same device.
+            The function returns anything but uint8 images of the same shape on the same device.
         """
-        # A copy, because other conditions read the same batch and a user's function may write into what it gets.
+        # A copy, because other conditions read the same batch, and a user's function may write into its argument.
         arguments: list[Any] = [images.clone()]
         level = self._level(severity)
         if level is not None:
@@ -86,14 +86,14 @@ class FunctionTransform:
 
 @dataclasses.dataclass(frozen=True)
 class Chain:
-    """Transforms one after the other, each at the same severity; those with a single level at that."""
+    """Transforms applied in order, all at the same severity, except those with a single level."""
 
     name: str
     parts: tuple[Transform, ...]
 
     @property
     def severities(self) -> tuple[int, ...]:
-        """The severities that every part with levels has; none where no part has levels."""
+        """The severities that every part with levels has; none if no part has levels."""
         levelled = [set(part.severities) for part in self.parts if part.severities]
         return tuple(sorted(set.intersection(*levelled))) if levelled else ()
 
@@ -110,7 +110,7 @@ class Chain:
     def __call__(
         self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
     ) -> torch.Tensor:
-        """Return the images after the last part; each part draws by its own name. See `records.Transform`."""
+        """Return the images after the last part; each part draws by its own name. See `Transform`."""
         _check_severity(self, severity)
         for part in self.parts:
             images = part(images, severity if part.severities else None, indices, seed)

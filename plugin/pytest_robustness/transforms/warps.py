@@ -1,8 +1,8 @@
 """Warps of a batch of images, uint8 [B, 3, H, W] in and out, on the images' device, with parameters for each image.
 
-torchvision's ``rotate``, ``affine`` and ``perspective`` take one set of parameters per call. These sample the whole
-batch at once with the same arithmetic (bilinear, zeros outside). Matrices are computed on the host, so that every
-device samples at the same places; they are all that travels to it.
+torchvision's ``rotate``, ``affine`` and ``perspective`` take one set of parameters per call. These functions sample the
+whole batch at once with the same arithmetic (bilinear, zeros outside). The matrices alone are computed on the host and
+sent to the device, so that every device samples at the same places.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def translate(images: torch.Tensor, offsets: NDArray[np.float64]) -> torch.Tenso
 
 
 def zoom(images: torch.Tensor, factor: float) -> torch.Tensor:
-    """Enlarge every image about its centre by ``factor``; its size stays."""
+    """Enlarge every image about its centre by ``factor``; its size does not change."""
     return _sample(images, affine_grid(images, np.eye(2, 3)[None] / factor))
 
 
 def perspective(images: torch.Tensor, corners: NDArray[np.float64]) -> torch.Tensor:
-    """View each image so that its corners come to lie at ``corners`` in pixels (float64 [B, 4, 2], convex)."""
+    """Warp each image so that its corners move to ``corners`` in pixels (float64 [B, 4, 2], convex)."""
     height, width = images.shape[-2:]
-    if min(height, width) == 1:  # corners coincide: there is no view but the image itself
+    if min(height, width) == 1:  # corners coincide, so there is no other view
         return images.clone()
     return _sample(images, perspective_grid(images, homographies(corners, height, width)))
 
@@ -66,19 +66,19 @@ def perspective_grid(images: torch.Tensor, matrices: NDArray[np.float64]) -> tor
     rows = matrices.astype(np.float32)
     halves = np.array([[width / 2], [height / 2]], dtype=np.float32)
     grid = _planes(images, rows[:, :2] / halves, 0.5, 0.5).div_(_planes(images, rows[:, 2:], 0.5, 0.5)).sub_(1)
-    # A pixel on the horizon sees no point of the image, but a division by zero; 4 is outside of every image.
+    # At a pixel on the horizon the division is by zero; 4 lies outside every image.
     return grid.nan_to_num_(4, 4, -4)
 
 
 def _planes(images: torch.Tensor, rows: NDArray[np.float32], x: float, y: float) -> torch.Tensor:
     """Return ``row @ (x, y, 1)`` for rows [B, R, 3] at every pixel, the first one at (x, y): float32 [B, H, W, R].
 
-    Sums of broadcast products, not a matrix product: a GPU may compute that in TF32, which would shift whole pixels.
+    Broadcast products are summed, because a GPU may compute a matrix product in TF32, which would shift whole pixels.
     """
     height, width = images.shape[-2:]
     across = torch.arange(width, dtype=torch.float32, device=images.device).add_(x).view(1, 1, width, 1)
     down = torch.arange(height, dtype=torch.float32, device=images.device).add_(y).view(1, height, 1, 1)
-    # On CUDA the copy need not wait for the kernels before it; elsewhere a copy that does not wait is not safe.
+    # Only on CUDA is an asynchronous copy safe.
     planes = torch.from_numpy(rows).to(images.device, non_blocking=images.is_cuda)[:, None, None]
     return across * planes[..., 0] + (down * planes[..., 1] + planes[..., 2])
 

@@ -297,7 +297,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(BaselineError) as caught:
         write(baseline(), LABELS, path)
     assert str(caught.value) == (
-        f"The baseline cannot be written to {path}: File exists. Name another file with --robustness-baseline FILE; "
+        f"The baseline cannot be written to {path}: File exists. Name another file with --robustness-baseline=FILE; "
         f"nothing has to be computed again."
     )
 

@@ -21,14 +21,14 @@ def test_what_an_earlier_run_skipped_is_an_error_where_errors_are_asked_for(proj
     assert f"{project.image('up', 4)} could not be read when the stored results were computed" in result.stdout.str()
 
 
-def test_an_unreadable_image_is_told_in_one_sentence_and_in_the_report(project):
+def test_an_unreadable_image_is_reported_in_one_sentence_and_in_the_report(project):
     project.image("up", 4).write_text("no image")
     printed = project.judge("-k", "hflip").stdout.str()
     assert "During handling" not in printed
     assert "direct cause" not in printed
-    told = {error["error"] for error in project.results()["errors"]}
-    assert len(told) == 1
-    assert told.pop().startswith(f"{project.image('up', 4)} is not a readable image: ")
+    messages = {error["error"] for error in project.results()["errors"]}
+    assert len(messages) == 1
+    assert messages.pop().startswith(f"{project.image('up', 4)} is not a readable image: ")
 
 
 def test_another_word_is_a_usage_error(project):

@@ -11,7 +11,7 @@ def test_models_run_in_it_and_its_results_are_kept_apart(project):
     seen = project.path / "forwards.txt"
     project.configure(robustness_precision="fp16")
     project.judge("-k", "vflip-slope").assert_outcomes(failed=1, deselected=5)
-    # The outputs are counted on one image in fp32, whatever follows.
+    # The outputs are counted on one image in fp32, in every precision.
     assert seen.read_text().split() == ["torch.float32", "torch.float16", "torch.float16"]
     seen.unlink()
     result = project.judge("-k", "vflip-slope", "--robustness-precision=bf16")

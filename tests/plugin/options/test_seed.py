@@ -21,7 +21,7 @@ def test_the_same_seed_draws_the_same_and_another_draws_otherwise(project):
     arguments = ("--robustness-transforms=toss", "-k", "toss-slope", "--rootdir=.", "--confcutdir=.")
     tables = []
     for number, seed in enumerate(([], ["--robustness-seed=1"], ["--robustness-seed=2"])):
-        # A store of its own for each, so that everything is drawn anew.
+        # A store of its own for each, so that everything is drawn again.
         project.judge(*arguments, *seed, f"--robustness-store=s{number}.sqlite")
         tables.append(project.table("accuracy.csv"))
     assert tables[0].equals(tables[1])

@@ -22,7 +22,7 @@ class Mark:
 def spoiled(project, monkeypatch):
     """The tiny project, with published weights whose file would run code."""
     weights = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1
-    # A name without a hash in it, which no file made here could match.
+    # A name without a hash in it, which no file created here could match.
     monkeypatch.setattr(weights.value, "url", "https://example.org/squeezenet.pth")
     (project.path / "typed").mkdir()
     state = torchvision.models.squeezenet1_1().state_dict()

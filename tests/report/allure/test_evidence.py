@@ -8,21 +8,23 @@ import dataclasses
 import html.parser
 import io
 import json
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_robustness.analysis.findings import ClassChange, ClassFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Condition
-from pytest_robustness.report.allure.chart import Bars, Row, bars_of, png
+from pytest_robustness.report.allure.chart import Bars, Row, bars_of, svg
 from pytest_robustness.report.allure.evidence import classes_csv, description, image_pairs, severity
 from pytest_robustness.report.finding_text import finding_lines, text_of
-from pytest_robustness.report.gallery import Answer, Exhibit, Thumbnails
+from pytest_robustness.report.gallery import Answer, Example, Thumbnails
 
 NASTY = "<script>alert(1)</script>"
-GREY, RED = (140, 149, 159), (196, 67, 43)
 
 
 class Reader(html.parser.HTMLParser):
@@ -105,60 +107,88 @@ def test_the_table_has_the_sensitive_classes_worst_first_at_three_digits(finding
     assert len(classes_csv(findings.classes(sensitive=())).splitlines()) == 1
 
 
-def read(png_bytes):
-    image = Image.open(io.BytesIO(png_bytes))
-    assert image.format == "PNG"
-    return np.asarray(image.convert("RGB"), np.int16)
+SVG = "{http://www.w3.org/2000/svg}"
 
 
-def widths(pixels, color):
-    """Return how wide each bar of a colour is, from the top: the longest row of each run of rows that have it."""
-    near = (np.abs(pixels - color).max(axis=2) < 12)[:-46]
-    counts = [*near.sum(axis=1).tolist(), 0]
-    found, widest = [], 0
-    for count in counts:
-        if count < 8 and widest:
-            found.append(widest)
-        widest = max(widest, count) if count >= 8 else 0
-    return found
+def parsed(bars):
+    """Return the chart as XML, which is stricter than HTML."""
+    return ET.fromstring(svg(bars))
+
+
+def shown_names(chart):
+    """Return the names as they stand beside the bars, and whole as they are shown on hovering."""
+    groups = chart.findall(f"{SVG}g")[1:]
+    return [(group.find(f"{SVG}text").text, group.find(f"{SVG}title").text) for group in groups]
 
 
 def test_the_bars_are_as_long_as_the_accuracies():
-    pixels = read(png(Bars("title", [Row("a", 100.0, 50.0), Row("b", 80.0, 20.0)])))
-    grey, red = widths(pixels, GREY), widths(pixels, RED)
-    full = grey[0]
-    assert np.allclose(np.array(grey) / full, [1.0, 0.8], atol=0.01)
-    assert np.allclose(np.array(red) / full, [0.5, 0.2], atol=0.01)
+    chart = parsed(Bars("title", [Row("a", 100.0, 50.0), Row("b", 80.0, 20.0), Row("c", 0.0, 33.3)]))
+    lines = [float(line.get("d").split("V")[0][1:].split()[0]) for line in chart.findall(f"{SVG}path")]
+    percent = (lines[-1] - lines[0]) / 100
+    before, after = (
+        [rect for rect in chart.iter(f"{SVG}rect") if rect.get("class") == side] for side in ("before", "after")
+    )
+    assert {float(rect.get("x")) for rect in (*before, *after)} == {lines[0]}
+    assert [float(rect.get("width")) / percent for rect in before] == pytest.approx([100, 80, 0], abs=0.01)
+    assert [float(rect.get("width")) / percent for rect in after] == pytest.approx([50, 20, 33.3], abs=0.01)
+    assert [g.findall(f"{SVG}text")[1].text for g in chart.findall(f"{SVG}g")[1:]] == [
+        "100 → 50 %", "80 → 20 %", "0 → 33 %",
+    ]  # fmt: skip
 
 
-def test_a_name_too_long_for_its_column_does_not_reach_the_bars():
-    short, long = (read(png(Bars("t", [Row(name, 50.0, 40.0)]))) for name in ("m", "m " * 200))
-    assert np.abs(short[:, 372:] - long[:, 372:]).max() < 12
+def test_rows_lie_below_each_other_and_within_the_chart():
+    for count in (0, 1, 11):
+        chart = parsed(Bars("title", [Row(str(i), 50.0, 40.0) for i in range(count)]))
+        ends = [float(r.get("y")) + float(r.get("height")) for r in chart.iter(f"{SVG}rect") if r.get("class")]
+        assert len(ends) == 2 * count
+        assert ends == sorted(set(ends))
+        assert max(ends, default=0) < float(chart.get("height")) - 20
+        assert ("no class is sensitive" in [text.text for text in chart.iter(f"{SVG}text")]) == (count == 0)
+
+
+def test_a_long_name_is_cut_beside_the_bars_and_whole_on_hovering():
+    long, wide = "m " * 200 + "end", "三角洲" * 20
+    chart = parsed(Bars(long, [Row(long, 50.0, 40.0), Row(wide, 50.0, 40.0), Row("owl", 50.0, 40.0)]))
+    (cut_long, whole), (cut_wide, whole_wide), short = shown_names(chart)
+    assert (whole, whole_wide, short) == (long, wide, ("owl", "owl"))
+    assert (len(cut_long), cut_long[-1]) == (28, "…")
+    assert cut_wide.replace(" ", "") == "三角洲" * 4 + "三…"
+    assert chart.find(f"{SVG}g/{SVG}title").text == long
 
 
 def test_a_chart_shows_all_classes_and_those_that_fell_most(findings):
     assert [row.name for row in bars_of(findings.model()).rows] == ["all classes", "six", "nine"]
     assert [row.name for row in bars_of(findings.classes()).rows] == ["nine", "six"]
     assert [row.name for row in bars_of(findings.images()).rows] == ["all classes"]
-    assert read(png(bars_of(findings.classes(sensitive=())))).size > 0
+    assert [row.name for row in bars_of(findings.compared()).rows] == ["all classes"]
 
 
-@pytest.mark.parametrize("name", ["δέλτα", "دلتا", "三角洲", "🏝️ delta", "Łódź"])
-def test_a_class_whose_name_cannot_be_drawn_is_shown_by_its_index(findings, name):
+@pytest.mark.parametrize("name", ["δέλτα", "دلتا", "三角洲", "🏝️ delta", "Łódź", NASTY, 'a & "b" <c>', "{{ 7 * 7 }}"])
+def test_a_name_is_shown_as_it_is_whatever_it_holds(findings, name):
     fallen = dataclasses.replace(findings.classes().classes[0], index=17, name=name)
     result = findings.on_images()
-    charts = [
-        bars_of(findings.model(worst=(ClassChange(17, name, 90.0, 10.0),))),
+    for bars in (
+        bars_of(findings.model(model=name, worst=(ClassChange(17, name, 90.0, 10.0),))),
         bars_of(findings.classes(sensitive=(fallen,))),
         bars_of(findings.compared(fallen=(ClassFinding(17, name, result),))),
-    ]
-    assert [chart.rows[-1].name for chart in charts] == ["class 17"] * 3
-    assert bars_of(findings.model(worst=(ClassChange(17, "Rio  (delta)", 90.0, 10.0),))).rows[-1].name == "Rio  (delta)"
+    ):
+        chart = parsed(bars)
+        assert shown_names(chart)[-1] == (name, name)
+        assert chart.find(f"{SVG}g/{SVG}title").text == bars.title
+        assert {element.tag for element in chart.iter()} == {
+            f"{SVG}{tag}" for tag in ("svg", "g", "title", "text", "rect", "path")
+        }
 
 
-def test_a_title_shows_what_cannot_be_drawn_as_question_marks():
-    boxes, marks = (png(Bars(f"{title} under vflip", [Row("a", 50.0, 40.0)])) for title in ("сеть", "????"))
-    assert boxes == marks
+@given(st.text())
+def test_a_chart_of_any_name_is_well_formed(name):
+    chart = parsed(Bars(name, [Row(name, 50.0, 40.0)]))
+    assert len(list(chart.iter(f"{SVG}g"))) == 2
+    svg(Bars(name, [Row(name, 50.0, 40.0)])).encode()
+
+
+def test_a_character_that_xml_forbids_is_replaced():
+    assert shown_names(parsed(Bars("t", [Row("b\udce4r \x00 \x1b[31m", 50.0, 40.0)])))[0][1] == "b�r � �[31m"
 
 
 def uri(pixels, kind="png"):
@@ -173,8 +203,8 @@ def shown(data_uri):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"))
 
 
-def exhibit(findings, thumbnails, answers):
-    return Exhibit(Condition("vflip"), findings.classes().classes[0], True, 3, answers, thumbnails)
+def example(findings, thumbnails, answers):
+    return Example(Condition("vflip"), findings.classes().classes[0], True, 3, answers, thumbnails)
 
 
 def test_images_are_shown_before_and_after_and_small_ones_enlarged(findings):
@@ -182,7 +212,7 @@ def test_images_are_shown_before_and_after_and_small_ones_enlarged(findings):
     before = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     thumbnails = Thumbnails(uri(before), uri(before[::-1]), 8)
     answers = (Answer("net", "six", "nine", True, False),)
-    ((name, content),) = image_pairs([exhibit(findings, thumbnails, answers)])
+    ((name, content),) = image_pairs([example(findings, thumbnails, answers)])
     assert name == "six (sensitive) before and after vflip: taken for six, then for nine"
     images = json.loads(content)
     assert set(images) == {"expected", "actual"}
@@ -193,10 +223,10 @@ def test_images_are_shown_before_and_after_and_small_ones_enlarged(findings):
 def test_a_photograph_stays_as_it_is(findings):
     photograph = uri(np.zeros((96, 96, 3), np.uint8), "jpeg")
     answers = tuple(Answer(name, "six", "nine", True, name == "b") for name in "abc")
-    ((name, content),) = image_pairs([exhibit(findings, Thumbnails(photograph, photograph, 96), answers)])
+    ((name, content),) = image_pairs([example(findings, Thumbnails(photograph, photograph, 96), answers)])
     assert name == "six (sensitive) before and after vflip: 3 of 3 models right, then 1"
     assert json.loads(content) == {"expected": photograph, "actual": photograph}
 
 
 def test_an_image_that_cannot_be_shown_is_left_out(findings):
-    assert image_pairs([exhibit(findings, None, ())]) == []
+    assert image_pairs([example(findings, None, ())]) == []

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_robustness.analysis.baseline import document
+from pytest_robustness.core.files import write_atomically
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write(baseline: Baseline, labels: NDArray[np.int64], path: Path) -> bool:
     except OSError as error:
         raise BaselineError(
             f"The baseline cannot be written to {path}: {error.strerror}. Name another file with "
-            f"--robustness-baseline FILE; nothing has to be computed again."
+            f"--robustness-baseline=FILE; nothing has to be computed again."
         ) from error
     return any(changed)
 
@@ -151,7 +151,5 @@ def _publish(path: Path, content: bytes) -> bool:
     """Put ``content`` at ``path`` in one step unless it is there already; return whether it was not."""
     if path.exists() and path.read_bytes() == content:
         return False
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    write_atomically(path, content)
     return True

@@ -16,7 +16,7 @@ from pytest_robustness.inference.runtimes.padding import padded
 if TYPE_CHECKING:
     from pytest_robustness.core import Model, Workload
 
-# Compiled variants of one forward method that dynamo keeps: two ResNets share theirs, and a run may hold many.
+# Compiled variants of one forward method that dynamo keeps: all ResNets share one method, and a run has many models.
 _VARIANTS = 1024
 
 
@@ -24,10 +24,10 @@ class CompiledRuntime:
     """``torch.compile`` with the inductor backend."""
 
     def obstacle(self, device: torch.device, precision: str) -> str | None:  # noqa: ARG002
-        """Say whether inductor's own compiler is missing: a C++ compiler for the CPU, Triton for CUDA."""
+        """Return an obstacle if inductor's backend is missing: a C++ compiler for the CPU, Triton for CUDA."""
         if device.type == "cuda":
-            found = importlib.util.find_spec("triton") is not None
-            return None if found else "torch.compile needs Triton for CUDA: pip install triton."
+            triton = importlib.util.find_spec("triton")
+            return None if triton else "torch.compile needs Triton for CUDA: pip install triton."
         compilers = (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")
         if any(shutil.which(compiler) for compiler in compilers):
             return None
@@ -44,7 +44,7 @@ class CompiledRuntime:
         def run(images: torch.Tensor) -> torch.Tensor:
             return torch.as_tensor(compiled(images.to(dtype, memory_format=torch.channels_last, copy=True))).float()
 
-        # In inference mode, as the sweep will call it: for other tensors it would be compiled, and kept, a second time.
+        # In inference mode, as in the sweep: for other tensors it would be compiled a second time.
         with (
             torch.inference_mode(),
             torch._dynamo.config.patch(recompile_limit=_VARIANTS, accumulated_recompile_limit=_VARIANTS),

@@ -1,4 +1,4 @@
-"""The runtime that needs nothing: eager PyTorch. What the others compute is compared with it."""
+"""Eager PyTorch: the runtime that needs nothing else, and the reference for the others."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, 
 
 
 class EagerRuntime:
-    """Runs the module as it is, channels last."""
+    """Runs the module without compiling it, channels last."""
 
     def obstacle(self, device: torch.device, precision: str) -> str | None:  # noqa: ARG002
-        """Return ``None``: nothing ever does."""
+        """Return ``None``: eager PyTorch always runs."""
         return None
 
     def prepare(self, model: Model, workload: Workload) -> Runner:
-        """Move ``model`` to the device at the precision and return what runs it."""
+        """Move ``model`` to the device, at the precision, and return what runs it."""
         dtype = DTYPES[workload.precision]
         module = placed(model, workload)
 
         def run(images: torch.Tensor) -> torch.Tensor:
-            # A copy, whatever they are: others get the same images, and a module may write into its input.
+            # Copied: other models get the same images, and a module may write into its input.
             logits = module(images.to(dtype, memory_format=torch.channels_last, copy=True))
             return torch.as_tensor(logits).float()
 
@@ -44,7 +44,7 @@ def placed(model: Model, workload: Workload) -> torch.nn.Module:
     return module.to(workload.example.device, dtype).to(memory_format=torch.channels_last)
 
 
-def run_as_it_is(model: Model, device: torch.device) -> Runner:
-    """Return what runs a model whose inference engine is part of its module."""
+def run_unchanged(model: Model, device: torch.device) -> Runner:
+    """Return what runs a model whose module contains its own inference engine."""
     module = model.module.to(device)
     return Runner(lambda images: module(images.clone()).float(), EngineUsed(model.runtime, "native"))

@@ -29,7 +29,7 @@ class OnnxRuntime:
     """Exports with ``torch.onnx.export`` and runs with ONNX Runtime's CPU provider."""
 
     def obstacle(self, device: torch.device, precision: str) -> str | None:
-        """Say whether packages are missing, the device is not the CPU, or the precision not fp32."""
+        """Return an obstacle if packages are missing, the device is not the CPU, or the precision is not fp32."""
         if device.type != "cpu":
             return f"onnxruntime is used on the CPU only, not on {device}: choose compile or eager."
         if precision != "fp32":
@@ -56,7 +56,7 @@ class OnnxRuntime:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporter, which talks of its progress on standard output, in warnings and in the log."""
+    """Silence the exporter, which reports its progress on standard output, in warnings and in the log."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

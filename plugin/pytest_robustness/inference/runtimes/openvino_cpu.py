@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: converts the module directly, and computes in bf16 where the processor can."""
+"""OpenVINO on the CPU: converts the module directly, and computes in bf16 if the processor can."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Model, Workload
 
-# As OpenVINO names them.
+# Our names of precisions, and those of OpenVINO.
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoRuntime:
-    """Converts by tracing the module: what a forward decides by an ``if`` on its values is not seen."""
+    """Converts by tracing the module, which follows only one branch of an ``if`` on values of the images."""
 
     def obstacle(self, device: torch.device, precision: str) -> str | None:
-        """Say whether the package is missing, the device is not the CPU, or the precision not fp32 or bf16."""
+        """Return an obstacle if the package is missing, the device is not the CPU, or the precision is another."""
         if device.type != "cpu":
             return f"openvino is used on the CPU only, not on {device}: choose compile or eager."
         if precision not in _PRECISIONS:
@@ -47,19 +47,19 @@ class OpenVinoRuntime:
             answer = request.infer([images.contiguous().numpy()], share_inputs=True)[0]
             return torch.from_numpy(answer).float()
 
-        # On a processor that has no bf16 instructions it computes in fp32, and says so.
+        # On a processor without bf16 instructions, OpenVINO computes in fp32 and reports that.
         actual = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         precision = next(ours for ours, theirs in _PRECISIONS.items() if theirs == actual)
         return Runner(padded(run, len(workload.example)), EngineUsed("openvino", precision))
 
 
 def _convert(module: torch.nn.Module, example: torch.Tensor) -> openvino.Model:
-    """Convert by the frontend itself, because ``openvino.convert_model`` sends usage statistics to its makers."""
+    """Convert by the frontend itself, because ``openvino.convert_model`` sends usage statistics to its maker."""
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     frontend = FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tracing; whether the result is right is looked at instead
+        warnings.simplefilter("ignore")  # about tracing; the logits are compared instead
         decoder = TorchScriptPythonDecoder(module, example_input=example)
         return frontend.convert(frontend.load(decoder))

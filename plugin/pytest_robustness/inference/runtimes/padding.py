@@ -1,4 +1,4 @@
-"""Engines are compiled for one batch size, at which they are fastest; smaller batches are filled up."""
+"""Padding: engines are compiled for one batch size, which is fastest; smaller batches are padded to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def padded(run: Callable[[torch.Tensor], torch.Tensor], size: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what calls ``run`` with exactly ``size`` images and returns the rows of those that it was given."""
+    """Return a function that calls ``run`` with exactly ``size`` images and drops the rows of the padding."""
 
     def call(images: torch.Tensor) -> torch.Tensor:
         missing = size - len(images)

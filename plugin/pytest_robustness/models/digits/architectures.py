@@ -1,9 +1,11 @@
 """The twelve architectures of the embedded zoo: the article's twelve, small enough for 16 x 16 pixels and a CPU.
 
-Each keeps what makes its family: AlexNet its large first kernel and its dropout before linear layers (Krizhevsky 2012),
+Each keeps its family's traits: AlexNet its large first kernel and its dropout before linear layers (Krizhevsky 2012),
 SqueezeNet its fire modules and no linear layer (Iandola 2016), VGG its plain 3 x 3 stacks (Simonyan 2014), MobileNetV2
 its inverted residuals (Sandler 2018), ResNet its basic and bottleneck blocks (He 2015). Depth and width are cut, in the
 order of the originals: 19 is deeper than 16, and 101 than 50.
+
+A model's fingerprint covers the source of the classes below: to edit one, even its docstring, changes the store's keys.
 """
 
 from __future__ import annotations

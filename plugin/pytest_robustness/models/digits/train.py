@@ -1,8 +1,8 @@
 """Train the embedded zoo: ``python -m pytest_robustness.models.digits.train``.
 
-Each architecture is trained on the training half alone, without any augmentation: a zoo that had seen flipped or
-rotated digits would have little left to show. One seed and one thread make the run repeatable to the last bit on one
-kind of machine.
+Each architecture is trained on the training half alone, without augmentation: models trained on flipped or rotated
+digits would hardly be sensitive to them. With one seed and one thread the run is repeatable to the last bit on one kind
+of machine.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def halves() -> tuple[Half, Half]:
 
 
 def preprocess(images: Tensor) -> Tensor:
-    """Return what the zoo's models see of ``images`` (uint8 [N, 1, 8, 8]): float [N, 3, 16, 16]."""
+    """Preprocess ``images`` (uint8 [N, 1, 8, 8]) as the zoo's models need it: float [N, 3, 16, 16]."""
     size = [PREPROCESS.resize or images.shape[-1]] * 2
     canvas = functional.resize(
         images.expand(-1, 3, -1, -1), size, InterpolationMode(PREPROCESS.interpolation), antialias=PREPROCESS.antialias
@@ -95,7 +95,7 @@ def accuracy(module: nn.Module, half: Half) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train all, print the accuracies, write the weights."""
+    """Train all twelve, print the accuracies, write the weights."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
     console = Console()

@@ -1,4 +1,7 @@
-"""A model file that runs in its own inference engine, as a module of PyTorch."""
+"""Wrap a model file and the inference engine that runs it as a PyTorch module.
+
+A model's fingerprint covers the source of `EngineModule`: to edit it, even its docstring, changes the store's keys.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +30,18 @@ if TYPE_CHECKING:
 
 _FLOATS = ("float16", "float32", "float64")
 _INTEGERS = ("int8", "uint8")
-# A probability that an engine rounded to 0 has a logarithm all the same: the smallest normal float32's.
+# Stands in for a probability that an engine rounded to 0, whose logarithm would be infinite.
 _FLOOR = torch.finfo(torch.float32).tiny
 
 
 class Quantization(NamedTuple):
-    """What the integer ``q`` of a tensor stands for: ``(q - zero) * scale``."""
+    """The real number that an integer ``q`` of a tensor represents: ``(q - zero) * scale``."""
 
     scale: float
     zero: float = 0.0
 
     def encode(self, real: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Return the nearest integers, as far as ``dtype`` holds them."""
+        """Return the nearest integers that ``dtype`` can hold."""
         limits = torch.iinfo(dtype)
         return (real / self.scale + self.zero).round().clamp(limits.min, limits.max).to(dtype)
 
@@ -49,7 +52,7 @@ class Quantization(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Port:
-    """A graph's input or output: its shape (``None`` where any size will do), dtype by NumPy's name, quantization."""
+    """A graph's input or output: its shape (``None`` for any size), NumPy's name of its dtype, its quantization."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -59,7 +62,7 @@ class Port:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What the graph takes and gives; ``softmax`` is whether it ends in one."""
+    """The input and the output of a graph; ``softmax`` says whether it ends in one."""
 
     input: Port
     output: Port
@@ -75,12 +78,14 @@ class Engine(Protocol):
 
     @property
     def signature(self) -> Signature:
-        """What the graph takes and gives."""
+        """The input and the output of the graph."""
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
-        """Load the graph for ``device``, with ``threads`` for what is computed on the CPU.
+        """Load the graph for ``device``, with ``threads`` for the part that is computed on the CPU.
 
-        What is returned gives the graph's output for each of some batches, which it takes as they are.
+        Returns
+        -------
+        A function from batches, in the graph's own shape and dtype, to the graph's output for each.
         """
 
 
@@ -160,7 +165,7 @@ class EngineModule(nn.Module):
 
 
 def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtime: str) -> Model:
-    """Return the model that ``engine`` runs, which consists of ``files``; the engine is called ``runtime``."""
+    """Return the model that consists of ``files`` and runs in ``engine``, which reports call ``runtime``."""
     module = EngineModule(engine, sidecar)
     module.start(torch.device("cpu"))
     height, width = module.size
@@ -171,7 +176,7 @@ def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtim
 
 
 def _batches(inputs: torch.Tensor, size: int | None) -> Sequence[torch.Tensor]:
-    """Cut ``inputs`` into batches of the one size that the graph takes, the last filled up with its last image."""
+    """Cut ``inputs`` into batches of the one size that the graph takes; the last repeats its last image if short."""
     if size is None:
         return [inputs]
     missing = -len(inputs) % size

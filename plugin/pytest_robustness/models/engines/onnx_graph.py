@@ -1,4 +1,4 @@
-"""ONNX Runtime as an engine, and what it needs to know of a graph."""
+"""Run ONNX files in ONNX Runtime, and read from the graph how to call it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     _Makers = Mapping[str, onnx.NodeProto]
 
-# Operators that change nothing, but for rounding, of what a softmax gives.
+# Operators that leave the output of a softmax as it is, except for rounding.
 _KEEPING = frozenset(
     {"Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze"}
 )
@@ -35,11 +35,11 @@ class OnnxEngine:
 
     @classmethod
     def read(cls, path: Path) -> OnnxEngine:
-        """Return the engine for the file ``path``, from wherever it is started."""
+        """Return the engine for the file ``path``; it can be started from any directory."""
         return cls(path.resolve(), _signature(path, _graph(path)))
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
-        """Open a session on ``device``: on the CPU unless it is CUDA and this ONNX Runtime has it."""
+        """Open a session on ``device``: on the CPU, unless the device is CUDA and this ONNX Runtime supports it."""
         import onnxruntime
 
         providers: list[Any] = ["CPUExecutionProvider"]
@@ -51,7 +51,7 @@ class OnnxEngine:
 
 
 def external_files(path: Path) -> list[Path]:
-    """Return the files that hold weights of the ONNX model ``path`` beside it."""
+    """Return the other files that hold weights of the ONNX model ``path``."""
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
     stored = {ExternalDataInfo(tensor).location for tensor in _graph(path).initializer if uses_external_data(tensor)}
@@ -91,7 +91,7 @@ def _port(described: onnx.ValueInfoProto, quantization: Quantization | None) -> 
 
 
 def _quantization(graph: onnx.GraphProto, node: onnx.NodeProto, operator: str) -> Quantization | None:
-    """Return the scale and the zero point of ``node`` if it is that operator and has one of each for all values."""
+    """Return the scale and zero point of ``node`` if it is that ``operator`` and has one of each for all values."""
     from onnx import numpy_helper
 
     if node.op_type != operator:

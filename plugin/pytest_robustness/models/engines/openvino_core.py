@@ -1,8 +1,8 @@
 """The one OpenVINO core of a process.
 
-OpenVINO's CPU plugin installs a stack for signal handlers with every core that it serves, and takes it down with that
-core. Of two cores the first may go first; the second then leaves the process with a signal stack that is gone, and the
-next signal, that of a decoding process which ended, is a segmentation fault. One core that stays avoids it.
+OpenVINO's CPU plugin installs a stack for signal handlers with every core that it serves, and removes it with it.
+If the first of two cores is removed first, the second leaves the process with a signal stack that no longer exists, and
+the next signal (of a decoding process that ended, say) is a segmentation fault. A single core that stays avoids that.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ def compile_for_cpu(graph: openvino.Model, *, precision: str, threads: int, **op
     Parameters
     ----------
     graph
-        As read, or as converted.
+        As it was read or converted.
     precision
         As OpenVINO names it: ``f32`` or ``bf16``.
     threads
-        How many compute.
+        The number of threads that compute.
     options
         Further properties of OpenVINO's CPU plugin.
     """
     properties: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
-        # Else the threads of every process are bound to the same first cores.
+        # Otherwise the threads of every process are bound to the same first cores.
         "ENABLE_CPU_PINNING": False,
         **options,
     }

@@ -1,4 +1,4 @@
-"""OpenVINO as an engine, and what it needs to know of a graph."""
+"""Run graphs in OpenVINO, and read from the graph how to call it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from pytest_robustness.models.engines.module import Arrays
 
-# Operators that change nothing, but for rounding, of what a softmax gives.
+# Operators that leave the output of a softmax as it is, except for rounding.
 _KEEPING = frozenset({"Convert", "FakeQuantize", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 @dataclasses.dataclass(frozen=True)
 class OpenVinoEngine:
-    """A graph in a file that OpenVINO reads, with any batch size where the graph allows that."""
+    """A graph in a file that OpenVINO reads, run with any batch size if the graph allows that."""
 
     path: Path
     signature: Signature
 
     @classmethod
     def read(cls, path: Path) -> OpenVinoEngine:
-        """Return the engine for the file ``path``, from wherever it is started."""
+        """Return the engine for the file ``path``; it can be started from any directory."""
         signature = _signature(path, openvino_core.read(path))
         size, *rest = signature.input.shape or (None,)
         if size is not None and _takes_batches_of(openvino_core.read(path), size + 1):
@@ -47,7 +47,7 @@ class OpenVinoEngine:
         model, one_size = openvino_core.read(self.path), self.signature.input.shape[0] is not None
         if not one_size:
             _set_batch(model, -1)
-        # Batches of one are computed side by side.
+        # Batches of a fixed size are computed in parallel.
         hint = "THROUGHPUT" if one_size else "LATENCY"
         compiled = openvino_core.compile_for_cpu(model, precision="f32", threads=threads, PERFORMANCE_HINT=hint)
         queue = openvino.AsyncInferQueue(compiled)
@@ -62,7 +62,7 @@ def _set_batch(model: openvino.Model, size: int) -> None:
 
 
 def _takes_batches_of(model: openvino.Model, size: int) -> bool:
-    """Whether ``size`` images give as many answers: in many graphs the batch size stands in the shape of a reshape."""
+    """Return whether ``size`` images give as many answers: in many graphs a reshape holds the batch size."""
     with contextlib.suppress(RuntimeError):
         _set_batch(model, size)
         return int(model.outputs[0].get_partial_shape()[0].get_max_length()) == size
@@ -127,7 +127,7 @@ def _output_quantization(port: Any) -> Quantization | None:
 
 
 def _of_fake_quantize(node: Any, quantized: tuple[int, int], real: tuple[int, int]) -> Quantization | None:
-    """Return how the range of integers at the inputs ``quantized`` of ``node`` lies on the range at ``real``."""
+    """Return the quantization that maps the range at the inputs ``quantized`` of ``node`` to the range at ``real``."""
     low, high, real_low, real_high = (_constant(_source(node, place)) for place in (*quantized, *real))
     if low is None or high is None or real_low is None or real_high is None or high == low:
         return None
@@ -136,7 +136,7 @@ def _of_fake_quantize(node: Any, quantized: tuple[int, int], real: tuple[int, in
 
 
 def _constant(node: Any) -> float | None:
-    """Return the one number that ``node`` holds, if that is what it is; conversions of a constant count as one."""
+    """Return the number in ``node`` if it is a constant of one element, converted or not."""
     while node.get_type_name() == "Convert":
         node = _source(node)
     return float(node.data.item()) if node.get_type_name() == "Constant" and node.data.size == 1 else None

@@ -1,4 +1,4 @@
-"""The sidecar of a model file: ``net.onnx.json`` says what ``net.onnx`` wants done to images, and what it answers."""
+"""Read the sidecar of a model file: ``net.onnx.json`` describes the preprocessing and the outputs of ``net.onnx``."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PREPROCESS = tuple(field.name for field in dataclasses.fields(Preprocess))
-# Below this side a network is not of the kind that is evaluated on a resized photograph's centre.
+# Networks with a smaller input are not evaluated on the centre of a resized photograph.
 _SMALLEST_CROPPED = 64
 _IMAGENET_WITH_BACKGROUND = 1001
 
 
 @dataclasses.dataclass(frozen=True)
 class Sidecar:
-    """What is known of a model beside its file; without a sidecar, what is assumed.
+    """Facts about a model that its file does not hold; the defaults are assumed if there is no sidecar.
 
     Parameters
     ----------
     files
-        The sidecar and the list of classes that it names, where they are there: the fingerprint covers them.
+        The sidecar and the list of classes that it names, if they exist: the fingerprint covers them.
     values
-        The keys of `Preprocess` that are given.
+        The given arguments of `Preprocess`.
     classes
         The names of the outputs, after those that are dropped.
     output_offset
         How many leading outputs to drop. ``None``: one of 1001, and none otherwise.
     probabilities
-        Whether the outputs are probabilities. ``None``: where the graph ends in a softmax.
+        Whether the outputs are probabilities. ``None``: if the graph ends in a softmax.
     """
 
     files: tuple[Path, ...] = ()
@@ -55,7 +55,7 @@ class Sidecar:
         Raises
         ------
         ModelError
-            Where the sizes contradict each other.
+            The sizes contradict each other.
         """
         values = dict(self.values)
         if side is not None and side >= _SMALLEST_CROPPED:
@@ -75,7 +75,7 @@ class Sidecar:
         Raises
         ------
         ModelError
-            Where none would be left.
+            None would be left.
         """
         if self.output_offset is None:
             listed = self.classes is not None and len(self.classes) == outputs
@@ -88,12 +88,12 @@ class Sidecar:
 
 
 def read_sidecar(model: Path) -> Sidecar:
-    """Return what ``PATH.json`` beside the model file ``PATH`` says.
+    """Return the sidecar of the model file ``PATH``, which is ``PATH.json``.
 
     Raises
     ------
     ModelError
-        It is no JSON object, has a key that is not known, or a value that the key cannot have.
+        It is not a JSON object, has an unknown key, or a value that is not valid for its key.
     """
     path = model.with_name(f"{model.name}.json")
     if not path.exists():

@@ -1,29 +1,23 @@
-"""The table of model sources. A new source is one file that follows `ModelSource`, and its line here."""
+"""The table of model sources. A new source is one module that follows `ModelSource`, and its line here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.models.sources.digits import DigitsSource
-from pytest_robustness.models.sources.factory import PythonSource
-from pytest_robustness.models.sources.onnx import OnnxSource
-from pytest_robustness.models.sources.openvino import OpenVinoSource
-from pytest_robustness.models.sources.timm import TimmSource
-from pytest_robustness.models.sources.torchvision import TorchvisionSource
+from pytest_robustness.models.sources import digits, factory, onnx, openvino, timm, torchvision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from pytest_robustness.models.protocol import ModelSource
-    from pytest_robustness.models.weights import WeightsPolicy
 
-DEFAULT_SOURCE = "torchvision"
+DEFAULT_SOURCE: Final = "torchvision"
 
-SOURCES: Mapping[str, Callable[[WeightsPolicy], ModelSource]] = {
-    "torchvision": TorchvisionSource,
-    "timm": TimmSource,
-    "digits": lambda _: DigitsSource(),
-    "python": lambda _: PythonSource(),
-    "onnx": lambda _: OnnxSource(),
-    "openvino": lambda _: OpenVinoSource(),
+SOURCES: Final[Mapping[str, ModelSource]] = {
+    "torchvision": torchvision,
+    "timm": timm,
+    "digits": digits,
+    "python": factory,
+    "onnx": onnx,
+    "openvino": openvino,
 }

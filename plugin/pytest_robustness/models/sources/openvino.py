@@ -1,4 +1,7 @@
-"""Models that OpenVINO reads: its own IR, ONNX and TensorFlow Lite, quantized ones too."""
+"""Models that OpenVINO runs on the CPU: its own IR, ONNX and TensorFlow Lite, quantized ones too.
+
+``openvino:path/to/net.xml``, ``.onnx`` or ``.tflite``; the sidecar is ``net.xml.json`` in the same folder.
+"""
 
 from __future__ import annotations
 
@@ -12,39 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.core import Model
+    from pytest_robustness.models.weights import WeightsPolicy
 
 _KINDS = {".xml": "an OpenVINO IR", ".onnx": "an ONNX model", ".tflite": "a TensorFlow Lite model"}
 
 
-class OpenVinoSource:
-    """``openvino:path/to/net.xml``, ``.onnx`` or ``.tflite``: a graph that OpenVINO runs on the CPU.
+def known() -> Sequence[str]:
+    """Return the forms of a name."""
+    return tuple(f"path/to/net{suffix}" for suffix in _KINDS)
 
-    Its sidecar is ``net.xml.json`` beside it.
-    """
 
-    name = "openvino"
+def check(name: str, weights: str | None) -> None:
+    """Raise `OptionError` unless ``name`` is the path of such a file and OpenVINO is installed."""
+    check_file("openvino", name, weights, tuple(_KINDS))
+    # The onnx package lists the files that hold an ONNX model's weights.
+    needed = ("openvino", "onnx") if Path(name).suffix.lower() == ".onnx" else ("openvino",)
+    require(f"openvino:{name}", "openvino", needed)
 
-    def known(self) -> Sequence[str]:
-        """Return the forms of a name."""
-        return tuple(f"path/to/net{suffix}" for suffix in _KINDS)
 
-    def check(self, name: str, weights: str | None) -> None:
-        """Raise `OptionError` unless ``name`` is the path of such a file and OpenVINO is installed."""
-        check_file(self.name, name, weights, tuple(_KINDS))
-        # Where an ONNX model keeps its weights is read with the onnx package.
-        needed = ("openvino", "onnx") if Path(name).suffix.lower() == ".onnx" else ("openvino",)
-        require(f"openvino:{name}", "openvino", needed)
+def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noqa: ARG001 (the file has its weights)
+    """Return the model; OpenVINO reads the file now, so that an error names it."""
+    from pytest_robustness.models.engines.module import engine_model
+    from pytest_robustness.models.engines.openvino_graph import OpenVinoEngine
 
-    def load(self, name: str, weights: str | None) -> Model:
-        """Return the model; a file that OpenVINO cannot load is found here."""
-        from pytest_robustness.models.engines.module import engine_model
-        from pytest_robustness.models.engines.openvino_graph import OpenVinoEngine
-
-        self.check(name, weights)
-        path = Path(name)
-        sidecar = read_sidecar(path)
-        with reading(path, _KINDS[path.suffix.lower()]):
-            return engine_model(OpenVinoEngine.read(path), _files(path), sidecar, "openvino")
+    path = Path(name)
+    sidecar = read_sidecar(path)
+    with reading(path, _KINDS[path.suffix.lower()]):
+        return engine_model(OpenVinoEngine.read(path), _files(path), sidecar, "openvino")
 
 
 def _files(path: Path) -> list[Path]:

@@ -1,71 +1,71 @@
-"""Models of timm (PyTorch Image Models): its classifiers, with the weights that it publishes."""
+"""Models of timm (PyTorch Image Models): its classifiers, with the weights that it publishes.
+
+``timm:resnet50.a1_in1k`` is an architecture and, after the dot, the tag of its weights. Without a tag timm chooses.
+"""
 
 from __future__ import annotations
 
 import difflib
+import logging
 import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core import Model, Preprocess
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.models.files import require
-from pytest_robustness.models.weights import WeightsPolicy, read_state_dict
+from pytest_robustness.models.weights import read_state_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_robustness.models.weights import WeightsPolicy
 
-class TimmSource:
-    """``timm:resnet50.a1_in1k``: an architecture of timm, and after the dot the tag of its weights.
+_log = logging.getLogger(__name__)
 
-    Without a tag timm's default weights are meant.
-    """
 
-    name = "timm"
+def known() -> Sequence[str]:
+    """Return the form of a name: there are too many names to list."""
+    return ("architecture.tag",)
 
-    def __init__(self, policy: WeightsPolicy) -> None:
-        self._policy = policy
 
-    def known(self) -> Sequence[str]:
-        """Return the form of a name: there are far too many to list."""
-        return ("architecture.tag",)
+def check(name: str, weights: str | None) -> None:
+    """Raise `OptionError` if timm is not installed or ``weights`` are given; timm is not imported."""
+    if weights is not None:
+        raise OptionError(f"timm names weights after a dot: write 'timm:{name}.{weights}' for '{name}@{weights}'.")
+    require(f"timm:{name}", "timm", ("timm",))
 
-    def check(self, name: str, weights: str | None) -> None:
-        """Raise `OptionError` if timm is not installed or ``weights`` are given; timm is not imported."""
-        if weights is not None:
-            raise OptionError(f"timm names weights after a dot: write 'timm:{name}.{weights}' for '{name}@{weights}'.")
-        require(f"timm:{name}", "timm", ("timm",))
 
-    def load(self, name: str, weights: str | None) -> Model:
-        """Return the model with its weights from the policy's directory, else through the Hugging Face hub's cache."""
-        import timm
-        from timm.data import resolve_model_data_config
+def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noqa: ARG001 (there are none)
+    """Return the model with its weights from the policy's directory, else through the Hugging Face hub's cache."""
+    import timm
+    from timm.data import resolve_model_data_config
 
-        self.check(name, weights)
-        full = _full_name(name)
-        overlay = {} if self._policy.directory is None else {"state_dict": self._read(self._policy.directory, full)}
-        try:
-            module = timm.create_model(full, pretrained=True, pretrained_cfg_overlay=overlay)
-        except OSError as error:
-            raise WeightsError(
-                f"The weights of timm's {full} could not be downloaded from the Hugging Face hub ({_cause(error)}). "
-                f"Put its model.safetensors into a directory DIR as {full}.safetensors and pass "
-                f"--robustness-weights-dir=DIR."
-            ) from error
-        if not module.num_classes:
-            raise ModelError(f"timm's {full} gives features, not classes. Name a classifier.")
-        return Model(module, _preprocess(full, resolve_model_data_config(module)), _classes(module))
-
-    def _read(self, directory: Path, full: str) -> Mapping[str, Any]:
-        candidates = (f"{full}.safetensors", f"{full}.pth", f"{full}/model.safetensors")
-        for path in (directory / candidate for candidate in candidates):
-            if path.is_file():
-                return read_state_dict(path, self._policy.trust_pickle)
+    full = _full_name(name)
+    overlay = {} if policy.directory is None else {"state_dict": _read(policy.directory, full, policy.trust_pickle)}
+    try:
+        module = timm.create_model(full, pretrained=True, pretrained_cfg_overlay=overlay)
+    except OSError as error:
+        _log.debug("The weights of %s could not be downloaded", full, exc_info=True)
         raise WeightsError(
-            f"{directory} holds none of {', '.join(candidates)}. Download the weights file (on the Hugging Face hub: "
-            f"timm/{full}, model.safetensors) and put it there under one of these names."
-        )
+            f"The weights of timm's {full} could not be downloaded from the Hugging Face hub ({_cause(error)}). "
+            f"Put its model.safetensors into a directory DIR as {full}.safetensors and pass "
+            f"--robustness-weights-dir=DIR."
+        ) from error
+    if not module.num_classes:
+        raise ModelError(f"timm's {full} gives features, not classes. Name a classifier.")
+    return Model(module, _preprocess(full, resolve_model_data_config(module)), _classes(module))
+
+
+def _read(directory: Path, full: str, trust_pickle: bool) -> Mapping[str, Any]:
+    candidates = (f"{full}.safetensors", f"{full}.pth", f"{full}/model.safetensors")
+    for path in (directory / candidate for candidate in candidates):
+        if path.is_file():
+            return read_state_dict(path, trust_pickle)
+    raise WeightsError(
+        f"{directory} holds none of {', '.join(candidates)}. Download the weights file (on the Hugging Face hub: "
+        f"timm/{full}, model.safetensors) and put it there under one of these names."
+    )
 
 
 def _full_name(name: str) -> str:
@@ -97,12 +97,12 @@ def _preprocess(full: str, config: Mapping[str, Any]) -> Preprocess:
         mean=config["mean"],
         std=config["std"],
         interpolation=config["interpolation"],
-        antialias=True,  # as Pillow does, with which timm evaluates
+        antialias=True,  # timm evaluates with Pillow, which antialiases
     )
 
 
 def _classes(module: Any) -> tuple[str, ...] | None:
-    """Return the WordNet ids of the outputs, where timm takes their number for one of ImageNet's subsets."""
+    """Return the WordNet ids of the outputs if their number is that of a subset of ImageNet that timm knows."""
     from timm.data import ImageNetInfo, infer_imagenet_subset
 
     subset = infer_imagenet_subset(module)

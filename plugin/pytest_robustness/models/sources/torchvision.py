@@ -1,8 +1,13 @@
-"""Models of torchvision: every image classifier that it knows, with the weights that it publishes."""
+"""Models of torchvision: each of its image classifiers, with the weights that it publishes.
+
+``resnet50``, ``resnet50@IMAGENET1K_V2``. Without ``@weights`` the article's are loaded: ``IMAGENET1K_V1``, or
+torchvision's ``DEFAULT`` for the few models that have no such weights.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +16,7 @@ from urllib.parse import urlsplit
 from pytest_robustness.core import Model, Preprocess
 from pytest_robustness.errors import OptionError, WeightsError, unknown
 from pytest_robustness.models.presets import ARTICLE_MODELS, PRESETS
-from pytest_robustness.models.weights import WeightsPolicy, read_state_dict
+from pytest_robustness.models.weights import read_state_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,51 +24,45 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torchvision.models import WeightsEnum
 
+    from pytest_robustness.models.weights import WeightsPolicy
+
 _ARTICLE_WEIGHTS = "IMAGENET1K_V1"
+_log = logging.getLogger(__name__)
 
 
-class TorchvisionSource:
-    """``resnet50``, ``resnet50@IMAGENET1K_V2``: torchvision's classifiers.
+def known() -> Sequence[str]:
+    """Return the names of torchvision's image classifiers."""
+    import torchvision
 
-    Without ``@weights`` the article's are meant: ``IMAGENET1K_V1``, or torchvision's ``DEFAULT`` for the few models
-    that have no such weights.
-    """
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
 
-    name = "torchvision"
 
-    def __init__(self, policy: WeightsPolicy) -> None:
-        self._policy = policy
+def check(name: str, weights: str | None) -> None:
+    """Raise `OptionError` unless torchvision has the model and publishes the weights."""
+    if name in ARTICLE_MODELS and weights in (None, _ARTICLE_WEIGHTS):
+        return  # Known without importing torchvision, which a run of the preset would otherwise do here.
+    names = known()
+    if name not in names:
+        raise OptionError(f"{unknown('torchvision model', name, names)} Presets: {', '.join(sorted(PRESETS))}.")
+    if weights is not None and weights not in _published(name):
+        raise OptionError(unknown(f"set of {name} weights", weights, _published(name)))
 
-    def known(self) -> Sequence[str]:
-        """Return the names of torchvision's image classifiers."""
-        import torchvision
 
-        names: list[str] = torchvision.models.list_models(module=torchvision.models)
-        return names
+def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:
+    """Return the model with its weights from the policy's directory, else through torchvision's download cache."""
+    published = _published(name)
+    chosen = published[weights or (_ARTICLE_WEIGHTS if _ARTICLE_WEIGHTS in published else "DEFAULT")]
+    return Model(_build(name, chosen, _state(chosen, policy)), _preprocess(chosen), tuple(chosen.meta["categories"]))
 
-    def check(self, name: str, weights: str | None) -> None:
-        """Raise `OptionError` unless torchvision has the model and publishes the weights."""
-        if name in ARTICLE_MODELS and weights in (None, _ARTICLE_WEIGHTS):
-            return  # True by definition, and spares a run of the preset the import of torchvision.
-        known = self.known()
-        if name not in known:
-            raise OptionError(f"{unknown('torchvision model', name, known)} Presets: {', '.join(sorted(PRESETS))}.")
-        if weights is not None and weights not in _published(name):
-            raise OptionError(unknown(f"set of {name} weights", weights, _published(name)))
 
-    def load(self, name: str, weights: str | None) -> Model:
-        """Return the model with its weights from the policy's directory, else through torchvision's download cache."""
-        published = _published(name)
-        chosen = published[weights or (_ARTICLE_WEIGHTS if _ARTICLE_WEIGHTS in published else "DEFAULT")]
-        return Model(_build(name, chosen, self._state(chosen)), _preprocess(chosen), tuple(chosen.meta["categories"]))
-
-    def _state(self, weights: WeightsEnum) -> dict[str, Tensor]:
-        if self._policy.directory is None:
-            return _download(weights)
-        path = _find(self._policy.directory, weights.url)
-        if path.suffix != ".safetensors":
-            _verify(path, weights.url)
-        return read_state_dict(path, self._policy.trust_pickle)
+def _state(weights: WeightsEnum, policy: WeightsPolicy) -> dict[str, Tensor]:
+    if policy.directory is None:
+        return _download(weights)
+    path = _find(policy.directory, weights.url)
+    if path.suffix != ".safetensors":
+        _verify(path, weights.url)
+    return read_state_dict(path, policy.trust_pickle)
 
 
 def _published(name: str) -> dict[str, WeightsEnum]:
@@ -75,8 +74,9 @@ def _published(name: str) -> dict[str, WeightsEnum]:
 def _build(name: str, weights: WeightsEnum, state: dict[str, Tensor]) -> Any:
     """Return torchvision's model for ``weights``, filled from ``state``.
 
-    The builder is given a stand-in for the enum's member: it derives details of the architecture from the member (image
-    size, auxiliary heads, renamed parameters) and then asks it for the state dict, which would download it.
+    The builder derives details of the architecture from the enum's member (image size, auxiliary heads, renamed
+    parameters), then asks it for the state dict, which would download it. A copy of the member therefore answers with
+    ``state``; an enum offers no public way to copy one.
     """
     from torchvision.models import get_model
 
@@ -111,11 +111,13 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
     try:
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True, map_location="cpu")
     except OSError as error:
+        _log.debug("%s could not be downloaded", name, exc_info=True)
         raise WeightsError(
             f"{name} could not be downloaded from {weights.url} ({error}). "
             f"Put the file {name} into a directory DIR and pass --robustness-weights-dir=DIR."
         ) from error
     except Exception as error:
+        _log.debug("%s cannot be read", name, exc_info=True)
         cached = Path(torch.hub.get_dir()) / "checkpoints" / name
         raise WeightsError(
             f"{name} as downloaded from {weights.url} cannot be read ({error}). Remove {cached} and run again."
@@ -135,14 +137,14 @@ def _find(directory: Path, url: str) -> Path:
 
 
 def _verify(path: Path, url: str) -> None:
-    """Compare the file with the start of its SHA-256, which torchvision puts into the name."""
-    promised = re.search(r"-([0-9a-f]{8,})\.", path.name)
-    if promised is None:
+    """Raise `WeightsError` unless the file's SHA-256 starts as its name says: torchvision puts the start there."""
+    published = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if published is None:
         return
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if not found.startswith(promised[1]):
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if not actual.startswith(published[1]):
         raise WeightsError(
-            f"{path} is not the published file: its SHA-256 should start with {promised[1]}, "
-            f"but starts with {found[: len(promised[1])]}. Download {url} again."
+            f"{path} is not the published file: its SHA-256 should start with {published[1]}, "
+            f"but starts with {actual[: len(published[1])]}. Download {url} again."
         )

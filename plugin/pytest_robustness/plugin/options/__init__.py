@@ -115,7 +115,7 @@ def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
         _log.debug("%s is not valid", spec.key, exc_info=True)
         # pytest checks a key's type itself, but does not name the key of a switch.
         valid = {"switch": "true, false", "names": "a list of strings"}
-        expected = valid.get(spec.kind, "a string, which TOML wants in quotes")
+        expected = valid.get(spec.kind, "a string, which TOML writes in quotes")
         raise OptionError(f"{spec.key} in {config.inipath}: {error}. Valid: {expected}.") from None
 
 

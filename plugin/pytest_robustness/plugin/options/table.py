@@ -6,6 +6,7 @@ import dataclasses
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, get_args
 
+from pytest_robustness.inference.runtimes import RUNTIMES
 from pytest_robustness.plugin.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.plugin.options.values import (
     Choice,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.test_result import Correction, MaxSensitive
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
-Runtime = Literal["auto", "eager", "compile", "onnxruntime", "openvino"]
 OnBadImage = Literal["error", "skip"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
@@ -199,8 +199,8 @@ class Options:
         metavar="NAME",
         about="number format of the models; auto takes bf16 where the device computes in it, tf32 needs CUDA",
     )
-    runtime: Runtime = option(
-        Choice(*get_args(Runtime)),
+    runtime: str = option(
+        Choice("auto", *RUNTIMES),
         "auto",
         area=_COMPUTING,
         metavar="NAME",
@@ -243,9 +243,7 @@ class Options:
         about="read the weight files of torchvision and timm from this folder instead of downloading them",
     )
     trust_pickle: bool = switch(
-        area=_SOURCES,
-        about="also read weights that need a full pickle, which can run any code: only for files whose origin you "
-        "trust",
+        area=_SOURCES, about="also read weights that need a full pickle, which can run any code: for files you trust"
     )
     download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
     list: bool = switch(area=_SUBJECT, about="print the known models, transforms and data, and exit", ini=False)

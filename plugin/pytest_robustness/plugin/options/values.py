@@ -29,7 +29,7 @@ class Choice(Generic[_Word]):
         self.words = words
 
     def __call__(self, text: str) -> _Word:
-        """Return the word that ``text`` is."""
+        """Return ``text`` if it is one of the words."""
         for word in self.words:
             if word == text:
                 return word

@@ -1,9 +1,10 @@
-"""The Allure 3 report of a run: two files that open anywhere, the results test by test and the dashboard."""
+"""Build the Allure 3 report of a run: two self-contained files, the results test by test and the dashboard."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import logging
 import re
 import tempfile
 from pathlib import Path
@@ -18,7 +19,9 @@ from pytest_robustness.report.allure.run_files import CATEGORIES, METRIC
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
+
+_log = logging.getLogger(__name__)
 
 _LONGEST = 56
 PAGES = {"awesome": "index.html", "dashboard": "dashboard.html"}
@@ -29,15 +32,20 @@ _CHARTS = (
     {"type": "statusDynamics", "title": "Results over the runs"},
     {"type": "statusTransitions", "title": "Fixed and regressed since the run before"},
 )
+# Allure 3.18 writes Google's analytics into every page, and no option of allurerc prevents it
+# (https://github.com/allure-framework/allure3/issues/476). A report on unpublished models must send nothing.
 _ANALYTICS = re.compile(
     r"<script[^>]*\ssrc=\"https://www\.googletagmanager\.com/[^\"]*\"[^>]*></script>\s*<script>[^<]*gtag\([^<]*</script>"
 )
 
-# Allure writes a percentage into every square of its map, over its edges where there are nine columns.
+# With nine transforms the percentages that Allure writes into the squares of its map overlap, and no option hides them.
+# The rule does nothing where its selector is unknown.
 _STYLE = '<style>g[data-testid^="cell."] text { display: none }</style>'
 
 
-def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]) -> list[str]:
+def build(
+    report: RunReport, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]
+) -> list[str]:
     """Write ``index.html`` and ``dashboard.html`` into ``folder``; return the broken rules of the quality gate.
 
     Parameters
@@ -45,9 +53,9 @@ def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence
     results
         The folder of Allure results.
     history
-        A JSONL file: this run is compared with those in it, and added.
+        The JSONL file of earlier runs, to which Allure adds this one.
     gate
-        Rules of Allure's quality gate, as options have them.
+        The rules of Allure's quality gate by name, with their values.
 
     Raises
     ------
@@ -59,7 +67,7 @@ def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence
     home = npm.install(programs)
     with tempfile.TemporaryDirectory(prefix="allure-") as scratch:
         work = Path(scratch)
-        (work / "job.json").write_text(json.dumps(_job(view, results, work, history, gate)), encoding="utf-8")
+        (work / "job.json").write_text(json.dumps(_job(report, results, work, history, gate)), encoding="utf-8")
         said = npm.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
         written = {name: work / "report" / plugin / "index.html" for plugin, name in PAGES.items()}
         pages = {name: finished(page.read_text(encoding="utf-8")) for name, page in written.items()}
@@ -75,6 +83,7 @@ def _check_writable(history: Path) -> None:
         with history.open("a"):
             pass
     except OSError as error:
+        _log.debug("Allure's history cannot be written", exc_info=True)
         raise RobustnessError(
             f"Allure's history cannot be written to {history}: {error.strerror}. Name another file with "
             f"--robustness-allure-history=FILE; nothing has to be computed again."
@@ -82,23 +91,24 @@ def _check_writable(history: Path) -> None:
 
 
 def finished(page: str) -> str:
-    """Return an Allure page as it is kept: it asks for nothing, and the map of models and transforms can be read.
+    """Return an Allure page that requests nothing, with a map of models and transforms that can be read.
 
     Raises
     ------
     RobustnessError
-        When the page would still name the analytics host: another Allure than the pinned one wrote it.
+        When the page still names the analytics host, so that another version of Allure is noticed.
     """
+    # The icon is a file of Allure's output folder, of which the page alone is kept.
     found = _ANALYTICS.sub("", page).replace('href="favicon.ico"', 'href="data:,"')
     if "googletagmanager" in found:
-        raise RobustnessError("Allure's page holds an analytics script that cannot be taken out; it was not kept.")
+        raise RobustnessError("Allure's page holds an analytics script that cannot be removed; the page was not kept.")
     return found.replace("</head>", f"{_STYLE}\n</head>", 1)
 
 
 def environments(models: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    """Return Allure's environments for models given by name and label: names and ids that Allure accepts, each unique.
+    """Return an Allure environment for each model, given by name and label, with a unique name and id.
 
-    An id takes only ``[A-Za-z0-9_-]``; a name takes no slashes, no control characters, and 64 signs at most.
+    Allure accepts ``[A-Za-z0-9_-]`` in an id; in a name neither slashes nor control characters, and 64 characters.
     """
     found: list[dict[str, str]] = []
     names: set[str] = set()
@@ -123,27 +133,29 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _job(view: View, results: Path, work: Path, history: Path, gate: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    transforms = {condition.transform for condition in view.conditions}
+def _job(
+    report: RunReport, results: Path, work: Path, history: Path, gate: Sequence[tuple[str, float]]
+) -> dict[str, Any]:
+    transforms = {condition.transform for condition in report.conditions}
     metrics = {
         METRIC + str(test.condition): {
-            "title": view.condition_label(test.condition),
+            "title": report.condition_label(test.condition),
             "unit": "classes",
             "better": "lower",
             "group": "sensitive",
         }
-        for test in view.class_tests
+        for test in report.class_tests
     }
     return {
-        "name": f"Robustness on {view.provenance['dataset']['name']}",
+        "name": f"Robustness on {report.provenance['dataset']['name']}",
         "results": str(results),
         "output": str(work / "report"),
         "history": str(history),
-        "environments": environments([(model, view.labels[model]) for model in view.models]),
+        "environments": environments([(model, report.labels[model]) for model in report.models]),
         "categories": CATEGORIES,
         "performance": {"groups": {"sensitive": {"title": "Sensitive classes"}}, "metrics": metrics},
-        # Within a model, a suite for each transform pays only where it has several severities.
-        "groupBy": ["parentSuite", "suite"] if len(view.conditions) > len(transforms) else ["parentSuite"],
+        # Within a model, a suite for each transform is useful only if transforms have several severities.
+        "groupBy": ["parentSuite", "suite"] if len(report.conditions) > len(transforms) else ["parentSuite"],
         "charts": _CHARTS,
         "gate": dict(gate) or None,
     }

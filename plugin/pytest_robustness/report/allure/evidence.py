@@ -1,4 +1,4 @@
-"""What Allure shows of a finding: its text, the sensitive classes as a table, images before and after."""
+"""Prepare what Allure shows of a finding: its text, a table of sensitive classes, images before and after."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from PIL import Image
 
 from pytest_robustness.analysis.findings import worst_first
+from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.finding_text import Grade, text_of
-from pytest_robustness.report.run_report import condition_text
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_robustness.analysis.findings import ClassTest, Finding
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.gallery import Example
 
 IMAGE_DIFF = "application/vnd.allure.image.diff"
 SEVERITIES = ("critical", "normal", "minor")
@@ -44,7 +44,7 @@ def description(finding: Finding) -> str:
 
 
 def classes_csv(classes: ClassTest, most: int | None = None) -> str:
-    """Return the sensitive classes, worst first, as CSV at three significant digits; accuracies in percent.
+    """Return the sensitive classes as CSV, worst first, to three significant digits; accuracies in percent.
 
     Parameters
     ----------
@@ -59,36 +59,36 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
         for c in worst
     ]
     columns = ["class_index", "class_name", "n", "control_accuracy", "accuracy", "difference", "p_adjusted"]
-    return pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n", float_format="%.3g")
+    return csv_text(columns, rows, float_format=".3g")
 
 
-def image_pairs(exhibits: Iterable[Exhibit]) -> list[tuple[str, str]]:
+def image_pairs(examples: Iterable[Example]) -> list[tuple[str, str]]:
     """Return a name and an image comparison (JSON of `IMAGE_DIFF`) for each image that could be shown."""
     return [
-        (_caption(exhibit), _comparison(exhibit.thumbnails.control, exhibit.thumbnails.treated))
-        for exhibit in exhibits
-        if exhibit.thumbnails is not None
+        (_caption(example), _comparison(example.thumbnails.control, example.thumbnails.treated))
+        for example in examples
+        if example.thumbnails is not None
     ]
 
 
-def _caption(exhibit: Exhibit) -> str:
-    right = [sum(getattr(answer, side) for answer in exhibit.answers) for side in ("right_control", "right_treated")]
-    verdict = "sensitive" if exhibit.sensitive else "not sensitive"
-    if len(exhibit.answers) == 1:
-        answer = exhibit.answers[0]
-        told = f"taken for {answer.control}, then for {answer.treated}"
+def _caption(example: Example) -> str:
+    right = [sum(getattr(answer, side) for answer in example.answers) for side in ("right_control", "right_treated")]
+    verdict = "sensitive" if example.sensitive else "not sensitive"
+    if len(example.answers) == 1:
+        answer = example.answers[0]
+        answers = f"taken for {answer.control}, then for {answer.treated}"
     else:
-        told = f"{right[0]} of {len(exhibit.answers)} models right, then {right[1]}"
-    return f"{exhibit.finding.name} ({verdict}) before and after {condition_text(exhibit.condition)}: {told}"
+        answers = f"{right[0]} of {len(example.answers)} models right, then {right[1]}"
+    return f"{example.finding.name} ({verdict}) before and after {condition_text(example.condition)}: {answers}"
 
 
 def _comparison(control: str, treated: str) -> str:
-    # No picture of the pixels' difference: of an image that is turned round it tells nothing.
+    # Without Allure's third image, the difference of pixels: it means nothing for an image that was rotated.
     return json.dumps({"expected": _enlarged(control), "actual": _enlarged(treated)})
 
 
 def _enlarged(uri: str) -> str:
-    """Enlarge a picture of a few pixels, because Allure shows it as large as it is; others stay as they are."""
+    """Enlarge a picture of a few pixels, which Allure would show at its own size; return others unchanged."""
     image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
     side = max(image.size)
     if 2 * side >= _SMALLEST_SIDE:

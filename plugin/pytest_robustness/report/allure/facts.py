@@ -1,4 +1,4 @@
-"""What Allure should know of a robustness test before it has run: where it belongs, and what makes it the same test."""
+"""Describe a robustness test to Allure before it runs: its place in the report and its identity in the history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis.findings import ClassTest
 from pytest_robustness.core import Cell, Condition, Panel
 from pytest_robustness.core.naming import short_names
-from pytest_robustness.report.run_report import condition_text
+from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding
 
 ALL_MODELS = "all models"
-"""The model of a test of the classes, be it over one model alone."""
+"""Stands for the model in a test of the classes, also if only one model took part."""
 
 
 class Kind(StrEnum):
-    """What a test judges: the suite that it belongs to."""
+    """What a test judges; the name is its suite."""
 
     MODEL = "Models"
     CLASSES = "Classes"
@@ -68,8 +68,8 @@ class Facts:
     def labels(self, several_severities: bool) -> list[tuple[str, str]]:
         """Return Allure's labels: feature = transform, story = model, and suites kind > transform > severity.
 
-        Allure's own ``severity`` says how bad a failure is, so the transform's is ``transform_severity``. A suite for
-        the severity pays only where the run has several.
+        Allure's own ``severity`` grades failures, so the transform's is ``transform_severity``. A suite for each
+        severity is useful only if the run has several.
         """
         found = [
             ("feature", self.condition.transform),
@@ -87,7 +87,7 @@ class Facts:
         return found
 
     def parameters(self) -> dict[str, str]:
-        """Return what tells this test from others in the history: names as text, nothing of the machine or the run."""
+        """Return what identifies this test in the history: names only, nothing of the machine or the run."""
         found = {"model": self.model, "transform": self.condition.transform, "dataset": self.dataset}
         if self.condition.severity is not None:
             found["severity"] = str(self.condition.severity)
@@ -101,14 +101,14 @@ def facts_of(
     *,
     compared: bool = False,
 ) -> list[Facts]:
-    """Return the facts of what a test is about, each once, in order.
+    """Return the facts about a test's subjects, each once, in order.
 
     Parameters
     ----------
     subjects
-        The cells and panels that it runs over, or else the findings that it asked for.
+        The cells and panels that the test runs over, or the findings that it requested.
     models
-        The models of the run, which say how short a model's name may be.
+        The models of the run, among which a short name must be unambiguous.
     dataset
         The data as the user named it.
     compared

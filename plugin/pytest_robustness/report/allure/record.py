@@ -1,4 +1,4 @@
-"""One test's result for Allure: where it belongs, what it found, and the evidence."""
+"""Fill in one test's result for Allure: its place, its finding, and the attachments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import allure
 from allure_commons.model2 import Label, Parameter, Status
 
 from pytest_robustness.analysis.findings import ClassTest
-from pytest_robustness.report.allure.chart import bars_of, png
+from pytest_robustness.report.allure.chart import bars_of, svg
 from pytest_robustness.report.allure.evidence import (
     IMAGE_DIFF,
     SEVERITIES,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import Finding
     from pytest_robustness.report.allure.facts import Facts
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.gallery import Example
 
 _MOST_CLASSES = 250
 _MOST_IMAGES = 2
@@ -35,28 +35,28 @@ _EXCEPTION = re.compile(r"\A(?:Skipped|pytest_robustness\.[\w.]+): ")
 
 
 def place(result: TestResult, facts: Sequence[Facts], own: Mapping[str, str], *, several_severities: bool) -> None:
-    """Give a result its labels and its parameters, both independent of process and machine.
+    """Set the labels and parameters of a result, both independent of process and machine.
 
     Parameters
     ----------
     facts
         What the test is about.
     own
-        The parameters that the test has besides, as text.
+        The other parameters of the test, as text.
     several_severities
-        Whether suites need a level for the severity.
+        Whether the run has several severities, so that suites need a level for them.
     """
     labels = dict.fromkeys(pair for fact in facts for pair in fact.labels(several_severities))
     result.labels.extend(Label(name, value) for name, value in labels)
     parameters = dict(own)
-    # A test about several models or transforms is told from others by its name alone.
+    # A test of several models or transforms is identified by its name alone.
     if len(facts) == 1:
         parameters = facts[0].parameters() | parameters
     result.parameters[:] = [Parameter(name, value) for name, value in parameters.items()]
 
 
 def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) -> None:
-    """Give a result a name that does not depend on where the test's file is installed."""
+    """Set a result's name, independent of where the test's file is installed."""
     result.name, result.fullName, result.titlePath = title, full_name, list(path)
     result.testCaseId = hashlib.md5(full_name.encode(), usedforsecurity=False).hexdigest()
 
@@ -68,36 +68,36 @@ def report(result: TestResult, findings: Sequence[Finding]) -> None:
     result.descriptionHtml = "".join(map(description, findings))
     result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
     for finding in findings:
-        allure.attach(png(bars_of(finding)), "accuracy before and after", allure.attachment_type.PNG)
+        allure.attach(svg(bars_of(finding)), "accuracy before and after", allure.attachment_type.SVG)
 
 
-def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> None:
+def prove(finding: Finding, classes: ClassTest, examples: Sequence[Example]) -> None:
     """Attach the sensitive classes as a table, and images before and after.
 
-    A report holds a dozen tests of models for each of classes: of a model's, the table is cut, and two images suffice.
+    Tests of models outnumber tests of classes, so their table is cut and they get two images.
 
     Parameters
     ----------
     finding
-        What was found.
-    classes, exhibits
+        The result.
+    classes, examples
         The test of every class behind it, and images: see `RobustnessSession.illustrate`.
     """
     name, most = "sensitive classes", None
     if not isinstance(finding, ClassTest):
         most = _MOST_CLASSES
-        exhibits = sorted(exhibits, key=lambda exhibit: not exhibit.sensitive)[:_MOST_IMAGES]
+        examples = sorted(examples, key=lambda example: not example.sensitive)[:_MOST_IMAGES]
         if len(classes.sensitive) > most:
             name = f"sensitive classes, the worst {most} of {len(classes.sensitive)}"
     allure.attach(classes_csv(classes, most), name, allure.attachment_type.CSV)
-    for caption, comparison in image_pairs(exhibits):
+    for caption, comparison in image_pairs(examples):
         allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
 
 
 def shorten(result: TestResult) -> None:
-    """Leave of a finding's message its headline, by which Allure groups and which it keeps with every past run.
+    """Cut the message of a finding to its headline, which Allure groups by and keeps for every past run.
 
-    The description has the rest. The message of an error keeps all but the exception's name.
+    The description has the rest. The message of an error loses only the exception's name.
     """
     details = result.statusDetails
     if details is None or not details.message:

@@ -1,4 +1,4 @@
-"""The files that Allure reads once for a run: environment, executor, categories, and the count of sensitive classes."""
+"""Write the files that Allure reads once per run: environment, executor, categories and metrics."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
-# The one headline of a failure that begins with a name: "MODEL against MODEL under TRANSFORM: ...".
+# The only headline of a failure that starts with a name and not a grade: "MODEL against MODEL under TRANSFORM: ...".
 _COMPARISON = r"^(?!SEVERE: |MILD: |INCONCLUSIVE: )[^\n]* against [^\n]* under [\s\S]*"
 
 CATEGORIES = (
     {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"^SEVERE: [\s\S]*"},
     {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"^MILD: [\s\S]*"},
     {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _COMPARISON},
-    # Failed too: what too few images are to be is an option.
+    # Failed or skipped: --robustness-inconclusive decides.
     {"name": "Inconclusive", "matchedStatuses": ["failed", "skipped"], "messageRegex": r"^INCONCLUSIVE: [\s\S]*"},
     {"name": "Error", "matchedStatuses": ["broken"]},
 )
-"""Allure's categories: the words that headlines of findings begin with; an error is broken, not failed."""
+"""Allure's categories, by the first word of a finding's headline; an error is broken, not failed."""
 
 METRIC = "sensitive_classes."
 
 
-def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
-    """Write them beside the results in ``folder``; of xdist, the controller alone does.
+def write(report: RunReport, folder: Path, environ: Mapping[str, str]) -> None:
+    """Write the files beside the results in ``folder``; with xdist, only in the controller.
 
     Parameters
     ----------
     environ
-        The environment variables, which tell on CI what runs this.
+        The environment variables, by which CI services are recognized.
 
     Raises
     ------
@@ -44,9 +44,9 @@ def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
         When the folder cannot be written.
     """
     texts = {
-        "environment.properties": _properties(environment(view)),
+        "environment.properties": _properties(environment(report)),
         "categories.json": json.dumps(CATEGORIES, indent=1),
-        "robustness-perf.json": json.dumps(sensitive_counts(view), indent=1),
+        "robustness-perf.json": json.dumps(sensitive_counts(report), indent=1),
     }
     found = executor(environ)
     if found:
@@ -54,16 +54,16 @@ def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
     publish(texts, folder, "--alluredir")
 
 
-def environment(view: View) -> dict[str, str]:
-    """Return what the results depend on, in a few lines."""
-    facts, options = view.provenance, view.provenance["options"]
+def environment(report: RunReport) -> dict[str, str]:
+    """Return what the results depend on: data, models, transforms, test, device and versions."""
+    facts, options = report.provenance, report.provenance["options"]
     data, packages = facts["dataset"], facts["packages"]
     return {
         "data": data["name"],
         "data.images": f"{data['images']} of {data['classes']} classes",
         "data.fingerprint": data["fingerprint"],
-        "models": ", ".join(view.models),
-        "transforms": ", ".join(view.condition_label(condition) for condition in view.conditions),
+        "models": ", ".join(report.models),
+        "transforms": ", ".join(report.condition_label(condition) for condition in report.conditions),
         "test": f"{options['test']}, alpha {options['alpha']:g}, correction {options['correction']}",
         "seed": str(options["seed"]),
         "device": f"{facts['device']}, {facts['runtime']}",
@@ -73,7 +73,7 @@ def environment(view: View) -> dict[str, str]:
 
 
 def executor(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what runs this on CI, as Allure wants it; empty elsewhere."""
+    """Return the CI job in Allure's format; empty outside of CI."""
     if environ.get("GITHUB_ACTIONS") == "true":
         repository = f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}"
         number = environ.get("GITHUB_RUN_NUMBER", "")
@@ -91,10 +91,10 @@ def executor(environ: Mapping[str, str]) -> dict[str, Any]:
     return {}
 
 
-def sensitive_counts(view: View) -> list[dict[str, Any]]:
-    """Return Allure's metrics: of each condition how many classes are sensitive."""
+def sensitive_counts(report: RunReport) -> list[dict[str, Any]]:
+    """Return Allure's metrics: the number of sensitive classes under each condition."""
     now = int(1000 * time.time())
-    counts = {str(test.condition): len(test.sensitive) for test in view.class_tests}
+    counts = {str(test.condition): len(test.sensitive) for test in report.class_tests}
     return [
         {"id": METRIC + name, "key": METRIC + name, "value": count, "start": now, "stop": now}
         for name, count in counts.items()
@@ -115,6 +115,6 @@ def _executor(name: str, kind: str, build: str, url: str, number: str) -> dict[s
 
 
 def _properties(values: Mapping[str, str]) -> str:
-    """Write Java properties; a backslash or a line break in a value is escaped."""
+    """Return Java properties, with backslashes and line breaks in values escaped."""
     escapes = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
     return "".join(f"{name}={value.translate(escapes)}\n" for name, value in values.items())

@@ -1,1 +1,1 @@
-"""The parts of the page ``index.html``: what each tab shows, its templates, styles and scripts."""
+"""The page ``index.html``: what each tab shows, with templates, styles and scripts."""

@@ -1,6 +1,7 @@
-"""The data that the page's scripts read: columns of numbers as JSON, gzipped, in base64.
+"""The data for the page's scripts: columns as JSON, gzipped, in base64; ``scripts/data.js`` reads it.
 
-Accuracies and changes keep four decimals, p-values six digits: see `number`. ``scripts/data.js`` reads all this back.
+Every figure goes as the text to show, written by `number_text` as in all reports. Where the scripts sort, shade or copy
+by a figure, its number goes along: accuracies, changes and effect sizes to four decimals, p-values to six digits.
 """
 
 from __future__ import annotations
@@ -11,164 +12,206 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core import CONTROL
-from pytest_robustness.report.number_text import SHADE_STEPS
+import numpy as np
+
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.report.number_text import (
+    SHADE_STEPS,
+    effect_size,
+    interval,
+    or_dash,
+    p_value,
+    percent,
+    points,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.analysis.predictions import Counts
     from pytest_robustness.analysis.test_result import TestResult
-    from pytest_robustness.report.confusions import FallenClass
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.confusions import ClassConfusion
+    from pytest_robustness.report.run_report import RunReport
 
-    _Number = float | str | None
+# Of each sortable column: where its value is, how its number is rounded, and how it is written.
+_COLUMNS: dict[str, tuple[str, str, Callable[[float], str]]] = {
+    "control": ("control", ".4f", percent),
+    "treated": ("treated", ".4f", percent),
+    "change": ("difference", ".4f", points),
+    "p": ("p_value", ".6g", p_value),
+    "corrected": ("p_adjusted", ".6g", p_value),
+    "effect": ("effect_size", ".4f", effect_size),
+}
 
-_DIGITS = 17
-"""As many tell every float from every other."""
 
-
-def encode(view: View) -> str:
-    """Return the data of ``view`` as text that needs no escaping in HTML."""
-    text = json.dumps(_payload(view), separators=(",", ":"), allow_nan=False)
+def encode(report: RunReport) -> str:
+    """Return the data of ``report`` as text that needs no escaping in HTML."""
+    text = json.dumps(_payload(report), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     # A fixed time keeps the page the same, byte for byte, for the same results.
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
 
 
-def points(value: float) -> _Number:
-    """Return an accuracy or a change, of which the page shows one decimal.
-
-    Examples
-    --------
-    >>> points(-89.35185185), points(math.nan)
-    (-89.3519, None)
-    """
-    return number(value, "f", kept=4, shown=1)
-
-
-def effect(value: float) -> _Number:
-    """Return an effect size, of which the page shows two decimals.
-
-    Examples
-    --------
-    >>> effect(1.48148148), effect(-math.inf)
-    (1.4815, '-Infinity')
-    """
-    return number(value, "f", kept=4, shown=2)
-
-
-def p_value(value: float) -> _Number:
-    """Return a p-value, of which the page shows two digits.
-
-    Examples
-    --------
-    >>> p_value(1.4501234e-40)
-    1.45012e-40
-    """
-    return number(value, "g", kept=6, shown=2)
-
-
-def number(value: float, kind: str, kept: int, shown: int) -> _Number:
-    """Return ``value`` to ``kept`` digits, or to as many more as it takes to show the same as ``value`` itself.
+def number(value: float, digits: str) -> float | str | None:
+    """Return ``value`` as the scripts sort by it; JSON has neither NaN nor infinity.
 
     Parameters
     ----------
-    value
-        ``None`` stands for NaN, and what JavaScript calls it for an infinite one: JSON has neither.
-    kind
-        ``f`` counts decimals, ``g`` significant digits.
-    kept, shown
-        How many digits the data have at least, and how many the page shows.
+    digits
+        A format specification that rounds.
 
     Examples
     --------
-    >>> number(6.123456, "f", kept=4, shown=1), number(6.25000001, "f", kept=4, shown=1)
-    (6.1235, 6.25000001)
+    >>> number(-89.35185185, ".4f"), number(1.4501234e-40, ".6g"), number(math.nan, ".4f"), number(-math.inf, ".4f")
+    (-89.3519, 1.45012e-40, None, '-Infinity')
     """
     if math.isnan(value):
         return None
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    written = f"{value:.{shown}{kind}}"
-    for digits in range(kept, _DIGITS):
-        rounded = float(f"{value:.{digits}{kind}}")
-        if f"{rounded:.{shown}{kind}}" == written:
-            return rounded
-    return value
+    return float(format(value, digits))
 
 
-def _payload(view: View) -> dict[str, Any]:
-    conditions = {condition: i for i, condition in enumerate(view.conditions)}
-    models = {model: i for i, model in enumerate(view.models)}
+def _payload(report: RunReport) -> dict[str, Any]:
+    conditions = {condition: i for i, condition in enumerate(report.conditions)}
+    models = {model: i for i, model in enumerate(report.models)}
+    places = {
+        cell: (models[cell.model], conditions.get(cell.condition, -1)) for cell in (*report.counts, *report.confusions)
+    }
     sizes: dict[tuple[int, ...], int] = {}
-    cells = []
-    for cell, counts in view.counts.items():
-        condition = -1 if cell.condition == CONTROL else conditions[cell.condition]
-        size = sizes.setdefault(tuple(counts.n.tolist()), len(sizes))
-        cells.append([models[cell.model], condition, size, counts.correct.tolist()])
+    for counts in report.counts.values():
+        sizes.setdefault(tuple(counts.n.tolist()), len(sizes))
+    changes: dict[str, int] = {}
+    corrected = any(_corrected(finding.result) for test in report.class_tests for finding in test.classes)
     return {
         "shadeSteps": SHADE_STEPS,
-        "classes": view.classes,
-        "models": [view.labels[model] for model in view.models],
+        "classes": report.classes,
+        "models": [report.labels[model] for model in report.models],
         "conditions": [
-            {"label": view.condition_label(c), "transform": c.transform, "severity": c.severity} for c in conditions
+            {"label": report.condition_label(c), "transform": c.transform, "severity": c.severity} for c in conditions
         ],
         "sizes": list(sizes),
-        "cells": cells,
-        "classTests": [_class_test(view, test, models, conditions[test.condition]) for test in view.class_tests],
-        "modelTests": [_model_test(view, test, models, conditions[test.condition]) for test in view.model_tests],
+        "percents": _percents(report.counts.values()),
+        "cells": [
+            _place(*places[cell]) | _cell(report, cell, changes) | {"size": sizes[tuple(counts.n.tolist())]}
+            for cell, counts in report.counts.items()
+        ],
+        "changes": list(changes),
+        "corrected": corrected,
+        "classTests": [
+            {"condition": conditions[test.condition], "models": [models[model] for model in test.models]}
+            | _class_test(test, len(report.classes), corrected)
+            for test in report.class_tests
+        ],
+        "modelTests": [
+            _place(models[test.model], conditions[test.condition]) | _model_test(report, test)
+            for test in report.model_tests
+        ],
         "errors": [
-            [models[cell.model], conditions[cell.condition], text]
-            for cell, text in view.errors.items()
+            _place(models[cell.model], conditions[cell.condition]) | {"error": text}
+            for cell, text in report.errors.items()
             if cell.condition in conditions
         ],
-        "fallen": [
-            [models[cell.model], conditions[cell.condition], [_fallen(found) for found in classes]]
-            for cell, classes in view.fallen.items()
+        "confusions": [
+            _place(*places[cell]) | {"classes": list(map(_class_confusion, classes))}
+            for cell, classes in report.confusions.items()
         ],
     }
 
 
-def _class_test(view: View, test: ClassTest, models: dict[str, int], condition: int) -> dict[str, Any]:
+def _place(model: int, condition: int) -> dict[str, Any]:
+    """Return where a cell is; the condition -1 is control."""
+    return {"model": model, "condition": condition}
+
+
+def _percents(found: Iterable[Counts]) -> dict[int, dict[int, str]]:
+    """Return the accuracy for every count that occurs, by the number of images and the number of right answers."""
+    pairs = {pair for counts in found for pair in zip(counts.n.tolist(), counts.correct.tolist(), strict=True)}
+    texts: dict[int, dict[int, str]] = {}
+    for n, right in sorted(pairs):
+        texts.setdefault(n, {})[right] = percent(100 * right / n) if n else or_dash(math.nan, percent)
+    return texts
+
+
+def _cell(report: RunReport, cell: Cell, texts: dict[str, int]) -> dict[str, Any]:
+    """Return a cell's right answers by class, its top-1 accuracy, and its changes against control.
+
+    Parameters
+    ----------
+    texts
+        The texts of changes by class, each with its place: new ones are added. A hundred thousand changes have a
+        thousand texts.
+    """
+    counts = report.counts[cell]
+    found: dict[str, Any] = {
+        "correct": counts.correct.tolist(),
+        "accuracy": percent(100 * counts.correct.sum() / max(1, counts.n.sum())),
+    }
+    change = report.change(cell)
+    if change is None or cell.condition == CONTROL:
+        return found
+    by_class = _shares(counts) - _shares(report.counts[Cell(cell.model, CONTROL)])
+    return found | {
+        "change": number(change, ".4f"),
+        "changeText": points(change),
+        "changes": [texts.setdefault(or_dash(value, points), len(texts)) for value in by_class.tolist()],
+    }
+
+
+def _shares(counts: Counts) -> NDArray[np.float64]:
+    """Return accuracies in percent by class, NaN where there is no image: float64 [C]."""
+    with np.errstate(invalid="ignore"):
+        return 100 * counts.correct / counts.n
+
+
+def _class_test(test: ClassTest, classes: int, corrected: bool) -> dict[str, Any]:
     found = {finding.index: finding.result for finding in test.classes}
-    results = [found.get(index) for index in range(len(view.classes))]
-    corrected = any(r is not None and r.p_adjusted != r.p_value and r.conclusive for r in results)
+    results = [found.get(index) for index in range(classes)]
+    columns = {name: column for name, column in _COLUMNS.items() if corrected or name != "corrected"}
     return {
-        "condition": condition,
-        "models": [models[model] for model in test.models],
-        "control": _column(results, lambda r: points(r.control)),
-        "treated": _column(results, lambda r: points(r.treated)),
-        "change": _column(results, lambda r: points(r.difference)),
-        "low": _column(results, lambda r: points(r.ci_low)),
-        "high": _column(results, lambda r: points(r.ci_high)),
-        "effect": _column(results, lambda r: effect(r.effect_size)),
-        "p": _column(results, lambda r: p_value(r.p_value)),
-        "corrected": _column(results, lambda r: p_value(r.p_adjusted)) if corrected else None,
-        "sensitive": _column(results, lambda r: int(r.rejects(test.alpha))),
+        "sensitive": [None if result is None else int(result.rejects(test.alpha)) for result in results],
+        "numbers": {name: _numbers(results, field, digits) for name, (field, digits, _) in columns.items()},
+        "texts": {name: _column(results, field, write) for name, (field, _, write) in columns.items()}
+        | {"interval": [None if r is None else interval(r.ci_low, r.ci_high) for r in results]},
     }
 
 
-def _column(results: Iterable[TestResult | None], value: Callable[[TestResult], _Number]) -> list[_Number]:
-    return [None if result is None else value(result) for result in results]
+def _numbers(results: Sequence[TestResult | None], field: str, digits: str) -> list[float | str | None]:
+    return [None if result is None else number(getattr(result, field), digits) for result in results]
 
 
-def _model_test(view: View, test: ModelTest, models: dict[str, int], condition: int) -> dict[str, Any]:
+def _column(results: Sequence[TestResult | None], field: str, write: Callable[[float], str]) -> list[str | None]:
+    return [None if result is None else or_dash(getattr(result, field), write) for result in results]
+
+
+def _corrected(result: TestResult) -> bool:
+    return result.conclusive and result.p_adjusted != result.p_value
+
+
+def _model_test(report: RunReport, test: ModelTest) -> dict[str, Any]:
     result = test.result
-    corrected = result.p_adjusted if result.conclusive and result.p_adjusted != result.p_value else math.nan
     return {
-        "model": models[test.model],
-        "condition": condition,
         "outcome": test.verdict.outcome.value,
-        "word": view.question.answer(test),
+        "word": report.question.answer(test),
         "reason": test.verdict.reason,
-        "mean": points(result.difference),
-        "low": points(result.ci_low),
-        "high": points(result.ci_high),
-        "effect": effect(result.effect_size),
-        "p": p_value(result.p_value),
-        "corrected": p_value(corrected),
+        "mean": or_dash(result.difference, points),
+        "interval": interval(result.ci_low, result.ci_high),
+        "p": or_dash(result.p_value, p_value),
+        "corrected": or_dash(result.p_adjusted, p_value) if _corrected(result) else None,
+        "effect": or_dash(result.effect_size, effect_size),
     }
 
 
-def _fallen(found: FallenClass) -> list[Any]:
-    return [found.index, found.n, found.right_control, found.right_treated, found.mistakes]
+def _class_confusion(found: ClassConfusion) -> dict[str, Any]:
+    before, after = (100 * right / found.n for right in (found.right_control, found.right_treated))
+    return {
+        "index": found.index,
+        "n": found.n,
+        "right": [found.right_control, found.right_treated],
+        "percents": [percent(before), percent(after)],
+        "change": number(after - before, ".4f"),
+        "changeText": points(after - before),
+        "confusions": found.confusions,
+    }

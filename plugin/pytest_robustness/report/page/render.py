@@ -1,4 +1,4 @@
-"""The page for people: ``index.html``, one file that asks nothing of anyone and works from ``file://``."""
+"""Render the page ``index.html``: one file that requests nothing and works from ``file://``."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
+from pytest_robustness.report import summary
 from pytest_robustness.report.number_text import FILTERS
-from pytest_robustness.report.page import curves, method, overview, payload
+from pytest_robustness.report.page import curves, heat, method, payload
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 _PAGE = resources.files("pytest_robustness.report.page")
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
-_SCRIPTS = ("data", "format", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
+_SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
 
 
-def write(view: View, folder: Path) -> Path:
-    """Write the page of ``view`` into ``folder``, whole or not at all, and return its path.
+def write(report: RunReport, folder: Path) -> Path:
+    """Write the page into ``folder``, whole or not at all, and return its path.
 
     Raises
     ------
     RobustnessError
         When the folder cannot be written.
     """
-    return publish({"index.html": render(view)}, folder)[0]
+    return publish({"index.html": render(report)}, folder)[0]
 
 
-def render(view: View) -> str:
-    """Return the page of ``view``."""
+def render(report: RunReport) -> str:
+    """Return the page of ``report``."""
     environment = Environment(
         loader=PackageLoader("pytest_robustness.report", "page/templates"),
         autoescape=True,
@@ -47,11 +48,12 @@ def render(view: View) -> str:
     environment.filters |= FILTERS
     style, script = _joined("styles", "css", _STYLES), _joined("scripts", "js", _SCRIPTS)
     return environment.get_template("page.html").render(
-        view=view,
-        overview=overview,
+        report=report,
+        summary=summary,
+        heat=heat,
         curves=curves,
         method=method,
-        payload=Markup(payload.encode(view)),  # noqa: S704 (base64 has nothing to escape)
+        payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,
         script=script,
         policy=_policy(style, script),
@@ -64,7 +66,7 @@ def _joined(folder: str, ending: str, names: tuple[str, ...]) -> Markup:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy: our style, our script, pictures in the page, and nothing from anywhere."""
+    """Return the Content-Security-Policy: this style, this script, pictures within the page, and nothing else."""
     return (
         f"default-src 'none'; img-src data:; style-src {_source_hash(style)}; script-src {_source_hash(script)}; "
         "base-uri 'none'; form-action 'none'"

@@ -1,4 +1,4 @@
-/** Opens, or closes, below a row what each model makes of the class. */
+/** Opens or closes, below a row, the accuracy of each model on the class. */
 function toggleDetail(explorer, row, line, button) {
   const open = button.getAttribute("aria-expanded") === "true";
   button.setAttribute("aria-expanded", String(!open));
@@ -6,25 +6,26 @@ function toggleDetail(explorer, row, line, button) {
   else line.after(makeDetail(explorer, row));
 }
 
-function makeDetail({ data, columns }, row) {
-  const { test, index } = row;
+function makeDetail({ data, columns }, { test, index }) {
   const name = data.classes[index];
-  const interval = `${points(numberOf(test.low[index]))} to ${points(numberOf(test.high[index]))}`;
   const body = make("tbody");
   for (const model of test.models) {
-    const before = countsOf(data, model, -1);
-    const after = countsOf(data, model, test.condition);
-    if (!before || !after) continue;
-    const share = ({ n, correct }) => (n[index] ? (100 * correct[index]) / n[index] : NaN);
-    const change = share(after) - share(before);
-    body.append(make("tr", {},
-      make("th", { scope: "row" }, ...breakable(data.models[model])),
-      countCell(before.correct[index], before.n[index]), countCell(after.correct[index], after.n[index]),
-      numberCell(points(change), shadeOf(data.shadeSteps, change))));
+    const before = cellOf(data, model, -1);
+    const after = cellOf(data, model, test.condition);
+    if (before && after) body.append(detailRow(data, data.models[model], index, before, after));
   }
   const label = `${name} under ${data.conditions[test.condition].label}, by model`;
   const table = make("table", { class: "wide", "aria-label": label },
     headRow([{ title: "model" }, { title: "control", number: true }, { title: "transformed", number: true }, CHANGE]), body);
-  const summary = make("p", {}, `Change ${points(row.change)} points, 95 % interval ${interval}.`);
+  const summary = make("p", {}, `Change ${test.texts.change[index]} points, 95 % interval ${test.texts.interval[index]}.`);
   return make("tr", { class: "detail" }, make("td", { colspan: columns.length }, make("div", {}, summary, table)));
+}
+
+function detailRow(data, model, index, before, after) {
+  const [control, treated] = [before, after].map(({ size, correct }) => ({ n: data.sizes[size][index], right: correct[index] }));
+  const change = (100 * treated.right) / treated.n - (100 * control.right) / control.n;
+  const counts = ({ n, right }) => countCell(data.percents[n][right], right, n);
+  return make("tr", {},
+    make("th", { scope: "row" }, ...breakable(model)), counts(control), counts(treated),
+    numberCell(data.changes[after.changes[index]], shadeOf(data.shadeSteps, change)));
 }

@@ -1,10 +1,9 @@
-/** All classes under all conditions, in one table that is sorted, filtered and shown a page at a time. */
+/** All classes under all conditions in one table: sorted, filtered, and shown a page at a time. */
 const PAGE = 50;
 
 class Explorer {
   constructor(data) {
     this.data = data;
-    this.corrected = data.classTests.some((test) => test.corrected);
     this.columns = this.makeColumns();
     this.rows = this.makeRows();
     this.order = { column: this.columns.find((column) => column.key === "change"), down: false };
@@ -27,7 +26,7 @@ class Explorer {
       { key: "effect", title: "effect size", number: true },
       { key: "sensitive", title: "sensitive" },
     ];
-    return columns.filter((column) => this.corrected || column.key !== "corrected");
+    return columns.filter((column) => this.data.corrected || column.key !== "corrected");
   }
 
   makeRows() {
@@ -38,6 +37,7 @@ class Explorer {
     const lower = names.map((name) => name.toLowerCase());
     const rows = [];
     this.data.classTests.forEach((test, number) => {
+      const { numbers } = test;
       for (let index = 0; index < names.length; index++) {
         if (test.sensitive[index] === null) continue;
         rows.push({
@@ -47,12 +47,12 @@ class Explorer {
           lower: lower[index],
           name: ranks.get(index),
           condition: number,
-          control: numberOf(test.control[index]),
-          treated: numberOf(test.treated[index]),
-          change: numberOf(test.change[index]),
-          p: numberOf(test.p[index]),
-          corrected: numberOf((test.corrected ?? test.p)[index]),
-          effect: numberOf(test.effect[index]),
+          control: numberOf(numbers.control[index]),
+          treated: numberOf(numbers.treated[index]),
+          change: numberOf(numbers.change[index]),
+          p: numberOf(numbers.p[index]),
+          corrected: numberOf((numbers.corrected ?? numbers.p)[index]),
+          effect: numberOf(numbers.effect[index]),
           sensitive: test.sensitive[index],
         });
       }
@@ -129,7 +129,7 @@ class Explorer {
       (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && row.lower.includes(name));
     const { key } = this.order.column;
     const sign = this.order.down ? -1 : 1;
-    // What is not a number stands last either way.
+    // NaN comes last in either order.
     this.shown.sort((a, b) => Number.isNaN(a[key]) - Number.isNaN(b[key]) || sign * (a[key] - b[key]) || a.number - b.number);
     this.render();
   }
@@ -150,19 +150,21 @@ class Explorer {
   }
 
   makeRow(row) {
-    const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, ...breakable(this.data.classes[row.index]));
+    const { test, index } = row;
+    const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, ...breakable(this.data.classes[index]));
+    const text = (key, kind = "") => numberCell(test.texts[key][index], kind);
     const cells = {
-      name: make("th", { scope: "row", class: "name" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${row.index}`)] : [])),
-      condition: make("td", {}, ...breakable(this.label(row.test))),
-      control: numberCell(percent(row.control), "secondary"),
-      treated: numberCell(percent(row.treated), "secondary"),
-      change: numberCell(points(row.change), shadeOf(this.data.shadeSteps, row.change)),
-      p: numberCell(pValue(row.p)),
-      corrected: numberCell(pValue(row.corrected)),
-      effect: numberCell(effect(row.effect)),
-      sensitive: make("td", row.sensitive ? { class: "sensitive-mark" } : {}, row.sensitive ? "yes" : Number.isNaN(row.p) ? "not tested" : "no"),
+      name: () => make("th", { scope: "row", class: "name" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${index}`)] : [])),
+      condition: () => make("td", {}, ...breakable(this.label(test))),
+      control: () => text("control", "secondary"),
+      treated: () => text("treated", "secondary"),
+      change: () => text("change", shadeOf(this.data.shadeSteps, row.change)),
+      p: () => text("p"),
+      corrected: () => text("corrected"),
+      effect: () => text("effect"),
+      sensitive: () => make("td", row.sensitive ? { class: "sensitive-mark" } : {}, row.sensitive ? "yes" : Number.isNaN(row.p) ? "not tested" : "no"),
     };
-    const line = make("tr", {}, ...this.columns.map((column) => cells[column.key]));
+    const line = make("tr", {}, ...this.columns.map((column) => cells[column.key]()));
     button.addEventListener("click", () => toggleDetail(this, row, line, button));
     return line;
   }

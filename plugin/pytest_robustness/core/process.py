@@ -1,0 +1,46 @@
+"""Settings of the whole Python process, which every other plugin and test shares."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# About 10 µs: long enough to catch PyTorch's next operation. libgomp's default of 300,000 spins for over a millisecond
+# and takes the core from other threads and processes (docs/performance.md).
+_SPIN_COUNT = "3000"
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Disable garbage collection during heavy imports, then exclude what they created from later collections.
+
+    ``gc.freeze`` moves every object that exists at the end of the block, ours or not, to the permanent generation: it
+    is still freed when its last reference goes, but a reference cycle among these objects is never collected. It is
+    called only if the block imported a module. PyTorch's million objects would otherwise be scanned, for a third of a
+    second, whenever pytest or a library collects garbage, and when Python exits.
+    """
+    enabled, modules = gc.isenabled(), len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > modules:
+            gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+def limit_openmp_spin() -> None:
+    """Set the environment variable ``GOMP_SPINCOUNT``: how long GNU OpenMP's threads spin before they sleep.
+
+    It is left alone if the environment has it, or ``OMP_WAIT_POLICY``. Child processes inherit it. OpenMP reads it when
+    PyTorch is imported, so that it has no effect afterwards.
+    """
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT

@@ -1,0 +1,273 @@
+"""Wire the stages of one run: inference -> analysis -> report, and the baseline beside them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from typing import TYPE_CHECKING
+
+from pytest_robustness import data, report
+from pytest_robustness.analysis import baseline
+from pytest_robustness.analysis.baseline.comparison import BaselineComparison
+from pytest_robustness.analysis.baseline.rule import GatePolicy
+from pytest_robustness.analysis.baseline.update import new_baseline
+from pytest_robustness.analysis.checks import chance_errors
+from pytest_robustness.analysis.judge import Judge
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import StoredPredictions
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core import Cell
+from pytest_robustness.core.files import short_path
+from pytest_robustness.errors import DataError, OptionError, RobustnessError
+from pytest_robustness.inference import provenance
+from pytest_robustness.inference.plan import Plan
+from pytest_robustness.inference.predictor import InferenceSettings, Predictor
+from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.plugin.options import RunMode
+from pytest_robustness.report.build import RunRecord, build_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_robustness.core import Condition, Panel, Progress
+    from pytest_robustness.inference.jobs import JobMaker
+    from pytest_robustness.models import ModelZoo
+    from pytest_robustness.plugin.options import Options
+    from pytest_robustness.report.run_report import RunReport
+    from pytest_robustness.transforms import Registry
+
+_log = logging.getLogger(__name__)
+
+_INCONCLUSIVE = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
+
+
+class Run:
+    """One run: computes cells, judges them, writes the reports and the baseline.
+
+    Parameters
+    ----------
+    options
+        What the user asked for.
+    registry, zoo
+        The known transforms and models.
+    progress
+        Factory for the progress display.
+    processes, process
+        How many processes share the machine, and which of them this is, from 0.
+
+    Attributes
+    ----------
+    log
+        What this process did.
+    judge
+        Makes the findings.
+    record
+        What a report is built from.
+    report
+        What the reports show; ``None`` before they are written, or where nothing was tested.
+
+    Raises
+    ------
+    OptionError
+        When the data is not known, or options that need a baseline have none.
+    BaselineError
+        When the baseline cannot be used.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        registry: Registry,
+        zoo: ModelZoo,
+        progress: Callable[[], Progress],
+        *,
+        processes: int,
+        process: int,
+    ) -> None:
+        data.check(options.data)
+        self._options = options
+        self.log = RunLog()
+        self.report: RunReport | None = None
+        self._report_error: str | None = None
+        self._notes: list[str] = []
+        self._predictor = Predictor(
+            _settings(options, processes, process),
+            registry,
+            zoo,
+            self.log,
+            progress=progress,
+            check=self._require_comparable,
+            provenance=lambda: provenance.of_run(options),
+        )
+        self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
+        self._comparison = _comparison(options, self._predictions)
+        expect_baseline = options.expect == "baseline"
+        self.judge = Judge(
+            self._predictions, self.log, _policy(options), self._comparison, expect_baseline=expect_baseline
+        )
+        self.record = RunRecord(self.log, self._predictor, self._predictions, self.judge, registry, options.seed)
+
+    @property
+    def candidate_transforms(self) -> tuple[str, ...]:
+        """The transforms of the baseline, where a candidate is compared with it; else none."""
+        if self._comparison is None or self._options.mode is not RunMode.CANDIDATE:
+            return ()
+        return tuple(dict.fromkeys(condition.transform for condition in self._comparison.conditions))
+
+    def open_data(self) -> None:
+        """Open the data and the store, once, so that errors in them are reported before any test runs.
+
+        Raises
+        ------
+        DataError, StoreError, OptionError
+            When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
+        """
+        self._predictor.open_data()
+
+    def ensure(self, request: Cell | Panel) -> None:
+        """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
+
+        Raises
+        ------
+        RobustnessError
+            When the data cannot be read, or a cell could not be computed (of a panel: none of its models could).
+        """
+        if self._predictor.ensure(request):
+            self._check_answers()
+        if isinstance(request, Cell) or not self.log.testable(request):
+            self.log.require(*Plan.of([request]).cells)
+
+    def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
+        """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
+
+        Parameters
+        ----------
+        models, conditions
+            Those of the options, in their order.
+        """
+        try:
+            self.report = build_report(self.record, models, conditions)
+            if self.report is not None:
+                report.write_all(self.report, self._options.report)
+                self._update_baseline()
+                report.append_step_summary(self.report, os.environ)
+        except RobustnessError as error:
+            _log.debug("the report could not be written", exc_info=True)
+            self._report_error = str(error)
+        except Exception:  # re-raising would suppress pytest's own summary
+            _log.debug("the report could not be written", exc_info=True)
+            fault = traceback.format_exc()
+            self._report_error = f"The report could not be written, because of a fault of pytest-robustness:\n{fault}"
+        return self._report_error is None
+
+    def summary(self, width: int, color: bool) -> str:
+        """Return the terminal summary of the run, ``width`` columns wide."""
+        if self.report is None:
+            return f"{self._report_error}\n" if self._report_error else ""
+        where = self._report_error or f"Report: {short_path(self._options.report)}"
+        return report.terminal_text(self.report, width, color, os.environ, [where, *self._notes])
+
+    def close(self) -> None:
+        """Close the store."""
+        self._predictor.close()
+
+    def _check_answers(self) -> None:
+        """Check what was computed: models at chance level, images that were skipped.
+
+        Raises
+        ------
+        DataError
+            When images were skipped by an earlier run, and this one is not to skip any.
+        """
+        log, predictions = self.log, self._predictions
+        for model, message in chance_errors(predictions, log.models).items():
+            log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
+        source, indices = self._predictor.images()
+        log.skipped = [source.describe(int(indices[position])) for position in predictions.skipped()]
+        if log.skipped and self._options.on_bad_image == "error":
+            error = DataError(
+                f"{log.skipped[0]} could not be read when the stored results were computed, with "
+                f"--robustness-on-bad-image=skip. Remove or replace it, or pass that again."
+            )
+            log.errors |= dict.fromkeys(log.wanted.cells, str(error))
+            raise error
+
+    def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
+        if self._comparison is not None:
+            protocol = self._protocol(bench, conditions)
+            self._comparison.require_comparable(protocol, tests=self._options.expect == "baseline")
+
+    def _protocol(self, bench: JobMaker, conditions: Sequence[Condition]) -> baseline.RunProtocol:
+        return baseline.RunProtocol.of(bench, conditions, seed=self._options.seed, policy=self.judge.policy)
+
+    def _update_baseline(self) -> None:
+        path = self._options.baseline
+        if self._options.mode is not RunMode.WRITE or path is None:
+            return
+        bench, wanted = self._predictor.open_data(), self.log.wanted
+        written = new_baseline(
+            self._protocol(bench, wanted.conditions_of_all()),
+            self._predictions,
+            self.judge,
+            tuple(dict.fromkeys(cell.model for cell in wanted.cells)),
+            {model: facts.fingerprint for model, facts in self.log.models.items()},
+        )
+        changed = baseline.write(written, bench.selection.labels, path)
+        self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
+
+
+def _settings(options: Options, processes: int, process: int) -> InferenceSettings:
+    return InferenceSettings(
+        data=options.data,
+        limit=options.limit,
+        seed=options.seed,
+        download=options.download,
+        device=options.device,
+        precision=options.precision,
+        runtime=options.runtime,
+        workers=options.workers,
+        batch_size=options.batch_size,
+        on_bad_image=options.on_bad_image,
+        store=options.store,
+        processes=processes,
+        process=process,
+    )
+
+
+def _policy(options: Options) -> TestPolicy:
+    return TestPolicy(options.test, options.alpha, options.correction, options.max_sensitive, options.equivalence)
+
+
+def _comparison(options: Options, predictions: StoredPredictions) -> BaselineComparison | None:
+    """Return the comparison that the options ask for; ``None`` without a baseline, or where one is to be written.
+
+    Raises
+    ------
+    OptionError
+        When options need a baseline and none is named.
+    BaselineError
+        When the baseline is missing, damaged, or newer than this code, or has no model to compare the candidate with.
+    """
+    if options.candidate is not None and (options.baseline is None or options.update_baseline):
+        raise OptionError(
+            "--robustness-candidate compares a model with a baseline: name it with --robustness-baseline=FILE, without "
+            "--robustness-update-baseline. To make a baseline, name the model with --robustness-models."
+        )
+    if options.expect == "baseline" and options.baseline is None:
+        raise OptionError("--robustness-expect=baseline needs a baseline: name it with --robustness-baseline=FILE.")
+    if options.baseline is None or options.mode is RunMode.WRITE:
+        return None
+    default = "fail" if os.environ.get("CI") else "skip"
+    comparison = BaselineComparison(
+        baseline.read(options.baseline),
+        options.baseline,
+        predictions,
+        policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction),
+        test_policy=_policy(options),
+        inconclusive=_INCONCLUSIVE[options.inconclusive or default],
+        counterparts={} if options.candidate is None else {options.candidate: options.baseline_model},
+    )
+    if options.candidate is not None:
+        comparison.counterpart(options.candidate)
+    return comparison

@@ -1,0 +1,89 @@
+"""Files appear whole or not at all, and paths are shown as a user would type them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_robustness.core.files import publish, short_path, write_atomically
+from pytest_robustness.errors import RobustnessError
+
+
+@pytest.mark.parametrize("content", ["größe\n± 3\n", "", b"\x00\xff\r\n"])
+def test_content_is_written_as_it_is(tmp_path: Path, content: str | bytes) -> None:
+    (tmp_path / "file").write_text("before, and longer than what follows")
+    write_atomically(tmp_path / "file", content)
+    assert (tmp_path / "file").read_bytes() == (content if isinstance(content, bytes) else content.encode("utf-8"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+class Stop(BaseException):
+    """As Ctrl-C is, or a full disk."""
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Stop()])
+@pytest.mark.parametrize("step", ["write_bytes", "replace"])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    (tmp_path / "file").write_text("before")
+
+    def fail(path: Path, *_: object) -> None:
+        if step == "write_bytes":
+            with path.open("wb") as half:
+                half.write(b"aft")
+        raise error
+
+    monkeypatch.setattr(Path, step, fail)
+    with pytest.raises(type(error)):
+        write_atomically(tmp_path / "file", "after")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "before"}
+
+
+def test_a_reader_never_sees_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("before")
+    seen, replace = [], Path.replace
+
+    def watched(part: Path, path: Path) -> Path:
+        seen.append((part.parent, part.read_text(), path.read_text()))
+        return replace(part, path)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    write_atomically(tmp_path / "file", "after")
+    assert seen == [(tmp_path, "after", "before")]  # of the same folder: a rename across disks is a copy
+
+
+def test_publishing_creates_the_folder_and_returns_the_paths(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "report"
+    assert publish({"a.txt": "1", "b.txt": "2"}, folder) == [folder / "a.txt", folder / "b.txt"]
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.txt": "1", "b.txt": "2"}
+
+
+def test_a_folder_that_cannot_be_written_names_its_option(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file")
+    with pytest.raises(RobustnessError) as raised:
+        publish({"a.txt": "1"}, tmp_path / "report" / "deep", option="--robustness-allure-report")
+    assert str(raised.value) == (
+        f"The report cannot be written to {tmp_path}/report/deep: Not a directory. Name another folder with "
+        f"--robustness-allure-report=DIR; nothing has to be computed again."
+    )
+
+
+_PARTS = st.lists(st.sampled_from(["a", "b", "ab", "..b", "a b"]), max_size=4)
+
+
+@given(_PARTS, _PARTS)
+def test_a_short_path_leads_to_the_same_file_and_goes_up_nowhere(here: list[str], parts: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        root = Path("/root")
+        patched.setattr(Path, "cwd", lambda: root.joinpath(*here))
+        path = root.joinpath(*parts)
+        short = short_path(path)
+        assert os.path.normpath(os.path.join(Path.cwd(), short)) == str(path)  # noqa: PTH118 (the reference)
+        below = parts[: len(here)] == here
+        assert short == (os.path.relpath(path, Path.cwd()) if below else str(path))
