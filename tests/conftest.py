@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     _CellName = tuple[str, str, int | None]
 
 CLASSES = ("down", "up")
@@ -79,6 +81,17 @@ def colour():
 def guess():
     return Model(Guess(), classes=["down", "up"])
 '''
+# Turned upside down, a model whose weight is near 2 errs on some images: its two halves disagree.
+MIXED = """
+
+class Mixed(torch.nn.Module):
+    def forward(self, images):
+        return Slope()(images) + {weight} * Colour()(images)
+
+
+def {name}():
+    return Model(Mixed(), classes=["down", "up"])
+"""
 
 _DEFAULTS = {
     "addopts": "-p no:hypothesispytest -p no:cacheprovider -W error",
@@ -187,6 +200,28 @@ class Project:
         values = {key: value for key, value in (_DEFAULTS | keys).items() if value is not None}
         self.write("pytest.ini", "\n".join(["[pytest]", *(f"{key} = {value}" for key, value in values.items())]))
 
+    def add_mixed(self, name: str, weight: float) -> str:
+        """Add a model that weighs `Colour` by ``weight`` against `Slope`; return its name."""
+        nets = (self.path / "nets.py").read_text(encoding="utf-8")
+        mixed = MIXED.replace("Mixed", name.capitalize()).format(weight=weight, name=name)
+        self.write("nets.py", nets + mixed)
+        return f"python:nets.py:{name}"
+
+    def right(self, slope: float, colour: float, transform: str = "control") -> NDArray[np.bool_]:
+        """Compute, from the files and without the plugin, which images a weighted sum of the two nets gets right.
+
+        In the order of the data: the folders by name, in each the files by name.
+        """
+        axes = {"control": (), "vflip": (0,), "hflip": (1,)}[transform]
+        answers = []
+        for label, name in enumerate(CLASSES):
+            for number in range(IMAGES_PER_CLASS):
+                pixels = np.flip(np.asarray(Image.open(self.image(name, number)), np.float64), axes) / 255
+                up = slope * (pixels[:4].mean() - pixels[4:].mean())
+                up += colour * (pixels[..., 0].mean() - pixels[..., 2].mean())
+                answers.append((up > 0) == bool(label))
+        return np.array(answers)
+
     def judge(self, *arguments: str) -> pytest.RunResult:
         """Run the bundled suite in this process, which is quick."""
         return self.run("--pyargs", "robustness_tests", *arguments)
@@ -253,3 +288,12 @@ def project(pytester: pytest.Pytester, everything_imported: None, monkeypatch: p
 def project_at() -> Callable[[Path], Project]:
     """Return what makes the tiny project in a folder that several tests share, run in processes of their own."""
     return lambda path: Project(Folder(path))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, project_at: Callable[[Path], Project], monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The tiny project as the current directory, for tests that call the plugin's parts themselves."""
+    for name in _CI:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return project_at(tmp_path)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -224,6 +225,9 @@ class Deadly(Photos):
 class Scaled(Photos):
     def __getitem__(self, index): return (torch.rand(3, 4, 5) if index else np.zeros((4, 5), np.uint8)), 0
 
+class Processes(Photos):
+    def __getitem__(self, index): return np.full((4, 8), list(os.getpid().to_bytes(8, "big")), np.uint8), 0
+
 class Threads(Photos):
     def __getitem__(self, index): return np.full((4, 5), torch.get_num_threads(), np.uint8), 0
 """
@@ -291,12 +295,13 @@ def go_on_once(*_):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, go_on_once)
-    source, endless = open_source(sys.argv[1]), itertools.repeat(Shard(0, 20))
-    canvas = Canvas(16, None, "bilinear", True)
-    stream = batches(source, np.arange(20), endless, [canvas], batch_size=4, workers=2)
+    source, endless = open_source(sys.argv[1]), itertools.repeat(Shard(0, 4))
+    canvas = Canvas(None, None, "bilinear", True)
+    stream = batches(source, np.arange(4), endless, [canvas], batch_size=1, workers=2)
     try:
-        for _ in range(2):  # one from each process, so that both are at work
-            next(stream)
+        processes = set()
+        while len(processes) < 2:  # until both are at work
+            processes.add(bytes(next(stream).canvases[canvas][0, 0, 0].tolist()))
         print("reading", flush=True)
         while signal.getsignal(signal.SIGINT) is go_on_once:
             next(stream)
@@ -311,21 +316,26 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="sends a terminal's Ctrl-C, to a process group")
-def test_ctrl_c_in_a_terminal_is_left_to_the_main_process(photos, tmp_path):
-    script = tmp_path / "run.py"
+def test_ctrl_c_in_a_terminal_is_left_to_the_main_process(tmp_path):
+    script, users = tmp_path / "run.py", tmp_path / "photos.py"
     script.write_text(INTERRUPTED)
+    users.write_text(USERS_FILE)
     with subprocess.Popen(
-        [sys.executable, "-W", "error", str(script), f"folder:{photos}"],
+        [sys.executable, "-W", "error", str(script), f"python:{users}:Processes"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
+        deadline = threading.Timer(240, process.kill)  # what waits for its output then sees the end of it
+        deadline.daemon = True
+        deadline.start()
         assert process.stdout.readline() == "reading\n"
         os.killpg(process.pid, signal.SIGINT)
         noted, reading = process.stdout.readline(), process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
-        printed, complaints = process.communicate(timeout=60)
+        printed, complaints = process.communicate()
+        deadline.cancel()
     assert complaints == ""
     assert (noted, reading, printed) == ("noted\n", "still reading\n", "interrupted\n")
     assert process.returncode == 0

@@ -746,6 +746,7 @@ def process(tmp_path):
             started = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
             stack.callback(started.kill)
             deadline = threading.Timer(240, started.kill)  # what waits for its output then sees the end of it
+            deadline.daemon = True
             deadline.start()
             stack.callback(deadline.cancel)
             return started

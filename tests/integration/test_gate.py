@@ -369,7 +369,7 @@ def test_workers_of_xdist_compare_and_write_as_one_process_does(gated):
     apart.stdout.fnmatch_lines(["vflip * 70.00 * 0.00 * -70.00 * less robust"])
     assert sorted(gated.project.results("apart")["gate"], key=str) == sorted(alone["gate"], key=str)
     gated.project.write("nets.py", gated.nets + MIXED.format(weight=2.1))
-    gated.project.judge_apart("-n", "2", "--robustness-update-baseline").stdout.fnmatch_lines(
+    gated.project.judge_apart("-n", "1", "--robustness-update-baseline").stdout.fnmatch_lines(
         ["Baseline: * (unchanged)"]
     )
     assert gated.files() == before

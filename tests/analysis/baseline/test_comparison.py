@@ -1,0 +1,234 @@
+"""A comparison with a baseline is what scipy, statsmodels and a loop over the images say."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from pytest_robustness.analysis.baseline import Baseline, BaselineModel, RunProtocol
+from pytest_robustness.analysis.baseline.comparison import BaselineComparison
+from pytest_robustness.analysis.baseline.known_findings import Expected
+from pytest_robustness.analysis.baseline.rule import GatePolicy
+from pytest_robustness.analysis.class_test import class_test
+from pytest_robustness.analysis.model_test import model_tests
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.errors import BaselineError
+
+CLASSES = ("ant", "bee", "cat", "dog", "elk")
+IMAGES = 500
+MODELS = ("ann", "bob", "cy")
+BLUR, ZOOM = Condition("blur"), Condition("zoom", 3)
+CONDITIONS = (CONTROL, BLUR, ZOOM)
+LABELS = np.random.default_rng(1).integers(0, len(CLASSES), IMAGES)
+
+
+def drawn(seed, blur, *, unreadable=0):
+    """Draw answers of all models: right on 95 of 100 images, under blur on a share given by class."""
+    rng = np.random.default_rng(seed)
+    shares = {CONTROL: np.full(len(CLASSES), 0.95), ZOOM: np.full(len(CLASSES), 0.94), BLUR: np.array(blur)}
+    readable = np.ones(IMAGES, np.bool_)
+    readable[rng.permutation(IMAGES)[:unreadable]] = False
+    answers = {
+        Cell(model, condition): (rng.random(IMAGES) < shares[condition][LABELS]) & readable
+        for model, condition in itertools.product(MODELS, CONDITIONS)
+    }
+    return readable, answers
+
+
+class Run:
+    """The answers of a run, as the store would give them."""
+
+    class_names = CLASSES
+    labels = LABELS
+
+    def __init__(self, readable, right):
+        self.readable = readable
+        self.right = right
+
+    def answers(self, cell):
+        return Answers(self.readable, self.right[cell])
+
+    def counts(self, cell):
+        return counted(self.answers(cell), LABELS, len(CLASSES))
+
+
+def comparison(before, run, *, outcomes=None, counterparts=None, inconclusive=Outcome.INCONCLUSIVE, **policy):
+    """Return the comparison of ``run`` with a baseline that holds what `drawn` gave as ``before``."""
+    readable, right = before
+    protocol = RunProtocol("folder:photos", "f", IMAGES, CLASSES, 0, 1, dict.fromkeys(CONDITIONS, ""), {})
+    models = {
+        model: BaselineModel("f00d", {c: right[Cell(model, c)] for c in CONDITIONS}, outcomes or {}) for model in MODELS
+    }
+    return BaselineComparison(
+        Baseline(protocol, readable, models),
+        Path("baseline.json"),
+        run,
+        policy=GatePolicy(**policy),
+        test_policy=TestPolicy(),
+        inconclusive=inconclusive,
+        counterparts=counterparts or {},
+    )
+
+
+FIRM = [0.95] * 5
+FALLEN = [0.95, 0.95, 0.2, 0.3, 0.95]
+
+
+def test_a_gate_test_is_mcnemars_on_the_images_that_both_could_read():
+    before, now = drawn(2, FIRM, unreadable=9), drawn(3, FALLEN, unreadable=14)
+    ours = comparison(before, Run(*now))
+    both = before[0] & now[0]
+    assert IMAGES - 23 <= both.sum() < IMAGES - 14
+    expected = {}
+    for condition in CONDITIONS:
+        cell = Cell("ann", condition)
+        pairs = [(before[1][cell][image], now[1][cell][image]) for image in np.flatnonzero(both)]
+        lost, gained = pairs.count((True, False)), pairs.count((False, True))
+        expected[condition] = lost, gained, stats.binomtest(lost, lost + gained).pvalue
+    adjusted = multipletests([p for *_, p in expected.values()], method="holm")[1]
+    for (condition, (lost, gained, p)), corrected in zip(expected.items(), adjusted, strict=True):
+        found = ours.test(Cell("ann", condition), (BLUR, ZOOM))
+        result = found.result
+        assert (found.model, found.counterpart, found.condition) == ("ann", "ann", condition)
+        assert (result.n, result.lost, result.gained) == (both.sum(), lost, gained)
+        assert (result.p_value, result.p_adjusted) == pytest.approx((p, corrected))
+        assert result.difference == pytest.approx(100 * (gained - lost) / both.sum())
+    blurred = ours.test(Cell("ann", BLUR), (BLUR, ZOOM))
+    assert blurred.verdict.outcome is Outcome.FAIL
+    assert {finding.name for finding in blurred.fallen} == {"cat", "dog"}
+
+
+def test_the_family_of_a_comparison_decides_its_correction():
+    before, now = drawn(2, FIRM), drawn(4, [0.9] * 5)
+    ours = comparison(before, Run(*now))
+    alone, together = (ours.test(Cell("bob", BLUR), family).result for family in ((BLUR,), (BLUR, ZOOM)))
+    p_of = {c: ours.test(Cell("bob", c), CONDITIONS).result.p_value for c in CONDITIONS}
+    for result, family in ((alone, (CONTROL, BLUR)), (together, CONDITIONS)):
+        corrected = multipletests([p_of[c] for c in family], method="holm")[1]
+        assert result.p_adjusted == pytest.approx(corrected[family.index(BLUR)])
+
+
+def test_what_a_condition_changes_beyond_control_is_the_mean_over_the_images():
+    before, now = drawn(2, FIRM), drawn(3, FALLEN)
+    found = comparison(before, Run(*now)).test(Cell("cy", BLUR), (BLUR,))
+    change = {c: now[1][Cell("cy", c)].astype(float) - before[1][Cell("cy", c)] for c in (CONTROL, BLUR)}
+    assert found.beyond_control.value == pytest.approx(100 * (change[BLUR] - change[CONTROL]).mean())
+    assert comparison(before, Run(*now)).test(Cell("cy", CONTROL), (BLUR,)).beyond_control is None
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_comparison_of_too_few_images_ends_as_the_options_say(outcome):
+    before, now = drawn(2, FIRM), drawn(5, FIRM)
+    found = comparison(before, Run(*now), inconclusive=outcome, tolerance=0.01).test(Cell("ann", ZOOM), (ZOOM,))
+    assert found.undecided
+    assert found.verdict.outcome is outcome
+    assert found.verdict.reason.startswith("inconclusive: ")
+
+
+def test_a_model_is_compared_with_its_namesake_unless_the_options_name_another():
+    before, now = drawn(2, FIRM), drawn(3, FIRM)
+    ours = comparison(before, Run(*now), counterparts={"ann": "bob"})
+    assert [ours.counterpart(model) for model in MODELS] == ["bob", "bob", "cy"]
+    lost = before[1][Cell("bob", ZOOM)] & ~now[1][Cell("ann", ZOOM)]
+    assert ours.test(Cell("ann", ZOOM), (ZOOM,)).result.lost == lost.sum()
+    with pytest.raises(BaselineError, match=r"'dee' is not a model of the baseline\. Known: ann, bob, cy\."):
+        ours.counterpart("dee")
+    unnamed = comparison(before, Run(*now), counterparts={"ann": None, "dee": None})
+    assert unnamed.counterpart("ann") == "ann"
+    with pytest.raises(BaselineError, match="The baseline holds 3 models; name one of them with"):
+        unnamed.counterpart("dee")
+
+
+def expected_model_test(before, now, outcome, model="ann", **policy):
+    """Return a model test under blur, and the same where the baseline's outcome was ``outcome``."""
+    run = Run(*now)
+    ours = comparison(before, run, outcomes={BLUR: outcome}, **policy)
+    found = model_tests(run, MODELS, BLUR, TestPolicy())[model]
+    return found, ours.expected_model_test(found, ours.test(Cell(model, BLUR), (BLUR,)))
+
+
+# Falls so far in every class that the t-test over five classes notices.
+LOW, LOWER = [0.5, 0.55, 0.45, 0.6, 0.5], [0.2, 0.25, 0.15, 0.3, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "outcome", "expected", "verdict"),
+    [
+        (LOW, LOW, Outcome.FAIL, Expected.AS_EXPECTED, Outcome.PASS),
+        (LOW, LOWER, Outcome.FAIL, Expected.WORSE, Outcome.FAIL),
+        (FIRM, LOW, Outcome.PASS, Expected.NEWLY_FAILING, Outcome.FAIL),
+        (LOW, FIRM, Outcome.FAIL, Expected.NOW_PASSING, Outcome.PASS),
+        (FIRM, FIRM, Outcome.PASS, Expected.AS_EXPECTED, Outcome.PASS),
+    ],
+)
+def test_a_known_finding_of_a_model_passes_until_it_is_worse(before, now, outcome, expected, verdict):
+    # The same images are right again where the shares are equal: the draws are of one seed.
+    plain, found = expected_model_test(drawn(6, before), drawn(6, now), outcome)
+    assert plain.found is (Outcome.FAIL if now is not FIRM else Outcome.PASS)
+    assert (found.expected, found.verdict.outcome) == (expected, verdict)
+    assert (found.found, found.result) == (plain.found, plain.result)
+    assert found.known is (plain.impacted and verdict is Outcome.PASS)
+
+
+def test_a_comparison_that_cannot_decide_makes_no_finding_worse():
+    # The two draws differ by chance, and with this tolerance that decides nothing.
+    before, now = drawn(6, LOW), drawn(7, LOW)
+    gate = comparison(before, Run(*now), tolerance=0.01, inconclusive=Outcome.FAIL).test(Cell("ann", BLUR), (BLUR,))
+    assert gate.undecided
+    assert gate.verdict.outcome is Outcome.FAIL
+    _, found = expected_model_test(before, now, Outcome.FAIL, tolerance=0.01, inconclusive=Outcome.FAIL)
+    assert (found.expected, found.verdict.outcome) == (Expected.AS_EXPECTED, Outcome.PASS)
+
+
+def sensitive_classes(readable, right, models):
+    """Count the classes on which Student's t, by its formula, calls the models' accuracies under blur different."""
+    found = 0
+    for label in range(len(CLASSES)):
+        images = readable & (label == LABELS)
+        control, blur = ([right[Cell(model, c)][images].mean() for model in models] for c in (CONTROL, BLUR))
+        error = math.sqrt((np.var(control, ddof=1) + np.var(blur, ddof=1)) / len(models))
+        t = (np.mean(blur) - np.mean(control)) / error
+        found += 2 * stats.t.sf(abs(t), 2 * len(models) - 2) < 0.05
+    return found
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected", "verdict"),
+    [
+        (FIRM, FIRM, Expected.AS_EXPECTED, Outcome.PASS),
+        (FALLEN, FALLEN, Expected.AS_EXPECTED, Outcome.PASS),
+        (FIRM, FALLEN, Expected.NEWLY_FAILING, Outcome.FAIL),
+        (FALLEN, FIRM, Expected.NOW_PASSING, Outcome.PASS),
+    ],
+)
+def test_a_class_test_is_judged_by_the_same_test_on_the_baselines_answers(before, now, expected, verdict):
+    old, new = drawn(12, before, unreadable=11), drawn(9, now)
+    run, panel = Run(*new), Panel(BLUR, MODELS)
+    plain = class_test(run, panel, TestPolicy())
+    # By chance alone one of five classes may be sensitive.
+    for (readable, right), shares in ((old, before), (new, now)):
+        assert (sensitive_classes(readable, right, MODELS) > 1) == (shares is FALLEN)
+    found = comparison(old, run).expected_class_test(plain)
+    assert (found.expected, found.verdict.outcome) == (expected, verdict)
+    assert (found.classes, found.sensitive) == (plain.classes, plain.sensitive)
+
+
+def test_a_class_test_of_one_model_takes_the_answers_of_its_counterpart():
+    old, new = drawn(8, FIRM), drawn(9, FALLEN)
+    # Of the baseline's models `bob` alone lost the two classes.
+    fallen = drawn(10, FALLEN)[1]
+    old[1].update({cell: right for cell, right in fallen.items() if cell == Cell("bob", BLUR)})
+    run = Run(*new)
+    plain = class_test(run, Panel(BLUR, ("ann",)), TestPolicy())
+    assert comparison(old, run).expected_class_test(plain).expected is Expected.NEWLY_FAILING
+    swapped = comparison(old, run, counterparts={"ann": "bob"}).expected_class_test(plain)
+    assert (swapped.expected, swapped.verdict.outcome) == (Expected.AS_EXPECTED, Outcome.PASS)

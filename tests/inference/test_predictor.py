@@ -1,0 +1,203 @@
+"""The predictor computes what is asked for and what was planned, once, and keeps the error that stops it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.errors import BaselineError, DataError, ModelError, RobustnessError
+from pytest_robustness.inference.plan import Plan
+from pytest_robustness.inference.predictor import InferenceSettings, Predictor
+from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.models import ModelZoo
+from pytest_robustness.plugin.progress import SilentProgress
+from pytest_robustness.transforms import builtin
+
+SLOPE, COLOUR = "python:nets.py:slope", "python:nets.py:colour"
+VFLIP, HFLIP = Condition("vflip"), Condition("hflip")
+
+
+class World:
+    """A predictor on the tiny project, with what it called and what it logged."""
+
+    def __init__(self, folder, planned=(), refuse=None, **settings):
+        self.path = folder.path
+        self.checked = []
+        self.sweeps = []
+        self.refuse = refuse
+        self.run_log = RunLog(plan=Plan.of(planned))
+        plain = InferenceSettings(
+            data="folder:photos",
+            limit=None,
+            seed=0,
+            download=False,
+            device="cpu",
+            precision="fp32",
+            runtime="eager",
+            workers=0,
+            batch_size=None,
+            on_bad_image="error",
+            store=folder.path / "store.sqlite",
+        )
+        self.predictor = Predictor(
+            dataclasses.replace(plain, **settings),
+            builtin(),
+            ModelZoo(),
+            self.run_log,
+            progress=self,
+            check=self.check,
+            provenance=lambda: {"seen": "once"},
+        )
+
+    def __call__(self):
+        progress = SilentProgress()
+        progress.start = lambda images, cells: self.sweeps.append((images, cells))
+        return progress
+
+    def check(self, jobs, conditions):
+        self.checked.append(tuple(conditions))
+        if self.refuse in conditions:
+            raise BaselineError(f"{self.refuse} is refused")
+
+    def right(self, cell):
+        """Return which images a cell's stored predictions get right; the tiny nets' outputs are in the data's order."""
+        key = self.run_log.keys[cell]
+        return self.predictor.store.get(key, 40).predicted == np.repeat([0, 1], 20)
+
+
+@pytest.fixture
+def world(folder):
+    opened = []
+
+    def make(*planned, **chosen):
+        opened.append(World(folder, planned, **chosen))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.predictor.close()
+
+
+def test_the_first_request_computes_the_whole_plan_and_the_others_nothing(world, folder):
+    ours = world(Panel(VFLIP, (SLOPE, COLOUR)), Cell(SLOPE, HFLIP))
+    assert ours.predictor.ensure(Cell(COLOUR, VFLIP))
+    assert ours.sweeps == [(40, 5)]
+    for request in (Cell(SLOPE, HFLIP), Cell(SLOPE, VFLIP), Panel(VFLIP, (SLOPE, COLOUR))):
+        assert not ours.predictor.ensure(request)
+    assert ours.sweeps == [(40, 5)]
+    weights = {SLOPE: (1, 0), COLOUR: (0, 1)}
+    for cell in ours.run_log.keys:
+        expected = folder.right(*weights[cell.model], cell.condition.transform)
+        np.testing.assert_array_equal(ours.right(cell), expected, err_msg=str(cell))
+
+
+def test_what_nobody_planned_is_checked_and_added_with_its_control(world):
+    ours = world(Cell(SLOPE, VFLIP))
+    ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    assert ours.checked == [(CONTROL, VFLIP)]
+    assert ours.predictor.ensure(Cell(COLOUR, HFLIP))
+    assert ours.checked[1:] == [(CONTROL, HFLIP)]
+    assert ours.run_log.unplanned.cells == (Cell(COLOUR, CONTROL), Cell(COLOUR, HFLIP))
+    # The planned cells are stored already: the second sweep has two cells.
+    assert ours.sweeps == [(40, 2), (40, 2)]
+
+
+def test_a_condition_that_the_check_refuses_is_not_computed_and_the_next_one_is(world):
+    ours = world(Cell(SLOPE, VFLIP), refuse=HFLIP)
+    with pytest.raises(BaselineError, match="hflip is refused"):
+        ours.predictor.ensure(Cell(SLOPE, HFLIP))
+    assert ours.run_log.unplanned.cells == ()
+    assert ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    assert set(ours.run_log.keys) == {Cell(SLOPE, CONTROL), Cell(SLOPE, VFLIP)}
+
+
+def test_a_plan_that_the_check_refuses_is_not_computed_at_all(world):
+    ours = world(Cell(SLOPE, VFLIP), refuse=VFLIP)
+    with pytest.raises(BaselineError, match="vflip is refused"):
+        ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    assert ours.run_log.errors == dict.fromkeys((Cell(SLOPE, CONTROL), Cell(SLOPE, VFLIP)), "vflip is refused")
+    assert ours.sweeps == []
+    assert ours.run_log.keys == {}
+
+
+def test_an_error_that_stops_everything_is_that_of_every_cell_and_of_every_later_request(world, folder):
+    ours = world(Cell(SLOPE, VFLIP), data="folder:elsewhere")
+    with pytest.raises(DataError, match="elsewhere") as caught:
+        ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    assert ours.run_log.errors == dict.fromkeys((Cell(SLOPE, CONTROL), Cell(SLOPE, VFLIP)), str(caught.value))
+    # The folder coming back in the middle of a run would mix two states of the data.
+    (folder.path / "photos").rename(folder.path / "elsewhere")
+    ours.run_log.plan = Plan.of([Cell(SLOPE, VFLIP), Cell(SLOPE, HFLIP)])
+    with pytest.raises(DataError) as again:
+        ours.predictor.ensure(Cell(SLOPE, HFLIP))
+    assert again.value is caught.value
+    # What is known to have failed is not tried again; its reason is in the log.
+    assert not ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    with pytest.raises(ModelError, match="elsewhere"):
+        ours.run_log.require(Cell(SLOPE, VFLIP))
+
+
+def test_a_fault_that_is_not_ours_is_kept_as_an_error_with_its_kind(world, monkeypatch):
+    ours = world(Cell(SLOPE, VFLIP))
+
+    def fail():
+        raise ZeroDivisionError("seven by nought")
+
+    monkeypatch.setattr(ours.predictor, "_provenance", fail)
+    with pytest.raises(ZeroDivisionError):
+        ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    # With the line of the code that raised it, which is no part of the package.
+    (text,) = set(ours.run_log.errors.values())
+    assert re.fullmatch(r"ZeroDivisionError: seven by nought \(.*test_predictor\.py:\d+\)", text)
+    ours.run_log.plan = Plan.of([Cell(SLOPE, HFLIP)])
+    with pytest.raises(RobustnessError) as caught:
+        ours.predictor.ensure(Cell(SLOPE, HFLIP))
+    assert str(caught.value) == text
+
+
+def test_a_model_that_cannot_be_loaded_costs_its_own_cells(world):
+    missing = "python:nets.py:missing"
+    ours = world(Panel(VFLIP, (SLOPE, missing)))
+    assert ours.predictor.ensure(Panel(VFLIP, (SLOPE, missing)))
+    assert set(ours.run_log.keys) == {Cell(SLOPE, CONTROL), Cell(SLOPE, VFLIP)}
+    assert set(ours.run_log.errors) == {Cell(missing, CONTROL), Cell(missing, VFLIP)}
+    assert set(ours.run_log.models) == {SLOPE}
+
+
+def test_the_log_says_what_was_computed_and_on_which_images(world):
+    ours = world(Cell(SLOPE, VFLIP), limit=5)
+    ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    provenance = ours.run_log.provenance
+    assert (provenance["seen"], provenance["device"]) == ("once", "cpu")
+    assert provenance["dataset"] == {
+        "name": "folder:photos",
+        "fingerprint": ours.run_log.dataset,
+        "images": 10,
+        "classes": 2,
+    }
+    name, classes, labels = ours.predictor.store.dataset(ours.run_log.dataset)
+    assert (name, [label.name for label in classes]) == ("folder:photos", ["down", "up"])
+    assert labels.tolist() == [0] * 5 + [1] * 5
+
+
+def test_the_images_can_be_read_without_computing_and_are_those_of_the_run(world):
+    fresh, ran = world(limit=5, seed=7), world(Cell(COLOUR, VFLIP), limit=5, seed=7)
+    ran.predictor.ensure(Cell(COLOUR, VFLIP))
+    indices = fresh.predictor.images()[1]
+    assert indices.tolist() == ran.predictor.images()[1].tolist()
+    assert np.bincount(indices // 20).tolist() == [5, 5]
+    # Another seed draws others.
+    assert indices.tolist() != world(limit=5, seed=8).predictor.images()[1].tolist()
+    assert fresh.run_log.dataset == ""
+
+
+def test_a_store_that_was_closed_is_opened_again_when_asked_for(world):
+    ours = world(Cell(SLOPE, VFLIP))
+    ours.predictor.ensure(Cell(SLOPE, VFLIP))
+    ours.predictor.close()
+    ours.predictor.close()
+    assert ours.right(Cell(SLOPE, CONTROL)).all()

@@ -1,0 +1,154 @@
+"""The report of a run is built from its log and its store: in the order of the options, with the figures stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pytest_robustness.analysis.judge import Judge
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import StoredPredictions
+from pytest_robustness.core import CONTROL, Cell, Condition, EngineUsed, Panel, Predictions, Preprocess, Shard
+from pytest_robustness.data import open_source
+from pytest_robustness.errors import DataError
+from pytest_robustness.inference.plan import Plan
+from pytest_robustness.inference.run_log import ModelFacts, RunLog
+from pytest_robustness.inference.store import Store
+from pytest_robustness.report.build import RunRecord, build_report, examples
+from pytest_robustness.transforms import builtin
+
+VFLIP, HFLIP, ZOOM = Condition("vflip"), Condition("hflip"), Condition("zoom", 3)
+# The predicted class of each image; the nets' outputs are in the data's order. 20 images of each of two classes.
+LABELS = np.repeat([0, 1], 20)
+ANSWERS = {
+    ("b", CONTROL): LABELS,
+    ("b", VFLIP): 1 - LABELS,
+    ("b", HFLIP): np.where(np.arange(40) % 4, LABELS, 1 - LABELS),
+    ("a", CONTROL): np.where(np.arange(40) < 2, 1, LABELS),
+    ("a", VFLIP): LABELS,
+    ("a", HFLIP): LABELS,
+}
+FAST, SLOW = EngineUsed("openvino", "fp32"), EngineUsed("eager", "fp32")
+
+
+@pytest.fixture
+def run(folder):
+    """What a run of two models on the tiny project's images left; nobody planned hflip."""
+    source = open_source("folder:photos")
+    store = Store(folder.path / "s.sqlite")
+    store.put_dataset("data", "folder:photos", source.classes, LABELS)
+    log = RunLog(dataset="data", plan=Plan.of([Panel(VFLIP, ("b", "a"))]))
+    for (model, condition), predicted in ANSWERS.items():
+        key = f"{model} {condition}"
+        store.put_cells("data", {key: {"outputs": [0, 1]}})
+        nothing = np.zeros(40, np.float32)
+        engine = SLOW if condition == HFLIP else FAST
+        store.put(Shard(0, 40), {key: Predictions(predicted.astype(np.int32), nothing, nothing)}, {key: engine})
+        log.keys[Cell(model, condition)] = key
+    log.models = {model: ModelFacts("f" * 64, "name", Preprocess()) for model in "ba"}
+    log.provenance = {"device": "cpu"}
+    log.sweep_seconds = 1.5
+    predictions = StoredPredictions(lambda: store, log)
+    judge = Judge(predictions, log, TestPolicy(), None, expect_baseline=False)
+    predictor = SimpleNamespace(store=store, images=lambda: (source, np.arange(40)))
+    yield RunRecord(log, predictor, predictions, judge, builtin(), 0)
+    store.close()
+
+
+def ask(run, *tests):
+    run.run_log.tests = dict.fromkeys(tests)
+    run.run_log.unplanned = Plan.of(tests)
+
+
+def test_nothing_is_reported_of_a_run_that_computed_nothing(run):
+    for log in (RunLog(), RunLog(dataset="data"), RunLog(keys={Cell("a", CONTROL): "a control"})):
+        assert build_report(dataclasses.replace(run, run_log=log), ("a",), (VFLIP,)) is None
+
+
+def test_a_run_in_which_all_failed_is_reported_with_its_reason(run):
+    broken = Cell("a", VFLIP)
+    log = RunLog(dataset="data", errors={broken: "no"}, plan=Plan.of([broken]), tests={broken: None})
+    judge = Judge(run.predictions, log, TestPolicy(), None, expect_baseline=False)
+    view = build_report(dataclasses.replace(run, run_log=log, judge=judge), ("a",), (VFLIP,))
+    assert (view.errors, view.model_tests, view.counts) == ({broken: "no"}, (), {})
+
+
+def test_tests_are_in_the_order_of_the_options_whatever_the_order_in_which_they_were_asked(run):
+    ask(run, Panel(HFLIP, ("b", "a")), Cell("a", HFLIP), Cell("a", VFLIP), Cell("b", VFLIP), Panel(VFLIP, ("b", "a")))
+    view = build_report(run, ("b", "a"), (VFLIP, HFLIP))
+    assert [(test.condition, test.model) for test in view.model_tests] == [(VFLIP, "b"), (VFLIP, "a"), (HFLIP, "a")]
+    assert [test.condition for test in view.class_tests] == [VFLIP, HFLIP]
+
+
+def test_what_only_tests_asked_for_comes_after_the_options_by_name(run):
+    ask(run, Cell("b", VFLIP), Cell("a", HFLIP))
+    view = build_report(run, (), (ZOOM,))
+    assert view.models == ("a", "b")
+    assert view.conditions == (ZOOM, HFLIP, VFLIP)
+    # Nobody tested or computed zoom: it has no column among the tests.
+    assert view.model_conditions == (HFLIP, VFLIP)
+
+
+def test_the_counts_are_those_of_the_answers(run):
+    ask(run, Cell("b", VFLIP), Cell("b", HFLIP), Cell("a", HFLIP))
+    view = build_report(run, ("b", "a"), (VFLIP, HFLIP))
+    for (model, condition), predicted in ANSWERS.items():
+        counts = view.counts[Cell(model, condition)]
+        right = (predicted == LABELS).reshape(2, 20).sum(axis=1)
+        assert (counts.n.tolist(), counts.correct.tolist()) == ([20, 20], right.tolist())
+    assert view.change(Cell("b", HFLIP)) == pytest.approx(-25.0)
+    # b falls by 100 points under vflip, a rises by the five that it lacks in control.
+    assert view.changes[VFLIP].difference == pytest.approx((-100 + 5) / 2)
+    assert [(fall.name, fall.right_control, fall.right_treated) for fall in view.fallen[Cell("b", HFLIP)]] == [
+        ("down", 20, 15),
+        ("up", 20, 15),
+    ]
+
+
+def test_a_cell_in_error_is_named_and_not_counted(run):
+    run.run_log.errors = {Cell("a", HFLIP): "a is ill"}
+    ask(run, Cell("a", HFLIP), Cell("b", HFLIP), Panel(HFLIP, ("b", "a")))
+    view = build_report(run, ("b", "a"), (VFLIP, HFLIP))
+    assert Cell("a", HFLIP) not in view.counts
+    assert [test.model for test in view.model_tests] == ["b"]
+    assert view.class_tests[0].left_out == ("a",)
+
+
+def test_the_provenance_is_the_runs_with_the_engines_that_computed_most_first(run):
+    ask(run, Cell("b", HFLIP), Cell("a", HFLIP))
+    view = build_report(run, ("b", "a"), (VFLIP, HFLIP))
+    assert view.provenance["runtime"] == "openvino fp32, eager fp32"
+    assert (view.provenance["device"], view.provenance["sweep_seconds"]) == ("cpu", 1.5)
+    assert view.provenance["models"]["a"]["fingerprint"] == "f" * 64
+    assert view.engines[Cell("b", HFLIP)] == (SLOW,)
+
+
+def test_the_gallery_shows_the_images_and_says_what_kept_it_from_that(run, folder):
+    ask(run, Panel(VFLIP, ("b", "a")))
+    view = build_report(run, ("b", "a"), (VFLIP, HFLIP))
+    assert view.gallery
+    assert view.gallery_note == ""
+    for exhibit in view.gallery:
+        assert LABELS[exhibit.position] == exhibit.finding.index
+        assert exhibit.thumbnails.control.startswith("data:image/")
+
+    def gone():
+        raise DataError("photos is not there")
+
+    lost = dataclasses.replace(run, predictor=SimpleNamespace(store=run.predictor.store, images=gone))
+    view = build_report(lost, ("b", "a"), (VFLIP, HFLIP))
+    assert view.gallery_note == "The images could not be opened again: photos is not there"
+    assert [exhibit.thumbnails for exhibit in view.gallery] == [None] * len(view.gallery)
+
+
+def test_examples_are_of_the_test_that_they_are_asked_for(run):
+    found = examples(run, run.judge.class_test(Panel(HFLIP, ("b",))))
+    assert found
+    for exhibit in found:
+        (answer,) = exhibit.answers
+        assert exhibit.condition == HFLIP
+        assert (answer.model, answer.right_control) == ("b", True)
+        assert answer.right_treated == bool(exhibit.position % 4)
