@@ -21,19 +21,19 @@ from pytest_robustness.report import tables, terminal
 from pytest_robustness.report.page import render
 
 if TYPE_CHECKING:
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 TESTS = Path(__file__).parents[1] / "tests"
 REPEATS = 5
 READING = "async () => { const start = performance.now(); await readData(); return performance.now() - start; }"
 
-simulated_view = runpy.run_path(str(TESTS / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(TESTS / "simulated.py"))["simulated_report"]
 
 
 def main() -> None:
     """Print the size of each page, the time of each report, and the time of each interaction."""
     for severities in ((3,), (1, 2, 3, 4, 5)):
-        view = simulated_view(severities=severities)
+        view = simulated_report(severities=severities)
         with tempfile.TemporaryDirectory() as folder:
             took = report_times(view, Path(folder))
             path = Path(folder) / "index.html"
@@ -45,7 +45,7 @@ def main() -> None:
                 print(f"        {milliseconds:>5.1f} ms  {name}")
 
 
-def report_times(view: View, folder: Path) -> dict[str, float]:
+def report_times(view: RunReport, folder: Path) -> dict[str, float]:
     """Return the seconds that writing each report takes."""
     return {
         "page": seconds(lambda: render.write(view, folder)),

@@ -21,9 +21,9 @@ from pytest_robustness.analysis.predictions import Answers, Counts
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.inference.class_matching import imagenet_classes
 from pytest_robustness.models.presets import ARTICLE_MODELS
-from pytest_robustness.report.confusions import FallenClass, Mistake
-from pytest_robustness.report.gallery import Answer, Exhibit, Thumbnails, shown_classes, shown_tests
-from pytest_robustness.report.run_report import View
+from pytest_robustness.report.confusions import ClassConfusion, Confusion
+from pytest_robustness.report.gallery import Answer, Example, Thumbnails, shown_classes, shown_tests
+from pytest_robustness.report.run_report import RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ COSTS = {
 SINGLE_LEVEL = ("equalize", "hflip", "vflip")
 
 
-def simulated_view(
+def simulated_report(
     *,
     models: Sequence[str] = ARTICLE_MODELS,
     classes: Sequence[str] = tuple(imagenet_classes().values()),
@@ -56,7 +56,7 @@ def simulated_view(
     correction: Correction = "none",
     images: int = 1300,
     seed: int = 0,
-) -> View:
+) -> RunReport:
     """Return the view of a run of ``models`` under ``transforms`` on ``images`` images of each of ``classes``."""
     rng = np.random.default_rng(seed)
     conditions = [
@@ -67,7 +67,7 @@ def simulated_view(
     counts = _draw(rng, models, len(classes), conditions, images)
     source, policy = _Drawn(tuple(classes), counts), TestPolicy(correction=correction)
     class_tests = [class_test(source, Panel(condition, tuple(models)), policy) for condition in conditions]
-    return View(
+    return RunReport(
         models=tuple(models),
         labels={model: model for model in models},
         classes=tuple(classes),
@@ -80,7 +80,7 @@ def simulated_view(
         policy=policy,
         provenance=_provenance(models, classes, images, severities, correction, seed),
         changes=average_changes(counts),
-        fallen={
+        confusions={
             Cell(m, c): _fallen(rng, classes, counts[Cell(m, CONTROL)], counts[Cell(m, c)])
             for m in models
             for c in conditions
@@ -134,18 +134,18 @@ class _Drawn:
 
 def _fallen(
     rng: np.random.Generator, classes: Sequence[str], control: Counts, treated: Counts
-) -> tuple[FallenClass, ...]:
+) -> tuple[ClassConfusion, ...]:
     fall = control.correct - treated.correct
     worst = [int(i) for i in np.argsort(-fall, kind="stable")[:10] if fall[i] > 0]
     return tuple(
-        FallenClass(
+        ClassConfusion(
             i,
             classes[i],
             int(control.n[i]),
             int(control.correct[i]),
             int(treated.correct[i]),
             tuple(
-                Mistake(classes[int(other)], int(rng.integers(0, 5)), int(fall[i]) // (2 + place))
+                Confusion(classes[int(other)], int(rng.integers(0, 5)), int(fall[i]) // (2 + place))
                 for place, other in enumerate(rng.integers(0, len(classes), 5))
             ),
         )
@@ -155,14 +155,14 @@ def _fallen(
 
 def _exhibit(
     rng: np.random.Generator, test: ClassTest, finding: ClassFinding, sensitive: bool, classes: Sequence[str]
-) -> Exhibit:
+) -> Example:
     answers = []
     for model in test.models:
         right = [bool(rng.random() < share / 100) for share in (finding.result.control, finding.result.treated)]
         names = [finding.name if yes else classes[int(rng.integers(len(classes)))] for yes in right]
         answers.append(Answer(model, names[0], names[1], right[0], right[1]))
     pictures = Thumbnails(_picture(rng), _picture(rng), 96)
-    return Exhibit(test.condition, finding, sensitive, finding.index, tuple(answers), pictures)
+    return Example(test.condition, finding, sensitive, finding.index, tuple(answers), pictures)
 
 
 def _picture(rng: np.random.Generator) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
     from pytest_robustness.analysis.findings import ClassFinding
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 _FLAGS = [
     "--no-sandbox",
@@ -34,7 +34,7 @@ _FLAGS = [
 ]
 NASTY = ("<script>alert(1)</script>", "a/b|c", 'x" onload="alert(1)')
 
-simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_report"]
 
 
 @pytest.fixture(scope="session")
@@ -98,14 +98,14 @@ def open_page(browser: BrowserContext) -> Iterator[Callable[..., Opened]]:
 
 
 @pytest.fixture(scope="session")
-def full_view() -> View:
+def full_view() -> RunReport:
     """12 models, 9 transforms, 1000 classes."""
-    view: View = simulated_view()
+    view: RunReport = simulated_report()
     return view
 
 
 @pytest.fixture(scope="session")
-def full_page(full_view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full_page(full_view: RunReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of it."""
     return render.write(full_view, tmp_path_factory.mktemp("full"))
 
@@ -113,7 +113,7 @@ def full_page(full_view: View, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small page with everything on it: severities, corrections, errors, skipped images, names that are markup."""
-    view = simulated_view(
+    view = simulated_report(
         models=[*NASTY, "net"],
         classes=[*NASTY, "owl", "owl", "yak"],
         transforms=["zoom", "vflip"],
@@ -140,7 +140,7 @@ def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of classes named as iNaturalist's folders are, under more conditions than fit on paper."""
     tree = "Animalia_Chordata_Aves_Passeriformes_Passerellidae_Melozone_crissalis"
-    view = simulated_view(
+    view = simulated_report(
         models=["a", "b", "c"],
         classes=[f"{i:05}_{tree}_{'x' * i}" for i in range(12)],
         transforms=["zoom", "rotation", "translate", "perspective", "brightness", "equalize_zoom_brightness", "vflip"],
@@ -151,9 +151,9 @@ def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def corrected_view() -> View:
+def corrected_view() -> RunReport:
     """Corrected p-values, few images (so that figures end in halves), and effect sizes that are not finite."""
-    view: View = simulated_view(
+    view: RunReport = simulated_report(
         models=["a", "b", "c", "d"], classes=[f"class {i}" for i in range(60)], correction="holm", images=16
     )
     sizes = itertools.cycle((math.inf, -math.inf, -0.001, math.nan))
@@ -168,6 +168,6 @@ def corrected_view() -> View:
 
 
 @pytest.fixture(scope="session")
-def corrected_page(corrected_view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corrected_page(corrected_view: RunReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of it."""
     return render.write(corrected_view, tmp_path_factory.mktemp("corrected"))

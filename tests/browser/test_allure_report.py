@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
     from pytest_robustness.analysis.findings import Finding
-    from pytest_robustness.report.confusions import FallenClass
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.confusions import ClassConfusion
+    from pytest_robustness.report.run_report import RunReport
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ class Opened:
     complaints: list[str] = dataclasses.field(default_factory=list)
 
 
-simulated_view = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(Path(__file__).parents[1] / "simulated.py"))["simulated_report"]
 
 MEGABYTE = 1024**2
 NASTY = ("<script>alert(1)</script>", "a/b|c", "x\" onload='alert(1)'")
@@ -66,7 +66,7 @@ class Writer:
     def attach_data(self, body: bytes | str, name: str, attachment_type: object, extension: str | None) -> None:
         self.reporter.attach_data(uuid4(), body, name=name, attachment_type=attachment_type, extension=extension)
 
-    def write(self, finding: Finding, view: View, start: int) -> None:
+    def write(self, finding: Finding, view: RunReport, start: int) -> None:
         failed = finding.verdict.outcome is Outcome.FAIL
         uuid = uuid4()
         status = model2.Status.FAILED if failed else model2.Status.PASSED
@@ -86,7 +86,7 @@ class Writer:
         self.reporter.close_test(uuid)
 
 
-def write_results(view: View, folder: Path, run: int) -> None:
+def write_results(view: RunReport, folder: Path, run: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     writer = Writer(folder)
     allure_commons.plugin_manager.register(writer)
@@ -103,13 +103,13 @@ def write_results(view: View, folder: Path, run: int) -> None:
     run_files.write(view, folder, {})
 
 
-def _change(fall: FallenClass) -> ClassChange:
+def _change(fall: ClassConfusion) -> ClassChange:
     return ClassChange(fall.index, fall.name, 100 * fall.right_control / fall.n, 100 * fall.right_treated / fall.n)
 
 
-def simulated(**chosen: object) -> View:
-    view: View = simulated_view(**chosen)
-    worst = {cell: tuple(map(_change, found)) for cell, found in view.fallen.items()}
+def simulated(**chosen: object) -> RunReport:
+    view: RunReport = simulated_report(**chosen)
+    worst = {cell: tuple(map(_change, found)) for cell, found in view.confusions.items()}
     tests = [dataclasses.replace(test, worst=worst[Cell(test.model, test.condition)]) for test in view.model_tests]
     options = {"test": "independent", "precision": "fp32", **view.provenance["options"]}
     return dataclasses.replace(
@@ -117,7 +117,7 @@ def simulated(**chosen: object) -> View:
     )
 
 
-def built(folder: Path, views: list[View], gate: tuple[tuple[str, float], ...] = ()) -> tuple[Path, list[str]]:
+def built(folder: Path, views: list[RunReport], gate: tuple[tuple[str, float], ...] = ()) -> tuple[Path, list[str]]:
     """Build the reports of several runs, one after the other, and return the last with its broken rules."""
     try:
         npm.install(npm.find_node())

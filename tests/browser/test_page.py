@@ -360,14 +360,14 @@ def test_a_model_and_its_condition_are_chosen_by_keyboard(open_page, full_page, 
     assert page.inner_text(sixth) == "equalize"
     page.keyboard.press("Enter")
     assert page.inner_text("#model-page h3") == "resnet50 under equalize: the classes that fell most"
-    fallen = full_view.fallen[Cell("resnet50", next(c for c in full_view.conditions if c.transform == "equalize"))]
+    fallen = full_view.confusions[Cell("resnet50", next(c for c in full_view.conditions if c.transform == "equalize"))]
     table = page.eval_on_selector_all(
         "#model-page > div:last-child tbody tr", "rows => rows.map((row) => [...row.cells].map((c) => c.innerText))"
     )
     assert [row[0] for row in table] == [found.name for found in fallen]
     for row, found in zip(table, fallen, strict=True):
         assert f"({found.right_treated:,} of {found.n:,})" in row[2]
-        assert all(f"{m.answer} {m.treated:,} ({m.control:,})" in " ".join(row[4].split()) for m in found.mistakes)
+        assert all(f"{m.answer} {m.treated:,} ({m.control:,})" in " ".join(row[4].split()) for m in found.confusions)
 
 
 def test_a_figure_of_the_heat_table_leads_to_its_model_and_condition(open_page, full_page):

@@ -23,7 +23,7 @@ from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TTest
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Predictions, Shard
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
-from pytest_robustness.report.run_report import View
+from pytest_robustness.report.run_report import RunReport
 
 VFLIP = Condition("vflip")
 ZOOM = Condition("zoom", 3)
@@ -122,12 +122,12 @@ class Findings:
         made = GateTest("resnet18", "vgg16", condition, result, None, (), False, False, verdict)
         return dataclasses.replace(made, **fields)
 
-    def view(self, **fields: object) -> View:
+    def view(self, **fields: object) -> RunReport:
         """Return the view of two models under two conditions, with one cell in error."""
         models = ("digits:resnet18", "digits:vgg16")
         names = ("six", "nine", "zero")
         finished = [(0, CONTROL), (0, VFLIP), (0, ZOOM), (1, CONTROL), (1, VFLIP)]
-        made = View(
+        made = RunReport(
             models=models,
             labels={model: model.partition(":")[2] for model in models},
             classes=names,

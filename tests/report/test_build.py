@@ -102,7 +102,7 @@ def test_the_counts_are_those_of_the_answers(run):
     assert view.change(Cell("b", HFLIP)) == pytest.approx(-25.0)
     # b falls by 100 points under vflip, a rises by the five that it lacks in control.
     assert view.changes[VFLIP].difference == pytest.approx((-100 + 5) / 2)
-    assert [(fall.name, fall.right_control, fall.right_treated) for fall in view.fallen[Cell("b", HFLIP)]] == [
+    assert [(fall.name, fall.right_control, fall.right_treated) for fall in view.confusions[Cell("b", HFLIP)]] == [
         ("down", 20, 15),
         ("up", 20, 15),
     ]
@@ -131,9 +131,9 @@ def test_the_gallery_shows_the_images_and_says_what_kept_it_from_that(run, folde
     view = build_report(run, ("b", "a"), (VFLIP, HFLIP))
     assert view.gallery
     assert view.gallery_note == ""
-    for exhibit in view.gallery:
-        assert LABELS[exhibit.position] == exhibit.finding.index
-        assert exhibit.thumbnails.control.startswith("data:image/")
+    for example in view.gallery:
+        assert LABELS[example.position] == example.finding.index
+        assert example.thumbnails.control.startswith("data:image/")
 
     def gone():
         raise DataError("photos is not there")
@@ -141,14 +141,14 @@ def test_the_gallery_shows_the_images_and_says_what_kept_it_from_that(run, folde
     lost = dataclasses.replace(run, predictor=SimpleNamespace(store=run.predictor.store, images=gone))
     view = build_report(lost, ("b", "a"), (VFLIP, HFLIP))
     assert view.gallery_note == "The images could not be opened again: photos is not there"
-    assert [exhibit.thumbnails for exhibit in view.gallery] == [None] * len(view.gallery)
+    assert [example.thumbnails for example in view.gallery] == [None] * len(view.gallery)
 
 
 def test_examples_are_of_the_test_that_they_are_asked_for(run):
     found = examples(run, run.judge.class_test(Panel(HFLIP, ("b",))))
     assert found
-    for exhibit in found:
-        (answer,) = exhibit.answers
-        assert exhibit.condition == HFLIP
+    for example in found:
+        (answer,) = example.answers
+        assert example.condition == HFLIP
         assert (answer.model, answer.right_control) == ("b", True)
-        assert answer.right_treated == bool(exhibit.position % 4)
+        assert answer.right_treated == bool(example.position % 4)

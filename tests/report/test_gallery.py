@@ -72,17 +72,17 @@ def test_the_typical_image_is_the_nearest_to_the_class(data):
 
 
 def test_an_exhibit_has_the_answers_of_every_model(predictions):
-    (exhibit,) = gallery.choose(predictions, [class_test([result(-50, 0.001)])])
+    (example,) = gallery.choose(predictions, [class_test([result(-50, 0.001)])])
     # Models right on the images of the first class: 2, 2, 1 in control (mean 5/3) and 1, 0, 0 under vflip (mean 1/3).
-    assert exhibit.position == 1
-    assert (exhibit.condition, exhibit.sensitive, exhibit.thumbnails) == (VFLIP, True, None)
-    assert exhibit.answers == (
+    assert example.position == 1
+    assert (example.condition, example.sensitive, example.thumbnails) == (VFLIP, True, None)
+    assert example.answers == (
         Answer("a", "ant", "bee", right_control=True, right_treated=False),
         Answer("b", "ant", "bee", right_control=True, right_treated=False),
     )
 
 
 def test_a_skipped_image_is_never_shown(predictions):
-    (exhibit,) = gallery.choose(predictions, [class_test([result(0, math.nan)] * 2 + [result(0, 1.0)])])
-    assert exhibit.finding.index == 2
-    assert exhibit.position == 6
+    (example,) = gallery.choose(predictions, [class_test([result(0, math.nan)] * 2 + [result(0, 1.0)])])
+    assert example.finding.index == 2
+    assert example.position == 6

@@ -16,7 +16,7 @@ from pytest_robustness.analysis.test_result import TTestResult
 from pytest_robustness.core import ClassLabel, Condition, Preprocess
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError
-from pytest_robustness.report.gallery import Answer, Exhibit
+from pytest_robustness.report.gallery import Answer, Example
 from pytest_robustness.report.thumbnails import add_thumbnails
 from pytest_robustness.transforms import builtin
 
@@ -36,7 +36,7 @@ def opened(uri):
 
 def exhibit_of(position, condition=VFLIP):
     finding = ClassFinding(0, "ant", result())
-    return Exhibit(condition, finding, False, position, (Answer("net", "ant", "ant", True, True),))
+    return Example(condition, finding, False, position, (Answer("net", "ant", "ant", True, True),))
 
 
 def source_of(*images):
@@ -72,12 +72,12 @@ def test_a_random_transform_draws_what_it_drew_for_the_models():
     images = [torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8) for _ in range(5)]
     condition = Condition("rotation", 3)
     images_of = {"source": source_of(*images), "indices": np.arange(5), "registry": builtin(), "seed": 7}
-    exhibits = [exhibit_of(position, condition) for position in range(5)]
-    shown = add_thumbnails(exhibits, {"net": Preprocess().canvas}, **images_of)
+    examples = [exhibit_of(position, condition) for position in range(5)]
+    shown = add_thumbnails(examples, {"net": Preprocess().canvas}, **images_of)
     batch = builtin().get("rotation")(torch.stack(images), 3, np.arange(5), 7)
     assert not torch.equal(batch, tvf.rotate(torch.stack(images), 30))
-    for exhibit, expected in zip(shown, batch, strict=True):
-        treated = opened(exhibit.thumbnails.treated)[1].astype(int)
+    for example, expected in zip(shown, batch, strict=True):
+        treated = opened(example.thumbnails.treated)[1].astype(int)
         # A batch may round a pixel differently from one image alone.
         assert np.abs(treated - expected.permute(1, 2, 0).numpy()).max() <= 1
 
@@ -98,10 +98,10 @@ def test_an_image_that_cannot_be_shown_says_why_and_the_others_are_shown():
             return source.read(0)
 
     images_of = {"source": Gone(), "indices": np.array([0, 1]), "registry": registry, "seed": 0}
-    exhibits = [exhibit_of(0, Condition("breaks")), exhibit_of(1), exhibit_of(0)]
-    broken, gone, fine = add_thumbnails(exhibits, {"net": Preprocess().canvas}, **images_of)
+    examples = [exhibit_of(0, Condition("breaks")), exhibit_of(1), exhibit_of(0)]
+    broken, gone, fine = add_thumbnails(examples, {"net": Preprocess().canvas}, **images_of)
     assert broken.note == "This image cannot be shown: ZeroDivisionError: by zero"
     assert gone.note == "This image cannot be shown: photos/1.png is not a readable image: the file is empty"
     assert (broken.thumbnails, gone.thumbnails) == (None, None)
-    assert fine == dataclasses.replace(exhibits[2], thumbnails=fine.thumbnails)
+    assert fine == dataclasses.replace(examples[2], thumbnails=fine.thumbnails)
     assert fine.thumbnails is not None

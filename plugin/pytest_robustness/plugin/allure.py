@@ -129,20 +129,20 @@ class AllureHooks:
 
     def _finish(self, session: RobustnessSession) -> list[str]:
         """Write the files of the run, build the report if asked to, and return the broken rules of its gate."""
-        view, options = session.run_report, self._options
+        report, options = session.run_report, self._options
         results = self._config.getoption("allure_report_dir", None)
-        if view is None:
+        if report is None:
             return []
         if results is None:
             raise RobustnessError("allure-pytest is switched off: leave out -p no:allure_pytest.")
-        run_files.write(view, Path(results), os.environ)
+        run_files.write(report, Path(results), os.environ)
         page = options.report / "index.html"
         if page.exists() and page.stat().st_mtime >= self._started:
             name = "robustness report (download it: scripts do not run in an attachment)"
             allure.global_attach(page.read_bytes(), name, allure.attachment_type.HTML)
         if options.allure_report is None:
             return []
-        broken = build(view, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
+        broken = build(report, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
         self._lines.append(f"Allure report: {short_path(options.allure_report / PAGES['awesome'])}")
         self._lines += [f"Quality gate: {message}." for message in broken]
         return broken

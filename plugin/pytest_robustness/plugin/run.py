@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Run:
         data.check(options.data)
         self._options = options
         self.log = RunLog()
-        self.report: View | None = None
+        self.report: RunReport | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
         self._predictor = Predictor(

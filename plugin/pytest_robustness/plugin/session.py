@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Condition, Progress
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.plugin.options import Options
-    from pytest_robustness.report.gallery import Exhibit
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.transforms import Registry
 
 _Kind = TypeVar("_Kind", bound="Finding")
@@ -73,7 +73,7 @@ class RobustnessSession:
         return self._run.log
 
     @property
-    def run_report(self) -> View | None:
+    def run_report(self) -> RunReport | None:
         """What the reports show; ``None`` before they are written, or where nothing was tested."""
         return self._run.report
 
@@ -154,7 +154,7 @@ class RobustnessSession:
         self.run_log.gated[cell] = None
         return self._keep(finding)
 
-    def illustrate(self, finding: Finding) -> tuple[ClassTest, tuple[Exhibit, ...]]:
+    def illustrate(self, finding: Finding) -> tuple[ClassTest, tuple[Example, ...]]:
         """Return the test of every class behind a finding (over a model's images, for one model), and images."""
         classes = self._run.judge.class_test(Panel(finding.condition, finding.models))
         return classes, examples(self._run.record, classes)

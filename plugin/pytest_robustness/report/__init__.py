@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 REPORTS = (
     "tables",  # results.json, accuracy.csv, tests.csv
@@ -19,7 +19,7 @@ REPORTS = (
 """The modules of this package that write files, each by its function ``write(run_report, folder)``."""
 
 
-def write_all(view: View, folder: Path) -> None:
+def write_all(report: RunReport, folder: Path) -> None:
     """Write every file of the report into ``folder``: tables, page, and Markdown summary.
 
     Raises
@@ -28,10 +28,10 @@ def write_all(view: View, folder: Path) -> None:
         When the folder cannot be written.
     """
     for name in REPORTS:
-        import_module(f"{__name__}.{name}").write(view, folder)
+        import_module(f"{__name__}.{name}").write(report, folder)
 
 
-def append_step_summary(view: View, environment: Mapping[str, str]) -> None:
+def append_step_summary(report: RunReport, environment: Mapping[str, str]) -> None:
     """Append the Markdown summary to the page of the run on GitHub Actions, if this is one.
 
     Raises
@@ -41,14 +41,16 @@ def append_step_summary(view: View, environment: Mapping[str, str]) -> None:
     """
     from pytest_robustness.report import github, markdown
 
-    github.append_summary(markdown.render(view), environment)
+    github.append_summary(markdown.render(report), environment)
 
 
-def terminal_text(view: View, width: int, color: bool, environment: Mapping[str, str], closing: Sequence[str]) -> str:
+def terminal_text(
+    report: RunReport, width: int, color: bool, environment: Mapping[str, str], closing: Sequence[str]
+) -> str:
     """Return the terminal summary, ``width`` columns wide, with the lines ``closing`` and GitHub's annotations."""
     from pytest_robustness.report import github, terminal
 
-    device, runtime = view.provenance["device"], view.provenance["runtime"]
+    device, runtime = report.provenance["device"], report.provenance["runtime"]
     ran = [f"Models ran on {device} with {runtime}."] if runtime else []
-    commands = github.error_commands(view, environment)
-    return "\n".join([terminal.render(view, width, color), *ran, *closing, *commands, ""])
+    commands = github.error_commands(report, environment)
+    return "\n".join([terminal.render(report, width, color), *ran, *closing, *commands, ""])

@@ -14,7 +14,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.report import gallery
 from pytest_robustness.report.confusions import confusions
-from pytest_robustness.report.run_report import View
+from pytest_robustness.report.run_report import RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Condition, EngineUsed
     from pytest_robustness.inference.predictor import Predictor
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.gallery import Example
     from pytest_robustness.transforms import Registry
 
 
@@ -49,7 +49,7 @@ class RunRecord:
     seed: int
 
 
-def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> View | None:
+def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
     """Return what every report of a run is made of, or ``None`` when nothing was tested.
 
     Parameters
@@ -73,7 +73,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
     counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
     engines = {cell: run.predictor.store.engines(log.keys[cell]) for cell in counts}
     pictures, note = _with_thumbnails(run, gallery.choose(predictions, class_tests))
-    return View(
+    return RunReport(
         models=models,
         labels=short_names(models),
         classes=predictions.class_names,
@@ -94,7 +94,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
             "runtime": _used(engines),
         },
         changes=average_changes(counts),
-        fallen=confusions(predictions, _finished_with_control(log, counts)),
+        confusions=confusions(predictions, _finished_with_control(log, counts)),
         gallery=pictures,
         gallery_note=note,
         engines=engines,
@@ -102,7 +102,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
     )
 
 
-def examples(run: RunRecord, test: ClassTest) -> tuple[Exhibit, ...]:
+def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:
     """Return images that illustrate ``test``, with thumbnails."""
     return _with_thumbnails(run, gallery.choose(run.predictions, [test]))[0]
 
@@ -121,18 +121,18 @@ def _finished_with_control(log: RunLog, counts: Mapping[Cell, Counts]) -> Iterab
     return [cell for cell in log.keys if cell in counts and log.finished(cell, Cell(cell.model, CONTROL))]
 
 
-def _with_thumbnails(run: RunRecord, exhibits: tuple[Exhibit, ...]) -> tuple[tuple[Exhibit, ...], str]:
-    """Read the images of ``exhibits`` again; where the data is gone, return a note with the reason, not an error."""
-    if not exhibits:
-        return exhibits, ""
+def _with_thumbnails(run: RunRecord, shown: tuple[Example, ...]) -> tuple[tuple[Example, ...], str]:
+    """Read the images of ``shown`` again; where the data is gone, return a note with the reason, not an error."""
+    if not shown:
+        return shown, ""
     from pytest_robustness.report.thumbnails import add_thumbnails
 
     try:
         source, indices = run.predictor.images()
     except RobustnessError as error:
-        return exhibits, f"The images could not be opened again: {error}"
+        return shown, f"The images could not be opened again: {error}"
     canvases = {name: facts.preprocess.canvas for name, facts in run.run_log.models.items()}
-    pictures = add_thumbnails(exhibits, canvases, source=source, indices=indices, registry=run.registry, seed=run.seed)
+    pictures = add_thumbnails(shown, canvases, source=source, indices=indices, registry=run.registry, seed=run.seed)
     return pictures, ""
 
 

@@ -22,7 +22,7 @@ _MOST_CLASSES = 10
 _MOST_MISTAKES = 5
 
 
-class Mistake(NamedTuple):
+class Confusion(NamedTuple):
     """A wrong answer by name, and the number of the class's images with it in control and under the condition."""
 
     answer: str
@@ -31,10 +31,10 @@ class Mistake(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class FallenClass:
+class ClassConfusion:
     """A class that fell: how many of its ``n`` images were right, and the commonest wrong answers.
 
-    ``mistakes`` holds up to five wrong answers under the condition, commonest first.
+    ``confusions`` holds up to five wrong answers under the condition, commonest first.
     """
 
     index: int
@@ -42,15 +42,15 @@ class FallenClass:
     n: int
     right_control: int
     right_treated: int
-    mistakes: tuple[Mistake, ...]
+    confusions: tuple[Confusion, ...]
 
 
-def confusions(predictions: StoredPredictions, cells: Iterable[Cell]) -> dict[Cell, tuple[FallenClass, ...]]:
+def confusions(predictions: StoredPredictions, cells: Iterable[Cell]) -> dict[Cell, tuple[ClassConfusion, ...]]:
     """Return, for each of ``cells``, which are finished, what its most affected classes are predicted as."""
     by_model: dict[str, list[Cell]] = {}
     for cell in cells:
         by_model.setdefault(cell.model, []).append(cell)
-    found: dict[Cell, tuple[FallenClass, ...]] = {}
+    found: dict[Cell, tuple[ClassConfusion, ...]] = {}
     for model, under in by_model.items():
         control, targets = predictions.outputs(Cell(model, CONTROL))
         names = predictions.class_names
@@ -58,18 +58,18 @@ def confusions(predictions: StoredPredictions, cells: Iterable[Cell]) -> dict[Ce
         for cell in under:
             if cell.condition != CONTROL:
                 treated = predictions.outputs(cell).predicted
-                found[cell] = fallen_classes(predictions.labels, control, treated, targets, names, naming)
+                found[cell] = class_confusions(predictions.labels, control, treated, targets, names, naming)
     return found
 
 
-def fallen_classes(
+def class_confusions(
     labels: NDArray[np.int64],
     control: NDArray[np.int32],
     treated: NDArray[np.int32],
     targets: NDArray[np.int64],
     names: Sequence[str],
     answer_name: Callable[[int], str],
-) -> tuple[FallenClass, ...]:
+) -> tuple[ClassConfusion, ...]:
     """Return up to ten classes whose accuracy fell most, worst first; ties go to the lower index.
 
     Parameters
@@ -92,24 +92,24 @@ def fallen_classes(
     fall = (right_control - right_treated) / np.maximum(n, 1)
     worst = largest_drops(fall, _MOST_CLASSES)
     return tuple(
-        FallenClass(
+        ClassConfusion(
             index=c,
             name=names[c],
             n=int(n[c]),
             right_control=int(right_control[c]),
             right_treated=int(right_treated[c]),
-            mistakes=_mistakes(control[labels == c], treated[labels == c], int(targets[c]), answer_name),
+            confusions=_confusions(control[labels == c], treated[labels == c], int(targets[c]), answer_name),
         )
         for c in worst
     )
 
 
-def _mistakes(
+def _confusions(
     control: NDArray[np.int32], treated: NDArray[np.int32], target: int, answer_name: Callable[[int], str]
-) -> tuple[Mistake, ...]:
+) -> tuple[Confusion, ...]:
     answers, counts = np.unique(treated[(treated >= 0) & (treated != target)], return_counts=True)
     commonest = np.argsort(-counts, kind="stable")[:_MOST_MISTAKES]
     return tuple(
-        Mistake(answer_name(int(answers[i])), int(np.count_nonzero(control == answers[i])), int(counts[i]))
+        Confusion(answer_name(int(answers[i])), int(np.count_nonzero(control == answers[i])), int(counts[i]))
         for i in commonest
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest, worst_first
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.number_text import condition_text, fitted, p_text, points_text
+from pytest_robustness.report.number_text import condition_text, cut, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding
@@ -122,7 +122,7 @@ def _model_lines(finding: ModelTest) -> list[str]:
     if finding.worst:
         lines += ["", f"  {'class that fell most':<32} {'control':>8} {'treated':>8} {'points':>7}"]
         lines += [
-            f"  {fitted(change.name, 32):<32} {change.control:>7.1f}% {change.treated:>7.1f}% "
+            f"  {cut(change.name, 32):<32} {change.control:>7.1f}% {change.treated:>7.1f}% "
             f"{points_text(change.treated - change.control):>7}"
             for change in finding.worst
         ]
@@ -145,7 +145,7 @@ def _class_lines(finding: ClassTest) -> list[str]:
     if worst:
         lines += ["", f"  {'most sensitive class':<32} {'control':>8} {'treated':>8} {'points':>7} {'p':>8}"]
         lines += [
-            f"  {fitted(c.name, 32):<32} {c.result.control:>7.1f}% {c.result.treated:>7.1f}% "
+            f"  {cut(c.name, 32):<32} {c.result.control:>7.1f}% {c.result.treated:>7.1f}% "
             f"{points_text(c.result.difference):>7} {p_text(c.result.p_adjusted):>8}"
             for c in worst
         ]
@@ -167,7 +167,7 @@ def _gate_lines(finding: GateTest) -> list[str]:
     if finding.fallen:
         lines += ["", f"  {'class that fell':<32} {'baseline':>9} {'candidate':>9} {'points':>7} {'p':>8}"]
         lines += [
-            f"  {fitted(c.name, 32):<32} {c.result.control:>8.1f}% {c.result.treated:>8.1f}% "
+            f"  {cut(c.name, 32):<32} {c.result.control:>8.1f}% {c.result.treated:>8.1f}% "
             f"{points_text(c.result.difference):>7} {p_text(c.result.p_adjusted):>8}"
             for c in finding.fallen[:_MOST_CLASSES]
         ]

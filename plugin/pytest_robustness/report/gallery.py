@@ -43,7 +43,7 @@ class Thumbnails(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Exhibit:
+class Example:
     """One image of a class with every model's answers; ``position`` is its place in the selection of images.
 
     ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then gives the reason.
@@ -58,7 +58,7 @@ class Exhibit:
     note: str = ""
 
 
-def choose(predictions: StoredPredictions, tests: Iterable[ClassTest]) -> tuple[Exhibit, ...]:
+def choose(predictions: StoredPredictions, tests: Iterable[ClassTest]) -> tuple[Example, ...]:
     """Return the images to show of ``tests``, without thumbnails; the choice depends on the predictions alone."""
     control: dict[str, Outputs] = {}
     chosen = []
@@ -79,7 +79,7 @@ def _example(
     sensitive: bool,
     control: Mapping[str, Outputs],
     treated: Mapping[str, Outputs],
-) -> Exhibit:
+) -> Example:
     readable = next(iter(treated.values())).predicted >= 0
     members = np.flatnonzero((predictions.labels == finding.index) & readable)
 
@@ -94,7 +94,7 @@ def _example(
         target = int(after.targets[finding.index])
         first, then = int(control[model].predicted[position]), int(after.predicted[position])
         answers.append(Answer(model, name(first), name(then), first == target, then == target))
-    return Exhibit(condition, finding, sensitive, position, tuple(answers))
+    return Example(condition, finding, sensitive, position, tuple(answers))
 
 
 def shown_tests(tests: Iterable[ClassTest]) -> list[ClassTest]:

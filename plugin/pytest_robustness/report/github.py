@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_robustness.analysis.findings import GateTest
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 # GitHub shows no more than ten of a step.
 _MOST = 10
@@ -46,28 +46,28 @@ def append_summary(markdown: str, environment: Mapping[str, str]) -> None:
         ) from error
 
 
-def error_commands(view: View, environment: Mapping[str, str]) -> list[str]:
+def error_commands(report: RunReport, environment: Mapping[str, str]) -> list[str]:
     """Return a line to print for each comparison that failed and each model that could not be run, ten at most.
 
     Nothing outside of GitHub Actions.
     """
     if environment.get("GITHUB_ACTIONS") != "true":
         return []
-    failed = [test for test in view.gate_tests if test.verdict.outcome is Outcome.FAIL]
-    found = [_command(_title(view, test), _message(test)) for test in failed]
-    errors = {(cell.model, text): None for cell, text in view.errors.items()}
-    found += [_command(f"{view.labels[model]} could not be judged", text) for model, text in errors]
+    failed = [test for test in report.gate_tests if test.verdict.outcome is Outcome.FAIL]
+    found = [_command(_title(report, test), _message(test)) for test in failed]
+    errors = {(cell.model, text): None for cell, text in report.errors.items()}
+    found += [_command(f"{report.labels[model]} could not be judged", text) for model, text in errors]
     if len(found) <= _MOST:
         return found
     left = len(found) - _MOST + 1
     return [*found[: _MOST - 1], _command("More robustness failures", f"{left} more: see the summary of the run.")]
 
 
-def _title(view: View, test: GateTest) -> str:
+def _title(report: RunReport, test: GateTest) -> str:
     under = f"under {condition_text(test.condition)}"
     if test.undecided:
-        return f"{view.labels[test.model]}: too few images to decide {under}"
-    return f"{view.labels[test.model]} is less robust than the baseline {under}"
+        return f"{report.labels[test.model]}: too few images to decide {under}"
+    return f"{report.labels[test.model]} is less robust than the baseline {under}"
 
 
 def _message(test: GateTest) -> str:

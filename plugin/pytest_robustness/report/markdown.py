@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import ModelTest
     from pytest_robustness.core import Condition
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 # Pages of CI systems have a size limit; the report has the rest.
 _MOST_NAMES = 5
 _MOST_ERRORS = 20
 
 
-def write(view: View, folder: Path) -> Path:
+def write(report: RunReport, folder: Path) -> Path:
     """Write ``summary.md`` into ``folder``, whole or not at all, and return its path.
 
     Raises
@@ -33,19 +33,19 @@ def write(view: View, folder: Path) -> Path:
     RobustnessError
         When the folder cannot be written.
     """
-    return publish({"summary.md": render(view)}, folder)[0]
+    return publish({"summary.md": render(report)}, folder)[0]
 
 
-def render(view: View) -> str:
+def render(report: RunReport) -> str:
     """Return the summary: verdict, comparison with the baseline, models, classes, errors and notes."""
     parts = [
-        f"## Robustness: {summary.outcome(view).value}",
-        escape(summary.verdict(view)),
-        *_section("Against the baseline", _gate(view)),
-        *_section(_models_title(view), _models(view)),
-        *_section("Sensitive classes", _classes(view)),
-        *_section("Errors", _errors(view)),
-        *_section("Notes", [f"- {escape(note)}" for note in _notes(view)]),
+        f"## Robustness: {summary.outcome(report).value}",
+        escape(summary.verdict(report)),
+        *_section("Against the baseline", _gate(report)),
+        *_section(_models_title(report), _models(report)),
+        *_section("Sensitive classes", _classes(report)),
+        *_section("Errors", _errors(report)),
+        *_section("Notes", [f"- {escape(note)}" for note in _notes(report)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -63,19 +63,19 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", one_line)
 
 
-def _gate(view: View) -> Iterator[str]:
-    if not view.gate_tests:
+def _gate(report: RunReport) -> Iterator[str]:
+    if not report.gate_tests:
         return
-    several = len({test.model for test in view.gate_tests}) > 1
+    several = len({test.model for test in report.gate_tests}) > 1
     head = ["condition", "baseline, %", "now, %", "change", "95 % interval", "p", "beyond control", "result"]
     rows = []
-    for test in view.gate_tests:
+    for test in report.gate_tests:
         result, beyond = test.result, test.beyond_control
-        label = view.condition_label(test.condition)
+        label = report.condition_label(test.condition)
         word = gate_word(test)
         rows.append(
             [
-                escape(f"{view.labels[test.model]} {label}" if several else label),
+                escape(f"{report.labels[test.model]} {label}" if several else label),
                 f"{result.control:.2f}",
                 f"{result.treated:.2f}",
                 fine_points(result.difference),
@@ -86,47 +86,47 @@ def _gate(view: View) -> Iterator[str]:
             ]
         )
     yield from _table(head, rows, numbers=range(1, 7))
-    failed = [test for test in view.gate_tests if test.verdict.outcome is Outcome.FAIL]
+    failed = [test for test in report.gate_tests if test.verdict.outcome is Outcome.FAIL]
     if failed:
         yield ""
     for test in failed:
         fallen = _some(f"{fall.name} {points(fall.result.difference)}" for fall in test.fallen)
         classes = f". Classes that fell: {fallen}" if fallen else ""
-        yield f"- {escape(f'{view.labels[test.model]} under {view.condition_label(test.condition)}')}: " + escape(
+        yield f"- {escape(f'{report.labels[test.model]} under {report.condition_label(test.condition)}')}: " + escape(
             f"{test.verdict.reason}{classes}"
         )
 
 
-def _models_title(view: View) -> str:
-    return view.question.impacted_models
+def _models_title(report: RunReport) -> str:
+    return report.question.impacted_models
 
 
-def _models(view: View) -> list[str]:
+def _models(report: RunReport) -> list[str]:
     tests: dict[Condition, list[ModelTest]] = {}
-    for test in view.model_tests:
+    for test in report.model_tests:
         tests.setdefault(test.condition, []).append(test)
     rows = []
     for condition, found in tests.items():
-        impacted = [view.labels[test.model] for test in found if test.impacted]
+        impacted = [report.labels[test.model] for test in found if test.impacted]
         rows.append(
             [
-                escape(view.condition_label(condition)),
+                escape(report.condition_label(condition)),
                 f"{len(impacted)} of {len(found)}",
-                points(view.changes[condition].difference) if condition in view.changes else "",
+                points(report.changes[condition].difference) if condition in report.changes else "",
                 escape(_some(impacted)),
             ]
         )
-    return _table(["transform", view.question.impacted, "average change", "which"], rows, numbers=range(1, 3))
+    return _table(["transform", report.question.impacted, "average change", "which"], rows, numbers=range(1, 3))
 
 
-def _classes(view: View) -> list[str]:
+def _classes(report: RunReport) -> list[str]:
     rows = []
-    for test in view.class_tests:
+    for test in report.class_tests:
         fallen = worst_first(test.sensitive)
         count = f"{len(test.sensitive)} of {test.tested}" if test.tested else "inconclusive"
         rows.append(
             [
-                escape(view.condition_label(test.condition)),
+                escape(report.condition_label(test.condition)),
                 f"**{count}**" if test.verdict.outcome is Outcome.FAIL else count,
                 str(test.allowed),
                 escape(_some(f"{finding.name} {points(finding.result.difference)}" for finding in fallen)),
@@ -135,20 +135,20 @@ def _classes(view: View) -> list[str]:
     return _table(["transform", "sensitive", "allowed", "most sensitive"], rows, numbers=range(1, 3))
 
 
-def _errors(view: View) -> list[str]:
-    texts = list(dict.fromkeys(view.errors.values()))
+def _errors(report: RunReport) -> list[str]:
+    texts = list(dict.fromkeys(report.errors.values()))
     lines = [f"- {escape(text)}" for text in texts[:_MOST_ERRORS]]
     left = len(texts) - len(lines)
     return lines + ([f"- {counted(left, 'more error')}"] if left else [])
 
 
-def _notes(view: View) -> Iterator[str]:
-    if view.skipped:
-        yield f"{counted(len(view.skipped), 'image')} could not be read and took no part."
-    for test in view.class_tests:
+def _notes(report: RunReport) -> Iterator[str]:
+    if report.skipped:
+        yield f"{counted(len(report.skipped), 'image')} could not be read and took no part."
+    for test in report.class_tests:
         if test.verdict.outcome is Outcome.INCONCLUSIVE:
-            yield f"The classes under {view.condition_label(test.condition)}: {test.verdict.reason}."
-    yield from view.notes
+            yield f"The classes under {report.condition_label(test.condition)}: {test.verdict.reason}."
+    yield from report.notes
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:

@@ -43,17 +43,6 @@ def points_text(points: float) -> str:
     return f"{points:+.1f}"
 
 
-def fitted(text: str, width: int) -> str:
-    """Return ``text`` cut to ``width`` characters, the last of which then is an ellipsis.
-
-    Examples
-    --------
-    >>> fitted("owl", 10), fitted("great white shark", 10)
-    ('owl', 'great whi…')
-    """
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def condition_text(condition: Condition) -> str:
     """Return a condition as a sentence has it.
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import Counts
     from pytest_robustness.analysis.test_result import TTestResult
     from pytest_robustness.core import EngineUsed
-    from pytest_robustness.report.confusions import FallenClass
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.confusions import ClassConfusion
+    from pytest_robustness.report.gallery import Example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +64,13 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True)
-class View:
+class RunReport:
     """Everything that the reports of a run may show.
 
     ``labels`` gives each model's short name; ``policy`` how the tests were made; ``counts`` the images by class of
     every finished cell, control included; ``errors`` the reason why a cell could not be computed; ``skipped`` the
     images that could not be read; ``changes`` the change of top-1 accuracy under each condition, averaged over the
-    models; ``fallen`` the classes with the largest drops in each cell; ``gallery`` images to show, and
+    models; ``confusions`` what the most affected classes are predicted as in each cell; ``gallery`` images to show, and
     ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a baseline; ``engines`` what
     computed each cell; ``notes`` what the findings mean for the baseline.
     """
@@ -87,8 +87,8 @@ class View:
     policy: TestPolicy
     provenance: Mapping[str, Any]
     changes: Mapping[Condition, TTestResult] = dataclasses.field(default_factory=dict)
-    fallen: Mapping[Cell, tuple[FallenClass, ...]] = dataclasses.field(default_factory=dict)
-    gallery: tuple[Exhibit, ...] = ()
+    confusions: Mapping[Cell, tuple[ClassConfusion, ...]] = dataclasses.field(default_factory=dict)
+    gallery: tuple[Example, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
     engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)

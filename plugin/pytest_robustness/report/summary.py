@@ -10,40 +10,46 @@ from pytest_robustness.report.number_text import counted, points
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ModelTest
     from pytest_robustness.core import Condition
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 
-def outcome(view: View) -> Outcome:
+def outcome(report: RunReport) -> Outcome:
     """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any could not be run."""
     verdicts = [
-        *(test.verdict for test in view.model_tests),
-        *(test.verdict for test in view.class_tests),
-        *(test.verdict for test in view.gate_tests),
+        *(test.verdict for test in report.model_tests),
+        *(test.verdict for test in report.class_tests),
+        *(test.verdict for test in report.gate_tests),
     ]
     found = {verdict.outcome for verdict in verdicts}
     if Outcome.FAIL in found:
         return Outcome.FAIL
-    return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or view.errors or not found else Outcome.PASS
+    return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or report.errors or not found else Outcome.PASS
 
 
-def verdict(view: View) -> str:
+def verdict(report: RunReport) -> str:
     """Return the verdict in a sentence or two."""
-    gate = _gate_sentence(view)
-    parts = [gate, _models_sentence(view), _known_sentence(view), _extremes_sentence(view), _classes_sentence(view)]
+    gate = _gate_sentence(report)
+    parts = [
+        gate,
+        _models_sentence(report),
+        _known_sentence(report),
+        _extremes_sentence(report),
+        _classes_sentence(report),
+    ]
     text = " ".join(part for part in parts if part)
     return text or "Nothing could be tested: see the errors below."
 
 
-def noun(view: View) -> str:
-    """Return what to call the view's conditions: transforms, where each ran at one severity."""
-    several = len({condition.transform for condition in view.conditions}) < len(view.conditions)
+def noun(report: RunReport) -> str:
+    """Return what to call the report's conditions: transforms, where each ran at one severity."""
+    several = len({condition.transform for condition in report.conditions}) < len(report.conditions)
     return "condition" if several else "transform"
 
 
-def shown(view: View) -> tuple[Condition, ...]:
+def shown(report: RunReport) -> tuple[Condition, ...]:
     """Return the conditions under which anything was computed, or should have been."""
-    seen = {cell.condition for cell in (*view.counts, *view.errors)}
-    return tuple(condition for condition in view.conditions if condition in seen)
+    seen = {cell.condition for cell in (*report.counts, *report.errors)}
+    return tuple(condition for condition in report.conditions if condition in seen)
 
 
 def mark(test: ModelTest | None) -> str:
@@ -55,8 +61,8 @@ def mark(test: ModelTest | None) -> str:
     return "(*)" if test.known else "*"
 
 
-def _gate_sentence(view: View) -> str:
-    tests = view.gate_tests
+def _gate_sentence(report: RunReport) -> str:
+    tests = report.gate_tests
     if not tests:
         return ""
     undecided = sum(test.undecided for test in tests)
@@ -67,8 +73,8 @@ def _gate_sentence(view: View) -> str:
     return f"{worse or 'None'} of {compared} with the baseline {show} a loss of robustness{more}."
 
 
-def _known_sentence(view: View) -> str:
-    known, impacted = (sum(getattr(test, name) for test in view.model_tests) for name in ("known", "impacted"))
+def _known_sentence(report: RunReport) -> str:
+    known, impacted = (sum(getattr(test, name) for test in report.model_tests) for name in ("known", "impacted"))
     if not known:
         return ""
     some = f"All {impacted}" if known == impacted > 1 else f"{known} of {impacted}"
@@ -76,18 +82,18 @@ def _known_sentence(view: View) -> str:
     return f"{some} {findings} known from the baseline, and not shown to be worse."
 
 
-def _models_sentence(view: View) -> str:
-    models = {test.model for test in view.model_tests}
-    conditions = {test.condition for test in view.model_tests}
-    impacted = {test.model for test in view.model_tests if test.impacted}
+def _models_sentence(report: RunReport) -> str:
+    models = {test.model for test in report.model_tests}
+    conditions = {test.condition for test in report.model_tests}
+    impacted = {test.model for test in report.model_tests if test.impacted}
     if not models:
         return ""
-    word = view.question.impacted
-    relation = view.question.preposition
-    only = view.condition_label(next(iter(conditions))) if len(conditions) == 1 else ""
-    by = only or f"{'at least one' if impacted else 'any'} of {counted(len(conditions), noun(view))}"
+    word = report.question.impacted
+    relation = report.question.preposition
+    only = report.condition_label(next(iter(conditions))) if len(conditions) == 1 else ""
+    by = only or f"{'at least one' if impacted else 'any'} of {counted(len(conditions), noun(report))}"
     if len(models) == 1:
-        name = view.labels[next(iter(models))]
+        name = report.labels[next(iter(models))]
         return f"{name} is {word if impacted else f'not shown to be {word}'} {relation} {by}."
     if not impacted:
         return f"None of {len(models)} models is shown to be {word} {relation} {by}."
@@ -96,8 +102,8 @@ def _models_sentence(view: View) -> str:
     return f"{len(impacted)} of {len(models)} models {'is' if len(impacted) == 1 else 'are'} {word} {relation} {by}."
 
 
-def _extremes_sentence(view: View) -> str:
-    found = [(view.changes[c].difference, view.condition_label(c)) for c in shown(view) if c in view.changes]
+def _extremes_sentence(report: RunReport) -> str:
+    found = [(report.changes[c].difference, report.condition_label(c)) for c in shown(report) if c in report.changes]
     if len(found) < 2:
         return ""
     fall, worst = min(found)
@@ -110,8 +116,8 @@ def _extremes_sentence(view: View) -> str:
     )
 
 
-def _classes_sentence(view: View) -> str:
-    tests = view.class_tests
+def _classes_sentence(report: RunReport) -> str:
+    tests = report.class_tests
     if not tests:
         return ""
     outcomes = [test.verdict.outcome for test in tests]
@@ -120,12 +126,12 @@ def _classes_sentence(view: View) -> str:
     known = exceeded - outcomes.count(Outcome.FAIL)
     undecided = outcomes.count(Outcome.INCONCLUSIVE)
     if len(tests) == 1:
-        where = view.condition_label(tests[0].condition)
+        where = report.condition_label(tests[0].condition)
         if undecided:
             return f"The test of the classes under {where} is inconclusive."
         more, too = "more" if exceeded else "no more", ", which the baseline knows" if known else ""
         return f"Under {where} {more} classes are sensitive than allowed{too}."
-    where = counted(len(tests), noun(view))
+    where = counted(len(tests), noun(report))
     if undecided == len(tests):
         return f"The tests of the classes are inconclusive under all {where}."
     some = f"all {where}" if exceeded == len(tests) else f"{exceeded or 'none'} of {where}"

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from pytest_robustness.analysis.findings import GateTest
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, ModelTest
     from pytest_robustness.analysis.test_result import AnyTestResult, Equivalence
-    from pytest_robustness.core import Condition
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.core import Cell, Condition
+    from pytest_robustness.report.run_report import RunReport
 
 SCHEMA_VERSION = 1
 ACCURACY_COLUMNS = ("model", "transform", "severity", "class_index", "class_name", "n", "correct")
@@ -39,7 +39,7 @@ _NUMBERS = (
 TESTS_COLUMNS = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome", *_NUMBERS)
 
 
-def write(view: View, folder: Path) -> list[Path]:
+def write(report: RunReport, folder: Path) -> list[Path]:
     """Write the three files into ``folder`` and return their paths; each appears whole or not at all.
 
     Raises
@@ -47,86 +47,41 @@ def write(view: View, folder: Path) -> list[Path]:
     RobustnessError
         When the folder cannot be written.
     """
-    found = as_dict(view)
+    found = as_dict(report)
     texts = {
         "results.json": json.dumps(_finite(found), indent=1, allow_nan=False) + "\n",
-        "accuracy.csv": csv_text(ACCURACY_COLUMNS, accuracy_rows(view)),
+        "accuracy.csv": csv_text(ACCURACY_COLUMNS, accuracy_rows(report)),
         "tests.csv": csv_text(TESTS_COLUMNS, _tests_rows(found)),
     }
     return publish(texts, folder)
 
 
-def as_dict(view: View) -> dict[str, Any]:
+def as_dict(report: RunReport) -> dict[str, Any]:
     """Return the content of ``results.json``; accuracies in percent, differences in points."""
-    class_rows = [
-        {
-            **_condition(test.condition),
-            "class_index": c.index,
-            "class_name": c.name,
-            "outcome": _class_outcome(c.result, test.alpha),
-        }
-        | _numbers(c.result)
-        for test in view.class_tests
-        for c in test.classes
-    ]
+    facts = report.provenance["models"]
     return {
         "schema_version": SCHEMA_VERSION,
-        "provenance": dict(view.provenance),
-        "models": [
-            {"model": model, "label": view.labels[model]} | view.provenance["models"].get(model, {})
-            for model in view.models
-        ],
-        "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(view.classes)],
-        "conditions": [_condition(condition) for condition in view.conditions],
-        "cells": [
-            {
-                "model": cell.model,
-                **_condition(cell.condition),
-                "images": int(counts.n.sum()),
-                "correct": int(counts.correct.sum()),
-                "engines": [engine._asdict() for engine in view.engines.get(cell, ())],
-            }
-            for cell, counts in view.counts.items()
-        ],
-        "model_tests": [
-            {
-                "model": t.model,
-                **_condition(t.condition),
-                "outcome": t.verdict.outcome.value,
-                "reason": t.verdict.reason,
-            }
-            | _numbers(t.result)
-            | _equivalence(t.equivalence)
-            for t in view.model_tests
-        ],
-        "class_tests": class_rows,
-        "class_summary": [
-            {
-                **_condition(t.condition),
-                "sensitive": len(t.sensitive),
-                "insensitive": t.tested - len(t.sensitive),
-                "inconclusive": len(t.classes) - t.tested + len(t.untested),
-                "allowed": t.allowed,
-                "outcome": t.verdict.outcome.value,
-                "reason": t.verdict.reason,
-                "models": list(t.models),
-                "left_out": list(t.left_out),
-            }
-            for t in view.class_tests
-        ],
-        "gate": [_gate_row(test) for test in view.gate_tests],
+        "provenance": dict(report.provenance),
+        "models": [{"model": m, "label": report.labels[m]} | facts.get(m, {}) for m in report.models],
+        "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(report.classes)],
+        "conditions": [_condition(condition) for condition in report.conditions],
+        "cells": [_cell_row(report, cell) for cell in report.counts],
+        "model_tests": [_model_row(test) for test in report.model_tests],
+        "class_tests": [_class_row(test, finding) for test in report.class_tests for finding in test.classes],
+        "class_summary": [_summary_row(test) for test in report.class_tests],
+        "gate": [_gate_row(test) for test in report.gate_tests],
         "errors": [
-            {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in view.errors.items()
+            {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in report.errors.items()
         ],
-        "skipped_images": list(view.skipped),
+        "skipped_images": list(report.skipped),
     }
 
 
-def accuracy_rows(view: View) -> Iterator[tuple[str, str, int | None, int, str, int, int]]:
+def accuracy_rows(report: RunReport) -> Iterator[tuple[str, str, int | None, int, str, int, int]]:
     """Yield the rows of ``accuracy.csv``: for each cell, control too, and class, the images seen and those right."""
-    for cell, counts in view.counts.items():
+    for cell, counts in report.counts.items():
         place = (cell.model, cell.condition.transform, cell.condition.severity)
-        by_class = zip(view.classes, counts.n.tolist(), counts.correct.tolist(), strict=True)
+        by_class = zip(report.classes, counts.n.tolist(), counts.correct.tolist(), strict=True)
         for index, (name, n, correct) in enumerate(by_class):
             yield (*place, index, name, n, correct)
 
@@ -168,6 +123,51 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _cell_row(report: RunReport, cell: Cell) -> dict[str, Any]:
+    counts = report.counts[cell]
+    return {
+        "model": cell.model,
+        **_condition(cell.condition),
+        "images": int(counts.n.sum()),
+        "correct": int(counts.correct.sum()),
+        "engines": [engine._asdict() for engine in report.engines.get(cell, ())],
+    }
+
+
+def _model_row(test: ModelTest) -> dict[str, Any]:
+    row = {
+        "model": test.model,
+        **_condition(test.condition),
+        "outcome": test.verdict.outcome.value,
+        "reason": test.verdict.reason,
+    }
+    return row | _numbers(test.result) | _equivalence(test.equivalence)
+
+
+def _class_row(test: ClassTest, finding: ClassFinding) -> dict[str, Any]:
+    row = {
+        **_condition(test.condition),
+        "class_index": finding.index,
+        "class_name": finding.name,
+        "outcome": _class_outcome(finding.result, test.alpha),
+    }
+    return row | _numbers(finding.result)
+
+
+def _summary_row(test: ClassTest) -> dict[str, Any]:
+    return {
+        **_condition(test.condition),
+        "sensitive": len(test.sensitive),
+        "insensitive": test.tested - len(test.sensitive),
+        "inconclusive": len(test.classes) - test.tested + len(test.untested),
+        "allowed": test.allowed,
+        "outcome": test.verdict.outcome.value,
+        "reason": test.verdict.reason,
+        "models": list(test.models),
+        "left_out": list(test.left_out),
+    }
+
+
 def _gate_row(test: GateTest) -> dict[str, Any]:
     result, beyond = test.result, test.beyond_control
     return {
@@ -192,7 +192,7 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "beyond_control": None if beyond is None else beyond.value,
         "beyond_control_ci_low": None if beyond is None else beyond.low,
         "beyond_control_ci_high": None if beyond is None else beyond.high,
-        "fallen_classes": [
+        "class_confusions": [
             {"class_index": c.index, "class_name": c.name, "difference": c.result.difference}
             | {"p_adjusted": c.result.p_adjusted}
             for c in test.fallen

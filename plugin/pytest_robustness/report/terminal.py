@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_robustness.analysis.findings import ClassTest
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
@@ -38,31 +38,31 @@ _MOST_ERRORS = 3
 _COUNTS = ("sensitive", "allowed", "classes")
 
 
-def render(view: View, width: int, color: bool) -> str:
-    """Return the summary of ``view`` for a terminal of ``width`` columns; a table too wide is cut into several."""
+def render(report: RunReport, width: int, color: bool) -> str:
+    """Return the summary of ``report`` for a terminal of ``width`` columns; a table too wide is cut into several."""
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
-    if view.model_conditions:
-        console.print(f"Change of top-1 accuracy in points; {_legend(view)}", style="bold")
-        figures = _Figures.of(view)
-        for conditions in _pages(view, figures, console.width):
-            console.print(_change_table(view, figures, conditions, console.width))
+    if report.model_conditions:
+        console.print(f"Change of top-1 accuracy in points; {_legend(report)}", style="bold")
+        figures = _Figures.of(report)
+        for conditions in _pages(report, figures, console.width):
+            console.print(_change_table(report, figures, conditions, console.width))
             console.print()
-    if view.class_tests:
-        console.print(_class_table(view, console.width))
-    if view.gate_tests:
+    if report.class_tests:
+        console.print(_class_table(report, console.width))
+    if report.gate_tests:
         console.print("Accuracy against the baseline, in percent", style="bold")
-        console.print(_gate_table(view))
+        console.print(_gate_table(report))
     lines = text.getvalue().splitlines()
-    for note in _notes(view):
+    for note in _notes(report):
         # Wrapped between words only, because a path that is broken in two cannot be copied.
         lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _legend(view: View) -> str:
-    found = {mark(test) for test in view.model_tests}
-    model = view.question.an_impacted_model
+def _legend(report: RunReport) -> str:
+    found = {mark(test) for test in report.model_tests}
+    model = report.question.an_impacted_model
     meanings = {"(*)": "one that the baseline knows", "?": "undecided"}
     return "; ".join([f"* marks {model}", *(f"{sign} {text}" for sign, text in meanings.items() if sign in found)])
 
@@ -78,12 +78,12 @@ class _Figures:
     width: int
 
     @classmethod
-    def of(cls, view: View) -> _Figures:
+    def of(cls, report: RunReport) -> _Figures:
         """Format every figure once, because there may be hundreds of models and conditions."""
-        room = max((len(mark(test)) for test in view.model_tests), default=0)
-        texts = dict.fromkeys(view.errors, ("error", "magenta"))
+        room = max((len(mark(test)) for test in report.model_tests), default=0)
+        texts = dict.fromkeys(report.errors, ("error", "magenta"))
         width = 0
-        for test in view.model_tests:
+        for test in report.model_tests:
             sign = mark(test)
             figure = points_text(test.accuracy.treated - test.accuracy.control) + sign.ljust(room)
             texts[Cell(test.model, test.condition)] = (figure, "red" if sign == "*" else "")
@@ -95,13 +95,13 @@ class _Figures:
         return max(self.width, *map(len, header.split("\n")))
 
 
-def _pages(view: View, figures: _Figures, width: int) -> Iterator[list[Condition]]:
+def _pages(report: RunReport, figures: _Figures, width: int) -> Iterator[list[Condition]]:
     """Split the conditions into groups whose columns fit side by side."""
-    room = width - min(width // 2, max(len(view.labels[model]) for model in view.models)) - _GAP
+    room = width - min(width // 2, max(len(report.labels[model]) for model in report.models)) - _GAP
     page: list[Condition] = []
     left = room
-    for condition in view.model_conditions:
-        need = figures.column(_header(view, condition)) + _GAP
+    for condition in report.model_conditions:
+        need = figures.column(_header(report, condition)) + _GAP
         if page and need > left:
             yield page
             page, left = [], room
@@ -110,30 +110,30 @@ def _pages(view: View, figures: _Figures, width: int) -> Iterator[list[Condition
     yield page
 
 
-def _header(view: View, condition: Condition) -> str:
-    return view.condition_label(condition).replace("_", "\n").replace("+", "\n+")
+def _header(report: RunReport, condition: Condition) -> str:
+    return report.condition_label(condition).replace("_", "\n").replace("+", "\n+")
 
 
-def _change_table(view: View, figures: _Figures, conditions: list[Condition], most: int) -> Table:
+def _change_table(report: RunReport, figures: _Figures, conditions: list[Condition], most: int) -> Table:
     table = _table()
     table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=most // 2)
     widths = {}
     for condition in conditions:
-        header = _header(view, condition)
+        header = _header(report, condition)
         widths[condition] = figures.column(header)
         table.add_column(Text(header, justify="right"), no_wrap=True, vertical="bottom", min_width=widths[condition])
-    tested = {test.model for test in view.model_tests} | {cell.model for cell in view.errors}
-    for model in view.models:
+    tested = {test.model for test in report.model_tests} | {cell.model for cell in report.errors}
+    for model in report.models:
         if model in tested:
             found = {condition: figures.texts.get(Cell(model, condition), ("", "")) for condition in conditions}
             cells = [Text(text.rjust(widths[condition]), style) for condition, (text, style) in found.items()]
-            table.add_row(Text(view.labels[model]), *cells)
+            table.add_row(Text(report.labels[model]), *cells)
     return table
 
 
-def _class_table(view: View, width: int) -> Table:
+def _class_table(report: RunReport, width: int) -> Table:
     table = _table()
-    names = {test.condition: view.condition_label(test.condition) for test in view.class_tests}
+    names = {test.condition: report.condition_label(test.condition) for test in report.class_tests}
     room = width - sum(len(name) + _GAP for name in _COUNTS)
     table.add_column("transform", no_wrap=True, overflow="ellipsis", max_width=room)
     for name in _COUNTS:
@@ -142,7 +142,7 @@ def _class_table(view: View, width: int) -> Table:
     if listed:
         # The only column that may wrap, so that rich narrows no other.
         table.add_column("most sensitive")
-    for test in view.class_tests:
+    for test in report.class_tests:
         style = "red" if test.verdict.outcome is Outcome.FAIL else ""
         table.add_row(
             Text(names[test.condition]),
@@ -176,8 +176,8 @@ class _MostSensitive:
         return ", ".join(shown) + more
 
 
-def _gate_table(view: View) -> Table:
-    several = len({test.model for test in view.gate_tests}) > 1
+def _gate_table(report: RunReport) -> Table:
+    several = len({test.model for test in report.gate_tests}) > 1
     table = _table()
     # The only column that may wrap, so that rich narrows no other.
     table.add_column("condition", overflow="ellipsis")
@@ -185,11 +185,11 @@ def _gate_table(view: View) -> Table:
     for name in ("baseline", "now", "change", "p", "beyond\ncontrol" if several else "beyond control"):
         table.add_column(name, justify="right", no_wrap=True, vertical="bottom", min_width=_NARROWEST)
     table.add_column("verdict", no_wrap=True, min_width=len("inconclusive"))
-    for test in view.gate_tests:
-        label = view.condition_label(test.condition)
+    for test in report.gate_tests:
+        label = report.condition_label(test.condition)
         beyond = "" if test.beyond_control is None else f"{test.beyond_control.value:+.2f}"
         table.add_row(
-            Text(f"{view.labels[test.model]} {label}" if several else label, no_wrap=True),
+            Text(f"{report.labels[test.model]} {label}" if several else label, no_wrap=True),
             f"{test.result.control:.2f}",
             f"{test.result.treated:.2f}",
             f"{test.result.difference:+.2f}",
@@ -204,23 +204,23 @@ def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
-def _notes(view: View) -> Iterator[str]:
+def _notes(report: RunReport) -> Iterator[str]:
     """Yield what the tables leave out; each error appears once, and only the first few."""
-    errors = list(dict.fromkeys(view.errors.values()))
+    errors = list(dict.fromkeys(report.errors.values()))
     for text in errors[:_MOST_ERRORS]:
         yield f"error: {text}"
     if len(errors) > _MOST_ERRORS:
         yield f"{counted(len(errors) - _MOST_ERRORS, 'more error')}, each with its tests and in the report"
-    if view.skipped:
-        first = ", ".join(view.skipped[:3]) + (", ..." if len(view.skipped) > 3 else "")
-        were = "was" if len(view.skipped) == 1 else "were"
-        yield f"{counted(len(view.skipped), 'image')} could not be read and {were} skipped: {first}"
-    several = len({test.model for test in view.gate_tests}) > 1
-    for test in view.class_tests:
+    if report.skipped:
+        first = ", ".join(report.skipped[:3]) + (", ..." if len(report.skipped) > 3 else "")
+        were = "was" if len(report.skipped) == 1 else "were"
+        yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
+    several = len({test.model for test in report.gate_tests}) > 1
+    for test in report.class_tests:
         if test.verdict.outcome is Outcome.INCONCLUSIVE:
-            yield f"inconclusive: the classes under {view.condition_label(test.condition)}: {test.verdict.reason}"
-    for compared in view.gate_tests:
+            yield f"inconclusive: the classes under {report.condition_label(test.condition)}: {test.verdict.reason}"
+    for compared in report.gate_tests:
         if compared.undecided:
-            model = f"{view.labels[compared.model]} under " if several else ""
-            yield f"{model}{view.condition_label(compared.condition)}: {compared.verdict.reason}"
-    yield from view.notes
+            model = f"{report.labels[compared.model]} under " if several else ""
+            yield f"{model}{report.condition_label(compared.condition)}: {compared.verdict.reason}"
+    yield from report.notes

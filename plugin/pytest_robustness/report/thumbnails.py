@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Canvas, DataSource
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.gallery import Example
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
@@ -32,22 +32,22 @@ _QUALITY = 80
 
 
 def add_thumbnails(
-    exhibits: Iterable[Exhibit],
+    examples: Iterable[Example],
     canvases: Mapping[str, Canvas],
     *,
     source: DataSource,
     indices: NDArray[np.int64],
     registry: Registry,
     seed: int,
-) -> tuple[Exhibit, ...]:
-    """Return ``exhibits`` with thumbnails; one that fails gets a note instead.
+) -> tuple[Example, ...]:
+    """Return ``examples`` with thumbnails; one that fails gets a note instead.
 
     Parameters
     ----------
-    exhibits
+    examples
         The images to show.
     canvases
-        The canvas of each model. That of an exhibit's first model counts: the transform is applied to it, and its
+        The canvas of each model. That of an example's first model counts: the transform is applied to it, and its
         centre crop is shown.
     source, indices
         Where the images of the run are, and which they are: int64 [N].
@@ -55,25 +55,25 @@ def add_thumbnails(
         The known transforms and the run's seed, so that a random transform draws what it drew for the models.
     """
 
-    def pictures(exhibit: Exhibit) -> Thumbnails:
-        canvas = canvases[exhibit.answers[0].model]
-        index = indices[exhibit.position : exhibit.position + 1]
+    def pictures(example: Example) -> Thumbnails:
+        canvas = canvases[example.answers[0].model]
+        index = indices[example.position : example.position + 1]
         control = to_canvas(source.read(int(index[0])), canvas)
-        transform = registry.get(exhibit.condition.transform)
-        treated = transform(control[None], exhibit.condition.severity, index, seed)[0]
+        transform = registry.get(example.condition.transform)
+        treated = transform(control[None], example.condition.severity, index, seed)[0]
         before, after = (_shrink(center_crop(image, canvas.crop)) for image in (control, treated))
         return Thumbnails(_data_uri(before), _data_uri(after), before.width)
 
-    return tuple(_with_pictures(exhibit, pictures) for exhibit in exhibits)
+    return tuple(_with_pictures(example, pictures) for example in examples)
 
 
-def _with_pictures(exhibit: Exhibit, pictures: Callable[[Exhibit], Thumbnails]) -> Exhibit:
+def _with_pictures(example: Example, pictures: Callable[[Example], Thumbnails]) -> Example:
     try:
-        return dataclasses.replace(exhibit, thumbnails=pictures(exhibit))
+        return dataclasses.replace(example, thumbnails=pictures(example))
     except Exception as error:  # a user's source or transform may raise anything, and the findings stand without
-        _log.debug("no picture of image %d", exhibit.position, exc_info=True)
+        _log.debug("no picture of image %d", example.position, exc_info=True)
         reason = str(error) if isinstance(error, RobustnessError) else f"{type(error).__name__}: {error}"
-        return dataclasses.replace(exhibit, note=f"This image cannot be shown: {reason}")
+        return dataclasses.replace(example, note=f"This image cannot be shown: {reason}")
 
 
 def _shrink(image: torch.Tensor) -> Image.Image:

@@ -18,7 +18,7 @@ from pytest_robustness.report.allure import npm
 from pytest_robustness.report.allure.build import build, environments, finished
 from pytest_robustness.report.allure.facts import ALL_MODELS
 
-simulated_view = runpy.run_path(str(Path(__file__).parents[2] / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(Path(__file__).parents[2] / "simulated.py"))["simulated_report"]
 ANALYTICS = """
     <script async src="https://www.googletagmanager.com/gtag/js?id=G-LNDJ3J7WT0"></script>
     <script>
@@ -126,4 +126,4 @@ def test_a_history_that_cannot_be_written_says_what_to_name_instead(tmp_path):
     history.mkdir()
     message = f"{history}: Is a directory. Name another file with --robustness-allure-history=FILE"
     with pytest.raises(RobustnessError, match=re.escape(message)):
-        build(simulated_view(models=["a"], classes=["b"]), tmp_path, tmp_path / "report", history, ())
+        build(simulated_report(models=["a"], classes=["b"]), tmp_path, tmp_path / "report", history, ())

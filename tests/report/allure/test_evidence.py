@@ -22,7 +22,7 @@ from pytest_robustness.core import Condition
 from pytest_robustness.report.allure.chart import Bars, Row, bars_of, svg
 from pytest_robustness.report.allure.evidence import classes_csv, description, image_pairs, severity
 from pytest_robustness.report.finding_text import finding_lines, text_of
-from pytest_robustness.report.gallery import Answer, Exhibit, Thumbnails
+from pytest_robustness.report.gallery import Answer, Example, Thumbnails
 
 NASTY = "<script>alert(1)</script>"
 
@@ -203,8 +203,8 @@ def shown(data_uri):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"))
 
 
-def exhibit(findings, thumbnails, answers):
-    return Exhibit(Condition("vflip"), findings.classes().classes[0], True, 3, answers, thumbnails)
+def example(findings, thumbnails, answers):
+    return Example(Condition("vflip"), findings.classes().classes[0], True, 3, answers, thumbnails)
 
 
 def test_images_are_shown_before_and_after_and_small_ones_enlarged(findings):
@@ -212,7 +212,7 @@ def test_images_are_shown_before_and_after_and_small_ones_enlarged(findings):
     before = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     thumbnails = Thumbnails(uri(before), uri(before[::-1]), 8)
     answers = (Answer("net", "six", "nine", True, False),)
-    ((name, content),) = image_pairs([exhibit(findings, thumbnails, answers)])
+    ((name, content),) = image_pairs([example(findings, thumbnails, answers)])
     assert name == "six (sensitive) before and after vflip: taken for six, then for nine"
     images = json.loads(content)
     assert set(images) == {"expected", "actual"}
@@ -223,10 +223,10 @@ def test_images_are_shown_before_and_after_and_small_ones_enlarged(findings):
 def test_a_photograph_stays_as_it_is(findings):
     photograph = uri(np.zeros((96, 96, 3), np.uint8), "jpeg")
     answers = tuple(Answer(name, "six", "nine", True, name == "b") for name in "abc")
-    ((name, content),) = image_pairs([exhibit(findings, Thumbnails(photograph, photograph, 96), answers)])
+    ((name, content),) = image_pairs([example(findings, Thumbnails(photograph, photograph, 96), answers)])
     assert name == "six (sensitive) before and after vflip: 3 of 3 models right, then 1"
     assert json.loads(content) == {"expected": photograph, "actual": photograph}
 
 
 def test_an_image_that_cannot_be_shown_is_left_out(findings):
-    assert image_pairs([exhibit(findings, None, ())]) == []
+    assert image_pairs([example(findings, None, ())]) == []

@@ -26,13 +26,13 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report import number_text, summary
 from pytest_robustness.report.page import curves, heat, payload, render
 
-simulated_view = runpy.run_path(str(Path(__file__).parents[2] / "simulated.py"))["simulated_view"]
+simulated_report = runpy.run_path(str(Path(__file__).parents[2] / "simulated.py"))["simulated_report"]
 NASTY = ("<script>alert(1)</script>", "a/b|c", 'x" onload="alert(1)', "</script><b>&amp;")
 
 
 @pytest.fixture(scope="module")
 def view():
-    return simulated_view(models=["net", "other", "third"], classes=["cat", "dog", "owl", "yak"], images=40)
+    return simulated_report(models=["net", "other", "third"], classes=["cat", "dog", "owl", "yak"], images=40)
 
 
 def data_of(page):
@@ -66,11 +66,11 @@ def words(page):
 
 
 def test_a_full_result_stays_under_three_megabytes_with_its_gallery():
-    view = simulated_view()
+    view = simulated_report()
     assert (len(view.models), len(view.conditions), len(view.classes)) == (12, 9, 1000)
     # Horizontal flips change nothing here, so that no class rejects: 8 transforms x 4 classes, and 2.
     assert len(view.gallery) >= 34
-    assert all(exhibit.thumbnails for exhibit in view.gallery)
+    assert all(example.thumbnails for example in view.gallery)
     assert len(render.render(view).encode()) <= 3_000_000
 
 
@@ -97,7 +97,7 @@ def test_the_policy_allows_the_style_and_the_script_that_are_there_and_no_other(
 
 
 def test_names_are_shown_as_they_are_and_never_read_as_markup():
-    view = simulated_view(models=NASTY, classes=NASTY, transforms=["vflip"], images=40)
+    view = simulated_report(models=NASTY, classes=NASTY, transforms=["vflip"], images=40)
     view = dataclasses.replace(
         view,
         errors={Cell(NASTY[0], Condition("hflip")): NASTY[0]},
@@ -182,7 +182,7 @@ def test_a_class_without_images_has_dashes_instead_of_figures(view):
 
 
 def test_corrected_p_values_are_there_where_they_differ():
-    view = simulated_view(models=["a", "b", "c"], classes=["x", "y", "z"], transforms=["vflip"], correction="holm")
+    view = simulated_report(models=["a", "b", "c"], classes=["x", "y", "z"], transforms=["vflip"], correction="holm")
     data = data_of(render.render(view))
     (test,), (packed,) = view.class_tests, data["classTests"]
     assert data["corrected"] is True
@@ -220,7 +220,7 @@ def only(view, condition, model_tests):
         class_tests=(),
         gallery=(),
         counts={cell: counts for cell, counts in view.counts.items() if cell.condition in wanted},
-        fallen={cell: fallen for cell, fallen in view.fallen.items() if cell.condition in wanted},
+        confusions={cell: found for cell, found in view.confusions.items() if cell.condition in wanted},
     )
 
 
@@ -419,8 +419,8 @@ def test_the_bars_add_up_to_all_classes(view):
 
 
 def test_one_severity_draws_no_curve_and_several_draw_the_average_with_its_interval():
-    assert curves.curves(simulated_view(models=["a", "b"], classes=["x", "y"])) == []
-    view = simulated_view(
+    assert curves.curves(simulated_report(models=["a", "b"], classes=["x", "y"])) == []
+    view = simulated_report(
         models=["a", "b", "c"], classes=["x", "y"], transforms=["zoom", "hflip"], severities=[1, 3, 5], images=50
     )
     (curve,) = curves.curves(view)
@@ -441,7 +441,7 @@ def test_one_severity_draws_no_curve_and_several_draw_the_average_with_its_inter
 @pytest.fixture(scope="module")
 def alone():
     """One model, on classes of different sizes: its accuracy over all images is not the mean over the classes."""
-    view = simulated_view(models=["a"], classes=["x", "y", "z"], transforms=["zoom"], severities=[1, 3])
+    view = simulated_report(models=["a"], classes=["x", "y", "z"], transforms=["zoom"], severities=[1, 3])
     sizes = np.array([1, 10, 100])
     counts = {cell: Counts(count.n * sizes, count.correct * sizes) for cell, count in view.counts.items()}
     return dataclasses.replace(view, counts=counts, changes=average_changes(counts))
@@ -472,7 +472,7 @@ def test_one_model_alone_without_a_test_of_every_condition_has_its_accuracy_and_
 
 
 def test_several_models_are_averaged_under_a_caption_that_says_so():
-    view = simulated_view(models=["a", "b"], classes=["x", "y"], transforms=["zoom"], severities=[1, 3], images=50)
+    view = simulated_report(models=["a", "b"], classes=["x", "y"], transforms=["zoom"], severities=[1, 3], images=50)
     assert "Bold: the average over the models, with its 95 % interval. Thin: each model." in words(render.render(view))
     assert "average change, points" in words(render.render(view))
 
@@ -500,16 +500,16 @@ def test_a_run_in_which_nothing_could_be_computed_has_a_page(view):
         Cell(model, condition): f"{model} cannot be loaded" for model in view.models for condition in view.conditions
     }
     empty = dataclasses.replace(
-        view, model_tests=(), class_tests=(), counts={}, errors=errors, changes={}, fallen={}, gallery=()
+        view, model_tests=(), class_tests=(), counts={}, errors=errors, changes={}, confusions={}, gallery=()
     )
     assert "net cannot be loaded" in words(render.render(empty))
 
 
 def test_what_the_gallery_could_not_show_is_noted(view):
-    exhibits = [dataclasses.replace(e, thumbnails=None, note="This image cannot be shown: gone") for e in view.gallery]
-    page = words(render.render(dataclasses.replace(view, gallery=tuple(exhibits), gallery_note="No data any more")))
+    examples = [dataclasses.replace(e, thumbnails=None, note="This image cannot be shown: gone") for e in view.gallery]
+    page = words(render.render(dataclasses.replace(view, gallery=tuple(examples), gallery_note="No data any more")))
     assert "No data any more" in page
-    assert page.count("This image cannot be shown: gone") == len(exhibits)
+    assert page.count("This image cannot be shown: gone") == len(examples)
 
 
 def test_options_stay_in_one_piece_and_nothing_is_lost():

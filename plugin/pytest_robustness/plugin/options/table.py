@@ -243,9 +243,7 @@ class Options:
         about="read the weight files of torchvision and timm from this folder instead of downloading them",
     )
     trust_pickle: bool = switch(
-        area=_SOURCES,
-        about="also read weights that need a full pickle, which can run any code: only for files whose origin you "
-        "trust",
+        area=_SOURCES, about="also read weights that need a full pickle, which can run any code: for files you trust"
     )
     download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
     list: bool = switch(area=_SUBJECT, about="print the known models, transforms and data, and exit", ini=False)

@@ -19,7 +19,7 @@ from pytest_robustness.report.allure.run_files import CATEGORIES, METRIC
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,9 @@ _ANALYTICS = re.compile(
 _STYLE = '<style>g[data-testid^="cell."] text { display: none }</style>'
 
 
-def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]) -> list[str]:
+def build(
+    report: RunReport, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]
+) -> list[str]:
     """Write ``index.html`` and ``dashboard.html`` into ``folder``; return the broken rules of the quality gate.
 
     Parameters
@@ -65,7 +67,7 @@ def build(view: View, results: Path, folder: Path, history: Path, gate: Sequence
     home = npm.install(programs)
     with tempfile.TemporaryDirectory(prefix="allure-") as scratch:
         work = Path(scratch)
-        (work / "job.json").write_text(json.dumps(_job(view, results, work, history, gate)), encoding="utf-8")
+        (work / "job.json").write_text(json.dumps(_job(report, results, work, history, gate)), encoding="utf-8")
         said = npm.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
         written = {name: work / "report" / plugin / "index.html" for plugin, name in PAGES.items()}
         pages = {name: finished(page.read_text(encoding="utf-8")) for name, page in written.items()}
@@ -131,27 +133,29 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _job(view: View, results: Path, work: Path, history: Path, gate: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    transforms = {condition.transform for condition in view.conditions}
+def _job(
+    report: RunReport, results: Path, work: Path, history: Path, gate: Sequence[tuple[str, float]]
+) -> dict[str, Any]:
+    transforms = {condition.transform for condition in report.conditions}
     metrics = {
         METRIC + str(test.condition): {
-            "title": view.condition_label(test.condition),
+            "title": report.condition_label(test.condition),
             "unit": "classes",
             "better": "lower",
             "group": "sensitive",
         }
-        for test in view.class_tests
+        for test in report.class_tests
     }
     return {
-        "name": f"Robustness on {view.provenance['dataset']['name']}",
+        "name": f"Robustness on {report.provenance['dataset']['name']}",
         "results": str(results),
         "output": str(work / "report"),
         "history": str(history),
-        "environments": environments([(model, view.labels[model]) for model in view.models]),
+        "environments": environments([(model, report.labels[model]) for model in report.models]),
         "categories": CATEGORIES,
         "performance": {"groups": {"sensitive": {"title": "Sensitive classes"}}, "metrics": metrics},
         # Within a model, a suite for each transform is useful only if transforms have several severities.
-        "groupBy": ["parentSuite", "suite"] if len(view.conditions) > len(transforms) else ["parentSuite"],
+        "groupBy": ["parentSuite", "suite"] if len(report.conditions) > len(transforms) else ["parentSuite"],
         "charts": _CHARTS,
         "gate": dict(gate) or None,
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_robustness.analysis.findings import ClassTest, Finding
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.gallery import Example
 
 IMAGE_DIFF = "application/vnd.allure.image.diff"
 SEVERITIES = ("critical", "normal", "minor")
@@ -62,24 +62,24 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
     return csv_text(columns, rows, float_format=".3g")
 
 
-def image_pairs(exhibits: Iterable[Exhibit]) -> list[tuple[str, str]]:
+def image_pairs(examples: Iterable[Example]) -> list[tuple[str, str]]:
     """Return a name and an image comparison (JSON of `IMAGE_DIFF`) for each image that could be shown."""
     return [
-        (_caption(exhibit), _comparison(exhibit.thumbnails.control, exhibit.thumbnails.treated))
-        for exhibit in exhibits
-        if exhibit.thumbnails is not None
+        (_caption(example), _comparison(example.thumbnails.control, example.thumbnails.treated))
+        for example in examples
+        if example.thumbnails is not None
     ]
 
 
-def _caption(exhibit: Exhibit) -> str:
-    right = [sum(getattr(answer, side) for answer in exhibit.answers) for side in ("right_control", "right_treated")]
-    verdict = "sensitive" if exhibit.sensitive else "not sensitive"
-    if len(exhibit.answers) == 1:
-        answer = exhibit.answers[0]
+def _caption(example: Example) -> str:
+    right = [sum(getattr(answer, side) for answer in example.answers) for side in ("right_control", "right_treated")]
+    verdict = "sensitive" if example.sensitive else "not sensitive"
+    if len(example.answers) == 1:
+        answer = example.answers[0]
         answers = f"taken for {answer.control}, then for {answer.treated}"
     else:
-        answers = f"{right[0]} of {len(exhibit.answers)} models right, then {right[1]}"
-    return f"{exhibit.finding.name} ({verdict}) before and after {condition_text(exhibit.condition)}: {answers}"
+        answers = f"{right[0]} of {len(example.answers)} models right, then {right[1]}"
+    return f"{example.finding.name} ({verdict}) before and after {condition_text(example.condition)}: {answers}"
 
 
 def _comparison(control: str, treated: str) -> str:

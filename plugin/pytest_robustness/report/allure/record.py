@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import Finding
     from pytest_robustness.report.allure.facts import Facts
-    from pytest_robustness.report.gallery import Exhibit
+    from pytest_robustness.report.gallery import Example
 
 _MOST_CLASSES = 250
 _MOST_IMAGES = 2
@@ -71,7 +71,7 @@ def report(result: TestResult, findings: Sequence[Finding]) -> None:
         allure.attach(svg(bars_of(finding)), "accuracy before and after", allure.attachment_type.SVG)
 
 
-def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> None:
+def prove(finding: Finding, classes: ClassTest, examples: Sequence[Example]) -> None:
     """Attach the sensitive classes as a table, and images before and after.
 
     Tests of models outnumber tests of classes, so their table is cut and they get two images.
@@ -80,17 +80,17 @@ def prove(finding: Finding, classes: ClassTest, exhibits: Sequence[Exhibit]) -> 
     ----------
     finding
         The result.
-    classes, exhibits
+    classes, examples
         The test of every class behind it, and images: see `RobustnessSession.illustrate`.
     """
     name, most = "sensitive classes", None
     if not isinstance(finding, ClassTest):
         most = _MOST_CLASSES
-        exhibits = sorted(exhibits, key=lambda exhibit: not exhibit.sensitive)[:_MOST_IMAGES]
+        examples = sorted(examples, key=lambda example: not example.sensitive)[:_MOST_IMAGES]
         if len(classes.sensitive) > most:
             name = f"sensitive classes, the worst {most} of {len(classes.sensitive)}"
     allure.attach(classes_csv(classes, most), name, allure.attachment_type.CSV)
-    for caption, comparison in image_pairs(exhibits):
+    for caption, comparison in image_pairs(examples):
         allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 # The only headline of a failure that starts with a name and not a grade: "MODEL against MODEL under TRANSFORM: ...".
 _COMPARISON = r"^(?!SEVERE: |MILD: |INCONCLUSIVE: )[^\n]* against [^\n]* under [\s\S]*"
@@ -30,7 +30,7 @@ CATEGORIES = (
 METRIC = "sensitive_classes."
 
 
-def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
+def write(report: RunReport, folder: Path, environ: Mapping[str, str]) -> None:
     """Write the files beside the results in ``folder``; with xdist, only in the controller.
 
     Parameters
@@ -44,9 +44,9 @@ def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
         When the folder cannot be written.
     """
     texts = {
-        "environment.properties": _properties(environment(view)),
+        "environment.properties": _properties(environment(report)),
         "categories.json": json.dumps(CATEGORIES, indent=1),
-        "robustness-perf.json": json.dumps(sensitive_counts(view), indent=1),
+        "robustness-perf.json": json.dumps(sensitive_counts(report), indent=1),
     }
     found = executor(environ)
     if found:
@@ -54,16 +54,16 @@ def write(view: View, folder: Path, environ: Mapping[str, str]) -> None:
     publish(texts, folder, "--alluredir")
 
 
-def environment(view: View) -> dict[str, str]:
+def environment(report: RunReport) -> dict[str, str]:
     """Return what the results depend on: data, models, transforms, test, device and versions."""
-    facts, options = view.provenance, view.provenance["options"]
+    facts, options = report.provenance, report.provenance["options"]
     data, packages = facts["dataset"], facts["packages"]
     return {
         "data": data["name"],
         "data.images": f"{data['images']} of {data['classes']} classes",
         "data.fingerprint": data["fingerprint"],
-        "models": ", ".join(view.models),
-        "transforms": ", ".join(view.condition_label(condition) for condition in view.conditions),
+        "models": ", ".join(report.models),
+        "transforms": ", ".join(report.condition_label(condition) for condition in report.conditions),
         "test": f"{options['test']}, alpha {options['alpha']:g}, correction {options['correction']}",
         "seed": str(options["seed"]),
         "device": f"{facts['device']}, {facts['runtime']}",
@@ -91,10 +91,10 @@ def executor(environ: Mapping[str, str]) -> dict[str, Any]:
     return {}
 
 
-def sensitive_counts(view: View) -> list[dict[str, Any]]:
+def sensitive_counts(report: RunReport) -> list[dict[str, Any]]:
     """Return Allure's metrics: the number of sensitive classes under each condition."""
     now = int(1000 * time.time())
-    counts = {str(test.condition): len(test.sensitive) for test in view.class_tests}
+    counts = {str(test.condition): len(test.sensitive) for test in report.class_tests}
     return [
         {"id": METRIC + name, "key": METRIC + name, "value": count, "start": now, "stop": now}
         for name, count in counts.items()

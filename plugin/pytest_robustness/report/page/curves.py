@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_robustness.analysis.test_result import TestResult
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 WIDTH, HEIGHT = 280, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 10, 10, 26
@@ -50,58 +50,58 @@ class Subject(NamedTuple):
     caption: str
 
 
-def subject(view: View) -> Subject:
+def subject(report: RunReport) -> Subject:
     """Return what the curves show: the average of several models, or the figure that tests of a single model use."""
-    models = _models(view)
+    models = _models(report)
     if len(models) > 1:
         caption = "Bold: the average over the models, with its 95 % interval. Thin: each model."
         return Subject("average change", f"Top-1 accuracy over all images. {caption}")
-    name = view.labels[models[0]]
-    if _own_tests(view):
+    name = report.labels[models[0]]
+    if _own_tests(report):
         caption = f"The mean over classes: of {name}'s accuracies on the classes, each of which counts the same"
         return Subject("change of the mean over classes", f"{caption}, with its 95 % interval.")
     return Subject("change of top-1 accuracy", f"Top-1 accuracy of {name} over all images.")
 
 
-def curves(view: View) -> list[Curve]:
+def curves(report: RunReport) -> list[Curve]:
     """Return a chart for each transform that ran at more than one severity, all on one scale."""
     severities: dict[str, list[int]] = {}
-    for condition in view.conditions:
-        if condition in view.changes and condition.severity is not None:
+    for condition in report.conditions:
+        if condition in report.changes and condition.severity is not None:
             severities.setdefault(condition.transform, []).append(condition.severity)
     several = {transform: sorted(levels) for transform, levels in severities.items() if len(levels) > 1}
-    drawn = _own_tests(view) or view.changes
+    drawn = _own_tests(report) or report.changes
     results = {t: [(level, drawn[Condition(t, level)]) for level in levels] for t, levels in several.items()}
-    models = _models(view)
+    models = _models(report)
     # The line of a single model is the bold one already.
     thin = models if len(models) > 1 else []
-    low, high = _range(view, thin, [result for found in results.values() for _, result in found])
-    return [_curve(view, thin, transform, found, low, high) for transform, found in results.items()]
+    low, high = _range(report, thin, [result for found in results.values() for _, result in found])
+    return [_curve(report, thin, transform, found, low, high) for transform, found in results.items()]
 
 
-def _models(view: View) -> list[str]:
+def _models(report: RunReport) -> list[str]:
     """Return the models with results."""
-    seen = {cell.model for cell in view.counts}
-    return [model for model in view.models if model in seen]
+    seen = {cell.model for cell in report.counts}
+    return [model for model in report.models if model in seen]
 
 
-def _own_tests(view: View) -> Mapping[Condition, TestResult]:
+def _own_tests(report: RunReport) -> Mapping[Condition, TestResult]:
     """Return the tests of a model that is alone, which have intervals; nothing where one of its conditions has none."""
-    tests = {test.condition: test.result for test in view.model_tests}
-    return tests if len(_models(view)) == 1 and tests.keys() >= view.changes.keys() else {}
+    tests = {test.condition: test.result for test in report.model_tests}
+    return tests if len(_models(report)) == 1 and tests.keys() >= report.changes.keys() else {}
 
 
-def _range(view: View, models: Sequence[str], results: Iterable[TestResult]) -> tuple[float, float]:
+def _range(report: RunReport, models: Sequence[str], results: Iterable[TestResult]) -> tuple[float, float]:
     values = [0.0]
     for result in results:
         values += [v for v in (result.difference, result.ci_low, result.ci_high) if math.isfinite(v)]
-    cells = [cell for cell in view.counts if cell.model in models and cell.condition.severity is not None]
-    values += [change for cell in cells for change in [view.change(cell)] if change]
+    cells = [cell for cell in report.counts if cell.model in models and cell.condition.severity is not None]
+    values += [change for cell in cells for change in [report.change(cell)] if change]
     return max(-100.0, 10 * math.floor(min(values) / 10)), min(100.0, 10 * math.ceil(max(values) / 10))
 
 
 def _curve(
-    view: View, thin: Sequence[str], transform: str, found: list[tuple[int, TestResult]], low: float, high: float
+    report: RunReport, thin: Sequence[str], transform: str, found: list[tuple[int, TestResult]], low: float, high: float
 ) -> Curve:
     levels = [level for level, _ in found]
 
@@ -115,7 +115,7 @@ def _curve(
     def line(values: Iterable[tuple[int, float | None]]) -> str:
         return " ".join(f"{x(level)},{y(value)}" for level, value in values if value is not None)
 
-    models = [[(level, view.change(Cell(m, Condition(transform, level)))) for level in levels] for m in thin]
+    models = [[(level, report.change(Cell(m, Condition(transform, level)))) for level in levels] for m in thin]
     known = [(level, result) for level, result in found if math.isfinite(result.ci_low)]
     upper = [(level, result.ci_high) for level, result in known]
     lower = [(level, result.ci_low) for level, result in reversed(known)]

@@ -11,7 +11,7 @@ from pytest_robustness.report.summary import mark, shown
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.core import Condition
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,33 +56,38 @@ class ModelBar:
     models: int
 
 
-def rows(view: View) -> list[tuple[str, list[HeatCell]]]:
+def rows(report: RunReport) -> list[tuple[str, list[HeatCell]]]:
     """Return the rows of the heat table: each model with a cell for each condition."""
-    tests = {(test.model, test.condition): test for test in view.model_tests}
-    seen = {cell.model for cell in (*view.counts, *view.errors)}
+    tests = {(test.model, test.condition): test for test in report.model_tests}
+    seen = {cell.model for cell in (*report.counts, *report.errors)}
     return [
-        (model, [_heat_cell(view, Cell(model, condition), tests.get((model, condition))) for condition in shown(view)])
-        for model in view.models
+        (
+            model,
+            [_heat_cell(report, Cell(model, condition), tests.get((model, condition))) for condition in shown(report)],
+        )
+        for model in report.models
         if model in seen
     ]
 
 
-def class_bars(view: View) -> list[ClassBar]:
+def class_bars(report: RunReport) -> list[ClassBar]:
     """Return a bar for each class test."""
-    return [_class_bar(test) for test in view.class_tests]
+    return [_class_bar(test) for test in report.class_tests]
 
 
-def model_bars(view: View) -> list[ModelBar]:
+def model_bars(report: RunReport) -> list[ModelBar]:
     """Return a bar for each condition that models were tested under."""
     found: dict[Condition, list[bool]] = {}
-    for test in view.model_tests:
+    for test in report.model_tests:
         found.setdefault(test.condition, []).append(test.impacted)
     return [ModelBar(condition, sum(impacted), len(impacted)) for condition, impacted in found.items()]
 
 
-def _heat_cell(view: View, cell: Cell, test: ModelTest | None) -> HeatCell:
+def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None) -> HeatCell:
     sign = mark(test)
-    return HeatCell(view.change(cell), sign, view.question.answer(test) if test and sign else "", view.errors.get(cell))
+    return HeatCell(
+        report.change(cell), sign, report.question.answer(test) if test and sign else "", report.errors.get(cell)
+    )
 
 
 def _class_bar(test: ClassTest) -> ClassBar:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.predictions import Counts
     from pytest_robustness.analysis.test_result import TestResult
-    from pytest_robustness.report.confusions import FallenClass
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.confusions import ClassConfusion
+    from pytest_robustness.report.run_report import RunReport
 
 # Of each sortable column: where its value is, how its number is rounded, and how it is written.
 _COLUMNS: dict[str, tuple[str, str, Callable[[float], str]]] = {
@@ -47,9 +47,9 @@ _COLUMNS: dict[str, tuple[str, str, Callable[[float], str]]] = {
 }
 
 
-def encode(view: View) -> str:
-    """Return the data of ``view`` as text that needs no escaping in HTML."""
-    text = json.dumps(_payload(view), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+def encode(report: RunReport) -> str:
+    """Return the data of ``report`` as text that needs no escaping in HTML."""
+    text = json.dumps(_payload(report), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     # A fixed time keeps the page the same, byte for byte, for the same results.
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
 
@@ -74,46 +74,49 @@ def number(value: float, digits: str) -> float | str | None:
     return float(format(value, digits))
 
 
-def _payload(view: View) -> dict[str, Any]:
-    conditions = {condition: i for i, condition in enumerate(view.conditions)}
-    models = {model: i for i, model in enumerate(view.models)}
-    places = {cell: (models[cell.model], conditions.get(cell.condition, -1)) for cell in (*view.counts, *view.fallen)}
+def _payload(report: RunReport) -> dict[str, Any]:
+    conditions = {condition: i for i, condition in enumerate(report.conditions)}
+    models = {model: i for i, model in enumerate(report.models)}
+    places = {
+        cell: (models[cell.model], conditions.get(cell.condition, -1)) for cell in (*report.counts, *report.confusions)
+    }
     sizes: dict[tuple[int, ...], int] = {}
-    for counts in view.counts.values():
+    for counts in report.counts.values():
         sizes.setdefault(tuple(counts.n.tolist()), len(sizes))
     changes: dict[str, int] = {}
-    corrected = any(_corrected(finding.result) for test in view.class_tests for finding in test.classes)
+    corrected = any(_corrected(finding.result) for test in report.class_tests for finding in test.classes)
     return {
         "shadeSteps": SHADE_STEPS,
-        "classes": view.classes,
-        "models": [view.labels[model] for model in view.models],
+        "classes": report.classes,
+        "models": [report.labels[model] for model in report.models],
         "conditions": [
-            {"label": view.condition_label(c), "transform": c.transform, "severity": c.severity} for c in conditions
+            {"label": report.condition_label(c), "transform": c.transform, "severity": c.severity} for c in conditions
         ],
         "sizes": list(sizes),
-        "percents": _percents(view.counts.values()),
+        "percents": _percents(report.counts.values()),
         "cells": [
-            _place(*places[cell]) | _cell(view, cell, changes) | {"size": sizes[tuple(counts.n.tolist())]}
-            for cell, counts in view.counts.items()
+            _place(*places[cell]) | _cell(report, cell, changes) | {"size": sizes[tuple(counts.n.tolist())]}
+            for cell, counts in report.counts.items()
         ],
         "changes": list(changes),
         "corrected": corrected,
         "classTests": [
             {"condition": conditions[test.condition], "models": [models[model] for model in test.models]}
-            | _class_test(test, len(view.classes), corrected)
-            for test in view.class_tests
+            | _class_test(test, len(report.classes), corrected)
+            for test in report.class_tests
         ],
         "modelTests": [
-            _place(models[test.model], conditions[test.condition]) | _model_test(view, test)
-            for test in view.model_tests
+            _place(models[test.model], conditions[test.condition]) | _model_test(report, test)
+            for test in report.model_tests
         ],
         "errors": [
             _place(models[cell.model], conditions[cell.condition]) | {"error": text}
-            for cell, text in view.errors.items()
+            for cell, text in report.errors.items()
             if cell.condition in conditions
         ],
-        "fallen": [
-            _place(*places[cell]) | {"classes": list(map(_fallen, classes))} for cell, classes in view.fallen.items()
+        "confusions": [
+            _place(*places[cell]) | {"classes": list(map(_class_confusion, classes))}
+            for cell, classes in report.confusions.items()
         ],
     }
 
@@ -132,7 +135,7 @@ def _percents(found: Iterable[Counts]) -> dict[int, dict[int, str]]:
     return texts
 
 
-def _cell(view: View, cell: Cell, texts: dict[str, int]) -> dict[str, Any]:
+def _cell(report: RunReport, cell: Cell, texts: dict[str, int]) -> dict[str, Any]:
     """Return a cell's right answers by class, its top-1 accuracy, and its changes against control.
 
     Parameters
@@ -141,15 +144,15 @@ def _cell(view: View, cell: Cell, texts: dict[str, int]) -> dict[str, Any]:
         The texts of changes by class, each with its place: new ones are added. A hundred thousand changes have a
         thousand texts.
     """
-    counts = view.counts[cell]
+    counts = report.counts[cell]
     found: dict[str, Any] = {
         "correct": counts.correct.tolist(),
         "accuracy": percent(100 * counts.correct.sum() / max(1, counts.n.sum())),
     }
-    change = view.change(cell)
+    change = report.change(cell)
     if change is None or cell.condition == CONTROL:
         return found
-    by_class = _shares(counts) - _shares(view.counts[Cell(cell.model, CONTROL)])
+    by_class = _shares(counts) - _shares(report.counts[Cell(cell.model, CONTROL)])
     return found | {
         "change": number(change, ".4f"),
         "changeText": points(change),
@@ -187,11 +190,11 @@ def _corrected(result: TestResult) -> bool:
     return result.conclusive and result.p_adjusted != result.p_value
 
 
-def _model_test(view: View, test: ModelTest) -> dict[str, Any]:
+def _model_test(report: RunReport, test: ModelTest) -> dict[str, Any]:
     result = test.result
     return {
         "outcome": test.verdict.outcome.value,
-        "word": view.question.answer(test),
+        "word": report.question.answer(test),
         "reason": test.verdict.reason,
         "mean": or_dash(result.difference, points),
         "interval": interval(result.ci_low, result.ci_high),
@@ -201,7 +204,7 @@ def _model_test(view: View, test: ModelTest) -> dict[str, Any]:
     }
 
 
-def _fallen(found: FallenClass) -> dict[str, Any]:
+def _class_confusion(found: ClassConfusion) -> dict[str, Any]:
     before, after = (100 * right / found.n for right in (found.right_control, found.right_treated))
     return {
         "index": found.index,
@@ -210,5 +213,5 @@ def _fallen(found: FallenClass) -> dict[str, Any]:
         "percents": [percent(before), percent(after)],
         "change": number(after - before, ".4f"),
         "changeText": points(after - before),
-        "mistakes": found.mistakes,
+        "confusions": found.confusions,
     }

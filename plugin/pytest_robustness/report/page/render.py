@@ -18,14 +18,14 @@ from pytest_robustness.report.page import curves, heat, method, payload
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_robustness.report.run_report import View
+    from pytest_robustness.report.run_report import RunReport
 
 _PAGE = resources.files("pytest_robustness.report.page")
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
 _SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
 
 
-def write(view: View, folder: Path) -> Path:
+def write(report: RunReport, folder: Path) -> Path:
     """Write the page into ``folder``, whole or not at all, and return its path.
 
     Raises
@@ -33,11 +33,11 @@ def write(view: View, folder: Path) -> Path:
     RobustnessError
         When the folder cannot be written.
     """
-    return publish({"index.html": render(view)}, folder)[0]
+    return publish({"index.html": render(report)}, folder)[0]
 
 
-def render(view: View) -> str:
-    """Return the page of ``view``."""
+def render(report: RunReport) -> str:
+    """Return the page of ``report``."""
     environment = Environment(
         loader=PackageLoader("pytest_robustness.report", "page/templates"),
         autoescape=True,
@@ -48,12 +48,12 @@ def render(view: View) -> str:
     environment.filters |= FILTERS
     style, script = _joined("styles", "css", _STYLES), _joined("scripts", "js", _SCRIPTS)
     return environment.get_template("page.html").render(
-        view=view,
+        report=report,
         summary=summary,
         heat=heat,
         curves=curves,
         method=method,
-        payload=Markup(payload.encode(view)),  # noqa: S704 (base64 has nothing to escape)
+        payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,
         script=script,
         policy=_policy(style, script),

@@ -24,7 +24,7 @@ class ModelPage {
     this.condition = this.conditions.includes(condition) ? condition : this.worst();
     this.select.value = String(this.model);
     this.conditionSelect.value = String(this.condition);
-    document.getElementById("model-page").replaceChildren(...this.overview(), ...this.fallen());
+    document.getElementById("model-page").replaceChildren(...this.overview(), ...this.confusions());
   }
 
   /** What `rows` hold of the model that is shown, under a condition. */
@@ -92,28 +92,28 @@ class ModelPage {
     return [...figures.map((text) => numberCell(text ?? "–")), result];
   }
 
-  fallen() {
+  confusions() {
     const { data, model, condition } = this;
     const label = data.conditions[condition].label;
     const heading = make("h3", {}, `${data.models[model]} under ${label}: the classes that fell most`);
     const test = this.of(data.modelTests, condition);
     const verdict = test ? [make("p", { class: "note" }, `${test.outcome}: ${test.reason}.`)] : [];
-    const classes = this.of(data.fallen, condition)?.classes ?? [];
+    const classes = this.of(data.confusions, condition)?.classes ?? [];
     if (!classes.length) return [heading, ...verdict, make("p", {}, "No class fell.")];
-    const rows = classes.map((found) => this.fallenRow(found));
+    const rows = classes.map((found) => this.confusionRow(found));
     const table = make("table", { class: "wide" },
       headRow([{ title: "class" }, { title: "control", number: true, secondary: true }, { title: "transformed", number: true, secondary: true }, CHANGE, { title: "mistaken for (in control)" }]),
       make("tbody", {}, ...rows));
     return [heading, ...verdict, make("div", { class: "scroll", role: "region", "aria-label": "Classes that fell most", tabindex: "0" }, table)];
   }
 
-  fallenRow({ index, n, right, percents, change, changeText, mistakes }) {
-    const answers = mistakes.map(([name, control, treated]) =>
+  confusionRow({ index, n, right, percents, change, changeText, confusions }) {
+    const answers = confusions.map(([name, control, treated]) =>
       make("span", {}, ...breakable(name), " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
     return make("tr", {},
       make("th", { scope: "row", class: "name" }, ...breakable(this.data.classes[index])),
       ...right.map((count, side) => countCell(percents[side], count, n, "secondary")),
       numberCell(changeText, shadeOf(this.data.shadeSteps, change)),
-      make("td", { class: "mistakes" }, ...answers));
+      make("td", { class: "confusions" }, ...answers));
   }
 }
