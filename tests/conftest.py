@@ -16,6 +16,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +102,10 @@ _DEFAULTS = {
     "robustness_workers": "0",
 }
 
+
+# A busy machine is no reason to fail: neither a time per example nor the time to draw one is limited.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 # The project is judged as on a developer's machine, wherever these tests run.
 _CI = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
