@@ -17,6 +17,8 @@ import torch
 
 import pytest_robustness
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(pytest_robustness.__file__).parent
 PAGE = ROOT / "docs" / "architecture.md"

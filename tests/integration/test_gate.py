@@ -117,7 +117,7 @@ def test_a_worse_model_fails_under_the_transform_alone(gated):
     )
     row = gated.gate()["vflip"]
     assert (row["lost"], row["gained"], row["beyond_control"]) == (28, 0, -70.0)
-    assert {fallen["class_name"] for fallen in row["class_confusions"]} == {"down", "up"}
+    assert {fallen["class_name"] for fallen in row["fallen_classes"]} == {"down", "up"}
 
 
 def test_a_better_model_passes_and_is_called_better(gated):

@@ -367,7 +367,7 @@ def test_the_fixtures_say_what_they_are(project):
     result.stdout.fnmatch_lines(
         [
             "*robustness [[]session scope[]]*",
-            "    Results of the run: ``model_test``, ``class_test`` and ``image_test``. Scope: session.",
+            "    Answer questions: ``model_test``, ``class_test``, ``image_test`` and ``gate_test``. Scope: session.",
             "    One model under one condition, computed; the test runs once for each of the run's. Scope: function.",
         ]
     )

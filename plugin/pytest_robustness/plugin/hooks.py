@@ -196,7 +196,7 @@ def pytest_terminal_summary(
 
 @pytest.fixture(scope="session")
 def robustness(request: pytest.FixtureRequest) -> RobustnessSession:
-    """Results of the run: ``model_test``, ``class_test`` and ``image_test``. Scope: session."""
+    """Answer questions: ``model_test``, ``class_test``, ``image_test`` and ``gate_test``. Scope: session."""
     return robustness_session(request.config)
 
 

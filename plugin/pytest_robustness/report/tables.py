@@ -192,7 +192,7 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "beyond_control": None if beyond is None else beyond.value,
         "beyond_control_ci_low": None if beyond is None else beyond.low,
         "beyond_control_ci_high": None if beyond is None else beyond.high,
-        "class_confusions": [
+        "fallen_classes": [
             {"class_index": c.index, "class_name": c.name, "difference": c.result.difference}
             | {"p_adjusted": c.result.p_adjusted}
             for c in test.fallen
