@@ -51,7 +51,7 @@ class _Products(NamedTuple):
     """
 
     # The newer API alone would not do: PyTorch itself still reads the older one, and raises an error where they
-    # disagree: torch.backends.cudnn.flags, which models use, and inductor up to PyTorch 2.10
+    # disagree: torch.backends.cudnn.flags, which models use, and inductor in some releases
     # (https://github.com/pytorch/pytorch/issues/166387).
     matmul: str | None
     cudnn: bool | None

@@ -22,7 +22,6 @@ _PACKAGES = (
     "timm",
     "numpy",
     "scipy",
-    "pandas",
     "pillow",
 )
 

@@ -1,6 +1,6 @@
 """The statistics of robustness: whether an accuracy differs under a condition, and by how much.
 
-scipy and statsmodels compute; this package arranges the data and adds one policy for degenerate data. Accuracies are
+SciPy computes; this package arranges the data and adds one policy for degenerate data. Accuracies are
 percentages, differences are percentage points, ``difference == treated - control``, and every test is two-sided.
 ``docs/statistics.md`` explains the tests to people who use them.
 """
