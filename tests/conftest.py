@@ -117,7 +117,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each worker of xdist its share of the cores, before PyTorch is imported: it would take them all."""
+    """Keep options of this run from the runs that tests start; divide the cores among the workers of xdist."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    # Before PyTorch is imported: it would take all cores in every worker.
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if workers:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // workers)))

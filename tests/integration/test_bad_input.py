@@ -166,7 +166,7 @@ def test_a_report_folder_that_cannot_be_written_is_told_and_nothing_is_lost(proj
             "absent",
             "The model 'python:nets.py:absent' could not be loaded: FileNotFoundError: no weights here (nets.py:*)",
         ),
-        ("none", "nets.py has no 'none'. It has: *"),
+        ("none", "'none' is not a function of nets.py.* Known: *"),
         (
             "nan",
             (

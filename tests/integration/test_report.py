@@ -152,7 +152,7 @@ def test_the_list_of_failures_has_the_message_of_an_error_without_the_name_of_it
     result.assert_outcomes(errors=1, deselected=3)
     listed = next(line for line in result.outlines if line.startswith("ERROR "))
     assert listed.startswith(
-        "ERROR test_models.py::test_model_is_robust[vflip-absent] - nets.py has no 'absent'. It has:"
+        "ERROR test_models.py::test_model_is_robust[vflip-absent] - 'absent' is not a function of nets.py. Known:"
     )
 
 
