@@ -82,7 +82,7 @@ class Writer:
         record.report(result, [finding])
         # For a model, the classes that all models together lose stand in for its own.
         classes = next(test for test in view.class_tests if test.condition == finding.condition)
-        record.prove(finding, classes, [e for e in view.gallery if e.condition == finding.condition])
+        record.attach_evidence(finding, classes, [e for e in view.gallery if e.condition == finding.condition])
         self.reporter.close_test(uuid)
 
 

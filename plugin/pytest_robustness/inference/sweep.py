@@ -35,7 +35,6 @@ _log = logging.getLogger(__name__)
 
 # Images in a shard, where settings name no other number.
 SHARD_SIZE = 512
-_log = logging.getLogger(__name__)
 
 # Jobs grouped by what they share, which is computed once at each level.
 _Groups = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]

@@ -96,7 +96,7 @@ class AllureHooks:
         record.report(result, session.findings)
         for finding in session.findings:
             if finding.against == "control":
-                record.prove(finding, *session.illustrate(finding))
+                record.attach_evidence(finding, *session.illustrate(finding))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:

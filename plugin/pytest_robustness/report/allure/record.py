@@ -71,7 +71,7 @@ def report(result: TestResult, findings: Sequence[Finding]) -> None:
         allure.attach(svg(bars_of(finding)), "accuracy before and after", allure.attachment_type.SVG)
 
 
-def prove(finding: Finding, classes: ClassTest, examples: Sequence[Example]) -> None:
+def attach_evidence(finding: Finding, classes: ClassTest, examples: Sequence[Example]) -> None:
     """Attach the sensitive classes as a table, and images before and after.
 
     Tests of models outnumber tests of classes, so their table is cut and they get two images.

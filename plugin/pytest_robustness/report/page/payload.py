@@ -147,7 +147,7 @@ def _cell(report: RunReport, cell: Cell, texts: dict[str, int]) -> dict[str, Any
     counts = report.counts[cell]
     found: dict[str, Any] = {
         "correct": counts.correct.tolist(),
-        "accuracy": percent(100 * counts.correct.sum() / max(1, counts.n.sum())),
+        "accuracy": percent(counts.top1),
     }
     change = report.change(cell)
     if change is None or cell.condition == CONTROL:
