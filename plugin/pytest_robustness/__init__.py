@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core.process import quick_imports
-
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
@@ -59,6 +57,8 @@ def __getattr__(name: str) -> Any:
     # pytest imports this package in every run, whatever it tests: nothing heavy is loaded before it is used.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pytest_robustness.core.process import quick_imports
+
     with quick_imports():
         return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 

@@ -16,7 +16,8 @@ import pytest
 from pytest_robustness.core import Cell, Panel
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.plugin.collection import GATE_CELL, requests
+from pytest_robustness.plugin.collection import requests
+from pytest_robustness.plugin.fixture_names import GATE_CELL
 from pytest_robustness.report.allure import record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of

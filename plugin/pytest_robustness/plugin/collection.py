@@ -8,14 +8,12 @@ import pytest
 
 from pytest_robustness.core import CONTROL, Cell, Panel, naming
 from pytest_robustness.errors import OptionError
+from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.plugin.session import RobustnessSession
-
-CELL, GATE_CELL, PANEL = PARAMETERS = ("_robustness_cell", "_robustness_gate_cell", "_robustness_condition")
-"""The private fixtures that parametrization targets."""
 
 _ARGUMENTS = {"models", "transforms"}
 

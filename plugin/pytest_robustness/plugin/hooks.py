@@ -11,7 +11,7 @@ import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import active_session, known_transforms, progress_display, robustness_session
-from pytest_robustness.plugin.collection import PARAMETERS, parametrize, requests
+from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
 from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
 
 if TYPE_CHECKING:
@@ -86,8 +86,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test over every cell, or every condition, of its marker or of the options."""
-    if not set(PARAMETERS).intersection(metafunc.fixturenames):
+    if not {CELL, GATE_CELL, PANEL}.intersection(metafunc.fixturenames):
         return
+    from pytest_robustness.plugin.collection import parametrize
+
     try:
         parametrize(metafunc, robustness_session(metafunc.config))
     except RobustnessError as error:
@@ -109,6 +111,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
     if not items:
         return
+    from pytest_robustness.plugin.collection import requests
+
     try:
         robustness = robustness_session(session.config)
         robustness.plan(request for item in items for request in requests(item, robustness))

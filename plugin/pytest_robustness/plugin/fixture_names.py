@@ -1,0 +1,7 @@
+"""The names of the private fixtures that parametrization targets."""
+
+from __future__ import annotations
+
+CELL = "_robustness_cell"
+GATE_CELL = "_robustness_gate_cell"
+PANEL = "_robustness_condition"
