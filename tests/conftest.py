@@ -118,7 +118,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep options of this run from the runs that tests start; divide the cores among the workers of xdist."""
-    os.environ.pop("PYTEST_ADDOPTS", None)
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        # In the controller of xdist they must stay: its workers read them again.
+        os.environ.pop("PYTEST_ADDOPTS", None)
     # Before PyTorch is imported: it would take all cores in every worker.
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if workers:
