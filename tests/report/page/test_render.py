@@ -12,6 +12,7 @@ import math
 import re
 import runpy
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -559,3 +560,16 @@ def test_the_legend_of_the_heat_scale_shows_where_its_shades_begin(view):
     for shade, label in shades:
         assert number_text.shade(float(html_module.unescape(label).replace("−", "-"))) == shade
     assert len(shades) == 2 * len(number_text.SHADE_STEPS) + 1
+
+
+def test_every_class_of_the_styles_is_used_on_the_page():
+    folder = resources.files("pytest_robustness.report.page")
+    sheets = "".join(sheet.read_text(encoding="utf-8") for sheet in (folder / "styles").iterdir())
+    rules = re.sub(r"/\*.*?\*/|\{[^{}]*\}", " ", sheets, flags=re.DOTALL)
+    used = "".join(
+        file.read_text(encoding="utf-8") for name in ("templates", "scripts") for file in (folder / name).iterdir()
+    )
+    shades = {f"{way}-{step}" for way in ("fall", "rise") for step in range(1, 6)}
+    classes = set(re.findall(r"\.([a-z][\w-]*)", rules)) - shades
+    assert len(classes) > 30
+    assert {name for name in classes if not re.search(rf"\b{re.escape(name)}\b", used)} == set()
