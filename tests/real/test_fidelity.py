@@ -30,7 +30,6 @@ ENGINES = [
     ("onnxruntime", "fp32"),
     ("openvino", "fp32"),
     ("openvino", "bf16"),
-    ("compile", "bf16"),
     ("eager", "fp16"),
 ]
 

@@ -16,7 +16,7 @@ PREFIX = "--robustness-"
 _Value = TypeVar("_Value")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class OptionSpec:
     """Everything about one option but its field's name and type.
 

@@ -55,7 +55,8 @@ class RunMode(StrEnum):
     """Findings, which are then written as the baseline."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+# Every pytest run with the plugin installed imports this: methods that nobody uses would cost it milliseconds.
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
 class Options:
     """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
 
