@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.analysis import statistics
+import numpy as np
+
+from pytest_robustness.analysis.statistics.crossed import crossed_interval
+from pytest_robustness.analysis.test_result import Estimate
 from pytest_robustness.core import CONTROL, Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
-    from pytest_robustness.analysis.predictions import Counts
-    from pytest_robustness.analysis.test_result import TTestResult
+    from pytest_robustness.analysis.predictions import AnswerSource
     from pytest_robustness.core import Condition
 
 
-def average_changes(counts: Mapping[Cell, Counts]) -> dict[Condition, TTestResult]:
-    """Return, for each condition, the change of top-1 accuracy averaged over its models: the models are the sample.
+def average_changes(source: AnswerSource, cells: Iterable[Cell]) -> dict[Condition, Estimate]:
+    """Return, for each condition of ``cells``, the change of top-1 accuracy in points, averaged over its models.
 
-    The test is the paired one, whose interval is that of the mean change.
+    The 95 % interval is for other models on other images: both are samples. Images that a model could not read do not
+    count.
     """
+    finished = set(cells)
     models: dict[Condition, list[str]] = {}
-    for cell in counts:
-        if cell.condition != CONTROL and Cell(cell.model, CONTROL) in counts:
+    for cell in finished:
+        if cell.condition != CONTROL and Cell(cell.model, CONTROL) in finished:
             models.setdefault(cell.condition, []).append(cell.model)
+    return {condition: _average(source, sorted(names), condition) for condition, names in models.items()}
 
-    def top1(condition: Condition, under: Condition) -> list[float]:
-        return [counts[Cell(model, under)].top1 for model in models[condition]]
 
-    return {
-        condition: statistics.compare([top1(condition, CONTROL)], [top1(condition, condition)], test="paired")[0]
-        for condition in models
-    }
+def _average(source: AnswerSource, models: list[str], condition: Condition) -> Estimate:
+    pairs = [(source.answers(Cell(m, CONTROL)), source.answers(Cell(m, condition))) for m in models]
+    readable = np.logical_and.reduce([answers.readable for both in pairs for answers in both])
+    changes = np.stack([after.correct.astype(np.int8) - before.correct for before, after in pairs])
+    return Estimate(*(100 * figure for figure in crossed_interval(changes[:, readable])))

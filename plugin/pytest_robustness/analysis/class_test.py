@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassFinding, ClassTest
+from pytest_robustness.analysis.image_evidence import class_images, panel_changes
 from pytest_robustness.analysis.model_test import accuracies
 from pytest_robustness.analysis.predictions import pair, readable_in_both
 from pytest_robustness.analysis.test_result import Outcome, Verdict
-from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out: tuple[str, ...] = ()) -> ClassTest:
-    """Test every class under the panel's condition: over its models, or over the images of its only model.
+    """Test every class under the panel's condition: over its models, and over its images.
 
     Parameters
     ----------
@@ -34,21 +35,27 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
     left_out
         Models that were asked for and could not be run: the test then never passes.
     """
-    results = _results(source, panel, policy)
-    seen = source.counts(Cell(panel.models[0], CONTROL)).n > 0
     names = source.class_names
-    findings = [ClassFinding(i, names[i], result) for i, result in enumerate(results) if seen[i]]
-    rule = policy.alpha, policy.max_sensitive, policy.correction
+    images = class_images(panel_changes(source, panel), len(names), policy.alpha)
+    results = _results(source, panel, policy, [found.p_value for found in images])
+    findings = [
+        ClassFinding(i, names[i], result, found)
+        for i, (result, found) in enumerate(zip(results, images, strict=True))
+        if found.n
+    ]
+    untested = tuple(name for name, found in zip(names, images, strict=True) if not found.n)
+    tested = sum(finding.result.conclusive for finding in findings)
     return ClassTest(
         condition=panel.condition,
         models=panel.models,
         classes=tuple(findings),
-        sensitive=tuple(finding for finding in findings if finding.result.rejects(policy.alpha)),
-        allowed=verdicts.allowed_sensitive(sum(finding.result.conclusive for finding in findings), *rule),
-        untested=tuple(name for name, some in zip(names, seen, strict=True) if not some),
+        sensitive=verdicts.sensitive_classes(findings, policy),
+        beyond=verdicts.classes_beyond(findings, policy),
+        allowed=verdicts.allowed_sensitive(tested, policy.alpha, policy.max_sensitive, policy.correction),
+        untested=untested,
         left_out=left_out,
         alpha=policy.alpha,
-        verdict=_without(left_out, verdicts.judge_classes([finding.result for finding in findings], *rule)),
+        verdict=_without(left_out, verdicts.judge_classes(findings, len(untested), policy)),
     )
 
 
@@ -61,11 +68,14 @@ def image_results(source: AnswerSource, panel: Panel, policy: TestPolicy) -> lis
     return statistics.adjust(results, policy.correction)
 
 
-def _results(source: AnswerSource, panel: Panel, policy: TestPolicy) -> Sequence[AnyTestResult]:
+def _results(
+    source: AnswerSource, panel: Panel, policy: TestPolicy, image_p_values: Sequence[float]
+) -> Sequence[AnyTestResult]:
     if len(panel.models) == 1:
         return image_results(source, panel, policy)
     control, treated = (accuracies(source, panel.models, c).T for c in (CONTROL, panel.condition))
     results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha)
+    results = statistics.decide_by_images(results, image_p_values)
     return statistics.adjust(results, policy.correction)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.analysis.test_result import Estimate, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.baseline.known_findings import Expected
     from pytest_robustness.analysis.test_result import (
         AnyTestResult,
-        Equivalence,
+        ClassImages,
+        ImageChange,
         McNemarResult,
         TTestResult,
         Verdict,
@@ -32,20 +33,29 @@ Reference = Literal["control", "baseline"]
 
 @dataclasses.dataclass(frozen=True)
 class ClassFinding:
-    """The test of one class: over the models of a class test, or over one model's images."""
+    """The test of one class: over the models of a class test, or over one model's images.
+
+    ``images`` is what the images show over all models of a class test; the comparison with a baseline has none.
+    """
 
     index: int
     name: str
     result: AnyTestResult
+    images: ClassImages | None = None
+
+    @property
+    def expected_change(self) -> float:
+        """The change in points to expect on other images: partially pooled, where the class test has that."""
+        return self.result.difference if self.images is None else self.images.pooled.value
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelTest:
     """Whether one model is impacted by one condition: its per-class accuracies, control against condition.
 
-    ``found`` is the outcome of the test itself; ``verdict`` differs from it where ``--robustness-expect=baseline``
-    compares it with the baseline's outcome, and ``expected`` then says how the two compare. ``worst`` holds the classes
-    with the largest drops, ten at most. ``equivalence`` decides where a margin is asked for.
+    ``change`` is what the images show, all classes counting equally. ``found`` is the outcome of the test itself;
+    ``verdict`` differs from it where ``--robustness-expect=baseline`` compares it with the baseline's outcome, and
+    ``expected`` then says how the two compare. ``worst`` holds the classes with the largest drops, ten at most.
     """
 
     __test__: ClassVar[bool] = False
@@ -54,11 +64,11 @@ class ModelTest:
     model: str
     condition: Condition
     result: TTestResult
+    change: ImageChange
     found: Outcome
     verdict: Verdict
     accuracy: ImageAccuracy
     worst: tuple[ClassChange, ...]
-    equivalence: Equivalence | None = None
     expected: Expected | None = None
 
     @property
@@ -81,9 +91,10 @@ class ModelTest:
 class ClassTest:
     """Which classes are sensitive to one condition.
 
-    With two models or more each class is tested over the models' accuracies on it; with one model, over the images of
-    the class (McNemar). ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes
-    without images, ``left_out`` the models that could not be run. ``expected`` is as in `ModelTest`.
+    A class is ``sensitive`` where a t-test over the models' accuracies on it rejects; with one model, McNemar's test
+    over the images of the class. ``beyond`` are the classes that the images show to have changed by more than the
+    margin. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
+    images, ``left_out`` the models that could not be run. ``expected`` is as in `ModelTest`.
     """
 
     against: ClassVar[Reference] = "control"
@@ -92,6 +103,7 @@ class ClassTest:
     models: tuple[str, ...]
     classes: tuple[ClassFinding, ...]
     sensitive: tuple[ClassFinding, ...]
+    beyond: tuple[ClassFinding, ...]
     allowed: int
     untested: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -103,6 +115,16 @@ class ClassTest:
     def tested(self) -> int:
         """How many classes had enough observations to be tested."""
         return sum(finding.result.conclusive for finding in self.classes)
+
+    @property
+    def blind(self) -> int:
+        """How many classes have too few images to show anything, or none."""
+        return len(self.untested) + sum(finding.images is not None and finding.images.blind for finding in self.classes)
+
+    @property
+    def failing(self) -> tuple[ClassFinding, ...]:
+        """The classes that are sensitive, or shown to have changed by more than the margin: the worst first."""
+        return tuple(worst_first({finding.index: finding for finding in (*self.sensitive, *self.beyond)}.values()))
 
     @property
     def one_model(self) -> bool:
@@ -120,6 +142,7 @@ class ImageTest:
     model: str
     condition: Condition
     result: McNemarResult
+    change: ImageChange
     verdict: Verdict
     classes: tuple[ClassFinding, ...]
 
@@ -135,7 +158,10 @@ class GateTest:
 
     In ``result`` the baseline's model is control and this run's model is treated. ``counterpart`` names the baseline's
     model. ``beyond_control`` is the change less that of control (``None`` for control itself): it separates a model
-    that is weaker everywhere from one that is more sensitive. ``fallen`` lists the classes that fell, worst first.
+    that is weaker everywhere from one that is more sensitive. ``change`` is the change with the interval that decides,
+    ``p_worse`` the p-value, corrected over the conditions, of the hypothesis that accuracy fell by no more than the
+    tolerance, and ``p_kept`` that of the opposite one. ``fallen`` lists the classes that fell significantly and by more
+    than the tolerance, worst first; ``broken`` those that fail the comparison by themselves.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     """
 
@@ -145,8 +171,12 @@ class GateTest:
     counterpart: str
     condition: Condition
     result: McNemarResult
+    change: ImageChange
+    p_worse: float
+    p_kept: float
     beyond_control: Estimate | None
     fallen: tuple[ClassFinding, ...]
+    broken: tuple[ClassFinding, ...]
     improved: bool
     undecided: bool
     verdict: Verdict
@@ -168,14 +198,6 @@ class ImageAccuracy(NamedTuple):
     treated: float
 
 
-class Estimate(NamedTuple):
-    """A difference in points with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 @dataclasses.dataclass(frozen=True)
 class ClassChange:
     """One class's accuracy in control and under a condition, in percent."""
@@ -187,7 +209,7 @@ class ClassChange:
 
 
 def worst_first(classes: Iterable[ClassFinding]) -> list[ClassFinding]:
-    """Rank classes: the largest drop first, ties by the smaller p-value, then by index."""
+    """Rank classes: the largest expected drop first, ties by the smaller p-value, then by index."""
     return sorted(classes, key=_rank)
 
 
@@ -207,4 +229,4 @@ def largest_drops(drops: NDArray[np.float64], most: int) -> list[int]:
 
 def _rank(finding: ClassFinding) -> tuple[float, float, int]:
     p = finding.result.p_adjusted
-    return finding.result.difference, 2.0 if math.isnan(p) else p, finding.index
+    return finding.expected_change, 2.0 if math.isnan(p) else p, finding.index

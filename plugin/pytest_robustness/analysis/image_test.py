@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.class_test import image_results
 from pytest_robustness.analysis.findings import ClassFinding, ImageTest
+from pytest_robustness.analysis.model_test import changes_of
 from pytest_robustness.analysis.predictions import pair, readable_in_both
 from pytest_robustness.core import Panel
 
@@ -21,11 +22,13 @@ def image_test(source: AnswerSource, cell: Cell, policy: TestPolicy) -> ImageTes
     control, treated = (source.answers(c) for c in pair(cell.model, cell.condition))
     _, before, after = readable_in_both(control, treated)
     result = statistics.mcnemar(before, after, alpha=policy.alpha)
+    (change,) = changes_of(source, (cell.model,), cell.condition, policy)
     classes = enumerate(image_results(source, Panel(cell.condition, (cell.model,)), policy))
     return ImageTest(
         model=cell.model,
         condition=cell.condition,
         result=result,
-        verdict=verdicts.judge_model(result, policy.alpha),
+        change=change,
+        verdict=verdicts.judge_model(result, change, policy),
         classes=tuple(ClassFinding(i, source.class_names[i], found) for i, found in classes if found.n),
     )

@@ -8,9 +8,9 @@ import numpy as np
 
 from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassChange, ImageAccuracy, ModelTest, largest_drops
+from pytest_robustness.analysis.image_evidence import model_changes, panel_changes
 from pytest_robustness.analysis.predictions import pair
-from pytest_robustness.analysis.statistics.equivalence import equivalence
-from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core import CONTROL, Cell, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import AnswerSource
-    from pytest_robustness.analysis.test_result import TTestResult
+    from pytest_robustness.analysis.test_result import ImageChange, TTestResult
     from pytest_robustness.core import Condition
 
 _WORST = 10
@@ -28,17 +28,28 @@ _WORST = 10
 def model_tests(
     source: AnswerSource, models: Sequence[str], condition: Condition, policy: TestPolicy
 ) -> dict[str, ModelTest]:
-    """Test each of ``models`` under ``condition``: a t-test over its per-class accuracies, control against condition.
+    """Test each of ``models`` under ``condition``: a t-test over its per-class accuracies, and its change by images.
 
-    The models are one family: their p-values are corrected together.
+    The models are one family: the p-values of their t-tests are corrected together.
     """
     control, treated = (accuracies(source, models, c) for c in (CONTROL, condition))
+    changes = changes_of(source, models, condition, policy)
     results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha)
+    results = statistics.decide_by_images(results, [change.p_value for change in changes])
     results = statistics.adjust(results, policy.correction)
+    rows = zip(models, results, changes, control, treated, strict=True)
     return {
-        model: _model_test(source, Cell(model, condition), result, (before, after), policy)
-        for model, result, before, after in zip(models, results, control, treated, strict=True)
+        model: _model_test(source, Cell(model, condition), result, change, (before, after), policy)
+        for model, result, change, before, after in rows
     }
+
+
+def changes_of(
+    source: AnswerSource, models: Sequence[str], condition: Condition, policy: TestPolicy
+) -> list[ImageChange]:
+    """Return what the images show of each model under ``condition``."""
+    changed = [panel_changes(source, Panel(condition, (model,))) for model in models]
+    return model_changes(changed, len(source.class_names), alpha=policy.alpha, margin=policy.margin)
 
 
 def accuracies(source: AnswerSource, models: Sequence[str], condition: Condition) -> NDArray[np.float64]:
@@ -51,17 +62,17 @@ def _model_test(
     source: AnswerSource,
     cell: Cell,
     result: TTestResult,
+    change: ImageChange,
     by_class: tuple[NDArray[np.float64], NDArray[np.float64]],
     policy: TestPolicy,
 ) -> ModelTest:
-    margin = policy.equivalence
-    within = None if margin is None else equivalence(result, margin, alpha=policy.alpha)
-    verdict = verdicts.judge_model(result, policy.alpha) if within is None else within.verdict
+    verdict = verdicts.judge_model(result, change, policy)
     control, treated = by_class
     return ModelTest(
         model=cell.model,
         condition=cell.condition,
         result=result,
+        change=change,
         found=verdict.outcome,
         verdict=verdict,
         accuracy=ImageAccuracy(*(source.counts(c).top1 for c in pair(cell.model, cell.condition))),
@@ -69,5 +80,4 @@ def _model_test(
             ClassChange(i, source.class_names[i], float(control[i]), float(treated[i]))
             for i in largest_drops(control - treated, _WORST)
         ),
-        equivalence=within,
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from pytest_robustness.errors import OptionError
+
 if TYPE_CHECKING:
     from pytest_robustness.analysis.statistics import GroupTest
-    from pytest_robustness.analysis.test_result import Correction, MaxSensitive
+    from pytest_robustness.analysis.test_result import Correction, MaxSensitive, VerdictRule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +26,17 @@ class TestPolicy:
         Over the classes, or the models, of a condition.
     max_sensitive
         How many sensitive classes a class test allows: see `verdicts.allowed_sensitive`.
-    equivalence
-        The margin in points within which a model test must show that the model stays; ``None`` tests for a difference.
+    verdict
+        What decides: the t-tests and the images (``strict``), or either alone (``article``, ``margin``).
+    margin
+        The change of a model's accuracy, in points, within which it counts as unchanged.
+    class_margin
+        The change of a class's accuracy, in points, beyond which a class fails its test, if the images show it.
+
+    Raises
+    ------
+    OptionError
+        If a margin is not above 0 and at most 100.
     """
 
     __test__: ClassVar[bool] = False
@@ -34,4 +45,35 @@ class TestPolicy:
     alpha: float = 0.05
     correction: Correction = "none"
     max_sensitive: MaxSensitive = "chance"
-    equivalence: float | None = None
+    verdict: VerdictRule = "strict"
+    margin: float = 2.0
+    class_margin: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("margin", "class_margin"):
+            require_points(name.replace("_", "-"), getattr(self, name))
+
+    @property
+    def uses_t_tests(self) -> bool:
+        """Whether a t-test that rejects fails its test."""
+        return self.verdict != "margin"
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether the images decide, and a PASS must be shown."""
+        return self.verdict != "article"
+
+
+def require_points(name: str, points: float) -> None:
+    """Refuse a margin or tolerance that no number of images could decide.
+
+    Raises
+    ------
+    OptionError
+        If ``points`` is not above 0 and at most 100.
+    """
+    if not 0 < points <= 100:
+        raise OptionError(
+            f"{name} is {points:g}. Valid: points of accuracy above 0, up to 100, such as 2.0; "
+            "no number of images could rule out every change."
+        )

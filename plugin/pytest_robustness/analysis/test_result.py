@@ -53,6 +53,11 @@ class TTestResult(TestResult):
     df: float
     test: Literal["independent", "welch", "paired"]
 
+    @property
+    def constant(self) -> bool:
+        """Whether the observations have no spread, so that there is no t-test of them."""
+        return self.n > 1 and math.isnan(self.statistic)
+
 
 @dataclasses.dataclass(frozen=True)
 class McNemarResult(TestResult):
@@ -93,23 +98,72 @@ class Verdict(NamedTuple):
     reason: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Equivalence:
-    """Whether a difference lies within ``margin`` points of zero.
+class Estimate(NamedTuple):
+    """A figure in points with its interval; who makes it says of which level."""
 
-    ``p_value`` is that of the two one-sided tests: the larger of the two. ``ci_low`` and ``ci_high`` bound the interval
-    of level 1 - 2 alpha, which lies within the margin exactly where ``p_value`` is below alpha. NaN: fewer than two
-    observations.
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageChange:
+    """How one model's accuracy changed on the same images, whichever of two ways of answering them is compared.
+
+    ``n`` counts the images, of which ``lost`` are right in the first way only and ``gained`` in the second only.
+    ``difference`` is the mean change in points, with its interval of level 1 - 2 ``alpha``. ``p_value`` is that of
+    McNemar's exact test. ``needed`` says how many images would show the change to lie within the margin, or beyond it,
+    if as large a share changed; infinite where it lies at the margin.
     """
 
-    margin: float
-    alpha: float
+    n: int
+    lost: int
+    gained: int
     difference: float
-    ci_low: float
-    ci_high: float
+    low: float
+    high: float
+    alpha: float
     p_value: float
-    verdict: Verdict
+    needed: float
 
+    @property
+    def level(self) -> float:
+        """The level of the interval, in percent."""
+        return 100 * (1 - 2 * self.alpha)
+
+    def within(self, margin: float) -> bool:
+        """Whether the interval lies within ``margin`` points of no change."""
+        return -margin < self.low and self.high < margin
+
+    def beyond(self, margin: float) -> bool:
+        """Whether the interval lies wholly more than ``margin`` points from no change."""
+        return self.high < -margin or self.low > margin
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassImages:
+    """What the images of one class show, over all models of a class test: the sign-flip test.
+
+    ``n`` counts the images, ``difference`` is the change of accuracy averaged over the models, in points, and
+    ``p_adjusted`` is corrected over the classes by Holm's method. A class is ``blind`` where it has so few images that
+    not even the loss of all by all models would be significant. ``pooled`` is the change, drawn towards that of all
+    classes by its noise, with its 90 % interval: what to expect on other images.
+    """
+
+    n: int
+    difference: float
+    p_value: float
+    p_adjusted: float
+    blind: bool
+    pooled: Estimate
+
+    def significant(self, alpha: float) -> bool:
+        """Whether the images show a change at ``alpha``."""
+        return self.p_adjusted < alpha
+
+
+VerdictRule = Literal["strict", "article", "margin"]
+"""What decides a test: the t-test and the images, the t-test alone as in the article, or the images alone."""
 
 MaxSensitive = Literal["chance"] | int | float
 """How many sensitive classes a class test allows: by chance, a count (int), or a fraction of the classes (float)."""

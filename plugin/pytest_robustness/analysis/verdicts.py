@@ -8,57 +8,100 @@ from typing import TYPE_CHECKING
 
 from scipy import stats
 
-from pytest_robustness.analysis.test_result import AnyTestResult, Correction, MaxSensitive, Outcome, Verdict
+from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
+from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_robustness.analysis.findings import ClassFinding
+    from pytest_robustness.analysis.policy import TestPolicy
+    from pytest_robustness.analysis.test_result import AnyTestResult, Correction, ImageChange, MaxSensitive
+
 _CHANCE_QUANTILE = 0.95
+_BLIND_SHARE = 0.05
+_NAMED = 5
+_MOST_IMAGES = 10_000_000
 
 
-def judge_model(result: AnyTestResult, alpha: float) -> Verdict:
-    """Fail a model that is impacted: its test rejects, at ``alpha`` and after correction, that nothing changed.
+def judge_model(result: AnyTestResult, change: ImageChange, policy: TestPolicy) -> Verdict:
+    """Judge a model under a condition by its test and by what the images show.
 
-    A rise of accuracy fails as well: the test is two-sided, and the model is as sensitive.
+    FAIL: the test rejects, after correction, that nothing changed, or the images show a change beyond the margin. PASS:
+    neither, and the images show the change to lie within the margin. INCONCLUSIVE: the rest. ``article`` goes by the
+    test alone, and passes what it does not reject; ``margin`` by the images alone. A rise of accuracy fails as well:
+    the model is as sensitive.
     """
-    if not result.conclusive:
-        return Verdict(Outcome.INCONCLUSIVE, _too_few(result, alpha))
-    p = f"{_p_name(result)} = {_p_value(result.p_adjusted, alpha)}"
-    if result.rejects(alpha):
-        direction = "fell" if result.difference < 0 else "rose"
-        change = _points(abs(result.difference))
-        return Verdict(Outcome.FAIL, f"accuracy {direction} {change}, {p} < alpha {alpha:g}")
-    return Verdict(Outcome.PASS, f"{p} >= alpha {alpha:g}: no change shown{_sensitivity(result)}")
+    if policy.uses_t_tests and result.rejects(policy.alpha):
+        return Verdict(Outcome.FAIL, f"{_moved(result.difference)}, {_p_text(result, policy.alpha)}")
+    if not policy.uses_images:
+        return _not_rejected(result, policy.alpha)
+    beyond = f"{policy.margin:g} {'point' if policy.margin == 1 else 'points'}"
+    if change.beyond(policy.margin):
+        reason = f"{_moved(change.difference)}, shown to be more than {beyond}: {_interval(change)} over the images"
+        return Verdict(Outcome.FAIL, reason)
+    found = f"{points(change.difference)}, {_interval(change)} over {change.n} images"
+    if change.within(policy.margin):
+        return Verdict(Outcome.PASS, f"within {beyond}: {found}")
+    return Verdict(
+        Outcome.INCONCLUSIVE, f"neither within {beyond} nor beyond is shown: {found}; {_images_needed(change)}"
+    )
 
 
-def judge_classes(
-    results: Sequence[AnyTestResult], alpha: float, max_sensitive: MaxSensitive, correction: Correction = "none"
-) -> Verdict:
-    """Fail a condition under which more classes are sensitive than allowed.
+def sensitive_classes(classes: Sequence[ClassFinding], policy: TestPolicy) -> tuple[ClassFinding, ...]:
+    """Return the classes whose test over the models rejects."""
+    return tuple(finding for finding in classes if finding.result.rejects(policy.alpha))
+
+
+def classes_beyond(classes: Sequence[ClassFinding], policy: TestPolicy) -> tuple[ClassFinding, ...]:
+    """Return the classes that the images show to have changed, and by more than the class margin."""
+    return tuple(
+        finding
+        for finding in classes
+        if finding.images is not None
+        and finding.images.significant(policy.alpha)
+        and abs(finding.images.difference) > policy.class_margin
+    )
+
+
+def judge_classes(classes: Sequence[ClassFinding], untested: int, policy: TestPolicy) -> Verdict:
+    """Judge the classes under a condition.
+
+    FAIL: more classes are sensitive than allowed, or the images show a class to have changed by more than the class
+    margin. INCONCLUSIVE: more than 5 % of the classes have so few images that nothing could be shown of them. PASS: the
+    rest. ``article`` goes by the number of sensitive classes alone, ``margin`` by the images alone.
 
     Parameters
     ----------
-    results
-        One test per class. Inconclusive ones count neither way; the reason gives their number.
-    alpha
-        The level at which a class is sensitive, after correction.
-    max_sensitive
-        How many sensitive classes to allow: see `allowed_sensitive`.
-    correction
-        The correction that ``results`` carry.
+    classes
+        The tests of the classes that have images.
+    untested
+        How many classes have none.
+    policy
+        The level, the margin, and how many sensitive classes to allow.
     """
-    tested = sum(result.conclusive for result in results)
-    if not tested:
-        few = "no class has an image" if not results else _too_few(max(results, key=lambda result: result.n), alpha)
-        return Verdict(Outcome.INCONCLUSIVE, f"no class could be tested: {few}")
-    sensitive = sum(result.rejects(alpha) for result in results)
-    allowed = allowed_sensitive(tested, alpha, max_sensitive, correction)
-    outcome, relation = (Outcome.FAIL, "more than") if sensitive > allowed else (Outcome.PASS, "within")
-    limit = f"the {allowed} that chance explains" if max_sensitive == "chance" else f"the {allowed} allowed"
-    reason = f"{sensitive} of {tested} classes sensitive at alpha {alpha:g}, {relation} {limit}"
-    left_out = len(results) - tested
-    return Verdict(outcome, f"{reason}; {left_out} could not be tested" if left_out else reason)
+    sensitive, beyond = sensitive_classes(classes, policy), classes_beyond(classes, policy)
+    tested = sum(finding.result.conclusive for finding in classes)
+    allowed = allowed_sensitive(tested, policy.alpha, policy.max_sensitive, policy.correction)
+    too_many = policy.uses_t_tests and len(sensitive) > allowed
+    counts = _sensitive_text(len(sensitive), tested, allowed, policy) if policy.uses_t_tests and tested else ""
+    left_out = f"{len(classes) - tested} could not be tested over the models" if tested < len(classes) else ""
+    if not policy.uses_images:
+        if not tested:
+            most = max((finding.result for finding in classes), key=lambda result: result.n, default=None)
+            why = "no class has an image" if most is None else _too_few(most, policy.alpha)
+            return Verdict(Outcome.INCONCLUSIVE, f"no class could be tested: {why}")
+        return Verdict(Outcome.FAIL if too_many else Outcome.PASS, _joined(counts, left_out))
+    if too_many or beyond:
+        return Verdict(Outcome.FAIL, _joined(_beyond_text(beyond, policy), counts))
+    blind = untested + sum(finding.images is not None and finding.images.blind for finding in classes)
+    fewest = fewest_significant(policy.alpha, len(classes))
+    if not classes or blind > _BLIND_SHARE * (len(classes) + untested):
+        few = f"{blind} of {len(classes) + untested} classes have fewer than {fewest} images"
+        reason = f"{few}: not even the loss of all by all models would be significant"
+        return Verdict(Outcome.INCONCLUSIVE, _joined(reason, counts))
+    return Verdict(Outcome.PASS, _joined(_excluded_text(classes, fewest, blind, policy), counts))
 
 
 def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, correction: Correction = "none") -> int:
@@ -100,15 +143,80 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
     )
 
 
+def points(points: float) -> str:
+    """Return a change in points with its sign, to one decimal, or to one digit where that would show nothing."""
+    return f"{points:+.1f} points" if abs(points) >= 0.05 or points == 0 else f"{points:+.1g} points"
+
+
+def _not_rejected(result: AnyTestResult, alpha: float) -> Verdict:
+    if not result.conclusive:
+        return Verdict(Outcome.INCONCLUSIVE, _too_few(result, alpha))
+    return Verdict(Outcome.PASS, f"{_p_text(result, alpha)}: no change shown{_sensitivity(result)}")
+
+
+def _moved(difference: float) -> str:
+    return f"accuracy {'fell' if difference < 0 else 'rose'} {points(abs(difference))[1:]}"
+
+
+def _interval(change: ImageChange) -> str:
+    return f"{change.level:g} % interval {change.low:+.1f} to {change.high:+.1f}"
+
+
+def _images_needed(change: ImageChange) -> str:
+    """Return how many images would decide, to two digits."""
+    if change.needed > _MOST_IMAGES:
+        return "the change lies so near the margin that no practical number of images would decide"
+    unit = 10 ** max(math.floor(math.log10(change.needed)) - 1, 0)
+    return f"about {math.ceil(change.needed / unit) * unit} images would decide at this share of changed images"
+
+
+def _sensitive_text(sensitive: int, tested: int, allowed: int, policy: TestPolicy) -> str:
+    relation = "more than" if sensitive > allowed else "within"
+    limit = f"the {allowed} that chance explains" if policy.max_sensitive == "chance" else f"the {allowed} allowed"
+    return f"{sensitive} of {tested} classes sensitive at alpha {policy.alpha:g}, {relation} {limit}"
+
+
+def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
+    if not beyond:
+        return ""
+    named = sorted(beyond, key=lambda finding: -abs(_change(finding)))
+    listed = ", ".join(f"{finding.name} {_change(finding):+.1f}" for finding in named[:_NAMED])
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return f"{_classes(len(beyond))} changed by more than {policy.class_margin:g} points: {listed}{more}"
+
+
+def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, policy: TestPolicy) -> str:
+    """Return what a PASS excludes, and what it could not have seen."""
+    smallest = min(finding.images.n for finding in classes if finding.images is not None and not finding.images.blind)
+    seen = f"a loss of {fewest} images of one class by all models would have been seen"
+    share = f"{100 * fewest / smallest:.1f} points of the smallest, which has {smallest}"
+    unseen = f"; {_classes(blind)} with fewer images not judged" if blind else ""
+    return f"no class shown to change by more than {policy.class_margin:g} points ({seen}: {share}){unseen}"
+
+
+def _change(finding: ClassFinding) -> float:
+    return finding.result.difference if finding.images is None else finding.images.difference
+
+
+def _classes(count: int) -> str:
+    return f"{count} class" if count == 1 else f"{count} classes"
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _p_text(result: AnyTestResult, alpha: float) -> str:
+    name = "p" if result.p_adjusted == result.p_value else "corrected p"
+    relation = "<" if result.rejects(alpha) else ">="
+    return f"{name} = {_p_value(result.p_adjusted, alpha)} {relation} alpha {alpha:g}"
+
+
 def _too_few(result: AnyTestResult, alpha: float) -> str:
     if result.test == "mcnemar":
         images = "image" if result.n == 1 else "images"
         return f"of {result.n} {images} no change could be significant at alpha {alpha:g}"
     return f"only {result.n} of the 2 observations that a test needs in each group"
-
-
-def _p_name(result: AnyTestResult) -> str:
-    return "p" if result.p_adjusted == result.p_value else "corrected p"
 
 
 def _p_value(p: float, alpha: float) -> str:
@@ -117,15 +225,10 @@ def _p_value(p: float, alpha: float) -> str:
     return next(text for text in texts if (float(text) < alpha) == (p < alpha))
 
 
-def _points(points: float) -> str:
-    """Return points to one decimal, or to one digit where that would show nothing."""
-    return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
-
-
 def _sensitivity(result: AnyTestResult) -> str:
     """Return the drop that the test could have detected, as a remark; nothing where it is unknown or 0."""
     if not result.detectable_drop > 0:
         return ""
     if result.detectable_drop > result.control:
         return " (the observations are too few or too scattered to see even a fall to zero 80 % of the time)"
-    return f" (a drop of {_points(result.detectable_drop)} would have been seen 80 % of the time)"
+    return f" (a drop of {points(result.detectable_drop)[1:]} would have been seen 80 % of the time)"

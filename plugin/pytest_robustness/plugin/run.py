@@ -236,7 +236,15 @@ def _settings(options: Options, processes: int, process: int) -> InferenceSettin
 
 
 def _policy(options: Options) -> TestPolicy:
-    return TestPolicy(options.test, options.alpha, options.correction, options.max_sensitive, options.equivalence)
+    return TestPolicy(
+        test=options.test,
+        alpha=options.alpha,
+        correction=options.correction,
+        max_sensitive=options.max_sensitive,
+        verdict=options.verdict,
+        margin=options.margin,
+        class_margin=options.class_margin,
+    )
 
 
 def _comparison(options: Options, predictions: StoredPredictions) -> BaselineComparison | None:
@@ -263,7 +271,7 @@ def _comparison(options: Options, predictions: StoredPredictions) -> BaselineCom
         baseline.read(options.baseline),
         options.baseline,
         predictions,
-        policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction),
+        policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction, options.class_tolerance),
         test_policy=_policy(options),
         inconclusive=_INCONCLUSIVE[options.inconclusive or default],
         counterparts={} if options.candidate is None else {options.candidate: options.baseline_model},

@@ -93,7 +93,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
             "command": provenance.command(),
             "runtime": _used(engines),
         },
-        changes=average_changes(counts),
+        changes=average_changes(predictions, counts),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
         gallery=pictures,
         gallery_note=note,

@@ -13,7 +13,7 @@ from pytest_robustness.report.number_text import condition_text, cut, p_text, po
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding
-    from pytest_robustness.analysis.test_result import Equivalence, TestResult, Verdict
+    from pytest_robustness.analysis.test_result import TestResult, Verdict
 
 _SEVERE_POINTS = 10.0
 _SEVERE_SHARE = 0.5
@@ -115,7 +115,6 @@ def _model_lines(finding: ModelTest) -> list[str]:
         f"  change              {_change_text(result)}",
         f"  {result.test:<19} {statistic}",
         *_adjusted_lines(result),
-        *_equivalence_lines(finding.equivalence),
         f"  effect size         d = {result.effect_size:.2f}",
         f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times out of 5",
     ]
@@ -181,14 +180,6 @@ def gate_word(finding: GateTest) -> str:
     if finding.verdict.outcome is Outcome.FAIL:
         return "less robust"
     return "better" if finding.improved else "ok"
-
-
-def _equivalence_lines(equivalence: Equivalence | None) -> list[str]:
-    if equivalence is None:
-        return []
-    low, high = map(points_text, (equivalence.ci_low, equivalence.ci_high))
-    interval = f"{100 * (1 - 2 * equivalence.alpha):g} % interval {low} to {high}"
-    return [f"  within {equivalence.margin:g} points".ljust(22) + f"p = {p_text(equivalence.p_value)} ({interval})"]
 
 
 def _classes(count: int) -> str:

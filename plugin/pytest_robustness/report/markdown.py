@@ -112,7 +112,7 @@ def _models(report: RunReport) -> list[str]:
             [
                 escape(report.condition_label(condition)),
                 f"{len(impacted)} of {len(found)}",
-                points(report.changes[condition].difference) if condition in report.changes else "",
+                points(report.changes[condition].value) if condition in report.changes else "",
                 escape(_some(impacted)),
             ]
         )

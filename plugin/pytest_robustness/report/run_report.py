@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import Counts
-    from pytest_robustness.analysis.test_result import TTestResult
+    from pytest_robustness.analysis.test_result import Estimate
     from pytest_robustness.core import EngineUsed
     from pytest_robustness.report.confusions import ClassConfusion
     from pytest_robustness.report.gallery import Example
@@ -86,7 +86,7 @@ class RunReport:
     skipped: tuple[str, ...]
     policy: TestPolicy
     provenance: Mapping[str, Any]
-    changes: Mapping[Condition, TTestResult] = dataclasses.field(default_factory=dict)
+    changes: Mapping[Condition, Estimate] = dataclasses.field(default_factory=dict)
     confusions: Mapping[Cell, tuple[ClassConfusion, ...]] = dataclasses.field(default_factory=dict)
     gallery: tuple[Example, ...] = ()
     gallery_note: str = ""
@@ -109,7 +109,7 @@ class RunReport:
     @property
     def question(self) -> Question:
         """What the model tests ask."""
-        return Question(self.policy.equivalence)
+        return Question(self.policy.margin if self.policy.verdict == "margin" else None)
 
     @property
     def model_conditions(self) -> tuple[Condition, ...]:

@@ -103,7 +103,7 @@ def _models_sentence(report: RunReport) -> str:
 
 
 def _extremes_sentence(report: RunReport) -> str:
-    found = [(report.changes[c].difference, report.condition_label(c)) for c in shown(report) if c in report.changes]
+    found = [(report.changes[c].value, report.condition_label(c)) for c in shown(report) if c in report.changes]
     if len(found) < 2:
         return ""
     fall, worst = min(found)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, ModelTest
-    from pytest_robustness.analysis.test_result import AnyTestResult, Equivalence
+    from pytest_robustness.analysis.test_result import AnyTestResult
     from pytest_robustness.core import Cell, Condition
     from pytest_robustness.report.run_report import RunReport
 
@@ -98,12 +98,6 @@ def _numbers(result: AnyTestResult) -> dict[str, Any]:
     return {name: getattr(result, names.get(name, name)) for name in _NUMBERS}
 
 
-def _equivalence(found: Equivalence | None) -> dict[str, Any]:
-    if found is None:
-        return {}
-    return {"equivalence": {name: getattr(found, name) for name in ("margin", "ci_low", "ci_high", "p_value")}}
-
-
 def _condition(condition: Condition) -> dict[str, Any]:
     return {"transform": condition.transform, "severity": condition.severity}
 
@@ -141,7 +135,7 @@ def _model_row(test: ModelTest) -> dict[str, Any]:
         "outcome": test.verdict.outcome.value,
         "reason": test.verdict.reason,
     }
-    return row | _numbers(test.result) | _equivalence(test.equivalence)
+    return row | _numbers(test.result)
 
 
 def _class_row(test: ClassTest, finding: ClassFinding) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.protocol import require_comparable
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import ClassFinding, GateTest, worst_first
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.analysis.predictions import Answers, counted
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
     from pytest_robustness.analysis.baseline.protocol import RunProtocol
-    from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, GatePolicy
+    from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import AnswerSource, Counts
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     Correct = Mapping[Condition, NDArray[np.bool_]]
     """Whether a model was right on each image, by condition: bool [N]."""
+
+_NAMED = 5
 
 
 def compare_models(
@@ -56,9 +59,9 @@ def compare_models(
     classes
         The names of the classes.
     policy
-        The tolerance, the level, and the correction over the conditions. The p-values of the classes are corrected by
-        Benjamini-Hochberg, all classes of all conditions together: of the classes listed anywhere in the result, the
-        share that is listed wrongly is expected to be at most alpha.
+        The tolerances, the level, and the correction over the conditions. The p-values of the classes are corrected by
+        Holm's method, all classes of all conditions together: the chance that any class is listed wrongly anywhere in
+        the result is at most alpha.
     images
         Which images both models could read: bool [N]. ``None``: all.
 
@@ -74,10 +77,12 @@ def compare_models(
     by_class = [
         statistics.mcnemar_by_class(*pairs[c], labels[chosen], len(classes), alpha=policy.alpha) for c in conditions
     ]
-    adjusted = statistics.adjust([result for results in by_class for result in results], "bh")
+    adjusted = statistics.adjust([result for results in by_class for result in results], "holm")
+    found = rule.evidence(overall, policy)
+    overall = statistics.adjust(overall, policy.correction)
     comparisons = tuple(
-        _condition(c, pairs, result, _fallen(adjusted[i * len(classes) :][: len(classes)], classes, policy), policy)
-        for i, (c, result) in enumerate(zip(conditions, statistics.adjust(overall, policy.correction), strict=True))
+        _condition(c, pairs, result, said, _findings(adjusted[i * len(classes) :][: len(classes)], classes), policy)
+        for i, (c, result, said) in enumerate(zip(conditions, overall, found, strict=True))
     )
     return rule.CandidateComparison(policy, comparisons, rule.judge_all(comparisons, policy))
 
@@ -86,19 +91,28 @@ def _condition(
     condition: Condition,
     pairs: Mapping[Condition, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
     result: McNemarResult,
-    fallen: tuple[ClassFinding, ...],
+    found: Evidence,
+    classes: Sequence[ClassFinding],
     policy: GatePolicy,
 ) -> ConditionComparison:
-    beyond = None if condition == CONTROL else rule.beyond_control(*pairs[CONTROL], *pairs[condition])
-    verdict = rule.judge(result, policy)
-    return rule.ConditionComparison(condition, result, beyond, verdict, rule.rose(result, policy), fallen)
-
-
-def _fallen(results: Sequence[McNemarResult], classes: Sequence[str], policy: GatePolicy) -> tuple[ClassFinding, ...]:
-    findings = [ClassFinding(i, classes[i], result) for i, result in enumerate(results)]
-    return tuple(
-        worst_first(finding for finding, result in zip(findings, results, strict=True) if rule.fell(result, policy))
+    fallen, broken = (
+        tuple(worst_first(c for c in classes if rule.fell(c.result, points, policy.alpha)))
+        for points in (policy.tolerance, policy.class_tolerance)
     )
+    return rule.ConditionComparison(
+        condition=condition,
+        result=result,
+        evidence=found,
+        beyond_control=None if condition == CONTROL else rule.beyond_control(*pairs[CONTROL], *pairs[condition]),
+        verdict=rule.judge(found, broken, policy),
+        improved=rule.rose(result, policy.alpha),
+        fallen=fallen,
+        broken=broken,
+    )
+
+
+def _findings(results: Sequence[McNemarResult], classes: Sequence[str]) -> list[ClassFinding]:
+    return [ClassFinding(i, classes[i], result) for i, result in enumerate(results)]
 
 
 class BaselineComparison:
@@ -185,8 +199,12 @@ class BaselineComparison:
             counterpart=counterpart,
             condition=cell.condition,
             result=comparison.result,
+            change=comparison.evidence.change,
+            p_worse=comparison.evidence.p_worse,
+            p_kept=comparison.evidence.p_kept,
             beyond_control=comparison.beyond_control,
             fallen=comparison.fallen,
+            broken=comparison.broken,
             improved=comparison.improved,
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
             verdict=self._decided(comparison.verdict),
@@ -204,8 +222,28 @@ class BaselineComparison:
         models = {model: self._baseline.model(self.counterpart(model)) for model in finding.models}
         source = _BaselineAnswers(models, self._baseline.readable, self._source)
         before = class_test(source, Panel(finding.condition, finding.models), self._test_policy).verdict.outcome
-        found = expect(before, finding.verdict)
+        found = expect(before, finding.verdict, self._fallen_classes(source, finding))
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
+
+    def _fallen_classes(self, baseline: AnswerSource, finding: ClassTest) -> Verdict | None:
+        """Return a FAIL that names the classes which fell below the baseline, over all models; ``None`` without any.
+
+        The test is the sign-flip test of the class test, with the baseline's models in the place of control.
+        """
+        cells = [Cell(model, finding.condition) for model in finding.models]
+        pairs = [(baseline.answers(cell), self._source.answers(cell)) for cell in cells]
+        changes = ChangedImages.between(pairs, self._source.labels)
+        images = class_images(changes, len(self._source.class_names), self._policy.alpha)
+        fallen = [
+            f"{name} {found.difference:+.1f}"
+            for name, found in zip(self._source.class_names, images, strict=True)
+            if found.significant(self._policy.alpha) and -found.difference > self._policy.class_tolerance
+        ]
+        if not fallen:
+            return None
+        listed = ", ".join(fallen[:_NAMED]) + (f" and {len(fallen) - _NAMED} more" if len(fallen) > _NAMED else "")
+        below = f"more than {self._policy.class_tolerance:g} points below the baseline"
+        return Verdict(Outcome.FAIL, f"{below}: {listed}")
 
     def _compare(self, model: str, counterpart: str, family: tuple[Condition, ...]) -> CandidateComparison:
         """Compare a model under control and all of ``family``, once."""

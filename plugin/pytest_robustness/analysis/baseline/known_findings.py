@@ -40,7 +40,7 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expect
     now
         The verdict of this run.
     gate
-        The verdict of `rule.judge` on the model against the baseline under this condition, unless that is undecided.
+        The verdict on the model, or the classes, against the baseline under this condition, unless that is undecided.
     """
     if now.outcome is Outcome.FAIL and before is not Outcome.FAIL:
         reason = f"newly failing, {before.value} in the baseline: {now.reason}"

@@ -61,7 +61,8 @@ class RunProtocol:
                 "test": policy.test,
                 "alpha": policy.alpha,
                 "correction": policy.correction,
-                "equivalence": "none" if policy.equivalence is None else policy.equivalence,
+                "verdict": policy.verdict,
+                "margin": policy.margin,
             },
         )
 

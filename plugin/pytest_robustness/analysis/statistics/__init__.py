@@ -7,9 +7,9 @@ percentages, differences are percentage points, ``difference == treated - contro
 
 from pytest_robustness.analysis.statistics.accuracy import above_chance, accuracies
 from pytest_robustness.analysis.statistics.columns import MIN_OBSERVATIONS
-from pytest_robustness.analysis.statistics.correction import adjust
-from pytest_robustness.analysis.statistics.mcnemar import mcnemar, mcnemar_by_class, mcnemar_from_counts
-from pytest_robustness.analysis.statistics.t_tests import GroupTest, compare
+from pytest_robustness.analysis.statistics.correction import adjust, correct
+from pytest_robustness.analysis.statistics.mcnemar import mcnemar, mcnemar_by_class, mcnemar_from_counts, mcnemar_p
+from pytest_robustness.analysis.statistics.t_tests import GroupTest, compare, decide_by_images
 
 __all__ = [
     "MIN_OBSERVATIONS",
@@ -18,7 +18,10 @@ __all__ = [
     "accuracies",
     "adjust",
     "compare",
+    "correct",
+    "decide_by_images",
     "mcnemar",
     "mcnemar_by_class",
     "mcnemar_from_counts",
+    "mcnemar_p",
 ]

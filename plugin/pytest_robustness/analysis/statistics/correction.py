@@ -34,16 +34,28 @@ def adjust(results: Sequence[_Result], correction: Correction) -> list[_Result]:
     OptionError
         If ``correction`` is not one of the three.
     """
+    corrected = correct(np.array([result.p_value for result in results], np.float64), correction)
+    return [dataclasses.replace(result, p_adjusted=p) for result, p in zip(results, corrected.tolist(), strict=True)]
+
+
+def correct(p: NDArray[np.float64], correction: Correction) -> NDArray[np.float64]:
+    """Return p-values (float64 [n]) corrected as `adjust` says; NaN is no member of the family and stays NaN.
+
+    Raises
+    ------
+    OptionError
+        If ``correction`` is not one of the three.
+    """
     if correction not in get_args(Correction):
         raise OptionError(unknown("correction", correction, get_args(Correction)))
-    adjusted = np.array([result.p_value for result in results], dtype=np.float64)
-    family = ~np.isnan(adjusted)
+    corrected = p.copy()
+    family = ~np.isnan(p)
     if correction != "none":
-        adjusted[family] = _CORRECTIONS[correction](adjusted[family])
-    return [dataclasses.replace(result, p_adjusted=p) for result, p in zip(results, adjusted.tolist(), strict=True)]
+        corrected[family] = _CORRECTIONS[correction](p[family])
+    return corrected
 
 
-def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Multiply the k-th smallest of n p-values by n - k + 1, keep their order, and stop at 1: float64 [n]."""
     order = np.argsort(p)
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -60,4 +72,4 @@ def _benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)[np.argsort(order)]
 
 
-_CORRECTIONS = {"holm": _holm, "bh": _benjamini_hochberg}
+_CORRECTIONS = {"holm": holm, "bh": _benjamini_hochberg}

@@ -112,7 +112,7 @@ def mcnemar_from_counts(
     ([0.109], [-0.3])
     """
     changed = lost + gained
-    p = np.minimum(2 * stats.binom.cdf(np.minimum(lost, gained), changed, 0.5), 1.0)
+    p = mcnemar_p(lost, gained)
     low, high = _bonett_price_interval(lost, gained, n)
     return {
         "ci_low": low,
@@ -122,6 +122,12 @@ def mcnemar_from_counts(
         "p_value": np.where(n < _fewest_significant(alpha), np.nan, p),
         "detectable_drop": 100 * _detectable_loss(changed, n, alpha),
     }
+
+
+def mcnemar_p(lost: Ints, gained: Ints) -> Floats:
+    """Return the p [k] of McNemar's exact test; 1 where no image changed."""
+    p: Floats = np.minimum(2 * stats.binom.cdf(np.minimum(lost, gained), lost + gained, 0.5), 1.0)
+    return p
 
 
 def _bonett_price_interval(lost: Ints, gained: Ints, n: Ints) -> tuple[Floats, Floats]:

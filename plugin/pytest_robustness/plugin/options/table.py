@@ -23,7 +23,7 @@ from pytest_robustness.plugin.options.values import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_robustness.analysis.test_result import Correction, MaxSensitive
+    from pytest_robustness.analysis.test_result import Correction, MaxSensitive, VerdictRule
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 OnBadImage = Literal["error", "skip"]
@@ -31,6 +31,7 @@ TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
 _CORRECTIONS: tuple[Correction, ...] = ("none", "bh", "holm")
+_VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
 
 # The README lists the areas in this order.
 _SUBJECT = "What to judge"
@@ -123,13 +124,28 @@ class Options:
         metavar="WHAT",
         about="what to do about a file that is not a readable image; skip leaves it out and counts it in the report",
     )
-    equivalence: float | None = option(
+    verdict: VerdictRule = option(
+        Choice(*_VERDICTS),
+        "strict",
+        area=_TESTS,
+        metavar="RULE",
+        about="what decides a test: strict, the t-test and the images, whose intervals must show a PASS; article, the "
+        "t-test alone; margin, the images alone",
+    )
+    margin: float = option(
         read_points,
-        None,
+        "2.0",
         area=_TESTS,
         metavar="POINTS",
-        about="let a model test pass only where the change is shown to be smaller than this (two one-sided tests), "
-        "fail where it is shown to be larger, and be inconclusive otherwise",
+        about="change of a model's accuracy that counts as none: a model passes where it is shown to change by less, "
+        "fails where it is shown to change by more, and is inconclusive otherwise",
+    )
+    class_margin: float = option(
+        read_points,
+        "10.0",
+        area=_TESTS,
+        metavar="POINTS",
+        about="change of a class's accuracy beyond which the class fails its test, where the images show it",
     )
     baseline: Path | None = path(
         None,
@@ -156,6 +172,13 @@ class Options:
         area=_BASELINE,
         metavar="POINTS",
         about="drop of accuracy below the baseline that is accepted, in points",
+    )
+    class_tolerance: float = option(
+        read_points,
+        "10.0",
+        area=_BASELINE,
+        metavar="POINTS",
+        about="drop of a class's accuracy below the baseline that is accepted, in points",
     )
     gate_correction: Correction = option(
         Choice(*_CORRECTIONS),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_robustness.core import Cell, Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from pytest_robustness.analysis.test_result import TestResult
+    from pytest_robustness.analysis.test_result import Estimate
     from pytest_robustness.report.run_report import RunReport
 
 WIDTH, HEIGHT = 280, 190
@@ -51,16 +51,16 @@ class Subject(NamedTuple):
 
 
 def subject(report: RunReport) -> Subject:
-    """Return what the curves show: the average of several models, or the figure that tests of a single model use."""
+    """Return what the curves show: the average of several models, or the change of a model that is alone."""
     models = _models(report)
     if len(models) > 1:
-        caption = "Bold: the average over the models, with its 95 % interval. Thin: each model."
+        caption = (
+            "Bold: the average over the models, with its 95 % interval for other models and images. Thin: each model."
+        )
         return Subject("average change", f"Top-1 accuracy over all images. {caption}")
     name = report.labels[models[0]]
-    if _own_tests(report):
-        caption = f"The mean over classes: of {name}'s accuracies on the classes, each of which counts the same"
-        return Subject("change of the mean over classes", f"{caption}, with its 95 % interval.")
-    return Subject("change of top-1 accuracy", f"Top-1 accuracy of {name} over all images.")
+    caption = f"Top-1 accuracy of {name} over all images, with its 95 % interval for other images."
+    return Subject("change of top-1 accuracy", caption)
 
 
 def curves(report: RunReport) -> list[Curve]:
@@ -70,8 +70,7 @@ def curves(report: RunReport) -> list[Curve]:
         if condition in report.changes and condition.severity is not None:
             severities.setdefault(condition.transform, []).append(condition.severity)
     several = {transform: sorted(levels) for transform, levels in severities.items() if len(levels) > 1}
-    drawn = _own_tests(report) or report.changes
-    results = {t: [(level, drawn[Condition(t, level)]) for level in levels] for t, levels in several.items()}
+    results = {t: [(level, report.changes[Condition(t, level)]) for level in levels] for t, levels in several.items()}
     models = _models(report)
     # The line of a single model is the bold one already.
     thin = models if len(models) > 1 else []
@@ -85,23 +84,17 @@ def _models(report: RunReport) -> list[str]:
     return [model for model in report.models if model in seen]
 
 
-def _own_tests(report: RunReport) -> Mapping[Condition, TestResult]:
-    """Return the tests of a model that is alone, which have intervals; nothing where one of its conditions has none."""
-    tests = {test.condition: test.result for test in report.model_tests}
-    return tests if len(_models(report)) == 1 and tests.keys() >= report.changes.keys() else {}
-
-
-def _range(report: RunReport, models: Sequence[str], results: Iterable[TestResult]) -> tuple[float, float]:
+def _range(report: RunReport, models: Sequence[str], results: Iterable[Estimate]) -> tuple[float, float]:
     values = [0.0]
     for result in results:
-        values += [v for v in (result.difference, result.ci_low, result.ci_high) if math.isfinite(v)]
+        values += [v for v in result if math.isfinite(v)]
     cells = [cell for cell in report.counts if cell.model in models and cell.condition.severity is not None]
     values += [change for cell in cells for change in [report.change(cell)] if change]
     return max(-100.0, 10 * math.floor(min(values) / 10)), min(100.0, 10 * math.ceil(max(values) / 10))
 
 
 def _curve(
-    report: RunReport, thin: Sequence[str], transform: str, found: list[tuple[int, TestResult]], low: float, high: float
+    report: RunReport, thin: Sequence[str], transform: str, found: list[tuple[int, Estimate]], low: float, high: float
 ) -> Curve:
     levels = [level for level, _ in found]
 
@@ -116,20 +109,18 @@ def _curve(
         return " ".join(f"{x(level)},{y(value)}" for level, value in values if value is not None)
 
     models = [[(level, report.change(Cell(m, Condition(transform, level)))) for level in levels] for m in thin]
-    known = [(level, result) for level, result in found if math.isfinite(result.ci_low)]
-    upper = [(level, result.ci_high) for level, result in known]
-    lower = [(level, result.ci_low) for level, result in reversed(known)]
+    known = [(level, result) for level, result in found if math.isfinite(result.low)]
+    upper = [(level, result.high) for level, result in known]
+    lower = [(level, result.low) for level, result in reversed(known)]
     return Curve(
         transform=transform,
         x_ticks=tuple(Tick(x(level), str(level)) for level in levels),
         y_ticks=tuple(Tick(y(value), f"{value:+g}".replace("-", "−")) for value in _steps(low, high)),
         lines=tuple(line(values) for values in models if any(value is not None for _, value in values)),
-        average=line([(level, result.difference) for level, result in found]),
-        dots=tuple((x(level), y(result.difference)) for level, result in found),
+        average=line([(level, result.value) for level, result in found]),
+        dots=tuple((x(level), y(result.value)) for level, result in found),
         band=line([*upper, *lower]),
-        rows=tuple(
-            (level, r.difference, (r.ci_low, r.ci_high) if math.isfinite(r.ci_low) else None) for level, r in found
-        ),
+        rows=tuple((level, r.value, (r.low, r.high) if math.isfinite(r.low) else None) for level, r in found),
     )
 
 

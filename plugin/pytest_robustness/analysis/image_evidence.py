@@ -1,0 +1,127 @@
+"""What the images show, whichever models or classes they belong to: the change of a model, and of every class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from pytest_robustness.analysis import statistics
+from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.statistics import paired_change
+from pytest_robustness.analysis.statistics.correction import holm
+from pytest_robustness.analysis.statistics.paired_change import PairedChange
+from pytest_robustness.analysis.statistics.partial_pooling import partially_pooled, sampling_variance
+from pytest_robustness.analysis.statistics.sign_flips import change_sizes, fewest_significant, sign_flip_p
+from pytest_robustness.analysis.test_result import ClassImages, Estimate, ImageChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.analysis.predictions import Answers, AnswerSource
+    from pytest_robustness.core import Panel
+
+_POOLED_QUANTILE = float(stats.norm.isf(0.05))
+
+
+class ChangedImages(NamedTuple):
+    """How models changed their answers to the same images, which all of them could read.
+
+    ``sums`` (int64 [n]) adds 1 for each model that is right in the second way of answering only, -1 for each that is
+    right in the first only; ``labels`` (int64 [n]) are the images' classes, ``models`` is the number of models.
+    """
+
+    sums: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    models: int
+
+    @classmethod
+    def between(cls, pairs: Iterable[tuple[Answers, Answers]], labels: NDArray[np.int64]) -> ChangedImages:
+        """Return the changes between the two ways in which each model answered; ``labels`` is int64 [N]."""
+        listed = list(pairs)
+        readable = np.logical_and.reduce([answers.readable for both in listed for answers in both])
+        sums = np.zeros(len(labels), np.int64)
+        for before, after in listed:
+            sums += after.correct
+            sums -= before.correct
+        return cls(sums[readable], labels[readable], len(listed))
+
+
+def model_changes(changes: list[ChangedImages], classes: int, *, alpha: float, margin: float) -> list[ImageChange]:
+    """Return what the images show of each model, all classes counting equally.
+
+    Parameters
+    ----------
+    changes
+        Of one model each.
+    classes
+        C.
+    alpha, margin
+        The level of a one-sided test, which the interval has at either end, and the margin in points that decides.
+    """
+    lost, gained, n = (
+        np.stack([np.bincount(c.labels[chosen(c.sums)], minlength=classes) for c in changes])
+        for chosen in (lambda s: s < 0, lambda s: s > 0, lambda s: np.ones(len(s), np.bool_))
+    )
+    return image_changes(PairedChange.of_classes(lost, gained, n), lost.sum(1), gained.sum(1), n.sum(1), alpha, margin)
+
+
+def image_changes(
+    paired: PairedChange,
+    lost: NDArray[np.int64],
+    gained: NDArray[np.int64],
+    n: NDArray[np.int64],
+    alpha: float,
+    margin: float,
+) -> list[ImageChange]:
+    """Return k changes with their intervals; ``lost``, ``gained`` and ``n`` count images: int64 [k] each."""
+    low, high = paired_change.interval(paired, alpha)
+    p = statistics.mcnemar_p(lost, gained)
+    # Where classes differ in size, as many more images of each are meant.
+    needed = paired_change.images_to_decide(paired, margin / 100, alpha) * n / np.maximum(paired.images, 1)
+    columns = {
+        "n": n,
+        "lost": lost,
+        "gained": gained,
+        "difference": 100 * paired.value,
+        "low": 100 * low,
+        "high": 100 * high,
+        "p_value": p,
+        "needed": needed,
+    }
+    return [ImageChange(alpha=alpha, **row) for row in _rows(columns)]
+
+
+def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[ClassImages]:
+    """Return what the images of each class show over all models: the sign-flip test, corrected by Holm's method.
+
+    Classes without images are no members of the family; their figures are NaN.
+    """
+    sizes, total = change_sizes(changes.sums, changes.labels, classes, changes.models)
+    n = sizes.sum(axis=1)
+    seen = n > 0
+    p, adjusted = np.full((2, classes), np.nan)
+    p[seen] = sign_flip_p(sizes[seen], total[seen])
+    adjusted[seen] = holm(p[seen])
+    change = np.divide(total, n * changes.models, out=np.full(classes, np.nan), where=seen)
+    squares = sizes @ np.square(np.arange(changes.models + 1) / changes.models)
+    pooled = partially_pooled(change, sampling_variance(n, total / changes.models, squares))
+    half = _POOLED_QUANTILE * pooled.error
+    low, high = np.maximum(pooled.value - half, -1.0), np.minimum(pooled.value + half, 1.0)
+    blind = n < fewest_significant(alpha, int(seen.sum()))
+    columns = {"n": n, "difference": 100 * change, "p_value": p, "p_adjusted": adjusted, "blind": blind}
+    estimates = (100 * np.stack([pooled.value, low, high], axis=1)).tolist()
+    return [ClassImages(pooled=Estimate(*e), **row) for row, e in zip(_rows(columns), estimates, strict=True)]
+
+
+def _rows(columns: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)]
+
+
+def panel_changes(source: AnswerSource, panel: Panel) -> ChangedImages:
+    """Return how the models of a panel changed their answers, control against its condition."""
+    cells = (pair(model, panel.condition) for model in panel.models)
+    return ChangedImages.between(((source.answers(a), source.answers(b)) for a, b in cells), source.labels)
