@@ -54,7 +54,7 @@ def simulated_report(
     transforms: Sequence[str] = tuple(COSTS),
     severities: Sequence[int] = (3,),
     correction: Correction = "none",
-    images: int = 1300,
+    images: int = 50,
     seed: int = 0,
 ) -> RunReport:
     """Return the view of a run of ``models`` under ``transforms`` on ``images`` images of each of ``classes``."""
@@ -79,7 +79,7 @@ def simulated_report(
         skipped=(),
         policy=policy,
         provenance=_provenance(models, classes, images, severities, correction, seed),
-        changes=average_changes(counts),
+        changes=average_changes(source, counts),
         confusions={
             Cell(m, c): _fallen(rng, classes, counts[Cell(m, CONTROL)], counts[Cell(m, c)])
             for m in models

@@ -19,7 +19,15 @@ from pytest_robustness.analysis.findings import (
 )
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Counts, StoredPredictions
-from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TTestResult, Verdict
+from pytest_robustness.analysis.test_result import (
+    ClassImages,
+    Estimate,
+    ImageChange,
+    McNemarResult,
+    Outcome,
+    TTestResult,
+    Verdict,
+)
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Predictions, Shard
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
@@ -76,12 +84,40 @@ class Findings:
         )
         return dataclasses.replace(plain, **fields)
 
+    def change(self, **fields: object) -> ImageChange:
+        """Return what a thousand images show: a fall of ten points, most of the changed images lost."""
+        plain = ImageChange(
+            n=1000,
+            lost=120,
+            gained=20,
+            difference=-10.0,
+            low=-12.0,
+            high=-8.0,
+            alpha=0.05,
+            p_value=1e-18,
+            needed=61.0,
+        )
+        return dataclasses.replace(plain, **fields)
+
+    def of_images(self, **fields: object) -> ClassImages:
+        """Return what a hundred images of a class show: a fall of thirty points."""
+        plain = ClassImages(
+            n=100,
+            difference=-30.0,
+            p_value=1e-8,
+            p_adjusted=3e-8,
+            blind=False,
+            pooled=Estimate(-28.0, -36.0, -20.0),
+        )
+        return dataclasses.replace(plain, **fields)
+
     def model(self, model: str = "resnet18", condition: Condition = VFLIP, outcome: str = "FAIL", **fields: object):
         """Return a model test with two worst classes."""
         made = ModelTest(
             model,
             condition,
             self.result(),
+            self.change(),
             Outcome(outcome),
             Verdict(Outcome(outcome), "accuracy fell 10.0 points, p = 0.0005 < alpha 0.05"),
             ImageAccuracy(91.0, 80.5),
@@ -90,16 +126,27 @@ class Findings:
         return dataclasses.replace(made, **fields)
 
     def classes(self, condition: Condition = VFLIP, outcome: str = "FAIL", **fields: object) -> ClassTest:
-        """Return a class test of three classes, of which two are sensitive."""
+        """Return a class test of three classes, of which two are sensitive, and changed beyond the margin."""
         findings = (
-            ClassFinding(0, "six", self.result(difference=-30.0, control=95.0, treated=65.0)),
-            ClassFinding(1, "nine", self.result(difference=-60.0, control=90.0, treated=30.0, p_adjusted=0.01)),
-            ClassFinding(2, "zero", self.result(difference=0.0, p_value=0.9, p_adjusted=0.9)),
+            ClassFinding(0, "six", self.result(difference=-30.0, control=95.0, treated=65.0), self.of_images()),
+            ClassFinding(
+                1,
+                "nine",
+                self.result(difference=-60.0, control=90.0, treated=30.0, p_adjusted=0.01),
+                self.of_images(difference=-60.0, pooled=Estimate(-58.0, -66.0, -50.0)),
+            ),
+            ClassFinding(
+                2,
+                "zero",
+                self.result(difference=0.0, p_value=0.9, p_adjusted=0.9),
+                self.of_images(difference=0.0, p_value=1.0, p_adjusted=1.0, pooled=Estimate(-1.0, -6.0, 4.0)),
+            ),
         )
         made = ClassTest(
             condition,
             ("resnet18", "vgg16"),
             findings,
+            findings[:2],
             findings[:2],
             1,
             (),
@@ -113,13 +160,16 @@ class Findings:
         """Return McNemar's test over two hundred images."""
         figures = {"difference": -10.0, "ci_low": -15.0, "ci_high": -5.0, "p_value": 0.0005, "p_adjusted": 0.0005}
         result = self.on_images(n=200, treated=80.0, lost=25, gained=5, **figures)
-        return ImageTest("resnet18", VFLIP, result, Verdict(Outcome.FAIL, "accuracy fell 10.0 points"), ())
+        return ImageTest(
+            "resnet18", VFLIP, result, self.change(n=200), Verdict(Outcome.FAIL, "accuracy fell 10.0 points"), ()
+        )
 
     def compared(self, condition: Condition = VFLIP, outcome: str = "FAIL", **fields: object) -> GateTest:
         """Return the comparison of a model that fell by five points."""
         result = self.on_images()
         verdict = Verdict(Outcome(outcome), "accuracy fell 5.0 points")
-        made = GateTest("resnet18", "vgg16", condition, result, None, (), False, False, verdict)
+        change = self.change(lost=60, gained=10, difference=-5.0, low=-6.3, high=-3.7)
+        made = GateTest("resnet18", "vgg16", condition, result, change, 1e-6, 1.0, None, (), (), False, False, verdict)
         return dataclasses.replace(made, **fields)
 
     def view(self, **fields: object) -> RunReport:

@@ -30,11 +30,11 @@ _POOLED_QUANTILE = float(stats.norm.isf(0.05))
 class ChangedImages(NamedTuple):
     """How models changed their answers to the same images, which all of them could read.
 
-    ``sums`` (int64 [n]) adds 1 for each model that is right in the second way of answering only, -1 for each that is
+    ``sums`` (int16 [n]) adds 1 for each model that is right in the second way of answering only, -1 for each that is
     right in the first only; ``labels`` (int64 [n]) are the images' classes, ``models`` is the number of models.
     """
 
-    sums: NDArray[np.int64]
+    sums: NDArray[np.int16]
     labels: NDArray[np.int64]
     models: int
 
@@ -43,7 +43,7 @@ class ChangedImages(NamedTuple):
         """Return the changes between the two ways in which each model answered; ``labels`` is int64 [N]."""
         listed = list(pairs)
         readable = np.logical_and.reduce([answers.readable for both in listed for answers in both])
-        sums = np.zeros(len(labels), np.int64)
+        sums = np.zeros(len(labels), np.int16)
         for before, after in listed:
             sums += after.correct
             sums -= before.correct

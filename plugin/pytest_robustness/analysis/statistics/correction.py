@@ -34,6 +34,8 @@ def adjust(results: Sequence[_Result], correction: Correction) -> list[_Result]:
     OptionError
         If ``correction`` is not one of the three.
     """
+    if correction == "none":
+        return list(results)
     corrected = correct(np.array([result.p_value for result in results], np.float64), correction)
     return [dataclasses.replace(result, p_adjusted=p) for result, p in zip(results, corrected.tolist(), strict=True)]
 

@@ -57,13 +57,13 @@ def fewest_significant(alpha: float, tests: int) -> int:
     return math.floor(1 - math.log2(alpha / max(tests, 1))) + 1
 
 
-def change_sizes(sums: Ints, labels: Ints, classes: int, models: int) -> tuple[Ints, Ints]:
+def change_sizes(sums: NDArray[np.int16], labels: Ints, classes: int, models: int) -> tuple[Ints, Ints]:
     """Return `sign_flip_p`'s arguments: counts of the sizes of the changes (int64 [C, M + 1]), and the totals [C].
 
     Parameters
     ----------
     sums, labels
-        The sum of each image's changes over the models, and its class: int64 [N].
+        The sum of each image's changes over the models (int16 [N]), and its class (int64 [N]).
     classes, models
         C and M.
     """
