@@ -5,7 +5,12 @@ percentages, differences are percentage points, ``difference == treated - contro
 ``docs/statistics.md`` explains the tests to people who use them.
 """
 
-from pytest_robustness.analysis.statistics.accuracy import above_chance, accuracies
+from pytest_robustness.analysis.statistics.accuracy import (
+    above_chance,
+    accuracies,
+    chance_agreement,
+    excludes_skill,
+)
 from pytest_robustness.analysis.statistics.columns import MIN_OBSERVATIONS
 from pytest_robustness.analysis.statistics.correction import adjust
 from pytest_robustness.analysis.statistics.mcnemar import mcnemar, mcnemar_by_class, mcnemar_from_counts
@@ -17,7 +22,9 @@ __all__ = [
     "above_chance",
     "accuracies",
     "adjust",
+    "chance_agreement",
     "compare",
+    "excludes_skill",
     "mcnemar",
     "mcnemar_by_class",
     "mcnemar_from_counts",
