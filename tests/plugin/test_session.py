@@ -149,9 +149,11 @@ def test_a_model_that_cannot_be_loaded_is_an_error_of_its_own_tests_alone(sessio
         asked.class_test("vflip", models="python:nets.py:missing")
 
 
-def test_a_model_at_chance_level_is_an_error(session):
-    with pytest.raises(ModelError, match="guess is right on 20 of 40 images without any transform, no better than"):
-        session().model_test("python:nets.py:guess", "hflip")
+def test_a_model_at_chance_level_is_an_error(session, folder):
+    nets = (folder.path / "nets.py").read_text()
+    folder.write("nets.py", f'{nets}\n\ndef wrong():\n    return Model(Slope(), classes=["up", "down"])\n')
+    with pytest.raises(ModelError, match=r"wrong is right on 0 of 40 .*, where guessing is right on 20: no"):
+        session().model_test("python:nets.py:wrong", "hflip")
 
 
 def test_images_that_an_earlier_run_skipped_are_an_error_unless_this_one_skips_them_too(session, folder):
