@@ -66,7 +66,10 @@ class AnswerSource(Protocol):
 
 def counted(answers: Answers, labels: NDArray[np.int64], classes: int) -> Counts:
     """Count answers by class; ``labels`` (int64 [N]) are the classes of the images."""
-    return Counts(*(np.bincount(labels[images], minlength=classes) for images in answers))
+    wrong, right = np.bincount(2 * labels + answers.correct, minlength=2 * classes).reshape(classes, 2).T
+    if answers.readable.all():
+        return Counts(wrong + right, right)
+    return Counts(np.bincount(labels[answers.readable], minlength=classes), right)
 
 
 def pair(model: str, condition: Condition) -> tuple[Cell, Cell]:
