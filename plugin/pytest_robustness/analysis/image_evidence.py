@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from pytest_robustness.analysis import statistics
-from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.predictions import pair, readable_by_all
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.correction import holm
 from pytest_robustness.analysis.statistics.paired_change import PairedChange
@@ -42,7 +42,7 @@ class ChangedImages(NamedTuple):
     def between(cls, pairs: Iterable[tuple[Answers, Answers]], labels: NDArray[np.int64]) -> ChangedImages:
         """Return the changes between the two ways in which each model answered; ``labels`` is int64 [N]."""
         listed = list(pairs)
-        readable = np.logical_and.reduce([answers.readable for both in listed for answers in both])
+        readable = readable_by_all(answers for both in listed for answers in both)
         sums = np.zeros(len(labels), np.int16)
         for before, after in listed:
             sums += after.correct
@@ -130,7 +130,7 @@ def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[Cla
     blind = n < fewest_significant(alpha, int(seen.sum()))
     estimates = map(Estimate._make, _rows([100 * pooled.value, 100 * low, 100 * high]))
     rows = zip(_rows([n, 100 * change, p, adjusted, blind]), estimates, strict=True)
-    return [ClassImages(*row, estimate) for row, estimate in rows]
+    return [ClassImages(*(*row, estimate)) for row, estimate in rows]
 
 
 def _rows(columns: Iterable[NDArray[Any]]) -> Iterator[tuple[Any, ...]]:

@@ -77,6 +77,15 @@ def pair(model: str, condition: Condition) -> tuple[Cell, Cell]:
     return Cell(model, CONTROL), Cell(model, condition)
 
 
+def readable_by_all(answers: Iterable[Answers]) -> NDArray[np.bool_]:
+    """Return the images that all ways of answering could read: bool [N]."""
+    first, *others = answers
+    readable = first.readable.copy()
+    for other in others:
+        readable &= other.readable
+    return readable
+
+
 def readable_in_both(
     control: Answers, treated: Answers
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:

@@ -18,9 +18,9 @@ def crossed_interval(values: NDArray[np.int8]) -> tuple[float, float, float]:
 
     The variance is that of clustering by models plus that of clustering by images, less what both count twice
     (Cameron, Gelbach and Miller 2011, J. Bus. Econ. Stat. 29:238), and no less than either; the degrees of freedom are
-    Satterthwaite's. The images vary at least as much as if all models had lost one of them and gained another, so that no
-    change among few images is not certainty. With one model the images alone are the sample; the interval is NaN with
-    fewer than two images.
+    Satterthwaite's. The images vary at least as much as if all models had lost one of them and gained another, so that
+    no change among few images is not certainty. With one model the images alone are the sample; the interval is NaN
+    with fewer than two images.
 
     Parameters
     ----------
