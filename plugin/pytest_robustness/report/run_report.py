@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.test_result import TTestResult
     from pytest_robustness.core import EngineUsed
     from pytest_robustness.report.confusions import ClassConfusion
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.gallery import Example, LostExample
+    from pytest_robustness.report.image_table import ImageTable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,8 @@ class RunReport:
     images that could not be read; ``changes`` the change of top-1 accuracy under each condition, averaged over the
     models; ``confusions`` what the most affected classes are predicted as in each cell; ``gallery`` images to show, and
     ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a baseline; ``engines`` what
-    computed each cell; ``notes`` what the findings mean for the baseline.
+    computed each cell; ``notes`` what the findings mean for the baseline; ``lost`` images to show that a candidate
+    lost; ``images`` every answer to every image.
     """
 
     models: tuple[str, ...]
@@ -93,6 +95,8 @@ class RunReport:
     gate_tests: tuple[GateTest, ...] = ()
     engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    lost: tuple[LostExample, ...] = ()
+    images: ImageTable | None = None
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""
