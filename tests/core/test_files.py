@@ -53,9 +53,14 @@ def test_a_file_that_is_written_piece_by_piece_appears_whole_or_not_at_all(
 ) -> None:
     path = tmp_path / "file"
     path.write_text("before")
-    with pytest.raises(type(error)), replacing(path) as file:
-        file.write(b"af")
-        raise error
+
+    def stop_half_way() -> None:
+        with replacing(path) as file:
+            file.write(b"af")
+            raise error
+
+    with pytest.raises(type(error)):
+        stop_half_way()
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "before"}
     with replacing(path) as file:
         for piece in (b"af", b"ter"):

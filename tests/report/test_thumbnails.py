@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
-from pytest_robustness.analysis.findings import ClassFinding
+from pytest_robustness.analysis.findings import ClassFinding, LostImage
 from pytest_robustness.analysis.test_result import TTestResult
-from pytest_robustness.core import ClassLabel, Condition, Preprocess
+from pytest_robustness.core import CONTROL, ClassLabel, Condition, Preprocess
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError
-from pytest_robustness.report.gallery import Answer, Example
+from pytest_robustness.report.gallery import Answer, Example, LostExample
 from pytest_robustness.report.thumbnails import Painter
 from pytest_robustness.transforms import builtin
 
@@ -105,3 +105,15 @@ def test_an_image_that_cannot_be_shown_says_why_and_the_others_are_shown():
     assert (broken.thumbnails, gone.thumbnails) == (None, None)
     assert fine == dataclasses.replace(examples[2], thumbnails=fine.thumbnails)
     assert fine.thumbnails is not None
+
+
+def test_a_lost_image_is_drawn_before_and_after_and_once_in_control():
+    images = [torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8) for _ in range(2)]
+    images_of = {"source": source_of(*images), "indices": np.array([1]), "registry": builtin(), "seed": 0}
+    lost = LostImage(0, "photos/1.png", 0, "ant", "bee", 0.9)
+    examples = [LostExample("net", VFLIP, lost), LostExample("net", CONTROL, lost)]
+    flipped, control = Painter({"net": Preprocess().canvas}, **images_of).lost(examples)
+    for shown in (flipped, control):
+        assert np.array_equal(opened(shown.thumbnails.control)[1], images[1].permute(1, 2, 0).numpy())
+    assert np.array_equal(opened(flipped.thumbnails.treated)[1], images[1].flip(1).permute(1, 2, 0).numpy())
+    assert control.thumbnails.treated == ""
