@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ TEST_KEYS = {
     "model", "transform", "severity", "outcome", "n", "control_accuracy", "accuracy", "difference", "ci_low",
     "ci_high", "effect_size", "statistic", "df", "p_value", "p_adjusted",
 }  # fmt: skip
+DOCS = Path(__file__).parents[2] / "docs/reports.md"
 UNEVEN = """
 def pytest_robustness_register(registry):
     @registry.transform("fade", version=1)
@@ -89,6 +92,19 @@ def test_images_csv_has_every_answer_as_the_store_has_it_and_sums_to_accuracy_cs
             for name, kind, blob in zip(names, ("<i4", "<f4", "<f4"), blobs, strict=True):
                 np.testing.assert_array_equal(rows[name].to_numpy(kind), np.frombuffer(blob, kind))
             assert rows.answer.tolist() == [("down", "up")[output] for output in rows.output]
+
+
+def test_the_example_of_the_docs_lists_the_images_that_the_flip_costs(judged, monkeypatch):
+    (code,) = re.findall(
+        r"^```python\n(import pandas.*?)^```", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    monkeypatch.chdir(judged.path)
+    names: dict[str, object] = {}
+    exec(code, names)
+    # `slope` errs on every image that is upside down, `colour` on none.
+    lost = names["lost"]
+    assert set(lost.index.get_level_values("model")) == {"python:nets.py:slope"}
+    assert sorted(lost.file) == sorted(str(judged.image(name, i)) for name in ("down", "up") for i in range(20))
 
 
 def test_the_terminal_says_where_the_table_of_images_is(project):

@@ -62,8 +62,8 @@ def in_order_of_loss(
 ) -> NDArray[np.int64]:
     """Return the positions of the images that were right before and are wrong now: int64 [n].
 
-    Those of the class whose accuracy fell most come first, ties of classes by index; within a class those of whose
-    wrong answer the candidate is surest.
+    The class whose accuracy fell most comes first, ties of classes by index; within a class, the wrong answers of which
+    the candidate is surest.
 
     Parameters
     ----------
