@@ -1,8 +1,8 @@
 """How often the verdicts err: ``python benchmarks/verdicts.py`` prints one table, with what is required beside it.
 
 Real predictions come from stores of finished runs, named by ``--store``; without one, the embedded models are run
-first. ``--quick`` draws a tenth as often. All draws are seeded. The statistics, margins and rules are the product's own;
-where only counts of images matter, only counts are drawn, and `check_on_images` compares that with whole images.
+first. ``--quick`` draws a tenth as often. All draws are seeded. The statistics, margins and rules are the product's
+own; where only counts of images matter, only counts are drawn, and `check_on_images` compares that with whole images.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def nulls(world: World, rng: np.random.Generator, runs: int) -> Row:
 
 
 def fallen_class(rng: np.random.Generator, runs: int) -> Iterator[Row]:
-    """One class of ten loses images in all twelve models, which agree on them more or less."""
+    """Count how often a class is found that loses images in all twelve models, which agree on them more or less."""
     required = {12: 0.95, 8: 0.7}
     for points, least in required.items():
         rates = {}
@@ -169,7 +169,6 @@ def _drop(rng: np.random.Generator, drop: float, alike: float, churn: float = 0.
         scale = (1 - alike) / alike
         chance = rng.beta(drop * scale, (1 - drop) * scale, 89)
     change[:, :89] = np.where(rng.random((12, 89)) < chance, -1, change[:, :89])
-    # What the churn gains or loses of a lost image is of no direction, so that the drop is just that.
     return ChangedImages(change.sum(axis=0, dtype=np.int16), labels, 12)
 
 
@@ -196,7 +195,7 @@ def within(change: PairedChange, margin: float) -> Bools:
 
 
 def false_passes(rng: np.random.Generator, runs: int) -> Iterator[Row]:
-    """A model that lost just the margin must not pass."""
+    """Count how often a model passes that lost just the margin."""
     for shape in SIZES:
         for tenth in (False, True):
             rates = [within(draw_change(rng, shape, churn, MARGIN, tenth, runs), MARGIN).mean() for churn in CHURNS]
@@ -211,7 +210,7 @@ def false_passes(rng: np.random.Generator, runs: int) -> Iterator[Row]:
 
 
 def uneven_passes(rng: np.random.Generator, runs: int) -> Row:
-    """The same with classes of unlike sizes, where the loss lies in the smallest or in all."""
+    """Count the same with classes of unlike sizes, where the loss lies in the smallest or in all."""
     rates = {}
     for sizes in ((5, *[500] * 9), (20, *[200] * 9), (3, 30, 300, 3000)):
         n = np.broadcast_to(np.array(sizes), (runs, len(sizes)))
@@ -225,7 +224,7 @@ def uneven_passes(rng: np.random.Generator, runs: int) -> Row:
 
 
 def unchanged(rng: np.random.Generator, runs: int) -> Row:
-    """A model that did not change should pass."""
+    """Count how often a model passes that did not change."""
     churns = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.2)
     rates = [within(draw_change(rng, (10, 89), churn, 0.0, False, runs), MARGIN).mean() for churn in churns]
     measured = ", ".join(f"{churn:.0%}: {share(rate)}" for churn, rate in zip(churns, rates, strict=True))
@@ -236,7 +235,7 @@ def recommended(tolerance: float, churn: float) -> int:
     """Return the number of images that the documentation recommends, to two digits."""
     images = 140_000 * (churn + tolerance / 100) / tolerance**2
     unit = 10 ** (math.floor(math.log10(images)) - 1)
-    return math.ceil(images / unit) * unit
+    return int(math.ceil(images / unit) * unit)
 
 
 class Gate(NamedTuple):
@@ -264,7 +263,7 @@ def gate(
 
 
 def gates(rng: np.random.Generator, runs: int) -> Iterator[Row]:
-    """The gate at its tolerance, and what it finds at the recommended sizes."""
+    """Count how the gate errs at its tolerance, and what it finds at the recommended sizes."""
     cases = [(images, churn) for images in (500, 2_000, 10_000, 50_000) for churn in (0.02, 0.05, 0.1, 0.3)]
     at = {case: gate(rng, *case, [1.0] * CONDITIONS, runs, 1.0) for case in cases}
     some_fail = {case: found.failed.any(axis=1).mean() for case, found in at.items()}
@@ -297,7 +296,7 @@ def gates(rng: np.random.Generator, runs: int) -> Iterator[Row]:
             drops = [0.0] * (CONDITIONS - 1) + [points]
             found[churn] = gate(rng, recommended(1.0, churn), churn, drops, runs, 1.0).failed[:, -1].mean()
         yield Row(
-            f"gate: {points:g} points in one of ten conditions found at the recommended sizes, tolerance 1, %, by churn",
+            f"gate: {points:g} points in one of ten conditions found, recommended sizes, tolerance 1, %, by churn",
             f">= {100 * least:g}",
             ", ".join(f"{churn:.0%}: {share(rate)}" for churn, rate in found.items()),
             min(found.values()) >= least,
@@ -344,7 +343,7 @@ def shrunken(world: World, rng: np.random.Generator, runs: int) -> Row:
             covered.append([f.pooled.low <= t <= f.pooled.high for f, t in zip(found, truth, strict=True)])
     relative, coverage = np.mean(pooled) / np.mean(raw), np.mean(covered)
     return Row(
-        f"shrunken worst three of 10 images a class ({world.name}): bias, % of the raw bias; coverage of 90 % intervals",
+        f"shrunken worst three, 10 images a class ({world.name}): bias, % of the raw bias; coverage of 90 % intervals",
         "within 20; 87 to 93",
         f"{share(relative)} (raw {np.mean(raw):+.1f} points, shrunken {np.mean(pooled):+.1f}); {share(coverage)}",
         bool(abs(relative) <= 0.2 and 0.87 <= coverage <= 0.93),
