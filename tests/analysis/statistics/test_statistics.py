@@ -13,7 +13,6 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from pytest_robustness.analysis.statistics import (
-    above_chance,
     accuracies,
     adjust,
     compare,
@@ -585,27 +584,3 @@ def test_accuracies_are_percentages_and_nan_without_images():
 
 def test_one_row_of_sizes_serves_every_model():
     np.testing.assert_array_equal(accuracies([[1, 2], [0, 4]], [2, 4]), [[50, 50], [0, 100]])
-
-
-@pytest.mark.parametrize(
-    ("correct", "n", "classes", "above"),
-    [
-        (8, 30, 10, True),
-        (6, 30, 10, False),
-        (5, 1000, 1000, True),
-        (3, 1000, 1000, False),
-        (0, 29, 10, True),
-        (0, 30, 10, False),
-        (50, 50, 1, True),
-    ],
-)
-def test_an_accuracy_that_guessing_could_reach_is_not_above_chance(correct, n, classes, above):
-    assert above_chance(correct, n, classes) is above
-
-
-@pytest.mark.parametrize(("n", "classes"), [(30, 2), (300, 10), (1000, 1000)])
-def test_guessing_passes_for_knowledge_once_in_twenty_at_most(n, classes):
-    passing = [correct for correct in range(n + 1) if above_chance(correct, n, classes)]
-    at_threshold = stats.binomtest(passing[0], n, 1 / classes, alternative="greater").pvalue
-    below_threshold = stats.binomtest(passing[0] - 1, n, 1 / classes, alternative="greater").pvalue
-    assert at_threshold <= 0.05 < below_threshold
