@@ -250,8 +250,8 @@ def gate(
 ) -> Gate:
     """Return the gate's outcomes; ``drops`` are the true drops of the conditions, in points."""
     drop = np.array(drops) / 100
-    # Churn has no direction, and the drop comes on top of it, or is part of it where the churn is as large.
-    lost, gained = np.maximum(churn + drop, 2 * drop) / 2, np.maximum(churn - drop, 0.0) / 2
+    # Churn has no direction; the drop comes on top of it.
+    lost, gained = churn / 2 + drop, churn / 2
     counts = rng.binomial(images, lost, (runs, len(drops)))
     back = rng.binomial(images - counts, gained / (1 - lost))
     n = np.full(counts.size, float(images))
