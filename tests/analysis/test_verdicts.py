@@ -148,8 +148,8 @@ def test_the_images_decide_beside_the_t_test_or_alone(images, found, strict, mar
         (
             change(0.0, -100.0, 100.0, n=0, needed=math.nan),
             (
-                "neither within 2 points nor beyond is shown: +0.0 points, 90 % interval -100.0 to +100.0 over 0 images; "
-                "there is no image to judge by"
+                "neither within 2 points nor beyond is shown: +0.0 points, 90 % interval -100.0 to +100.0 over 0 "
+                "images; there is no image to judge by"
             ),
         ),
     ],
