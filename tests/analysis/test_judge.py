@@ -13,6 +13,7 @@ from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.analysis.verdicts import judge_model
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel, Predictions, Shard
 from pytest_robustness.errors import ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
@@ -93,7 +94,9 @@ def test_a_model_test_compares_the_accuracies_of_its_classes(world, model):
     assert found.result.control == pytest.approx(control.mean())
     assert found.result.treated == pytest.approx(treated.mean())
     assert found.result.p_value == pytest.approx(expected.pvalue, rel=1e-12)
-    assert found.verdict.outcome is (Outcome.FAIL if expected.pvalue < 0.05 else Outcome.PASS)
+    article = judge_model(found.result, found.change, TestPolicy(verdict="article"))
+    assert article.outcome is (Outcome.FAIL if expected.pvalue < 0.05 else Outcome.PASS)
+    assert found.verdict == judge_model(found.result, found.change, TestPolicy())
     images = 100 * world.table[world.table.model == model].groupby("transform").right.mean()
     assert found.accuracy == pytest.approx((images["control"], images["blur"]))
 
@@ -126,7 +129,8 @@ def test_a_model_test_is_corrected_over_the_models_and_a_class_test_over_the_cla
     world.store.close()
 
 
-def test_a_class_test_compares_the_accuracies_of_the_models_on_each_class(world):
+def test_a_class_test_compares_the_accuracies_of_the_models_on_each_class(world, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("article")
     found = world.judge.class_test(Panel(BLUR, MODELS))
     np.testing.assert_allclose([finding.result.p_value for finding in found.classes], world.p_values(stats.ttest_ind))
     assert [finding.name for finding in found.classes] == [f"class {i}" for i in range(CLASSES - 1)]
@@ -135,7 +139,12 @@ def test_a_class_test_compares_the_accuracies_of_the_models_on_each_class(world)
     assert (found.models, found.left_out) == (MODELS, ())
     # The 95 % quantile of the binomial of 5 classes and 0.05 is 1.
     assert found.allowed == stats.binom.ppf(0.95, 5, 0.05) == 1
-    assert found.verdict.outcome is Outcome.PASS
+    # Blur takes most of class 2: the number of sensitive classes does not matter.
+    assert [finding.index for finding in found.beyond if finding.images.difference < -40] == [2]
+    assert found.verdict.outcome is Outcome.FAIL
+    article = World(tmp_path, verdict="article")
+    assert article.judge.class_test(Panel(BLUR, MODELS)).verdict.outcome is Outcome.PASS
+    article.store.close()
 
 
 def test_a_class_test_of_one_model_compares_its_images(world):
@@ -161,7 +170,7 @@ def test_an_image_test_compares_all_images_and_those_of_each_class(world):
 
 
 def test_a_model_in_error_raises_its_error_and_leaves_the_family_and_the_class_test(tmp_path):
-    world = World(tmp_path, correction="holm", max_sensitive=1)
+    world = World(tmp_path, correction="holm", max_sensitive=1, verdict="article")
     world.run_log.errors = {Cell("cy", BLUR): "cy is ill"}
     with pytest.raises(ModelError, match=r"^cy is ill$"):
         world.judge.model_test(Cell("cy", BLUR))
@@ -183,7 +192,7 @@ def test_a_model_in_error_raises_its_error_and_leaves_the_family_and_the_class_t
 def test_a_class_test_that_lost_a_model_can_fail_but_not_pass(tmp_path):
     for allowed, outcome in ((0, Outcome.FAIL), (5, Outcome.INCONCLUSIVE)):
         (tmp_path / str(allowed)).mkdir()
-        world = World(tmp_path / str(allowed), max_sensitive=allowed)
+        world = World(tmp_path / str(allowed), max_sensitive=allowed, verdict="article")
         world.run_log.errors = {Cell("bob", CONTROL): "bob is ill"}
         assert world.judge.class_test(Panel(BLUR, MODELS)).verdict.outcome is outcome
         world.store.close()

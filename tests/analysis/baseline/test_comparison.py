@@ -73,12 +73,14 @@ def comparison(before, run, *, outcomes=None, counterparts=None, inconclusive=Ou
         Path("baseline.json"),
         run,
         policy=GatePolicy(**policy),
-        test_policy=TestPolicy(),
+        test_policy=TEST_POLICY,
         inconclusive=inconclusive,
         counterparts=counterparts or {},
     )
 
 
+# Of 500 images, a tenth of which changes by chance, nothing less is shown.
+TEST_POLICY = TestPolicy(margin=6.0)
 FIRM = [0.95] * 5
 FALLEN = [0.95, 0.95, 0.2, 0.3, 0.95]
 
@@ -128,7 +130,7 @@ def test_what_a_condition_changes_beyond_control_is_the_mean_over_the_images():
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_comparison_of_too_few_images_ends_as_the_options_say(outcome):
     before, now = drawn(2, FIRM), drawn(5, FIRM)
-    found = comparison(before, Run(*now), inconclusive=outcome, tolerance=0.01).test(Cell("ann", ZOOM), (ZOOM,))
+    found = comparison(before, Run(*now), inconclusive=outcome, tolerance=3.0).test(Cell("ann", ZOOM), (ZOOM,))
     assert found.undecided
     assert found.verdict.outcome is outcome
     assert found.verdict.reason.startswith("inconclusive: ")
@@ -152,7 +154,7 @@ def expected_model_test(before, now, outcome, model="ann", **policy):
     """Return a model test under blur, and the same where the baseline's outcome was ``outcome``."""
     run = Run(*now)
     ours = comparison(before, run, outcomes={BLUR: outcome}, **policy)
-    found = model_tests(run, MODELS, BLUR, TestPolicy())[model]
+    found = model_tests(run, MODELS, BLUR, TEST_POLICY)[model]
     return found, ours.expected_model_test(found, ours.test(Cell(model, BLUR), (BLUR,)))
 
 
@@ -232,3 +234,45 @@ def test_a_class_test_of_one_model_takes_the_answers_of_its_counterpart():
     assert comparison(old, run).expected_class_test(plain).expected is Expected.NEWLY_FAILING
     swapped = comparison(old, run, counterparts={"ann": "bob"}).expected_class_test(plain)
     assert (swapped.expected, swapped.verdict.outcome) == (Expected.AS_EXPECTED, Outcome.PASS)
+
+
+@pytest.mark.parametrize(
+    ("now", "class_tolerance", "expected"),
+    [
+        ([0.95, 0.95, 0.1, 0.6, 0.95], 10.0, Expected.WORSE),
+        ([0.95, 0.95, 0.1, 0.1, 0.95], 10.0, Expected.WORSE),
+        ([0.95, 0.95, 0.1, 0.6, 0.95], 60.0, Expected.AS_EXPECTED),
+        ([0.95, 0.95, 0.5, 0.6, 0.95], 10.0, Expected.AS_EXPECTED),
+        ([0.95, 0.95, 0.95, 0.1, 0.95], 10.0, Expected.WORSE),
+        ([0.95, 0.95, 0.95, 0.95, 0.95], 10.0, Expected.NOW_PASSING),
+        # What did not fail before fell as well.
+        ([0.2, 0.95, 0.5, 0.6, 0.95], 10.0, Expected.WORSE),
+    ],
+)
+def test_a_known_finding_of_classes_that_got_worse_is_not_known(now, class_tolerance, expected):
+    before = [0.95, 0.95, 0.5, 0.6, 0.95]
+    old, new = drawn(13, before, unreadable=5), drawn(13, now)
+    run = Run(*new)
+    plain = class_test(run, Panel(BLUR, MODELS), TEST_POLICY)
+    found = comparison(old, run, class_tolerance=class_tolerance).expected_class_test(plain)
+    assert found.expected is expected
+    assert found.verdict.outcome is (Outcome.FAIL if expected is Expected.WORSE else Outcome.PASS)
+    if expected is Expected.WORSE:
+        listed = [name for name, share, was in zip(CLASSES, now, before, strict=True) if share < was]
+        reason = found.verdict.reason
+        assert reason.startswith("worse than the baseline: more than 10 points below the baseline: ")
+        assert [name for name in CLASSES if f" {name} -" in reason] == listed
+
+
+def test_a_class_test_below_the_baseline_is_a_sign_flip_test_over_the_images_that_both_could_read():
+    old, new = drawn(14, [0.95, 0.95, 0.9, 0.2, 0.95], unreadable=20), drawn(15, [0.95, 0.95, 0.6, 0.2, 0.95])
+    both = old[0] & new[0] & (CLASSES.index("cat") == LABELS)
+    change = sum(new[1][Cell(m, BLUR)].astype(int) - old[1][Cell(m, BLUR)] for m in MODELS)[both]
+    rng = np.random.default_rng(0)
+    totals = rng.choice([-1, 1], (20_000, both.sum())) @ change
+    assert np.mean(np.abs(totals) >= abs(change.sum())) < 0.001
+    run = Run(*new)
+    plain = class_test(run, Panel(BLUR, MODELS), TEST_POLICY)
+    reason = comparison(old, run).expected_class_test(plain).verdict.reason
+    below = 100 * change.sum() / (len(MODELS) * both.sum())
+    assert reason == f"worse than the baseline: more than 10 points below the baseline: cat {below:+.1f}"

@@ -1,0 +1,501 @@
+"""How often the verdicts err: ``python benchmarks/verdicts.py`` prints one table, with what is required beside it.
+
+Real predictions come from stores of finished runs, named by ``--store``; without one, the embedded models are run
+first. ``--quick`` draws a tenth as often. All draws are seeded. The statistics, margins and rules are the product's
+own; where only counts of images matter, only counts are drawn, and `check_on_images` compares that with whole images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pytest_robustness.analysis.average_change import average_changes
+from pytest_robustness.analysis.baseline import rule
+from pytest_robustness.analysis.class_test import class_test
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes
+from pytest_robustness.analysis.model_test import model_tests
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.statistics import correct, mcnemar_by_class
+from pytest_robustness.analysis.statistics.crossed import crossed_interval
+from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval, p_above, p_below
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.analysis.predictions import Counts
+
+    Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+ALPHA = 0.05
+CONDITIONS = 10
+MARGIN = 0.02
+CHURNS = (0.02, 0.03, 0.05, 0.1, 0.2, 0.4)
+SIZES = ((10, 20), (10, 89), (1000, 5), (1000, 50))
+TOLERANCES = (0.5, 1.0, 2.0, 3.0)
+GATE_CHURNS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
+# Standard errors that Monte Carlo noise may add to what is allowed.
+NOISE = 3.0
+
+
+class Row(NamedTuple):
+    """A line of the table: what was measured, what is required, the figures, and whether they meet it."""
+
+    what: str
+    required: str
+    measured: str
+    met: bool
+
+
+class World(NamedTuple):
+    """Real predictions: how models changed, int8 [M, N] by transform, and the classes of the images."""
+
+    name: str
+    labels: Ints
+    classes: int
+    changes: dict[str, NDArray[np.int8]]
+
+
+def read_world(path: Path) -> World:
+    """Return the changes that a store holds; images that some model could not read are left out."""
+    with sqlite3.connect(path) as connection:
+        fingerprint, blob = connection.execute("SELECT fingerprint, labels FROM dataset").fetchone()
+        labels = np.frombuffer(blob, "<i8").astype(np.int64)
+        right: dict[tuple[str, str], Bools] = {}
+        readable = np.ones(len(labels), np.bool_)
+        cells = connection.execute("SELECT key, description FROM cell WHERE dataset = ?", (fingerprint,)).fetchall()
+        for key, text in cells:
+            cell = json.loads(text)
+            shards = connection.execute("SELECT predicted FROM shard WHERE key = ? ORDER BY start", (key,)).fetchall()
+            predicted = np.frombuffer(b"".join(shard for (shard,) in shards), "<i4")
+            if len(predicted) == len(labels):
+                right[cell["model"], cell["transform"]] = predicted == np.array(cell["outputs"])[labels]
+                readable &= predicted >= 0
+    models = sorted({model for model, _ in right})
+    names = sorted({transform for _, transform in right} - {CONTROL.transform})
+    changes = {
+        name: np.stack([right[m, name].view(np.int8) - right[m, CONTROL.transform].view(np.int8) for m in models])
+        for name in names
+        if all((m, name) in right for m in models)
+    }
+    kept = {name: change[:, readable] for name, change in changes.items()}
+    return World(f"{len(models)} models, {readable.sum()} images", labels[readable], int(labels.max()) + 1, kept)
+
+
+def embedded_store(folder: Path) -> Path:
+    """Run the embedded models under the nine transforms, and return the store."""
+    store = folder / "embedded.sqlite"
+    command = [sys.executable, "-m", "pytest", "-q", "--pyargs", "robustness_tests", "-p", "no:cacheprovider"]
+    options = [f"--robustness-store={store}", f"--robustness-report={folder / 'report'}"]
+    subprocess.run([*command, *options], cwd=folder, check=False, stdout=subprocess.DEVNULL)
+    return store
+
+
+def share(rate: float) -> str:
+    """Return a rate as a percentage."""
+    return f"{100 * rate:.1f}"
+
+
+def noise(rate: float, runs: int) -> float:
+    """Return what chance may add to a measured rate."""
+    return NOISE * math.sqrt(rate * (1 - rate) / runs)
+
+
+def nulls(world: World, rng: np.random.Generator, runs: int) -> Row:
+    """Swap control and treated of each image by a coin, for all models: no class changed. Count who is significant."""
+    rates = {}
+    for name, change in world.changes.items():
+        sums = change.sum(axis=0, dtype=np.int16)
+        found = 0
+        for _ in range(runs):
+            drawn = ChangedImages(sums * rng.choice(np.array([-1, 1], np.int16), len(sums)), world.labels, len(change))
+            found += any(image.significant(ALPHA) for image in class_images(drawn, world.classes, ALPHA))
+        rates[name] = found / runs
+    measured = ", ".join(f"{name} {share(rate)}" for name, rate in rates.items())
+    met = max(rates.values()) <= 0.05 + noise(0.05, runs)
+    return Row(f"some class significant in a real null ({world.name}), %", "<= 5", measured, met)
+
+
+def fallen_class(rng: np.random.Generator, runs: int) -> Iterator[Row]:
+    """Count how often a class is found that loses images in all twelve models, which agree on them more or less."""
+    required = {12: 0.95, 8: 0.7}
+    for points, least in required.items():
+        rates = {}
+        for alike in (0.0, 0.25, 0.5, 1.0):
+            found = named = 0
+            for _ in range(runs):
+                drawn = _drop(rng, points / 100, alike)
+                image = class_images(drawn, 10, ALPHA)[0]
+                found += image.significant(ALPHA)
+                named += image.significant(ALPHA) and image.difference < -10
+            rates[alike] = found / runs, named / runs
+        text = "; ".join(f"{alike:g}: {share(f)} ({share(n)})" for alike, (f, n) in rates.items())
+        yield Row(
+            f"one class of ten loses {points} points in all twelve models, 89 images: significant (and named: by more "
+            "than 10 points), %, by the correlation between the models' losses",
+            f">= {100 * least:g}",
+            text,
+            rates[0.25][0] >= least,
+        )
+
+
+def _drop(rng: np.random.Generator, drop: float, alike: float, churn: float = 0.04) -> ChangedImages:
+    """Return twelve models' changes to 10 x 89 images: churn of no direction, and a drop in class 0.
+
+    Losses are Bernoulli, and correlated by ``alike`` between the models: an image's chance is of a beta distribution.
+    """
+    labels = np.repeat(np.arange(10), 89)
+    change = rng.choice(np.array([-1, 0, 1], np.int8), (12, 890), p=[churn / 2, 1 - churn, churn / 2])
+    if alike == 1:
+        chance = (rng.random(89) < drop).astype(float)
+    elif alike == 0:
+        chance = np.full(89, drop)
+    else:
+        scale = (1 - alike) / alike
+        chance = rng.beta(drop * scale, (1 - drop) * scale, 89)
+    change[:, :89] = np.where(rng.random((12, 89)) < chance, -1, change[:, :89])
+    return ChangedImages(change.sum(axis=0, dtype=np.int16), labels, 12)
+
+
+def draw_change(
+    rng: np.random.Generator, shape: tuple[int, int], churn: float, drop: float, tenth: bool, runs: int
+) -> PairedChange:
+    """Return ``runs`` draws of a model's change: ``churn`` of the images change, ``drop`` more are lost than gained."""
+    classes, images = shape
+    lost, gained = np.full(classes, (churn + drop) / 2), np.full(classes, (churn - drop) / 2)
+    if tenth:
+        bent = max(classes // 10, 1)
+        lost, gained = (np.full(classes, max(churn - drop, 0.0) / 2) for _ in range(2))
+        lost[:bent] += drop * classes / bent
+    counts = rng.binomial(images, lost, (runs, classes))
+    back = rng.binomial(images - counts, gained / (1 - lost))
+    return PairedChange.of_classes(counts, back, np.full(counts.shape, images))
+
+
+def within(change: PairedChange, margin: float) -> Bools:
+    """Return where the verdict ``margin`` passes: the interval lies within the margin."""
+    low, high = interval(change, ALPHA)
+    passed: Bools = (low > -margin) & (high < margin)
+    return passed
+
+
+def false_passes(rng: np.random.Generator, runs: int) -> Iterator[Row]:
+    """Count how often a model passes that lost just the margin."""
+    for shape in SIZES:
+        for tenth in (False, True):
+            rates = [within(draw_change(rng, shape, churn, MARGIN, tenth, runs), MARGIN).mean() for churn in CHURNS]
+            where = "in a tenth of the classes" if tenth else "in all classes alike"
+            yield Row(
+                f"`margin`: PASS of a loss of 2 points {where}, {shape[0]} x {shape[1]} images, %, at churn "
+                + ", ".join(f"{churn:.0%}" for churn in CHURNS),
+                "<= 6",
+                ", ".join(map(share, rates)),
+                max(rates) <= 0.06 + noise(0.06, runs) / 3,
+            )
+
+
+def uneven_passes(rng: np.random.Generator, runs: int) -> Row:
+    """Count the same with classes of unlike sizes, where the loss lies in the smallest or in all."""
+    rates = {}
+    for sizes in ((5, *[500] * 9), (20, *[200] * 9), (3, 30, 300, 3000)):
+        n = np.broadcast_to(np.array(sizes), (runs, len(sizes)))
+        for where, chance in (("all", np.full(len(sizes), MARGIN)), ("smallest", np.eye(len(sizes))[0])):
+            lost = rng.binomial(n, chance * (1 if where == "all" else MARGIN * len(sizes)))
+            passed = within(PairedChange.of_classes(lost, np.zeros_like(lost), n), MARGIN).mean()
+            rates[f"{sizes[0]} to {sizes[-1]}, {where}"] = passed
+    measured = "; ".join(f"{name}: {share(rate)}" for name, rate in rates.items())
+    met = max(rates.values()) <= 0.06 + noise(0.06, runs) / 3
+    return Row("the same, classes of unlike sizes, %", "<= 6", measured, met)
+
+
+def unchanged(rng: np.random.Generator, runs: int) -> Row:
+    """Count how often a model passes that did not change."""
+    churns = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.2)
+    rates = [within(draw_change(rng, (10, 89), churn, 0.0, False, runs), MARGIN).mean() for churn in churns]
+    measured = ", ".join(f"{churn:.0%}: {share(rate)}" for churn, rate in zip(churns, rates, strict=True))
+    return Row("an unchanged model passes, 10 x 89 images, margin 2, %, by churn", ">= 80", measured, rates[3] >= 0.8)
+
+
+def recommended(tolerance: float, churn: float) -> int:
+    """Return the number of images that the documentation recommends, to two digits."""
+    images = 140_000 * (churn + tolerance / 100) / tolerance**2
+    unit = 10 ** (math.floor(math.log10(images)) - 1)
+    return int(math.ceil(images / unit) * unit)
+
+
+class Gate(NamedTuple):
+    """The outcome of every condition of every run: bool [runs, CONDITIONS] each."""
+
+    failed: Bools
+    passed: Bools
+
+
+def gate(
+    rng: np.random.Generator, images: int, churn: float, drops: Sequence[float], runs: int, tolerance: float
+) -> Gate:
+    """Return the gate's outcomes; ``drops`` are the true drops of the conditions, in points."""
+    drop = np.array(drops) / 100
+    # Churn has no direction; the drop comes on top of it.
+    lost, gained = churn / 2 + drop, churn / 2
+    counts = rng.binomial(images, lost, (runs, len(drops)))
+    back = rng.binomial(images - counts, gained / (1 - lost))
+    n = np.full(counts.size, float(images))
+    change = PairedChange(counts.ravel() / images, back.ravel() / images, n)
+    worse = p_below(change, -tolerance / 100).reshape(counts.shape)
+    kept = p_above(change, -tolerance / 100).reshape(counts.shape)
+    corrected = np.stack([correct(p, rule.GatePolicy().correction) for p in worse])
+    return Gate(corrected < ALPHA, (kept < ALPHA) & ~(corrected < ALPHA))
+
+
+def gates(rng: np.random.Generator, runs: int) -> Iterator[Row]:
+    """Count how the gate errs at its tolerance, and what it finds at the recommended sizes."""
+    cases = [(images, churn) for images in (500, 2_000, 10_000, 50_000) for churn in (0.02, 0.05, 0.1, 0.3)]
+    at = {case: gate(rng, *case, [1.0] * CONDITIONS, runs, 1.0) for case in cases}
+    some_fail = {case: found.failed.any(axis=1).mean() for case, found in at.items()}
+    a_pass = {case: found.passed.mean() for case, found in at.items()}
+    yield Row(
+        "gate: some of ten conditions FAILs whose true drop is the tolerance (1 point), %, the most of 500 to 50,000 "
+        "images x 2 to 30 % churn",
+        "<= 5.5",
+        _most(some_fail),
+        max(some_fail.values()) <= 0.055 + noise(0.055, runs) / 3,
+    )
+    yield Row(
+        "gate: such a condition PASSes, %, the most",
+        "<= 5.5",
+        _most(a_pass),
+        max(a_pass.values()) <= 0.055,
+    )
+    small = {
+        drop: gate(rng, 10_000, 0.1, [drop] * CONDITIONS, runs, 1.0).failed.any(axis=1).mean() for drop in (0.5, 0.9)
+    }
+    yield Row(
+        "gate: some FAIL where ten conditions truly drop by less than the tolerance, 10,000 images, 10 % churn, %",
+        "<= 5",
+        "; ".join(f"{drop:g} points: {share(rate)}" for drop, rate in small.items()),
+        max(small.values()) <= 0.05,
+    )
+    for points, least in ((3.0, 0.995), (2.0, 0.7)):
+        found = {}
+        for churn in GATE_CHURNS[1:]:
+            drops = [0.0] * (CONDITIONS - 1) + [points]
+            found[churn] = gate(rng, recommended(1.0, churn), churn, drops, runs, 1.0).failed[:, -1].mean()
+        yield Row(
+            f"gate: {points:g} points in one of ten conditions found, recommended sizes, tolerance 1, %, by churn",
+            f">= {100 * least:g}",
+            ", ".join(f"{churn:.0%}: {share(rate)}" for churn, rate in found.items()),
+            min(found.values()) >= least,
+        )
+
+
+def _most(rates: dict[tuple[int, float], float]) -> str:
+    (images, churn), most = max(rates.items(), key=lambda item: item[1])
+    return f"{share(most)} ({images} images, {churn:.0%} churn)"
+
+
+def table_of_sizes(rng: np.random.Generator, runs: int) -> list[str]:
+    """Return the documentation's table: images by churn and tolerance, and how often all ten conditions pass."""
+    lines = [
+        "| churn | " + " | ".join(f"tolerance {t:g}" for t in TOLERANCES) + " |",
+        "| --- |" + " --- |" * len(TOLERANCES),
+    ]
+    for churn in GATE_CHURNS:
+        cells = []
+        for tolerance in TOLERANCES:
+            images = recommended(tolerance, churn)
+            passed = gate(rng, images, churn, [0.0] * CONDITIONS, runs, tolerance).passed.all(axis=1).mean()
+            cells.append(f"{images:,} ({share(passed)} %)")
+        lines.append(f"| {churn:.0%} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def shrunken(world: World, rng: np.random.Generator, runs: int) -> Row:
+    """Draw 10 images of each class, and compare the three worst classes with all images."""
+    raw, pooled, covered = [], [], []
+    members = [np.flatnonzero(world.labels == c) for c in range(world.classes)]
+    labels = np.repeat(np.arange(world.classes), 10)
+    for change in world.changes.values():
+        truth = np.array([100 * change[:, images].mean() for images in members])
+        sums = change.sum(axis=0, dtype=np.int16)
+        for _ in range(runs):
+            drawn = np.concatenate([rng.choice(images, 10) for images in members])
+            found = class_images(ChangedImages(sums[drawn], labels, len(change)), world.classes, ALPHA)
+            shown, expected = (
+                np.array(values) for values in zip(*((f.difference, f.pooled.value) for f in found), strict=True)
+            )
+            raw.append((shown - truth)[np.argsort(shown)[:3]].mean())
+            pooled.append((expected - truth)[np.argsort(expected)[:3]].mean())
+            covered.append([f.pooled.low <= t <= f.pooled.high for f, t in zip(found, truth, strict=True)])
+    relative, coverage = np.mean(pooled) / np.mean(raw), np.mean(covered)
+    return Row(
+        f"shrunken worst three, 10 images a class ({world.name}): bias, % of the raw bias; coverage of 90 % intervals",
+        "within 20; 87 to 93",
+        f"{share(relative)} (raw {np.mean(raw):+.1f} points, shrunken {np.mean(pooled):+.1f}); {share(coverage)}",
+        bool(abs(relative) <= 0.2 and 0.87 <= coverage <= 0.93),
+    )
+
+
+def crossed(world: World, rng: np.random.Generator, runs: int) -> Row:
+    """Draw models and images from a world, and count the intervals that hold the mean over all of both."""
+    covered: dict[str, list[bool]] = {}
+    alone = []
+    models, images = next(iter(world.changes.values())).shape
+    for change in world.changes.values():
+        truth = change.mean()
+        for m in (6, 12) if models > 2 else (2,):
+            for n in (100, min(images, 1000)):
+                for _ in range(runs):
+                    drawn = change[np.ix_(rng.integers(0, models, m), rng.integers(0, images, n))]
+                    _, low, high = crossed_interval(drawn)
+                    covered.setdefault(f"{m} models, {n} images", []).append(bool(low <= truth <= high))
+                    by_model = drawn.mean(axis=1)
+                    half = 2.2 * by_model.std(ddof=1) / math.sqrt(m)
+                    alone.append(bool(abs(by_model.mean() - truth) <= half))
+    measured = "; ".join(f"{name}: {share(float(np.mean(hits)))}" for name, hits in covered.items())
+    total = float(np.mean([hit for hits in covered.values() for hit in hits]))
+    return Row(
+        f"crossed 95 % interval of the average over models, resampled ({world.name}): coverage, %",
+        "93 to 97",
+        f"{measured}; all {share(total)} (over models alone {share(float(np.mean(alone)))})",
+        0.93 <= total <= 0.97,
+    )
+
+
+class Large:
+    """Answers of 12 models to 1,000 x 50 images under 45 conditions."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.class_names = tuple(map(str, range(1000)))
+        self.labels = np.repeat(np.arange(1000), 50)
+        self.models = tuple(f"m{i}" for i in range(12))
+        self.conditions = [Condition(f"t{i}", severity) for i in range(9) for severity in range(1, 6)]
+        ease, every = rng.normal(1.2, 1.5, 50_000), np.ones(50_000, np.bool_)
+        self._answers = {}
+        self._counts: dict[Cell, Counts] = {}
+        for condition in (CONTROL, *self.conditions):
+            for model in self.models:
+                cost = 0.0 if condition == CONTROL else 2 * rng.random()
+                right = rng.random(50_000) < 1 / (1 + np.exp(cost - ease))
+                self._answers[Cell(model, condition)] = Answers(every, right)
+
+    def answers(self, cell: Cell) -> Answers:
+        """Return the answers of one model under one condition."""
+        return self._answers[cell]
+
+    def counts(self, cell: Cell) -> Counts:
+        """Return the same, counted by class."""
+        if cell not in self._counts:
+            self._counts[cell] = counted(self._answers[cell], self.labels, 1000)
+        return self._counts[cell]
+
+    def judge(self) -> None:
+        """Make all tests, verdicts, pooled classes and averages."""
+        self._counts.clear()
+        policy = TestPolicy()
+        for condition in self.conditions:
+            model_tests(self, self.models, condition, policy)
+            class_test(self, Panel(condition, self.models), policy)
+        average_changes(self, self._answers)
+
+
+def speed(rng: np.random.Generator, tries: int) -> Row:
+    """Time everything that is concluded from a large run."""
+    large = Large(rng)
+    walls, cpus = [], []
+    for _ in range(tries):
+        wall, cpu = time.perf_counter(), time.process_time()
+        large.judge()
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    return Row(
+        "12 models x 45 conditions x 1,000 classes x 50 images: all tests, verdicts and shrinkage, seconds",
+        "<= 3",
+        f"{min(walls):.1f} (CPU time {min(cpus):.1f})",
+        min(walls) <= 3,
+    )
+
+
+def check_on_images(rng: np.random.Generator) -> None:
+    """Compare counts alone with whole images: `model_changes` and `rule.evidence` must say the same."""
+    lost, gained = rng.integers(0, 9, (2, 20, 10))
+    n = np.full(10, 40)
+    listed = [_images(pair, n) for pair in zip(lost, gained, strict=True)]
+    by_images = model_changes(listed, 10, alpha=ALPHA, margin=2.0)
+    low, high = interval(PairedChange.of_classes(lost, gained, np.broadcast_to(n, (20, 10))), ALPHA)
+    if not np.allclose([(c.low, c.high) for c in by_images], 100 * np.stack([low, high], 1)):
+        raise AssertionError("counts and images give different intervals")
+    labels = np.repeat(np.arange(10), n)
+    results = mcnemar_by_class(listed[0].sums <= 0, listed[0].sums >= 0, labels, 10)
+    policy = rule.GatePolicy()
+    change = PairedChange(lost[0] / 40, gained[0] / 40, n.astype(float))
+    worse = correct(p_below(change, -policy.tolerance / 100), policy.correction)
+    if not np.allclose(worse, [found.p_worse for found in rule.evidence(results, policy)]):
+        raise AssertionError("counts and images give different p-values of the gate")
+
+
+def _images(pair: tuple[Ints, Ints], n: Ints) -> ChangedImages:
+    kinds = [np.repeat([-1, 1, 0], [a, b, k - a - b]) for a, b, k in zip(*pair, n, strict=True)]
+    return ChangedImages(np.concatenate(kinds).astype(np.int16), np.repeat(np.arange(len(n)), n), 1)
+
+
+def rows(worlds: Sequence[World], seed: int, scale: float) -> Iterator[Row]:
+    """Return the rows of the table; ``scale`` multiplies the number of draws."""
+
+    def rng(part: int) -> np.random.Generator:
+        return np.random.default_rng([seed, part])
+
+    def times(runs: int) -> int:
+        return max(int(runs * scale), 20)
+
+    check_on_images(rng(0))
+    for i, world in enumerate(worlds):
+        yield nulls(world, rng(10 + i), times(1000))
+        yield shrunken(world, rng(20 + i), times(200))
+        yield crossed(world, rng(30 + i), times(200))
+    yield from fallen_class(rng(1), times(1000))
+    yield from false_passes(rng(2), times(4000))
+    yield uneven_passes(rng(3), times(10_000))
+    yield unchanged(rng(4), times(10_000))
+    yield from gates(rng(5), times(5000))
+    yield speed(rng(6), max(times(30) // 10, 1))
+
+
+def main() -> int:
+    """Print the table, then the table of sizes, and whether all requirements are met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, action="append", default=[], help="a store of a finished run; repeatable")
+    parser.add_argument("--seed", type=int, default=2020)
+    parser.add_argument("--quick", action="store_true", help="draw a tenth as often")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        stores = args.store or [embedded_store(Path(folder))]
+        worlds = [read_world(path) for path in stores]
+    scale = 0.1 if args.quick else 1.0
+    print("| what | required | measured | met |\n| --- | --- | --- | --- |", flush=True)
+    unmet = 0
+    for row in rows(worlds, args.seed, scale):
+        unmet += not row.met
+        print(f"| {row.what} | {row.required} | {row.measured} | {'yes' if row.met else 'NO'} |", flush=True)
+    print("\nImages for the gate, and how often an unchanged model then passes in all ten conditions:\n")
+    print("\n".join(table_of_sizes(np.random.default_rng([args.seed, 7]), int(5000 * scale))))
+    print(f"\n{unmet} requirements not met")
+    return min(unmet, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
