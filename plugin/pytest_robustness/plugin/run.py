@@ -161,12 +161,12 @@ class Run:
             self._report_error = f"The report could not be written, because of a fault of pytest-robustness:\n{fault}"
         return self._report_error is None
 
-    def summary(self, width: int, color: bool) -> str:
+    def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide."""
         if self.report is None:
             return f"{self._report_error}\n" if self._report_error else ""
         where = self._report_error or f"Report: {short_path(self._options.report)}"
-        return report.terminal_text(self.report, width, color, os.environ, [where, *self._notes])
+        return report.terminal_text(self.report, width, color, os.environ, [where, *self._notes], verbose)
 
     def close(self) -> None:
         """Close the store."""

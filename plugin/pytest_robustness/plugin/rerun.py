@@ -1,0 +1,67 @@
+"""Say how to run one failed test again, by a command that can be pasted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pytest
+
+
+_CONTINUED = " \\"
+
+
+def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], width: int) -> list[str]:
+    """Return how to run the first of the failed tests again: the command as it was typed, with the test for its paths.
+
+    A line longer than ``width`` columns goes on below, as a shell reads it. Nothing where no test failed.
+    """
+    if not failed:
+        return []
+    typed = set(config.args) if config.args_source is config.ArgsSource.ARGS else set()
+    options = [argument for argument in map(str, config.invocation_params.args) if argument not in typed]
+    pyargs, test = test_argument(config, failed[0])
+    if pyargs and "--pyargs" not in options:
+        options.append("--pyargs")
+    words = [shlex.quote(word) for word in ("pytest", *options, test)]
+    return ["Run the first failed test again:", *_continued(words, width)]
+
+
+def test_argument(config: pytest.Config, report: pytest.TestReport) -> tuple[bool, str]:
+    """Return what names a test on the command line, typed where this run was, and whether that needs ``--pyargs``.
+
+    A test of an installed package has a node id that no path leads to: it is named by its module.
+    """
+    file, separator, rest = str(report.nodeid).partition("::")
+    place = (config.rootpath / report.location[0]).resolve()
+    if place != (config.rootpath / file).resolve() and config.option.pyargs and place.name == file.rpartition("/")[2]:
+        return True, f"{_module(place)}{separator}{rest}"
+    from_here = os.path.relpath(config.rootpath / file, config.invocation_params.dir)
+    return False, f"{from_here}{separator}{rest}"
+
+
+def _module(path: Path) -> str:
+    """Return the dotted name of a module, with the packages that it is in."""
+    return ".".join(reversed([path.stem, *_packages(path)]))
+
+
+def _packages(path: Path) -> Iterable[str]:
+    for folder in path.parents:
+        if not (folder / "__init__.py").exists():
+            return
+        yield folder.name
+
+
+def _continued(words: Iterable[str], width: int) -> Iterator[str]:
+    line = " "
+    for word in words:
+        if line != " " and len(line) + 1 + len(word) + len(_CONTINUED) > width:
+            yield line + _CONTINUED
+            line = "   "
+        line += f" {word}"
+    yield line
