@@ -78,8 +78,7 @@ def _(finding: ImageTest) -> FindingText:
     details = [
         f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} % on the same {result.n} images",
         f"  change              {_change_text(result)}",
-        f"  mcnemar             p = {p_text(result.p_value)}",
-        _images_line(finding.change),
+        *_image_lines(finding.change),
     ]
     return FindingText(grade, _headline(grade, f"{points(result.difference)} ({grade})", finding), details)
 
@@ -149,7 +148,7 @@ def _model_lines(finding: ModelTest) -> list[str]:
     lines = [
         f"  top-1 accuracy      {accuracy.control:.1f} % -> {accuracy.treated:.1f} % over all images",
         f"  mean over classes   {result.control:.1f} % -> {result.treated:.1f} %, {result.n} classes",
-        _images_line(finding.change),
+        *_image_lines(finding.change),
         f"  over classes        {_change_text(result)}",
         f"  {result.test:<19} {_statistic_text(result)}",
         *_adjusted_lines(result),
@@ -165,11 +164,13 @@ def _model_lines(finding: ModelTest) -> list[str]:
     return lines
 
 
-def _images_line(change: ImageChange) -> str:
+def _image_lines(change: ImageChange) -> list[str]:
     """Return what the images show, with the interval that decides."""
-    low, high = points_text(change.low), points_text(change.high)
-    interval = f"{change.level:g} % interval {low} to {high}; {change.lost} lost, {change.gained} gained"
-    return f"  over {change.n} images".ljust(22) + f"{points(change.difference)} ({interval})"
+    interval = f"{change.level:g} % interval {points_text(change.low)} to {points_text(change.high)}"
+    return [
+        f"  over {change.n} images".ljust(22) + f"{points(change.difference)} ({interval})",
+        f"  changed images      {change.lost} lost, {change.gained} gained, p = {p_text(change.p_value)} (McNemar)",
+    ]
 
 
 def _statistic_text(result: TTestResult) -> str:

@@ -40,7 +40,7 @@ def write(report: RunReport, folder: Path) -> Path:
 
 
 def render(report: RunReport) -> str:
-    """Return the summary: verdict, comparison with the baseline, models, classes, what is inconclusive, and the rest."""
+    """Return the summary: verdict, comparison with the baseline, models, classes, reasons, errors and notes."""
     parts = [
         f"## Robustness: {summary.outcome(report).value}",
         escape(" ".join([summary.verdict(report), *summary.caveats(report)])),

@@ -37,25 +37,23 @@ _NUMBERS = (
     "detectable_drop",
 )
 _IMAGES = (
-    "n",
-    "lost",
-    "gained",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "level",
-    "p_value",
-    "p_adjusted",
+    "images_n",
+    "images_lost",
+    "images_gained",
+    "images_difference",
+    "images_ci_low",
+    "images_ci_high",
+    "images_level",
+    "images_p_value",
+    "images_p_adjusted",
     "images_to_decide",
     "blind",
     "expected_change",
     "expected_low",
     "expected_high",
 )
-TESTS_COLUMNS = (
-    *("kind", "model", "transform", "severity", "class_index", "class_name", "outcome", *_NUMBERS),
-    *("margin", "reason", *(f"images_{name}".replace("images_images_", "images_") for name in _IMAGES)),
-)
+_SUBJECT = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome")
+TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, "reason", "margin", *_IMAGES)
 
 
 def write(report: RunReport, folder: Path) -> list[Path]:
@@ -81,10 +79,7 @@ def as_dict(report: RunReport) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "provenance": dict(report.provenance),
-        "models": [
-            {"model": m, "label": report.labels[m], "control_accuracy": report.control_accuracy(m)} | facts.get(m, {})
-            for m in report.models
-        ],
+        "models": [_model(report, model) | facts.get(model, {}) for model in report.models],
         "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(report.classes)],
         "conditions": [_condition(condition) for condition in report.conditions],
         "cells": [_cell_row(report, cell) for cell in report.counts],
@@ -116,9 +111,13 @@ def _tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
     """Yield the rows of ``tests.csv``, one for each test of a model or a class, from the content of results.json."""
     for kind in ("model", "class"):
         for row in found[f"{kind}_tests"]:
-            images = {f"images_{name.removeprefix('images_')}": value for name, value in (row["images"] or {}).items()}
-            flat = {**row, **images, "kind": kind}
+            images = row["images"] or {}
+            flat = {**{f"images_{name}": value for name, value in images.items()}, **images, **row, "kind": kind}
             yield [flat.get(name) for name in TESTS_COLUMNS]
+
+
+def _model(report: RunReport, model: str) -> dict[str, Any]:
+    return {"model": model, "label": report.labels[model], "control_accuracy": report.control_accuracy(model)}
 
 
 def _numbers(result: AnyTestResult) -> dict[str, Any]:
