@@ -34,7 +34,7 @@ def test_results_json_has_the_keys_of_the_design(judged):
     results = judged.results()
     top = {"schema_version", "provenance", "models", "classes", "conditions", "model_tests", "class_tests"}
     assert top | {"class_summary"} <= set(results)
-    assert results["schema_version"] == 1
+    assert results["schema_version"] == 2
     assert all(set(test) >= TEST_KEYS for test in results["model_tests"])
     class_keys = TEST_KEYS - {"model"} | {"class_index", "class_name"}
     assert all(class_keys <= set(test) for test in results["class_tests"])

@@ -75,7 +75,7 @@ def test_classes_with_too_few_observations_are_no_part_of_the_share(findings):
     [
         # The accuracies of the classes are constant: the images give the p-value, and there is no power to speak of.
         (
-            {"statistic": math.nan, "df": math.nan, "effect_size": math.nan, "detectable_drop": math.nan},
+            dict.fromkeys(("ci_low", "ci_high", "statistic", "df", "effect_size", "detectable_drop"), math.nan),
             ["  independent         no t, because the classes do not vary: p = 0.0005 of the images"],
         ),
         (
@@ -92,6 +92,8 @@ def test_classes_with_too_few_observations_are_no_part_of_the_share(findings):
 def test_a_t_test_that_says_little_says_so(findings, fields, lines):
     found = finding_lines(findings.model(result=findings.result(**fields), worst=()))
     assert found[7:] == lines
+    interval = "not defined" if "ci_low" in fields else "-15.0 to -5.0"
+    assert found[6] == f"  over classes        -10.0 points (95 % interval {interval})"
     assert "nan" not in "\n".join(found)
 
 

@@ -134,16 +134,16 @@ PASSED, FAILED, OPEN = "PASS", "FAIL", "INCONCLUSIVE"
         (
             [(True, False, PASSED)],
             (
-                "Under vflip more classes are sensitive than allowed and no class changed by more than 10 points, which "
-                "the baseline knows."
+                "Under vflip more classes are sensitive than allowed and no class changed by more than 10 points, "
+                "which the baseline knows."
             ),
         ),
         ([(False, False, OPEN)], "The test of the classes under vflip is inconclusive."),
         (
             [(True, True, FAILED)] * 2,
             (
-                "Under all 2 transforms more classes are sensitive than allowed, under all 2 transforms classes changed by "
-                "more than 10 points."
+                "Under all 2 transforms more classes are sensitive than allowed, under all 2 transforms classes "
+                "changed by more than 10 points."
             ),
         ),
         (

@@ -35,4 +35,6 @@ def _average(source: AnswerSource, models: list[str], condition: Condition) -> E
     pairs = [(source.answers(Cell(m, CONTROL)), source.answers(Cell(m, condition))) for m in models]
     readable = np.logical_and.reduce([answers.readable for both in pairs for answers in both])
     changes = np.stack([after.correct.astype(np.int8) - before.correct for before, after in pairs])
-    return Estimate(*(100 * figure for figure in crossed_interval(changes[:, readable])))
+    value, low, high = (100 * figure for figure in crossed_interval(changes[:, readable]))
+    # Of two models the interval would reach beyond what can happen to an accuracy.
+    return Estimate(value, max(low, -100.0), min(high, 100.0))

@@ -17,15 +17,16 @@ _CONTINUED = " \\"
 
 
 def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], width: int) -> list[str]:
-    """Return how to run the first of the failed tests again: the command as it was typed, with the test for its paths.
+    """Return how to run the first of the failed robustness tests again: the command, with that test for its paths.
 
-    A line longer than ``width`` columns goes on below, as a shell reads it. Nothing where no test failed.
+    A line longer than ``width`` columns goes on below, as a shell reads it. Nothing where none failed.
     """
-    if not failed:
+    first = next((report for report in failed if "robustness" in report.keywords), None)
+    if first is None:
         return []
     typed = set(config.args) if config.args_source is config.ArgsSource.ARGS else set()
     options = [argument for argument in map(str, config.invocation_params.args) if argument not in typed]
-    pyargs, test = test_argument(config, failed[0])
+    pyargs, test = test_argument(config, first)
     if pyargs and "--pyargs" not in options:
         options.append("--pyargs")
     words = [shlex.quote(word) for word in ("pytest", *options, test)]
@@ -35,11 +36,12 @@ def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], widt
 def test_argument(config: pytest.Config, report: pytest.TestReport) -> tuple[bool, str]:
     """Return what names a test on the command line, typed where this run was, and whether that needs ``--pyargs``.
 
-    A test of an installed package has a node id that no path leads to: it is named by its module.
+    A test of an installed package has a node id that no path leads to, or none but its name: its module names it.
     """
     file, separator, rest = str(report.nodeid).partition("::")
     place = (config.rootpath / report.location[0]).resolve()
-    if place != (config.rootpath / file).resolve() and config.option.pyargs and place.name == file.rpartition("/")[2]:
+    elsewhere = place != (config.rootpath / file).resolve() and file.rpartition("/")[2] in ("", place.name)
+    if config.option.pyargs and elsewhere:
         return True, f"{_module(place)}{separator}{rest}"
     from_here = os.path.relpath(config.rootpath / file, config.invocation_params.dir)
     return False, f"{from_here}{separator}{rest}"

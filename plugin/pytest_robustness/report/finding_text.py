@@ -263,7 +263,8 @@ def _classes(count: int) -> str:
 
 def _change_text(result: TestResult) -> str:
     change, low, high = map(points_text, (result.difference, result.ci_low, result.ci_high))
-    return f"{change} points (95 % interval {low} to {high})"
+    interval = _NONE if math.isnan(result.ci_low) else f"{low} to {high}"
+    return f"{change} points (95 % interval {interval})"
 
 
 def _adjusted_lines(result: TestResult) -> list[str]:
