@@ -76,7 +76,7 @@ def test_classes_with_too_few_observations_are_no_part_of_the_share(findings):
         # The accuracies of the classes are constant: the images give the p-value, and there is no power to speak of.
         (
             dict.fromkeys(("ci_low", "ci_high", "statistic", "df", "effect_size", "detectable_drop"), math.nan),
-            ["  independent         no t, because the classes do not vary: p = 0.0005 of the images"],
+            ["  independent         no t: the classes are alike; p = 0.0005 of the images"],
         ),
         (
             {"detectable_drop": 131.0},

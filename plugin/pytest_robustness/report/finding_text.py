@@ -177,7 +177,7 @@ def _statistic_text(result: TTestResult) -> str:
     p = f"p = {p_text(result.p_value)}"
     if math.isfinite(result.statistic):
         return f"t = {result.statistic:.2f}, df = {result.df:.1f}, {p}"
-    return f"no t, because the classes do not vary: {p} of the images" if result.constant else f"t = {_NONE}, {p}"
+    return f"no t: the classes are alike; {p} of the images" if result.constant else f"t = {_NONE}, {p}"
 
 
 def _effect_lines(result: TTestResult) -> list[str]:

@@ -235,7 +235,7 @@ class _WorstClasses:
     def _text(self, most: int, longest: int = _LONGEST_NAME, interval: bool = True) -> str:
         failing = self.test.failing
         shown = [_class_text(finding, longest, interval) for finding in failing[:most]]
-        more = f" … {len(failing) - most} more" if len(failing) > most else ""
+        more = f" and {len(failing) - most} more" if len(failing) > most else ""
         return ", ".join(shown) + more
 
 
