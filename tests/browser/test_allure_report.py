@@ -193,7 +193,7 @@ def test_a_result_shows_its_finding_and_its_evidence(report: Path, opened: Calla
     page.get_by_text("alexnet under vflip", exact=True).first.click()
     page.get_by_text("sensitive classes, the worst 250 of").wait_for()
     text = page.inner_text("body")
-    assert "SEVERE: alexnet under vflip: accuracy fell" in text
+    assert " points (SEVERE): alexnet under vflip: accuracy fell" in text
     assert "Category: Severe" in text
     page.get_by_text("accuracy before and after").click()
     chart = page.wait_for_selector("img[src^='blob:'], svg:has-text('all classes')")

@@ -72,9 +72,10 @@ def test_a_model_test_carries_what_it_is_about_and_what_it_found(judged):
         "dataset": "folder:photos",
     }
     assert result["status"] == "failed"
-    assert result["statusDetails"]["message"].startswith("SEVERE: python:nets.py:slope under vflip: accuracy fell")
+    start = "-100.0 points (SEVERE): python:nets.py:slope under vflip"
+    assert result["statusDetails"]["message"].startswith(f"{start}: accuracy fell")
     assert "\n" not in result["statusDetails"]["message"]
-    assert "<strong>SEVERE: python:nets.py:slope under vflip" in result["descriptionHtml"]
+    assert f"<strong>{start}" in result["descriptionHtml"]
 
 
 def test_a_model_test_carries_its_evidence(judged):

@@ -166,7 +166,7 @@ class Run:
             self._report_error = f"The report could not be written, because of a fault of pytest-robustness:\n{fault}"
         return self._report_error is None
 
-    def summary(self, width: int, color: bool) -> str:
+    def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide."""
         if self.report is None:
             return f"{self._report_error}\n" if self._report_error else ""
@@ -174,7 +174,7 @@ class Run:
         where = [f"Report: {short_path(folder)}", *report.image_lines(self.report, folder)]
         if self._report_error:
             where = [self._report_error]
-        return report.terminal_text(self.report, width, color, os.environ, [*where, *self._notes])
+        return report.terminal_text(self.report, width, color, os.environ, [*where, *self._notes], verbose)
 
     def close(self) -> None:
         """Close the store."""

@@ -185,9 +185,9 @@ class RobustnessSession:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
         return self._run.write_reports(self.requests.models, self.requests.conditions)
 
-    def summary(self, width: int, color: bool) -> str:
-        """Return the terminal summary of the run, ``width`` columns wide."""
-        return self._run.summary(width, color)
+    def summary(self, width: int, color: bool, verbose: bool = False) -> str:
+        """Return the terminal summary of the run, ``width`` columns wide; ``verbose`` adds what each pass excludes."""
+        return self._run.summary(width, color, verbose)
 
     def close(self) -> None:
         """Close the store."""

@@ -53,12 +53,20 @@ def append_step_summary(report: RunReport, environment: Mapping[str, str]) -> No
 
 
 def terminal_text(
-    report: RunReport, width: int, color: bool, environment: Mapping[str, str], closing: Sequence[str]
+    report: RunReport,
+    width: int,
+    color: bool,
+    environment: Mapping[str, str],
+    closing: Sequence[str],
+    verbose: bool = False,
 ) -> str:
-    """Return the terminal summary, ``width`` columns wide, with the lines ``closing`` and GitHub's annotations."""
+    """Return the terminal summary, ``width`` columns wide, with the lines ``closing`` and GitHub's annotations.
+
+    ``verbose`` lists what each test that passed excludes.
+    """
     from pytest_robustness.report import github, terminal
 
     device, runtime = report.provenance["device"], report.provenance["runtime"]
     ran = [f"Models ran on {device} with {runtime}."] if runtime else []
     commands = github.error_commands(report, environment)
-    return "\n".join([terminal.render(report, width, color), *ran, *closing, *commands, ""])
+    return "\n".join([terminal.render(report, width, color, verbose), *ran, *closing, *commands, ""])

@@ -44,17 +44,17 @@ class Reader(html.parser.HTMLParser):
     [(-10.0, "SEVERE", "critical"), (-9.9, "MILD", "normal"), (12.0, "SEVERE", "critical")],
 )
 def test_a_model_that_changes_by_ten_points_is_severe(findings, difference, word, level):
-    finding = findings.model(result=findings.result(difference=difference))
-    assert text_of(finding).headline.startswith(f"{word}: resnet18 under vflip: ")
+    finding = findings.model(change=findings.change(difference=difference))
+    assert text_of(finding).headline.startswith(f"{difference:+.1f} points ({word}): resnet18 under vflip: ")
     assert severity(finding) == level
 
 
-@pytest.mark.parametrize(("sensitive", "word"), [(2, "SEVERE"), (1, "MILD")])
-def test_a_transform_that_half_of_the_classes_feel_is_severe(findings, sensitive, word):
-    finding = findings.classes()
-    finding = findings.classes(sensitive=finding.classes[:sensitive])
+@pytest.mark.parametrize(("change", "word"), [(-10.0, "SEVERE"), (-9.9, "MILD")])
+def test_a_transform_that_takes_ten_points_of_one_class_is_severe(findings, change, word):
+    one = dataclasses.replace(findings.classes().classes[0], images=findings.of_images(difference=change))
+    finding = findings.classes(sensitive=(one,), beyond=())
     assert text_of(finding).grade == word
-    assert text_of(finding).headline.startswith(f"{word}: vflip: ")
+    assert text_of(finding).headline.startswith(f"{change:+.1f} points ({word}) in class six: vflip: ")
 
 
 def test_only_what_did_not_pass_has_a_word_in_front(findings):
@@ -63,10 +63,14 @@ def test_only_what_did_not_pass_has_a_word_in_front(findings):
     assert {severity(findings.model(outcome=outcome)) for outcome in ("PASS", "INCONCLUSIVE")} == {"minor"}
 
 
-@pytest.mark.parametrize(("outcome", "level"), [("PASS", "minor"), ("INCONCLUSIVE", "minor"), ("FAIL", "critical")])
-def test_a_model_that_is_less_robust_than_its_baseline_is_critical(findings, outcome, level):
-    compared = findings.compared(outcome=outcome)
-    assert text_of(compared).headline == "resnet18 against vgg16 under vflip: accuracy fell 5.0 points"
+@pytest.mark.parametrize(
+    ("fell", "outcome", "level"),
+    [(5.0, "PASS", "minor"), (5.0, "FAIL", "normal"), (10.0, "FAIL", "critical")],
+)
+def test_a_model_that_is_less_robust_than_its_baseline_is_graded_by_its_loss(findings, fell, outcome, level):
+    compared = findings.compared(outcome=outcome, result=findings.on_images(difference=-fell))
+    start = f"-{fell:.2f} points: " if outcome == "FAIL" else ""
+    assert text_of(compared).headline == f"{start}resnet18 against vgg16 under vflip: accuracy fell 5.0 points"
     assert severity(compared) == level
 
 

@@ -31,8 +31,8 @@ _SEVERITY = {Grade.SEVERE: "critical", Grade.MILD: "normal", Grade.PASS: "minor"
 def severity(finding: Finding) -> str:
     """Return Allure's severity for the size of the effect: critical, normal, or minor where none was shown.
 
-    A model that is less robust than its baseline is critical, whatever the size of the loss. An inconclusive comparison
-    is minor, regardless of ``--robustness-inconclusive``.
+    A comparison with a baseline is graded as the others are. An inconclusive one is minor, regardless of
+    ``--robustness-inconclusive``.
     """
     return _SEVERITY[text_of(finding).grade]
 

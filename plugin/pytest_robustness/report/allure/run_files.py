@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from pytest_robustness.report.run_report import RunReport
 
-# The only headline of a failure that starts with a name and not a grade: "MODEL against MODEL under TRANSFORM: ...".
-_COMPARISON = r"^(?!SEVERE: |MILD: |INCONCLUSIVE: )[^\n]* against [^\n]* under [\s\S]*"
+# Headlines of failures begin with the size of the change; that of a comparison with a baseline has no grade behind it.
+_POINTS = r"^[+-][0-9.e-]+ points"
 
 CATEGORIES = (
-    {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"^SEVERE: [\s\S]*"},
-    {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"^MILD: [\s\S]*"},
-    {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _COMPARISON},
+    {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": _POINTS + r" \(SEVERE\)[\s\S]*"},
+    {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": _POINTS + r" \(MILD\)[\s\S]*"},
+    {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _POINTS + r": [\s\S]*"},
     # Failed or skipped: --robustness-inconclusive decides.
     {"name": "Inconclusive", "matchedStatuses": ["failed", "skipped"], "messageRegex": r"^INCONCLUSIVE: [\s\S]*"},
     {"name": "Error", "matchedStatuses": ["broken"]},
 )
-"""Allure's categories, by the first word of a finding's headline; an error is broken, not failed."""
+"""Allure's categories, by the beginning of a finding's headline; an error is broken, not failed."""
 
 METRIC = "sensitive_classes."
 

@@ -84,7 +84,7 @@ def model_bars(report: RunReport) -> list[ModelBar]:
 
 
 def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None) -> HeatCell:
-    sign = mark(test)
+    sign = mark(report, test)
     return HeatCell(
         report.change(cell), sign, report.question.answer(test) if test and sign else "", report.errors.get(cell)
     )
