@@ -70,6 +70,7 @@ def test_a_model_test_carries_what_it_is_about_and_what_it_found(judged):
         "model": "python:nets.py:slope",
         "transform": "vflip",
         "dataset": "folder:photos",
+        "control accuracy": "100.0\N{NO-BREAK SPACE}%",
     }
     assert result["status"] == "failed"
     start = "-100.0 points (SEVERE): python:nets.py:slope under vflip"
@@ -83,7 +84,7 @@ def test_a_model_test_carries_its_evidence(judged):
     kind, chart = found.pop("accuracy before and after")
     assert kind == "image/svg+xml"
     assert chart.startswith(b"<svg ")
-    kind, table = found.pop("sensitive classes")
+    kind, table = found.pop("failing classes")
     assert kind == "text/csv"
     rows = list(csv.DictReader(table.decode().splitlines()))
     assert {(row["class_name"], row["control_accuracy"], row["accuracy"]) for row in rows} == {
@@ -124,7 +125,7 @@ def test_a_test_that_passes_carries_as_much(judged):
     assert result["status"] == "passed"
     assert labels(result)["severity"] == ["minor"]
     assert "python:nets.py:colour under hflip" in result["descriptionHtml"]
-    assert {"accuracy before and after", "sensitive classes"} < set(attachments(judged, result))
+    assert {"accuracy before and after", "failing classes"} < set(attachments(judged, result))
 
 
 def test_the_run_leaves_its_files_and_its_page_once(judged):
@@ -300,7 +301,7 @@ def test_names_that_are_markup_stay_text(project):
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;script&gt;" in text
     assert "a&amp;lt;b|c" in text
-    table = attachments(project, result)["sensitive classes"][1].decode()
+    table = attachments(project, result)["failing classes"][1].decode()
     assert {row["class_name"] for row in csv.DictReader(table.splitlines())} == set(names.values())
 
 

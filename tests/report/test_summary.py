@@ -43,17 +43,17 @@ def judged(findings, t_test, interval, outcome="FAIL", model="digits:resnet18", 
 def test_a_mark_says_whether_the_t_test_rejects_and_what_the_images_show(findings, t_test, interval, outcome, sign):
     test = judged(findings, t_test, interval, outcome)
     view = findings.view(model_tests=(test,))
-    assert summary.mark(view, test) == sign
+    assert summary.mark(test, view.policy).sign == sign
     assert "".join(summary.mark_meanings(view)) == sign
     known = dataclasses.replace(test, verdict=Verdict(Outcome.PASS, "a known finding"))
-    assert summary.mark(view, known) == (f"({sign})" if outcome == "FAIL" else sign)
-    assert summary.mark(view, None) == ""
+    assert summary.mark(known, view.policy).sign == (f"({sign})" if outcome == "FAIL" else sign)
+    assert summary.mark(None, view.policy).sign == ""
 
 
 def test_the_margin_of_the_run_decides_what_is_beyond_it(findings):
     test = judged(findings, STAYS, "fell", "PASS")
     view = findings.view(model_tests=(test,), policy=TestPolicy(margin=3.0))
-    assert summary.mark(view, test) == ""
+    assert summary.mark(test, view.policy).sign == ""
     one = findings.view(model_tests=(test,), policy=TestPolicy(margin=1.0))
     assert summary.mark_meanings(one) == {"!": "the images show a change of more than 1 point"}
 

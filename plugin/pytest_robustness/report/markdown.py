@@ -164,7 +164,7 @@ def _evidence_names(report: RunReport) -> list[str]:
 
 def _evidence(report: RunReport, tests: Iterable[ModelTest]) -> list[int]:
     """Return of how many tests the t-test rejects, the images show a change beyond the margin, nothing is decided."""
-    marks = [summary.mark(report, test) for test in tests]
+    marks = [summary.mark(test, report.policy).sign for test in tests]
     return [sum(sign in found for found in marks) for sign in "*!?"]
 
 

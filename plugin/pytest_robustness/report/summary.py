@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.test_result import Outcome
@@ -10,6 +10,7 @@ from pytest_robustness.report.number_text import counted, points
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ModelTest
+    from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport
 
@@ -19,6 +20,13 @@ _BY_RULE = {
     "excludes none.",
     "margin": "Judged by the images alone (--robustness-verdict=margin): t-tests are shown and decide nothing.",
 }
+
+
+class Mark(NamedTuple):
+    """The sign beside a figure, and what it says in words; both are empty where nothing was found, or tested."""
+
+    sign: str = ""
+    words: str = ""
 
 
 def outcome(report: RunReport) -> Outcome:
@@ -78,23 +86,27 @@ def shown(report: RunReport) -> tuple[Condition, ...]:
     return tuple(condition for condition in report.conditions if condition in seen)
 
 
-def mark(report: RunReport, test: ModelTest | None) -> str:
-    """Return the signs beside a model's figure.
+def mark(test: ModelTest | None, policy: TestPolicy) -> Mark:
+    """Return how a test of a model is marked, whatever rule the verdict follows.
 
-    ``*``: the t-test rejects. ``!``: the images show a change beyond the margin. Each says what was seen, whether it
-    decides or not; in brackets, the test fails and the baseline knows it. ``?``: the test is inconclusive.
+    ``*``: its t-test rejects. ``!``: the images show a change beyond the margin. ``?``: inconclusive. What the baseline
+    knows stands in parentheses.
     """
     if test is None:
-        return ""
-    signs = "*" * test.result.rejects(report.policy.alpha) + "!" * test.change.beyond(report.policy.margin)
-    if test.known:
-        return f"({signs})"
-    return signs + "?" * (test.found is Outcome.INCONCLUSIVE)
+        return Mark()
+    found = [
+        ("*", "the t-test rejects", test.result.rejects(policy.alpha)),
+        ("!", "beyond the margin", test.change.beyond(policy.margin)),
+        ("?", "inconclusive", test.found is Outcome.INCONCLUSIVE),
+    ]
+    sign = "".join(sign for sign, _, there in found if there)
+    words = ", ".join(words for _, words, there in found if there)
+    return Mark(f"({sign})", f"{words}, known") if test.known else Mark(sign, words)
 
 
 def mark_meanings(report: RunReport) -> dict[str, str]:
     """Return what each sign says that `mark` gives in this report."""
-    found = {mark(report, test) for test in report.model_tests}
+    found = {mark(test, report.policy).sign for test in report.model_tests}
     margin = report.question.margin_text
     meanings = {
         "*": "its t-test rejects",

@@ -100,11 +100,11 @@ class _Figures:
     @classmethod
     def of(cls, report: RunReport) -> _Figures:
         """Format every figure once, because there may be hundreds of models and conditions."""
-        room = max((len(summary.mark(report, test)) for test in report.model_tests), default=0)
+        room = max((len(summary.mark(test, report.policy).sign) for test in report.model_tests), default=0)
         texts = dict.fromkeys(report.errors, ("error", "magenta"))
         width = 0
         for test in report.model_tests:
-            sign = summary.mark(report, test)
+            sign = summary.mark(test, report.policy).sign
             figure = points_text(test.accuracy.treated - test.accuracy.control) + sign.ljust(room)
             texts[Cell(test.model, test.condition)] = (figure, _STYLES[test.verdict.outcome])
             width = max(width, len(figure))

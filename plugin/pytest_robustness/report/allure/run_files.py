@@ -57,7 +57,7 @@ def write(report: RunReport, folder: Path, environ: Mapping[str, str]) -> None:
 def environment(report: RunReport) -> dict[str, str]:
     """Return what the results depend on: data, models, transforms, test, device and versions."""
     facts, options = report.provenance, report.provenance["options"]
-    data, packages = facts["dataset"], facts["packages"]
+    data, packages, policy = facts["dataset"], facts["packages"], report.policy
     return {
         "data": data["name"],
         "data.images": f"{data['images']} of {data['classes']} classes",
@@ -65,6 +65,7 @@ def environment(report: RunReport) -> dict[str, str]:
         "models": ", ".join(report.models),
         "transforms": ", ".join(report.condition_label(condition) for condition in report.conditions),
         "test": f"{options['test']}, alpha {options['alpha']:g}, correction {options['correction']}",
+        "verdict": f"{policy.verdict}, margin {policy.margin:g}, class margin {policy.class_margin:g}",
         "seed": str(options["seed"]),
         "device": f"{facts['device']}, {facts['runtime']}",
         "python": facts["python"],

@@ -21,6 +21,11 @@ function numberCell(text, shade = "") {
   return make("td", { class: `number ${shade}`.trim() }, text);
 }
 
+/** A change to expect on other images with its interval. */
+function pooledCell(text, interval, shade) {
+  return make("td", { class: `number ${shade}` }, text, make("span", { class: "range" }, interval));
+}
+
 /** An accuracy with the counts behind it. */
 function countCell(percent, right, all, kind = "") {
   const counts = make("span", { class: "secondary" }, ` (${grouped(right)} of ${grouped(all)})`);
