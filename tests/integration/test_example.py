@@ -1,4 +1,4 @@
-"""The example project, as a user copies it: it passes as it is, and fails with a worse model in its place, overall and by a class."""
+"""The example project, as a user copies it: it passes as it is, and fails with a worse model in its place."""
 
 from __future__ import annotations
 
