@@ -94,12 +94,15 @@ def {name}():
     return Model(Mixed(), classes=["down", "up"])
 """
 
+# Forty images without a change show no less than that accuracy stays within ten points.
 _DEFAULTS = {
     "addopts": "-p no:hypothesispytest -p no:cacheprovider -W error",
     "robustness_data": "folder:photos",
     "robustness_models": "python:nets.py:slope python:nets.py:colour",
     "robustness_transforms": "vflip hflip",
     "robustness_workers": "0",
+    "robustness_margin": "10",
+    "robustness_tolerance": "10",
 }
 
 

@@ -9,7 +9,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from pytest_robustness.analysis import statistics
-from pytest_robustness.analysis.checks import chance_errors
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -188,17 +187,6 @@ def test_a_class_test_that_lost_a_model_can_fail_but_not_pass(tmp_path):
         world.run_log.errors = {Cell("bob", CONTROL): "bob is ill"}
         assert world.judge.class_test(Panel(BLUR, MODELS)).verdict.outcome is outcome
         world.store.close()
-
-
-def test_a_model_at_chance_level_is_told_apart(world):
-    rng = np.random.default_rng(0)
-    world.put(Cell("eve", CONTROL), rng.integers(0, CLASSES, IMAGES), range(CLASSES))
-    correct = int(world.predictions.counts(Cell("eve", CONTROL)).correct.sum())
-    assert chance_errors(world.predictions, [*MODELS, "eve", "absent"]) == {
-        "eve": f"eve is right on {correct} of 400 images without any transform, no better than chance for 6 classes. "
-        "Class order? Its outputs and the folders of the data may be in different orders: give the model its class "
-        "list."
-    }
 
 
 def test_a_cell_of_which_a_shard_is_missing_is_told(world):

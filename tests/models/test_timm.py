@@ -84,10 +84,13 @@ def test_an_evaluation_that_no_canvas_can_give_is_refused(
     weights: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int, int], crop_pct: float, message: str
 ) -> None:
     config = {"input_size": size, "crop_pct": crop_pct}
-    monkeypatch.setattr(timm.data, "resolve_model_data_config", lambda _: config)
+    monkeypatch.setattr(timm.data, "resolve_model_data_config", lambda *_, **__: config)
     with pytest.raises(ModelError) as raised:
         ModelZoo(weights).load(f"timm:{NAME}")
-    assert str(raised.value) == f"timm evaluates {NAME} on {message}; it must be a square that lies within the image."
+    assert str(raised.value) == (
+        f"timm evaluates {NAME} on {message}; it must be a square that lies within the image. To judge it otherwise, "
+        "return Model(module, Preprocess(resize=..., crop=..., mean=..., std=...)) from a factory of yours."
+    )
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:

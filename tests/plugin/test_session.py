@@ -114,7 +114,8 @@ def test_what_was_planned_is_computed_by_the_first_question_in_one_sweep(session
 def test_a_second_session_reads_what_the_first_one_stored(session, folder):
     first = session().model_test(SLOPE, "vflip")
     forwards = folder.forwards
-    assert session().model_test(SLOPE, "vflip") == first
+    # Figures that are not defined are NaN, which equals nothing.
+    assert repr(session().model_test(SLOPE, "vflip")) == repr(first)
     # It counts the outputs of the model again, on one image.
     assert folder.forwards == forwards + 1
 
@@ -148,9 +149,11 @@ def test_a_model_that_cannot_be_loaded_is_an_error_of_its_own_tests_alone(sessio
         asked.class_test("vflip", models="python:nets.py:missing")
 
 
-def test_a_model_at_chance_level_is_an_error(session):
-    with pytest.raises(ModelError, match="guess is right on 20 of 40 images without any transform, no better than"):
-        session().model_test("python:nets.py:guess", "hflip")
+def test_a_model_at_chance_level_is_an_error(session, folder):
+    nets = (folder.path / "nets.py").read_text()
+    folder.write("nets.py", f'{nets}\n\ndef wrong():\n    return Model(Slope(), classes=["up", "down"])\n')
+    with pytest.raises(ModelError, match=r"wrong is right on 0 of 40 .*, where guessing is right on 20: no"):
+        session().model_test("python:nets.py:wrong", "hflip")
 
 
 def test_images_that_an_earlier_run_skipped_are_an_error_unless_this_one_skips_them_too(session, folder):
@@ -181,7 +184,7 @@ def test_a_gate_test_counts_the_images_that_the_baseline_alone_gets_right(sessio
     # A file of models is loaded once in a process.
     worse = folder.add_mixed("worse", 1.9)
     mixed = written_baseline(session, folder)
-    asked = session(candidate=worse, baseline=BASELINE, gate_correction="none")
+    asked = session(candidate=worse, baseline=BASELINE, gate_correction="none", tolerance=10.0)
     before, now = folder.right(1, 2.1, "vflip"), folder.right(1, 1.9, "vflip")
     lost, gained = int((before & ~now).sum()), int((now & ~before).sum())
     found = asked.gate_test(worse, "vflip")

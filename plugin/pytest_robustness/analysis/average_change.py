@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.analysis.predictions import readable_by_all
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.test_result import Estimate
 from pytest_robustness.core import CONTROL, Cell
@@ -33,6 +34,6 @@ def average_changes(source: AnswerSource, cells: Iterable[Cell]) -> dict[Conditi
 
 def _average(source: AnswerSource, models: list[str], condition: Condition) -> Estimate:
     pairs = [(source.answers(Cell(m, CONTROL)), source.answers(Cell(m, condition))) for m in models]
-    readable = np.logical_and.reduce([answers.readable for both in pairs for answers in both])
-    changes = np.stack([after.correct.astype(np.int8) - before.correct for before, after in pairs])
-    return Estimate(*(100 * figure for figure in crossed_interval(changes[:, readable])))
+    readable = readable_by_all(answers for both in pairs for answers in both)
+    changes = np.stack([after.correct.view(np.int8) - before.correct.view(np.int8) for before, after in pairs])
+    return Estimate(*(100 * figure for figure in crossed_interval(changes if readable.all() else changes[:, readable])))

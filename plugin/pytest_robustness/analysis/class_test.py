@@ -45,17 +45,19 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
     ]
     untested = tuple(name for name, found in zip(names, images, strict=True) if not found.n)
     tested = sum(finding.result.conclusive for finding in findings)
+    sensitive, beyond = verdicts.sensitive_classes(findings, policy), verdicts.classes_beyond(findings, policy)
+    verdict = verdicts.judge_classes(findings, sensitive, beyond, len(untested), policy)
     return ClassTest(
         condition=panel.condition,
         models=panel.models,
         classes=tuple(findings),
-        sensitive=verdicts.sensitive_classes(findings, policy),
-        beyond=verdicts.classes_beyond(findings, policy),
+        sensitive=sensitive,
+        beyond=beyond,
         allowed=verdicts.allowed_sensitive(tested, policy.alpha, policy.max_sensitive, policy.correction),
         untested=untested,
         left_out=left_out,
         alpha=policy.alpha,
-        verdict=_without(left_out, verdicts.judge_classes(findings, len(untested), policy)),
+        verdict=_without(left_out, verdict),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from pytest_robustness.analysis import statistics
-from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.predictions import pair, readable_by_all
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.correction import holm
 from pytest_robustness.analysis.statistics.paired_change import PairedChange
@@ -17,7 +17,7 @@ from pytest_robustness.analysis.statistics.sign_flips import change_sizes, fewes
 from pytest_robustness.analysis.test_result import ClassImages, Estimate, ImageChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -42,11 +42,13 @@ class ChangedImages(NamedTuple):
     def between(cls, pairs: Iterable[tuple[Answers, Answers]], labels: NDArray[np.int64]) -> ChangedImages:
         """Return the changes between the two ways in which each model answered; ``labels`` is int64 [N]."""
         listed = list(pairs)
-        readable = np.logical_and.reduce([answers.readable for both in listed for answers in both])
+        readable = readable_by_all(answers for both in listed for answers in both)
         sums = np.zeros(len(labels), np.int16)
         for before, after in listed:
             sums += after.correct
             sums -= before.correct
+        if readable.all():
+            return cls(sums, labels, len(listed))
         return cls(sums[readable], labels[readable], len(listed))
 
 
@@ -60,13 +62,15 @@ def model_changes(changes: list[ChangedImages], classes: int, *, alpha: float, m
     classes
         C.
     alpha, margin
-        The level of a one-sided test, which the interval has at either end, and the margin in points that decides.
+        The level of a one-sided test, which the interval has at either end, and the margin in points that is to be
+        decided on.
     """
-    lost, gained, n = (
-        np.stack([np.bincount(c.labels[chosen(c.sums)], minlength=classes) for c in changes])
-        for chosen in (lambda s: s < 0, lambda s: s > 0, lambda s: np.ones(len(s), np.bool_))
-    )
-    return image_changes(PairedChange.of_classes(lost, gained, n), lost.sum(1), gained.sum(1), n.sum(1), alpha, margin)
+    kinds = [np.bincount(3 * c.labels + (c.sums + 1), minlength=3 * classes) for c in changes]
+    lost, kept, gained = np.moveaxis(np.reshape(kinds, (len(changes), classes, 3)), -1, 0)
+    n = lost + kept + gained
+    paired = PairedChange.of_classes(lost, gained, n)
+    needed = paired_change.images_to_decide(paired, np.copysign(margin / 100, paired.value), alpha)
+    return image_changes(paired, lost.sum(axis=1), gained.sum(axis=1), n.sum(axis=1), alpha, needed)
 
 
 def image_changes(
@@ -75,13 +79,24 @@ def image_changes(
     gained: NDArray[np.int64],
     n: NDArray[np.int64],
     alpha: float,
-    margin: float,
+    needed: NDArray[np.float64],
 ) -> list[ImageChange]:
-    """Return k changes with their intervals; ``lost``, ``gained`` and ``n`` count images: int64 [k] each."""
+    """Return k changes with their intervals.
+
+    Parameters
+    ----------
+    paired
+        The changes.
+    lost, gained, n
+        The images lost, gained, and all of them: int64 [k].
+    alpha
+        The level of a one-sided test, which the interval has at either end.
+    needed
+        How many images as those of ``paired`` would decide: float64 [k]. Where classes differ in size, as many times
+        more images of each are meant.
+    """
     low, high = paired_change.interval(paired, alpha)
     p = statistics.mcnemar_p(lost, gained)
-    # Where classes differ in size, as many more images of each are meant.
-    needed = paired_change.images_to_decide(paired, margin / 100, alpha) * n / np.maximum(paired.images, 1)
     columns = {
         "n": n,
         "lost": lost,
@@ -89,10 +104,11 @@ def image_changes(
         "difference": 100 * paired.value,
         "low": 100 * low,
         "high": 100 * high,
+        "alpha": np.full(len(n), alpha),
         "p_value": p,
-        "needed": needed,
+        "needed": np.divide(needed * n, paired.images, out=np.full(len(n), np.nan), where=paired.images > 0),
     }
-    return [ImageChange(alpha=alpha, **row) for row in _rows(columns)]
+    return [ImageChange(**dict(zip(columns, row, strict=True))) for row in _rows(columns.values())]
 
 
 def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[ClassImages]:
@@ -112,13 +128,13 @@ def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[Cla
     half = _POOLED_QUANTILE * pooled.error
     low, high = np.maximum(pooled.value - half, -1.0), np.minimum(pooled.value + half, 1.0)
     blind = n < fewest_significant(alpha, int(seen.sum()))
-    columns = {"n": n, "difference": 100 * change, "p_value": p, "p_adjusted": adjusted, "blind": blind}
-    estimates = (100 * np.stack([pooled.value, low, high], axis=1)).tolist()
-    return [ClassImages(pooled=Estimate(*e), **row) for row, e in zip(_rows(columns), estimates, strict=True)]
+    estimates = map(Estimate._make, _rows([100 * pooled.value, 100 * low, 100 * high]))
+    rows = zip(_rows([n, 100 * change, p, adjusted, blind]), estimates, strict=True)
+    return [ClassImages(*(*row, estimate)) for row, estimate in rows]
 
 
-def _rows(columns: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)]
+def _rows(columns: Iterable[NDArray[Any]]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def panel_changes(source: AnswerSource, panel: Panel) -> ChangedImages:

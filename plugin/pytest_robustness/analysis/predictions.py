@@ -66,12 +66,24 @@ class AnswerSource(Protocol):
 
 def counted(answers: Answers, labels: NDArray[np.int64], classes: int) -> Counts:
     """Count answers by class; ``labels`` (int64 [N]) are the classes of the images."""
-    return Counts(*(np.bincount(labels[images], minlength=classes) for images in answers))
+    wrong, right = np.bincount(2 * labels + answers.correct, minlength=2 * classes).reshape(classes, 2).T
+    if answers.readable.all():
+        return Counts(wrong + right, right)
+    return Counts(np.bincount(labels[answers.readable], minlength=classes), right)
 
 
 def pair(model: str, condition: Condition) -> tuple[Cell, Cell]:
     """Return the two cells that a test compares: control and the condition."""
     return Cell(model, CONTROL), Cell(model, condition)
+
+
+def readable_by_all(answers: Iterable[Answers]) -> NDArray[np.bool_]:
+    """Return the images that all ways of answering could read: bool [N]."""
+    first, *others = answers
+    readable = first.readable.copy()
+    for other in others:
+        readable &= other.readable
+    return readable
 
 
 def readable_in_both(

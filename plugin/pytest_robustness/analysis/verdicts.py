@@ -59,13 +59,19 @@ def classes_beyond(classes: Sequence[ClassFinding], policy: TestPolicy) -> tuple
     return tuple(
         finding
         for finding in classes
-        if finding.images is not None
-        and finding.images.significant(policy.alpha)
-        and abs(finding.images.difference) > policy.class_margin
+        if (images := finding.images) is not None
+        and abs(images.difference) > policy.class_margin
+        and images.significant(policy.alpha)
     )
 
 
-def judge_classes(classes: Sequence[ClassFinding], untested: int, policy: TestPolicy) -> Verdict:
+def judge_classes(
+    classes: Sequence[ClassFinding],
+    sensitive: Sequence[ClassFinding],
+    beyond: Sequence[ClassFinding],
+    untested: int,
+    policy: TestPolicy,
+) -> Verdict:
     """Judge the classes under a condition.
 
     FAIL: more classes are sensitive than allowed, or the images show a class to have changed by more than the class
@@ -76,12 +82,13 @@ def judge_classes(classes: Sequence[ClassFinding], untested: int, policy: TestPo
     ----------
     classes
         The tests of the classes that have images.
+    sensitive, beyond
+        Those of them that `sensitive_classes` and `classes_beyond` return.
     untested
         How many classes have none.
     policy
         The level, the margin, and how many sensitive classes to allow.
     """
-    sensitive, beyond = sensitive_classes(classes, policy), classes_beyond(classes, policy)
     tested = sum(finding.result.conclusive for finding in classes)
     allowed = allowed_sensitive(tested, policy.alpha, policy.max_sensitive, policy.correction)
     too_many = policy.uses_t_tests and len(sensitive) > allowed
@@ -164,6 +171,8 @@ def _interval(change: ImageChange) -> str:
 
 def _images_needed(change: ImageChange) -> str:
     """Return how many images would decide, to two digits."""
+    if not change.n:
+        return "there is no image to judge by"
     if change.needed > _MOST_IMAGES:
         return "the change lies so near the margin that no practical number of images would decide"
     unit = 10 ** max(math.floor(math.log10(change.needed)) - 1, 0)
@@ -188,10 +197,11 @@ def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
 def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, policy: TestPolicy) -> str:
     """Return what a PASS excludes, and what it could not have seen."""
     smallest = min(finding.images.n for finding in classes if finding.images is not None and not finding.images.blind)
-    seen = f"a loss of {fewest} images of one class by all models would have been seen"
-    share = f"{100 * fewest / smallest:.1f} points of the smallest, which has {smallest}"
-    unseen = f"; {_classes(blind)} with fewer images not judged" if blind else ""
-    return f"no class shown to change by more than {policy.class_margin:g} points ({seen}: {share}){unseen}"
+    # As many images as are significant, and as exceed the margin.
+    lost = max(fewest, math.floor(policy.class_margin * smallest / 100) + 1)
+    seen = f"the loss of {lost} of the {smallest} images of the smallest class by all models would have been"
+    unseen = f"; {_classes(blind)} with fewer than {fewest} images not judged" if blind else ""
+    return f"no class shown to change by more than {policy.class_margin:g} points ({seen}){unseen}"
 
 
 def _change(finding: ClassFinding) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
+# A default is recognized by being this very object: equal numbers that were given are another one.
+_ASSUMED: Final = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
 
 class Canvas(NamedTuple):
@@ -39,7 +42,7 @@ class Preprocess:
     crop
         Side of the centre crop, in pixels. ``None``: the whole canvas.
     mean, std
-        Per channel, for pixel values in [0, 1].
+        Per channel, for pixel values in [0, 1]. Left out, they are 0 and 1, and a report says that they were assumed.
     interpolation, antialias
         Of the resize.
 
@@ -52,17 +55,15 @@ class Preprocess:
 
     resize: int | None = None
     crop: int | None = None
-    mean: Sequence[float] = (0.0, 0.0, 0.0)
-    std: Sequence[float] = (1.0, 1.0, 1.0)
+    mean: Sequence[float] = _ASSUMED["mean"]
+    std: Sequence[float] = _ASSUMED["std"]
     interpolation: Interpolation = "bilinear"
     antialias: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("mean", "std"):
-            values = tuple(float(value) for value in getattr(self, name))
-            if len(values) != 3 or not all(map(math.isfinite, values)):
-                raise ValueError(f"{name} needs three finite numbers, one per channel; got {values}")
-            object.__setattr__(self, name, values)
+        for name, default in _ASSUMED.items():
+            if getattr(self, name) is not default:
+                object.__setattr__(self, name, _three_numbers(name, getattr(self, name)))
         if min(self.std) <= 0:
             raise ValueError(f"std must be positive; got {self.std}")
         for name in ("resize", "crop"):
@@ -84,6 +85,23 @@ class Preprocess:
         """The canvas that the model's transforms act on."""
         return Canvas(self.resize, self.crop, self.interpolation, self.antialias)
 
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Which of ``mean``, ``std`` and ``size`` were not given.
+
+        Where anything of them was given, a missing resize is no assumption: it means the size that the data has.
+        """
+        normalization = tuple(name for name, default in _ASSUMED.items() if getattr(self, name) is default)
+        nothing_given = len(normalization) == len(_ASSUMED) and self.resize is None and self.crop is None
+        return (*normalization, "size") if nothing_given else normalization
+
+
+def _three_numbers(name: str, given: Sequence[float]) -> tuple[float, ...]:
+    values = tuple(float(value) for value in given)
+    if len(values) != 3 or not all(map(math.isfinite, values)):
+        raise ValueError(f"{name} needs three finite numbers, one per channel; got {values}")
+    return values
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
@@ -102,6 +120,9 @@ class Model:
     runtime
         The inference engine that is part of ``module``, which then runs as it is, at the precision that it has. Left
         empty, any runtime may run the module.
+    assumed
+        Which of ``mean``, ``std`` and ``size`` whoever made the model had to assume; those that ``preprocess`` was not
+        given are added. Reports warn of them. No fingerprint and no key depends on it.
 
     Raises
     ------
@@ -114,10 +135,12 @@ class Model:
     classes: Sequence[str] | None = None
     fingerprint: str = ""
     runtime: str = ""
+    assumed: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess must be a Preprocess(resize=..., crop=...); got {self.preprocess!r}")
+        object.__setattr__(self, "assumed", tuple(dict.fromkeys([*self.preprocess.assumed, *self.assumed])))
         if self.classes is None:
             return
         if isinstance(self.classes, str):

@@ -28,6 +28,7 @@ from pytest_robustness.core import (
     Transform,
 )
 from pytest_robustness.errors import BadImageError, DataError, ErrorText, ModelError, cause
+from pytest_robustness.inference.assumptions import assumed
 from pytest_robustness.inference.class_matching import display_names, match
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 
@@ -46,13 +47,14 @@ _log = logging.getLogger(__name__)
 class LoadedModel:
     """A model with its weights, whose outputs are matched to the classes of the data.
 
-    ``pixels`` is the area of its canvas, which decides the batch size.
+    ``pixels`` is the area of its canvas, which decides the batch size; ``assumed`` what of its set-up nothing gave.
     """
 
     name: str
     model: Model
     match: ClassMatch
     pixels: int
+    assumed: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> NDArray[np.int64]:
@@ -148,8 +150,10 @@ class JobMaker:
         model = self._zoo.load(name)
         canvas = self._first_canvas(model)
         outputs = count_outputs(name, model, canvas)
-        matched = match(self.selection.source.classes, outputs, model.classes, name)
-        return LoadedModel(name, model, matched, pixels=canvas.shape[-2] * canvas.shape[-1])
+        classes = self.selection.source.classes
+        matched = match(classes, outputs, model.classes, name)
+        height, width = canvas.shape[-2:]
+        return LoadedModel(name, model, matched, height * width, assumed(model, matched, classes, (height, width)))
 
     def _first_canvas(self, model: Model) -> torch.Tensor:
         """Return the first readable image on the canvas of ``model``: uint8 [3, H, W]."""

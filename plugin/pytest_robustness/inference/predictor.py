@@ -248,7 +248,7 @@ class Predictor:
 
 def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
     return {
-        name: ModelFacts(subject.model.fingerprint, subject.match.method, subject.model.preprocess)
+        name: ModelFacts(subject.model.fingerprint, subject.match.method, subject.model.preprocess, subject.assumed)
         for name, subject in bench.models.items()
     }
 

@@ -16,20 +16,25 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ModelFacts:
-    """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs."""
+    """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
+
+    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size`` and ``classes``.
+    """
 
     fingerprint: str
     class_match: str
     preprocess: Preprocess
+    assumed: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"assumed": list(self.assumed)}
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ModelFacts:
         """Return the facts that `as_dict` was called on."""
-        return cls(**{**facts, "preprocess": Preprocess(**facts["preprocess"])})
+        restored = {"preprocess": Preprocess(**facts["preprocess"]), "assumed": tuple(facts["assumed"])}
+        return cls(**{**facts, **restored})
 
 
 @dataclasses.dataclass

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
+from pytest_robustness.analysis.checks import chance_warnings
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
-from pytest_robustness.report import gallery
+from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions
 from pytest_robustness.report.run_report import RunReport
 
@@ -99,7 +100,13 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         gallery_note=note,
         engines=engines,
         notes=notes(model_tests, class_tests),
+        warnings=_warnings(log, predictions, models),
     )
+
+
+def _warnings(log: RunLog, predictions: StoredPredictions, models: Sequence[str]) -> tuple[str, ...]:
+    assumed = (assumption_text.warning(model, log.models[model]) for model in models if model in log.models)
+    return (*filter(None, assumed), *chance_warnings(predictions, models))
 
 
 def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:

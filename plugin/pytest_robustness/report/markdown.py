@@ -37,10 +37,11 @@ def write(report: RunReport, folder: Path) -> Path:
 
 
 def render(report: RunReport) -> str:
-    """Return the summary: verdict, comparison with the baseline, models, classes, errors and notes."""
+    """Return the summary: verdict, warnings, comparison with the baseline, models, classes, errors and notes."""
     parts = [
         f"## Robustness: {summary.outcome(report).value}",
         escape(summary.verdict(report)),
+        *_section("Warnings", [f"- {escape(text)}" for text in report.warnings]),
         *_section("Against the baseline", _gate(report)),
         *_section(_models_title(report), _models(report)),
         *_section("Sensitive classes", _classes(report)),

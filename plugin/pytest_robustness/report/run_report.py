@@ -72,7 +72,8 @@ class RunReport:
     images that could not be read; ``changes`` the change of top-1 accuracy under each condition, averaged over the
     models; ``confusions`` what the most affected classes are predicted as in each cell; ``gallery`` images to show, and
     ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a baseline; ``engines`` what
-    computed each cell; ``notes`` what the findings mean for the baseline.
+    computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what may make the figures of a
+    model wrong: a set-up that was assumed, accuracy that cannot be told from guessing.
     """
 
     models: tuple[str, ...]
@@ -93,6 +94,7 @@ class RunReport:
     gate_tests: tuple[GateTest, ...] = ()
     engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""

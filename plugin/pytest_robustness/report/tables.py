@@ -74,6 +74,7 @@ def as_dict(report: RunReport) -> dict[str, Any]:
             {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in report.errors.items()
         ],
         "skipped_images": list(report.skipped),
+        "warnings": list(report.warnings),
     }
 
 

@@ -224,3 +224,4 @@ def _notes(report: RunReport) -> Iterator[str]:
             model = f"{report.labels[compared.model]} under " if several else ""
             yield f"{model}{report.condition_label(compared.condition)}: {compared.verdict.reason}"
     yield from report.notes
+    yield from (f"warning: {text}" for text in report.warnings)

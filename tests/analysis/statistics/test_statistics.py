@@ -13,10 +13,10 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from pytest_robustness.analysis.statistics import (
-    above_chance,
     accuracies,
     adjust,
     compare,
+    decide_by_images,
     mcnemar,
     mcnemar_by_class,
     mcnemar_from_counts,
@@ -110,30 +110,48 @@ def test_effect_size_of_pairs_is_the_mean_difference_over_its_deviation():
     assert column(compare(control, treated, test="paired"), "effect_size") == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("test", "control", "treated", "p", "statistic", "df"),
-    [
-        ("independent", [50, 50, 50], [50, 50, 50], 1, 0, 4),
-        ("independent", [50, 50, 50], [40, 40, 40], 0, -math.inf, 4),
-        ("independent", [50, 50, 50], [60, 60, 60], 0, math.inf, 4),
-        ("independent", [0.1 + 0.2] * 3, [0.3] * 3, 1, 0, 4),
-        ("independent", [50, 50 + 1e-13, 50], [50, 50, 50 - 1e-13], 1, 0, 4),
-        ("independent", [50, 50, np.nan], [40, 40, 40], 0, -math.inf, 3),
-        ("welch", [50, 50, 50], [50, 50, 50], 1, 0, 4),
-        ("welch", [50, 50, 50], [40, 40, 40], 0, -math.inf, 4),
-        ("paired", [50, 60, 70], [50, 60, 70], 1, 0, 2),
-        ("paired", [50, 60, 70], [45, 55, 65], 0, -math.inf, 2),
-        ("paired", [50, 60, 70], [50 + 1e-13, 60, 70], 1, 0, 2),
-        ("paired", [50, 60, 70, 10], [45, 55, 65, np.nan], 0, -math.inf, 2),
-    ],
-)
-def test_without_spread_the_answer_is_certain(test, control, treated, p, statistic, df):
+WITHOUT_SPREAD = [
+    ("independent", [50, 50, 50], [50, 50, 50], 3),
+    ("independent", [50, 50, 50], [40, 40, 40], 3),
+    ("independent", [0.1 + 0.2] * 3, [0.3] * 3, 3),
+    ("independent", [50, 50 + 1e-13, 50], [50, 50, 50 - 1e-13], 3),
+    ("independent", [50, 50, np.nan], [40, 40, 40], 2),
+    ("independent", [0] * 12, [100] * 12, 12),
+    ("welch", [50, 50, 50], [40, 40, 40], 3),
+    ("paired", [50, 60, 70], [50, 60, 70], 3),
+    ("paired", [50, 60, 70], [45, 55, 65], 3),
+    ("paired", [50, 60, 70], [50 + 1e-13, 60, 70], 3),
+    ("paired", [50, 60, 70, 10], [45, 55, 65, np.nan], 3),
+]
+
+
+@pytest.mark.parametrize(("test", "control", "treated", "n"), WITHOUT_SPREAD)
+def test_without_spread_there_is_no_t_test(test, control, treated, n):
     (result,) = compare([control], [treated], test=test)
-    assert (result.p_value, result.p_adjusted, result.statistic, result.effect_size) == (p, p, statistic, statistic)
-    assert (result.df, result.detectable_drop) == (df, 0)
-    assert result.ci_low == result.ci_high == result.difference
-    assert result.difference == (0 if p == 1 else pytest.approx(np.nanmean(treated) - np.nanmean(control[:3])))
-    assert math.copysign(1, result.difference) == (1 if p == 1 else math.copysign(1, statistic))
+    assert (result.n, result.constant, result.conclusive) == (n, True, False)
+    undecided = ["ci_low", "ci_high", "effect_size", "statistic", "df", "p_value", "p_adjusted", "detectable_drop"]
+    assert [name for name in undecided if not math.isnan(getattr(result, name))] == []
+    seen = ~np.isnan(control) & ~np.isnan(treated) if test == "paired" else ~np.isnan(control)
+    assert result.control == pytest.approx(np.mean(np.array(control)[seen]))
+    assert result.treated == pytest.approx(np.nanmean(np.array(treated)[seen if test == "paired" else slice(None)]))
+
+
+@pytest.mark.parametrize(("test", "control", "treated", "n"), WITHOUT_SPREAD)
+def test_the_images_decide_where_there_is_no_spread(test, control, treated, n):
+    constant = compare([control], [treated], test=test)
+    (decided,) = decide_by_images(constant, [0.03])
+    assert (decided.p_value, decided.p_adjusted, decided.conclusive) == (0.03, 0.03, True)
+    assert (decided.rejects(0.05), decided.rejects(0.03)) == (True, False)
+    assert decided.constant
+    assert math.isnan(decided.ci_low)
+    assert math.isnan(decided.detectable_drop)
+
+
+def test_the_images_decide_nothing_where_there_is_a_t_test_or_no_observation():
+    found = compare([[50, 60, 70], [50, np.nan, np.nan], [np.nan] * 3], [[40, 41, 60], [40, 41, 60], [np.nan] * 3])
+    for before, after in zip(found, decide_by_images(found, [0.0, 0.0, math.nan]), strict=True):
+        assert dataclasses.astuple(after) == pytest.approx(dataclasses.astuple(before), nan_ok=True)
+    assert decide_by_images([], []) == []
 
 
 @pytest.mark.parametrize("spread", [1e-11, 1e-6])
@@ -181,7 +199,7 @@ def test_rows_of_every_kind_go_together():
     for one, other in zip(together, alone, strict=True):
         assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), nan_ok=True)
     assert [result.p_value for result in together] == pytest.approx(
-        [1, alone[1].p_value, math.nan, alone[3].p_value, 0], nan_ok=True
+        [math.nan, alone[1].p_value, math.nan, alone[3].p_value, math.nan], nan_ok=True
     )
 
 
@@ -370,9 +388,9 @@ def test_a_family_of_inconclusive_results_stays_so(correction):
     assert not any(result.conclusive for result in adjust(results_with([math.nan, math.nan]), correction))
 
 
-def test_no_correction_undoes_another():
+def test_without_correction_nothing_changes():
     results = results_with([0.01, 0.04])
-    assert adjust(adjust(results, "holm"), "none") == results
+    assert adjust(results, "none") == results
 
 
 def test_correction_changes_nothing_but_the_corrected_p():
@@ -566,27 +584,3 @@ def test_accuracies_are_percentages_and_nan_without_images():
 
 def test_one_row_of_sizes_serves_every_model():
     np.testing.assert_array_equal(accuracies([[1, 2], [0, 4]], [2, 4]), [[50, 50], [0, 100]])
-
-
-@pytest.mark.parametrize(
-    ("correct", "n", "classes", "above"),
-    [
-        (8, 30, 10, True),
-        (6, 30, 10, False),
-        (5, 1000, 1000, True),
-        (3, 1000, 1000, False),
-        (0, 29, 10, True),
-        (0, 30, 10, False),
-        (50, 50, 1, True),
-    ],
-)
-def test_an_accuracy_that_guessing_could_reach_is_not_above_chance(correct, n, classes, above):
-    assert above_chance(correct, n, classes) is above
-
-
-@pytest.mark.parametrize(("n", "classes"), [(30, 2), (300, 10), (1000, 1000)])
-def test_guessing_passes_for_knowledge_once_in_twenty_at_most(n, classes):
-    passing = [correct for correct in range(n + 1) if above_chance(correct, n, classes)]
-    at_threshold = stats.binomtest(passing[0], n, 1 / classes, alternative="greater").pvalue
-    below_threshold = stats.binomtest(passing[0] - 1, n, 1 / classes, alternative="greater").pvalue
-    assert at_threshold <= 0.05 < below_threshold

@@ -17,7 +17,7 @@ def pytest_robustness_register(registry):
 
 def test_a_p_value_is_judged_against_it(project):
     project.write("conftest.py", NEAR)
-    project.configure(robustness_alpha="0.2")
+    project.configure(robustness_alpha="0.2", robustness_verdict="article")
     arguments = ("--robustness-transforms=near", "-k", "near-slope", "--rootdir=.", "--confcutdir=.")
     project.judge(*arguments).assert_outcomes(failed=1, deselected=2)
     p = project.results()["model_tests"][0]["p_value"]

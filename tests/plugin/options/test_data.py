@@ -10,7 +10,8 @@ def test_the_data_that_is_named_is_judged_on(project):
     for number in range(15):
         (project.path / "others" / "up" / f"{number:02}.png").unlink()
     result = project.judge("--robustness-data=folder:others", "-k", "hflip")
-    result.assert_outcomes(passed=3, deselected=3)
+    # Of five images of a class not even the loss of all would be significant.
+    result.assert_outcomes(skipped=3, deselected=3)
     assert project.results()["provenance"]["dataset"]["name"] == "folder:others"
     assert project.table("accuracy.csv").groupby("class_name").n.max().to_dict() == {"down": 20, "up": 5}
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 
 def test_a_class_test_fails_above_it_and_passes_at_it(project):
-    # Both of the two classes are sensitive.
-    project.configure(robustness_models="python:nets.py:slope", robustness_max_sensitive="2")
+    # Both of the two classes are sensitive; no fall is larger than the margin.
+    project.configure(
+        robustness_models="python:nets.py:slope", robustness_max_sensitive="2", robustness_class_margin="100"
+    )
     arguments = ("-k", "classes and vflip")
     project.judge(*arguments).assert_outcomes(passed=1, deselected=3)
     for value, allowed in {"chance": 1, "1": 1, "0.5": 1, "0": 0}.items():

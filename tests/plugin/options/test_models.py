@@ -6,7 +6,7 @@ from __future__ import annotations
 def test_the_models_that_are_named_are_judged(project):
     project.configure(robustness_models="python:nets.py:slope")
     result = project.judge("--robustness-models=python:nets.py:tilt,python:nets.py:colour", "-k", "vflip")
-    result.assert_outcomes(failed=1, passed=2, deselected=3)
+    result.assert_outcomes(failed=2, passed=1, deselected=3)
     assert {model for model, *_ in project.stored()} == {"tilt", "colour"}
 
 

@@ -97,7 +97,8 @@ def evidence(results: Sequence[McNemarResult], policy: GatePolicy) -> list[Evide
     images = np.maximum(n, 1)
     paired = PairedChange(lost / images, gained / images, n.astype(np.float64))
     tolerance = policy.tolerance / 100
-    changes = image_changes(paired, lost, gained, n, policy.alpha, policy.tolerance)
+    needed = paired_change.images_to_decide(paired, -tolerance, policy.alpha)
+    changes = image_changes(paired, lost, gained, n, policy.alpha, needed)
     p_worse = statistics.correct(paired_change.p_below(paired, -tolerance), policy.correction)
     p_kept = paired_change.p_above(paired, -tolerance)
     return [Evidence(*row) for row in zip(changes, p_worse.tolist(), p_kept.tolist(), strict=True)]

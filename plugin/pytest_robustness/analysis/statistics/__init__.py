@@ -1,11 +1,16 @@
 """The statistics of robustness: whether an accuracy differs under a condition, and by how much.
 
-SciPy computes; this package arranges the data and adds one policy for degenerate data. Accuracies are
+SciPy computes; this package arranges the data, and lets the images decide where a t-test cannot. Accuracies are
 percentages, differences are percentage points, ``difference == treated - control``, and every test is two-sided.
 ``docs/statistics.md`` explains the tests to people who use them.
 """
 
-from pytest_robustness.analysis.statistics.accuracy import above_chance, accuracies
+from pytest_robustness.analysis.statistics.accuracy import (
+    above_chance,
+    accuracies,
+    chance_agreement,
+    excludes_skill,
+)
 from pytest_robustness.analysis.statistics.columns import MIN_OBSERVATIONS
 from pytest_robustness.analysis.statistics.correction import adjust, correct
 from pytest_robustness.analysis.statistics.mcnemar import mcnemar, mcnemar_by_class, mcnemar_from_counts, mcnemar_p
@@ -17,9 +22,11 @@ __all__ = [
     "above_chance",
     "accuracies",
     "adjust",
+    "chance_agreement",
     "compare",
     "correct",
     "decide_by_images",
+    "excludes_skill",
     "mcnemar",
     "mcnemar_by_class",
     "mcnemar_from_counts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy import stats
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from pytest_robustness.analysis.statistics.columns import Floats
+
+_ALPHA: Final = 0.05
+# The way from guessing to no errors that a model of use has behind it, at the least.
+_LEAST_SKILL: Final = 0.25
 
 
 def accuracies(correct: ArrayLike, n: ArrayLike) -> Floats:
@@ -26,10 +30,37 @@ def accuracies(correct: ArrayLike, n: ArrayLike) -> Floats:
     return percent
 
 
-def above_chance(correct: int, n: int, classes: int) -> bool:
-    """Whether an accuracy can be told from guessing one of ``classes`` at random.
+def chance_agreement(labels: ArrayLike, answers: ArrayLike) -> float:
+    """Return the share of right answers to expect of answers that have nothing to do with the images.
 
-    It is at chance level up to the 95 % quantile of the binomial of ``n`` and ``1 / classes``. Fewer than 30 images, or
-    fewer than two classes, are not judged: the answer is then true.
+    It is the sum over the classes of the share of images of the class, times the share of answers that name it: the
+    agreement by chance of Cohen's kappa (Cohen 1960, "A coefficient of agreement for nominal scales").
+
+    Parameters
+    ----------
+    labels
+        The class of each image: int [N], at least one.
+    answers
+        The class that is answered for each, and -1 for an answer that is no class of the data: int [N].
     """
-    return n < 30 or classes < 2 or bool(correct > stats.binom.ppf(0.95, n, 1 / classes))
+    labels, answers = np.asarray(labels), np.asarray(answers)
+    classes = int(max(labels.max(), answers.max())) + 1
+    named = np.bincount(answers[answers >= 0], minlength=classes)
+    return float(np.bincount(labels, minlength=classes) @ named) / len(labels) ** 2
+
+
+def above_chance(correct: int, n: int, chance: float) -> bool:
+    """Whether ``correct`` of ``n`` images are significantly more than a share of ``chance``.
+
+    The test is the exact binomial one, one-sided, at 5 %.
+    """
+    return bool(stats.binomtest(correct, n, chance, alternative="greater").pvalue < _ALPHA)
+
+
+def excludes_skill(correct: int, n: int, chance: float) -> bool:
+    """Whether so few right answers exclude that the model has a quarter of the skill between ``chance`` and 100 %.
+
+    They do where the exact 95 % interval of the accuracy (Clopper and Pearson's) ends below that.
+    """
+    interval = stats.binomtest(correct, n).proportion_ci(1 - _ALPHA, method="exact")
+    return bool(interval.high < chance + (1 - chance) * _LEAST_SKILL)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # Each halves the interval of 2 that the bound lies in: to 1e-9.
 _STEPS = 31
+# Each halves the logarithm of a number of images, up to 2 ** 40.
+_SIZE_STEPS = 30
+_LARGEST = 40.0
 
 
 class PairedChange(NamedTuple):
@@ -41,7 +44,9 @@ class PairedChange(NamedTuple):
         """Return the mean changes over classes that count equally.
 
         The images of all classes are taken as one sample with the mean shares: the spread between classes then widens
-        the interval, which so holds its level with one image per class too.
+        the interval, which so holds its level with one image per class too. The lost and the gained image that are
+        added to every sample count as images of the smallest class, where one image matters most: what a class of three
+        images did not lose says little.
 
         Parameters
         ----------
@@ -51,14 +56,24 @@ class PairedChange(NamedTuple):
         seen = n > 0
         classes = np.maximum(seen.sum(axis=-1), 1)
         size = np.maximum(n, 1)
-        per_image = np.where(seen, 1 / size, 0.0).sum(axis=-1)
-        images = np.divide(classes**2, per_image, out=np.zeros(len(n)), where=per_image > 0)
-        return cls((lost / size).sum(axis=-1) / classes, (gained / size).sum(axis=-1) / classes, images)
+        shares = (lost / size).sum(axis=-1) / classes, (gained / size).sum(axis=-1) / classes
+        changed = shares[0] + shares[1]
+        weight = 1 / (classes * np.where(seen, size, np.iinfo(np.int64).max).min(axis=-1))
+        variance = ((lost + gained) / size**2).sum(axis=-1) / classes**2 + 2 * weight**2
+        # As many images of equal weight, with one lost and one gained added, have this variance:
+        # changed / images + 2 / images ** 2.
+        images = 4 / (np.sqrt(changed**2 + 8 * variance) - changed)
+        return cls(*shares, np.where(seen.any(axis=-1), images, 0.0))
 
     @property
     def value(self) -> Floats:
         """The change, -1 to 1; negative is a loss."""
         return self.gained - self.lost
+
+    @property
+    def mirrored(self) -> PairedChange:
+        """The same with lost and gained exchanged: what shows that a change is small there shows it large here."""
+        return PairedChange(self.gained, self.lost, self.images)
 
 
 def p_below(change: PairedChange, bound: ArrayLike) -> Floats:
@@ -66,13 +81,15 @@ def p_below(change: PairedChange, bound: ArrayLike) -> Floats:
 
     A small p shows that the change lies below ``bound``. Without images p is 1.
     """
-    p: Floats = special.ndtr(_statistic(change, np.asarray(bound, np.float64)))
+    bound = np.asarray(bound, np.float64)
+    cautious = np.maximum(_score(change, bound), _adjusted_wald(change, bound))
+    p: Floats = special.ndtr(np.where(change.images > 0, cautious, np.inf))
     return p
 
 
 def p_above(change: PairedChange, bound: ArrayLike) -> Floats:
     """Return the one-sided p [k] of the hypothesis that the true change is ``bound`` (-1 to 1) or less."""
-    return p_below(PairedChange(change.gained, change.lost, change.images), -np.asarray(bound, np.float64))
+    return p_below(change.mirrored, -np.asarray(bound, np.float64))
 
 
 def interval(change: PairedChange, alpha: float) -> tuple[Floats, Floats]:
@@ -80,67 +97,76 @@ def interval(change: PairedChange, alpha: float) -> tuple[Floats, Floats]:
 
     It lies below a bound exactly where `p_below` of that bound is under ``alpha``. Without images it is all of -1 to 1.
     """
-    upper = _upper(change, alpha)
-    return -_upper(PairedChange(change.gained, change.lost, change.images), alpha), upper
+    both = PairedChange(*(np.concatenate(columns) for columns in zip(change, change.mirrored, strict=True)))
+    upper, mirrored = np.split(_upper(both, alpha), 2)
+    return -mirrored, upper
 
 
-def images_to_decide(change: PairedChange, margin: float, alpha: float) -> Floats:
-    """Return how many images [k] would show the change to lie within ``margin`` of 0, or beyond it.
+def images_to_decide(change: PairedChange, bound: ArrayLike, alpha: float) -> Floats:
+    """Return how many images [k] would show on which side of ``bound`` (-1 to 1) the change lies.
 
     It supposes that the change and the share of changed images stay what they are; infinity where the change is at the
-    margin itself.
-
-    Parameters
-    ----------
-    change
-        The changes.
-    margin, alpha
-        The margin, 0 to 1, and the level of the one-sided test.
+    bound itself.
     """
-    distance = np.abs(np.abs(change.value) - margin)
-    # Neither approximation lets fewer images change than the null hypothesis does.
-    changed = np.maximum(change.lost + change.gained, margin)
-    z = -special.ndtri(alpha)
-    with np.errstate(divide="ignore"):
-        # Half an image of continuity correction adds the second term.
-        needed: Floats = np.where(distance > 0, changed * (z / distance) ** 2 + 1 / distance, np.inf)
+    bound = np.broadcast_to(np.asarray(bound, np.float64), change.value.shape)
+    above = change.value > bound
+    lost, gained = np.where(above, change.gained, change.lost), np.where(above, change.lost, change.gained)
+    bound = np.where(above, -bound, bound)
+    distance, critical = bound - (gained - lost), special.ndtri(alpha)
+    # Tango's statistic is critical where distance * n - 1 / 2 = -critical * error * sqrt(n).
+    error = -critical * _null_error(lost, gained, bound)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_score = ((error + np.sqrt(error**2 + 2 * distance)) / (2 * distance)) ** 2
+    low, high = np.zeros(len(lost)), np.full(len(lost), _LARGEST)
+    for _ in range(_SIZE_STEPS):
+        middle = (low + high) / 2
+        decided = _adjusted_wald(PairedChange(lost, gained, 2**middle), bound) < critical
+        low, high = np.where(decided, low, middle), np.where(decided, middle, high)
+    needed: Floats = np.where(distance > 0, np.maximum(by_score, 2**high), np.inf)
     return needed
 
 
 def _upper(change: PairedChange, alpha: float) -> Floats:
+    """Return the largest bound [k] that neither approximation rejects."""
     low, high = change.value.copy(), np.ones(len(change.images))
     critical = special.ndtri(alpha)
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        rejected = _statistic(change, middle) < critical
+        rejected = _score(change, middle) < critical
         low, high = np.where(rejected, low, middle), np.where(rejected, middle, high)
-    return high
-
-
-def _statistic(change: PairedChange, bound: Floats) -> Floats:
-    """Return the more cautious of both statistics [k] for a true change of ``bound``; infinity without images."""
-    some = change.images > 0
-    cautious: Floats = np.maximum(_score(change, bound), _adjusted_wald(change, bound))
-    return np.where(some, cautious, np.inf)
+    difference, error = _adjusted(change)
+    cautious: Floats = np.minimum(np.maximum(high, difference - critical * error), 1.0)
+    return np.where(change.images > 0, cautious, 1.0)
 
 
 def _score(change: PairedChange, bound: Floats) -> Floats:
     """Return Tango's statistic [k] for a true change of ``bound``, moved towards 0 by half an image."""
-    lost, gained = change.lost, change.gained
     n = np.maximum(change.images, 1e-9)
-    # The likelihood's maximum over the share of lost images, given the change: the larger root of a quadratic.
-    linear = lost + gained + bound * (gained - lost) - 2 * bound
-    root = np.sqrt(np.maximum(linear**2 + 8 * lost * bound * (1 - bound), 0.0))
-    share = np.clip((linear + root) / 4, np.maximum(0.0, -bound), (1 - bound) / 2)
-    error = np.sqrt(np.maximum(2 * share + bound - bound**2, 0.0) / n)
+    error = _null_error(change.lost, change.gained, bound) / np.sqrt(n)
     distance = np.minimum(change.value - bound + 1 / (2 * n), 0.0)
     return np.divide(distance, error, out=np.where(distance < 0, -np.inf, 0.0), where=error > 0)
 
 
+def _null_error(lost: Floats, gained: Floats, bound: Floats) -> Floats:
+    """Return the standard deviation [k] of one image's change where the true change is ``bound``."""
+    # The likelihood's maximum over the share of lost images, given the change: the larger root of a quadratic.
+    linear = lost + gained + bound * (gained - lost) - 2 * bound
+    root = np.sqrt(np.maximum(linear**2 + 8 * lost * bound * (1 - bound), 0.0))
+    share = np.clip((linear + root) / 4, np.maximum(0.0, -bound), (1 - bound) / 2)
+    error: Floats = np.sqrt(np.maximum(2 * share + bound - bound**2, 0.0))
+    return error
+
+
 def _adjusted_wald(change: PairedChange, bound: Floats) -> Floats:
     """Return Bonett and Price's statistic [k] for a true change of ``bound``."""
+    difference, error = _adjusted(change)
+    statistic: Floats = (difference - bound) / error
+    return statistic
+
+
+def _adjusted(change: PairedChange) -> tuple[Floats, Floats]:
+    """Return Bonett and Price's difference and its standard error: [k] each."""
     n = change.images + 2
     lost, gained = (change.lost * change.images + 1) / n, (change.gained * change.images + 1) / n
     difference = gained - lost
-    statistic: Floats = (difference - bound) / np.sqrt((lost + gained - difference**2) / n)
-    return statistic
+    return difference, np.sqrt((lost + gained - difference**2) / n)

@@ -170,7 +170,12 @@ def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtim
     module.start(torch.device("cpu"))
     height, width = module.size
     side = None if height is None or width is None else max(height, width)
-    model = Model(module, sidecar.preprocess(side), sidecar.classes, runtime=runtime)
+    preprocess = sidecar.preprocess(side)
+    if module.takes_pixels:
+        # The type of the input says that there is no normalization.
+        preprocess = dataclasses.replace(preprocess, mean=(0.0,) * 3, std=(1.0,) * 3)
+    assumed = () if sidecar.sized else ("size",)
+    model = Model(module, preprocess, sidecar.classes, runtime=runtime, assumed=assumed)
     contents = digest([*files, *sidecar.files])
     return dataclasses.replace(model, fingerprint=fingerprint(model, runtime.encode() + contents))
 

@@ -69,6 +69,12 @@ class Sidecar:
         except ValueError as error:
             raise ModelError(f"{self.files[0]}: {error}.") from error
 
+    @property
+    def sized(self) -> bool:
+        """Whether the size that images get is given, and not derived from the size of the crop or of the input."""
+        crop = self.values.get("crop", _SMALLEST_CROPPED)
+        return "resize" in self.values or crop is None or crop < _SMALLEST_CROPPED
+
     def offset(self, outputs: int) -> int:
         """Return how many of ``outputs`` to drop from the front.
 

@@ -1,8 +1,8 @@
 """Models from the user's own code: ``python:package.module:factory`` and ``python:path/to/file.py:factory``.
 
-The factory takes no argument and returns a `pytest_robustness.Model`, or a bare ``torch.nn.Module``, which then gets
-images in [0, 1] at the size that the data has. Modules and paths are found from the current directory, as ``python -m``
-does.
+The factory takes no argument and returns a `pytest_robustness.Model`, or a bare ``torch.nn.Module``. That gets images
+in [0, 1] at the size that the data has, and reports say so; one of timm is preprocessed as its ``pretrained_cfg`` says.
+Modules and paths are found from the current directory, as ``python -m`` does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.core import Model
 from pytest_robustness.core.user_code import FORMS, FunctionName, UserModule, parse
 from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.models.pretrained_cfg import completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,10 +59,10 @@ def _parse(name: str) -> FunctionName:
 def _as_model(returned: object, name: str) -> Model:
     from torch import nn
 
-    if isinstance(returned, Model):
-        return returned
     if isinstance(returned, nn.Module):
-        return Model(returned)
+        returned = Model(returned)
+    if isinstance(returned, Model):
+        return completed(returned)
     raise ModelError(
         f"The factory {name} returned a value of type {type(returned).__name__}. Return a pytest_robustness.Model or a "
         f"torch.nn.Module."

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import logging
-import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.core import Model
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.models.files import require
+from pytest_robustness.models.pretrained_cfg import classes, preprocess
 from pytest_robustness.models.weights import read_state_dict
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ def check(name: str, weights: str | None) -> None:
 def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noqa: ARG001 (there are none)
     """Return the model with its weights from the policy's directory, else through the Hugging Face hub's cache."""
     import timm
-    from timm.data import resolve_model_data_config
 
     full = _full_name(name)
     overlay = {} if policy.directory is None else {"state_dict": _read(policy.directory, full, policy.trust_pickle)}
@@ -54,7 +53,7 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
         ) from error
     if not module.num_classes:
         raise ModelError(f"timm's {full} gives features, not classes. Name a classifier.")
-    return Model(module, _preprocess(full, resolve_model_data_config(module)), _classes(module))
+    return Model(module, preprocess(full, module), classes(module))
 
 
 def _read(directory: Path, full: str, trust_pickle: bool) -> Mapping[str, Any]:
@@ -81,32 +80,6 @@ def _full_name(name: str) -> str:
         )
     facts = get_pretrained_cfg(name)
     return f"{facts.architecture}.{facts.tag}" if facts.tag else str(facts.architecture)
-
-
-def _preprocess(full: str, config: Mapping[str, Any]) -> Preprocess:
-    _, height, width = config["input_size"]
-    resize = math.floor(height / config["crop_pct"])
-    if height != width or resize < height:
-        raise ModelError(
-            f"timm evaluates {full} on {height} x {width} pixels cut from a shorter side of {resize}; it must be a "
-            f"square that lies within the image."
-        )
-    return Preprocess(
-        resize=resize,
-        crop=height,
-        mean=config["mean"],
-        std=config["std"],
-        interpolation=config["interpolation"],
-        antialias=True,  # timm evaluates with Pillow, which antialiases
-    )
-
-
-def _classes(module: Any) -> tuple[str, ...] | None:
-    """Return the WordNet ids of the outputs if their number is that of a subset of ImageNet that timm knows."""
-    from timm.data import ImageNetInfo, infer_imagenet_subset
-
-    subset = infer_imagenet_subset(module)
-    return None if subset is None else tuple(ImageNetInfo(subset).label_names())
 
 
 def _cause(error: Exception) -> str:

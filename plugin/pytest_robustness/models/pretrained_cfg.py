@@ -1,0 +1,96 @@
+"""Read what a module of timm says of itself, in its ``pretrained_cfg``: its preprocessing and its classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_GIVEN_BY: Final = {"mean": "mean", "std": "std", "size": "input_size"}
+_IMAGENET: Final = 1000
+
+
+def completed(model: Model) -> Model:
+    """Return ``model`` with the preprocessing and the classes of its ``pretrained_cfg``.
+
+    It is returned as it is where the module has no such attribute, or where the model brings a preprocessing.
+
+    Raises
+    ------
+    ModelError
+        timm evaluates the module on images that are not square, or larger than what they are cut from.
+    """
+    config = _config(model.module)
+    if not config or not set(_GIVEN_BY).issubset(model.preprocess.assumed):
+        return model
+    name = ".".join(config[key] for key in ("architecture", "tag") if config.get(key)) or type(model.module).__name__
+    # A thousand outputs are ImageNet's only where the data's classes are, which is known later.
+    known = None if getattr(model.module, "num_classes", None) == _IMAGENET else classes(model.module)
+    return Model(
+        model.module,
+        preprocess(name, model.module),
+        known if model.classes is None else model.classes,
+        model.fingerprint,
+        model.runtime,
+        [setting for setting, key in _GIVEN_BY.items() if config.get(key) is None],
+    )
+
+
+def preprocess(name: str, module: nn.Module) -> Preprocess:
+    """Return what timm does to an image before the module ``name`` gets it, in evaluation.
+
+    Raises
+    ------
+    ModelError
+        That is not a square cut from a larger image.
+    """
+    from timm.data import resolve_model_data_config
+
+    config = resolve_model_data_config(module, pretrained_cfg=_config(module))
+    _, height, width = config["input_size"]
+    resize = math.floor(height / config["crop_pct"])
+    if height != width or resize < height:
+        raise ModelError(
+            f"timm evaluates {name} on {height} x {width} pixels cut from a shorter side of {resize}; it must be a "
+            f"square that lies within the image. To judge it otherwise, return Model(module, Preprocess(resize=..., "
+            f"crop=..., mean=..., std=...)) from a factory of yours."
+        )
+    return Preprocess(
+        resize=resize,
+        crop=height,
+        mean=config["mean"],
+        std=config["std"],
+        interpolation=config["interpolation"],
+        antialias=True,  # timm evaluates with Pillow, which antialiases
+    )
+
+
+def classes(module: nn.Module) -> tuple[str, ...] | None:
+    """Return the classes of the outputs, or ``None`` where timm does not know them.
+
+    They are WordNet ids if their number is that of a subset of ImageNet that timm knows, else the names that came with
+    the weights, if there is one for each output.
+    """
+    from timm.data import ImageNetInfo, infer_imagenet_subset
+
+    subset = infer_imagenet_subset(module)
+    if subset is not None:
+        return tuple(ImageNetInfo(subset).label_names())
+    names = _config(module).get("label_names") or ()
+    return tuple(map(str, names)) if names and len(names) == getattr(module, "num_classes", None) else None
+
+
+def _config(module: nn.Module) -> dict[str, Any]:
+    """Return the module's ``pretrained_cfg`` as a dict; empty where it has none that timm could read."""
+    found: Any = getattr(module, "pretrained_cfg", None)
+    content = found.to_dict() if hasattr(found, "to_dict") else found
+    if not isinstance(content, Mapping) or content.keys().isdisjoint(_GIVEN_BY.values()) or not find_spec("timm"):
+        return {}
+    return dict(content)

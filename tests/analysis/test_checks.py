@@ -1,0 +1,133 @@
+"""A model that is no better than guessing is an error, unless the images are too few to say so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_robustness.analysis.checks import chance_errors, chance_warnings
+from pytest_robustness.analysis.predictions import StoredPredictions
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, Predictions, Shard
+from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.inference.store import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path / "s.sqlite")
+    yield opened
+    opened.close()
+
+
+def judged(store, labels, answers, classes, outputs=None):
+    """Return the errors and the warnings about one model, whose answers are outputs."""
+    labels, answers = np.asarray(labels), np.asarray(answers, np.int32)
+    store.put_dataset("data", "photos", [ClassLabel(f"n{i}", f"class {i}") for i in range(classes)], labels)
+    store.put_cells("data", {"key": {"outputs": list(range(classes)) if outputs is None else outputs}})
+    nothing = np.zeros(len(labels), np.float32)
+    store.put(Shard(0, len(labels)), {"key": Predictions(answers, nothing, nothing)}, {})
+    log = RunLog(dataset="data", keys={Cell("net", CONTROL): "key"})
+    predictions = StoredPredictions(lambda: store, log)
+    return chance_errors(predictions, ["net", "absent"]), chance_warnings(predictions, ["net", "absent"])
+
+
+def answers_of(classes, each, right):
+    """Return labels and answers: ``right`` are right, as many in each class as in the others; the next class else."""
+    labels = np.tile(np.arange(classes), each)
+    return labels, np.where(np.arange(len(labels)) < right, labels, (labels + 1) % classes)
+
+
+@pytest.mark.parametrize(
+    ("classes", "each", "right", "verdict"),
+    [
+        (2, 15, 19, "warning"),  # a sound model, on 30 images
+        (2, 15, 20, ""),
+        (2, 200, 260, ""),
+        (2, 200, 200, "error"),
+        (2, 200, 0, "error"),
+        (2, 5, 6, "warning"),
+        (10, 20, 20, "error"),
+        (10, 20, 0, "error"),
+        (10, 1, 1, "warning"),
+        (10, 20, 40, ""),
+        (10, 100, 760, ""),
+        (1000, 1, 2, "error"),
+        (1000, 1, 200, ""),  # sound and weak, on ImageNet
+    ],
+)
+def test_few_right_answers_are_an_error_where_the_images_suffice(store, classes, each, right, verdict):
+    errors, warnings = judged(store, *answers_of(classes, each, right), classes)
+    assert (bool(errors), bool(warnings)) == (verdict == "error", verdict == "warning")
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_a_model_that_always_gives_the_commonest_class_is_no_better_than_chance(store, share):
+    """Its accuracy is that of the class, far above one in the number of classes."""
+    labels = np.where(np.arange(20_000) < 20_000 * share, 0, 1)
+    errors, _ = judged(store, labels, np.zeros(20_000), 2)
+    assert set(errors) == {"net"}
+
+
+def test_a_model_that_knows_a_rare_class_is_better_than_chance_though_it_is_right_less_often(store):
+    labels = np.where(np.arange(1000) < 900, 0, 1)
+    answers = np.where(np.arange(1000) < 750, 0, 1)  # finds all of the rare class, at the cost of 150 of the other
+    errors, warnings = judged(store, labels, answers, 2)
+    assert not errors
+    assert not warnings
+
+
+@pytest.mark.parametrize("labels", [[0] * 50, [3] * 50])
+def test_images_of_one_class_are_not_judged(store, labels):
+    assert judged(store, labels, np.zeros(50), 4) == ({}, ())
+
+
+def test_outputs_in_another_order_than_the_classes_are_not_taken_for_wrong(store):
+    labels = np.repeat([0, 1, 2], 20)
+    outputs = np.array([7, 3, 5])
+    assert judged(store, labels, outputs[labels], 3, outputs.tolist()) == ({}, ())
+
+
+def test_an_output_that_is_no_class_of_the_data_names_none(store):
+    labels = np.repeat([0, 1, 2], 20)
+    errors, _ = judged(store, labels, np.full(60, 9), 3, [7, 3, 5])
+    assert errors["net"].startswith(
+        "net is right on 0 of 60 images without any transform, where guessing is right on 0:"
+    )
+
+
+def test_images_that_could_not_be_read_do_not_count(store):
+    labels = np.repeat([0, 1], 20)
+    answers = np.where(np.arange(40) % 2, labels, -1)
+    assert judged(store, labels, answers, 2) == ({}, ())
+    assert judged_none_readable(store) == ({}, ())
+
+
+def judged_none_readable(store):
+    log = RunLog(dataset="data", keys={Cell("net", CONTROL): "none"})
+    store.put_cells("data", {"none": {"outputs": [0, 1]}})
+    nothing = np.zeros(40, np.float32)
+    store.put(Shard(0, 40), {"none": Predictions(np.full(40, -1, np.int32), nothing, nothing)}, {})
+    predictions = StoredPredictions(lambda: store, log)
+    return chance_errors(predictions, ["net"]), chance_warnings(predictions, ["net"])
+
+
+def test_the_error_asks_for_the_class_order(store):
+    labels = np.repeat([0, 1], 50)
+    errors, _ = judged(store, labels, 1 - labels, 2)
+    assert errors == {
+        "net": "net is right on 0 of 100 images without any transform, where guessing is right on 50: no better than "
+        "chance for 2 classes. Class order? Its outputs and the folders of the data may be in different orders: give "
+        "the model its class list."
+    }
+
+
+def test_the_warning_gives_the_figures(store):
+    labels = np.repeat([0, 1], 15)
+    wrong = [0, 1, 2, 3, 4, 15, 16, 17, 18, 19, 20]
+    answers = np.where(np.isin(np.arange(30), wrong), 1 - labels, labels)
+    _, warnings = judged(store, labels, answers, 2)
+    text = (
+        "net is right on 19 of 30 images without any transform, where guessing is right on 15, so that it cannot be "
+        "told from guessing: judge it on more images, and see that its class list is in the order of its outputs."
+    )
+    assert warnings == (text,)

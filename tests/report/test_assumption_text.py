@@ -1,0 +1,91 @@
+"""The warning of a set-up that was assumed says what to write, and what it says to write settles it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.inference.run_log import ModelFacts
+from pytest_robustness.models.engines.sidecar import read_sidecar
+from pytest_robustness.report.assumption_text import warning
+
+SETTINGS = ("mean", "std", "size", "classes")
+SOME = [chosen for count in (1, 2, 3, 4) for chosen in itertools.combinations(SETTINGS, count)]
+
+
+def facts(*assumed: str, preprocess: Preprocess | None = None) -> ModelFacts:
+    return ModelFacts("f00d", "position", preprocess or Preprocess(), assumed)
+
+
+def test_nothing_is_said_of_a_model_that_gives_everything() -> None:
+    assert warning("python:nets.py:make", facts()) is None
+
+
+def test_of_a_bare_module_all_is_said() -> None:
+    assert warning("python:nets.py:make", facts(*SETTINGS)) == (
+        "python:nets.py:make was judged with mean 0, standard deviation 1, images of the data's size, outputs in the "
+        "order of the data's classes, because nothing gives them; if they are wrong, so are its figures. Let its "
+        "factory return Model(module, Preprocess(resize=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, "
+        '0.225)), classes=["...", "..."]), with the values of its training.'
+    )
+
+
+def test_of_a_file_its_sidecar_is_named_with_the_size_that_was_derived() -> None:
+    text = warning("onnx:nets/net.onnx", facts("size", "std", preprocess=Preprocess(342, 299, mean=(0.5,) * 3)))
+    assert text == (
+        "onnx:nets/net.onnx was judged with standard deviation 1, images of 342 pixels, cropped to 299, because "
+        "nothing gives them; if they are wrong, so are its figures. Write into nets/net.onnx.json, with the values of "
+        'its training: {"resize": 342, "crop": 299, "std": [0.229, 0.224, 0.225]}'
+    )
+
+
+def test_a_model_of_another_source_needs_a_factory_that_keeps_what_it_has() -> None:
+    preprocess = Preprocess(171, 160, (0.5,) * 3, (0.25,) * 3, "bicubic")
+    assert warning("timm:net.flowers", facts("classes", preprocess=preprocess)) == (
+        "timm:net.flowers was judged with outputs in the order of the data's classes, because nothing gives it; if it "
+        "is wrong, so are its figures. Load it in a factory (python:FILE:FUNCTION) with return Model(module, "
+        "Preprocess(resize=171, crop=160, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation='bicubic'), "
+        'classes=["...", "..."]), and the values of its training.'
+    )
+
+
+@pytest.mark.parametrize("assumed", SOME, ids=",".join)
+@pytest.mark.parametrize("preprocess", [Preprocess(), Preprocess(resize=256, crop=224)], ids=["native", "resized"])
+def test_a_sidecar_written_as_the_warning_says_leaves_nothing_of_it_to_assume(
+    tmp_path: Path, assumed: tuple[str, ...], preprocess: Preprocess
+) -> None:
+    path = tmp_path / "net.onnx"
+    text = warning(f"openvino:{path}", facts(*assumed, preprocess=preprocess)) or ""
+    written = Path(f"{path}.json")
+    assert str(written) in text
+    written.write_text(text[text.index("{") :])
+    sidecar = read_sidecar(path)
+    assert {"size": sidecar.sized, "classes": sidecar.classes is not None}.items() >= {
+        (name, True) for name in assumed if name in ("size", "classes")
+    }
+    assert set(sidecar.preprocess(224).assumed).isdisjoint(assumed)
+    assert json.loads(written.read_text()).keys() <= {"resize", "crop", "mean", "std", "classes"}
+
+
+@pytest.mark.parametrize("assumed", SOME, ids=",".join)
+@pytest.mark.parametrize(
+    "preprocess", [Preprocess(), Preprocess(40, 32, (0.1,) * 3, (0.2,) * 3, "nearest", False)], ids=["native", "given"]
+)
+def test_a_factory_written_as_the_warning_says_leaves_nothing_to_assume(
+    assumed: tuple[str, ...], preprocess: Preprocess
+) -> None:
+    text = warning("python:nets.py:make", facts(*assumed, preprocess=preprocess)) or ""
+    call = text[text.index("Model(") : text.index(", with the values")]
+    made = eval(call, {"Model": Model, "Preprocess": Preprocess, "module": nn.Identity()})
+    assert made.assumed == ()
+    assert made.classes == ("...", "...")
+    for name in ("mean", "std"):
+        if name not in assumed:
+            assert getattr(made.preprocess, name) == getattr(preprocess, name)
+    assert made.preprocess.interpolation == preprocess.interpolation
+    assert made.preprocess.antialias == preprocess.antialias
