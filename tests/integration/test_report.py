@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
+import sqlite3
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,6 +16,7 @@ TEST_KEYS = {
     "model", "transform", "severity", "outcome", "n", "control_accuracy", "accuracy", "difference", "ci_low",
     "ci_high", "effect_size", "statistic", "df", "p_value", "p_adjusted",
 }  # fmt: skip
+DOCS = Path(__file__).parents[2] / "docs/reports.md"
 UNEVEN = """
 def pytest_robustness_register(registry):
     @registry.transform("fade", version=1)
@@ -65,6 +72,44 @@ def test_accuracy_csv_has_a_row_for_each_model_condition_and_class_and_sums_to_t
     assert (table.groupby(["model", "transform"]).n.sum() == 40).all()
     assert (table.correct <= table.n).all()
     assert set(table["transform"]) == {"control", "fade", "vflip"}
+
+
+def test_images_csv_has_every_answer_as_the_store_has_it_and_sums_to_accuracy_csv(judged):
+    table = judged.table("images.csv")
+    assert len(table) == 2 * 3 * 40
+    assert set(table.file) == {str(judged.image(name, number)) for name in ("down", "up") for number in range(20)}
+    keys = ["model", "transform", "class_index"]
+    counted = table.groupby(keys).right.agg(["size", "sum"]).reset_index()
+    counts = judged.table("accuracy.csv").sort_values(keys)
+    assert counted.to_numpy().tolist() == counts[[*keys, "n", "correct"]].to_numpy().tolist()
+    with contextlib.closing(sqlite3.connect(judged.path / ".robustness/store.sqlite")) as connection:
+        sql = "SELECT description, predicted, confidence, true_probability FROM cell JOIN shard USING (key)"
+        for text, *blobs in connection.execute(sql):
+            cell = json.loads(text)
+            rows = table[(table.model == cell["model"]) & (table["transform"] == cell["transform"])]
+            assert rows.position.tolist() == rows["index"].tolist() == list(range(40))
+            names = ("output", "probability", "true_probability")
+            for name, kind, blob in zip(names, ("<i4", "<f4", "<f4"), blobs, strict=True):
+                np.testing.assert_array_equal(rows[name].to_numpy(kind), np.frombuffer(blob, kind))
+            assert rows.answer.tolist() == [("down", "up")[output] for output in rows.output]
+
+
+def test_the_example_of_the_docs_lists_the_images_that_the_flip_costs(judged, monkeypatch):
+    (code,) = re.findall(
+        r"^```python\n(import pandas.*?)^```", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    monkeypatch.chdir(judged.path)
+    names: dict[str, object] = {}
+    exec(code, names)
+    # `slope` errs on every image that is upside down, `colour` on none.
+    lost = names["lost"]
+    assert set(lost.index.get_level_values("model")) == {"python:nets.py:slope"}
+    assert sorted(lost.file) == sorted(str(judged.image(name, i)) for name in ("down", "up") for i in range(20))
+
+
+def test_the_terminal_says_where_the_table_of_images_is(project):
+    result = project.judge("-k", "colour")
+    result.stdout.fnmatch_lines(["Report: reports/latest", "Images: reports/latest/images.csv (120 rows)"])
 
 
 # scipy says so of a group without spread, such as the two classes that are all right in control.

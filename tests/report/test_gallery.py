@@ -86,3 +86,20 @@ def test_a_skipped_image_is_never_shown(predictions):
     (example,) = gallery.choose(predictions, [class_test([result(0, math.nan)] * 2 + [result(0, 1.0)])])
     assert example.finding.index == 2
     assert example.position == 6
+
+
+def test_eight_images_each_of_the_twelve_comparisons_that_fell_most_are_shown_in_their_order(findings):
+    drops = [-1.0, -30.0, *range(-20, -8)]
+    failed = [
+        findings.compared(
+            Condition(f"t{i}"), result=findings.on_images(difference=float(drop)), lost_images=findings.lost(9)
+        )
+        for i, drop in enumerate(drops)
+    ]
+    passed = findings.compared(Condition("fine"), outcome="PASS", lost_images=findings.lost(3))
+    shown = gallery.choose_lost([passed, *failed])
+    # The mildest fall, and the next mildest.
+    conditions = [f"t{i}" for i in range(len(drops)) if i not in (0, len(drops) - 1)]
+    assert [(example.condition.transform, example.image.position) for example in shown] == [
+        (condition, position) for condition in conditions for position in range(8)
+    ]

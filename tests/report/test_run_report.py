@@ -9,7 +9,7 @@ import pytest
 
 from pytest_robustness.analysis.test_result import Equivalence, Outcome, Verdict
 from pytest_robustness.core import Condition
-from pytest_robustness.report.finding_text import finding_lines, text_of
+from pytest_robustness.report.finding_text import finding_lines, image_text, text_of
 from pytest_robustness.report.number_text import condition_text, p_text, points_text
 
 
@@ -130,3 +130,28 @@ def test_the_conditions_of_model_tests_include_those_that_failed_to_run(findings
     view = findings.view()
     assert view.model_conditions == view.conditions
     assert findings.view(model_tests=(), errors={}).model_conditions == ()
+
+
+def test_a_comparison_that_failed_lists_ten_images_that_were_lost(findings):
+    lines = finding_lines(findings.compared(lost_images=findings.lost(11)))
+    start = lines.index("  lost image of class  taken for             with  image")
+    assert lines[start + 1] == "  six                  nine                   99%  /photos/six/0.png"
+    assert lines[start + 10 :] == [
+        "  six                  nine                   90%  /photos/six/9.png",
+        "  50 more: results.json lists up to 100 under gate",
+    ]
+
+
+def test_a_lost_image_is_named_as_one_types_it_or_by_its_position(findings, tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    named, unnamed = findings.lost(2)
+    assert image_text(named._replace(file=str(tmp_path / "photos" / "a.png"))) == "photos/a.png"
+    assert image_text(named._replace(file="digits[12]")) == "digits[12]"
+    assert image_text(unnamed) == "image at position 1"
+
+
+@pytest.mark.parametrize("outcome", ["PASS", "INCONCLUSIVE"])
+def test_a_comparison_that_did_not_fail_lists_no_images(findings, outcome):
+    lines = finding_lines(findings.compared(outcome=outcome, lost_images=findings.lost(3)))
+    assert "lost image" not in "\n".join(lines)

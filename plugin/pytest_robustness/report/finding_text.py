@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from functools import singledispatch
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest, worst_first
+from pytest_robustness.analysis.lost_images import MOST
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.files import short_path
 from pytest_robustness.report.number_text import condition_text, cut, p_text, points_text
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.findings import Finding
+    from pytest_robustness.analysis.findings import Finding, LostImage
     from pytest_robustness.analysis.test_result import TestResult, Verdict
 
 _SEVERE_POINTS = 10.0
 _SEVERE_SHARE = 0.5
 _MOST_CLASSES = 10
+_MOST_IMAGES = 10
 
 
 class Grade(StrEnum):
@@ -170,7 +174,27 @@ def _gate_lines(finding: GateTest) -> list[str]:
             f"{points_text(c.result.difference):>7} {p_text(c.result.p_adjusted):>8}"
             for c in finding.fallen[:_MOST_CLASSES]
         ]
-    return lines
+    return lines + (_lost_lines(finding) if finding.verdict.outcome is Outcome.FAIL else [])
+
+
+def _lost_lines(finding: GateTest) -> list[str]:
+    """Return the first images that only the baseline got right; a path ends its line, so that it is never broken."""
+    shown = finding.lost_images[:_MOST_IMAGES]
+    if not shown:
+        return []
+    lines = ["", f"  {'lost image of class':<20} {'taken for':<20} {'with':>5}  image"]
+    lines += [
+        f"  {cut(image.class_name, 20):<20} {cut(image.answer, 20):<20} {100 * image.probability:>4.0f}%  "
+        f"{image_text(image)}"
+        for image in shown
+    ]
+    more = finding.result.lost - len(shown)
+    return lines + ([f"  {more} more: results.json lists up to {MOST} under gate"] if more > 0 else [])
+
+
+def image_text(image: LostImage) -> str:
+    """Return the path of a lost image as a user would type it, its other name, or its position where it has none."""
+    return short_path(Path(image.file)) if image.file else f"image at position {image.position}"
 
 
 def gate_word(finding: GateTest) -> str:

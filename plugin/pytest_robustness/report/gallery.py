@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_robustness.analysis.findings import worst_first
+from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.inference.class_matching import answer_naming
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.findings import ClassFinding, ClassTest
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, LostImage
     from pytest_robustness.analysis.predictions import Outputs, StoredPredictions
     from pytest_robustness.core import Condition
 
 _CLASSES_EACH = 2
 _MOST_TRANSFORMS = 12
+_LOST_EACH = 8
+_MOST_COMPARISONS = 12
 
 
 class Answer(NamedTuple):
@@ -35,7 +38,10 @@ class Answer(NamedTuple):
 
 
 class Thumbnails(NamedTuple):
-    """An image as a model sees it, in control and transformed: ``data:`` URIs of pictures of ``width`` pixels."""
+    """An image as a model sees it, in control and transformed: ``data:`` URIs of pictures of ``width`` pixels.
+
+    ``treated`` is empty where the condition is control.
+    """
 
     control: str
     treated: str
@@ -56,6 +62,32 @@ class Example:
     answers: tuple[Answer, ...]
     thumbnails: Thumbnails | None = None
     note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class LostExample:
+    """An image that a model lost against the baseline's under one condition.
+
+    ``thumbnails`` and ``note`` are as in `Example`.
+    """
+
+    model: str
+    condition: Condition
+    image: LostImage
+    thumbnails: Thumbnails | None = None
+    note: str = ""
+
+
+def choose_lost(tests: Iterable[GateTest]) -> tuple[LostExample, ...]:
+    """Return the images to show of comparisons that failed, without thumbnails: eight each, of the twelve worst."""
+    failed = [test for test in tests if test.verdict.outcome is Outcome.FAIL]
+    worst = sorted(failed, key=lambda test: test.result.difference)[:_MOST_COMPARISONS]
+    return tuple(
+        LostExample(test.model, test.condition, image)
+        for test in failed
+        if test in worst
+        for image in test.lost_images[:_LOST_EACH]
+    )
 
 
 def choose(predictions: StoredPredictions, tests: Iterable[ClassTest]) -> tuple[Example, ...]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.test_result import Estimate
     from pytest_robustness.core import EngineUsed
     from pytest_robustness.report.confusions import ClassConfusion
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.gallery import Example, LostExample
+    from pytest_robustness.report.image_table import ImageTable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,8 @@ class RunReport:
     models; ``confusions`` what the most affected classes are predicted as in each cell; ``gallery`` images to show, and
     ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a baseline; ``engines`` what
     computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what may make the figures of a
-    model wrong: a set-up that was assumed, accuracy that cannot be told from guessing.
+    model wrong: a set-up that was assumed, accuracy that cannot be told from guessing; ``lost`` images to show that a
+    candidate lost; ``images`` every answer to every image.
     """
 
     models: tuple[str, ...]
@@ -95,6 +97,8 @@ class RunReport:
     engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    lost: tuple[LostExample, ...] = ()
+    images: ImageTable | None = None
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""

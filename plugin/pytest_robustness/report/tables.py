@@ -192,4 +192,5 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
             | {"p_adjusted": c.result.p_adjusted}
             for c in test.fallen
         ],
+        "lost_images": [image._asdict() for image in test.lost_images],
     }

@@ -79,7 +79,7 @@ counts = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 300)).
 @settings(deadline=None)
 @given(counts, st.sampled_from([0.01, 0.05, 0.2]))
 def test_exchanging_lost_and_gained_mirrors_the_interval(count, alpha):
-    lost, gained, kept = count
+    lost, gained, _ = count
     (low,), (high,) = interval(change(lost, gained, sum(count)), alpha)
     (mirrored_low,), (mirrored_high,) = interval(change(gained, lost, sum(count)), alpha)
     assert (low, high) == pytest.approx((-mirrored_high, -mirrored_low), abs=1e-8)

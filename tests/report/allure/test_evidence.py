@@ -18,11 +18,11 @@ from PIL import Image
 
 from pytest_robustness.analysis.findings import ClassChange, ClassFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
-from pytest_robustness.core import Condition
+from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.report.allure.chart import Bars, Row, bars_of, svg
-from pytest_robustness.report.allure.evidence import classes_csv, description, image_pairs, severity
+from pytest_robustness.report.allure.evidence import classes_csv, description, image_pairs, lost_pictures, severity
 from pytest_robustness.report.finding_text import finding_lines, text_of
-from pytest_robustness.report.gallery import Answer, Example, Thumbnails
+from pytest_robustness.report.gallery import Answer, Example, LostExample, Thumbnails
 
 NASTY = "<script>alert(1)</script>"
 
@@ -230,3 +230,24 @@ def test_a_photograph_stays_as_it_is(findings):
 
 def test_an_image_that_cannot_be_shown_is_left_out(findings):
     assert image_pairs([example(findings, None, ())]) == []
+
+
+def test_lost_images_are_compared_before_and_after_and_shown_alone_in_control(findings):
+    image = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
+    file = io.BytesIO()
+    image.save(file, "png")
+    uri = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    named, unnamed = findings.lost(2)
+    examples = [
+        LostExample("net", Condition("vflip"), named, Thumbnails(uri, uri, 8)),
+        LostExample("net", CONTROL, unnamed, Thumbnails(uri, "", 8)),
+        LostExample("net", CONTROL, named, note="This image cannot be shown: no"),
+    ]
+    compared, alone = lost_pictures(examples)
+    assert compared[0] == "lost: /photos/six/0.png, six, taken for nine (99 %)"
+    assert compared[2:] == ("application/vnd.allure.image.diff", "imagediff")
+    assert set(json.loads(compared[1])) == {"expected", "actual"}
+    assert alone[0] == "lost: image at position 1, six, taken for nine (98 %)"
+    assert alone[2:] == ("image/png", "png")
+    shown = np.asarray(Image.open(io.BytesIO(alone[1])))
+    assert np.array_equal(shown[::24, ::24], np.asarray(image))

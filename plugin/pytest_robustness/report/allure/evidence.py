@@ -12,14 +12,14 @@ from PIL import Image
 
 from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.report.csv_text import csv_text
-from pytest_robustness.report.finding_text import Grade, text_of
+from pytest_robustness.report.finding_text import Grade, image_text, text_of
 from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_robustness.analysis.findings import ClassTest, Finding
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.analysis.findings import ClassTest, Finding, LostImage
+    from pytest_robustness.report.gallery import Example, LostExample
 
 IMAGE_DIFF = "application/vnd.allure.image.diff"
 SEVERITIES = ("critical", "normal", "minor")
@@ -69,6 +69,29 @@ def image_pairs(examples: Iterable[Example]) -> list[tuple[str, str]]:
         for example in examples
         if example.thumbnails is not None
     ]
+
+
+def lost_pictures(examples: Iterable[LostExample]) -> list[tuple[str, str | bytes, str, str]]:
+    """Return name, content, type and file ending of an attachment for each lost image that could be shown.
+
+    It is an image comparison, before and after the transform; of a comparison under control, the picture itself.
+    """
+    found: list[tuple[str, str | bytes, str, str]] = []
+    for example in examples:
+        if example.thumbnails is None:
+            continue
+        control, treated, _ = example.thumbnails
+        name = _lost_caption(example.image)
+        if treated:
+            found.append((name, _comparison(control, treated), IMAGE_DIFF, "imagediff"))
+        else:
+            kind, _, content = _enlarged(control).removeprefix("data:").partition(";base64,")
+            found.append((name, base64.b64decode(content), kind, kind.partition("/")[2]))
+    return found
+
+
+def _lost_caption(image: LostImage) -> str:
+    return f"lost: {image_text(image)}, {image.class_name}, taken for {image.answer} ({100 * image.probability:.0f} %)"
 
 
 def _caption(example: Example) -> str:

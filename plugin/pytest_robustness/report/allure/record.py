@@ -17,6 +17,7 @@ from pytest_robustness.report.allure.evidence import (
     classes_csv,
     description,
     image_pairs,
+    lost_pictures,
     severity,
 )
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import Finding
     from pytest_robustness.report.allure.facts import Facts
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.gallery import Example, LostExample
 
 _MOST_CLASSES = 250
 _MOST_IMAGES = 2
@@ -92,6 +93,12 @@ def attach_evidence(finding: Finding, classes: ClassTest, examples: Sequence[Exa
     allure.attach(classes_csv(classes, most), name, allure.attachment_type.CSV)
     for caption, comparison in image_pairs(examples):
         allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
+
+
+def attach_lost(examples: Sequence[LostExample]) -> None:
+    """Attach pictures of the images that a candidate lost: see `RobustnessSession.lost_examples`."""
+    for name, content, kind, ending in lost_pictures(examples):
+        allure.attach(content, name, kind, ending)
 
 
 def shorten(result: TestResult) -> None:

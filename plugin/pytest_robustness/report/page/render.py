@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
 from pytest_robustness.report import summary
+from pytest_robustness.report.finding_text import image_text
 from pytest_robustness.report.number_text import FILTERS
 from pytest_robustness.report.page import curves, heat, method, payload
 
@@ -53,6 +54,7 @@ def render(report: RunReport) -> str:
         heat=heat,
         curves=curves,
         method=method,
+        image_text=image_text,
         payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,
         script=script,
