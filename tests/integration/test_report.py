@@ -172,7 +172,7 @@ def test_a_failure_reads_as_a_finding_at_80_columns(project):
             "report: reports/latest",
             "-100.0 points (SEVERE) in class down: vflip: 2 classes changed by more than 10",
             "points: down -100.0, up -100.0; 2 of 2 classes sensitive at alpha 0.05, more",
-            "than the 1 that chance explains",
+            "than the 1 allowed",
             "  sensitive           2 of 2 classes (p < 0.05)",
             "  allowed             1 (--robustness-max-sensitive)",
             "  tested over         2 models",

@@ -153,7 +153,7 @@ class Findings:
             (),
             (),
             0.05,
-            Verdict(Outcome(outcome), "2 of 3 classes sensitive at alpha 0.05, more than the 1 that chance explains"),
+            Verdict(Outcome(outcome), "2 of 3 classes sensitive at alpha 0.05, more than the 1 allowed"),
         )
         return dataclasses.replace(made, **fields)
 

@@ -180,7 +180,7 @@ def test_the_headline_stands_alone(findings):
     model = text_of(findings.model(condition=Condition("zoom", 5))).headline
     assert model.endswith("resnet18 under zoom (severity 5): accuracy fell 10.0 points, p = 0.0005 < alpha 0.05")
     classes = text_of(findings.classes()).headline
-    assert classes.endswith("vflip: 2 of 3 classes sensitive at alpha 0.05, more than the 1 that chance explains")
+    assert classes.endswith("vflip: 2 of 3 classes sensitive at alpha 0.05, more than the 1 allowed")
     assert text_of(findings.images()).headline.endswith("resnet18 under vflip: accuracy fell 10.0 points")
 
 
