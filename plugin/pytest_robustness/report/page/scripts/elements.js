@@ -37,9 +37,9 @@ function breakable(name) {
   return name.split(/(?<=[_+:])/).flatMap((part) => [part, make("wbr")]).slice(0, -1);
 }
 
-/** The classes of a column's cells: numbers are flush right, secondary columns are left out on narrow screens. */
-function classOf({ number, secondary }) {
-  return [number && "number", secondary && "secondary"].filter(Boolean).join(" ");
+/** The classes of a column's cells: numbers are flush right; some columns are left out on narrow screens, or on paper. */
+function classOf({ number, secondary, wideOnly }) {
+  return [number && "number", secondary && "secondary", wideOnly && "wide-only"].filter(Boolean).join(" ");
 }
 
 const CHANGE = { title: ["change", make("span", { class: "secondary" }, ", points")], number: true };

@@ -24,8 +24,8 @@ class Explorer {
       { key: "change", ...CHANGE },
       { key: "p", title: "p", number: true },
       { key: "corrected", title: "corrected p", number: true },
-      { key: "effect", title: "effect size", number: true },
-      { key: "pImages", title: "p (images)", number: true },
+      { key: "effect", title: "effect size", number: true, wideOnly: true },
+      { key: "pImages", title: "p (images)", number: true, wideOnly: true },
       { key: "sensitive", title: "sensitive" },
       { key: "beyond", title: "beyond" },
     ];
@@ -171,8 +171,8 @@ class Explorer {
       change: () => text("change", shadeOf(this.data.shadeSteps, row.change)),
       p: () => text("p"),
       corrected: () => text("corrected"),
-      effect: () => text("effect"),
-      pImages: () => text("pImages"),
+      effect: () => text("effect", "wide-only"),
+      pImages: () => text("pImages", "wide-only"),
       sensitive: () => answer(row.sensitive, "*", Number.isNaN(row.p) ? "not tested" : "no"),
       beyond: () => answer(row.beyond, "!", row.blind ? "blind" : "no"),
     };
