@@ -44,6 +44,11 @@ class ClassFinding:
     images: ClassImages | None = None
 
     @property
+    def measured_change(self) -> float:
+        """The change in points on the images of the run: as the images show it, where the class test has that."""
+        return self.result.difference if self.images is None else self.images.difference
+
+    @property
     def expected_change(self) -> float:
         """The change in points to expect on other images: partially pooled, where the class test has that."""
         return self.result.difference if self.images is None else self.images.pooled.value

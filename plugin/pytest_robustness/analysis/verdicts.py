@@ -187,8 +187,8 @@ def _sensitive_text(sensitive: int, tested: int, allowed: int, policy: TestPolic
 def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
     if not beyond:
         return ""
-    named = sorted(beyond, key=lambda finding: -abs(_change(finding)))
-    listed = ", ".join(f"{finding.name} {_change(finding):+.1f}" for finding in named[:_NAMED])
+    named = sorted(beyond, key=lambda finding: -abs(finding.measured_change))
+    listed = ", ".join(f"{finding.name} {finding.measured_change:+.1f}" for finding in named[:_NAMED])
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return f"{_classes(len(beyond))} changed by more than {policy.class_margin:g} points: {listed}{more}"
 
@@ -201,10 +201,6 @@ def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, pol
     seen = f"the loss of {lost} of the {smallest} images of the smallest class by all models would have been"
     unseen = f"; {_classes(blind)} with fewer than {fewest} images not judged" if blind else ""
     return f"no class shown to change by more than {policy.class_margin:g} points ({seen}){unseen}"
-
-
-def _change(finding: ClassFinding) -> float:
-    return finding.result.difference if finding.images is None else finding.images.difference
 
 
 def _classes(count: int) -> str:

@@ -14,7 +14,7 @@ from pytest_robustness.analysis.lost_images import MOST
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.analysis.verdicts import points
 from pytest_robustness.core.files import short_path
-from pytest_robustness.report.number_text import condition_text, cut, p_text, points_text
+from pytest_robustness.report.number_text import condition_text, counted, cut, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassFinding, Finding, LostImage
@@ -91,9 +91,9 @@ def _(finding: ImageTest) -> FindingText:
 def _(finding: ClassTest) -> FindingText:
     # One that got worse than the baseline alone may have no failing class.
     classes = finding.failing or finding.classes
-    largest = max(classes, key=lambda found: abs(measured(found)), default=None)
-    grade = _grade(finding.verdict, 0.0 if largest is None else measured(largest))
-    size = "" if largest is None else f"{points(measured(largest))} ({grade}) in class {largest.name}"
+    largest = max(classes, key=lambda found: abs(found.measured_change), default=None)
+    grade = _grade(finding.verdict, 0.0 if largest is None else largest.measured_change)
+    size = "" if largest is None else f"{points(largest.measured_change)} ({grade}) in class {largest.name}"
     return FindingText(grade, _headline(grade, size or grade, finding), _class_lines(finding))
 
 
@@ -108,23 +108,30 @@ def _(finding: GateTest) -> FindingText:
     return FindingText(grade, _headline(grade, f"{-fell:+.2f} points", shown), _gate_lines(finding))
 
 
+@singledispatch
 def subject_text(finding: Finding) -> str:
     """Return what a finding is about: ``resnet18 under vflip``, for a class test the condition alone.
 
     A comparison with a baseline names both models, or says that the other is the baseline's of the same name.
     """
-    condition = condition_text(finding.condition)
-    if isinstance(finding, ClassTest):
-        return condition
-    if isinstance(finding, GateTest):
-        other = "the baseline" if finding.counterpart == finding.model else finding.counterpart
-        return f"{finding.model} against {other} under {condition}"
-    return f"{finding.model} under {condition}"
+    raise TypeError(f"{finding!r} is not a finding")
 
 
-def measured(finding: ClassFinding) -> float:
-    """Return the change of a class as the images show it, in points; of one without figures of images, its test's."""
-    return finding.result.difference if finding.images is None else finding.images.difference
+@subject_text.register(ModelTest)
+@subject_text.register(ImageTest)
+def _(finding: ModelTest | ImageTest) -> str:
+    return f"{finding.model} under {condition_text(finding.condition)}"
+
+
+@subject_text.register(ClassTest)
+def _(finding: ClassTest) -> str:
+    return condition_text(finding.condition)
+
+
+@subject_text.register(GateTest)
+def _(finding: GateTest) -> str:
+    other = "the baseline" if finding.counterpart == finding.model else finding.counterpart
+    return f"{finding.model} against {other} under {condition_text(finding.condition)}"
 
 
 def expected_text(finding: ClassFinding) -> str:
@@ -219,7 +226,7 @@ def _worst_lines(finding: ClassTest) -> list[str]:
     head = f"  {'worst class':<17} {'control':>8} {'treated':>8} {'points':>7} {'expected':>8} {'90 % interval':>16}"
     lines = ["", f"{head} {'p':>8}"]
     for found in finding.failing[:_MOST_CLASSES]:
-        result, change, expected = found.result, points_text(measured(found)), points_text(found.expected_change)
+        result, change, expected = found.result, points_text(found.measured_change), points_text(found.expected_change)
         lines.append(
             f"  {cut(found.name, 17):<17} {result.control:>7.1f}% {result.treated:>7.1f}% {change:>7} {expected:>8} "
             f"{expected_text(found):>16} {p_text(result.p_adjusted):>8}"
@@ -272,17 +279,8 @@ def image_text(image: LostImage) -> str:
     return short_path(Path(image.file)) if image.file else f"image at position {image.position}"
 
 
-def gate_word(finding: GateTest) -> str:
-    """Return a comparison with the baseline in a word or two, for a table."""
-    if finding.undecided:
-        return "inconclusive"
-    if finding.verdict.outcome is Outcome.FAIL:
-        return "less robust"
-    return "better" if finding.improved else "ok"
-
-
 def _classes(count: int) -> str:
-    return f"{count} class" if count == 1 else f"{count} classes"
+    return counted(count, "class", "classes")
 
 
 def _change_text(result: TestResult) -> str:

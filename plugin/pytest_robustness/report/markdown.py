@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
 from pytest_robustness.report import summary
-from pytest_robustness.report.finding_text import gate_word, measured
 from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
+from pytest_robustness.report.summary import gate_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -190,7 +190,7 @@ def _classes(report: RunReport) -> list[str]:
 
 
 def _class_text(finding: ClassFinding) -> str:
-    return f"{finding.name} {points(finding.expected_change)} ({points(measured(finding))})"
+    return f"{finding.name} {points(finding.expected_change)} ({points(finding.measured_change)})"
 
 
 def _reasons(report: RunReport, outcome: Outcome) -> list[str]:

@@ -104,6 +104,15 @@ def mark(test: ModelTest | None, policy: TestPolicy) -> Mark:
     return Mark(f"({sign})", f"{words}, known") if test.known else Mark(sign, words)
 
 
+def gate_word(finding: GateTest) -> str:
+    """Return a comparison with the baseline in a word or two, for a table."""
+    if finding.undecided:
+        return "inconclusive"
+    if finding.verdict.outcome is Outcome.FAIL:
+        return "less robust"
+    return "better" if finding.improved else "ok"
+
+
 def mark_meanings(report: RunReport) -> dict[str, str]:
     """Return what each sign says that `mark` gives in this report."""
     found = {mark(test, report.policy).sign for test in report.model_tests}
@@ -130,7 +139,7 @@ def _subject(report: RunReport, test: ModelTest | ClassTest | GateTest) -> str:
     label = report.condition_label(test.condition)
     if isinstance(test, ClassTest):
         return f"the classes under {label}"
-    against = " against the baseline" if isinstance(test, GateTest) else ""
+    against = " against the baseline" if test.against == "baseline" else ""
     return f"{report.labels[test.model]}{against} under {label}"
 
 

@@ -18,8 +18,9 @@ from rich.text import Text
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report import summary
-from pytest_robustness.report.finding_text import expected_text, gate_word, measured
+from pytest_robustness.report.finding_text import expected_text
 from pytest_robustness.report.number_text import counted, cut, p_text, points_text
+from pytest_robustness.report.summary import gate_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,7 +241,7 @@ class _WorstClasses:
 
 
 def _class_text(finding: ClassFinding, longest: int, interval: bool) -> str:
-    between = f" ({expected_text(finding)}), measured {points_text(measured(finding))}" if interval else ""
+    between = f" ({expected_text(finding)}), measured {points_text(finding.measured_change)}" if interval else ""
     return f"{cut(finding.name, longest)} {points_text(finding.expected_change)}{between}"
 
 

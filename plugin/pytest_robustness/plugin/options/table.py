@@ -1,4 +1,7 @@
-"""The table of options. Adding an option takes one field here; help, ini key and the README's row follow from it."""
+"""The table of options. Adding an option takes one field here; help, ini key and the README's row follow from it.
+
+One file because every option of the plugin is found in it, and nothing else.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,106 @@
+"""What the images show is what a loop over them, scipy and statsmodels say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes
+from pytest_robustness.analysis.predictions import Answers
+from pytest_robustness.analysis.statistics import mcnemar
+from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
+
+SIZES = (40, 0, 7, 200, 1)
+
+
+def drawn(seed, models, drop=0.1):
+    """Answers of models to images of five classes: one has none, one a single image; some cannot be read."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(5), SIZES))
+    pairs = []
+    for _ in range(models):
+        readable = rng.random((2, len(labels))) > 0.01
+        control = rng.random(len(labels)) < 0.8
+        treated = control & (rng.random(len(labels)) > drop) | (rng.random(len(labels)) < 0.02)
+        pairs.append((Answers(readable[0], control & readable[0]), Answers(readable[1], treated & readable[1])))
+    return labels, pairs
+
+
+def by_loop(labels, pairs):
+    """Return the images of each class as their changes over the models: a list for each class."""
+    changes = [[] for _ in range(5)]
+    for i, label in enumerate(labels):
+        if all(answers.readable[i] for pair in pairs for answers in pair):
+            changes[label].append([int(after.correct[i]) - int(before.correct[i]) for before, after in pairs])
+    return changes
+
+
+@pytest.mark.parametrize("models", [1, 2, 12])
+def test_classes_are_a_family_of_sign_flip_tests(models):
+    labels, pairs = drawn(models, models)
+    found = class_images(ChangedImages.between(pairs, labels), 5, 0.05)
+    changes = by_loop(labels, pairs)
+    rng = np.random.default_rng(0)
+    tested = [i for i, images in enumerate(changes) if images]
+    for i in tested:
+        sums = np.array(changes[i]).sum(axis=1)
+        assert found[i].n == len(sums)
+        assert found[i].difference == pytest.approx(100 * sums.sum() / (len(sums) * models))
+        patterns = rng.choice([-1, 1], (20_000, len(sums))) @ sums
+        share = np.mean(np.abs(patterns) >= abs(sums.sum()))
+        assert found[i].p_value == pytest.approx(share, abs=4 * math.sqrt(max(share, 1e-3) / 20_000))
+        assert found[i].blind is (len(sums) < fewest_significant(0.05, len(tested)))
+        assert found[i].pooled.low < found[i].pooled.value < found[i].pooled.high
+        assert found[i].pooled.low >= -100
+        assert found[i].pooled.high <= 100
+    adjusted = multipletests([found[i].p_value for i in tested], method="holm")[1]
+    assert [found[i].p_adjusted for i in tested] == pytest.approx(adjusted)
+    assert found[1].n == 0
+    assert found[1].blind
+    assert math.isnan(found[1].p_adjusted)
+    assert not found[1].significant(1.0)
+
+
+def test_with_one_model_the_class_test_is_mcnemars():
+    labels, pairs = drawn(3, 1, drop=0.3)
+    found = class_images(ChangedImages.between(pairs, labels), 5, 0.05)
+    for i, images in enumerate(by_loop(labels, pairs)):
+        if images:
+            lost, gained = images.count([-1]), images.count([1])
+            expected = stats.binomtest(lost, lost + gained).pvalue if lost + gained else 1
+            assert found[i].p_value == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_model_counts_its_classes_equally():
+    labels, pairs = drawn(4, 3)
+    changes = model_changes([ChangedImages.between([pair], labels) for pair in pairs], 5, alpha=0.05, margin=2.0)
+    for pair, found in zip(pairs, changes, strict=True):
+        by_class = [[change for (change,) in images] for images in by_loop(labels, [pair]) if images]
+        every = [change for images in by_class for change in images]
+        assert (found.n, found.lost, found.gained) == (len(every), every.count(-1), every.count(1))
+        assert found.difference == pytest.approx(100 * np.mean([np.mean(images) for images in by_class]))
+        both = pair[0].readable & pair[1].readable
+        assert found.p_value == pytest.approx(mcnemar(pair[0].correct[both], pair[1].correct[both]).p_value)
+        assert found.low < found.difference < found.high
+        assert found.level == 90
+
+
+def test_many_models_do_not_overflow():
+    labels = np.repeat([0, 1], 60)
+    sums = np.where(labels == 0, -3000, 0).astype(np.int16)
+    lost, kept = class_images(ChangedImages(sums, labels, 3000), 2, 0.05)
+    assert (lost.difference, kept.difference) == (-100, 0)
+    assert lost.p_value == pytest.approx(2 * 0.5**60)
+    assert kept.p_value == 1
+
+
+def test_without_any_image_nothing_is_known():
+    none = ChangedImages(np.empty(0, np.int16), np.empty(0, np.int64), 2)
+    assert [found.n for found in class_images(none, 3, 0.05)] == [0, 0, 0]
+    (found,) = model_changes([none], 3, alpha=0.05, margin=2.0)
+    assert (found.n, found.low, found.high, found.p_value) == (0, -100, 100, 1)
+    assert math.isnan(found.needed)
