@@ -6,5 +6,5 @@ from pytest_robustness import Cell, RobustnessSession, assert_robust
 
 
 def test_is_as_robust_as_baseline(robustness: RobustnessSession, gate_cell: Cell) -> None:
-    """On the same images, accuracy has not fallen by more than the tolerance, in control or under a transform."""
+    """The same images exclude a fall by the tolerance or more, and no class fell by more than the class tolerance."""
     assert_robust(robustness.gate_test(gate_cell))

@@ -6,5 +6,5 @@ from pytest_robustness import Cell, RobustnessSession, assert_robust
 
 
 def test_model_is_robust(robustness: RobustnessSession, cell: Cell) -> None:
-    """A t-test over the model's per-class accuracies, control against transform, does not reject."""
+    """The t-test over the classes does not reject, and the images show a change within the margin."""
     assert_robust(robustness.model_test(cell))

@@ -21,7 +21,7 @@ from pytest_robustness.analysis.predictions import Answers, Counts
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.inference.class_matching import imagenet_classes
 from pytest_robustness.models.presets import ARTICLE_MODELS
-from pytest_robustness.report.confusions import ClassConfusion, Confusion
+from pytest_robustness.report.confusions import ClassConfusion, Confusion, expected_changes
 from pytest_robustness.report.gallery import Answer, Example, Thumbnails, shown_classes, shown_tests
 from pytest_robustness.report.run_report import RunReport
 
@@ -86,9 +86,9 @@ def simulated_report(
             for c in conditions
         },
         gallery=tuple(
-            _exhibit(rng, test, finding, sensitive, classes)
+            _exhibit(rng, test, finding, classes)
             for test in shown_tests(class_tests)
-            for finding, sensitive in shown_classes(test)
+            for finding in shown_classes(test)
         ),
     )
 
@@ -135,8 +135,10 @@ class _Drawn:
 def _fallen(
     rng: np.random.Generator, classes: Sequence[str], control: Counts, treated: Counts
 ) -> tuple[ClassConfusion, ...]:
+    # In a class the first images are right, as many as were drawn: an image is lost or gained, never one for another.
     fall = control.correct - treated.correct
-    worst = [int(i) for i in np.argsort(-fall, kind="stable")[:10] if fall[i] > 0]
+    expected = expected_changes(control.n, np.maximum(fall, 0), np.maximum(-fall, 0))
+    worst = sorted(np.flatnonzero(fall > 0).tolist(), key=lambda i: expected[i].value)[:10]
     return tuple(
         ClassConfusion(
             i,
@@ -144,6 +146,7 @@ def _fallen(
             int(control.n[i]),
             int(control.correct[i]),
             int(treated.correct[i]),
+            expected[i],
             tuple(
                 Confusion(classes[int(other)], int(rng.integers(0, 5)), int(fall[i]) // (2 + place))
                 for place, other in enumerate(rng.integers(0, len(classes), 5))
@@ -153,16 +156,15 @@ def _fallen(
     )
 
 
-def _exhibit(
-    rng: np.random.Generator, test: ClassTest, finding: ClassFinding, sensitive: bool, classes: Sequence[str]
-) -> Example:
+def _exhibit(rng: np.random.Generator, test: ClassTest, finding: ClassFinding, classes: Sequence[str]) -> Example:
     answers = []
     for model in test.models:
         right = [bool(rng.random() < share / 100) for share in (finding.result.control, finding.result.treated)]
         names = [finding.name if yes else classes[int(rng.integers(len(classes)))] for yes in right]
         answers.append(Answer(model, names[0], names[1], right[0], right[1]))
     pictures = Thumbnails(_picture(rng), _picture(rng), 96)
-    return Example(test.condition, finding, sensitive, finding.index, tuple(answers), pictures)
+    sensitive, beyond = finding in test.sensitive, finding in test.beyond
+    return Example(test.condition, finding, sensitive, beyond, finding.index, tuple(answers), pictures)
 
 
 def _picture(rng: np.random.Generator) -> str:

@@ -6,10 +6,10 @@ from pytest_robustness import Cell, RobustnessSession, assert_robust
 
 
 def test_is_as_robust_as_the_baseline(robustness: RobustnessSession, gate_cell: Cell) -> None:
-    """On the same images, accuracy has not fallen by more than the tolerance."""
+    """The same images exclude that accuracy fell by the tolerance or more."""
     assert_robust(robustness.gate_test(gate_cell))
 
 
 def test_is_robust(robustness: RobustnessSession, cell: Cell) -> None:
-    """A transform does not change accuracy, but where it did so in the baseline already: a known finding."""
+    """Accuracy is shown to stay within the margin, but where it did not in the baseline already: a known finding."""
     assert_robust(robustness.model_test(cell))

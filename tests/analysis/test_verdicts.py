@@ -198,12 +198,12 @@ def judged(found, untested=0, **policy):
 @pytest.mark.parametrize(
     ("found", "max_sensitive", "outcome", "reason"),
     [
-        (classes(2, 8), "chance", "PASS", "2 of 10 classes sensitive at alpha 0.05, within the 2 that chance explains"),
+        (classes(2, 8), "chance", "PASS", "2 of 10 classes sensitive at alpha 0.05, within the 2 allowed"),
         (
             classes(9, 1),
             "chance",
             "FAIL",
-            "9 of 10 classes sensitive at alpha 0.05, more than the 2 that chance explains",
+            "9 of 10 classes sensitive at alpha 0.05, more than the 2 allowed",
         ),
         (classes(3, 7), 3, "PASS", "3 of 10 classes sensitive at alpha 0.05, within the 3 allowed"),
         (classes(3, 7), 0.2, "FAIL", "3 of 10 classes sensitive at alpha 0.05, more than the 2 allowed"),
@@ -226,7 +226,7 @@ def judged(found, untested=0, **policy):
             classes(0, 10, shown=[images(difference=-60.0, p=1e-9)]),
             "chance",
             "PASS",
-            "0 of 10 classes sensitive at alpha 0.05, within the 2 that chance explains",
+            "0 of 10 classes sensitive at alpha 0.05, within the 2 allowed",
         ),
     ],
 )
@@ -273,7 +273,7 @@ def test_a_class_beyond_the_margin_is_named_the_worst_first():
     reason = judged(classes(0, 10, shown=shown)).reason
     assert reason == (
         "6 classes changed by more than 10 points: c1 -62.5, c3 -30.0, c4 -20.0, c5 -15.0, c2 +12.0 and 1 more; "
-        "0 of 10 classes sensitive at alpha 0.05, within the 2 that chance explains"
+        "0 of 10 classes sensitive at alpha 0.05, within the 2 allowed"
     )
     assert judged(classes(0, 10, shown=[LOST]), verdict="margin").reason == (
         "1 class changed by more than 10 points: c0 -60.0"

@@ -10,6 +10,8 @@ INTERACTIONS: tuple[tuple[str, str, str | bool | None], ...] = (
     ("#filter-condition", "input", ""),
     ("#filter-sensitive", "check", True),
     ("#filter-sensitive", "check", False),
+    ("#filter-beyond", "check", True),
+    ("#filter-beyond", "check", False),
     ("th:nth-child(1) > button", "click", None),
     ("th:nth-child(2) > button", "click", None),
     ("th:nth-child(6) > button", "click", None),

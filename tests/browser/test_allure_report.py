@@ -191,9 +191,9 @@ def test_a_result_shows_its_finding_and_its_evidence(report: Path, opened: Calla
     found = opened(report / PAGES["awesome"])
     page = found.page
     page.get_by_text("alexnet under vflip", exact=True).first.click()
-    page.get_by_text("sensitive classes, the worst 250 of").wait_for()
+    page.get_by_text("failing classes, the worst 250 of").wait_for()
     text = page.inner_text("body")
-    assert "SEVERE: alexnet under vflip: accuracy fell" in text
+    assert " points (SEVERE): alexnet under vflip: accuracy fell" in text
     assert "Category: Severe" in text
     page.get_by_text("accuracy before and after").click()
     chart = page.wait_for_selector("img[src^='blob:'], svg:has-text('all classes')")
@@ -252,7 +252,7 @@ def test_names_do_no_harm_and_a_gate_says_what_it_misses(tmp_path: Path, opened:
     for label in NASTY:
         found.page.get_by_text(f"{label} under vflip", exact=True).first.click()
         found.page.get_by_text("accuracy before and after").click()
-        found.page.get_by_text("sensitive classes").click()
+        found.page.get_by_text("failing classes").click()
         found.page.get_by_text("class_name").wait_for()
         assert label in found.page.inner_text("body")
         found.page.go_back()

@@ -90,7 +90,7 @@ def test_rows_are_sorted_and_filtered_as_asked(open_page, full_page, full_view):
     page = open_page(full_page, "classes").page
     found = [(test, finding) for test in full_view.class_tests for finding in test.classes]
     assert page.inner_text("#found") == "9,000 of 9,000 rows"
-    worst = min(found, key=lambda pair: pair[1].result.difference)
+    worst = min(found, key=lambda pair: pair[1].images.pooled.value)
     assert rows(page)[0][:2] == [worst[1].name, worst[0].condition.transform]
 
     page.click("th >> text=effect size")
@@ -112,7 +112,15 @@ def test_rows_are_sorted_and_filtered_as_asked(open_page, full_page, full_view):
     }
     assert 0 < len(wanted) <= 50
     assert {row[0] for row in rows(page)} == wanted
-    assert {row[-1] for row in rows(page)} == {"yes"}
+    assert {row[-2] for row in rows(page)} == {"yes *"}
+    page.check("#filter-beyond")
+    beyond = {(test.condition, finding.index) for test in full_view.class_tests for finding in test.beyond}
+    both = {f.name for t, f in found if f.name in wanted and t.condition.transform == "vflip"
+            and (t.condition, f.index) in beyond}  # fmt: skip
+    assert {row[0] for row in rows(page)} == both
+    assert {tuple(row[-2:]) for row in rows(page)} == {("yes *", "yes !")}
+    page.uncheck("#filter-sensitive")
+    assert {row[0] for row in rows(page)} >= both
     page.fill("#filter-name", "no such class")
     assert rows(page) == []
     assert page.inner_text("#page-where") == "no row"
@@ -125,7 +133,7 @@ def test_pages_of_the_table_follow_each_other(open_page, full_page):
     page.click("#page-after")
     second = rows(page)
     assert page.inner_text("#page-where") == "51 to 100"
-    changes = [float(row[4].replace("−", "-")) for row in (*first, *second)]
+    changes = [float(row[4].split()[0].replace("−", "-")) for row in (*first, *second)]
     assert changes == sorted(changes)
     page.click("#page-before")
     assert rows(page) == first
@@ -133,7 +141,7 @@ def test_pages_of_the_table_follow_each_other(open_page, full_page):
 
 def test_a_class_opens_by_keyboard_to_its_accuracy_in_each_model(open_page, full_page, full_view):
     page = open_page(full_page, "classes").page
-    keyboard_to(page, ".opens")
+    keyboard_to(page, ".explorer .opens")
     page.keyboard.press("Enter")
     name, transform = rows(page)[0][:2]
     index = full_view.classes.index(name)
@@ -176,7 +184,8 @@ def test_the_scripts_read_numbers_back_as_they_were(open_page, full_page, full_v
     page.click("#copy")
     page.locator("#found", has_text="copied").wait_for()
     found = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
-    results = {test.condition.transform: test.classes[0].result for test in full_view.class_tests}
+    findings = {test.condition.transform: test.classes[0] for test in full_view.class_tests}
+    results = {transform: finding.result for transform, finding in findings.items()}
     assert {row["transform"] for row in found} == set(results)
     for row in found:
         result = results[row["transform"]]
@@ -186,6 +195,10 @@ def test_the_scripts_read_numbers_back_as_they_were(open_page, full_page, full_v
         assert float(row["difference"]) == pytest.approx(result.difference, abs=0.5e-4)
         assert float(row["effect_size"]) == pytest.approx(result.effect_size, abs=0.5e-4)
         assert (row["sensitive"] == "true") == result.rejects(0.05)
+        images = findings[row["transform"]].images
+        assert float(row["expected_change"]) == pytest.approx(images.pooled.value, abs=0.5e-4)
+        assert float(row["images_p_adjusted"]) == pytest.approx(images.p_adjusted, rel=0.5e-5)
+        assert (row["beyond"] == "true") == (images.p_adjusted < 0.05 and abs(images.difference) > 10)
         assert math.isfinite(float(row["accuracy"]))
 
 
@@ -204,20 +217,27 @@ ALL_ROWS = """
 
 def test_every_figure_of_a_class_is_the_one_that_python_writes(open_page, corrected_page, corrected_view):
     page = open_page(corrected_page, "classes").page
-    shown = {(name, transform): figures for name, transform, *figures, _ in page.evaluate(ALL_ROWS)}
-    results = {(f.name, t.condition.transform): f.result for t in corrected_view.class_tests for f in t.classes}
-    assert len(shown) == len(results) == 540
-    for place, result in results.items():
+    shown = {(name, transform): figures for name, transform, *figures in page.evaluate(ALL_ROWS)}
+    found = {(f.name, t.condition.transform): (t, f) for t in corrected_view.class_tests for f in t.classes}
+    assert len(shown) == len(found) == 540
+    for place, (test, finding) in found.items():
+        result, images = finding.result, finding.images
         size = result.effect_size
+        interval = number_text.interval(images.pooled.low, images.pooled.high)
+        beyond = finding.index in {other.index for other in test.beyond}
         assert shown[place] == [
             number_text.percent(result.control),
             number_text.percent(result.treated),
+            f"{number_text.points(images.pooled.value)}\n{interval}",
             number_text.points(result.difference),
             number_text.p_value(result.p_value),
             number_text.p_value(result.p_adjusted),
             "–" if math.isnan(size) else number_text.effect_size(size),
+            number_text.p_value(images.p_adjusted),
+            "yes *" if result.p_adjusted < 0.05 else "no",
+            "yes !" if beyond else "no",
         ]
-    assert {"∞", "−∞", "–", "0.00"} <= {figures[-1] for figures in shown.values()}
+    assert {"∞", "−∞", "–", "0.00"} <= {figures[6] for figures in shown.values()}
 
 
 def test_every_figure_of_an_opened_class_is_the_one_that_python_writes(open_page, corrected_page, corrected_view):
@@ -228,9 +248,17 @@ def test_every_figure_of_an_opened_class_is_the_one_that_python_writes(open_page
     for button in page.locator(".explorer > tbody .opens").all():
         button.click()
         finding = results[button.inner_text()]
-        interval = number_text.interval(finding.result.ci_low, finding.result.ci_high)
-        change = number_text.points(finding.result.difference)
-        assert page.inner_text(".detail p") == f"Change {change} points, 95 % interval {interval}."
+        result, images = finding.result, finding.images
+        interval = number_text.interval(result.ci_low, result.ci_high)
+        size = "–" if math.isnan(result.effect_size) else number_text.effect_size(result.effect_size)
+        expected, p = number_text.points(images.pooled.value), number_text.p_value(result.p_adjusted)
+        pooled = number_text.interval(images.pooled.low, images.pooled.high)
+        change, images_p = number_text.points(result.difference), number_text.p_value(images.p_adjusted)
+        t_test = f"t-test: 95 % interval {interval}, p = {p}, effect size {size}"
+        assert page.locator(".detail p").all_inner_texts() == [
+            f"Expected on other images: {expected} points, 90 % interval {pooled}.",
+            f"Its own change: {change} points; {t_test}; images: p = {images_p}.",
+        ]
         shown = {row[0]: row[1:] for row in cells_of(page, ".detail tbody tr")}
         assert set(shown) == set(corrected_view.models)
         for model, figures in shown.items():
@@ -246,25 +274,37 @@ def test_every_figure_of_an_opened_class_is_the_one_that_python_writes(open_page
 
 def test_every_figure_of_a_model_is_the_one_that_python_writes(open_page, corrected_page, corrected_view):
     page = open_page(corrected_page, "models").page
-    results = {test.condition: test.result for test in corrected_view.model_tests if test.model == "a"}
-    shown = {row[0]: row[1:-1] for row in cells_of(page, "#model-page > div:first-child tbody tr")}
-    assert len(shown) == len(results) == 9
-    for condition, result in results.items():
+    tests = {test.condition: test for test in corrected_view.model_tests if test.model == "a"}
+    rows_shown = cells_of(page, "#model-page > div:first-child tbody tr")
+    assert len(rows_shown) == 2 * len(tests) == 18
+    shown = {row[0]: (row[1:], reason) for row, (reason,) in zip(rows_shown[::2], rows_shown[1::2], strict=True)}
+    for condition, test in tests.items():
         cells = [corrected_view.counts[Cell("a", where)] for where in (CONTROL, condition)]
         top1 = [100 * counts.correct.sum() / counts.n.sum() for counts in cells]
-        # The interval, p and the effect size stand beside the change that they are of.
-        assert shown[condition.transform] == [
+        result, change = test.result, test.change
+        (*figures, outcome), reason = shown[condition.transform]
+        # The interval that decides stands beside the change that it is of, and the t-test's own figures after it.
+        assert figures == [
             *map(number_text.percent, top1),
             number_text.points(top1[1] - top1[0]),
-            number_text.points(result.difference),
+            number_text.points(change.difference),
+            number_text.interval(change.low, change.high),
             number_text.interval(result.ci_low, result.ci_high),
             number_text.p_value(result.p_value),
             number_text.p_value(result.p_adjusted),
             number_text.effect_size(result.effect_size),
         ]
+        sign = "*" * (result.p_adjusted < 0.05) + "!" * (change.high < -2 or change.low > 2)
+        assert outcome.split() == [test.verdict.outcome.value, *([sign] if sign else [])]
+        # What a pass excludes and how many images would decide are in the reason.
+        assert reason == test.verdict.reason
+    assert {test.verdict.outcome.value for test in tests.values()} >= {"FAIL", "INCONCLUSIVE"}
     head = cells_of(page, "#model-page > div:first-child thead tr")[0]
-    assert head[4:6] == ["mean over classes", "95 % interval"]
-    assert "Mean over classes is the change, in points, of the mean" in page.inner_text("#model-page > .note")
+    assert head[4:7] == ["mean over classes", "90 % interval", "t-test: 95 % interval"]
+    assert (
+        "Mean over classes is the change, in points, of the mean"
+        in page.locator("#model-page > .note").first.inner_text()
+    )
 
 
 def test_p_values_that_look_the_same_are_sorted_by_value(open_page, corrected_page, corrected_view):
@@ -276,7 +316,7 @@ def test_p_values_that_look_the_same_are_sorted_by_value(open_page, corrected_pa
     assert len(found) == 540
     # The page sorts by six digits.
     assert all(first <= second * (1 + 1e-5) for first, second in itertools.pairwise(found))
-    texts = [row[5] for row in rows_shown]
+    texts = [row[6] for row in rows_shown]
     assert any(
         a == b and first < second
         for (a, b), (first, second) in zip(itertools.pairwise(texts), itertools.pairwise(found), strict=True)
@@ -355,7 +395,7 @@ def test_a_model_and_its_condition_are_chosen_by_keyboard(open_page, full_page, 
     page = open_page(full_page, "models").page
     keyboard_to(page, "#model")
     page.keyboard.type("resnet50")
-    sixth = "#model-page tr:nth-child(6) .opens"
+    sixth = "#model-page tbody:nth-of-type(6) .opens"
     keyboard_to(page, sixth)
     assert page.inner_text(sixth) == "equalize"
     page.keyboard.press("Enter")
@@ -367,7 +407,9 @@ def test_a_model_and_its_condition_are_chosen_by_keyboard(open_page, full_page, 
     assert [row[0] for row in table] == [found.name for found in fallen]
     for row, found in zip(table, fallen, strict=True):
         assert f"({found.right_treated:,} of {found.n:,})" in row[2]
-        assert all(f"{m.answer} {m.treated:,} ({m.control:,})" in " ".join(row[4].split()) for m in found.confusions)
+        interval = number_text.interval(found.expected.low, found.expected.high)
+        assert row[3].split("\n") == [number_text.points(found.expected.value), interval]
+        assert all(f"{m.answer} {m.treated:,} ({m.control:,})" in " ".join(row[5].split()) for m in found.confusions)
 
 
 def test_a_figure_of_the_heat_table_leads_to_its_model_and_condition(open_page, full_page):
@@ -399,7 +441,7 @@ def test_an_error_of_a_model_is_shown_with_it(open_page, odd_page):
     page = open_page(odd_page, "models").page
     page.select_option("#model", label="net")
     page.select_option("#model-condition", label="hflip")
-    assert f"net failed: {NASTY}" in page.inner_text("#model-page tr.picked")
+    assert f"net failed: {NASTY}" in page.inner_text("#model-page .picked")
 
 
 def test_classes_of_one_name_are_told_apart(open_page, odd_page):
@@ -456,7 +498,7 @@ def test_an_option_in_the_text_stays_on_one_line(open_page, full_page, width):
     lines = page.eval_on_selector_all(
         ".prose .whole", "options => options.map((o) => o.offsetHeight / parseFloat(getComputedStyle(o).lineHeight))"
     )
-    assert len(lines) == 1
+    assert len(lines) >= 2
     assert max(lines) < 1.5
 
 
@@ -470,7 +512,7 @@ rows => rows.filter((row) => row.offsetParent).map((row) => ({
 
 @pytest.mark.parametrize(
     ("tab", "table", "figures"),
-    [("classes", ".explorer", 8), ("models", "#model-page > div:last-child table", 4)],
+    [("classes", ".explorer", 7), ("models", "#model-page > div:last-child table", 5)],
 )
 def test_a_long_name_leaves_the_figures_in_sight(open_page, long_page, tab, table, figures):
     page = open_page(long_page, tab, 800).page
@@ -527,9 +569,10 @@ def test_on_paper_every_condition_heads_a_column_among_a_few(open_page, long_pag
     page.emulate_media(media="print")
     heads = page.locator(".heat thead tr").filter(visible=True)
     columns = [head.locator("th").all_inner_texts() for head in heads.all()]
-    assert [len(names) - 1 for names in columns] == [8, 8, 8, 7]
+    assert [len(names) - 1 for names in columns] == [8, 8, 8, 8]
     assert {names[0] for names in columns} == {"model"}
-    assert len({name for names in columns for name in names[1:]}) == 31
+    assert columns[0][1] == "control"
+    assert len({name for names in columns for name in names[1:]}) == 32
 
 
 def test_what_is_for_paper_is_not_on_the_screen_for_anyone(open_page, long_page):
@@ -544,6 +587,6 @@ def test_without_scripts_everything_that_needs_none_is_there(launch, odd_page):
     page = context.new_page()
     page.goto(odd_page.as_uri())
     assert all(page.is_visible(f"#{tab} > h2") for tab in TABS)
-    assert page.locator("#classes .note").inner_text().startswith("Scripts do not run here")
+    assert page.locator("#classes [data-without-script]").inner_text().startswith("Scripts do not run here")
     assert page.locator(".heat tbody tr").count() == 4
     context.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.core.files import publish, short_path, write_atomically
+from pytest_robustness.core.files import publish, replacing, short_path, write_atomically
 from pytest_robustness.errors import RobustnessError
 
 
@@ -27,22 +27,46 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Stop()])
-@pytest.mark.parametrize("step", ["write_bytes", "replace"])
+@pytest.mark.parametrize("step", ["open", "replace"])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
     (tmp_path / "file").write_text("before")
+    opened = Path.open
 
     def fail(path: Path, *_: object) -> None:
-        if step == "write_bytes":
-            with path.open("wb") as half:
+        if step == "open":
+            with opened(path, "wb") as half:
                 half.write(b"aft")
         raise error
 
     monkeypatch.setattr(Path, step, fail)
     with pytest.raises(type(error)):
         write_atomically(tmp_path / "file", "after")
+    monkeypatch.undo()
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "before"}
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Stop()])
+def test_a_file_that_is_written_piece_by_piece_appears_whole_or_not_at_all(
+    tmp_path: Path, error: BaseException
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("before")
+
+    def stop_half_way() -> None:
+        with replacing(path) as file:
+            file.write(b"af")
+            raise error
+
+    with pytest.raises(type(error)):
+        stop_half_way()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "before"}
+    with replacing(path) as file:
+        for piece in (b"af", b"ter"):
+            file.write(piece)
+            assert path.read_text() == "before"
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "after"}
 
 
 def test_a_reader_never_sees_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,8 @@ def judged(extended: Extended) -> dict[str, object]:
         "--robustness-title=Fog",
         "--robustness-workers=0",
     )
-    assert result.returncode == 0, result.stdout + result.stderr
+    # In fog the model loses one of the two classes.
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stdout + result.stderr
     found: dict[str, object] = json.loads((extended.path / "reports/latest/results.json").read_text())
     return found
 

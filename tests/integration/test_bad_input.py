@@ -289,6 +289,9 @@ def test_damaged_images_that_are_skipped_are_counted_and_listed(project):
         ]
     )
     assert project.results()["skipped_images"] == [str(path) for path in (empty, text, cut)]
+    images = project.table("images.csv")
+    assert set(images[images.answer.isna()].file) == {str(path) for path in (empty, text, cut)}
+    assert images[images.right.isna()].equals(images[images.answer.isna()])
     seen = project.table("accuracy.csv").groupby(["model", "transform"]).n.sum()
     assert (seen == 40 - 3).all()
     # The next run, which computes nothing, counts them all the same.

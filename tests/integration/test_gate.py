@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pytest import ExitCode  # noqa: PT013
 
 MIXED = """
@@ -21,6 +28,18 @@ class Mixed(torch.nn.Module):
 
 def mixed():
     return Model(Mixed(), classes=["down", "up"])
+"""
+# Right on all images but those of which it is least sure, where it says the opposite of what it sees.
+CONTRARY = """
+
+class Contrary(torch.nn.Module):
+    def forward(self, images):
+        seen = Slope()(images) + 2.4 * Colour()(images)
+        return torch.where(seen.abs().amax(dim=1, keepdim=True) < 8.3, -seen, seen)
+
+
+def contrary():
+    return Model(Contrary(), classes=["down", "up"])
 """
 GATE = "python:nets.py:mixed against the baseline under vflip: "
 
@@ -366,6 +385,8 @@ def test_workers_of_xdist_compare_and_write_as_one_process_does(gated):
     apart.assert_outcomes(failed=3, passed=4)
     apart.stdout.fnmatch_lines(["vflip * 70.00 * 0.00 * -70.00 * less robust"])
     assert sorted(gated.project.results("apart")["gate"], key=str) == sorted(alone["gate"], key=str)
+    tables = [(gated.path / folder / "images.csv").read_bytes() for folder in ("apart", "reports/latest")]
+    assert tables[0] == tables[1]
     gated.project.write("nets.py", gated.nets + MIXED.format(weight=2.1))
     gated.project.judge_apart("-n", "1", "--robustness-update-baseline").stdout.fnmatch_lines(
         ["Baseline: * (unchanged)"]
@@ -420,3 +441,84 @@ def test_a_condition_that_the_baseline_lacks_is_refused_where_a_test_asks_for_it
     result.assert_outcomes(failed=1, passed=2)
     assert "hflip: not in the baseline, which has control, vflip" in printed(result)
     assert list(gated.gate()) == ["vflip", "control"]
+
+
+def lost_files(project, weight):
+    """Compute, from the images alone, which ones that weight 2.1 gets right under vflip another weight loses."""
+    lost = project.right(1, 2.1, "vflip") & ~project.right(1, weight, "vflip")
+    files = [project.image(name, number) for name in ("down", "up") for number in range(20)]
+    return [str(file) for file, gone in zip(files, lost, strict=True) if gone]
+
+
+def test_a_failure_lists_the_files_that_were_lost_those_of_the_most_fallen_class_first(gated):
+    gated.update(2.1)
+    result = gated.compare(1.95, "-k", "as_robust")
+    row = gated.gate()["vflip"]
+    expected = lost_files(gated.project, 1.95)
+    rows = row["lost_images"]
+    assert len(expected) == row["lost"] > 10
+    assert sorted(image["file"] for image in rows) == expected
+    photos = gated.path / "photos"
+    falls = Counter(file.split("/")[-2] for file in expected)
+    assert [image["class_name"] for image in rows] == [
+        name for name, count in falls.most_common() for _ in range(count)
+    ]
+    for name in falls:
+        sure = [image["probability"] for image in rows if image["class_name"] == name]
+        assert sure == sorted(sure, reverse=True)
+    for image in rows:
+        assert image["file"].startswith(f"{photos / image['class_name']}/")
+        assert {image["class_name"], image["answer"]} == {"down", "up"}
+        position = 20 * ("down", "up").index(image["class_name"]) + int(image["file"][-6:-4])
+        assert image["position"] == position
+        assert 0.5 < image["probability"] <= 1
+    printed_rows = [line for line in result.outlines if line.rstrip().endswith(".png")]
+    assert [line.split()[-1] for line in printed_rows] == [
+        str(Path(image["file"]).relative_to(gated.path)) for image in rows[:10]
+    ]
+    assert f"  {len(expected) - 10} more: results.json lists up to 100 under gate" in result.outlines
+    assert gated.gate()["control"]["lost_images"] == []
+
+
+def test_the_page_and_allure_show_eight_of_the_images_that_were_lost(gated):
+    gated.update(2.1)
+    gated.compare(1.0, "-k", "as_robust", "--alluredir=allure")
+    rows = gated.gate()["vflip"]["lost_images"][:8]
+    page = (gated.path / "reports/latest/index.html").read_text(encoding="utf-8")
+    _, _, section = page.partition("Images that were lost")
+    articles = section.split("</article>")[:8]
+    assert page.count('<p class="file">') == 8
+    attached = {}
+    for path in (gated.path / "allure").glob("*-result.json"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        attached[found["name"]] = [a for a in found.get("attachments", ()) if a["name"].startswith("lost: ")]
+    assert {name: len(found) for name, found in attached.items() if found} == {
+        "mixed against the baseline under vflip": 8
+    }
+    (attachments,) = filter(None, attached.values())
+    for image, article, attachment in zip(rows, articles, attachments, strict=True):
+        shown = [
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"))
+            for content in re.findall(r"data:image/png;base64,([^\"]+)", article)
+        ]
+        pixels = np.asarray(Image.open(image["file"]))
+        assert np.array_equal(shown[0], pixels)
+        assert np.array_equal(shown[1], pixels[::-1])
+        assert f"taken for <b>{image['answer']}</b>" in article
+        file = str(Path(image["file"]).relative_to(gated.path))
+        assert attachment["type"] == "application/vnd.allure.image.diff"
+        assert attachment["name"].startswith(f"lost: {file}, {image['class_name']}, taken for {image['answer']} (")
+
+
+def test_what_is_lost_in_control_is_shown_by_one_picture(gated):
+    gated.update(2.4)
+    gated.project.write("nets.py", gated.nets + CONTRARY)
+    arguments = ("--robustness-candidate=python:nets.py:contrary", "-k", "control", "--alluredir=allure")
+    result = gated.project.judge("--robustness-baseline=robustness-baseline.json", *arguments)
+    result.assert_outcomes(failed=1, deselected=2)
+    page = (gated.path / "reports/latest/index.html").read_text(encoding="utf-8")
+    articles = page.partition("Images that were lost")[2].split("</article>")[:8]
+    assert [article.count("<img ") for article in articles] == [1] * 8
+    (found,) = (json.loads(path.read_text()) for path in (gated.path / "allure").glob("*-result.json"))
+    kinds = [a["type"] for a in found["attachments"] if a["name"].startswith("lost: ")]
+    assert kinds == ["image/png"] * 8

@@ -25,7 +25,7 @@ def test_a_test_asks_for_a_result_by_names(project):
             found = robustness.class_test("vflip", models=["python:nets.py:slope", "python:nets.py:tilt"])
             assert [c.name for c in found.sensitive] == ["down", "up"]
             assert found.verdict.outcome is Outcome.FAIL
-            # Two classes are more than the one that chance explains.
+            # Two classes are more than the one allowed.
             assert found.allowed == 1
 
         def test_images(robustness):

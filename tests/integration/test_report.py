@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
+import sqlite3
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,6 +16,7 @@ TEST_KEYS = {
     "model", "transform", "severity", "outcome", "n", "control_accuracy", "accuracy", "difference", "ci_low",
     "ci_high", "effect_size", "statistic", "df", "p_value", "p_adjusted",
 }  # fmt: skip
+DOCS = Path(__file__).parents[2] / "docs/reports.md"
 UNEVEN = """
 def pytest_robustness_register(registry):
     @registry.transform("fade", version=1)
@@ -34,7 +41,7 @@ def test_results_json_has_the_keys_of_the_design(judged):
     results = judged.results()
     top = {"schema_version", "provenance", "models", "classes", "conditions", "model_tests", "class_tests"}
     assert top | {"class_summary"} <= set(results)
-    assert results["schema_version"] == 1
+    assert results["schema_version"] == 2
     assert all(set(test) >= TEST_KEYS for test in results["model_tests"])
     class_keys = TEST_KEYS - {"model"} | {"class_index", "class_name"}
     assert all(class_keys <= set(test) for test in results["class_tests"])
@@ -65,6 +72,44 @@ def test_accuracy_csv_has_a_row_for_each_model_condition_and_class_and_sums_to_t
     assert (table.groupby(["model", "transform"]).n.sum() == 40).all()
     assert (table.correct <= table.n).all()
     assert set(table["transform"]) == {"control", "fade", "vflip"}
+
+
+def test_images_csv_has_every_answer_as_the_store_has_it_and_sums_to_accuracy_csv(judged):
+    table = judged.table("images.csv")
+    assert len(table) == 2 * 3 * 40
+    assert set(table.file) == {str(judged.image(name, number)) for name in ("down", "up") for number in range(20)}
+    keys = ["model", "transform", "class_index"]
+    counted = table.groupby(keys).right.agg(["size", "sum"]).reset_index()
+    counts = judged.table("accuracy.csv").sort_values(keys)
+    assert counted.to_numpy().tolist() == counts[[*keys, "n", "correct"]].to_numpy().tolist()
+    with contextlib.closing(sqlite3.connect(judged.path / ".robustness/store.sqlite")) as connection:
+        sql = "SELECT description, predicted, confidence, true_probability FROM cell JOIN shard USING (key)"
+        for text, *blobs in connection.execute(sql):
+            cell = json.loads(text)
+            rows = table[(table.model == cell["model"]) & (table["transform"] == cell["transform"])]
+            assert rows.position.tolist() == rows["index"].tolist() == list(range(40))
+            names = ("output", "probability", "true_probability")
+            for name, kind, blob in zip(names, ("<i4", "<f4", "<f4"), blobs, strict=True):
+                np.testing.assert_array_equal(rows[name].to_numpy(kind), np.frombuffer(blob, kind))
+            assert rows.answer.tolist() == [("down", "up")[output] for output in rows.output]
+
+
+def test_the_example_of_the_docs_lists_the_images_that_the_flip_costs(judged, monkeypatch):
+    (code,) = re.findall(
+        r"^```python\n(import pandas.*?)^```", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    monkeypatch.chdir(judged.path)
+    names: dict[str, object] = {}
+    exec(code, names)
+    # `slope` errs on every image that is upside down, `colour` on none.
+    lost = names["lost"]
+    assert set(lost.index.get_level_values("model")) == {"python:nets.py:slope"}
+    assert sorted(lost.file) == sorted(str(judged.image(name, i)) for name in ("down", "up") for i in range(20))
+
+
+def test_the_terminal_says_where_the_table_of_images_is(project):
+    result = project.judge("-k", "colour")
+    result.stdout.fnmatch_lines(["Report: reports/latest", "Images: reports/latest/images.csv (120 rows)"])
 
 
 # scipy says so of a group without spread, such as the two classes that are all right in control.
@@ -113,18 +158,21 @@ def test_a_failure_reads_as_a_finding_at_80_columns(project):
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "SEVERE: python:nets.py:slope under vflip: accuracy fell 100.0 points, p = 0 <",
-            "alpha 0.05",
+            "-100.0 points (SEVERE): python:nets.py:slope under vflip: accuracy fell 100.0",
+            # Both images of every pair change: 2 times 0.5 to the power of 40.
+            "points, p = 1.8e-12 < alpha 0.05",
             "  top-1 accuracy      100.0 % -> 0.0 % over all images",
             "  mean over classes   100.0 % -> 0.0 %, 2 classes",
-            "  change              -100.0 points (95 % interval -100.0 to -100.0)",
-            "  independent         t = -inf, df = 2.0, p = 0",
+            "  over 40 images      -100.0 points (90 % interval -100.0 to -*)",
+            "  changed images      40 lost, 0 gained, p = 1.8e-12 (McNemar)",
+            "  independent         no t: the classes are alike; p = 1.8e-12 of the images",
             "  class that fell most              control  treated  points",
             "  down                               100.0%     0.0%  -100.0",
             "  up                                 100.0%     0.0%  -100.0",
             "report: reports/latest",
-            "SEVERE: vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 that",
-            "chance explains",
+            "-100.0 points (SEVERE) in class down: vflip: 2 classes changed by more than 10",
+            "points: down -100.0, up -100.0; 2 of 2 classes sensitive at alpha 0.05, more",
+            "than the 1 allowed",
             "  sensitive           2 of 2 classes (p < 0.05)",
             "  allowed             1 (--robustness-max-sensitive)",
             "  tested over         2 models",
@@ -141,7 +189,8 @@ def test_the_list_of_failures_has_the_headline_of_each_finding_alone(project, mo
     monkeypatch.setenv("CI", "true")
     result = project.judge("-k", "vflip and slope")
     result.assert_outcomes(failed=1, deselected=5)
-    headline = "SEVERE: python:nets.py:slope under vflip: accuracy fell 100.0 points, p = 0 < alpha 0.05"
+    reason = "accuracy fell 100.0 points, p = 1.8e-12 < alpha 0.05"
+    headline = f"-100.0 points (SEVERE): python:nets.py:slope under vflip: {reason}"
     below = result.outlines.index(f"FAILED test_models.py::test_model_is_robust[vflip-slope] - {headline}") + 1
     assert result.outlines[below].startswith("=")
 
@@ -166,11 +215,12 @@ def test_a_test_that_cannot_tell_is_skipped_with_its_reason(project):
         "nets.py", (project.path / "nets.py").read_text().replace('classes=["down", "up"]', 'classes=["down", "sky"]')
     )
     result = project.judge("-rs", "-k", "vflip")
-    result.assert_outcomes(skipped=2, passed=1, deselected=3)
+    result.assert_outcomes(skipped=3, deselected=3)
     result.stdout.fnmatch_lines(
         [
-            "SKIPPED * python:nets.py:slope under vflip: only 1 of the 2 observations that a test needs in each group",
-            "SKIPPED * python:nets.py:colour under vflip: only 1 of the 2 observations *",
+            "SKIPPED * vflip: 1 of 1 classes have fewer than 6 images: not even the loss of all *",
+            "SKIPPED * python:nets.py:slope under vflip: neither within 2 points nor beyond is shown: -100.0 points, *",
+            "SKIPPED * python:nets.py:colour under vflip: neither within 2 points nor beyond is shown: +0.0 points, *",
         ]
     )
     outcomes = {(test["model"], test["outcome"], test["p_value"]) for test in project.results()["model_tests"]}
@@ -224,10 +274,11 @@ def test_a_run_ends_well_where_the_terminal_cannot_show_every_character(project,
     project.write("nets.py", (project.path / "nets.py").read_text(encoding="utf-8").replace('"up"', '"δέλτα"'))
     result = project.judge_apart("-k", "vflip", "--robustness-models=python:nets.py:slope")
     result.assert_outcomes(failed=2, deselected=2)
-    start = result.outlines.index("transform  sensitive  allowed  classes  most sensitive")
+    start = result.outlines.index("transform  worst classes")
     rule, row, *rest = result.outlines[start + 1 :]
     # pytest escapes a line that the encoding cannot hold.
     assert set(rule.split("\\u2500")) == {""}
-    assert row.split()[-4:-1] == ["down", "-100.0,", "\\u03b4\\u03ad\\u03bb\\u03c4\\u03b1"]
+    assert row.split()[1:3] == ["down", "-100.0"]
+    assert "\\u03b4\\u03ad\\u03bb\\u03c4\\u03b1" in result.stdout.str()
     assert "Report: reports/latest" in rest
     assert "\\n" not in result.stdout.str()

@@ -88,7 +88,7 @@ def test_a_finding_shows_the_line_of_the_test_on_demand(project):
     assert "def test_model_is_robust" not in project.judge(*arguments).stdout.str()
     result = project.judge(*arguments, "--tb=long")
     result.assert_outcomes(failed=1, deselected=2)
-    result.stdout.fnmatch_lines(["*def test_model_is_robust(*", "*assert_robust(*", "E *NotRobust: SEVERE: *"])
+    result.stdout.fnmatch_lines(["*def test_model_is_robust(*", "*assert_robust(*", "E *NotRobust: -100.0 points *"])
 
 
 def test_the_text_of_an_error_travels_to_another_process_as_a_plain_string():

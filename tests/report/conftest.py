@@ -15,6 +15,7 @@ from pytest_robustness.analysis.findings import (
     GateTest,
     ImageAccuracy,
     ImageTest,
+    LostImage,
     ModelTest,
 )
 from pytest_robustness.analysis.policy import TestPolicy
@@ -152,7 +153,7 @@ class Findings:
             (),
             (),
             0.05,
-            Verdict(Outcome(outcome), "2 of 3 classes sensitive at alpha 0.05, more than the 1 that chance explains"),
+            Verdict(Outcome(outcome), "2 of 3 classes sensitive at alpha 0.05, more than the 1 allowed"),
         )
         return dataclasses.replace(made, **fields)
 
@@ -171,6 +172,11 @@ class Findings:
         change = self.change(lost=60, gained=10, difference=-5.0, low=-6.3, high=-3.7)
         made = GateTest("resnet18", "vgg16", condition, result, change, 1e-6, 1.0, None, (), (), False, False, verdict)
         return dataclasses.replace(made, **fields)
+
+    def lost(self, count: int) -> tuple[LostImage, ...]:
+        """Return images that were lost, of which the last has no name."""
+        files = [f"/photos/six/{i}.png" for i in range(count - 1)] + [""]
+        return tuple(LostImage(i, file, 0, "six", "nine", 0.987 - i / 100) for i, file in enumerate(files))
 
     def view(self, **fields: object) -> RunReport:
         """Return the view of two models under two conditions, with one cell in error."""

@@ -101,7 +101,7 @@ def test_the_counts_are_those_of_the_answers(run):
         assert (counts.n.tolist(), counts.correct.tolist()) == ([20, 20], right.tolist())
     assert view.change(Cell("b", HFLIP)) == pytest.approx(-25.0)
     # b falls by 100 points under vflip, a rises by the five that it lacks in control.
-    assert view.changes[VFLIP].difference == pytest.approx((-100 + 5) / 2)
+    assert view.changes[VFLIP].value == pytest.approx((-100 + 5) / 2)
     assert [(fall.name, fall.right_control, fall.right_treated) for fall in view.confusions[Cell("b", HFLIP)]] == [
         ("down", 20, 15),
         ("up", 20, 15),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.core import CONTROL, Cell, Condition
-from pytest_robustness.report.confusions import class_confusions, confusions
+from pytest_robustness.report.confusions import class_confusions, confusions, expected_changes
 
 VFLIP = Condition("vflip")
 CELLS = [Cell(model, condition) for model in "ab" for condition in (CONTROL, VFLIP)]
@@ -50,5 +52,27 @@ def test_counts_of_mistakes_are_those_of_a_loop(seed, images, classes):
             before = Counter(str(control[i]) for i in members)
             assert [m.treated for m in fallen.confusions] == sorted(wrong.values(), reverse=True)[:5]
             assert all((m.treated, m.control) == (wrong[m.answer], before[m.answer]) for m in fallen.confusions)
-    expected = sorted((i for i in range(classes) if falls[i] > 0), key=lambda i: (-falls[i], i))[:10]
-    assert [one.index for one in found] == expected
+    # Only classes that fell, ranked by what to expect on other images.
+    assert len(found) == min(10, sum(fall > 0 for fall in falls))
+    assert all(falls[one.index] > 0 for one in found)
+    assert [one.expected.value for one in found] == sorted(one.expected.value for one in found)
+
+
+def test_the_expected_change_is_that_of_a_class_test_of_one_model():
+    rng = np.random.default_rng(3)
+    n = rng.integers(0, 30, 12)
+    lost = rng.binomial(n, 0.3)
+    gained = rng.binomial(n - lost, 0.1)
+    sums = np.concatenate([np.repeat([-1, 1, 0], [a, b, m - a - b]) for m, a, b in zip(n, lost, gained, strict=True)])
+    changes = ChangedImages(sums.astype(np.int16), np.repeat(np.arange(12), n), 1)
+    expected = [found.pooled for found in class_images(changes, 12, 0.05)]
+    assert np.array(expected_changes(n, lost, gained)) == pytest.approx(np.array(expected), nan_ok=True)
+
+
+def test_a_small_class_that_lost_all_ranks_behind_a_large_one_that_lost_most():
+    n = np.array([1, 200, *[100] * 8])
+    lost = np.array([1, 120, *[5] * 8])
+    expected = expected_changes(n, lost, np.zeros(10, np.int64))
+    assert expected[1].value < -55 < expected[0].value
+    assert expected[0].low < expected[0].value < expected[0].high
+    assert expected[0].high - expected[0].low > 3 * (expected[1].high - expected[1].low)

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pytest_robustness.analysis.findings import ClassFinding, ClassTest
-from pytest_robustness.analysis.test_result import Outcome, TTestResult, Verdict
+from pytest_robustness.analysis.test_result import ClassImages, Estimate, Outcome, TTestResult, Verdict
 from pytest_robustness.core import Condition
 from pytest_robustness.report import gallery
 from pytest_robustness.report.gallery import Answer
@@ -26,10 +26,18 @@ def result(difference=0.0, p=1.0):
     return TTestResult(n=5, control=90.0, treated=90.0 + difference, difference=difference, **figures)
 
 
-def class_test(results, condition=VFLIP, models=("a", "b")):
-    findings = tuple(ClassFinding(i, f"class {i}", found) for i, found in enumerate(results))
+def images(expected, *, blind=False):
+    pooled = Estimate(expected, expected - 5, expected + 5)
+    return ClassImages(n=50, difference=expected, p_value=0.5, p_adjusted=0.5, blind=blind, pooled=pooled)
+
+
+def class_test(results, condition=VFLIP, models=("a", "b"), of_images=(), beyond=()):
+    findings = tuple(
+        ClassFinding(i, f"class {i}", found, of_images[i] if of_images else None) for i, found in enumerate(results)
+    )
     sensitive = tuple(finding for finding in findings if finding.result.rejects(0.05))
-    return ClassTest(condition, models, findings, sensitive, 0, (), (), 0.05, Verdict(Outcome.FAIL, ""))
+    shown = tuple(findings[i] for i in beyond)
+    return ClassTest(condition, models, findings, sensitive, shown, 0, (), (), 0.05, Verdict(Outcome.FAIL, ""))
 
 
 def test_two_classes_that_fell_most_and_two_that_changed_least_are_shown():
@@ -45,8 +53,20 @@ def test_two_classes_that_fell_most_and_two_that_changed_least_are_shown():
             result(math.nan, math.nan),
         ]
     )
-    shown = [(finding.index, sensitive) for finding, sensitive in gallery.shown_classes(test)]
-    assert shown == [(1, True), (2, True), (5, False), (6, False)]
+    assert [finding.index for finding in gallery.shown_classes(test)] == [1, 2, 5, 6]
+
+
+def test_failing_classes_are_ranked_by_what_to_expect_and_those_beyond_the_margin_are_among_them():
+    raw = [result(-40, 0.001), result(-30, 0.2), result(-35, 0.001), result(-1, 0.5), result(0, 1.0)]
+    expected = [images(-20), images(-29), images(-34), images(-1), images(0)]
+    test = class_test(raw, of_images=expected, beyond=[1])
+    assert [finding.index for finding in gallery.shown_classes(test)] == [2, 1, 4, 3]
+
+
+def test_a_class_in_which_no_change_could_be_seen_is_not_shown_as_unchanged():
+    raw = [result(0, math.nan), result(0, math.nan), result(-2, 0.5)]
+    test = class_test(raw, of_images=[images(0, blind=True), images(-1), images(-2, blind=True)])
+    assert [finding.index for finding in gallery.shown_classes(test)] == [1, 2]
 
 
 def test_of_each_transform_its_middle_severity_is_shown_and_twelve_transforms_at_most():
@@ -75,7 +95,8 @@ def test_an_exhibit_has_the_answers_of_every_model(predictions):
     (example,) = gallery.choose(predictions, [class_test([result(-50, 0.001)])])
     # Models right on the images of the first class: 2, 2, 1 in control (mean 5/3) and 1, 0, 0 under vflip (mean 1/3).
     assert example.position == 1
-    assert (example.condition, example.sensitive, example.thumbnails) == (VFLIP, True, None)
+    assert (example.condition, example.sensitive, example.beyond, example.thumbnails) == (VFLIP, True, False, None)
+    assert example.failing
     assert example.answers == (
         Answer("a", "ant", "bee", right_control=True, right_treated=False),
         Answer("b", "ant", "bee", right_control=True, right_treated=False),
@@ -86,3 +107,20 @@ def test_a_skipped_image_is_never_shown(predictions):
     (example,) = gallery.choose(predictions, [class_test([result(0, math.nan)] * 2 + [result(0, 1.0)])])
     assert example.finding.index == 2
     assert example.position == 6
+
+
+def test_eight_images_each_of_the_twelve_comparisons_that_fell_most_are_shown_in_their_order(findings):
+    drops = [-1.0, -30.0, *range(-20, -8)]
+    failed = [
+        findings.compared(
+            Condition(f"t{i}"), result=findings.on_images(difference=float(drop)), lost_images=findings.lost(9)
+        )
+        for i, drop in enumerate(drops)
+    ]
+    passed = findings.compared(Condition("fine"), outcome="PASS", lost_images=findings.lost(3))
+    shown = gallery.choose_lost([passed, *failed])
+    # The mildest fall, and the next mildest.
+    conditions = [f"t{i}" for i in range(len(drops)) if i not in (0, len(drops) - 1)]
+    assert [(example.condition.transform, example.image.position) for example in shown] == [
+        (condition, position) for condition in conditions for position in range(8)
+    ]

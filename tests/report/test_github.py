@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pytest_robustness.analysis.findings import ClassFinding, Estimate, GateTest
+from pytest_robustness.analysis.findings import ClassFinding
 from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.errors import RobustnessError
@@ -30,12 +30,10 @@ CHANGE = McNemarResult(
 )
 
 
-def compared(condition=CONTROL, outcome="FAIL", reason="accuracy fell 5.0 points", fallen=(), undecided=False):
+def compared(findings, condition=CONTROL, outcome="FAIL", reason="accuracy fell 5.0 points", **fields):
     """Return the comparison of a model that lost 5 points."""
-    beyond = None if condition == CONTROL else Estimate(-3.0, -4.0, -2.0)
-    verdict = Verdict(Outcome(outcome), reason)
-    model = "digits:resnet18"
-    return GateTest(model, "digits:vgg16", condition, CHANGE, beyond, fallen, False, undecided, verdict)
+    names = {"model": "digits:resnet18", "counterpart": "digits:vgg16", "result": CHANGE}
+    return findings.compared(condition, verdict=Verdict(Outcome(outcome), reason), **names, **fields)
 
 
 def parsed(line):
@@ -47,22 +45,26 @@ def parsed(line):
 def test_each_comparison_that_failed_is_annotated(findings):
     fallen = (ClassFinding(6, "six", CHANGE),)
     against = "digits:resnet18 against digits:vgg16"
-    tests = (compared(fallen=fallen), compared(Condition("zoom", 3)), compared(Condition("vflip"), "PASS"))
+    tests = (
+        compared(findings, fallen=fallen),
+        compared(findings, Condition("zoom", 3)),
+        compared(findings, Condition("vflip"), "PASS"),
+    )
     lines = error_commands(findings.view(gate_tests=tests, errors={}), ON_GITHUB)
     assert [parsed(line) for line in lines] == [
         (
             "resnet18 is less robust than the baseline under control",
-            f"{against} under control: accuracy fell 5.0 points\nClasses that fell most: six -5.0",
+            f"-5.00 points: {against} under control: accuracy fell 5.0 points\nClasses that fell most: six -5.0",
         ),
         (
             "resnet18 is less robust than the baseline under zoom (severity 3)",
-            f"{against} under zoom (severity 3): accuracy fell 5.0 points",
+            f"-5.00 points: {against} under zoom (severity 3): accuracy fell 5.0 points",
         ),
     ]
 
 
 def test_a_failure_for_want_of_images_does_not_claim_a_fall(findings):
-    tests = (compared(reason="inconclusive: 20 images are too few", undecided=True),)
+    tests = (compared(findings, reason="inconclusive: 20 images are too few", undecided=True),)
     line = error_commands(findings.view(gate_tests=tests, errors={}), ON_GITHUB)[0]
     assert parsed(line)[0] == "resnet18: too few images to decide under control"
 
@@ -85,7 +87,7 @@ def test_what_a_line_holds_comes_back_whole_and_starts_no_command_of_its_own(fin
 
 @pytest.mark.parametrize(("failures", "lines"), [(0, 0), (9, 9), (10, 10), (11, 10), (40, 10)])
 def test_there_are_ten_annotations_at_most_and_the_last_counts_the_rest(findings, failures, lines):
-    tests = tuple(compared(Condition(f"t{i}")) for i in range(failures))
+    tests = tuple(compared(findings, Condition(f"t{i}")) for i in range(failures))
     found = [parsed(line) for line in error_commands(findings.view(gate_tests=tests, errors={}), ON_GITHUB)]
     assert len(found) == lines
     if failures > 10:
@@ -94,7 +96,7 @@ def test_there_are_ten_annotations_at_most_and_the_last_counts_the_rest(findings
 
 @pytest.mark.parametrize("environment", [{}, {"GITHUB_ACTIONS": "false"}, {"CI": "true"}])
 def test_nothing_is_annotated_elsewhere(findings, environment):
-    assert error_commands(findings.view(gate_tests=(compared(),)), environment) == []
+    assert error_commands(findings.view(gate_tests=(compared(findings),)), environment) == []
 
 
 def test_the_summary_is_appended_to_what_other_steps_wrote(tmp_path):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_robustness.analysis.findings import ClassFinding, Estimate, GateTest
-from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
+from pytest_robustness.analysis.findings import ClassFinding
+from pytest_robustness.analysis.test_result import Estimate, McNemarResult, Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.report.markdown import escape, render, write
 
@@ -43,15 +43,14 @@ SAME = dataclasses.replace(
     lost=0,
     gained=0,
 )
+CHANGES = {Condition("vflip"): Estimate(-10.0, -14.0, -6.0)}
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
-def compared(condition, change, outcome, reason, **fields):
+def compared(findings, condition, change, outcome, reason, **fields):
     """Return the comparison of a model with the baseline."""
-    given = {"beyond_control": None, "fallen": (), "improved": False, "undecided": False} | fields
-    return GateTest(
-        "digits:resnet18", "digits:vgg16", condition, change, verdict=Verdict(Outcome(outcome), reason), **given
-    )
+    names = {"model": "digits:resnet18", "counterpart": "digits:vgg16", "result": change}
+    return findings.compared(condition, verdict=Verdict(Outcome(outcome), reason), **names, **fields)
 
 
 def cells(text):
@@ -65,8 +64,9 @@ def cells(text):
 
 def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings):
     tests = (
-        compared(CONTROL, SAME, "PASS", "right and wrong on the same images"),
+        compared(findings, CONTROL, SAME, "PASS", "right and wrong on the same images"),
         compared(
+            findings,
             Condition("zoom", 3),
             FELL,
             "FAIL",
@@ -75,17 +75,20 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
             fallen=(ClassFinding(6, "six", FELL),),
         ),
     )
-    text = render(findings.view(gate_tests=tests, notes=("The baseline can be tightened.",)))
+    text = render(findings.view(gate_tests=tests, changes=CHANGES, notes=("The baseline can be tightened.",)))
     assert text.splitlines()[0] == "## Robustness: FAIL"
     assert "1 of 2 comparisons with the baseline shows a loss of robustness." in text.splitlines()[2]
     assert re.findall("^### .*", text, re.MULTILINE) == [
-        "### Against the baseline", "### Impacted models", "### Sensitive classes", "### Errors", "### Notes",
+        "### Against the baseline", "### Impacted models", "### Models", "### Sensitive classes", "### Inconclusive",
+        "### Passed, and what that excludes", "### Errors", "### Notes",
     ]  # fmt: skip
     found = cells(text)
-    assert ["control", "90.00", "90.00", "0.00", "−0.20 to +0.20", "1", "", "ok"] in found
-    assert ["zoom", "90.00", "85.00", "−5.00", "−6.50 to −3.50", "4e-9", "−5.00", "less robust"] in found
-    assert ["vflip", "1 of 2", "", "resnet18"] in found
-    assert ["vflip", "2 of 3", "1", "nine −60.0, six −30.0"] in found
+    assert found[0][4] == "90 % interval"
+    assert ["control", "90.00", "90.00", "0.00", "−6.30 to −3.70", "1", "", "ok"] in found
+    assert ["zoom", "90.00", "85.00", "−5.00", "−6.30 to −3.70", "4e-9", "−5.00", "less robust"] in found
+    assert ["vflip", "1 of 2", "2", "2", "0", "−10.0", "−14.0 to −6.0", "resnet18"] in found
+    assert ["resnet18", "92.5", "1000", "1 of 2", "1", "2", "1", "vflip −10.0"] in found
+    assert ["vflip", "2 of 3", "1", "1", "2", "0", "nine −58.0 (−60.0), six −28.0 (−30.0)"] in found
     assert "- resnet18 under zoom: accuracy fell 5.0 points. Classes that fell: six −5.0\n" in text
     assert text.endswith(
         "- digits:vgg16 failed during the sweep: ValueError: no\n\n### Notes\n\n- The baseline can be tightened.\n"
@@ -94,22 +97,22 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
 
 def test_what_could_not_be_told_is_not_shown_as_tested(findings):
     few = tuple(dataclasses.replace(c, result=findings.inconclusive()) for c in findings.classes().classes)
-    test = findings.classes(outcome="INCONCLUSIVE", classes=few, sensitive=(), allowed=0)
+    test = findings.classes(outcome="INCONCLUSIVE", classes=few, sensitive=(), beyond=(), allowed=0)
     text = render(findings.view(class_tests=(test,), skipped=("photos/a.png",)))
-    assert ["vflip", "inconclusive", "0", ""] in cells(text)
-    notes = text.partition("### Notes\n\n")[2].splitlines()
-    assert notes[0] == "- 1 image could not be read and took no part."
-    assert notes[1].startswith("- The classes under vflip: ")
+    assert ["vflip", "inconclusive", "0", "0", "0", "0", ""] in cells(text)
+    assert text.endswith("### Notes\n\n- 1 image could not be read and took no part.\n")
+    undecided = text.partition("### Inconclusive\n\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.partition(":")[0] for line in undecided] == ["- resnet18 under zoom", "- the classes under vflip"]
 
 
 def test_what_was_not_tested_has_no_section(findings):
-    text = render(findings.view(class_tests=(), errors={}))
-    assert re.findall("^### .*", text, re.MULTILINE) == ["### Impacted models"]
+    text = render(findings.view(model_tests=(findings.model("digits:vgg16"),), class_tests=(), errors={}))
+    assert re.findall("^### .*", text, re.MULTILINE) == ["### Impacted models", "### Models"]
 
 
 def test_the_model_is_named_where_several_are_compared(findings):
-    test = compared(CONTROL, SAME, "PASS", "")
-    other = compared(CONTROL, SAME, "PASS", "")
+    test = compared(findings, CONTROL, SAME, "PASS", "")
+    other = compared(findings, CONTROL, SAME, "PASS", "")
     tests = (test, type(other)(**{**vars(other), "model": "digits:vgg16"}))
     assert [row[0] for row in cells(render(findings.view(gate_tests=tests)))][1:3] == [
         "resnet18 control",
@@ -119,7 +122,7 @@ def test_the_model_is_named_where_several_are_compared(findings):
 
 def test_a_comparison_with_too_few_images_is_called_inconclusive_whatever_it_counts_as(findings):
     for outcome in Outcome:
-        test = compared(CONTROL, FELL, outcome, "too few", undecided=True)
+        test = compared(findings, CONTROL, FELL, outcome, "too few", undecided=True)
         assert cells(render(findings.view(gate_tests=(test,))))[1][-1] == "inconclusive"
 
 
@@ -130,8 +133,42 @@ def test_long_lists_are_cut_and_say_so(findings):
     errors = {Cell(f"m{i}", CONTROL): f"error {i}" for i in range(25)}
     text = render(findings.view(models=models, labels=labels, model_tests=tests, errors=errors))
     assert "m0, m1, m2, m3, m4 and 3 more" in text
+    assert "<details>" not in text
     assert "- error 19\n- 5 more errors\n" in text
     assert "error 20" not in text
+
+
+def test_many_models_are_folded_and_very_many_cut(findings):
+    def summary_of(count):
+        models = tuple(f"m{i}" for i in range(count))
+        tests = tuple(findings.model(model) for model in models)
+        labels = {model: model for model in models}
+        return render(
+            findings.view(models=models, labels=labels, model_tests=tests, class_tests=(), counts={}, errors={})
+        )
+
+    assert "<details>" not in summary_of(15)
+    assert "<details><summary>16 models</summary>\n\n| model | control" in summary_of(16)
+    many = summary_of(53)
+    assert "| m49 | " in many
+    assert "| m50 | " not in many
+    assert "3 more models: see results.json" in many
+
+
+def test_what_passed_is_folded_with_what_it_excludes_and_what_is_inconclusive_is_not(findings):
+    def test_of(outcome, reason):
+        return findings.model("digits:vgg16", outcome=outcome, verdict=Verdict(Outcome(outcome), reason))
+
+    tests = [test_of("PASS", f"within 2 points: -0.{i} points") for i in range(52)]
+    text = render(findings.view(model_tests=(*tests, test_of("INCONCLUSIVE", "about 3700 images would decide"))))
+    passed = text.partition("### Passed, and what that excludes\n\n")[2].partition("</details>")[0].splitlines()
+    assert passed[:3] == [
+        "<details><summary>Tests that passed</summary>",
+        "",
+        "- vgg16 under vflip: within 2 points: -0.0 points",
+    ]
+    assert passed[-2:] == ["- 2 more, in results.json", ""]
+    assert "### Inconclusive\n\n- vgg16 under vflip: about 3700 images would decide\n" in text
 
 
 @pytest.mark.parametrize(
@@ -144,7 +181,9 @@ def test_a_name_is_shown_as_it_is_in_a_table(findings, name):
             conditions=(condition,), model_tests=(findings.model("digits:resnet18", condition),), class_tests=()
         )
     )
-    assert [row[0] for row in cells(text)] == ["transform", " ".join(name.split())]
+    shown = " ".join(name.split())
+    assert [row[0] for row in cells(text)] == ["transform", shown, "model", "resnet18"]
+    assert cells(text)[-1][-1] == f"{shown} −10.0"
 
 
 @settings(deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import json
 import math
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.analysis.test_result import Equivalence, Outcome, Verdict
+from pytest_robustness.analysis.test_result import ImageChange
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report import tables
 from pytest_robustness.report.csv_text import csv_text
@@ -64,7 +66,7 @@ def test_model_tests_carry_their_numbers_under_the_names_of_the_design(findings)
 
 def test_class_tests_say_of_each_class_whether_it_is_sensitive(findings):
     classes = findings.classes()
-    untold = type(classes.classes[0])(3, "ten", findings.inconclusive())
+    untold = dataclasses.replace(classes.classes[0], index=3, name="ten", result=findings.inconclusive())
     rows = as_dict(findings.view(class_tests=(findings.classes(classes=(*classes.classes, untold)),)))["class_tests"]
     assert [(row["class_index"], row["class_name"], row["outcome"]) for row in rows] == [
         (0, "six", "FAIL"),
@@ -79,6 +81,7 @@ def test_the_class_summary_counts_every_class_once(findings):
     (row,) = as_dict(findings.view(class_tests=(classes,)))["class_summary"]
     assert (row["sensitive"], row["insensitive"], row["inconclusive"]) == (2, 1, 2)
     assert (row["outcome"], row["allowed"], row["left_out"]) == ("FAIL", 1, ["vgg19"])
+    assert (row["beyond"], row["blind"]) == (2, 2)
 
 
 def test_errors_and_skipped_images_are_listed(findings):
@@ -145,7 +148,10 @@ def test_the_files_are_what_pandas_writes_of_the_same_rows(findings, tmp_path):
     names = ('a "b", c', "two\nlines", "δέλτα")
     results = [findings.result(p_value=1e-300, statistic=math.inf), findings.inconclusive(), findings.result()]
     made = findings.classes()
-    classes = tuple(type(made.classes[0])(i, n, r) for i, (n, r) in enumerate(zip(names, results, strict=True)))
+    classes = tuple(
+        dataclasses.replace(finding, name=name, result=result)
+        for finding, name, result in zip(made.classes, names, results, strict=True)
+    )
     view = findings.view(classes=names, class_tests=(findings.classes(classes=classes),))
     write(view, tmp_path)
     frames = [
@@ -165,21 +171,111 @@ def test_the_files_are_what_pandas_writes_of_the_same_rows(findings, tmp_path):
     expected = pd.concat(frames).to_csv(index=False, lineterminator="\n")
     assert (tmp_path / "accuracy.csv").read_text(encoding="utf-8") == expected
     found = as_dict(view)
-    rows = [{"kind": kind, **row} for kind in ("model", "class") for row in found[f"{kind}_tests"]]
+    rows = [
+        row["images"] | {f"images_{name}": value for name, value in row["images"].items()} | row | {"kind": kind}
+        for kind in ("model", "class")
+        for row in found[f"{kind}_tests"]
+    ]
     table = pd.DataFrame(rows).reindex(columns=tables.TESTS_COLUMNS)
-    table = table.astype({"severity": "Int64", "class_index": "Int64"})
+    whole = ("severity", "class_index", "images_lost", "images_gained")
+    table = table.astype(dict.fromkeys(whole, "Int64"))
     expected = table.to_csv(index=False, lineterminator="\n")
     assert (tmp_path / "tests.csv").read_text(encoding="utf-8") == expected
 
 
-def test_an_equivalence_test_has_the_figures_that_decide(findings):
-    within = Equivalence(2.0, 0.05, -10.0, -15.0, -5.0, 0.99, Verdict(Outcome.FAIL, ""))
-    plain, equivalent = (
-        tables.as_dict(findings.view(model_tests=(findings.model(equivalence=found),)))["model_tests"][0]
-        for found in (None, within)
+def test_every_model_has_its_control_accuracy(findings):
+    rows = as_dict(findings.view())["models"]
+    # 37 and 33 of 40 images are right.
+    assert [(row["label"], row["control_accuracy"]) for row in rows] == [("resnet18", 92.5), ("vgg16", 82.5)]
+    assert [row["control_accuracy"] for row in as_dict(findings.view(counts={}))["models"]] == [None, None]
+
+
+def test_a_model_test_has_what_its_images_show_and_the_margin(findings):
+    row = as_dict(findings.view())["model_tests"][0]
+    assert row["margin"] == 2.0
+    assert row["images"] == {
+        "n": 1000,
+        "lost": 120,
+        "gained": 20,
+        "difference": -10.0,
+        "ci_low": -12.0,
+        "ci_high": -8.0,
+        "level": 90.0,
+        "p_value": 1e-18,
+        "images_to_decide": 61.0,
+    }
+
+
+def test_a_class_test_has_what_its_images_show_and_what_to_expect_on_others(findings):
+    row = as_dict(findings.view())["class_tests"][1]
+    assert row["margin"] == 10.0
+    assert row["images"] == {
+        "n": 100,
+        "difference": -60.0,
+        "p_value": 1e-8,
+        "p_adjusted": 3e-8,
+        "blind": False,
+        "expected_change": -58.0,
+        "expected_low": -66.0,
+        "expected_high": -50.0,
+    }
+
+
+def test_a_comparison_with_the_baseline_has_both_p_values_the_interval_that_decides_and_its_broken_classes(findings):
+    broken = findings.classes().classes[:1]
+    compared = findings.compared(fallen=findings.classes().classes[:2], broken=broken)
+    (row,) = as_dict(findings.view(gate_tests=(compared,)))["gate"]
+    assert (row["p_worse"], row["p_kept"]) == (1e-6, 1.0)
+    assert {name: row["images"][name] for name in ("ci_low", "ci_high", "level")} == {
+        "ci_low": -6.3,
+        "ci_high": -3.7,
+        "level": 90.0,
+    }
+    assert [found["class_name"] for found in row["fallen_classes"]] == ["six", "nine"]
+    assert row["broken_classes"] == row["fallen_classes"][:1]
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_figure_that_is_not_finite_is_null_and_an_empty_cell(findings, tmp_path, value):
+    change = findings.change(**dict.fromkeys(("low", "high", "needed"), value))
+    assert isinstance(change, ImageChange)
+    write(findings.view(model_tests=(findings.model(change=change),), class_tests=()), tmp_path)
+    images = json.loads((tmp_path / "results.json").read_text())["model_tests"][0]["images"]
+    assert [images[name] for name in ("ci_low", "ci_high", "images_to_decide")] == [None] * 3
+    (row,) = rows_of_tests(tmp_path)
+    assert row["images_to_decide"] == ""
+
+
+def rows_of_tests(folder):
+    """Return the rows of ``tests.csv`` as text."""
+    return list(csv.DictReader((folder / "tests.csv").read_text(encoding="utf-8").splitlines()))
+
+
+def test_columns_of_tests_are_only_added():
+    first = (
+        "kind,model,transform,severity,class_index,class_name,outcome,test,n,control_accuracy,accuracy,difference,ci_low,"
+        "ci_high,effect_size,statistic,df,p_value,p_adjusted,detectable_drop"
     )
-    assert "equivalence" not in plain
-    assert equivalent["equivalence"] == {"margin": 2.0, "ci_low": -15.0, "ci_high": -5.0, "p_value": 0.99}
+    assert ",".join(tables.TESTS_COLUMNS).startswith(first + ",reason,margin,")
+    assert len(set(tables.TESTS_COLUMNS)) == len(tables.TESTS_COLUMNS)
+
+
+def test_a_row_of_tests_has_the_figures_of_the_images_in_their_columns(findings, tmp_path):
+    write(findings.view(), tmp_path)
+    rows = rows_of_tests(tmp_path)
+    model, of_class = rows[0], rows[4]
+    assert [model[f"images_{name}"] for name in ("n", "lost", "gained", "ci_low", "level", "to_decide")] == [
+        "1000",
+        "120",
+        "20",
+        "-12.0",
+        "90.0",
+        "61.0",
+    ]
+    assert (model["n"], model["p_value"], model["blind"], model["expected_change"]) == ("10", "0.0005", "", "")
+    expected = {"images_n": "100", "images_difference": "-60.0", "blind": "False", "expected_low": "-66.0"}
+    assert {name: of_class[name] for name in expected} == expected
+    assert (of_class["images_lost"], of_class["margin"]) == ("", "10.0")
 
 
 def test_a_run_without_results_still_has_its_columns(findings, tmp_path):

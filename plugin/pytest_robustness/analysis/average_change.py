@@ -36,4 +36,7 @@ def _average(source: AnswerSource, models: list[str], condition: Condition) -> E
     pairs = [(source.answers(Cell(m, CONTROL)), source.answers(Cell(m, condition))) for m in models]
     readable = readable_by_all(answers for both in pairs for answers in both)
     changes = np.stack([after.correct.view(np.int8) - before.correct.view(np.int8) for before, after in pairs])
-    return Estimate(*(100 * figure for figure in crossed_interval(changes if readable.all() else changes[:, readable])))
+    figures = crossed_interval(changes if readable.all() else changes[:, readable])
+    value, low, high = (100 * figure for figure in figures)
+    # Of two models the interval would reach beyond what can happen to an accuracy.
+    return Estimate(value, max(low, -100.0), min(high, 100.0))

@@ -163,6 +163,8 @@ class GateTest:
     tolerance, and ``p_kept`` that of the opposite one. ``fallen`` lists the classes that fell significantly and by more
     than the tolerance, worst first; ``broken`` those that fail the comparison by themselves.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
+    ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
+    first.
     """
 
     against: ClassVar[Reference] = "baseline"
@@ -180,6 +182,7 @@ class GateTest:
     improved: bool
     undecided: bool
     verdict: Verdict
+    lost_images: tuple[LostImage, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -189,6 +192,20 @@ class GateTest:
 
 Finding = ModelTest | ClassTest | ImageTest | GateTest
 """The four kinds of finding."""
+
+
+class LostImage(NamedTuple):
+    """An image that only the baseline's model got right: its class, and the candidate's answer with its probability.
+
+    ``position`` is its place in the selection of images; ``file`` its path or other name, empty where the data is gone.
+    """
+
+    position: int
+    file: str
+    class_index: int
+    class_name: str
+    answer: str
+    probability: float
 
 
 class ImageAccuracy(NamedTuple):

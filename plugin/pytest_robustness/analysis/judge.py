@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.image_test import image_test
+from pytest_robustness.analysis.lost_images import lost_images
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.core import Panel
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.core import Cell, Condition
+    from pytest_robustness.inference.image_names import ImageNames
     from pytest_robustness.inference.run_log import RunLog
 
 
@@ -35,6 +38,8 @@ class Judge:
         Compares with a baseline, where one is named.
     expect_baseline
         Whether a finding that the baseline has too, and that is not shown to be worse now, passes.
+    names
+        Names the images that a candidate lost.
     """
 
     def __init__(
@@ -45,11 +50,13 @@ class Judge:
         comparison: BaselineComparison | None,
         *,
         expect_baseline: bool,
+        names: ImageNames | None = None,
     ) -> None:
         self._predictions = predictions
         self._run_log = run_log
         self.policy = policy
         self._comparison = comparison
+        self._names = names
         self._expected = comparison if expect_baseline else None
         self._families: dict[tuple[Condition, frozenset[str]], dict[str, ModelTest]] = {}
 
@@ -59,7 +66,7 @@ class Judge:
         finding = self._family(cell)[cell.model]
         if self._expected is None:
             return finding
-        return self._expected.expected_model_test(finding, self.gate_test(cell))
+        return self._expected.expected_model_test(finding, self._compared(self._expected, cell))
 
     def class_test(self, panel: Panel) -> ClassTest:
         """Test which classes are sensitive to the panel's condition, over those of its models that could be run."""
@@ -86,7 +93,11 @@ class Judge:
         """
         if self._comparison is None:
             raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
-        return self._comparison.test(cell, self._run_log.gate_family(cell))
+        lost = lost_images(self._predictions, cell, self._comparison.right_before(cell), self._names)
+        return dataclasses.replace(self._compared(self._comparison, cell), lost_images=lost)
+
+    def _compared(self, comparison: BaselineComparison, cell: Cell) -> GateTest:
+        return comparison.test(cell, self._run_log.gate_family(cell))
 
     def _family(self, cell: Cell) -> dict[str, ModelTest]:
         """Return the tests of the family of ``cell``, corrected together; they are made once."""

@@ -46,6 +46,17 @@ class Outputs(NamedTuple):
     targets: NDArray[np.int64]
 
 
+class ScoredOutputs(NamedTuple):
+    """A cell's outputs, the probability of each answer, and that of the true class.
+
+    Probabilities are float32 [N], NaN where the image was skipped.
+    """
+
+    outputs: Outputs
+    probability: NDArray[np.float32]
+    true_probability: NDArray[np.float32]
+
+
 class AnswerSource(Protocol):
     """Answers of models to the same images under several conditions."""
 
@@ -135,7 +146,11 @@ class StoredPredictions:
         return self._run_log.finished(*cells)
 
     def outputs(self, cell: Cell) -> Outputs:
-        """Return the predictions of a cell.
+        """Return the predictions of a cell; raise what `scored` raises."""
+        return self.scored(cell).outputs
+
+    def scored(self, cell: Cell) -> ScoredOutputs:
+        """Return the predictions of a cell with their probabilities.
 
         Raises
         ------
@@ -146,7 +161,9 @@ class StoredPredictions:
         predictions = self._open_store().get(key, len(self.labels))
         if predictions is None:
             raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to continue.")
-        return Outputs(predictions.predicted, np.array(self._open_store().description(key)["outputs"], np.int64))
+        targets = np.array(self._open_store().description(key)["outputs"], np.int64)
+        outputs = Outputs(predictions.predicted, targets)
+        return ScoredOutputs(outputs, predictions.confidence, predictions.true_probability)
 
     def answers(self, cell: Cell) -> Answers:
         """Return which images could be read and which were classified correctly."""

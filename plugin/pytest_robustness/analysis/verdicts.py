@@ -181,8 +181,7 @@ def _images_needed(change: ImageChange) -> str:
 
 def _sensitive_text(sensitive: int, tested: int, allowed: int, policy: TestPolicy) -> str:
     relation = "more than" if sensitive > allowed else "within"
-    limit = f"the {allowed} that chance explains" if policy.max_sensitive == "chance" else f"the {allowed} allowed"
-    return f"{sensitive} of {tested} classes sensitive at alpha {policy.alpha:g}, {relation} {limit}"
+    return f"{sensitive} of {tested} classes sensitive at alpha {policy.alpha:g}, {relation} the {allowed} allowed"
 
 
 def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:

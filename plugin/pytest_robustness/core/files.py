@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_robustness.errors import RobustnessError, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["publish", "short_path", "write_atomically"]
+_log = logging.getLogger(__name__)
+
+__all__ = ["publish", "publishing", "replacing", "short_path", "write_atomically"]
 
 
 def publish(texts: Mapping[str, str], folder: Path, option: str = "--robustness-report") -> list[Path]:
@@ -31,16 +35,30 @@ def publish(texts: Mapping[str, str], folder: Path, option: str = "--robustness-
     RobustnessError
         The folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with publishing(folder, option):
         for name, text in texts.items():
             write_atomically(folder / name, text)
+    return [folder / name for name in texts]
+
+
+@contextlib.contextmanager
+def publishing(folder: Path, option: str = "--robustness-report") -> Iterator[None]:
+    """Create ``folder``, and explain what keeps files from being written there within the block.
+
+    Raises
+    ------
+    RobustnessError
+        The folder cannot be written to; it suggests naming another one with ``option``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
+        _log.debug("%s cannot be written", folder, exc_info=True)
         raise RobustnessError(
             f"The report cannot be written to {folder}: {error.strerror}. Name another folder with {option}=DIR; "
             f"nothing has to be computed again."
         ) from error
-    return [folder / name for name in texts]
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -58,9 +76,23 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     OSError
         The file cannot be written. What was at ``path`` is unchanged, and no other file is left behind.
     """
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of the one at ``path`` in one step, when the block ends without an error.
+
+    Raises
+    ------
+    OSError
+        As `write_atomically`.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        with part.open("wb") as file:
+            yield file
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

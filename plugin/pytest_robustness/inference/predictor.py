@@ -105,6 +105,7 @@ class Predictor:
         self._provenance = provenance
         self._store: Store | None = None
         self._opened: tuple[JobMaker, torch.device] | None = None
+        self._images: tuple[DataSource, NDArray[np.int64]] | None = None
         self._fatal: RobustnessError | None = None
 
     @property
@@ -136,8 +137,10 @@ class Predictor:
             selection = self._opened[0].selection
             return selection.source, selection.indices
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
-        source = data.open_source(self._settings.data)
-        return source, data.select(source.labels, self._settings.limit, self._settings.seed)
+        if self._images is None:
+            source = data.open_source(self._settings.data)
+            self._images = source, data.select(source.labels, self._settings.limit, self._settings.seed)
+        return self._images
 
     def ensure(self, request: Cell | Panel) -> bool:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.

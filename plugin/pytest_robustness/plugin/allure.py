@@ -98,6 +98,8 @@ class AllureHooks:
         for finding in session.findings:
             if finding.against == "control":
                 record.attach_evidence(finding, *session.illustrate(finding))
+            else:
+                record.attach_lost(session.lost_examples(finding))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:

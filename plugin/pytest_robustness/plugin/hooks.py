@@ -191,10 +191,14 @@ def pytest_terminal_summary(
     yield
     robustness = active_session(config)
     writer = config.get_terminal_writer()
-    text = robustness.summary(writer.fullwidth, writer.hasmarkup) if robustness is not None else ""
+    if robustness is None:
+        return
+    text = robustness.summary(writer.fullwidth, writer.hasmarkup, config.get_verbosity() > 0)
     if text:
+        from pytest_robustness.plugin.rerun import rerun_lines
+
         terminalreporter.section("robustness")
-        for line in text.splitlines():
+        for line in (*text.splitlines(), *rerun_lines(config, terminalreporter.getreports("failed"), writer.fullwidth)):
             terminalreporter.write_line(line)
 
 

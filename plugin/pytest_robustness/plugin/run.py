@@ -21,6 +21,7 @@ from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import DataError, OptionError, RobustnessError
 from pytest_robustness.inference import provenance
+from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import InferenceSettings, Predictor
 from pytest_robustness.inference.run_log import RunLog
@@ -102,9 +103,13 @@ class Run:
         )
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
         self._comparison = _comparison(options, self._predictions)
-        expect_baseline = options.expect == "baseline"
         self.judge = Judge(
-            self._predictions, self.log, _policy(options), self._comparison, expect_baseline=expect_baseline
+            self._predictions,
+            self.log,
+            _policy(options),
+            self._comparison,
+            expect_baseline=options.expect == "baseline",
+            names=ImageNames(self._predictor.images),
         )
         self.record = RunRecord(self.log, self._predictor, self._predictions, self.judge, registry, options.seed)
 
@@ -161,12 +166,15 @@ class Run:
             self._report_error = f"The report could not be written, because of a fault of pytest-robustness:\n{fault}"
         return self._report_error is None
 
-    def summary(self, width: int, color: bool) -> str:
+    def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide."""
         if self.report is None:
             return f"{self._report_error}\n" if self._report_error else ""
-        where = self._report_error or f"Report: {short_path(self._options.report)}"
-        return report.terminal_text(self.report, width, color, os.environ, [where, *self._notes])
+        folder = self._options.report
+        where = [f"Report: {short_path(folder)}", *report.image_lines(self.report, folder)]
+        if self._report_error:
+            where = [self._report_error]
+        return report.terminal_text(self.report, width, color, os.environ, [*where, *self._notes], verbose)
 
     def close(self) -> None:
         """Close the store."""

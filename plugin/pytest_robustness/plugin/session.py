@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_robustness.analysis.findings import GateTest
 from pytest_robustness.core import Cell, Panel
 from pytest_robustness.core.files import short_path
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.plugin.requests import Requests, require_transform
 from pytest_robustness.plugin.run import Run
-from pytest_robustness.report.build import examples
+from pytest_robustness.report.build import examples, lost_examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_robustness.analysis.findings import ClassTest, Finding, GateTest, ImageTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest, Finding, ImageTest, ModelTest
     from pytest_robustness.core import Condition, Progress
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.plugin.options import Options
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.transforms import Registry
 
@@ -159,6 +160,10 @@ class RobustnessSession:
         classes = self._run.judge.class_test(Panel(finding.condition, finding.models))
         return classes, examples(self._run.record, classes)
 
+    def lost_examples(self, finding: Finding) -> tuple[LostExample, ...]:
+        """Return images that a comparison with the baseline lost, if ``finding`` is one that failed; else none."""
+        return lost_examples(self._run.record, finding) if isinstance(finding, GateTest) else ()
+
     def plan(self, requests: Iterable[Cell | Panel]) -> None:
         """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
         self.run_log.plan = self.run_log.plan.extended(Plan.of(requests).cells)
@@ -180,9 +185,9 @@ class RobustnessSession:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
         return self._run.write_reports(self.requests.models, self.requests.conditions)
 
-    def summary(self, width: int, color: bool) -> str:
-        """Return the terminal summary of the run, ``width`` columns wide."""
-        return self._run.summary(width, color)
+    def summary(self, width: int, color: bool, verbose: bool = False) -> str:
+        """Return the terminal summary of the run, ``width`` columns wide; ``verbose`` adds what each pass excludes."""
+        return self._run.summary(width, color, verbose)
 
     def close(self) -> None:
         """Close the store."""

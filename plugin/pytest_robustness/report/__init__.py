@@ -15,12 +15,13 @@ REPORTS = (
     "tables",  # results.json, accuracy.csv, tests.csv
     "page.render",  # index.html
     "markdown",  # summary.md
+    "images",  # images.csv; last, because it may be large
 )
 """The modules of this package that write files, each by its function ``write(run_report, folder)``."""
 
 
 def write_all(report: RunReport, folder: Path) -> None:
-    """Write every file of the report into ``folder``: tables, page, and Markdown summary.
+    """Write every file of the report into ``folder``: tables, page, Markdown summary, and images.
 
     Raises
     ------
@@ -29,6 +30,13 @@ def write_all(report: RunReport, folder: Path) -> None:
     """
     for name in REPORTS:
         import_module(f"{__name__}.{name}").write(report, folder)
+
+
+def image_lines(report: RunReport, folder: Path) -> list[str]:
+    """Return what the terminal says of the table of images that `write_all` wrote into ``folder``."""
+    from pytest_robustness.report import images
+
+    return images.lines(report, folder)
 
 
 def append_step_summary(report: RunReport, environment: Mapping[str, str]) -> None:
@@ -45,12 +53,20 @@ def append_step_summary(report: RunReport, environment: Mapping[str, str]) -> No
 
 
 def terminal_text(
-    report: RunReport, width: int, color: bool, environment: Mapping[str, str], closing: Sequence[str]
+    report: RunReport,
+    width: int,
+    color: bool,
+    environment: Mapping[str, str],
+    closing: Sequence[str],
+    verbose: bool = False,
 ) -> str:
-    """Return the terminal summary, ``width`` columns wide, with the lines ``closing`` and GitHub's annotations."""
+    """Return the terminal summary, ``width`` columns wide, with the lines ``closing`` and GitHub's annotations.
+
+    ``verbose`` lists what each test that passed excludes.
+    """
     from pytest_robustness.report import github, terminal
 
     device, runtime = report.provenance["device"], report.provenance["runtime"]
     ran = [f"Models ran on {device} with {runtime}."] if runtime else []
     commands = github.error_commands(report, environment)
-    return "\n".join([terminal.render(report, width, color), *ran, *closing, *commands, ""])
+    return "\n".join([terminal.render(report, width, color, verbose), *ran, *closing, *commands, ""])

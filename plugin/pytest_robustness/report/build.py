@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -13,21 +14,26 @@ from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
+from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions
+from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.run_report import RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.analysis.findings import ClassTest, GateTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
     from pytest_robustness.core import Condition, EngineUsed
     from pytest_robustness.inference.predictor import Predictor
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.gallery import Example, LostExample
+    from pytest_robustness.report.thumbnails import Painter
     from pytest_robustness.transforms import Registry
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +79,8 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
     in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
     counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
     engines = {cell: run.predictor.store.engines(log.keys[cell]) for cell in counts}
-    pictures, note = _with_thumbnails(run, gallery.choose(predictions, class_tests))
+    gate_tests = tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell))
+    pictures, lost, note = _drawn(run, gallery.choose(predictions, class_tests), gallery.choose_lost(gate_tests))
     return RunReport(
         models=models,
         labels=short_names(models),
@@ -85,7 +92,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         errors=dict(log.errors),
         skipped=tuple(log.skipped),
         policy=judge.policy,
-        gate_tests=tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell)),
+        gate_tests=gate_tests,
         provenance={
             **log.provenance,
             "models": {model: facts.as_dict() for model, facts in log.models.items()},
@@ -101,6 +108,8 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         engines=engines,
         notes=notes(model_tests, class_tests),
         warnings=_warnings(log, predictions, models),
+        lost=lost,
+        images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
     )
 
 
@@ -111,7 +120,12 @@ def _warnings(log: RunLog, predictions: StoredPredictions, models: Sequence[str]
 
 def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:
     """Return images that illustrate ``test``, with thumbnails."""
-    return _with_thumbnails(run, gallery.choose(run.predictions, [test]))[0]
+    return _drawn(run, gallery.choose(run.predictions, [test]), ())[0]
+
+
+def lost_examples(run: RunRecord, test: GateTest) -> tuple[LostExample, ...]:
+    """Return images that a candidate lost, with thumbnails; none where ``test`` did not fail."""
+    return _drawn(run, (), gallery.choose_lost([test]))[1]
 
 
 def _tests_in_order(
@@ -128,19 +142,27 @@ def _finished_with_control(log: RunLog, counts: Mapping[Cell, Counts]) -> Iterab
     return [cell for cell in log.keys if cell in counts and log.finished(cell, Cell(cell.model, CONTROL))]
 
 
-def _with_thumbnails(run: RunRecord, shown: tuple[Example, ...]) -> tuple[tuple[Example, ...], str]:
-    """Read the images of ``shown`` again; where the data is gone, return a note with the reason, not an error."""
-    if not shown:
-        return shown, ""
-    from pytest_robustness.report.thumbnails import add_thumbnails
+def _painter(run: RunRecord) -> Painter:
+    """Open the images again; raise `DataError` where they are gone."""
+    from pytest_robustness.report.thumbnails import Painter
 
-    try:
-        source, indices = run.predictor.images()
-    except RobustnessError as error:
-        return shown, f"The images could not be opened again: {error}"
+    source, indices = run.predictor.images()
     canvases = {name: facts.preprocess.canvas for name, facts in run.run_log.models.items()}
-    pictures = add_thumbnails(shown, canvases, source=source, indices=indices, registry=run.registry, seed=run.seed)
-    return pictures, ""
+    return Painter(canvases, source=source, indices=indices, registry=run.registry, seed=run.seed)
+
+
+def _drawn(
+    run: RunRecord, shown: tuple[Example, ...], lost: tuple[LostExample, ...]
+) -> tuple[tuple[Example, ...], tuple[LostExample, ...], str]:
+    """Draw what is shown; where the data is gone, return a note with the reason, not an error."""
+    if not shown and not lost:
+        return shown, lost, ""
+    try:
+        painter = _painter(run)
+    except RobustnessError as error:
+        _log.debug("the images cannot be opened again", exc_info=True)
+        return shown, lost, f"The images could not be opened again: {error}"
+    return painter.examples(shown), painter.lost(lost), ""
 
 
 def _by_name(condition: Condition) -> tuple[str, int]:

@@ -6,8 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy import stats
 
-from pytest_robustness.analysis.findings import largest_drops
+from pytest_robustness.analysis.statistics.partial_pooling import partially_pooled, sampling_variance
+from pytest_robustness.analysis.test_result import Estimate
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.inference.class_matching import answer_naming
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES = 10
 _MOST_MISTAKES = 5
+_QUANTILE = float(stats.norm.isf(0.05))
 
 
 class Confusion(NamedTuple):
@@ -34,7 +37,8 @@ class Confusion(NamedTuple):
 class ClassConfusion:
     """A class that fell: how many of its ``n`` images were right, and the commonest wrong answers.
 
-    ``confusions`` holds up to five wrong answers under the condition, commonest first.
+    ``expected`` is the change in points to expect on other images, with its 90 % interval: partially pooled over the
+    classes. ``confusions`` holds up to five wrong answers under the condition, commonest first.
     """
 
     index: int
@@ -42,6 +46,7 @@ class ClassConfusion:
     n: int
     right_control: int
     right_treated: int
+    expected: Estimate
     confusions: tuple[Confusion, ...]
 
 
@@ -70,7 +75,9 @@ def class_confusions(
     names: Sequence[str],
     answer_name: Callable[[int], str],
 ) -> tuple[ClassConfusion, ...]:
-    """Return up to ten classes whose accuracy fell most, worst first; ties go to the lower index.
+    """Return up to ten classes that fell and are expected to fall most on other images, worst first.
+
+    Ties go to the lower index.
 
     Parameters
     ----------
@@ -86,11 +93,13 @@ def class_confusions(
         Returns the name of a model output.
     """
     classes = len(names)
-    n = np.bincount(labels[control >= 0], minlength=classes)
-    right_control = np.bincount(labels[control == targets[labels]], minlength=classes)
-    right_treated = np.bincount(labels[treated == targets[labels]], minlength=classes)
-    fall = (right_control - right_treated) / np.maximum(n, 1)
-    worst = largest_drops(fall, _MOST_CLASSES)
+    before, after = control == targets[labels], treated == targets[labels]
+    n, right_control, right_treated, lost, gained = (
+        np.bincount(labels[chosen], minlength=classes)
+        for chosen in (control >= 0, before, after, before & ~after, after & ~before)
+    )
+    expected = expected_changes(n, lost, gained)
+    fell = np.flatnonzero(right_control > right_treated).tolist()
     return tuple(
         ClassConfusion(
             index=c,
@@ -98,10 +107,26 @@ def class_confusions(
             n=int(n[c]),
             right_control=int(right_control[c]),
             right_treated=int(right_treated[c]),
+            expected=expected[c],
             confusions=_confusions(control[labels == c], treated[labels == c], int(targets[c]), answer_name),
         )
-        for c in worst
+        for c in sorted(fell, key=lambda c: expected[c].value)[:_MOST_CLASSES]
     )
+
+
+def expected_changes(n: NDArray[np.int64], lost: NDArray[np.int64], gained: NDArray[np.int64]) -> list[Estimate]:
+    """Return the change of each class to expect on other images, in points, partially pooled, with its 90 % interval.
+
+    Parameters
+    ----------
+    n, lost, gained
+        The images of each class, those that are right in control only, and under the condition only: int64 [C].
+    """
+    change = np.divide(gained - lost, n, out=np.full(len(n), np.nan), where=n > 0)
+    pooled = partially_pooled(change, sampling_variance(n, gained - lost, gained + lost))
+    half = _QUANTILE * pooled.error
+    low, high = np.maximum(pooled.value - half, -1.0), np.minimum(pooled.value + half, 1.0)
+    return [Estimate(*row) for row in (100 * np.stack([pooled.value, low, high], axis=1)).tolist()]
 
 
 def _confusions(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from enum import StrEnum
 from functools import singledispatch
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest, worst_first
+from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+from pytest_robustness.analysis.lost_images import MOST
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.analysis.verdicts import points
+from pytest_robustness.core.files import short_path
 from pytest_robustness.report.number_text import condition_text, cut, p_text, points_text
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.findings import Finding
-    from pytest_robustness.analysis.test_result import TestResult, Verdict
+    from pytest_robustness.analysis.findings import ClassFinding, Finding, LostImage
+    from pytest_robustness.analysis.test_result import ImageChange, TestResult, TTestResult, Verdict
 
 _SEVERE_POINTS = 10.0
-_SEVERE_SHARE = 0.5
 _MOST_CLASSES = 10
+_MOST_IMAGES = 10
+_NONE = "not defined"
 
 
 class Grade(StrEnum):
@@ -44,10 +50,14 @@ class FindingText(NamedTuple):
 def text_of(finding: Finding) -> FindingText:
     """Return a finding as text; each kind of finding has its own way.
 
-    A failure is `Grade.SEVERE` where accuracy changed by 10 points or more; of a class test, where half of the classes
-    or more are sensitive; of a comparison with a baseline, always. An undecided comparison is `Grade.INCONCLUSIVE`,
-    whatever ``--robustness-inconclusive`` makes of it. The headline begins with the grade, so that tools can sort by
-    it, except for a pass and for the loss against a baseline, which has one grade only.
+    The grade of a failure goes by size alone. It is `Grade.SEVERE` where accuracy changed by 10 points or more; of a
+    class test, where that of a class did which is sensitive or shown to have changed; of a comparison with a baseline,
+    where accuracy fell by as much or some class fails the comparison by itself. Else it is `Grade.MILD`. An undecided
+    comparison is `Grade.INCONCLUSIVE`, whatever ``--robustness-inconclusive`` makes of it.
+
+    The headline of a failure begins with its size, ``-12.3 points (SEVERE): ``, of a class test with that of the class
+    that changed most, ``-98.9 points (SEVERE) in class 7: ``; of a comparison with a baseline without the grade. That
+    of an inconclusive finding begins ``INCONCLUSIVE: ``, that of a pass with its subject.
     """
     raise TypeError(f"{finding!r} is not a finding")
 
@@ -60,63 +70,93 @@ def finding_lines(finding: Finding) -> list[str]:
 
 @text_of.register(ModelTest)
 def _(finding: ModelTest) -> FindingText:
-    grade = _grade(finding.verdict, severe=abs(finding.result.difference) >= _SEVERE_POINTS)
-    subject = f"{finding.model} under {condition_text(finding.condition)}"
-    return FindingText(grade, _headline(grade, subject, finding.verdict), _model_lines(finding))
+    size = finding.change.difference
+    grade = _grade(finding.verdict, size)
+    return FindingText(grade, _headline(grade, f"{points(size)} ({grade})", finding), _model_lines(finding))
 
 
 @text_of.register(ImageTest)
 def _(finding: ImageTest) -> FindingText:
     result = finding.result
-    grade = _grade(finding.verdict, severe=abs(result.difference) >= _SEVERE_POINTS)
-    subject = f"{finding.model} under {condition_text(finding.condition)}"
+    grade = _grade(finding.verdict, result.difference)
     details = [
         f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} % on the same {result.n} images",
         f"  change              {_change_text(result)}",
-        f"  mcnemar             p = {p_text(result.p_value)}",
+        *_image_lines(finding.change),
     ]
-    return FindingText(grade, _headline(grade, subject, finding.verdict), details)
+    return FindingText(grade, _headline(grade, f"{points(result.difference)} ({grade})", finding), details)
 
 
 @text_of.register(ClassTest)
 def _(finding: ClassTest) -> FindingText:
-    grade = _grade(finding.verdict, severe=len(finding.sensitive) >= _SEVERE_SHARE * finding.tested)
-    subject = condition_text(finding.condition)
-    return FindingText(grade, _headline(grade, subject, finding.verdict), _class_lines(finding))
+    # One that got worse than the baseline alone may have no failing class.
+    classes = finding.failing or finding.classes
+    largest = max(classes, key=lambda found: abs(measured(found)), default=None)
+    grade = _grade(finding.verdict, 0.0 if largest is None else measured(largest))
+    size = "" if largest is None else f"{points(measured(largest))} ({grade}) in class {largest.name}"
+    return FindingText(grade, _headline(grade, size or grade, finding), _class_lines(finding))
 
 
 @text_of.register(GateTest)
 def _(finding: GateTest) -> FindingText:
-    grade = Grade.INCONCLUSIVE if finding.undecided else _grade(finding.verdict, severe=True)
-    other = "the baseline" if finding.counterpart == finding.model else finding.counterpart
-    subject = f"{finding.model} against {other} under {condition_text(finding.condition)}"
+    fell = -finding.result.difference
+    grade = _grade(finding.verdict, _SEVERE_POINTS if finding.broken else max(fell, 0.0))
+    grade = Grade.INCONCLUSIVE if finding.undecided else grade
     # The grade says it already.
     verdict = finding.verdict._replace(reason=finding.verdict.reason.removeprefix("inconclusive: "))
-    shown = grade if finding.undecided else Grade.PASS
-    return FindingText(grade, _headline(shown, subject, verdict), _gate_lines(finding))
+    shown = dataclasses.replace(finding, verdict=verdict)
+    return FindingText(grade, _headline(grade, f"{-fell:+.2f} points", shown), _gate_lines(finding))
 
 
-def _grade(verdict: Verdict, *, severe: bool) -> Grade:
+def subject_text(finding: Finding) -> str:
+    """Return what a finding is about: ``resnet18 under vflip``, for a class test the condition alone.
+
+    A comparison with a baseline names both models, or says that the other is the baseline's of the same name.
+    """
+    condition = condition_text(finding.condition)
+    if isinstance(finding, ClassTest):
+        return condition
+    if isinstance(finding, GateTest):
+        other = "the baseline" if finding.counterpart == finding.model else finding.counterpart
+        return f"{finding.model} against {other} under {condition}"
+    return f"{finding.model} under {condition}"
+
+
+def measured(finding: ClassFinding) -> float:
+    """Return the change of a class as the images show it, in points; of one without figures of images, its test's."""
+    return finding.result.difference if finding.images is None else finding.images.difference
+
+
+def expected_text(finding: ClassFinding) -> str:
+    """Return the 90 % interval of the change to expect on other images; empty where it was not estimated."""
+    pooled = None if finding.images is None else finding.images.pooled
+    return "" if pooled is None else f"{points_text(pooled.low)} to {points_text(pooled.high)}"
+
+
+def _grade(verdict: Verdict, size: float) -> Grade:
     if verdict.outcome is Outcome.FAIL:
-        return Grade.SEVERE if severe else Grade.MILD
+        return Grade.SEVERE if abs(size) >= _SEVERE_POINTS else Grade.MILD
     return Grade(verdict.outcome.value)
 
 
-def _headline(grade: Grade, subject: str, verdict: Verdict) -> str:
-    return ("" if grade is Grade.PASS else f"{grade}: ") + f"{subject}: {verdict.reason}"
+def _headline(grade: Grade, failed: str, finding: Finding) -> str:
+    """Return the headline, which begins with ``failed`` where the finding fails."""
+    text = f"{subject_text(finding)}: {finding.verdict.reason}"
+    if grade is Grade.PASS:
+        return text
+    return f"{grade if grade is Grade.INCONCLUSIVE else failed}: {text}"
 
 
 def _model_lines(finding: ModelTest) -> list[str]:
     result, accuracy = finding.result, finding.accuracy
-    statistic = f"t = {result.statistic:.2f}, df = {result.df:.1f}, p = {p_text(result.p_value)}"
     lines = [
         f"  top-1 accuracy      {accuracy.control:.1f} % -> {accuracy.treated:.1f} % over all images",
         f"  mean over classes   {result.control:.1f} % -> {result.treated:.1f} %, {result.n} classes",
-        f"  change              {_change_text(result)}",
-        f"  {result.test:<19} {statistic}",
+        *_image_lines(finding.change),
+        f"  over classes        {_change_text(result)}",
+        f"  {result.test:<19} {_statistic_text(result)}",
         *_adjusted_lines(result),
-        f"  effect size         d = {result.effect_size:.2f}",
-        f"  power               a drop of {result.detectable_drop:.1f} points would be seen 4 times out of 5",
+        *_effect_lines(result),
     ]
     if finding.worst:
         lines += ["", f"  {'class that fell most':<32} {'control':>8} {'treated':>8} {'points':>7}"]
@@ -128,37 +168,76 @@ def _model_lines(finding: ModelTest) -> list[str]:
     return lines
 
 
+def _image_lines(change: ImageChange) -> list[str]:
+    """Return what the images show, with the interval that decides."""
+    interval = f"{change.level:g} % interval {points_text(change.low)} to {points_text(change.high)}"
+    return [
+        f"  over {change.n} images".ljust(22) + f"{points(change.difference)} ({interval})",
+        f"  changed images      {change.lost} lost, {change.gained} gained, p = {p_text(change.p_value)} (McNemar)",
+    ]
+
+
+def _statistic_text(result: TTestResult) -> str:
+    p = f"p = {p_text(result.p_value)}"
+    if math.isfinite(result.statistic):
+        return f"t = {result.statistic:.2f}, df = {result.df:.1f}, {p}"
+    return f"no t: the classes are alike; {p} of the images" if result.constant else f"t = {_NONE}, {p}"
+
+
+def _effect_lines(result: TTestResult) -> list[str]:
+    lines = [f"  effect size         d = {result.effect_size:.2f}"] if math.isfinite(result.effect_size) else []
+    if math.isnan(result.detectable_drop):
+        return lines
+    seen = f"a drop of {result.detectable_drop:.1f} points would be seen 4 times out of 5"
+    if result.detectable_drop > result.control:
+        seen = "not even a fall to 0 % would be seen 4 times out of 5"
+    return [*lines, f"  power of the t-test {seen}"]
+
+
 def _class_lines(finding: ClassTest) -> list[str]:
     over = f"the images of {finding.models[0]} (McNemar)" if finding.one_model else f"{len(finding.models)} models"
     lines = [
         f"  sensitive           {len(finding.sensitive)} of {finding.tested} classes (p < {finding.alpha:g})",
         f"  allowed             {finding.allowed} (--robustness-max-sensitive)",
         f"  tested over         {over}",
+        f"  beyond the margin   {_classes(len(finding.beyond))} (--robustness-class-margin), as the images show",
     ]
     if finding.left_out:
         lines.append(f"  left out            could not be run: {', '.join(finding.left_out)}")
     few, none = len(finding.classes) - finding.tested, len(finding.untested)
+    blind = finding.blind - none
     lines += [f"  not tested          {_classes(few)} with too few observations"] if few else []
     lines += [f"  not tested          {_classes(none)} without an image"] if none else []
-    worst = worst_first(finding.sensitive)[:_MOST_CLASSES]
-    if worst:
-        lines += ["", f"  {'most sensitive class':<32} {'control':>8} {'treated':>8} {'points':>7} {'p':>8}"]
-        lines += [
-            f"  {cut(c.name, 32):<32} {c.result.control:>7.1f}% {c.result.treated:>7.1f}% "
-            f"{points_text(c.result.difference):>7} {p_text(c.result.p_adjusted):>8}"
-            for c in worst
-        ]
-    return lines
+    lines += [f"  blind               {_classes(blind)} with too few images to show anything"] if blind else []
+    return lines + _worst_lines(finding)
+
+
+def _worst_lines(finding: ClassTest) -> list[str]:
+    """Return the table of the failing classes, by the change to expect on other images, the measured one beside it."""
+    if not finding.failing:
+        return []
+    head = f"  {'worst class':<17} {'control':>8} {'treated':>8} {'points':>7} {'expected':>8} {'90 % interval':>16}"
+    lines = ["", f"{head} {'p':>8}"]
+    for found in finding.failing[:_MOST_CLASSES]:
+        result, change, expected = found.result, points_text(measured(found)), points_text(found.expected_change)
+        lines.append(
+            f"  {cut(found.name, 17):<17} {result.control:>7.1f}% {result.treated:>7.1f}% {change:>7} {expected:>8} "
+            f"{expected_text(found):>16} {p_text(result.p_adjusted):>8}"
+        )
+    more = len(finding.failing) - _MOST_CLASSES
+    return [*lines, f"  {_classes(more)} more, in the report"] if more > 0 else lines
 
 
 def _gate_lines(finding: GateTest) -> list[str]:
-    result = finding.result
-    interval = f"95 % interval {result.ci_low:+.2f} to {result.ci_high:+.2f}"
+    result, change = finding.result, finding.change
+    interval = f"{change.level:g} % interval {change.low:+.2f} to {change.high:+.2f}"
     lines = [
         f"  top-1 accuracy      {result.control:.2f} % -> {result.treated:.2f} % on the same {result.n} images",
         f"  change              {result.difference:+.2f} points ({interval})",
         f"  mcnemar             {result.lost} images lost, {result.gained} gained, p = {p_text(result.p_value)}",
         f"  corrected p         {p_text(result.p_adjusted)}",
+        f"  beyond tolerance    p = {p_text(finding.p_worse)}, corrected",
+        f"  within tolerance    p = {p_text(finding.p_kept)}",
     ]
     if finding.beyond_control is not None:
         value, low, high = finding.beyond_control
@@ -170,7 +249,27 @@ def _gate_lines(finding: GateTest) -> list[str]:
             f"{points_text(c.result.difference):>7} {p_text(c.result.p_adjusted):>8}"
             for c in finding.fallen[:_MOST_CLASSES]
         ]
-    return lines
+    return lines + (_lost_lines(finding) if finding.verdict.outcome is Outcome.FAIL else [])
+
+
+def _lost_lines(finding: GateTest) -> list[str]:
+    """Return the first images that only the baseline got right; a path ends its line, so that it is never broken."""
+    shown = finding.lost_images[:_MOST_IMAGES]
+    if not shown:
+        return []
+    lines = ["", f"  {'lost image of class':<20} {'taken for':<20} {'with':>5}  image"]
+    lines += [
+        f"  {cut(image.class_name, 20):<20} {cut(image.answer, 20):<20} {100 * image.probability:>4.0f}%  "
+        f"{image_text(image)}"
+        for image in shown
+    ]
+    more = finding.result.lost - len(shown)
+    return lines + ([f"  {more} more: results.json lists up to {MOST} under gate"] if more > 0 else [])
+
+
+def image_text(image: LostImage) -> str:
+    """Return the path of a lost image as a user would type it, its other name, or its position where it has none."""
+    return short_path(Path(image.file)) if image.file else f"image at position {image.position}"
 
 
 def gate_word(finding: GateTest) -> str:
@@ -188,7 +287,8 @@ def _classes(count: int) -> str:
 
 def _change_text(result: TestResult) -> str:
     change, low, high = map(points_text, (result.difference, result.ci_low, result.ci_high))
-    return f"{change} points (95 % interval {low} to {high})"
+    interval = _NONE if math.isnan(result.ci_low) else f"{low} to {high}"
+    return f"{change} points (95 % interval {interval})"
 
 
 def _adjusted_lines(result: TestResult) -> list[str]:

@@ -1,4 +1,4 @@
-"""Choose the images that a report shows: for each transform, of classes that are sensitive to it and of others."""
+"""Choose the images that a report shows: for each transform, of classes that fail under it and of others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.analysis.findings import worst_first
+from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.inference.class_matching import answer_naming
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.findings import ClassFinding, ClassTest
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, LostImage
     from pytest_robustness.analysis.predictions import Outputs, StoredPredictions
     from pytest_robustness.core import Condition
 
 _CLASSES_EACH = 2
 _MOST_TRANSFORMS = 12
+_LOST_EACH = 8
+_MOST_COMPARISONS = 12
 
 
 class Answer(NamedTuple):
@@ -35,7 +37,10 @@ class Answer(NamedTuple):
 
 
 class Thumbnails(NamedTuple):
-    """An image as a model sees it, in control and transformed: ``data:`` URIs of pictures of ``width`` pixels."""
+    """An image as a model sees it, in control and transformed: ``data:`` URIs of pictures of ``width`` pixels.
+
+    ``treated`` is empty where the condition is control.
+    """
 
     control: str
     treated: str
@@ -46,16 +51,50 @@ class Thumbnails(NamedTuple):
 class Example:
     """One image of a class with every model's answers; ``position`` is its place in the selection of images.
 
-    ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then gives the reason.
+    ``sensitive`` says whether the class's t-test rejects, ``beyond`` whether the images show that the class changed by
+    more than the class margin. ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then gives the
+    reason.
     """
 
     condition: Condition
     finding: ClassFinding
     sensitive: bool
+    beyond: bool
     position: int
     answers: tuple[Answer, ...]
     thumbnails: Thumbnails | None = None
     note: str = ""
+
+    @property
+    def failing(self) -> bool:
+        """Whether the class is sensitive, or beyond the margin."""
+        return self.sensitive or self.beyond
+
+
+@dataclasses.dataclass(frozen=True)
+class LostExample:
+    """An image that a model lost against the baseline's under one condition.
+
+    ``thumbnails`` and ``note`` are as in `Example`.
+    """
+
+    model: str
+    condition: Condition
+    image: LostImage
+    thumbnails: Thumbnails | None = None
+    note: str = ""
+
+
+def choose_lost(tests: Iterable[GateTest]) -> tuple[LostExample, ...]:
+    """Return the images to show of comparisons that failed, without thumbnails: eight each, of the twelve worst."""
+    failed = [test for test in tests if test.verdict.outcome is Outcome.FAIL]
+    worst = sorted(failed, key=lambda test: test.result.difference)[:_MOST_COMPARISONS]
+    return tuple(
+        LostExample(test.model, test.condition, image)
+        for test in failed
+        if test in worst
+        for image in test.lost_images[:_LOST_EACH]
+    )
 
 
 def choose(predictions: StoredPredictions, tests: Iterable[ClassTest]) -> tuple[Example, ...]:
@@ -65,18 +104,14 @@ def choose(predictions: StoredPredictions, tests: Iterable[ClassTest]) -> tuple[
     for test in shown_tests(tests):
         control |= {m: predictions.outputs(Cell(m, CONTROL)) for m in test.models if m not in control}
         treated = {model: predictions.outputs(Cell(model, test.condition)) for model in test.models}
-        chosen += [
-            _example(predictions, test.condition, finding, sensitive, control, treated)
-            for finding, sensitive in shown_classes(test)
-        ]
+        chosen += [_example(predictions, test, finding, control, treated) for finding in shown_classes(test)]
     return tuple(chosen)
 
 
 def _example(
     predictions: StoredPredictions,
-    condition: Condition,
+    test: ClassTest,
     finding: ClassFinding,
-    sensitive: bool,
     control: Mapping[str, Outputs],
     treated: Mapping[str, Outputs],
 ) -> Example:
@@ -94,7 +129,8 @@ def _example(
         target = int(after.targets[finding.index])
         first, then = int(control[model].predicted[position]), int(after.predicted[position])
         answers.append(Answer(model, name(first), name(then), first == target, then == target))
-    return Example(condition, finding, sensitive, position, tuple(answers))
+    sensitive, beyond = (any(c.index == finding.index for c in found) for found in (test.sensitive, test.beyond))
+    return Example(test.condition, finding, sensitive, beyond, position, tuple(answers))
 
 
 def shown_tests(tests: Iterable[ClassTest]) -> list[ClassTest]:
@@ -106,12 +142,18 @@ def shown_tests(tests: Iterable[ClassTest]) -> list[ClassTest]:
     return middle[:_MOST_TRANSFORMS]
 
 
-def shown_classes(test: ClassTest) -> list[tuple[ClassFinding, bool]]:
-    """Return the classes to show, with whether they are sensitive: two that fell most, two that changed least."""
-    rejecting = worst_first(test.sensitive)
-    agreeing = [c for c in test.classes if c.result.conclusive and not c.result.rejects(test.alpha)]
-    agreeing.sort(key=lambda c: (abs(c.result.difference), -c.result.p_adjusted, c.index))
-    return [(c, True) for c in rejecting[:_CLASSES_EACH]] + [(c, False) for c in agreeing[:_CLASSES_EACH]]
+def shown_classes(test: ClassTest) -> list[ClassFinding]:
+    """Return the classes to show: two of those that fail, the worst first, and two others that changed least."""
+    failing = test.failing
+    indices = {c.index for c in failing}
+    others = [c for c in test.classes if c.index not in indices and _seen(c)]
+    others.sort(key=lambda c: (abs(c.result.difference), c.index))
+    return [*failing[:_CLASSES_EACH], *others[:_CLASSES_EACH]]
+
+
+def _seen(finding: ClassFinding) -> bool:
+    """Whether a change of the class could have been seen, by its t-test or by its images."""
+    return finding.result.conclusive or (finding.images is not None and not finding.images.blind)
 
 
 def typical(right_control: Sequence[NDArray[np.bool_]], right_treated: Sequence[NDArray[np.bool_]]) -> int:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
 from pytest_robustness.report import summary
-from pytest_robustness.report.finding_text import gate_word
-from pytest_robustness.report.number_text import counted, fine_points, p_value, points
+from pytest_robustness.report.finding_text import gate_word, measured
+from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pytest_robustness.analysis.findings import ModelTest
+    from pytest_robustness.analysis.findings import ClassFinding, ModelTest
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport
 
 # Pages of CI systems have a size limit; the report has the rest.
 _MOST_NAMES = 5
 _MOST_ERRORS = 20
+_MOST_REASONS = 50
+_MOST_MODELS = 50
+# So many models are shown at once; more are folded.
+_FEW_MODELS = 15
 
 
 def write(report: RunReport, folder: Path) -> Path:
@@ -37,14 +40,17 @@ def write(report: RunReport, folder: Path) -> Path:
 
 
 def render(report: RunReport) -> str:
-    """Return the summary: verdict, warnings, comparison with the baseline, models, classes, errors and notes."""
+    """Return the summary: verdict, warnings, comparison with a baseline, models, classes, reasons, errors and notes."""
     parts = [
         f"## Robustness: {summary.outcome(report).value}",
-        escape(summary.verdict(report)),
+        escape(" ".join([summary.verdict(report), *summary.caveats(report)])),
         *_section("Warnings", [f"- {escape(text)}" for text in report.warnings]),
         *_section("Against the baseline", _gate(report)),
         *_section(_models_title(report), _models(report)),
+        *_section("Models", _each_model(report)),
         *_section("Sensitive classes", _classes(report)),
+        *_section("Inconclusive", _reasons(report, Outcome.INCONCLUSIVE)),
+        *_section("Passed, and what that excludes", _folded("Tests that passed", _reasons(report, Outcome.PASS))),
         *_section("Errors", _errors(report)),
         *_section("Notes", [f"- {escape(note)}" for note in _notes(report)]),
     ]
@@ -68,10 +74,11 @@ def _gate(report: RunReport) -> Iterator[str]:
     if not report.gate_tests:
         return
     several = len({test.model for test in report.gate_tests}) > 1
-    head = ["condition", "baseline, %", "now, %", "change", "95 % interval", "p", "beyond control", "result"]
+    level = f"{report.gate_tests[0].change.level:g} % interval"
+    head = ["condition", "baseline, %", "now, %", "change", level, "p", "beyond control", "result"]
     rows = []
     for test in report.gate_tests:
-        result, beyond = test.result, test.beyond_control
+        result, change, beyond = test.result, test.change, test.beyond_control
         label = report.condition_label(test.condition)
         word = gate_word(test)
         rows.append(
@@ -80,7 +87,7 @@ def _gate(report: RunReport) -> Iterator[str]:
                 f"{result.control:.2f}",
                 f"{result.treated:.2f}",
                 fine_points(result.difference),
-                f"{fine_points(result.ci_low)} to {fine_points(result.ci_high)}",
+                f"{fine_points(change.low)} to {fine_points(change.high)}",
                 p_value(result.p_adjusted),
                 "" if beyond is None else fine_points(beyond.value),
                 f"**{word}**" if test.verdict.outcome is Outcome.FAIL else word,
@@ -109,31 +116,93 @@ def _models(report: RunReport) -> list[str]:
     rows = []
     for condition, found in tests.items():
         impacted = [report.labels[test.model] for test in found if test.impacted]
+        change = report.changes.get(condition)
         rows.append(
             [
                 escape(report.condition_label(condition)),
                 f"{len(impacted)} of {len(found)}",
-                points(report.changes[condition].value) if condition in report.changes else "",
+                *map(str, _evidence(report, found)),
+                points(change.value) if change else "",
+                interval(change.low, change.high) if change else "",
                 escape(_some(impacted)),
             ]
         )
-    return _table(["transform", report.question.impacted, "average change", "which"], rows, numbers=range(1, 3))
+    seen = _evidence_names(report)
+    head = ["transform", report.question.impacted, *seen, "average change", "95 % interval", "which"]
+    return _table(head, rows, numbers=range(1, 7))
+
+
+def _each_model(report: RunReport) -> list[str]:
+    """Return a row for each model: how good it is without a transform, and how its tests ended."""
+    tests: dict[str, list[ModelTest]] = {}
+    for test in report.model_tests:
+        tests.setdefault(test.model, []).append(test)
+    rows = []
+    for model, found in list(tests.items())[:_MOST_MODELS]:
+        control = report.control_accuracy(model)
+        worst = min(found, key=lambda test: test.change.difference)
+        rows.append(
+            [
+                escape(report.labels[model]),
+                "" if control is None else f"{control:.1f}",
+                str(worst.change.n),
+                f"{sum(test.impacted for test in found)} of {len(found)}",
+                *map(str, _evidence(report, found)),
+                escape(f"{report.condition_label(worst.condition)} {points(worst.change.difference)}"),
+            ]
+        )
+    head = ["model", "control, %", "images", report.question.impacted, *_evidence_names(report), "worst"]
+    lines = _table(head, rows, numbers=range(1, 7))
+    left = len(tests) - len(rows)
+    lines += ["", f"{counted(left, 'more model')}: see results.json"] if left else []
+    return lines if len(tests) <= _FEW_MODELS else _folded(counted(len(tests), "model"), lines)
+
+
+def _evidence_names(report: RunReport) -> list[str]:
+    return ["t-test rejects", f"images beyond {report.question.margin_text}", "inconclusive"]
+
+
+def _evidence(report: RunReport, tests: Iterable[ModelTest]) -> list[int]:
+    """Return of how many tests the t-test rejects, the images show a change beyond the margin, nothing is decided."""
+    marks = [summary.mark(test, report.policy).sign for test in tests]
+    return [sum(sign in found for found in marks) for sign in "*!?"]
 
 
 def _classes(report: RunReport) -> list[str]:
     rows = []
     for test in report.class_tests:
-        fallen = worst_first(test.sensitive)
         count = f"{len(test.sensitive)} of {test.tested}" if test.tested else "inconclusive"
+        failed = test.verdict.outcome is Outcome.FAIL
         rows.append(
             [
                 escape(report.condition_label(test.condition)),
-                f"**{count}**" if test.verdict.outcome is Outcome.FAIL else count,
+                f"**{count}**" if failed and len(test.sensitive) > test.allowed else count,
+                str(test.tested - len(test.sensitive)),
                 str(test.allowed),
-                escape(_some(f"{finding.name} {points(finding.result.difference)}" for finding in fallen)),
+                f"**{len(test.beyond)}**" if failed and test.beyond else str(len(test.beyond)),
+                str(test.blind),
+                escape(_some(map(_class_text, test.failing))),
             ]
         )
-    return _table(["transform", "sensitive", "allowed", "most sensitive"], rows, numbers=range(1, 3))
+    beyond = f"beyond {report.policy.class_margin:g} points"
+    head = ["transform", "sensitive", "insensitive", "allowed", beyond, "blind", "worst: expected change (measured)"]
+    return _table(head, rows, numbers=range(1, 6))
+
+
+def _class_text(finding: ClassFinding) -> str:
+    return f"{finding.name} {points(finding.expected_change)} ({points(measured(finding))})"
+
+
+def _reasons(report: RunReport, outcome: Outcome) -> list[str]:
+    found = summary.reasons(report, outcome)
+    lines = [f"- {escape(reason)}" for reason in found[:_MOST_REASONS]]
+    left = len(found) - len(lines)
+    return lines + ([f"- {left} more, in results.json"] if left else [])
+
+
+def _folded(title: str, lines: Sequence[str]) -> list[str]:
+    """Return lines that a reader unfolds; nothing if there are none."""
+    return [f"<details><summary>{escape(title)}</summary>", "", *lines, "", "</details>"] if lines else []
 
 
 def _errors(report: RunReport) -> list[str]:
@@ -146,9 +215,6 @@ def _errors(report: RunReport) -> list[str]:
 def _notes(report: RunReport) -> Iterator[str]:
     if report.skipped:
         yield f"{counted(len(report.skipped), 'image')} could not be read and took no part."
-    for test in report.class_tests:
-        if test.verdict.outcome is Outcome.INCONCLUSIVE:
-            yield f"The classes under {report.condition_label(test.condition)}: {test.verdict.reason}."
     yield from report.notes
 
 

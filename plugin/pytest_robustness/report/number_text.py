@@ -90,6 +90,17 @@ def interval(low: float, high: float) -> str:
     return DASH if math.isnan(low) or math.isnan(high) else f"{points(low)} to {points(high)}"
 
 
+def in_points(value: float) -> str:
+    """Return a size in points, without a sign.
+
+    Examples
+    --------
+    >>> in_points(2.0), in_points(1.0), in_points(0.5)
+    ('2 points', '1 point', '0.5 points')
+    """
+    return f"{value:g} {'point' if value == 1 else 'points'}"
+
+
 def effect_size(value: float) -> str:
     """Return an effect size to the hundredth, without a plus sign.
 
@@ -235,4 +246,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "breakable": breakable,
     "unbroken": unbroken,
     "p": p_value,
+    "interval": interval,
+    "in_points": in_points,
 }

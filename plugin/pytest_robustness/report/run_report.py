@@ -17,22 +17,29 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.test_result import Estimate
     from pytest_robustness.core import EngineUsed
     from pytest_robustness.report.confusions import ClassConfusion
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.gallery import Example, LostExample
+    from pytest_robustness.report.image_table import ImageTable
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
     """What the model tests of a run ask, and the words for the answers.
 
-    Without a margin they ask whether accuracy changes; with ``margin``, whether it stays within so many points.
+    A model is impacted where its test fails, whatever ``policy`` decides by. Where the intervals alone decide, the word
+    for that is its margin.
     """
 
-    margin: float | None
+    policy: TestPolicy
+
+    @property
+    def margin(self) -> float | None:
+        """The margin in points where the images alone decide; ``None`` where t-tests take part."""
+        return None if self.policy.uses_t_tests else self.policy.margin
 
     @property
     def margin_text(self) -> str:
-        """The margin with its unit; empty without one."""
-        return "" if self.margin is None else f"{self.margin:g} {'point' if self.margin == 1 else 'points'}"
+        """The margin with its unit, whether it decides or not."""
+        return f"{self.policy.margin:g} {'point' if self.policy.margin == 1 else 'points'}"
 
     @property
     def impacted(self) -> str:
@@ -49,18 +56,13 @@ class Question:
         """A title for the list of impacted models."""
         return "Impacted models" if self.margin is None else f"Models {self.impacted}"
 
-    @property
-    def an_impacted_model(self) -> str:
-        """The same for one model, in a sentence."""
-        return "an impacted model" if self.margin is None else f"a model {self.impacted}"
-
     def answer(self, test: ModelTest) -> str:
         """Return the outcome of the test itself in a word or two, whatever the baseline makes of it."""
         if test.impacted:
             return self.impacted + (", known" if test.known else "")
         if test.found is Outcome.INCONCLUSIVE:
             return "inconclusive"
-        return "no change shown" if self.margin is None else f"within {self.margin_text}"
+        return f"within {self.margin_text}" if self.policy.uses_images else "no change shown"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +72,11 @@ class RunReport:
     ``labels`` gives each model's short name; ``policy`` how the tests were made; ``counts`` the images by class of
     every finished cell, control included; ``errors`` the reason why a cell could not be computed; ``skipped`` the
     images that could not be read; ``changes`` the change of top-1 accuracy under each condition, averaged over the
-    models; ``confusions`` what the most affected classes are predicted as in each cell; ``gallery`` images to show, and
-    ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a baseline; ``engines`` what
-    computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what may make the figures of a
-    model wrong: a set-up that was assumed, accuracy that cannot be told from guessing.
+    models, with its 95 % interval; ``confusions`` what the most affected classes are predicted as in each cell;
+    ``gallery`` images to show, and ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a
+    baseline; ``engines`` what computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what
+    may make the figures of a model wrong: a set-up that was assumed, accuracy that cannot be told from guessing;
+    ``lost`` images to show that a candidate lost; ``images`` every answer to every image.
     """
 
     models: tuple[str, ...]
@@ -95,6 +98,8 @@ class RunReport:
     engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    lost: tuple[LostExample, ...] = ()
+    images: ImageTable | None = None
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""
@@ -108,10 +113,15 @@ class RunReport:
             return None
         return treated.top1 - control.top1
 
+    def control_accuracy(self, model: str) -> float | None:
+        """Return a model's top-1 accuracy without any transform, in percent; ``None`` where it was not computed."""
+        counts = self.counts.get(Cell(model, CONTROL))
+        return None if counts is None else counts.top1
+
     @property
     def question(self) -> Question:
         """What the model tests ask."""
-        return Question(self.policy.margin if self.policy.verdict == "margin" else None)
+        return Question(self.policy)
 
     @property
     def model_conditions(self) -> tuple[Condition, ...]:

@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.report.number_text import counted, points
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ModelTest
+    from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport
 
 
+_BY_RULE = {
+    "article": "Judged by the t-tests alone (--robustness-verdict=article): a pass means that no change was shown, and "
+    "excludes none.",
+    "margin": "Judged by the images alone (--robustness-verdict=margin): t-tests are shown and decide nothing.",
+}
+
+
+class Mark(NamedTuple):
+    """The sign beside a figure, and what it says in words; both are empty where nothing was found, or tested."""
+
+    sign: str = ""
+    words: str = ""
+
+
 def outcome(report: RunReport) -> Outcome:
     """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any could not be run."""
-    verdicts = [
-        *(test.verdict for test in report.model_tests),
-        *(test.verdict for test in report.class_tests),
-        *(test.verdict for test in report.gate_tests),
-    ]
-    found = {verdict.outcome for verdict in verdicts}
+    found = {test.verdict.outcome for test in findings(report)}
     if Outcome.FAIL in found:
         return Outcome.FAIL
     return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or report.errors or not found else Outcome.PASS
+
+
+def findings(report: RunReport) -> list[ModelTest | ClassTest | GateTest]:
+    """Return every test of the run: of the models, of the classes, and against the baseline."""
+    return [*report.model_tests, *report.class_tests, *report.gate_tests]
+
+
+def reasons(report: RunReport, outcome: Outcome) -> list[str]:
+    """Return the subject and the reason of every test with that outcome: what a PASS excludes, what would decide.
+
+    An undecided comparison with the baseline is inconclusive, whatever ``--robustness-inconclusive`` makes of it.
+    """
+    return [
+        f"{_subject(report, test)}: {test.verdict.reason.removeprefix('inconclusive: ')}"
+        for test in findings(report)
+        if (Outcome.INCONCLUSIVE if getattr(test, "undecided", False) else test.verdict.outcome) is outcome
+    ]
+
+
+def caveats(report: RunReport) -> list[str]:
+    """Return what else to know of the verdict, in sentences: the rule, and how many tests could fail by chance."""
+    return [text for text in (_correction_sentence(report), _rule_sentence(report)) if text]
 
 
 def verdict(report: RunReport) -> str:
@@ -32,6 +65,7 @@ def verdict(report: RunReport) -> str:
     parts = [
         gate,
         _models_sentence(report),
+        _undecided_sentence(report),
         _known_sentence(report),
         _extremes_sentence(report),
         _classes_sentence(report),
@@ -52,13 +86,98 @@ def shown(report: RunReport) -> tuple[Condition, ...]:
     return tuple(condition for condition in report.conditions if condition in seen)
 
 
-def mark(test: ModelTest | None) -> str:
-    """Return the sign beside a model's figure: ``*`` impacted, ``(*)`` impacted and known, ``?`` inconclusive."""
-    if test is None or test.found is Outcome.PASS:
+def mark(test: ModelTest | None, policy: TestPolicy) -> Mark:
+    """Return how a test of a model is marked, whatever rule the verdict follows.
+
+    ``*``: its t-test rejects. ``!``: the images show a change beyond the margin. ``?``: inconclusive. What the baseline
+    knows stands in parentheses.
+    """
+    if test is None:
+        return Mark()
+    found = [
+        ("*", "the t-test rejects", test.result.rejects(policy.alpha)),
+        ("!", "beyond the margin", test.change.beyond(policy.margin)),
+        ("?", "inconclusive", test.found is Outcome.INCONCLUSIVE),
+    ]
+    sign = "".join(sign for sign, _, there in found if there)
+    words = ", ".join(words for _, words, there in found if there)
+    return Mark(f"({sign})", f"{words}, known") if test.known else Mark(sign, words)
+
+
+def mark_meanings(report: RunReport) -> dict[str, str]:
+    """Return what each sign says that `mark` gives in this report."""
+    found = {mark(test, report.policy).sign for test in report.model_tests}
+    margin = report.question.margin_text
+    meanings = {
+        "*": "its t-test rejects",
+        "!": f"the images show a change of more than {margin}",
+        "()": "the baseline knows it",
+        "?": "inconclusive",
+    }
+    return {sign: text for sign, text in meanings.items() if any(sign[0] in signs for signs in found)}
+
+
+def classes_heading(report: RunReport) -> str:
+    """Return what the columns of the tests of the classes count."""
+    over = "images (McNemar)" if all(test.one_model for test in report.class_tests) else "models"
+    return (
+        f"Classes: sensitive by their tests over the {over}; beyond: the images show a change of more than "
+        f"{report.policy.class_margin:g} points; blind: too few images to show any"
+    )
+
+
+def _subject(report: RunReport, test: ModelTest | ClassTest | GateTest) -> str:
+    label = report.condition_label(test.condition)
+    if isinstance(test, ClassTest):
+        return f"the classes under {label}"
+    against = " against the baseline" if isinstance(test, GateTest) else ""
+    return f"{report.labels[test.model]}{against} under {label}"
+
+
+def _correction_sentence(report: RunReport) -> str:
+    tests = [test for test in report.model_tests if test.result.conclusive]
+    policy = report.policy
+    if len(tests) < 2 or policy.correction != "none" or not policy.uses_t_tests:
         return ""
-    if test.found is Outcome.INCONCLUSIVE:
-        return "?"
-    return "(*)" if test.known else "*"
+    by_chance = len(tests) * policy.alpha
+    about = f"{by_chance:.0f}" if by_chance >= 1 else f"{by_chance:.1g}"
+    return (
+        f"{counted(len(tests), 'test')} of models without correction over them: at alpha {policy.alpha:g} up to about "
+        f"{about} would fail by chance if nothing changed (--robustness-correction)."
+    )
+
+
+def _rule_sentence(report: RunReport) -> str:
+    text = _BY_RULE.get(report.policy.verdict, "")
+    if not text or report.policy.uses_images:
+        return text
+    passed = [test.change for test in report.model_tests if test.found is Outcome.PASS]
+    margin = report.question.margin_text
+    beyond = sum(change.beyond(report.policy.margin) for change in passed)
+    within = sum(change.within(report.policy.margin) for change in passed)
+    if not passed:
+        return text
+    return (
+        f"{text} Of {counted(len(passed), 'test')} of models that passed, the images show a change within {margin} in "
+        f"{within}, beyond in {beyond}, and neither in {len(passed) - within - beyond}."
+    )
+
+
+def _undecided_sentence(report: RunReport) -> str:
+    """Say how many tests of models decide nothing, and what those that pass exclude."""
+    tests, margin = report.model_tests, report.question.margin_text
+    undecided = sum(test.found is Outcome.INCONCLUSIVE for test in tests)
+    passed = sum(test.found is Outcome.PASS for test in tests) if report.policy.uses_images else 0
+    of_all = f"of {counted(len(tests), 'test')} of models"
+    parts = [f"{passed} {of_all} {_show(passed)} a change within {margin}"] if passed else []
+    if undecided:
+        are = "is" if undecided == 1 else "are"
+        parts.append(f"{undecided} {'' if passed else of_all + ' '}{are} inconclusive")
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def _show(count: int) -> str:
+    return "shows" if count == 1 else "show"
 
 
 def _gate_sentence(report: RunReport) -> str:
@@ -67,7 +186,7 @@ def _gate_sentence(report: RunReport) -> str:
         return ""
     undecided = sum(test.undecided for test in tests)
     worse = sum(test.verdict.outcome is Outcome.FAIL and not test.undecided for test in tests)
-    show = "shows" if worse < 2 else "show"
+    show = _show(max(worse, 1))
     more = f"; {undecided} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
     compared = counted(len(tests), "comparison")
     return f"{worse or 'None'} of {compared} with the baseline {show} a loss of robustness{more}."
@@ -117,24 +236,47 @@ def _extremes_sentence(report: RunReport) -> str:
 
 
 def _classes_sentence(report: RunReport) -> str:
-    tests = report.class_tests
+    tests, policy = report.class_tests, report.policy
     if not tests:
         return ""
-    outcomes = [test.verdict.outcome for test in tests]
-    exceeded = sum(len(test.sensitive) > test.allowed for test in tests)
-    # Where more are sensitive and the test passes, the baseline expects them.
-    known = exceeded - outcomes.count(Outcome.FAIL)
-    undecided = outcomes.count(Outcome.INCONCLUSIVE)
+    exceeded = [test for test in tests if policy.uses_t_tests and len(test.sensitive) > test.allowed]
+    beyond = [test for test in tests if policy.uses_images and test.beyond]
+    found = {test.condition for test in (*exceeded, *beyond)}
+    # What is found and does not fail, the baseline expects.
+    known = sum(test.condition in found and test.verdict.outcome is Outcome.PASS for test in tests)
+    undecided = sum(test.verdict.outcome is Outcome.INCONCLUSIVE for test in tests)
+    margin = f"{policy.class_margin:g} points"
     if len(tests) == 1:
-        where = report.condition_label(tests[0].condition)
-        if undecided:
-            return f"The test of the classes under {where} is inconclusive."
-        more, too = "more" if exceeded else "no more", ", which the baseline knows" if known else ""
-        return f"Under {where} {more} classes are sensitive than allowed{too}."
+        return _one_class_sentence(report, known=known, undecided=undecided)
     where = counted(len(tests), noun(report))
     if undecided == len(tests):
         return f"The tests of the classes are inconclusive under all {where}."
-    some = f"all {where}" if exceeded == len(tests) else f"{exceeded or 'none'} of {where}"
-    of_them = f", {'all' if known == exceeded else known} known from the baseline" if known else ""
     more = f"; {undecided} {'is' if undecided == 1 else 'are'} inconclusive" if undecided else ""
-    return f"Under {some} more classes are sensitive than allowed{of_them}{more}."
+    kinds = [(exceeded, "more classes are sensitive than allowed")] if policy.uses_t_tests else []
+    kinds += [(beyond, f"classes changed by more than {margin}")] if policy.uses_images else []
+    if not found:
+        return f"Under none of {where} {' or '.join(text for _, text in kinds)}{more}."
+    some = [
+        f"under {f'all {where}' if len(seen) == len(tests) else f'{len(seen)} of {where}'} {text}"
+        for seen, text in kinds
+        if seen
+    ]
+    of_them = f"; {'all' if known == len(found) else known} known from the baseline" if known else ""
+    sentence = ", ".join(some)
+    return f"{sentence[0].upper()}{sentence[1:]}{of_them}{more}."
+
+
+def _one_class_sentence(report: RunReport, *, known: int, undecided: int) -> str:
+    (test,) = report.class_tests
+    policy, where = report.policy, report.condition_label(test.condition)
+    if undecided:
+        return f"The test of the classes under {where} is inconclusive."
+    kinds = []
+    if policy.uses_t_tests:
+        kinds.append(
+            f"{'more' if len(test.sensitive) > test.allowed else 'no more'} classes are sensitive than allowed"
+        )
+    if policy.uses_images:
+        count = "no class" if not test.beyond else counted(len(test.beyond), "class", "classes")
+        kinds.append(f"{count} changed by more than {policy.class_margin:g} points")
+    return f"Under {where} {' and '.join(kinds)}{', which the baseline knows' if known else ''}."

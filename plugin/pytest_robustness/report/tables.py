@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, ModelTest
-    from pytest_robustness.analysis.test_result import AnyTestResult
+    from pytest_robustness.analysis.test_result import AnyTestResult, ClassImages, ImageChange
     from pytest_robustness.core import Cell, Condition
     from pytest_robustness.report.run_report import RunReport
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ACCURACY_COLUMNS = ("model", "transform", "severity", "class_index", "class_name", "n", "correct")
 _NUMBERS = (
     "test",
@@ -36,7 +36,24 @@ _NUMBERS = (
     "p_adjusted",
     "detectable_drop",
 )
-TESTS_COLUMNS = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome", *_NUMBERS)
+_IMAGES = (
+    "images_n",
+    "images_lost",
+    "images_gained",
+    "images_difference",
+    "images_ci_low",
+    "images_ci_high",
+    "images_level",
+    "images_p_value",
+    "images_p_adjusted",
+    "images_to_decide",
+    "blind",
+    "expected_change",
+    "expected_low",
+    "expected_high",
+)
+_SUBJECT = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome")
+TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, "reason", "margin", *_IMAGES)
 
 
 def write(report: RunReport, folder: Path) -> list[Path]:
@@ -62,12 +79,16 @@ def as_dict(report: RunReport) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "provenance": dict(report.provenance),
-        "models": [{"model": m, "label": report.labels[m]} | facts.get(m, {}) for m in report.models],
+        "models": [_model(report, model) | facts.get(model, {}) for model in report.models],
         "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(report.classes)],
         "conditions": [_condition(condition) for condition in report.conditions],
         "cells": [_cell_row(report, cell) for cell in report.counts],
-        "model_tests": [_model_row(test) for test in report.model_tests],
-        "class_tests": [_class_row(test, finding) for test in report.class_tests for finding in test.classes],
+        "model_tests": [_model_row(test, report.policy.margin) for test in report.model_tests],
+        "class_tests": [
+            _class_row(test, finding, report.policy.class_margin)
+            for test in report.class_tests
+            for finding in test.classes
+        ],
         "class_summary": [_summary_row(test) for test in report.class_tests],
         "gate": [_gate_row(test) for test in report.gate_tests],
         "errors": [
@@ -91,7 +112,13 @@ def _tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
     """Yield the rows of ``tests.csv``, one for each test of a model or a class, from the content of results.json."""
     for kind in ("model", "class"):
         for row in found[f"{kind}_tests"]:
-            yield [kind if name == "kind" else row.get(name) for name in TESTS_COLUMNS]
+            images = row["images"] or {}
+            flat = {**{f"images_{name}": value for name, value in images.items()}, **images, **row, "kind": kind}
+            yield [flat.get(name) for name in TESTS_COLUMNS]
+
+
+def _model(report: RunReport, model: str) -> dict[str, Any]:
+    return {"model": model, "label": report.labels[model], "control_accuracy": report.control_accuracy(model)}
 
 
 def _numbers(result: AnyTestResult) -> dict[str, Any]:
@@ -129,24 +156,55 @@ def _cell_row(report: RunReport, cell: Cell) -> dict[str, Any]:
     }
 
 
-def _model_row(test: ModelTest) -> dict[str, Any]:
+def _model_row(test: ModelTest, margin: float) -> dict[str, Any]:
     row = {
         "model": test.model,
         **_condition(test.condition),
         "outcome": test.verdict.outcome.value,
         "reason": test.verdict.reason,
     }
-    return row | _numbers(test.result)
+    return row | _numbers(test.result) | {"margin": margin, "images": _change(test.change)}
 
 
-def _class_row(test: ClassTest, finding: ClassFinding) -> dict[str, Any]:
+def _change(change: ImageChange) -> dict[str, Any]:
+    """Return what the images show; ``images_to_decide`` is undefined where no number of images would decide."""
+    return {
+        "n": change.n,
+        "lost": change.lost,
+        "gained": change.gained,
+        "difference": change.difference,
+        "ci_low": change.low,
+        "ci_high": change.high,
+        "level": change.level,
+        "p_value": change.p_value,
+        "images_to_decide": change.needed if math.isfinite(change.needed) else math.nan,
+    }
+
+
+def _class_images(images: ClassImages | None) -> dict[str, Any] | None:
+    """Return what the images of a class show, with the change to expect on others and its 90 % interval."""
+    if images is None:
+        return None
+    return {
+        "n": images.n,
+        "difference": images.difference,
+        "p_value": images.p_value,
+        "p_adjusted": images.p_adjusted,
+        "blind": images.blind,
+        "expected_change": images.pooled.value,
+        "expected_low": images.pooled.low,
+        "expected_high": images.pooled.high,
+    }
+
+
+def _class_row(test: ClassTest, finding: ClassFinding, margin: float) -> dict[str, Any]:
     row = {
         **_condition(test.condition),
         "class_index": finding.index,
         "class_name": finding.name,
         "outcome": _class_outcome(finding.result, test.alpha),
     }
-    return row | _numbers(finding.result)
+    return row | _numbers(finding.result) | {"margin": margin, "images": _class_images(finding.images)}
 
 
 def _summary_row(test: ClassTest) -> dict[str, Any]:
@@ -156,6 +214,8 @@ def _summary_row(test: ClassTest) -> dict[str, Any]:
         "insensitive": test.tested - len(test.sensitive),
         "inconclusive": len(test.classes) - test.tested + len(test.untested),
         "allowed": test.allowed,
+        "beyond": len(test.beyond),
+        "blind": test.blind,
         "outcome": test.verdict.outcome.value,
         "reason": test.verdict.reason,
         "models": list(test.models),
@@ -183,13 +243,19 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "gained": result.gained,
         "p_value": result.p_value,
         "p_adjusted": result.p_adjusted,
+        "p_worse": test.p_worse,
+        "p_kept": test.p_kept,
+        "images": _change(test.change),
         "detectable_drop": result.detectable_drop,
         "beyond_control": None if beyond is None else beyond.value,
         "beyond_control_ci_low": None if beyond is None else beyond.low,
         "beyond_control_ci_high": None if beyond is None else beyond.high,
-        "fallen_classes": [
-            {"class_index": c.index, "class_name": c.name, "difference": c.result.difference}
-            | {"p_adjusted": c.result.p_adjusted}
-            for c in test.fallen
-        ],
+        "fallen_classes": list(map(_fallen, test.fallen)),
+        "broken_classes": list(map(_fallen, test.broken)),
+        "lost_images": [image._asdict() for image in test.lost_images],
     }
+
+
+def _fallen(found: ClassFinding) -> dict[str, Any]:
+    change = {"difference": found.result.difference, "p_adjusted": found.result.p_adjusted}
+    return {"class_index": found.index, "class_name": found.name, **change}

@@ -1,9 +1,10 @@
-"""Render the terminal summary: a table of accuracy changes, and the sensitive classes under each transform."""
+"""Render the terminal summary: accuracy changes, the classes under each transform, and what the tests do not show."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -14,81 +15,100 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
-from pytest_robustness.report.finding_text import gate_word
+from pytest_robustness.report import summary
+from pytest_robustness.report.finding_text import expected_text, gate_word, measured
 from pytest_robustness.report.number_text import counted, cut, p_text, points_text
-from pytest_robustness.report.summary import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest
     from pytest_robustness.report.run_report import RunReport
 
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
-_GATE_STYLES = {Outcome.PASS: "", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"}
+_STYLES = {Outcome.PASS: "", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"}
 _NARROWEST = 6
 _NARROWEST_LIST = 16
 _LONGEST_NAME = 24
 _MOST_NAMES = 3
 _MOST_ERRORS = 3
-_COUNTS = ("sensitive", "allowed", "classes")
+_MOST_UNDECIDED = 10
+_CONTROL = "control"
+# textwrap breaks no line at a no-break space.
+_TIE = "\N{NO-BREAK SPACE}"
+_COUNTS = ("sensitive", "insensitive", "allowed", "beyond", "blind")
+_FEW_COUNTS = ("sensitive", "allowed", "beyond")
 
 
-def render(report: RunReport, width: int, color: bool) -> str:
-    """Return the summary of ``report`` for a terminal of ``width`` columns; a table too wide is cut into several."""
+def render(report: RunReport, width: int, color: bool, verbose: bool = False) -> str:
+    """Return the summary of ``report`` for a terminal of ``width`` columns; a table too wide is cut into several.
+
+    ``verbose`` adds what each test that passed excludes, and every inconclusive test.
+    """
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
+
+    def print_heading(heading: str) -> None:
+        for line in _wrapped(heading, width):
+            console.print(Text(line.replace(_TIE, " "), "bold"))
+
     if report.model_conditions:
-        console.print(f"Change of top-1 accuracy in points; {_legend(report)}", style="bold")
+        print_heading(f"Change of top-1 accuracy in points, control in percent{_legend(report)}")
         figures = _Figures.of(report)
-        for conditions in _pages(report, figures, console.width):
-            console.print(_change_table(report, figures, conditions, console.width))
+        for number, conditions in enumerate(_pages(report, figures, console.width)):
+            console.print(_change_table(report, figures, conditions, console.width, control=number == 0))
             console.print()
     if report.class_tests:
+        print_heading(summary.classes_heading(report))
         console.print(_class_table(report, console.width))
+        if any(test.failing for test in report.class_tests):
+            console.print()
+            print_heading("Worst classes: change to expect on other images (90 % interval), measured change")
+            console.print(_worst_table(report, console.width))
     if report.gate_tests:
-        console.print("Accuracy against the baseline, in percent", style="bold")
+        print_heading("Accuracy against the baseline, in percent")
         console.print(_gate_table(report))
     lines = text.getvalue().splitlines()
-    for note in _notes(report):
+    for note in _notes(report, verbose):
         # Wrapped between words only, because a path that is broken in two cannot be copied.
-        lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
+        lines += _wrapped(note, width)
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def _legend(report: RunReport) -> str:
-    found = {mark(test) for test in report.model_tests}
-    model = report.question.an_impacted_model
-    meanings = {"(*)": "one that the baseline knows", "?": "undecided"}
-    return "; ".join([f"* marks {model}", *(f"{sign} {text}" for sign, text in meanings.items() if sign in found)])
+    return "".join(f"; {sign}{_TIE}{text}" for sign, text in summary.mark_meanings(report).items())
 
 
 @dataclasses.dataclass(frozen=True)
 class _Figures:
     """The texts of the table of changes, with their styles, padded so that marks are aligned.
 
-    ``width`` is the least width of a column.
+    ``width`` is the least width of a column, ``room`` that of the longest mark.
     """
 
     texts: dict[Cell, tuple[str, str]]
     width: int
+    room: int
 
     @classmethod
     def of(cls, report: RunReport) -> _Figures:
         """Format every figure once, because there may be hundreds of models and conditions."""
-        room = max((len(mark(test)) for test in report.model_tests), default=0)
+        room = max((len(summary.mark(test, report.policy).sign) for test in report.model_tests), default=0)
         texts = dict.fromkeys(report.errors, ("error", "magenta"))
         width = 0
         for test in report.model_tests:
-            sign = mark(test)
+            sign = summary.mark(test, report.policy).sign
             figure = points_text(test.accuracy.treated - test.accuracy.control) + sign.ljust(room)
-            texts[Cell(test.model, test.condition)] = (figure, "red" if sign == "*" else "")
+            texts[Cell(test.model, test.condition)] = (figure, _STYLES[test.verdict.outcome])
             width = max(width, len(figure))
-        return cls(texts, width or _NARROWEST)
+        return cls(texts, width or _NARROWEST, room)
 
     def column(self, header: str) -> int:
         """Return the width of the column below ``header``."""
@@ -99,7 +119,7 @@ def _pages(report: RunReport, figures: _Figures, width: int) -> Iterator[list[Co
     """Split the conditions into groups whose columns fit side by side."""
     room = width - min(width // 2, max(len(report.labels[model]) for model in report.models)) - _GAP
     page: list[Condition] = []
-    left = room
+    left = room - len(_CONTROL) - _GAP
     for condition in report.model_conditions:
         need = figures.column(_header(report, condition)) + _GAP
         if page and need > left:
@@ -114,9 +134,14 @@ def _header(report: RunReport, condition: Condition) -> str:
     return report.condition_label(condition).replace("_", "\n").replace("+", "\n+")
 
 
-def _change_table(report: RunReport, figures: _Figures, conditions: list[Condition], most: int) -> Table:
+def _change_table(
+    report: RunReport, figures: _Figures, conditions: list[Condition], most: int, *, control: bool
+) -> Table:
+    """Return the table of the changes under ``conditions``, behind the models' control accuracy if asked for."""
     table = _table()
     table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=most // 2)
+    if control:
+        table.add_column(_CONTROL, justify="right", no_wrap=True, vertical="bottom", min_width=len(_CONTROL))
     widths = {}
     for condition in conditions:
         header = _header(report, condition)
@@ -127,53 +152,96 @@ def _change_table(report: RunReport, figures: _Figures, conditions: list[Conditi
         if model in tested:
             found = {condition: figures.texts.get(Cell(model, condition), ("", "")) for condition in conditions}
             cells = [Text(text.rjust(widths[condition]), style) for condition, (text, style) in found.items()]
-            table.add_row(Text(report.labels[model]), *cells)
+            before = report.control_accuracy(model)
+            first = ["" if before is None else f"{before:.1f}"] if control else []
+            table.add_row(Text(report.labels[model]), *first, *cells)
+    for label, texts in _averages(report, conditions):
+        ends = [Text((text + " " * figures.room * bool(text)).rjust(widths[c])) for c, text in texts.items()]
+        table.add_row(Text(label), *([""] if control else []), *ends)
     return table
+
+
+def _averages(report: RunReport, conditions: list[Condition]) -> Iterator[tuple[str, dict[Condition, str]]]:
+    """Yield rows with the average change over the models, and with the ends of its interval."""
+    if len({test.model for test in report.model_tests}) < 2:
+        return
+    for label, end in (("average", "value"), ("95 % from", "low"), ("95 % to", "high")):
+        found = {c: getattr(report.changes[c], end) if c in report.changes else math.nan for c in conditions}
+        if not all(map(math.isnan, found.values())):
+            yield label, {c: "" if math.isnan(value) else points_text(value) for c, value in found.items()}
 
 
 def _class_table(report: RunReport, width: int) -> Table:
     table = _table()
-    names = {test.condition: report.condition_label(test.condition) for test in report.class_tests}
-    room = width - sum(len(name) + _GAP for name in _COUNTS)
+    longest = max(cell_len(report.condition_label(test.condition)) for test in report.class_tests)
+    fits = longest + sum(len(name) + _GAP for name in _COUNTS) <= width
+    counts = _COUNTS if fits else _FEW_COUNTS
+    room = width - sum(len(name) + _GAP for name in counts)
     table.add_column("transform", no_wrap=True, overflow="ellipsis", max_width=room)
-    for name in _COUNTS:
+    for name in counts:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
-    listed = room - max(map(cell_len, names.values())) - _GAP >= _NARROWEST_LIST
-    if listed:
-        # The only column that may wrap, so that rich narrows no other.
-        table.add_column("most sensitive")
+    policy = report.policy
     for test in report.class_tests:
-        style = "red" if test.verdict.outcome is Outcome.FAIL else ""
-        table.add_row(
-            Text(names[test.condition]),
-            Text(str(len(test.sensitive)), style=style),
-            str(test.allowed),
-            str(test.tested),
-            *([_MostSensitive(test)] if listed else []),
-        )
+        red = {
+            "sensitive": policy.uses_t_tests and len(test.sensitive) > test.allowed,
+            "beyond": policy.uses_images and bool(test.beyond),
+        }
+        found = {
+            "sensitive": len(test.sensitive),
+            "insensitive": test.tested - len(test.sensitive),
+            "allowed": test.allowed,
+            "beyond": len(test.beyond),
+            "blind": test.blind,
+        }
+        failed = test.verdict.outcome is Outcome.FAIL
+        cells = [Text(str(found[name]), "red" if failed and red.get(name) else "") for name in counts]
+        table.add_row(Text(report.condition_label(test.condition)), *cells)
+    return table
+
+
+def _worst_table(report: RunReport, width: int) -> Table:
+    """Return the classes that fell most under each transform: as many as fit side by side."""
+    table = _table()
+    names = {test.condition: report.condition_label(test.condition) for test in report.class_tests if test.failing}
+    most = min(max(map(cell_len, names.values())), width // 3)
+    table.add_column("transform", no_wrap=True, overflow="ellipsis", max_width=max(most, len("transform")))
+    # The only column that may wrap, so that rich narrows no other.
+    table.add_column("worst classes")
+    for test in report.class_tests:
+        if test.failing:
+            table.add_row(Text(names[test.condition]), _WorstClasses(test))
     return table
 
 
 @dataclasses.dataclass(frozen=True)
-class _MostSensitive:
-    """The classes that fell most: as many as fit, at most three, and the number of the others."""
+class _WorstClasses:
+    """The failing classes that fell most: as many as fit, at most three, and the number of the others.
+
+    Where not even one fits whole, it has no interval.
+    """
 
     test: ClassTest
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(_NARROWEST_LIST, cell_len(self._text(_MOST_NAMES)))
+        return Measurement(_NARROWEST_LIST, max(_NARROWEST_LIST, cell_len(self._text(_MOST_NAMES))))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        texts = map(self._text, range(_MOST_NAMES, 0, -1))
+        texts = [*map(self._text, range(_MOST_NAMES, 0, -1)), self._text(1, interval=False)]
         fits = next((text for text in texts if cell_len(text) <= options.max_width), None)
-        beside_name = cell_len(self._text(1, longest=1)) - 1
-        yield Text(fits or self._text(1, longest=max(1, options.max_width - beside_name)), no_wrap=True)
+        beside_name = cell_len(self._text(1, longest=1, interval=False)) - 1
+        longest = max(1, options.max_width - beside_name)
+        yield Text(fits or self._text(1, longest=longest, interval=False), no_wrap=True)
 
-    def _text(self, most: int, longest: int = _LONGEST_NAME) -> str:
-        fallen = worst_first(self.test.sensitive)
-        shown = [f"{cut(finding.name, longest)} {points_text(finding.result.difference)}" for finding in fallen[:most]]
-        more = f" … {len(fallen) - most} more" if len(fallen) > most else ""
+    def _text(self, most: int, longest: int = _LONGEST_NAME, interval: bool = True) -> str:
+        failing = self.test.failing
+        shown = [_class_text(finding, longest, interval) for finding in failing[:most]]
+        more = f" and {len(failing) - most} more" if len(failing) > most else ""
         return ", ".join(shown) + more
+
+
+def _class_text(finding: ClassFinding, longest: int, interval: bool) -> str:
+    between = f" ({expected_text(finding)}), measured {points_text(measured(finding))}" if interval else ""
+    return f"{cut(finding.name, longest)} {points_text(finding.expected_change)}{between}"
 
 
 def _gate_table(report: RunReport) -> Table:
@@ -195,7 +263,7 @@ def _gate_table(report: RunReport) -> Table:
             f"{test.result.difference:+.2f}",
             p_text(test.result.p_adjusted),
             beyond,
-            Text(gate_word(test), style=_GATE_STYLES[test.verdict.outcome]),
+            Text(gate_word(test), style=_STYLES[test.verdict.outcome]),
         )
     return table
 
@@ -204,8 +272,9 @@ def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
-def _notes(report: RunReport) -> Iterator[str]:
+def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
     """Yield what the tables leave out; each error appears once, and only the first few."""
+    yield from summary.caveats(report)
     errors = list(dict.fromkeys(report.errors.values()))
     for text in errors[:_MOST_ERRORS]:
         yield f"error: {text}"
@@ -215,13 +284,12 @@ def _notes(report: RunReport) -> Iterator[str]:
         first = ", ".join(report.skipped[:3]) + (", ..." if len(report.skipped) > 3 else "")
         were = "was" if len(report.skipped) == 1 else "were"
         yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
-    several = len({test.model for test in report.gate_tests}) > 1
-    for test in report.class_tests:
-        if test.verdict.outcome is Outcome.INCONCLUSIVE:
-            yield f"inconclusive: the classes under {report.condition_label(test.condition)}: {test.verdict.reason}"
-    for compared in report.gate_tests:
-        if compared.undecided:
-            model = f"{report.labels[compared.model]} under " if several else ""
-            yield f"{model}{report.condition_label(compared.condition)}: {compared.verdict.reason}"
+    undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
+    shown = undecided if verbose else undecided[:_MOST_UNDECIDED]
+    yield from (f"inconclusive: {reason}" for reason in shown)
+    if len(undecided) > len(shown):
+        yield f"{counted(len(undecided) - len(shown), 'more inconclusive test')}: -v lists all, as does the report"
+    if verbose:
+        yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
     yield from report.notes
     yield from (f"warning: {text}" for text in report.warnings)

@@ -6,23 +6,23 @@ import base64
 import dataclasses
 import io
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from pytest_robustness.core import CONTROL
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.preprocess import center_crop, to_canvas
-from pytest_robustness.report.gallery import Thumbnails
+from pytest_robustness.report.gallery import Example, LostExample, Thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     import torch
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import Canvas, DataSource
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.core import Canvas, Condition, DataSource
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
@@ -31,49 +31,63 @@ SIDE = 96
 _QUALITY = 80
 
 
-def add_thumbnails(
-    examples: Iterable[Example],
-    canvases: Mapping[str, Canvas],
-    *,
-    source: DataSource,
-    indices: NDArray[np.int64],
-    registry: Registry,
-    seed: int,
-) -> tuple[Example, ...]:
-    """Return ``examples`` with thumbnails; one that fails gets a note instead.
+_Shown = TypeVar("_Shown", Example, LostExample)
+
+
+class Painter:
+    """Draws images of a run as models see them.
 
     Parameters
     ----------
-    examples
-        The images to show.
     canvases
-        The canvas of each model. That of an example's first model counts: the transform is applied to it, and its
-        centre crop is shown.
+        The canvas of each model.
     source, indices
         Where the images of the run are, and which they are: int64 [N].
     registry, seed
         The known transforms and the run's seed, so that a random transform draws what it drew for the models.
     """
 
-    def pictures(example: Example) -> Thumbnails:
-        canvas = canvases[example.answers[0].model]
-        index = indices[example.position : example.position + 1]
-        control = to_canvas(source.read(int(index[0])), canvas)
-        transform = registry.get(example.condition.transform)
-        treated = transform(control[None], example.condition.severity, index, seed)[0]
-        before, after = (_shrink(center_crop(image, canvas.crop)) for image in (control, treated))
-        return Thumbnails(_data_uri(before), _data_uri(after), before.width)
+    def __init__(
+        self,
+        canvases: Mapping[str, Canvas],
+        *,
+        source: DataSource,
+        indices: NDArray[np.int64],
+        registry: Registry,
+        seed: int,
+    ) -> None:
+        self._canvases = canvases
+        self._source = source
+        self._indices = indices
+        self._registry = registry
+        self._seed = seed
 
-    return tuple(_with_pictures(example, pictures) for example in examples)
+    def examples(self, examples: Iterable[Example]) -> tuple[Example, ...]:
+        """Return ``examples`` with thumbnails, as their first model sees them; one that fails gets a note instead."""
+        return tuple(self._drawn(one, one.answers[0].model, one.position) for one in examples)
 
+    def lost(self, examples: Iterable[LostExample]) -> tuple[LostExample, ...]:
+        """Return ``examples`` with thumbnails; one that fails gets a note instead."""
+        return tuple(self._drawn(one, one.model, one.image.position) for one in examples)
 
-def _with_pictures(example: Example, pictures: Callable[[Example], Thumbnails]) -> Example:
-    try:
-        return dataclasses.replace(example, thumbnails=pictures(example))
-    except Exception as error:  # a user's source or transform may raise anything, and the findings stand without
-        _log.debug("no picture of image %d", example.position, exc_info=True)
-        reason = str(error) if isinstance(error, RobustnessError) else f"{type(error).__name__}: {error}"
-        return dataclasses.replace(example, note=f"This image cannot be shown: {reason}")
+    def _drawn(self, example: _Shown, model: str, position: int) -> _Shown:
+        try:
+            return dataclasses.replace(example, thumbnails=self._thumbnails(model, example.condition, position))
+        except Exception as error:  # a user's source or transform may raise anything, and the findings stand without
+            _log.debug("no picture of image %d", position, exc_info=True)
+            reason = str(error) if isinstance(error, RobustnessError) else f"{type(error).__name__}: {error}"
+            return dataclasses.replace(example, note=f"This image cannot be shown: {reason}")
+
+    def _thumbnails(self, model: str, condition: Condition, position: int) -> Thumbnails:
+        canvas = self._canvases[model]
+        index = self._indices[position : position + 1]
+        control = to_canvas(self._source.read(int(index[0])), canvas)
+        before = _shrink(center_crop(control, canvas.crop))
+        if condition == CONTROL:
+            return Thumbnails(_data_uri(before), "", before.width)
+        transform = self._registry.get(condition.transform)
+        treated = transform(control[None], condition.severity, index, self._seed)[0]
+        return Thumbnails(_data_uri(before), _data_uri(_shrink(center_crop(treated, canvas.crop))), before.width)
 
 
 def _shrink(image: torch.Tensor) -> Image.Image:

@@ -16,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pytest_robustness.analysis.findings import ClassChange, ClassFinding
-from pytest_robustness.analysis.test_result import Outcome, Verdict
-from pytest_robustness.core import Condition
+from pytest_robustness.analysis.findings import ClassChange, ClassFinding, ImageAccuracy
+from pytest_robustness.analysis.test_result import Estimate, Outcome, Verdict
+from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.report.allure.chart import Bars, Row, bars_of, svg
-from pytest_robustness.report.allure.evidence import classes_csv, description, image_pairs, severity
+from pytest_robustness.report.allure.evidence import classes_csv, description, image_pairs, lost_pictures, severity
+from pytest_robustness.report.allure.record import control_accuracies
 from pytest_robustness.report.finding_text import finding_lines, text_of
-from pytest_robustness.report.gallery import Answer, Example, Thumbnails
+from pytest_robustness.report.gallery import Answer, Example, LostExample, Thumbnails
 
 NASTY = "<script>alert(1)</script>"
 
@@ -44,17 +45,17 @@ class Reader(html.parser.HTMLParser):
     [(-10.0, "SEVERE", "critical"), (-9.9, "MILD", "normal"), (12.0, "SEVERE", "critical")],
 )
 def test_a_model_that_changes_by_ten_points_is_severe(findings, difference, word, level):
-    finding = findings.model(result=findings.result(difference=difference))
-    assert text_of(finding).headline.startswith(f"{word}: resnet18 under vflip: ")
+    finding = findings.model(change=findings.change(difference=difference))
+    assert text_of(finding).headline.startswith(f"{difference:+.1f} points ({word}): resnet18 under vflip: ")
     assert severity(finding) == level
 
 
-@pytest.mark.parametrize(("sensitive", "word"), [(2, "SEVERE"), (1, "MILD")])
-def test_a_transform_that_half_of_the_classes_feel_is_severe(findings, sensitive, word):
-    finding = findings.classes()
-    finding = findings.classes(sensitive=finding.classes[:sensitive])
+@pytest.mark.parametrize(("change", "word"), [(-10.0, "SEVERE"), (-9.9, "MILD")])
+def test_a_transform_that_takes_ten_points_of_one_class_is_severe(findings, change, word):
+    one = dataclasses.replace(findings.classes().classes[0], images=findings.of_images(difference=change))
+    finding = findings.classes(sensitive=(one,), beyond=())
     assert text_of(finding).grade == word
-    assert text_of(finding).headline.startswith(f"{word}: vflip: ")
+    assert text_of(finding).headline.startswith(f"{change:+.1f} points ({word}) in class six: vflip: ")
 
 
 def test_only_what_did_not_pass_has_a_word_in_front(findings):
@@ -63,10 +64,14 @@ def test_only_what_did_not_pass_has_a_word_in_front(findings):
     assert {severity(findings.model(outcome=outcome)) for outcome in ("PASS", "INCONCLUSIVE")} == {"minor"}
 
 
-@pytest.mark.parametrize(("outcome", "level"), [("PASS", "minor"), ("INCONCLUSIVE", "minor"), ("FAIL", "critical")])
-def test_a_model_that_is_less_robust_than_its_baseline_is_critical(findings, outcome, level):
-    compared = findings.compared(outcome=outcome)
-    assert text_of(compared).headline == "resnet18 against vgg16 under vflip: accuracy fell 5.0 points"
+@pytest.mark.parametrize(
+    ("fell", "outcome", "level"),
+    [(5.0, "PASS", "minor"), (5.0, "FAIL", "normal"), (10.0, "FAIL", "critical")],
+)
+def test_a_model_that_is_less_robust_than_its_baseline_is_graded_by_its_loss(findings, fell, outcome, level):
+    compared = findings.compared(outcome=outcome, result=findings.on_images(difference=-fell))
+    start = f"-{fell:.2f} points: " if outcome == "FAIL" else ""
+    assert text_of(compared).headline == f"{start}resnet18 against vgg16 under vflip: accuracy fell 5.0 points"
     assert severity(compared) == level
 
 
@@ -89,22 +94,65 @@ def test_the_description_shows_every_line_of_the_finding_and_no_markup_of_others
     assert reader.text == lines[0] + "\n".join(lines[2:])
 
 
-def test_the_table_has_the_sensitive_classes_worst_first_at_three_digits(findings):
+def test_the_table_has_the_failing_classes_worst_first_at_three_digits(findings):
     made = findings.classes()
-    six = type(made.classes[0])(0, 'a "b", <c>', findings.result(difference=-12.3456, p_adjusted=0.00012345))
-    rows = list(csv.DictReader(io.StringIO(classes_csv(findings.classes(sensitive=(six, made.sensitive[1]))))))
-    assert [row["class_index"] for row in rows] == ["1", "0"]
+    pooled = Estimate(-12.3456, -20.0, -4.0)
+    images = findings.of_images(pooled=pooled, p_adjusted=0.2)
+    result = findings.result(difference=-70.5, p_adjusted=0.00012345)
+    six = dataclasses.replace(made.classes[0], name='a "b", <c>', result=result, images=images)
+    # Sensitive alone, beyond the margin alone: either is in the table, and of those the expected change ranks.
+    found = findings.classes(sensitive=(six,), beyond=(made.classes[1],))
+    rows = list(csv.DictReader(io.StringIO(classes_csv(found))))
+    assert [(row["class_index"], row["sensitive"], row["beyond"]) for row in rows] == [
+        ("1", "False", "True"),
+        ("0", "True", "False"),
+    ]
     assert rows[1] == {
         "class_index": "0",
         "class_name": 'a "b", <c>',
         "n": "10",
         "control_accuracy": "90",
         "accuracy": "80",
-        "difference": "-12.3",
+        "difference": "-70.5",
+        "expected_change": "-12.3",
+        "expected_low": "-20",
+        "expected_high": "-4",
         "p_adjusted": "0.000123",
+        "sensitive": "True",
+        "images_p_adjusted": "0.2",
+        "beyond": "False",
     }
     assert len(classes_csv(made, most=1).splitlines()) == 2
-    assert len(classes_csv(findings.classes(sensitive=())).splitlines()) == 1
+    assert len(classes_csv(findings.classes(sensitive=(), beyond=())).splitlines()) == 1
+
+
+def test_a_class_without_figures_of_its_images_has_empty_fields(findings):
+    bare = dataclasses.replace(findings.classes().classes[0], images=None)
+    (row,) = csv.DictReader(io.StringIO(classes_csv(findings.classes(sensitive=(bare,), beyond=()))))
+    assert {row[name] for name in ("expected_change", "expected_low", "expected_high", "images_p_adjusted")} == {""}
+
+
+def test_the_accuracy_in_control_of_every_model_is_there(findings):
+    two = [findings.model("a", accuracy=ImageAccuracy(91.0, 80.5)), findings.model("b"), findings.classes()]
+    assert control_accuracies(two[:1]) == {"control accuracy": 91.0}
+    assert control_accuracies([two[0], *two]) == {"control accuracy of a": 91.0, "control accuracy of b": 91.0}
+    assert control_accuracies(two[2:]) == {}
+
+
+@pytest.mark.parametrize(
+    ("sensitive", "beyond", "words"),
+    [
+        (True, True, "sensitive, beyond the margin"),
+        (True, False, "sensitive"),
+        (False, True, "beyond the margin"),
+        (False, False, "neither sensitive nor beyond the margin"),
+    ],
+)
+def test_a_picture_says_how_its_class_changed(findings, sensitive, beyond, words):
+    photograph = uri(np.zeros((96, 96, 3), np.uint8), "jpeg")
+    shown = example(findings, Thumbnails(photograph, photograph, 96), (Answer("net", "six", "nine", True, False),))
+    ((name, _),) = image_pairs([dataclasses.replace(shown, sensitive=sensitive, beyond=beyond)])
+    assert name.startswith(f"six ({words}) before and after vflip")
 
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -143,7 +191,9 @@ def test_rows_lie_below_each_other_and_within_the_chart():
         assert len(ends) == 2 * count
         assert ends == sorted(set(ends))
         assert max(ends, default=0) < float(chart.get("height")) - 20
-        assert ("no class is sensitive" in [text.text for text in chart.iter(f"{SVG}text")]) == (count == 0)
+        assert ("no class is sensitive or beyond the margin" in [text.text for text in chart.iter(f"{SVG}text")]) == (
+            count == 0
+        )
 
 
 def test_a_long_name_is_cut_beside_the_bars_and_whole_on_hovering():
@@ -154,6 +204,13 @@ def test_a_long_name_is_cut_beside_the_bars_and_whole_on_hovering():
     assert (len(cut_long), cut_long[-1]) == (28, "…")
     assert cut_wide.replace(" ", "") == "三角洲" * 4 + "三…"
     assert chart.find(f"{SVG}g/{SVG}title").text == long
+
+
+def test_a_chart_of_classes_shows_the_failing_ones_and_counts_each_kind(findings):
+    made = findings.classes()
+    bars = bars_of(findings.classes(sensitive=made.classes[:1], beyond=made.classes[1:2]))
+    assert bars.title == "vflip: 1 of 3 classes sensitive, 1 beyond the margin"
+    assert [row.name for row in bars.rows] == ["nine", "six"]
 
 
 def test_a_chart_shows_all_classes_and_those_that_fell_most(findings):
@@ -204,7 +261,7 @@ def shown(data_uri):
 
 
 def example(findings, thumbnails, answers):
-    return Example(Condition("vflip"), findings.classes().classes[0], True, 3, answers, thumbnails)
+    return Example(Condition("vflip"), findings.classes().classes[0], True, False, 3, answers, thumbnails)
 
 
 def test_images_are_shown_before_and_after_and_small_ones_enlarged(findings):
@@ -230,3 +287,24 @@ def test_a_photograph_stays_as_it_is(findings):
 
 def test_an_image_that_cannot_be_shown_is_left_out(findings):
     assert image_pairs([example(findings, None, ())]) == []
+
+
+def test_lost_images_are_compared_before_and_after_and_shown_alone_in_control(findings):
+    image = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
+    file = io.BytesIO()
+    image.save(file, "png")
+    uri = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    named, unnamed = findings.lost(2)
+    examples = [
+        LostExample("net", Condition("vflip"), named, Thumbnails(uri, uri, 8)),
+        LostExample("net", CONTROL, unnamed, Thumbnails(uri, "", 8)),
+        LostExample("net", CONTROL, named, note="This image cannot be shown: no"),
+    ]
+    compared, alone = lost_pictures(examples)
+    assert compared[0] == "lost: /photos/six/0.png, six, taken for nine (99 %)"
+    assert compared[2:] == ("application/vnd.allure.image.diff", "imagediff")
+    assert set(json.loads(compared[1])) == {"expected", "actual"}
+    assert alone[0] == "lost: image at position 1, six, taken for nine (98 %)"
+    assert alone[2:] == ("image/png", "png")
+    shown = np.asarray(Image.open(io.BytesIO(alone[1])))
+    assert np.array_equal(shown[::24, ::24], np.asarray(image))

@@ -89,7 +89,8 @@ def test_each_outcome_falls_into_its_category(findings):
     undecided = text_of(findings.compared(undecided=True)).headline
     messages = [
         ("Severe", "failed", "\n".join(finding_lines(findings.model()))),
-        ("Mild", "failed", "\n".join(finding_lines(findings.model(result=findings.result(difference=-3.0))))),
+        ("Mild", "failed", "\n".join(finding_lines(findings.model(change=findings.change(difference=-0.004))))),
+        ("Severe", "failed", "\n".join(finding_lines(findings.classes()))),
         ("Less robust than the baseline", "failed", "\n".join(finding_lines(findings.compared()))),
         ("Inconclusive", "skipped", finding_lines(findings.model(outcome="INCONCLUSIVE"))[0]),
         ("Inconclusive", "skipped", undecided),

@@ -210,6 +210,11 @@ class BaselineComparison:
             verdict=self._decided(comparison.verdict),
         )
 
+    def right_before(self, cell: Cell) -> NDArray[np.bool_]:
+        """Return which images the counterpart of the cell's model got right: bool [N]."""
+        counterpart = self._baseline.model(self.counterpart(cell.model))
+        return counterpart.answers[cell.condition] & self._baseline.readable
+
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         before = self._baseline.model(gate.counterpart).outcomes[finding.condition]

@@ -58,8 +58,8 @@ class RunMode(StrEnum):
 
 # Every pytest run with the plugin installed imports this: methods that nobody uses would cost it milliseconds.
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
-class Options:
-    """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
+class SubjectOptions:
+    """What the user wants judged. ``None`` leaves the choice to the run: it depends on the data."""
 
     models: tuple[str, ...] | None = option(
         read_names,
@@ -90,6 +90,23 @@ class Options:
     severity: tuple[int, ...] = option(
         read_severities, "3", area=_SUBJECT, metavar="LEVELS", about="severity levels, such as 3, 1-5, or 1,3,5"
     )
+    limit: int | None = option(
+        read_whole(1, "all"), "all", area=_SUBJECT, metavar="N", about="images per class, drawn at random"
+    )
+    seed: int = option(read_whole(0), "0", area=_SUBJECT, metavar="N", about="seed of every random draw")
+    on_bad_image: OnBadImage = option(
+        Choice(*get_args(OnBadImage)),
+        "error",
+        area=_SUBJECT,
+        metavar="WHAT",
+        about="what to do about a file that is not a readable image; skip leaves it out and counts it in the report",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
+class Options(SubjectOptions):
+    """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
+
     alpha: float = option(read_alpha, "0.05", area=_TESTS, metavar="P", about="significance level of every test")
     test: TTest = option(
         Choice(*get_args(TTest)),
@@ -112,17 +129,6 @@ class Options:
         metavar="N",
         about="sensitive classes that a class test allows: a count, a fraction, or chance, which is as many as the "
         "null hypothesis alone would give in 95 of 100 runs (after a correction: none)",
-    )
-    limit: int | None = option(
-        read_whole(1, "all"), "all", area=_SUBJECT, metavar="N", about="images per class, drawn at random"
-    )
-    seed: int = option(read_whole(0), "0", area=_SUBJECT, metavar="N", about="seed of every random draw")
-    on_bad_image: OnBadImage = option(
-        Choice(*get_args(OnBadImage)),
-        "error",
-        area=_SUBJECT,
-        metavar="WHAT",
-        about="what to do about a file that is not a readable image; skip leaves it out and counts it in the report",
     )
     verdict: VerdictRule = option(
         Choice(*_VERDICTS),

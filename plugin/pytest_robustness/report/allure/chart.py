@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest, worst_first
+from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
 from pytest_robustness.report.number_text import condition_text, cut
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ def _(finding: ImageTest) -> Bars:
 
 @bars_of.register(ClassTest)
 def _(finding: ClassTest) -> Bars:
-    title = f"{condition_text(finding.condition)}: {len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
-    return Bars(title, _rows(worst_first(finding.sensitive)))
+    sensitive = f"{len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
+    title = f"{condition_text(finding.condition)}: {sensitive}, {len(finding.beyond)} beyond the margin"
+    return Bars(title, _rows(finding.failing))
 
 
 @bars_of.register(GateTest)

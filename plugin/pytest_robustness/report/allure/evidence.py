@@ -1,4 +1,4 @@
-"""Prepare what Allure shows of a finding: its text, a table of sensitive classes, images before and after."""
+"""Prepare what Allure shows of a finding: its text, a table of failing classes, images before and after."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pytest_robustness.analysis.findings import worst_first
 from pytest_robustness.report.csv_text import csv_text
-from pytest_robustness.report.finding_text import Grade, text_of
+from pytest_robustness.report.finding_text import Grade, image_text, text_of
 from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_robustness.analysis.findings import ClassTest, Finding
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, Finding, LostImage
+    from pytest_robustness.report.gallery import Example, LostExample
 
 IMAGE_DIFF = "application/vnd.allure.image.diff"
 SEVERITIES = ("critical", "normal", "minor")
 
 _SMALLEST_SIDE = 192
+_COLUMNS = (
+    *("class_index", "class_name", "n", "control_accuracy", "accuracy", "difference"),
+    *("expected_change", "expected_low", "expected_high"),
+    *("p_adjusted", "sensitive", "images_p_adjusted", "beyond"),
+)
 _SEVERITY = {Grade.SEVERE: "critical", Grade.MILD: "normal", Grade.PASS: "minor", Grade.INCONCLUSIVE: "minor"}
 
 
 def severity(finding: Finding) -> str:
     """Return Allure's severity for the size of the effect: critical, normal, or minor where none was shown.
 
-    A model that is less robust than its baseline is critical, whatever the size of the loss. An inconclusive comparison
-    is minor, regardless of ``--robustness-inconclusive``.
+    A comparison with a baseline is graded as the others are. An inconclusive one is minor, regardless of
+    ``--robustness-inconclusive``.
     """
     return _SEVERITY[text_of(finding).grade]
 
@@ -44,7 +48,9 @@ def description(finding: Finding) -> str:
 
 
 def classes_csv(classes: ClassTest, most: int | None = None) -> str:
-    """Return the sensitive classes as CSV, worst first, to three significant digits; accuracies in percent.
+    """Return the failing classes as CSV, worst first, to three significant digits; accuracies in percent.
+
+    These are the classes that are sensitive by their t-test, or beyond the margin by their images.
 
     Parameters
     ----------
@@ -53,13 +59,22 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
     most
         How many classes at most; ``None`` for all.
     """
-    worst = worst_first(classes.sensitive)[:most]
+    sensitive, beyond = ({c.index for c in found} for found in (classes.sensitive, classes.beyond))
     rows = [
-        (c.index, c.name, c.result.n, c.result.control, c.result.treated, c.result.difference, c.result.p_adjusted)
-        for c in worst
+        (
+            *(c.index, c.name, c.result.n, c.result.control, c.result.treated, c.result.difference),
+            *_expected(c),
+            *(c.result.p_adjusted, c.index in sensitive),
+            *(None if c.images is None else c.images.p_adjusted, c.index in beyond),
+        )
+        for c in classes.failing[:most]
     ]
-    columns = ["class_index", "class_name", "n", "control_accuracy", "accuracy", "difference", "p_adjusted"]
-    return csv_text(columns, rows, float_format=".3g")
+    return csv_text(_COLUMNS, rows, float_format=".3g")
+
+
+def _expected(finding: ClassFinding) -> tuple[float | None, ...]:
+    """Return the change to expect on other images and its 90 % interval, where there is one."""
+    return (None,) * 3 if finding.images is None else finding.images.pooled
 
 
 def image_pairs(examples: Iterable[Example]) -> list[tuple[str, str]]:
@@ -71,9 +86,33 @@ def image_pairs(examples: Iterable[Example]) -> list[tuple[str, str]]:
     ]
 
 
+def lost_pictures(examples: Iterable[LostExample]) -> list[tuple[str, str | bytes, str, str]]:
+    """Return name, content, type and file ending of an attachment for each lost image that could be shown.
+
+    It is an image comparison, before and after the transform; of a comparison under control, the picture itself.
+    """
+    found: list[tuple[str, str | bytes, str, str]] = []
+    for example in examples:
+        if example.thumbnails is None:
+            continue
+        control, treated, _ = example.thumbnails
+        name = _lost_caption(example.image)
+        if treated:
+            found.append((name, _comparison(control, treated), IMAGE_DIFF, "imagediff"))
+        else:
+            kind, _, content = _enlarged(control).removeprefix("data:").partition(";base64,")
+            found.append((name, base64.b64decode(content), kind, kind.partition("/")[2]))
+    return found
+
+
+def _lost_caption(image: LostImage) -> str:
+    return f"lost: {image_text(image)}, {image.class_name}, taken for {image.answer} ({100 * image.probability:.0f} %)"
+
+
 def _caption(example: Example) -> str:
     right = [sum(getattr(answer, side) for answer in example.answers) for side in ("right_control", "right_treated")]
-    verdict = "sensitive" if example.sensitive else "not sensitive"
+    found = [word for word, there in (("sensitive", example.sensitive), ("beyond the margin", example.beyond)) if there]
+    verdict = ", ".join(found) or "neither sensitive nor beyond the margin"
     if len(example.answers) == 1:
         answer = example.answers[0]
         answers = f"taken for {answer.control}, then for {answer.treated}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import allure
 from allure_commons.model2 import Label, Parameter, Status
 
-from pytest_robustness.analysis.findings import ClassTest
+from pytest_robustness.analysis.findings import ClassTest, ModelTest
 from pytest_robustness.report.allure.chart import bars_of, svg
 from pytest_robustness.report.allure.evidence import (
     IMAGE_DIFF,
@@ -17,8 +17,10 @@ from pytest_robustness.report.allure.evidence import (
     classes_csv,
     description,
     image_pairs,
+    lost_pictures,
     severity,
 )
+from pytest_robustness.report.number_text import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import Finding
     from pytest_robustness.report.allure.facts import Facts
-    from pytest_robustness.report.gallery import Example
+    from pytest_robustness.report.gallery import Example, LostExample
 
 _MOST_CLASSES = 250
 _MOST_IMAGES = 2
@@ -62,17 +64,30 @@ def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) 
 
 
 def report(result: TestResult, findings: Sequence[Finding]) -> None:
-    """Add what a test found: the text and a chart of each finding, and the severity of the gravest."""
+    """Add what a test found: the text and a chart of each finding, and the severity of the gravest.
+
+    The accuracy in control of a model stands among the parameters, but does not identify the test in the history.
+    """
     if not findings:
         return
+    result.parameters.extend(
+        Parameter(name, percent(accuracy), excluded=True) for name, accuracy in control_accuracies(findings).items()
+    )
     result.descriptionHtml = "".join(map(description, findings))
     result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
     for finding in findings:
         allure.attach(svg(bars_of(finding)), "accuracy before and after", allure.attachment_type.SVG)
 
 
+def control_accuracies(findings: Sequence[Finding]) -> dict[str, float]:
+    """Return the accuracy in control of every model that was tested, in percent, under the parameter's name."""
+    found = {finding.model: finding.accuracy.control for finding in findings if isinstance(finding, ModelTest)}
+    alone = len(found) == 1
+    return {"control accuracy" if alone else f"control accuracy of {model}": found[model] for model in found}
+
+
 def attach_evidence(finding: Finding, classes: ClassTest, examples: Sequence[Example]) -> None:
-    """Attach the sensitive classes as a table, and images before and after.
+    """Attach the failing classes as a table, and images before and after.
 
     Tests of models outnumber tests of classes, so their table is cut and they get two images.
 
@@ -83,15 +98,21 @@ def attach_evidence(finding: Finding, classes: ClassTest, examples: Sequence[Exa
     classes, examples
         The test of every class behind it, and images: see `RobustnessSession.illustrate`.
     """
-    name, most = "sensitive classes", None
+    name, most = "failing classes", None
     if not isinstance(finding, ClassTest):
         most = _MOST_CLASSES
-        examples = sorted(examples, key=lambda example: not example.sensitive)[:_MOST_IMAGES]
-        if len(classes.sensitive) > most:
-            name = f"sensitive classes, the worst {most} of {len(classes.sensitive)}"
+        examples = sorted(examples, key=lambda example: not example.failing)[:_MOST_IMAGES]
+        if len(classes.failing) > most:
+            name = f"failing classes, the worst {most} of {len(classes.failing)}"
     allure.attach(classes_csv(classes, most), name, allure.attachment_type.CSV)
     for caption, comparison in image_pairs(examples):
         allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
+
+
+def attach_lost(examples: Sequence[LostExample]) -> None:
+    """Attach pictures of the images that a candidate lost: see `RobustnessSession.lost_examples`."""
+    for name, content, kind, ending in lost_pictures(examples):
+        allure.attach(content, name, kind, ending)
 
 
 def shorten(result: TestResult) -> None:

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from pytest_robustness.report.run_report import RunReport
 
-# The only headline of a failure that starts with a name and not a grade: "MODEL against MODEL under TRANSFORM: ...".
-_COMPARISON = r"^(?!SEVERE: |MILD: |INCONCLUSIVE: )[^\n]* against [^\n]* under [\s\S]*"
+# Headlines of failures begin with the size of the change; that of a comparison with a baseline has no grade behind it.
+_POINTS = r"^[+-][0-9.e-]+ points"
 
 CATEGORIES = (
-    {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": r"^SEVERE: [\s\S]*"},
-    {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": r"^MILD: [\s\S]*"},
-    {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _COMPARISON},
+    {"name": "Severe", "matchedStatuses": ["failed"], "messageRegex": _POINTS + r" \(SEVERE\)[\s\S]*"},
+    {"name": "Mild", "matchedStatuses": ["failed"], "messageRegex": _POINTS + r" \(MILD\)[\s\S]*"},
+    {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _POINTS + r": [\s\S]*"},
     # Failed or skipped: --robustness-inconclusive decides.
     {"name": "Inconclusive", "matchedStatuses": ["failed", "skipped"], "messageRegex": r"^INCONCLUSIVE: [\s\S]*"},
     {"name": "Error", "matchedStatuses": ["broken"]},
 )
-"""Allure's categories, by the first word of a finding's headline; an error is broken, not failed."""
+"""Allure's categories, by the beginning of a finding's headline; an error is broken, not failed."""
 
 METRIC = "sensitive_classes."
 
@@ -57,7 +57,7 @@ def write(report: RunReport, folder: Path, environ: Mapping[str, str]) -> None:
 def environment(report: RunReport) -> dict[str, str]:
     """Return what the results depend on: data, models, transforms, test, device and versions."""
     facts, options = report.provenance, report.provenance["options"]
-    data, packages = facts["dataset"], facts["packages"]
+    data, packages, policy = facts["dataset"], facts["packages"], report.policy
     return {
         "data": data["name"],
         "data.images": f"{data['images']} of {data['classes']} classes",
@@ -65,6 +65,7 @@ def environment(report: RunReport) -> dict[str, str]:
         "models": ", ".join(report.models),
         "transforms": ", ".join(report.condition_label(condition) for condition in report.conditions),
         "test": f"{options['test']}, alpha {options['alpha']:g}, correction {options['correction']}",
+        "verdict": f"{policy.verdict}, margin {policy.margin:g}, class margin {policy.class_margin:g}",
         "seed": str(options["seed"]),
         "device": f"{facts['device']}, {facts['runtime']}",
         "python": facts["python"],

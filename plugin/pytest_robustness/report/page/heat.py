@@ -5,33 +5,40 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core import Cell
-from pytest_robustness.report.summary import mark, shown
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.report.summary import Mark, mark, shown
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.analysis.test_result import Outcome
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport
 
 
 @dataclasses.dataclass(frozen=True)
 class HeatCell:
-    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``.
-
-    ``mark`` is the sign of the test's result and ``word`` says it; both are empty where it passed or did not run.
-    """
+    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``."""
 
     change: float | None
-    mark: str
-    word: str
+    mark: Mark
     error: str | None
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassBar:
-    """How the classes divide under one condition.
+class HeatRow:
+    """One model: its top-1 accuracy in control, in percent, where that was computed, and a cell for each condition."""
 
-    ``allowed`` is how many may be sensitive; ``exceeded`` says whether more are, known from a baseline or not.
+    model: str
+    control: float | None
+    cells: tuple[HeatCell, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassBar:
+    """How the classes divide under one condition, as in the article: by their t-tests over the models.
+
+    ``allowed`` is how many may be sensitive. ``beyond`` counts the classes that the images show to have changed by more
+    than the class margin.
     """
 
     condition: Condition
@@ -39,7 +46,8 @@ class ClassBar:
     insensitive: int
     untested: int
     allowed: int
-    exceeded: bool
+    beyond: int
+    outcome: Outcome
 
     @property
     def classes(self) -> int:
@@ -49,25 +57,41 @@ class ClassBar:
 
 @dataclasses.dataclass(frozen=True)
 class ModelBar:
-    """How many of the models tested under one condition are impacted."""
+    """How many of the models tested under one condition are impacted, as in the article: by their t-tests.
+
+    ``beyond`` counts the models that the images show to have changed by more than the margin.
+    """
 
     condition: Condition
     impacted: int
     models: int
+    beyond: int
 
 
-def rows(report: RunReport) -> list[tuple[str, list[HeatCell]]]:
+def rows(report: RunReport) -> list[HeatRow]:
     """Return the rows of the heat table: each model with a cell for each condition."""
     tests = {(test.model, test.condition): test for test in report.model_tests}
     seen = {cell.model for cell in (*report.counts, *report.errors)}
     return [
-        (
+        HeatRow(
             model,
-            [_heat_cell(report, Cell(model, condition), tests.get((model, condition))) for condition in shown(report)],
+            _control(report, model),
+            tuple(_heat_cell(report, Cell(model, c), tests.get((model, c))) for c in shown(report)),
         )
         for model in report.models
         if model in seen
     ]
+
+
+def average_control(found: list[HeatRow]) -> float | None:
+    """Return the mean accuracy in control of the models whose accuracy is known, in percent."""
+    known = [row.control for row in found if row.control is not None]
+    return sum(known) / len(known) if known else None
+
+
+def widest_mark(found: list[HeatRow]) -> int:
+    """Return how many signs the longest mark has."""
+    return max((len(cell.mark.sign) for row in found for cell in row.cells), default=0)
 
 
 def class_bars(report: RunReport) -> list[ClassBar]:
@@ -77,17 +101,28 @@ def class_bars(report: RunReport) -> list[ClassBar]:
 
 def model_bars(report: RunReport) -> list[ModelBar]:
     """Return a bar for each condition that models were tested under."""
-    found: dict[Condition, list[bool]] = {}
+    found: dict[Condition, list[ModelTest]] = {}
     for test in report.model_tests:
-        found.setdefault(test.condition, []).append(test.impacted)
-    return [ModelBar(condition, sum(impacted), len(impacted)) for condition, impacted in found.items()]
+        found.setdefault(test.condition, []).append(test)
+    alpha, margin = report.policy.alpha, report.policy.margin
+    return [
+        ModelBar(
+            condition,
+            sum(test.result.rejects(alpha) for test in tests),
+            len(tests),
+            sum(test.change.beyond(margin) for test in tests),
+        )
+        for condition, tests in found.items()
+    ]
+
+
+def _control(report: RunReport, model: str) -> float | None:
+    counts = report.counts.get(Cell(model, CONTROL))
+    return None if counts is None else counts.top1
 
 
 def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None) -> HeatCell:
-    sign = mark(test)
-    return HeatCell(
-        report.change(cell), sign, report.question.answer(test) if test and sign else "", report.errors.get(cell)
-    )
+    return HeatCell(report.change(cell), mark(test, report.policy), report.errors.get(cell))
 
 
 def _class_bar(test: ClassTest) -> ClassBar:
@@ -97,5 +132,6 @@ def _class_bar(test: ClassTest) -> ClassBar:
         insensitive=test.tested - len(test.sensitive),
         untested=len(test.classes) - test.tested + len(test.untested),
         allowed=test.allowed,
-        exceeded=len(test.sensitive) > test.allowed,
+        beyond=len(test.beyond),
+        outcome=test.verdict.outcome,
     )

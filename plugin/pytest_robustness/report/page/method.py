@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.report.number_text import counted
+from pytest_robustness.report.number_text import counted, in_points
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
@@ -22,16 +22,84 @@ _CORRECTIONS = {
     "holm": "with Holm's correction over the",
 }
 _CHANCE = ": as many as chance alone would give in 95 of 100 runs"
+_RULES = {
+    "strict": (
+        "a test fails if a t-test rejects, as in the article, or if the images show a change beyond the margin. It "
+        "passes only if the images rule such a change out (a model), or are enough to have shown it (classes). "
+        "Otherwise it is inconclusive: too few images are no pass."
+    ),
+    "article": (
+        "the t-tests alone decide, as in the article. A test that does not reject passes, whether or not a change "
+        "could have been seen; what the images show stands beside it."
+    ),
+    "margin": (
+        "the images alone decide. A test fails if they show a change beyond the margin. It passes if they rule such a "
+        "change out (a model), or are enough to have shown it (classes), and is inconclusive otherwise. The t-tests "
+        "stand beside it."
+    ),
+}
 # These have places of their own on the page.
 _KNOWN = ("command", "options", "models", "dataset", "packages")
 
 
-def sentences(report: RunReport) -> list[str]:
-    """Return a sentence on how classes were tested and one on how models were, where they were tested."""
-    return [
-        *(_class_sentence(report, test) for test in report.class_tests[:1]),
-        *(_model_sentence(report, test) for test in report.model_tests[:1]),
-    ]
+def sentences(report: RunReport) -> list[tuple[str, str]]:
+    """Return the method of the run, as titles with a paragraph each."""
+    if not report.model_tests and not report.class_tests:
+        return []
+    found = [("Verdict", f"By --robustness-verdict={report.policy.verdict} {_RULES[report.policy.verdict]}")]
+    for class_test in report.class_tests[:1]:
+        found += [
+            ("Classes by t-test", _class_sentence(report, class_test)),
+            ("Classes by images", _class_images_sentence(report)),
+            ("Expected change", EXPECTED + " It is a normal model with partial pooling, fitted within each condition."),
+        ]
+    for model_test in report.model_tests[:1]:
+        found += [
+            ("Models by t-test", _model_sentence(report, model_test)),
+            ("Models by images", _model_images_sentence(report, model_test)),
+        ]
+    found.append(("Averages over models", _AVERAGES))
+    found.append(("Number of tests", tests_sentence(report)))
+    return found
+
+
+EXPECTED = (
+    "The expected change is what to expect on other images: of many classes the worst look worse than they are, so "
+    "each class's own change is drawn towards that of all classes, the more the fewer its images."
+)
+_AVERAGES = (
+    "The 95 % intervals of averages are crossed over models and images: both are taken as samples, so that they hold "
+    "for other models on other images."
+)
+
+
+def deciding(report: RunReport) -> str:
+    """Return what the marks of the heat table mean for the verdict of the run."""
+    fails = {"strict": "Each of * and ! fails", "article": "Only * fails", "margin": "Only ! fails"}
+    rule = report.policy.verdict
+    passed = (
+        f"the images show the change to lie within {in_points(report.policy.margin)}"
+        if report.policy.uses_images
+        else "no change is shown"
+    )
+    return f"{fails[rule]} a test (--robustness-verdict={rule}). No mark: {passed}, or there was no test."
+
+
+def tests_sentence(report: RunReport) -> str:
+    """Return how many tests were made without correction for their number."""
+    models = sum(test.result.conclusive for test in report.model_tests)
+    classes = sum(test.tested for test in report.class_tests)
+    intervals = counted(len(report.model_tests), "interval")
+    kept = "The sign-flip tests are corrected over the classes of each condition, not over the conditions."
+    if report.policy.correction != "none":
+        over = f"{_CORRECTIONS[report.policy.correction]} tests of one condition, not over the conditions"
+        return f"{counted(models + classes, 't-test')} {over}. The {intervals} of models are not corrected. {kept}"
+    chance = report.policy.alpha * (models + classes)
+    return (
+        f"Without correction for their number: {counted(models + classes, 't-test')} ({classes:,} of classes, "
+        f"{models:,} of models), of which about {chance:,.0f} would reject at alpha {report.policy.alpha:g} if nothing "
+        f"had changed, and the {intervals} of models. {kept}"
+    )
 
 
 def _class_sentence(report: RunReport, test: ClassTest) -> str:
@@ -42,26 +110,51 @@ def _class_sentence(report: RunReport, test: ClassTest) -> str:
         if test.one_model
         else f"the accuracies of {len(test.models)} models on the class"
     )
+    limit = f"--robustness-max-sensitive={most} allows{_CHANCE if most == 'chance' else ''}"
+    fails = f" The test fails when more classes are sensitive than {limit}." if report.policy.uses_t_tests else ""
     return (
-        f"Class test: {kind} between {what}, in control and under the transform, two-sided, at {_level(report)} "
-        f"classes. A class whose p is below alpha is sensitive. The test fails when more classes are sensitive than "
-        f"--robustness-max-sensitive={most} allows{_CHANCE if most == 'chance' else ''}."
+        f"{kind[0].upper()}{kind[1:]} between {what}, in control and under the transform, two-sided, at "
+        f"{_level(report)} classes. A class whose p is below alpha is sensitive.{fails}"
+    )
+
+
+def _class_images_sentence(report: RunReport) -> str:
+    margin = in_points(report.policy.class_margin)
+    fails = " and fails the test by itself" if report.policy.uses_images else ""
+    return (
+        "The sign-flip test. On each image, the models that are right only under the transform are counted against "
+        "those that are right only in control. If nothing had changed, either direction would be as likely, for all "
+        "models together: p is the share of all the ways to draw the directions of the images that give a change at "
+        "least as large. With one model it is McNemar's exact test. Holm's correction over the classes of a condition "
+        "keeps the chance of even one false alarm among them below alpha. A class that is significant and changed by "
+        f"more than {margin} (--robustness-class-margin={report.policy.class_margin:g}) is beyond the margin{fails}. "
+        "A class is blind where it has so few images that not even the loss of all by all models would be significant."
     )
 
 
 def _model_sentence(report: RunReport, test: ModelTest) -> str:
-    if report.question.margin is not None:
-        classes = counted(test.result.n, "class", "classes")
-        alpha = report.policy.alpha
-        return (
-            f"Model test: two one-sided t-tests of the model's accuracies on {classes}, in control and under the "
-            f"transform, at alpha {alpha}. It passes where the mean is shown to stay within "
-            f"{report.question.margin_text}, and fails where it is shown not to."
-        )
+    fails = ", and fails" if report.policy.uses_t_tests else ""
+    kind = _TESTS[test.result.test]
     return (
-        f"Model test: {_TESTS[test.result.test]} between the model's accuracies on "
+        f"{kind[0].upper()}{kind[1:]} between the model's accuracies on "
         f"{counted(test.result.n, 'class', 'classes')}, in control and under the transform, two-sided, at "
-        f"{_level(report)} models. A model whose p is below alpha is impacted, and fails."
+        f"{_level(report)} models. A model whose p is below alpha is impacted{fails}."
+    )
+
+
+def _model_images_sentence(report: RunReport, test: ModelTest) -> str:
+    policy = report.policy
+    margin = in_points(policy.margin)
+    decides = (
+        f" Beyond the margin of {margin} (--robustness-margin={policy.margin:g}): the interval lies wholly outside. "
+        "Within: it lies wholly inside, which a pass needs."
+        if policy.uses_images
+        else f" A change is beyond {margin} where the interval lies wholly outside."
+    )
+    return (
+        "The change is the share of images that are right only under the transform less the share right only in "
+        f"control, in each class, averaged over the classes. Its {test.change.level:g} % interval comes from the "
+        f"images, for other images of the same classes.{decides}"
     )
 
 

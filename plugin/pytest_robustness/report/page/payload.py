@@ -10,12 +10,13 @@ import base64
 import gzip
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.report.number_text import (
+    DASH,
     SHADE_STEPS,
     effect_size,
     interval,
@@ -24,26 +25,37 @@ from pytest_robustness.report.number_text import (
     percent,
     points,
 )
+from pytest_robustness.report.summary import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.findings import ClassTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, ModelTest
     from pytest_robustness.analysis.predictions import Counts
     from pytest_robustness.analysis.test_result import TestResult
     from pytest_robustness.report.confusions import ClassConfusion
     from pytest_robustness.report.run_report import RunReport
 
-# Of each sortable column: where its value is, how its number is rounded, and how it is written.
-_COLUMNS: dict[str, tuple[str, str, Callable[[float], str]]] = {
-    "control": ("control", ".4f", percent),
-    "treated": ("treated", ".4f", percent),
-    "change": ("difference", ".4f", points),
-    "p": ("p_value", ".6g", p_value),
-    "corrected": ("p_adjusted", ".6g", p_value),
-    "effect": ("effect_size", ".4f", effect_size),
+
+class _Column(NamedTuple):
+    """A sortable column of the table of classes: its value, how its number is rounded, and how it is written."""
+
+    value: Callable[[ClassFinding], float]
+    digits: str
+    write: Callable[[float], str]
+
+
+_COLUMNS = {
+    "control": _Column(lambda found: found.result.control, ".4f", percent),
+    "treated": _Column(lambda found: found.result.treated, ".4f", percent),
+    "expected": _Column(lambda found: found.expected_change, ".4f", points),
+    "change": _Column(lambda found: found.result.difference, ".4f", points),
+    "p": _Column(lambda found: found.result.p_value, ".6g", p_value),
+    "corrected": _Column(lambda found: found.result.p_adjusted, ".6g", p_value),
+    "effect": _Column(lambda found: found.result.effect_size, ".4f", effect_size),
+    "pImages": _Column(lambda found: found.images.p_adjusted if found.images else math.nan, ".6g", p_value),
 }
 
 
@@ -167,23 +179,31 @@ def _shares(counts: Counts) -> NDArray[np.float64]:
 
 
 def _class_test(test: ClassTest, classes: int, corrected: bool) -> dict[str, Any]:
-    found = {finding.index: finding.result for finding in test.classes}
-    results = [found.get(index) for index in range(classes)]
+    by_index = {finding.index: finding for finding in test.classes}
+    found = [by_index.get(index) for index in range(classes)]
     columns = {name: column for name, column in _COLUMNS.items() if corrected or name != "corrected"}
+    beyond = {finding.index for finding in test.beyond}
     return {
-        "sensitive": [None if result is None else int(result.rejects(test.alpha)) for result in results],
-        "numbers": {name: _numbers(results, field, digits) for name, (field, digits, _) in columns.items()},
-        "texts": {name: _column(results, field, write) for name, (field, _, write) in columns.items()}
-        | {"interval": [None if r is None else interval(r.ci_low, r.ci_high) for r in results]},
+        "sensitive": [None if one is None else int(one.result.rejects(test.alpha)) for one in found],
+        "beyond": [None if one is None else int(one.index in beyond) for one in found],
+        "blind": [one.index for one in test.classes if one.images and one.images.blind],
+        "numbers": {
+            name: [None if one is None else number(column.value(one), column.digits) for one in found]
+            for name, column in columns.items()
+        },
+        "texts": {
+            name: [None if one is None else or_dash(column.value(one), column.write) for one in found]
+            for name, column in columns.items()
+        }
+        | {
+            "interval": [None if one is None else interval(one.result.ci_low, one.result.ci_high) for one in found],
+            "pooled": [None if one is None else _pooled(one) for one in found],
+        },
     }
 
 
-def _numbers(results: Sequence[TestResult | None], field: str, digits: str) -> list[float | str | None]:
-    return [None if result is None else number(getattr(result, field), digits) for result in results]
-
-
-def _column(results: Sequence[TestResult | None], field: str, write: Callable[[float], str]) -> list[str | None]:
-    return [None if result is None else or_dash(getattr(result, field), write) for result in results]
+def _pooled(found: ClassFinding) -> str:
+    return DASH if found.images is None else interval(found.images.pooled.low, found.images.pooled.high)
 
 
 def _corrected(result: TestResult) -> bool:
@@ -191,12 +211,16 @@ def _corrected(result: TestResult) -> bool:
 
 
 def _model_test(report: RunReport, test: ModelTest) -> dict[str, Any]:
-    result = test.result
+    result, change = test.result, test.change
     return {
         "outcome": test.verdict.outcome.value,
-        "word": report.question.answer(test),
         "reason": test.verdict.reason,
-        "mean": or_dash(result.difference, points),
+        "known": test.known,
+        "mark": mark(test, report.policy).sign,
+        "mean": or_dash(change.difference, points),
+        "level": f"{change.level:g}",
+        "deciding": interval(change.low, change.high),
+        "images": {"n": change.n, "lost": change.lost, "gained": change.gained, "p": or_dash(change.p_value, p_value)},
         "interval": interval(result.ci_low, result.ci_high),
         "p": or_dash(result.p_value, p_value),
         "corrected": or_dash(result.p_adjusted, p_value) if _corrected(result) else None,
@@ -213,5 +237,8 @@ def _class_confusion(found: ClassConfusion) -> dict[str, Any]:
         "percents": [percent(before), percent(after)],
         "change": number(after - before, ".4f"),
         "changeText": points(after - before),
+        "expected": number(found.expected.value, ".4f"),
+        "expectedText": points(found.expected.value),
+        "pooled": interval(found.expected.low, found.expected.high),
         "confusions": found.confusions,
     }

@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
 from pytest_robustness.report import summary
+from pytest_robustness.report.finding_text import image_text
 from pytest_robustness.report.number_text import FILTERS
-from pytest_robustness.report.page import curves, heat, method, payload
+from pytest_robustness.report.page import curves, gate, heat, method, payload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,9 @@ def render(report: RunReport) -> str:
         summary=summary,
         heat=heat,
         curves=curves,
+        gate=gate,
         method=method,
+        image_text=image_text,
         payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,
         script=script,

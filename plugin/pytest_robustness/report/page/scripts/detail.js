@@ -17,8 +17,12 @@ function makeDetail({ data, columns }, { test, index }) {
   const label = `${name} under ${data.conditions[test.condition].label}, by model`;
   const table = make("table", { class: "wide", "aria-label": label },
     headRow([{ title: "model" }, { title: "control", number: true }, { title: "transformed", number: true }, CHANGE]), body);
-  const summary = make("p", {}, `Change ${test.texts.change[index]} points, 95 % interval ${test.texts.interval[index]}.`);
-  return make("tr", { class: "detail" }, make("td", { colspan: columns.length }, make("div", {}, summary, table)));
+  const { change, interval, expected, pooled, p, pImages, effect } = test.texts;
+  const summary = [
+    `Expected on other images: ${expected[index]} points, 90 % interval ${pooled[index]}.`,
+    `Its own change: ${change[index]} points; t-test: 95 % interval ${interval[index]}, p = ${(test.texts.corrected ?? p)[index]}, effect size ${effect[index]}; images: p = ${pImages[index]}.`,
+  ].map((text) => make("p", {}, text));
+  return make("tr", { class: "detail" }, make("td", { colspan: columns.length }, make("div", {}, ...summary, table)));
 }
 
 function detailRow(data, model, index, before, after) {

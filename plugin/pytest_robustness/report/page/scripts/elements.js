@@ -21,6 +21,11 @@ function numberCell(text, shade = "") {
   return make("td", { class: `number ${shade}`.trim() }, text);
 }
 
+/** A change to expect on other images with its interval. */
+function pooledCell(text, interval, shade) {
+  return make("td", { class: `number ${shade}` }, text, make("span", { class: "range" }, interval));
+}
+
 /** An accuracy with the counts behind it. */
 function countCell(percent, right, all, kind = "") {
   const counts = make("span", { class: "secondary" }, ` (${grouped(right)} of ${grouped(all)})`);
@@ -32,9 +37,9 @@ function breakable(name) {
   return name.split(/(?<=[_+:])/).flatMap((part) => [part, make("wbr")]).slice(0, -1);
 }
 
-/** The classes of a column's cells: numbers are flush right, secondary columns are left out on narrow screens. */
-function classOf({ number, secondary }) {
-  return [number && "number", secondary && "secondary"].filter(Boolean).join(" ");
+/** The classes of a column's cells: numbers are flush right; some columns are left out on narrow screens, or on paper. */
+function classOf({ number, secondary, wideOnly }) {
+  return [number && "number", secondary && "secondary", wideOnly && "wide-only"].filter(Boolean).join(" ");
 }
 
 const CHANGE = { title: ["change", make("span", { class: "secondary" }, ", points")], number: true };

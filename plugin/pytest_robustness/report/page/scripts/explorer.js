@@ -6,7 +6,7 @@ class Explorer {
     this.data = data;
     this.columns = this.makeColumns();
     this.rows = this.makeRows();
-    this.order = { column: this.columns.find((column) => column.key === "change"), down: false };
+    this.order = { column: this.columns.find((column) => column.key === "expected"), down: false };
     this.page = 0;
     this.table = document.querySelector("table.explorer");
     this.makeHead();
@@ -20,11 +20,14 @@ class Explorer {
       { key: "condition", title: "condition" },
       { key: "control", title: "control", number: true, secondary: true },
       { key: "treated", title: "transformed", number: true, secondary: true },
+      { key: "expected", title: "expected change", number: true },
       { key: "change", ...CHANGE },
       { key: "p", title: "p", number: true },
       { key: "corrected", title: "corrected p", number: true },
-      { key: "effect", title: "effect size", number: true },
+      { key: "effect", title: "effect size", number: true, wideOnly: true },
+      { key: "pImages", title: "p (images)", number: true, wideOnly: true },
       { key: "sensitive", title: "sensitive" },
+      { key: "beyond", title: "beyond" },
     ];
     return columns.filter((column) => this.data.corrected || column.key !== "corrected");
   }
@@ -38,6 +41,7 @@ class Explorer {
     const rows = [];
     this.data.classTests.forEach((test, number) => {
       const { numbers } = test;
+      const blind = new Set(test.blind);
       for (let index = 0; index < names.length; index++) {
         if (test.sensitive[index] === null) continue;
         rows.push({
@@ -49,11 +53,15 @@ class Explorer {
           condition: number,
           control: numberOf(numbers.control[index]),
           treated: numberOf(numbers.treated[index]),
+          expected: numberOf(numbers.expected[index]),
           change: numberOf(numbers.change[index]),
           p: numberOf(numbers.p[index]),
           corrected: numberOf((numbers.corrected ?? numbers.p)[index]),
           effect: numberOf(numbers.effect[index]),
+          pImages: numberOf(numbers.pImages[index]),
           sensitive: test.sensitive[index],
+          beyond: test.beyond[index],
+          blind: blind.has(index),
         });
       }
     });
@@ -73,13 +81,13 @@ class Explorer {
   makeControls() {
     const find = (id) => document.getElementById(id);
     this.controls = {
-      name: find("filter-name"), condition: find("filter-condition"), sensitive: find("filter-sensitive"),
+      name: find("filter-name"), condition: find("filter-condition"), sensitive: find("filter-sensitive"), beyond: find("filter-beyond"),
       found: find("found"), before: find("page-before"), after: find("page-after"), where: find("page-where"),
     };
     this.data.classTests.forEach((test, number) => {
       this.controls.condition.append(make("option", { value: number }, this.label(test)));
     });
-    for (const control of [this.controls.name, this.controls.condition, this.controls.sensitive]) {
+    for (const control of [this.controls.name, this.controls.condition, this.controls.sensitive, this.controls.beyond]) {
       control.addEventListener("input", () => this.restart());
     }
     find("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -106,7 +114,7 @@ class Explorer {
 
   sortBy(column) {
     const again = this.order.column === column;
-    this.order = { column, down: again ? !this.order.down : column.key === "sensitive" };
+    this.order = { column, down: again ? !this.order.down : ["sensitive", "beyond"].includes(column.key) };
     this.restart();
   }
 
@@ -123,10 +131,10 @@ class Explorer {
 
   update() {
     const name = this.controls.name.value.trim().toLowerCase();
-    const { condition, sensitive } = this.controls;
+    const { condition, sensitive, beyond } = this.controls;
     const wanted = condition.value === "" ? null : Number(condition.value);
     this.shown = this.rows.filter((row) =>
-      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && row.lower.includes(name));
+      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && row.lower.includes(name));
     const { key } = this.order.column;
     const sign = this.order.down ? -1 : 1;
     // NaN comes last in either order.
@@ -153,16 +161,20 @@ class Explorer {
     const { test, index } = row;
     const button = make("button", { type: "button", class: "opens", "aria-expanded": "false" }, ...breakable(this.data.classes[index]));
     const text = (key, kind = "") => numberCell(test.texts[key][index], kind);
+    const answer = (found, sign, no) => make("td", found ? { class: "found-mark" } : {}, found ? `yes ${sign}` : no);
     const cells = {
       name: () => make("th", { scope: "row", class: "name" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${index}`)] : [])),
       condition: () => make("td", {}, ...breakable(this.label(test))),
       control: () => text("control", "secondary"),
       treated: () => text("treated", "secondary"),
+      expected: () => pooledCell(test.texts.expected[index], test.texts.pooled[index], shadeOf(this.data.shadeSteps, row.expected)),
       change: () => text("change", shadeOf(this.data.shadeSteps, row.change)),
       p: () => text("p"),
       corrected: () => text("corrected"),
-      effect: () => text("effect"),
-      sensitive: () => make("td", row.sensitive ? { class: "sensitive-mark" } : {}, row.sensitive ? "yes" : Number.isNaN(row.p) ? "not tested" : "no"),
+      effect: () => text("effect", "wide-only"),
+      pImages: () => text("pImages", "wide-only"),
+      sensitive: () => answer(row.sensitive, "*", Number.isNaN(row.p) ? "not tested" : "no"),
+      beyond: () => answer(row.beyond, "!", row.blind ? "blind" : "no"),
     };
     const line = make("tr", {}, ...this.columns.map((column) => cells[column.key]()));
     button.addEventListener("click", () => toggleDetail(this, row, line, button));

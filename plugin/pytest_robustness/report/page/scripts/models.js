@@ -1,3 +1,16 @@
+const EXPECTED = "Expected change: what to expect on other images, with its 90 % interval. Of many classes the worst look worse than they are, so each one's own change is drawn towards that of all classes.";
+
+/** What the images of all classes show of a model. */
+function imagesText({ n, lost, gained, p }) {
+  return `Of ${grouped(n)} images ${grouped(lost)} were lost and ${grouped(gained)} gained (McNemar's exact test: p = ${p}).`;
+}
+
+/** An outcome as a badge, with its marks. */
+function resultOf({ outcome, mark, known }) {
+  const badge = make("span", { class: `badge ${outcome.toLowerCase()}` }, outcome);
+  return [badge, ...(mark && mark !== "?" ? [` ${mark}`] : []), ...(known ? [" known"] : [])];
+}
+
 /** One model: its tests under every condition, and under one of them the classes that fell most. */
 class ModelPage {
   constructor(data) {
@@ -48,31 +61,36 @@ class ModelPage {
       { title: "transformed", number: true, secondary: true },
       CHANGE,
       { title: "mean over classes", number: true },
-      { title: "95 % interval", number: true },
-      { title: "p", number: true },
-      ...(corrected ? [{ title: "corrected p", number: true }] : []),
-      { title: "effect size", number: true },
+      { title: `${tests[0]?.level ?? 90} % interval`, number: true },
+      { title: "t-test: 95 % interval", number: true },
+      { title: "t-test: p", number: true },
+      ...(corrected ? [{ title: "t-test: corrected p", number: true }] : []),
+      { title: "t-test: effect size", number: true },
       { title: "result" },
     ];
-    const rows = this.conditions.map((condition) => this.conditionRow(condition, corrected, columns.length));
-    const table = make("table", { class: "wide", "aria-label": `${this.data.models[this.model]} under every condition` }, headRow(columns), make("tbody", {}, ...rows));
+    const bodies = this.conditions.map((condition) => this.conditionRows(condition, corrected, columns.length));
+    const table = make("table", { class: "wide", "aria-label": `${this.data.models[this.model]} under every condition` }, headRow(columns), ...bodies);
     const note = make("p", { class: "note" },
       "Control, transformed and change are of top-1 accuracy over all images. ", make("b", {}, "Mean over classes"),
-      " is the change, in points, of the mean of the accuracies on the classes, each of which counts the same: the test is of it, and so are the interval, p and the effect size.");
+      " is the change, in points, of the mean of the accuracies on the classes, each of which counts the same. The interval beside it comes from the images: it decides whether the change lies within the margin. The t-test takes the classes for its observations.");
     return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), ...(tests.length ? [note] : [])];
   }
 
-  conditionRow(condition, corrected, width) {
+  /** A condition's figures, and below them the reason of its verdict. */
+  conditionRows(condition, corrected, width) {
     const button = make("button", { type: "button", class: "opens", "aria-pressed": String(condition === this.condition) }, ...breakable(this.data.conditions[condition].label));
     button.addEventListener("click", () => {
       this.choose(this.model, condition);
       document.querySelector('#model-page [aria-pressed="true"]').focus({ preventScroll: true });
     });
-    const row = make("tr", condition === this.condition ? { class: "picked" } : {}, make("th", { scope: "row" }, button));
+    const test = this.of(this.data.modelTests, condition);
+    const row = make("tr", {}, make("th", { scope: "rowgroup", rowspan: test ? 2 : 1 }, button));
+    const body = make("tbody", condition === this.condition ? { class: "picked" } : {}, row);
     const failed = this.of(this.data.errors, condition);
     if (failed) row.append(make("td", { colspan: width - 1 }, make("strong", {}, "Error. "), failed.error));
-    else row.append(...this.accuracyCells(condition), ...this.testCells(condition, corrected));
-    return row;
+    else row.append(...this.accuracyCells(condition), ...this.testCells(test, corrected));
+    if (test) body.append(make("tr", {}, make("td", { class: "why", colspan: width - 1 }, test.reason)));
+    return body;
   }
 
   accuracyCells(condition) {
@@ -85,10 +103,9 @@ class ModelPage {
     ];
   }
 
-  testCells(condition, corrected) {
-    const test = this.of(this.data.modelTests, condition);
-    const figures = [test?.mean, test?.interval, test?.p, ...(corrected ? [test?.corrected ?? test?.p] : []), test?.effect];
-    const result = make("td", test?.outcome === "FAIL" ? { class: "result sensitive-mark" } : { class: "result" }, test ? test.word : "not tested");
+  testCells(test, corrected) {
+    const figures = [test?.mean, test?.deciding, test?.interval, test?.p, ...(corrected ? [test?.corrected ?? test?.p] : []), test?.effect];
+    const result = make("td", { class: "result" }, ...(test ? resultOf(test) : ["not tested"]));
     return [...figures.map((text) => numberCell(text ?? "–")), result];
   }
 
@@ -97,22 +114,23 @@ class ModelPage {
     const label = data.conditions[condition].label;
     const heading = make("h3", {}, `${data.models[model]} under ${label}: the classes that fell most`);
     const test = this.of(data.modelTests, condition);
-    const verdict = test ? [make("p", { class: "note" }, `${test.outcome}: ${test.reason}.`)] : [];
+    const verdict = test ? [make("p", { class: "note" }, imagesText(test.images)), make("p", { class: "note" }, EXPECTED)] : [];
     const classes = this.of(data.confusions, condition)?.classes ?? [];
     if (!classes.length) return [heading, ...verdict, make("p", {}, "No class fell.")];
     const rows = classes.map((found) => this.confusionRow(found));
     const table = make("table", { class: "wide" },
-      headRow([{ title: "class" }, { title: "control", number: true, secondary: true }, { title: "transformed", number: true, secondary: true }, CHANGE, { title: "mistaken for (in control)" }]),
+      headRow([{ title: "class" }, { title: "control", number: true, secondary: true }, { title: "transformed", number: true, secondary: true }, { title: "expected change", number: true }, CHANGE, { title: "mistaken for (in control)" }]),
       make("tbody", {}, ...rows));
     return [heading, ...verdict, make("div", { class: "scroll", role: "region", "aria-label": "Classes that fell most", tabindex: "0" }, table)];
   }
 
-  confusionRow({ index, n, right, percents, change, changeText, confusions }) {
+  confusionRow({ index, n, right, percents, change, changeText, expected, expectedText, pooled, confusions }) {
     const answers = confusions.map(([name, control, treated]) =>
       make("span", {}, ...breakable(name), " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
     return make("tr", {},
       make("th", { scope: "row", class: "name" }, ...breakable(this.data.classes[index])),
       ...right.map((count, side) => countCell(percents[side], count, n, "secondary")),
+      pooledCell(expectedText, pooled, shadeOf(this.data.shadeSteps, expected)),
       numberCell(changeText, shadeOf(this.data.shadeSteps, change)),
       make("td", { class: "confusions" }, ...answers));
   }

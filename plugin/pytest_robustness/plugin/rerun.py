@@ -1,0 +1,69 @@
+"""Say how to run one failed test again, by a command that can be pasted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pytest
+
+
+_CONTINUED = " \\"
+
+
+def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], width: int) -> list[str]:
+    """Return how to run the first of the failed robustness tests again: the command, with that test for its paths.
+
+    A line longer than ``width`` columns goes on below, as a shell reads it. Nothing where none failed.
+    """
+    first = next((report for report in failed if "robustness" in report.keywords), None)
+    if first is None:
+        return []
+    typed = set(config.args) if config.args_source is config.ArgsSource.ARGS else set()
+    options = [argument for argument in map(str, config.invocation_params.args) if argument not in typed]
+    pyargs, test = test_argument(config, first)
+    if pyargs and "--pyargs" not in options:
+        options.append("--pyargs")
+    words = [shlex.quote(word) for word in ("pytest", *options, test)]
+    return ["Run the first failed test again:", *_continued(words, width)]
+
+
+def test_argument(config: pytest.Config, report: pytest.TestReport) -> tuple[bool, str]:
+    """Return what names a test on the command line, typed where this run was, and whether that needs ``--pyargs``.
+
+    A test of an installed package has a node id that no path leads to, or none but its name: its module names it.
+    """
+    file, separator, rest = str(report.nodeid).partition("::")
+    place = (config.rootpath / report.location[0]).resolve()
+    elsewhere = place != (config.rootpath / file).resolve() and file.rpartition("/")[2] in ("", place.name)
+    if config.option.pyargs and elsewhere:
+        return True, f"{_module(place)}{separator}{rest}"
+    from_here = os.path.relpath(config.rootpath / file, config.invocation_params.dir)
+    return False, f"{from_here}{separator}{rest}"
+
+
+def _module(path: Path) -> str:
+    """Return the dotted name of a module, with the packages that it is in."""
+    return ".".join(reversed([path.stem, *_packages(path)]))
+
+
+def _packages(path: Path) -> Iterable[str]:
+    for folder in path.parents:
+        if not (folder / "__init__.py").exists():
+            return
+        yield folder.name
+
+
+def _continued(words: Iterable[str], width: int) -> Iterator[str]:
+    line = " "
+    for word in words:
+        if line != " " and len(line) + 1 + len(word) + len(_CONTINUED) > width:
+            yield line + _CONTINUED
+            line = "   "
+        line += f" {word}"
+    yield line

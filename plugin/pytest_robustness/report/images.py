@@ -1,0 +1,181 @@
+"""Write what every model answers to every image: ``images.csv``, or a compressed file where that would be large."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib.util
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from pytest_robustness.core.files import publishing, replacing, short_path
+from pytest_robustness.report.image_table import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.core import Cell
+    from pytest_robustness.report.image_table import AnswerColumns, ImageColumns, ImageTable
+    from pytest_robustness.report.run_report import RunReport
+
+CSV, GZIP, PARQUET = "images.csv", "images.csv.gz", "images.parquet"
+
+# Spreadsheets open a million rows; a CSV file of this many has some 250 MB.
+_MOST_PLAIN_ROWS = 2_000_000
+_BATCH = 65_536
+_FASTEST = 1
+
+
+def write(report: RunReport, folder: Path) -> list[Path]:
+    """Write the table into ``folder``, whole or not at all, and return its path; nothing where no cell is finished.
+
+    A table of the same name with another ending, of an earlier run, is removed.
+
+    Raises
+    ------
+    RobustnessError
+        When the folder cannot be written, or the store lacks predictions.
+    """
+    table = report.images
+    if table is None or not table.rows:
+        return []
+    name = file_name(table.rows)
+    with publishing(folder):
+        with replacing(folder / name) as file:
+            _WRITERS[name](table, file)
+        for other in {CSV, GZIP, PARQUET} - {name}:
+            (folder / other).unlink(missing_ok=True)
+    return [folder / name]
+
+
+def file_name(rows: int) -> str:
+    """Return the name of a table of so many rows: plain CSV up to two million; beyond, Parquet with pyarrow or gzip."""
+    if rows <= _MOST_PLAIN_ROWS:
+        return CSV
+    return GZIP if importlib.util.find_spec("pyarrow") is None else PARQUET
+
+
+def lines(report: RunReport, folder: Path) -> list[str]:
+    """Return what the terminal says of the table once it is written: where it is, and what it lacks."""
+    table = report.images
+    if table is None or not table.rows:
+        return []
+    name = file_name(table.rows)
+    hint = "; with pyarrow installed, Parquet" if name == GZIP else ""
+    note = f" File names are left out: {table.names.note}" if table.names.note else ""
+    return [f"Images: {short_path(folder / name)} ({table.rows:,} rows{hint}){'.' if note else ''}{note}"]
+
+
+def _write_csv(table: ImageTable, file: BinaryIO) -> None:
+    file.writelines(text.encode() for text in _texts(table))
+
+
+def _write_gzip(table: ImageTable, file: BinaryIO) -> None:
+    # Without the time, so that the same table gives the same bytes.
+    with gzip.GzipFile("", "wb", _FASTEST, file, mtime=0) as compressed:
+        for text in _texts(table):
+            compressed.write(text.encode())
+
+
+def _texts(table: ImageTable) -> Iterator[str]:
+    """Yield the table as CSV, in pieces of a cell at most.
+
+    What an image has in common in all cells is formatted once, and each name of an answer once for a cell.
+    """
+    yield ",".join(COLUMNS) + "\n"
+    images = list(_image_texts(table.images(), table.predictions.class_names))
+    for cell in table.cells:
+        severity = cell.condition.severity
+        start = f"{_field(cell.model)},{_field(cell.condition.transform)},{'' if severity is None else severity},"
+        answers = table.answers(cell)
+        for first in range(0, len(images), _BATCH):
+            part = slice(first, first + _BATCH)
+            yield "".join(
+                f"{start}{image},{answer}\n"
+                for image, answer in zip(images[part], _answer_texts(answers, part), strict=True)
+            )
+
+
+def _image_texts(images: ImageColumns, class_names: tuple[str, ...]) -> Iterator[str]:
+    classes = [f"{index},{_field(name)}" for index, name in enumerate(class_names)]
+    indices: Iterable[object] = [""] * len(images.file) if images.index is None else images.index.tolist()
+    rows = zip(indices, images.file, images.class_index.tolist(), strict=True)
+    for position, (index, file, label) in enumerate(rows):
+        yield f"{position},{index},{_field(file)},{classes[label]}"
+
+
+def _answer_texts(answers: AnswerColumns, part: slice) -> Iterator[str]:
+    """Yield answer, output, right and the two probabilities; nothing but commas for an image that was not read."""
+    names = {output: f"{_field(name)},{output}" for output, name in answers.names.items()}
+    rows = zip(
+        answers.output[part].tolist(),
+        answers.right[part].tolist(),
+        # As text a float32 has the fewest digits that read back equal.
+        map(str, answers.probability[part]),
+        map(str, answers.true_probability[part]),
+        strict=True,
+    )
+    for output, right, probability, true_probability in rows:
+        yield f"{names[output]},{right:d},{probability},{true_probability}" if output >= 0 else ",,,,"
+
+
+def _field(text: str) -> str:
+    """Return a text as CSV holds it, in quotes if it needs them."""
+    field = io.StringIO()
+    csv.writer(field, lineterminator="").writerow([text, ""])
+    return field.getvalue()[:-1]
+
+
+def _write_parquet(table: ImageTable, file: BinaryIO) -> None:
+    """Write one row group for each cell, with the columns and values of the CSV file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    images, names = table.images(), table.predictions.class_names
+    shared = {
+        "position": pa.array(np.arange(len(images.file))),
+        "index": pa.nulls(len(images.file), pa.int64()) if images.index is None else pa.array(images.index),
+        "file": pa.array([file or None for file in images.file], pa.string()),
+        "class_index": pa.array(images.class_index),
+        "class_name": pa.array(names, pa.string()).take(pa.array(images.class_index)),
+    }
+    types = {"severity": pa.int64(), "position": pa.int64(), "index": pa.int64(), "class_index": pa.int64()}
+    types |= {"output": pa.int32(), "right": pa.int8(), "probability": pa.float32(), "true_probability": pa.float32()}
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
+    with pq.ParquetWriter(file, schema) as writer:
+        for cell in table.cells:
+            columns = shared | _arrow_columns(cell, table.answers(cell))
+            writer.write_table(pa.table([columns[name] for name in COLUMNS], schema=schema))
+
+
+def _arrow_columns(cell: Cell, answers: AnswerColumns) -> dict[str, Any]:
+    import pyarrow as pa
+
+    lost: NDArray[np.bool_] = answers.output < 0
+    outputs = [*answers.names]
+    place = pa.array(np.searchsorted(outputs, answers.output), mask=lost)
+
+    def column(values: NDArray[Any]) -> Any:
+        return pa.array(values, mask=lost)
+
+    def same(value: object, kind: Any) -> Any:
+        return pa.repeat(pa.scalar(value, kind), len(lost))
+
+    return {
+        "model": same(cell.model, pa.string()),
+        "transform": same(cell.condition.transform, pa.string()),
+        "severity": same(cell.condition.severity, pa.int64()),
+        "answer": pa.array([answers.names[output] for output in outputs], pa.string()).take(place),
+        "output": column(answers.output),
+        "right": column(answers.right.astype(np.int8)),
+        "probability": column(answers.probability),
+        "true_probability": column(answers.true_probability),
+    }
+
+
+_WRITERS = {CSV: _write_csv, GZIP: _write_gzip, PARQUET: _write_parquet}

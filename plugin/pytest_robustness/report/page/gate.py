@@ -1,0 +1,27 @@
+"""Name the classes that a comparison with the baseline found to have fallen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.report.number_text import grouped, points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.analysis.findings import ClassFinding, GateTest
+
+_NAMED = 5
+
+
+def only_fallen(test: GateTest) -> list[ClassFinding]:
+    """Return the classes that fell significantly without failing the comparison by themselves, worst first."""
+    broken = {finding.index for finding in test.broken}
+    return [finding for finding in test.fallen if finding.index not in broken]
+
+
+def listed(classes: Sequence[ClassFinding]) -> str:
+    """Return classes with their changes in points, the first five by name."""
+    named = ", ".join(f"{finding.name} {points(finding.result.difference)}" for finding in classes[:_NAMED])
+    more = len(classes) - _NAMED
+    return f"{named} and {grouped(more)} more" if more > 0 else named

@@ -1,0 +1,97 @@
+"""The command that the summary gives for a failed test runs that test, and it alone."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import robustness_tests
+from pytest_robustness.plugin.rerun import test_argument as argument_of
+
+OWN = """
+    import pytest
+    from pytest_robustness import assert_robust
+
+    @pytest.mark.parametrize("net", ["colour", "slope", "tilt"], ids="vflip {}".format)
+    def test_model(robustness, net):
+        assert_robust(robustness.model_test(f"python:nets.py:{net}", "vflip"))
+"""
+
+
+def command(result):
+    """Return the arguments of the command that the summary of a run gives, as a shell reads it."""
+    lines = result.outlines
+    start = lines.index("Run the first failed test again:") + 1
+    end = next(number for number in range(start, len(lines)) if not lines[number].endswith("\\"))
+    # A shell takes a backslash at the end of a line out, which shlex does not.
+    program, *arguments = shlex.split("\n".join(lines[start : end + 1]).replace("\\\n", ""))
+    assert program == "pytest"
+    return arguments
+
+
+def first_failed(result):
+    """Return the name of the first test in the list of failures."""
+    listed = next(line for line in result.outlines if line.startswith("FAILED "))
+    return listed.split(" - ")[0].rpartition("::")[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--pyargs", "robustness_tests"),
+        ("--pyargs", "robustness_tests", "-k", "vflip and not classes", "-x"),
+        ("robustness_tests", "--pyargs", "--robustness-transforms=vflip,hflip", "--robustness-alpha", "0.01"),
+        ("--pyargs", "robustness_tests.test_models"),
+        ("suite",),
+        ("suite/test_models.py", "suite/test_classes.py"),
+        ("test_mine.py",),
+        (),
+    ],
+    ids=" ".join,
+)
+def test_the_command_runs_the_first_failed_test_and_no_other(project, arguments):
+    project.write("test_mine.py", OWN)
+    if "--pyargs" not in arguments and arguments[:1] != ("test_mine.py",):
+        # As in a checkout of the package: the suite lies below the folder of the run.
+        shutil.copytree(Path(robustness_tests.__file__).parent, project.path / "suite")
+    options = () if "-k" in arguments else ("-k", "vflip and not tilt")
+    result = project.run(*arguments, *options)
+    again = project.run(*command(result))
+    again.assert_outcomes(failed=1)
+    assert first_failed(again) == first_failed(result)
+
+
+def test_a_file_of_the_same_name_beside_the_run_is_not_taken_for_the_installed_one(project):
+    project.write("test_models.py", OWN)
+    result = project.judge("-k", "vflip and slope and robust")
+    assert command(result)[-1] == "robustness_tests.test_models::test_model_is_robust[vflip-slope]"
+    project.run(*command(result)).assert_outcomes(failed=1)
+
+
+def test_nothing_is_said_where_no_robustness_test_failed(project):
+    project.write("test_mine.py", "def test_other():\n    assert False\n")
+    result = project.judge("test_mine.py", "-k", "other or vflip and colour", "--robustness-margin=50")
+    result.assert_outcomes(failed=1, passed=1, deselected=5)
+    assert "Run the first failed test again:" not in result.outlines
+
+
+@pytest.mark.parametrize(
+    ("here", "nodeid", "expected"),
+    [
+        ("/project", "tests/test_a.py::test_b[x::y]", "tests/test_a.py::test_b[x::y]"),
+        ("/project/tests", "tests/test_a.py::test_b", "test_a.py::test_b"),
+        ("/project/docs", "tests/test_a.py::Test::test_b", "../tests/test_a.py::Test::test_b"),
+    ],
+)
+def test_a_path_is_given_as_from_where_the_run_was_started(here, nodeid, expected):
+    config = SimpleNamespace(
+        rootpath=Path("/project"),
+        invocation_params=SimpleNamespace(dir=Path(here)),
+        option=SimpleNamespace(pyargs=False),
+    )
+    report = SimpleNamespace(nodeid=nodeid, location=("tests/test_a.py", 3, "test_b"))
+    assert argument_of(config, report) == (False, expected)
