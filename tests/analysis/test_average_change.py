@@ -49,7 +49,9 @@ def test_the_average_is_over_all_models_and_the_images_that_all_could_read():
             for control, treated in ((source.given[Cell(m, c)] for c in (CONTROL, condition)) for m in ("ann", "bob"))
         ]
         assert estimate.value == pytest.approx(100 * np.mean(changes))
-        assert estimate == pytest.approx([100 * figure for figure in crossed_interval(np.array(changes, np.int8))])
+        # Of two models little is known; an accuracy changes by 100 points at most.
+        expected = np.clip(crossed_interval(np.array(changes, np.int8)), -1, 1)
+        assert estimate == pytest.approx(tuple(100 * expected))
 
 
 def test_without_treated_cells_there_is_no_average():

@@ -43,7 +43,9 @@ def sign_flip_p(sizes: Ints, total: Ints) -> Floats:
     float64 [C]
         The share of the sign patterns whose total is at least as far from 0; never below the smallest float.
     """
-    values = np.arange(sizes.shape[1])
+    # Sizes that no image has, and 0, change nothing.
+    values = np.flatnonzero(sizes.any(axis=0) & (np.arange(sizes.shape[1]) > 0))
+    sizes = sizes[:, values]
     reach = sizes @ values
     # With every sign free, (total + reach) / 2 is the sum of the sizes of the images that are positive.
     tail = (reach - np.abs(total)) // 2
@@ -51,14 +53,14 @@ def sign_flip_p(sizes: Ints, total: Ints) -> Floats:
     changed = np.flatnonzero(total)
     if not changed.size:
         return p
-    tilts, nearest = _tilts(sizes[changed], tail[changed])
+    tilts, nearest = _tilts(sizes[changed], values, tail[changed])
     for i in np.unique(nearest):
         rows = changed[nearest == i]
         rows = rows[np.argsort(reach[rows], kind="stable")]
         several = max(int(_ENTRIES // (reach[rows[-1]] + 1)), 1)
         for start in range(0, len(rows), several):
             part = rows[start : start + several]
-            p[part] = 2 * _cumulative(sizes[part], tail[part], reach[part], float(tilts[i]))
+            p[part] = 2 * _cumulative(sizes[part], values, tail[part], float(tilts[i]))
     return np.clip(p, np.finfo(np.float64).tiny, 1.0)
 
 
@@ -87,22 +89,20 @@ def change_sizes(sums: NDArray[np.int16], labels: Ints, classes: int, models: in
     return sizes, counts @ np.arange(-models, models + 1)
 
 
-def _tilts(sizes: Ints, tail: Ints) -> tuple[Floats, Ints]:
+def _tilts(sizes: Ints, values: Ints, tail: Ints) -> tuple[Floats, Ints]:
     """Return tilts, and for each class [k] the index of one that brings the sum's mean close to its ``tail``.
 
     They lie three standard deviations of the widest sum apart, so that few serve all classes, and no tail is far out.
     """
-    values = np.arange(sizes.shape[1])
     widest = math.sqrt(float((sizes @ values**2).max()) / 4)
     tilts = np.arange(0.5, _STEEPEST * widest / 3 + 1) * 3 / widest
     means = sizes @ (values[:, None] / (1 + np.exp(np.minimum(values[:, None] * tilts, 700.0))))
     return tilts, np.minimum(np.count_nonzero(means > tail[:, None], axis=1), len(tilts) - 1)
 
 
-def _cumulative(sizes: Ints, tail: Ints, reach: Ints, tilt: float) -> Floats:
+def _cumulative(sizes: Ints, values: Ints, tail: Ints, tilt: float) -> Floats:
     """Return P(sum <= tail) [k] of the sum over images of its size or 0, each with probability one half."""
-    values = np.arange(sizes.shape[1])
-    length = fft.next_fast_len(int(reach.max()) + 1, real=True)
+    length = fft.next_fast_len(int((sizes @ values).max()) + 1, real=True)
     frequency = 2j * np.pi * np.arange(length // 2 + 1) / length
     chance = 1 / (1 + np.exp(np.minimum(values * tilt, 700.0)))[:, None]
     logs = np.log(1 - chance + chance * np.exp(-frequency * values[:, None]))
