@@ -146,7 +146,10 @@ def test_a_candidate_is_judged_alone_against_the_only_model_of_the_baseline(gate
     result = gated.compare(2.4, "--robustness-candidate=python:nets.py:slope")
     result.assert_outcomes(failed=1, passed=2)
     result.stdout.fnmatch_lines(
-        ["python:nets.py:slope against python:nets.py:mixed under vflip: accuracy fell", "100.0 points, more than *"]
+        [
+            "-100.00 points: python:nets.py:slope against python:nets.py:mixed under vflip:",
+            "accuracy fell 100.0 points*",
+        ]
     )
 
 
@@ -357,7 +360,7 @@ def test_junit_xml_carries_the_figures_as_properties(gated):
         case.get("name").partition("[")[0]: {p.get("name"): p.get("value") for p in case.iter("property")}
         for case in ET.parse(gated.path / "junit.xml").iter("testcase")
     }
-    gate = properties["test_is_as_robust_as_baseline"]
+    gate, row = properties["test_is_as_robust_as_baseline"], gated.gate()["vflip"]
     assert gate.pop("p_adjusted") == str(gated.gate()["vflip"]["p_adjusted"])
     assert gate.pop("p_value") == str(gated.gate()["vflip"]["p_value"])
     assert gate == {
@@ -368,6 +371,12 @@ def test_junit_xml_carries_the_figures_as_properties(gated):
         "accuracy": "0.0",
         "difference": "-70.0",
         "verdict": "FAIL",
+        **{name: str(row[name]) for name in ("p_worse", "p_kept") if name in gate},
+        "reason": row["reason"],
+        "images": "40",
+        "images_level": "90.0",
+        "images_ci_low": str(row["images"]["ci_low"]),
+        "images_ci_high": str(row["images"]["ci_high"]),
     }
     assert properties["test_model_is_robust"]["control_accuracy"] == "100.0"
     assert properties["test_classes_are_robust"]["sensitive_classes"] == "2"
@@ -401,7 +410,9 @@ def test_github_gets_a_summary_and_annotations(gated, monkeypatch):
     result = gated.compare(1.0, "-k", "as_robust")
     lines = [line for line in result.outlines if line.startswith("::")]
     assert len(lines) == 1
-    assert lines[0].startswith(f"::error title=mixed is less robust than the baseline under vflip::{GATE}accuracy fell")
+    assert lines[0].startswith(
+        f"::error title=mixed is less robust than the baseline under vflip::-70.00 points: {GATE}"
+    )
     summary = (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")
     assert (gated.path / "step.md").read_text(encoding="utf-8") == summary + "\n"
     assert "| vflip | 70.00 | 0.00 | −70.00 |" in summary
@@ -514,6 +525,7 @@ def test_what_is_lost_in_control_is_shown_by_one_picture(gated):
     gated.update(2.4)
     gated.project.write("nets.py", gated.nets + CONTRARY)
     arguments = ("--robustness-candidate=python:nets.py:contrary", "-k", "control", "--alluredir=allure")
+    arguments = (*arguments, "--robustness-tolerance=1")
     result = gated.project.judge("--robustness-baseline=robustness-baseline.json", *arguments)
     result.assert_outcomes(failed=1, deselected=2)
     page = (gated.path / "reports/latest/index.html").read_text(encoding="utf-8")

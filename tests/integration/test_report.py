@@ -219,8 +219,8 @@ def test_a_test_that_cannot_tell_is_skipped_with_its_reason(project):
     result.stdout.fnmatch_lines(
         [
             "SKIPPED * vflip: 1 of 1 classes have fewer than 6 images: not even the loss of all *",
-            "SKIPPED * python:nets.py:slope under vflip: neither within 2 points nor beyond is shown: -100.0 points, *",
-            "SKIPPED * python:nets.py:colour under vflip: neither within 2 points nor beyond is shown: +0.0 points, *",
+            "SKIPPED * python:nets.py:slope under vflip: neither within 10 points nor beyond is shown: -100.0 points*",
+            "SKIPPED * python:nets.py:colour under vflip: neither within 10 points nor beyond is shown: +0.0 points*",
         ]
     )
     outcomes = {(test["model"], test["outcome"], test["p_value"]) for test in project.results()["model_tests"]}

@@ -259,7 +259,7 @@ def test_the_reports_show_the_counts_of_the_images(session, folder):
     results = json.loads((folder.path / "report" / "results.json").read_text(encoding="utf-8"))
     assert [(test["model"], test["outcome"]) for test in results["model_tests"]] == [(SLOPE, "FAIL")]
     lines = asked.summary(80, color=False).splitlines()
-    assert "slope  -100.0*" in lines
+    assert "slope    100.0  -100.0*!" in lines
     assert "Report: report" in lines
 
 
@@ -276,7 +276,7 @@ def test_a_report_that_cannot_be_written_is_told_and_keeps_the_figures(session, 
     asked.model_test(SLOPE, "vflip")
     assert not asked.write_reports()
     summary = asked.summary(80, color=False)
-    assert "slope  -100.0*" in summary
+    assert "slope    100.0  -100.0*!" in summary
     assert "taken" in summary
     assert "Report: " not in summary
 

@@ -187,9 +187,9 @@ def test_a_name_too_long_for_its_table_is_cut_before_a_number_is(findings):
     labels = {
         model: f"a-package.of-mine.models-{index}:a_factory_with_a_name" for index, model in enumerate(view.models)
     }
-    result = findings.on_images(control=83.2, treated=81.03, difference=-2.17, p_adjusted=9.9e-112)
+    result = findings.on_images(control=83.2, treated=81.03, difference=-2.17)
     tests = tuple(
-        findings.compared(condition, model=model, result=result, beyond_control=beyond)
+        findings.compared(condition, model=model, result=result, p_worse=9.9e-112, beyond_control=beyond)
         for model in view.models
         for condition, beyond in ((CONTROL, None), (Condition("vflip"), Estimate(-12.34, -13, -11)))
     )

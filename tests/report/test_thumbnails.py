@@ -36,7 +36,7 @@ def opened(uri):
 
 def exhibit_of(position, condition=VFLIP):
     finding = ClassFinding(0, "ant", result())
-    return Example(condition, finding, False, position, (Answer("net", "ant", "ant", True, True),))
+    return Example(condition, finding, False, False, position, (Answer("net", "ant", "ant", True, True),))
 
 
 def source_of(*images):

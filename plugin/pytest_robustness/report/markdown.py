@@ -75,7 +75,7 @@ def _gate(report: RunReport) -> Iterator[str]:
         return
     several = len({test.model for test in report.gate_tests}) > 1
     level = f"{report.gate_tests[0].change.level:g} % interval"
-    head = ["condition", "baseline, %", "now, %", "change", level, "p", "beyond control", "result"]
+    head = ["condition", "baseline, %", "now, %", "change", level, "p worse", "beyond control", "result"]
     rows = []
     for test in report.gate_tests:
         result, change, beyond = test.result, test.change, test.beyond_control
@@ -88,7 +88,7 @@ def _gate(report: RunReport) -> Iterator[str]:
                 f"{result.treated:.2f}",
                 fine_points(result.difference),
                 f"{fine_points(change.low)} to {fine_points(change.high)}",
-                p_value(result.p_adjusted),
+                p_value(test.p_worse),
                 "" if beyond is None else fine_points(beyond.value),
                 f"**{word}**" if test.verdict.outcome is Outcome.FAIL else word,
             ]

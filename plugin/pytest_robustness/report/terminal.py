@@ -251,7 +251,7 @@ def _gate_table(report: RunReport) -> Table:
     # The only column that may wrap, so that rich narrows no other.
     table.add_column("condition", overflow="ellipsis")
     # Labels with models leave no room for two words side by side.
-    for name in ("baseline", "now", "change", "p", "beyond\ncontrol" if several else "beyond control"):
+    for name in ("baseline", "now", "change", "p worse", "beyond\ncontrol" if several else "beyond control"):
         table.add_column(name, justify="right", no_wrap=True, vertical="bottom", min_width=_NARROWEST)
     table.add_column("verdict", no_wrap=True, min_width=len("inconclusive"))
     for test in report.gate_tests:
@@ -262,7 +262,7 @@ def _gate_table(report: RunReport) -> Table:
             f"{test.result.control:.2f}",
             f"{test.result.treated:.2f}",
             f"{test.result.difference:+.2f}",
-            p_text(test.result.p_adjusted),
+            p_text(test.p_worse),
             beyond,
             Text(gate_word(test), style=_STYLES[test.verdict.outcome]),
         )

@@ -14,9 +14,8 @@ def test_a_class_test_fails_above_it_and_passes_at_it(project):
         project.judge(*arguments, f"--robustness-max-sensitive={value}").assert_outcomes(failed=1, deselected=3)
         assert project.results()["class_summary"][0]["allowed"] == allowed
     result = project.judge(*arguments, "--robustness-max-sensitive=0.99")
-    result.stdout.fnmatch_lines(
-        ["*vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 allowed", "*(--robustness-max-sensitive)"]
-    )
+    assert "vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 allowed" in " ".join(result.outlines)
+    result.stdout.fnmatch_lines(["*(--robustness-max-sensitive)"])
 
 
 def test_an_allowance_that_is_none_is_a_usage_error(project):

@@ -192,8 +192,8 @@ def beyond_control(
     """Return the difference in differences: how much more accuracy changed under a condition than in control.
 
     Each image gives ``(candidate - baseline) - (candidate_control - baseline_control)``, one of -2 to 2; the estimate
-    is their mean. The interval is the normal approximation for a mean, good from some hundred images on; it has no
-    width where all images give the same.
+    is their mean. The interval is the normal approximation for a mean, good from some hundred images on, with an
+    image added that changed in each direction, so that a few images that all give the same are no certainty.
 
     Parameters
     ----------
@@ -205,8 +205,10 @@ def beyond_control(
     if len(per_image) < 2:
         return Estimate(float(per_image.mean()) if len(per_image) else math.nan, math.nan, math.nan)
     value = float(per_image.mean())
-    standard_error = float(per_image.std(ddof=1)) / math.sqrt(len(per_image))
-    half = float(stats.norm.isf((1 - CONFIDENCE) / 2)) * standard_error
+    # As `paired_change` does, an image is added that changed by 100 points in each direction.
+    size = len(per_image) + 2
+    squares = float(np.square(per_image - value).sum()) + 2 * 100.0**2
+    half = float(stats.norm.isf((1 - CONFIDENCE) / 2)) * math.sqrt(squares / (size - 1) / size)
     return Estimate(value, value - half, value + half)
 
 
