@@ -285,7 +285,7 @@ def test_damaged_images_that_are_skipped_are_counted_and_listed(project):
         [
             f"robustness: skipped: {empty} is not a readable image: the file is empty",
             "3 images could not be read and were skipped:",
-            *(f"{path}*" for path in (empty, text, cut)),
+            *(f"*{path}*" for path in (empty, text, cut)),
         ]
     )
     assert project.results()["skipped_images"] == [str(path) for path in (empty, text, cut)]
