@@ -121,8 +121,8 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
     alpha
         The level of their tests.
     max_sensitive
-        ``chance``: the 95 % quantile of the binomial of ``n_tested`` and ``alpha``, which true null hypotheses alone
-        would exceed in at most one run of twenty; none after a correction, whose level bounds the chance of even one.
+        ``chance``: the 95 % quantile of the binomial of ``n_tested`` and ``alpha``, as the article's tests have it if
+        they err independently, which tests on the same images do not; none after a correction.
         A float: that fraction of the classes, rounded down. An int: itself.
     correction
         The correction that the tests carry.

@@ -130,8 +130,8 @@ class Options(SubjectOptions):
         "chance",
         area=_TESTS,
         metavar="N",
-        about="sensitive classes that a class test allows: a count, a fraction, or chance, which is as many as the "
-        "null hypothesis alone would give in 95 of 100 runs (after a correction: none)",
+        about="sensitive classes that a class test allows: a count, a fraction, or chance, which is as many as "
+        "independent tests at alpha would give in 95 of 100 runs if nothing changed (after a correction: none)",
     )
     verdict: VerdictRule = option(
         Choice(*_VERDICTS),
