@@ -51,7 +51,7 @@ def alone(project_at, tmp_path_factory):
     )
     project.write("conftest.py", CONFTEST)
     project.image("up", 4).write_text("no image")
-    project.judge_apart().assert_outcomes(failed=1, passed=5)
+    project.judge_apart().assert_outcomes(failed=2, passed=4)
     return project
 
 
@@ -64,7 +64,7 @@ def together(alone):
 
 def test_two_workers_report_what_one_process_reports(alone, together):
     result, _ = together
-    result.assert_outcomes(failed=1, passed=5)
+    result.assert_outcomes(failed=2, passed=4)
     result.stdout.fnmatch_lines(["slope * -100.0[*] *", "Report: other"])
     for name in ("accuracy.csv", "tests.csv"):
         assert alone.table(name, "other").equals(alone.table(name)), name

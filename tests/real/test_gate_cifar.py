@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from filelock import FileLock
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -32,28 +33,33 @@ class Compared(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def compare(cifar: Path, cifar_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Compare:
-    """What compares a candidate with a model of the baseline; all runs share one baseline."""
-    folder = tmp_path_factory.mktemp("gate")
+def compare(cifar: Path, cifar_store: Path, shared: Path) -> Compare:
+    """What compares a candidate with a model of the baseline; all runs share one baseline, and all workers of xdist."""
+    folder = shared / "gate"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
 
-    def run(*options: str) -> int:
+    def run(report: str, *options: str) -> int:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--tb=no"]
         command += ["--pyargs", "robustness_tests"]
         given = [f"--robustness-data=folder:{cifar}", f"--robustness-store={cifar_store}", *options]
         given += ["--robustness-transforms=brightness"]
-        given += ["--robustness-baseline=baseline.json", "--robustness-report=report"]
+        given += ["--robustness-baseline=baseline.json", f"--robustness-report={report}"]
         return subprocess.run([*command, *given], cwd=folder, env=environment, check=False).returncode
 
     def compared(baseline: str, candidate: str) -> Compared:
         exit_code = run(
+            f"{baseline}-{candidate}",
             f"--robustness-baseline-model=python:{MODELS}:{baseline}",
             f"--robustness-candidate=python:{MODELS}:{candidate}",
         )
-        rows = json.loads((folder / "report/results.json").read_text(encoding="utf-8"))["gate"]
+        rows = json.loads((folder / f"{baseline}-{candidate}/results.json").read_text(encoding="utf-8"))["gate"]
         return Compared(exit_code, {row["transform"]: row for row in rows})
 
-    run(f"--robustness-models=python:{MODELS}:resnet56,python:{MODELS}:resnet20", "--robustness-update-baseline")
+    folder.mkdir(exist_ok=True)
+    with FileLock(shared / "gate.lock"):
+        if not (folder / "baseline.json").exists():
+            models = f"python:{MODELS}:resnet56,python:{MODELS}:resnet20"
+            run("written", f"--robustness-models={models}", "--robustness-update-baseline")
     return compared
 
 
