@@ -1,5 +1,4 @@
 import dataclasses
-import gc
 import math
 
 import numpy as np
@@ -28,14 +27,6 @@ NUMBERS = [
     "n", "control", "treated", "difference", "ci_low", "ci_high", "effect_size", "statistic", "df", "p_value",
     "p_adjusted", "detectable_drop",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="module")
-def nothing_to_collect():
-    """Let the collector pass over what is there: statsmodels' Holm calls it each time."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def table(rows, columns, seed=0):
