@@ -351,7 +351,7 @@ def test_all_differences_are_listed_at_once(path):
         f"{path} is not comparable with this run:\n"
         "  - classes: 2 in the baseline, 1 in this run\n"
         "  - seed: 0 in the baseline, 5 in this run\n"
-        "  - correction: none in the baseline, None in this run\n"
+        "  - correction: none in the baseline, no such option in this run\n"
         "  - test: independent in the baseline, paired in this run\n"
         "Run as the baseline was run, or write a new one with --robustness-update-baseline."
     )

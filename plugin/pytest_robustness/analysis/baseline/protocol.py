@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.jobs import JobMaker
 
 
+_ABSENT = "no such option"
+
+
 @dataclasses.dataclass(frozen=True)
 class RunProtocol:
     """What two runs must share for their answers to be compared image by image.
@@ -88,7 +91,7 @@ def require_comparable(baseline: RunProtocol, run: RunProtocol, path: Path, *, t
     if tests:
         names = sorted({*baseline.tests, *run.tests})
         found += [
-            f"{name}: {baseline.tests.get(name)} in the baseline, {run.tests.get(name)} in this run"
+            f"{name}: {baseline.tests.get(name, _ABSENT)} in the baseline, {run.tests.get(name, _ABSENT)} in this run"
             for name in names
             if baseline.tests.get(name) != run.tests.get(name)
         ]

@@ -4,9 +4,8 @@ Each image is lost (right in control only), gained (right in treated only) or ne
 difference of paired proportions are computed, and the more cautious one counts: Tango's score test (1998, Statistics in
 Medicine 17:891), which takes the variance that the null hypothesis implies, with half an image of continuity
 correction; and Bonett and Price's (2012, J. Educ. Behav. Stat. 37:479), Wald's with one image added to the lost and the
-gained ones.
-Alone, the first rejects too readily that a change is small, the second that it is large, where few images changed;
-together they hold their level from 10 images on (``benchmarks/verdicts.py``).
+gained ones. Alone, the first shows too readily that a change is large, the second that it is small, where few images
+changed; together they hold their level from 10 images on (``benchmarks/verdicts.py``).
 """
 
 from __future__ import annotations
