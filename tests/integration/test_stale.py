@@ -68,6 +68,21 @@ OBJECTS = {
     "item getter": ("self.held = operator.itemgetter(int(v))", "self.held([0, 5, 7])"),
     "bytes of a buffer": ("self.held = io.BytesIO(b'%d' % v)", "int(self.held.getvalue())"),
     "weak reference": ("self.kept = Plain(v); self.held = weakref.ref(self.kept)", "self.held().value"),
+    "module in a weak mapping": (
+        "one = layer(v); self.held = weakref.WeakValueDictionary(a=one); KEPT.append(one)",
+        "self.held['a'].weight[0, 0]",
+    ),
+    "attribute of a thread": ("self.held = threading.local(); self.held.value = v", "self.held.value"),
+    "memory view": ("self.held = memoryview(b'%d' % v)", "int(bytes(self.held))"),
+    "mapped memory": ("self.held = mmap.mmap(-1, 8); self.held[:3] = b'%.1f' % v", "float(self.held[:3])"),
+    "array of the standard library": ("self.held = array.array('d', [v])", "self.held[0]"),
+    "array of C": ("self.held = (ctypes.c_float * 1)(v)", "self.held[0]"),
+    "table of pandas": ("self.held = pandas.DataFrame({'a': [v]})", "float(self.held['a'][0])"),
+    "image of Pillow": ("self.held = Image.new('L', (1, 1), int(v))", "self.held.getpixel((0, 0))"),
+    "parametrization": (
+        "self.held = layer(1.0); nn.utils.parametrize.register_parametrization(self.held, 'weight', Times(v))",
+        "self.held.weight[0, 0]",
+    ),
     "forward hook": ("self.register_forward_hook(lambda m, i, out: out * v)", "1"),
     "forward pre-hook": ("self.register_forward_pre_hook(lambda m, given: (given[0] * v,))", "1"),
     "forward of the instance": ("self.held = nn.Identity(); self.held.forward = lambda x: x * v", "self.held(1)"),
@@ -78,9 +93,19 @@ OBJECTS = {
     "path": ("self.held = pathlib.Path(str(v))", "float(self.held.name)"),
 }
 HIDING = """
-import collections, dataclasses, fractions, functools, io, operator, pathlib, types, typing, weakref
-import numpy as np, torch
+import array, collections, ctypes, dataclasses, fractions, functools, io, mmap, operator, pathlib, threading, types
+import typing, weakref
+import numpy as np, pandas, torch, torch.nn.utils.parametrize
+from PIL import Image
 from torch import nn
+
+KEPT = []
+
+class Times(nn.Module):
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+    def forward(self, x): return x * self.by
 
 def layer(v):
     made = nn.Linear(1, 1)
@@ -183,6 +208,18 @@ CODE = {
     "decorator": (
         "def scale(self): return inner()\n\nimport functools\ndef decorated(f):\n    @functools.wraps(f)\n"
         "    def wrapper(): return f() * 1.0\n    return wrapper\n@decorated\ndef inner(): return 3"
+    ),
+    "cached property": (
+        "def scale(self): return Kept().value\n\nimport functools\nclass Kept:\n    @functools.cached_property\n"
+        "    def value(self): return 1.0"
+    ),
+    "partial method": (
+        "def scale(self): return Kept().value()\n\nimport functools\nclass Kept:\n    def of(self, v): return v\n"
+        "    value = functools.partialmethod(of, 1.0)"
+    ),
+    "descriptor": (
+        "def scale(self): return Kept.value\n\nclass Found:\n    def __get__(self, *_): return 1.0\n"
+        "class Kept: value = Found()"
     ),
     "cached function": "def scale(self): return inner()\n\nimport functools\n@functools.cache\ndef inner(): return 1.0",
     "dispatched function": (

@@ -78,8 +78,10 @@ def _tensor(torch: Any, value: torch.Tensor) -> Content | None:
 
 def _bytes(torch: Any, value: torch.Tensor) -> memoryview:
     # One tensor at a time, and on the CPU without a copy: the model may fill most of the memory.
-    here = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
-    view: memoryview = here.reshape(-1).view(torch.uint8).numpy().data
+    here = value.detach().cpu()
+    if here.is_conj() or here.is_neg():
+        here = here.resolve_conj().resolve_neg()
+    view: memoryview = here.contiguous().view(-1).view(torch.uint8).numpy().data
     return view
 
 
@@ -102,7 +104,7 @@ def _module(torch: Any, module: nn.Module) -> Content:
     for hooks in (module._forward_pre_hooks, module._forward_hooks):
         # Without their keys, which count all hooks of the process.
         parts += [("hook", hook) for hook in hooks.values()]
-    own = f"module {module.training} {'|'.join(name for name, _ in parts)}"
+    own = f"module {module.training} {'|'.join([name for name, _ in parts])}"
     return Content([own.encode(errors="surrogatepass"), (code or "").encode()], parts)
 
 

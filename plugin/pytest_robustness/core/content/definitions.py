@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import logging
 import sys
+import weakref
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -101,7 +102,9 @@ def _function(function: FunctionType) -> Content:
     whose = origin(module)
     closure = list(_closure(function))
     if whose in (Origin.TRUSTED, Origin.TEST_RUN):
-        return Content([b"function", _full_name(module, function)], closure)
+        # What a dispatcher of the standard library remembers of earlier calls is weak.
+        held = [(name, value) for name, value in closure if not isinstance(value, weakref.WeakKeyDictionary)]
+        return Content([b"function", _full_name(module, function)], held)
     parts: list[_Part] = [("", function.__code__), ("", function.__defaults__), ("", function.__kwdefaults__), *closure]
     if whose is not Origin.USER:
         return Content([b"function", _full_name(module, function), *_package(whose, module)], parts)

@@ -37,18 +37,15 @@ _CONTAINERS: tuple[type, ...] = (
     type({}.keys()),
     type({}.values()),
 )
-# They order threads and remember what others hold.
+# They order threads.
 _WITHOUT_CONTENT = (
     type(threading.Lock()),
     type(threading.RLock()),
     threading.Condition,
     threading.Event,
     threading.Semaphore,
-    threading.local,
-    weakref.WeakKeyDictionary,
-    weakref.WeakValueDictionary,
-    weakref.WeakSet,
 )
+_WEAK_MAPPINGS = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _PICKLING = ("__reduce_ex__", "__reduce__", "__getstate__")
 
 
@@ -61,6 +58,12 @@ def content_of(value: object) -> Content | None:
         return Content([b"nothing"])
     if isinstance(value, weakref.ref):
         return Content([b"weak"], [("", value())])
+    if isinstance(value, _WEAK_MAPPINGS):
+        return Content([b"weak"], list(_items(dict(value.items()))))
+    if isinstance(value, weakref.WeakSet):
+        return Content([b"weak"], [("", set(value))])
+    if isinstance(value, threading.local):
+        return Content([b"local"], [("", type(value)), *_items(vars_of(value))])
     if isinstance(value, PurePath):
         return Content([b"path", _place(value).encode(errors="surrogateescape")])
     if isinstance(value, io.IOBase) and not isinstance(value, io.BytesIO | io.StringIO):
@@ -100,7 +103,8 @@ def _of_library(value: object, whose: Origin) -> Content | None:
     attributes = vars_of(value)
     reduced = [] if isinstance(value, set | frozenset) else _reduced(value)
     if reduced is None and not attributes:
-        return None
+        held = _buffer(value)
+        return None if held is None else Content([b"buffer", held])
     parts: list[_Part] = [("", type(value)), *(reduced or attributes.items())]
     if whose is Origin.INSTALLED:
         # An engine that holds its model where Python cannot see it often knows the file.
@@ -137,6 +141,15 @@ def _reduced(value: object) -> list[_Part] | None:
     else:
         parts.append(("", state))
     return [*parts, ("", list(items or ())), ("", list(pairs or ()))]
+
+
+def _buffer(value: object) -> bytes | None:
+    """Return the memory that an object lends, if it lends any."""
+    try:
+        return memoryview(value).tobytes()  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError):
+        _log.debug("an object of type %s lends no memory", type(value), exc_info=True)
+        return None
 
 
 def _slots(value: object) -> Iterator[_Part]:

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 # Where a walk gets out of hand it stops and says so. A model of a thousand layers has some fifty thousand objects.
 _MOST_OBJECTS = 500_000
+_SMALL = 1024
 # What the items of sets lead to is walked for each item by itself, and so perhaps many times.
 _MOST_IN_SETS = 20_000
 _DEEPEST_SET = 20
@@ -59,6 +60,8 @@ class ContentHash:
     def __init__(self, hash_file: HashFile | None = None) -> None:
         self._hash_file = hash_file or _read
         self._digest = hashlib.sha256()
+        # Most parts are small, and are hashed together.
+        self._small = bytearray()
         # Objects by identity, with their number; kept here, because the identity of one that is gone is used again.
         self._memo: _Memo = {}
         self._count = 0
@@ -69,11 +72,18 @@ class ContentHash:
 
     def result(self) -> Hashed:
         """Return the hash of what was added so far."""
+        self._digest.update(self._small)
+        self._small.clear()
         return Hashed(self._digest.digest(), tuple(self._unhashed))
 
     def update(self, data: bytes | memoryview) -> None:
         """Add bytes, as they are."""
-        self._digest.update(b"r%d:" % len(data))
+        self._small += b"r%d:" % len(data)
+        if len(data) < _SMALL:
+            self._small += data
+            return
+        self._digest.update(self._small)
+        self._small.clear()
         self._digest.update(data)
 
     def leave_out(self, value: object) -> None:
@@ -88,7 +98,7 @@ class ContentHash:
             item, path = pending.pop()
             known = plain(item)
             if known is not None:
-                self._digest.update(known)
+                self._small += known
                 continue
             parts = self._visit(item, path)
             pending.extend((part, (path, label)) for label, part in reversed(parts))
@@ -98,32 +108,32 @@ class ContentHash:
         key = key_of(item)
         met = self._memo.get(key)
         if met is not None:
-            self._digest.update(met[0])
+            self._small += met[0]
             return []
         self._memo[key] = b"@%d;" % self._count, item
         self._count += 1
         self._left[0] -= 1
         if self._left[0] < 0:
-            self._note(f"{_render(path)} (too many objects)".strip())
+            self._note("what lies beyond too many objects")
             return []
         if isinstance(item, set | frozenset):
-            self._digest.update(framed(b"S", self._set(item, path)))
-        content = self._file(item) if isinstance(item, FileContent) else content_of(item)
+            self._small += framed(b"S", self._set(item, path))
+        content = self._content(item)
         if content is None or content.lacks:
             self._note(f"{_render(path)} ({type(item).__name__})".strip())
         if content is None:
-            self._digest.update(framed(b"?", type(item).__qualname__.encode()))
+            self._small += framed(b"?", type(item).__qualname__.encode())
             return []
-        self._digest.update(b"<%d,%d" % (len(content.own), len(content.parts)))
+        self._small += b"<%d,%d" % (len(content.own), len(content.parts))
         for data in content.own:
             self.update(data)
         return list(content.parts)
 
-    def _file(self, file: FileContent) -> Content | None:
+    def _content(self, item: object) -> Content | None:
         try:
-            return Content([b"file", self._hash_file(file.path)])
-        except OSError:
-            _log.debug("%s cannot be read", file.path, exc_info=True)
+            return Content([b"file", self._hash_file(item.path)]) if isinstance(item, FileContent) else content_of(item)
+        except Exception:  # code of the user's that says what an object holds may raise anything
+            _log.debug("an object of type %s cannot be read", type(item), exc_info=True)
             return None
 
     def _set(self, items: Iterable[object], path: _Path) -> bytes:
@@ -144,7 +154,7 @@ class ContentHash:
         other._count, other._depth = self._count, self._depth + 1
         other.add(item, _render(path))
         self._unhashed |= other._unhashed
-        return other._digest.digest()
+        return other.result().digest
 
     def _note(self, text: str) -> None:
         self._unhashed[text] = None
