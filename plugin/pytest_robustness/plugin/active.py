@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_robustness.core.process import end_with_parent
 from pytest_robustness.plugin.options import resolve_options
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
     if _SESSION not in config.stash:
         from pytest_robustness import RobustnessSession
 
+        if hasattr(config, "workerinput"):
+            end_with_parent()  # by itself a worker of xdist lives on for up to 15 seconds
         config.stash[_SESSION] = RobustnessSession(
             resolve_options(config),
             known_transforms(config),
