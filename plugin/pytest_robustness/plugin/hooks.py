@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import active_session, known_transforms, progress_display, robustness_session
 from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PROBLEM = pytest.StashKey[RobustnessError]()
+_WITH_ALLURE = pytest.StashKey[bool]()
+_NOT_WRITTEN = pytest.StashKey[str]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
 
+_ALLURE = "robustness-allure"
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
     "`cell` or `condition` fixture runs over, in place of the options"
@@ -46,11 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     with _usage_errors():
         options = resolve_options(config)
-    if options.allure_report is not None or config.getoption("allure_report_dir", None):
+    if config.stash.get(_WITH_ALLURE, False) or options.allure_report is not None:
         from pytest_robustness.plugin.allure import AllureHooks
 
         hooks = AllureHooks(config, options, lambda: active_session(config))
-        config.pluginmanager.register(hooks, "robustness-allure")
+        config.pluginmanager.register(hooks, _ALLURE)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
@@ -65,9 +69,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with _usage_errors():
         options = resolve_options(config)
-        if options.allure_report is not None:
+        if options.allure_report is not None or config.getoption("allure_report_dir", None):
+            _require_allure()
             from pytest_robustness.plugin.allure import prepare
 
+            config.stash[_WITH_ALLURE] = True
             prepare(config, options.allure_report)
     if not options.list:
         return None
@@ -167,20 +173,20 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports; a worker of xdist hands its run log to the controller instead."""
-    if _PROBLEM in session.config.stash:
-        return
-    robustness = active_session(session.config)
-    if robustness is None:
-        return
-    if hasattr(session.config, "workeroutput"):
-        from pytest_robustness.plugin.xdist import RUN_LOG
-
-        session.config.workeroutput[RUN_LOG] = robustness.run_log.pack()
-    elif not robustness.write_reports() and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Write the reports, also where another plugin fails to write its own: JUnit XML on a full disk, say."""
+    try:
+        yield
+    except OSError as error:
+        if active_session(session.config) is None or hasattr(session.config, "workeroutput"):
+            raise
+        _log.debug("a file of another plugin cannot be written", exc_info=True)
+        name = error.filename or session.config.getoption("xmlpath", None) or "a file of another plugin"
+        session.config.stash[_NOT_WRITTEN] = f"{name} cannot be written: {error.strerror}. Name another, or make room."
+        _fail(session)
+    finally:
+        _finish(session)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -193,6 +199,8 @@ def pytest_terminal_summary(
     writer = config.get_terminal_writer()
     if robustness is None:
         return
+    for line in filter(None, [config.stash.get(_NOT_WRITTEN, None)]):
+        terminalreporter.write_line(line)
     text = robustness.summary(writer.fullwidth, writer.hasmarkup, config.get_verbosity() > 0)
     if text:
         from pytest_robustness.plugin.rerun import rerun_lines
@@ -259,6 +267,34 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessEr
 
     config.workeroutput[REFUSAL] = str(error)
     items.clear()
+
+
+def _finish(session: pytest.Session) -> None:
+    """Write what a run leaves; a worker of xdist hands its run log to the controller instead."""
+    config = session.config
+    if _PROBLEM in config.stash:
+        return
+    robustness, allure = active_session(config), config.pluginmanager.get_plugin(_ALLURE)
+    if robustness is not None:
+        if hasattr(config, "workeroutput"):
+            from pytest_robustness.plugin.xdist import RUN_LOG
+
+            config.workeroutput[RUN_LOG] = robustness.run_log.pack()
+        elif not robustness.write_reports():
+            _fail(session)
+    if allure is not None:
+        allure.finish(session)
+
+
+def _fail(session: pytest.Session) -> None:
+    if session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _require_allure() -> None:
+    """Raise `OptionError` where allure-pytest, a dependency, is not installed nevertheless."""
+    if importlib.util.find_spec("allure") is None or importlib.util.find_spec("allure_commons") is None:
+        raise OptionError("--robustness-allure-report needs allure-pytest: pip install allure-pytest.")
 
 
 @contextlib.contextmanager
