@@ -8,11 +8,12 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_robustness import data
+from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.process import limit_openmp_spin, quick_imports
 from pytest_robustness.errors import RobustnessError, cause
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import ModelFacts
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store import Store, StoredSelection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +81,8 @@ class Predictor:
         Factory for the progress display.
     check
         Called with conditions before anything is computed under them; it prevents that by raising an error.
+    agree
+        Called once the models are loaded, before anything is computed; it prevents that by raising an error.
     provenance
         Returns what the run log records of the run besides device and dataset.
     """
@@ -93,6 +96,7 @@ class Predictor:
         *,
         progress: Callable[[], Progress],
         check: Callable[[JobMaker, Sequence[Condition]], None],
+        agree: Callable[[], None],
         provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
         limit_openmp_spin()
@@ -102,6 +106,7 @@ class Predictor:
         self._run_log = run_log
         self._progress = progress
         self._check = check
+        self._agree = agree
         self._provenance = provenance
         self._store: Store | None = None
         self._opened: tuple[JobMaker, torch.device] | None = None
@@ -139,7 +144,7 @@ class Predictor:
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
         if self._images is None:
             source = data.open_source(self._settings.data)
-            self._images = source, data.select(source.labels, self._settings.limit, self._settings.seed)
+            self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
     def ensure(self, request: Cell | Panel) -> bool:
@@ -183,9 +188,16 @@ class Predictor:
             device = resolve_device(settings.device, settings.process)
             precision = resolve_precision(settings.precision, device)
             choice.require(settings.runtime, device, precision)
-            selection = select(settings.data, limit=settings.limit, seed=settings.seed, download=settings.download)
+            selection = select(
+                settings.data,
+                limit=settings.limit,
+                seed=settings.seed,
+                download=settings.download,
+                hashes=FileHashes(settings.store.with_suffix(".hashes")),
+            )
             bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision)
-            self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
+            stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
+            self.store.put_selection(selection.fingerprint, stored)
             self._run_log.dataset = selection.fingerprint
             self._check(bench, self._run_log.plan.conditions_of_all())
             self._opened = bench, device
@@ -205,6 +217,7 @@ class Predictor:
             bench, device = self._open()
             jobs, errors = bench.jobs(cells)
             log.models |= _facts(bench)
+            self._agree()
             log.provenance = {**self._provenance(), "device": str(device), "dataset": _dataset(bench)}
             errors |= self._sweep(bench, device, jobs)
             log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
@@ -218,16 +231,16 @@ class Predictor:
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
     def _sweep(self, bench: JobMaker, device: torch.device, jobs: Sequence[Job]) -> dict[Cell, str]:
+        from pytest_robustness.inference.batch_runner import SweepSettings
         from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep import Sweep, SweepSettings
+        from pytest_robustness.inference.sweep import Sweep
 
         store, settings, progress = self.store, self._settings, self._progress()
         workers = settings.workers
         if workers is None:
             workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
-        store.put_cells(bench.selection.fingerprint, {job.key: job.description for job in jobs})
         sweep = Sweep(
             jobs,
             bench.selection,
@@ -246,12 +259,20 @@ class Predictor:
             ),
         )
         sweep.run()
+        self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
+        self._run_log.warnings += sweep.warnings
         return sweep.errors
 
 
 def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
     return {
-        name: ModelFacts(subject.model.fingerprint, subject.match.method, subject.model.preprocess, subject.assumed)
+        name: ModelFacts(
+            subject.model.fingerprint,
+            subject.match.method,
+            subject.match.outputs,
+            subject.model.preprocess,
+            subject.assumed,
+        )
         for name, subject in bench.models.items()
     }
 

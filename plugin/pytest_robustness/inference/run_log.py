@@ -7,7 +7,8 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
-from pytest_robustness.errors import ModelError
+from pytest_robustness.errors import DisagreementError, ModelError
+from pytest_robustness.inference.agreement import require_same
 from pytest_robustness.inference.plan import Plan
 
 if TYPE_CHECKING:
@@ -18,22 +19,32 @@ if TYPE_CHECKING:
 class ModelFacts:
     """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
 
+    ``outputs`` has the output that stands for each class of the data.
     ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size`` and ``classes``.
     """
 
     fingerprint: str
     class_match: str
+    outputs: tuple[int, ...]
     preprocess: Preprocess
     assumed: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
-        return dataclasses.asdict(self) | {"assumed": list(self.assumed)}
+        return dataclasses.asdict(self) | {"assumed": list(self.assumed), "outputs": list(self.outputs)}
+
+    def shown(self) -> dict[str, Any]:
+        """Return what people read: without the outputs, of which there may be a thousand."""
+        return {name: value for name, value in self.as_dict().items() if name != "outputs"}
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ModelFacts:
         """Return the facts that `as_dict` was called on."""
-        restored = {"preprocess": Preprocess(**facts["preprocess"]), "assumed": tuple(facts["assumed"])}
+        restored = {
+            "preprocess": Preprocess(**facts["preprocess"]),
+            "assumed": tuple(facts["assumed"]),
+            "outputs": tuple(facts["outputs"]),
+        }
         return cls(**{**facts, **restored})
 
 
@@ -45,6 +56,9 @@ class RunLog:
     the key of the labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for in addition.
     ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds
     what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
+    ``unreadable`` are the positions of images that this run could not read, ``skipped`` their names; ``warnings`` are
+    what a report should say of the store.
+    ``facts`` are what each process of several computes on: see `Agreement`.
     ``notes`` are what a worker of xdist reports to the user about its sweep.
     """
 
@@ -56,10 +70,13 @@ class RunLog:
     tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
     gated: dict[Cell, None] = dataclasses.field(default_factory=dict)
     skipped: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    unreadable: list[int] = dataclasses.field(default_factory=list)
     models: dict[str, ModelFacts] = dataclasses.field(default_factory=dict)
     sweep_seconds: float = 0.0
     notes: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    facts: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def wanted(self) -> Plan:
@@ -116,7 +133,23 @@ class RunLog:
         )
 
     def merge(self, other: RunLog) -> None:
-        """Add what ``other`` did on the same data."""
+        """Add what ``other`` did on the same data.
+
+        Raises
+        ------
+        DisagreementError
+            When the two did not compute on the same; nothing is added then.
+        """
+        facts = {**self.facts, **other.facts}
+        require_same(facts)
+        differing = [cell for cell, key in other.keys.items() if self.keys.get(cell, key) != key]
+        if differing or (self.dataset and other.dataset and self.dataset != other.dataset):
+            what = f"{differing[0].model} under {differing[0].condition}" if differing else "the images"
+            raise DisagreementError(
+                f"The processes of this run differ in {what}. All must open the same data and load the same models "
+                f"and transforms. Or run without -n."
+            )
+        self.facts = facts
         self.dataset = self.dataset or other.dataset
         self.plan = self.plan.extended(other.plan.cells)
         self.unplanned = self.unplanned.extended(other.unplanned.cells)
@@ -125,6 +158,8 @@ class RunLog:
         self.tests.update(other.tests)
         self.gated.update(other.gated)
         self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
+        self.warnings = list(dict.fromkeys([*self.warnings, *other.warnings]))
+        self.unreadable = sorted({*self.unreadable, *other.unreadable})
         self.models = {**other.models, **self.models}
         self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
         self.sweep_seconds = max(self.sweep_seconds, other.sweep_seconds)
@@ -142,10 +177,13 @@ class RunLog:
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
             "skipped": self.skipped,
+            "warnings": self.warnings,
+            "unreadable": self.unreadable,
             "models": {model: facts.as_dict() for model, facts in self.models.items()},
             "sweep_seconds": self.sweep_seconds,
             "notes": self.notes,
             "provenance": self.provenance,
+            "facts": self.facts,
         }
 
     @classmethod
@@ -160,10 +198,13 @@ class RunLog:
             tests={_request(row): None for row in packed["tests"]},
             gated={_cell(row): None for row in packed["gated"]},
             skipped=packed["skipped"],
+            warnings=packed["warnings"],
+            unreadable=packed["unreadable"],
             models={model: ModelFacts.of(facts) for model, facts in packed["models"].items()},
             sweep_seconds=packed["sweep_seconds"],
             notes=packed["notes"],
             provenance=packed["provenance"],
+            facts=packed["facts"],
         )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.errors import DisagreementError, RobustnessError
 from pytest_robustness.plugin import hookspecs
-from pytest_robustness.plugin.active import active_session, known_transforms, progress_display, robustness_session
+from pytest_robustness.plugin.active import (
+    ALLURE_HOOKS,
+    active_session,
+    known_transforms,
+    progress_display,
+    require_allure,
+    robustness_session,
+)
 from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
 from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
 
@@ -25,10 +31,8 @@ _log = logging.getLogger(__name__)
 
 _PROBLEM = pytest.StashKey[RobustnessError]()
 _WITH_ALLURE = pytest.StashKey[bool]()
-_NOT_WRITTEN = pytest.StashKey[str]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
 
-_ALLURE = "robustness-allure"
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
     "`cell` or `condition` fixture runs over, in place of the options"
@@ -54,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_robustness.plugin.allure import AllureHooks
 
         hooks = AllureHooks(config, options, lambda: active_session(config))
-        config.pluginmanager.register(hooks, _ALLURE)
+        config.pluginmanager.register(hooks, ALLURE_HOOKS)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
@@ -70,7 +74,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     with _usage_errors():
         options = resolve_options(config)
         if options.allure_report is not None or config.getoption("allure_report_dir", None):
-            _require_allure()
+            require_allure()
             from pytest_robustness.plugin.allure import prepare
 
             config.stash[_WITH_ALLURE] = True
@@ -162,6 +166,10 @@ def pytest_runtest_makereport(
         if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
             # An attribute of a report travels to the controller.
             vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
+        if call.excinfo is not None and isinstance(call.excinfo.value, DisagreementError):
+            from pytest_robustness.plugin.xdist import DISAGREEMENT
+
+            vars(report)[DISAGREEMENT] = str(call.excinfo.value)
     if call.excinfo is None or not report.failed or active_session(item.config) is None:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
@@ -175,18 +183,15 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Write the reports, also where another plugin fails to write its own: JUnit XML on a full disk, say."""
+    """Write the reports, also where another plugin fails to write its own; a worker of xdist hands over its run log."""
+    from pytest_robustness.plugin.closing import another_plugins_files, finish
+
     try:
-        yield
-    except OSError as error:
-        if active_session(session.config) is None or hasattr(session.config, "workeroutput"):
-            raise
-        _log.debug("a file of another plugin cannot be written", exc_info=True)
-        name = error.filename or session.config.getoption("xmlpath", None) or "a file of another plugin"
-        session.config.stash[_NOT_WRITTEN] = f"{name} cannot be written: {error.strerror}. Name another, or make room."
-        _fail(session)
+        with another_plugins_files(session):
+            yield
     finally:
-        _finish(session)
+        if _PROBLEM not in session.config.stash:
+            finish(session)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -199,8 +204,10 @@ def pytest_terminal_summary(
     writer = config.get_terminal_writer()
     if robustness is None:
         return
-    for line in filter(None, [config.stash.get(_NOT_WRITTEN, None)]):
-        terminalreporter.write_line(line)
+    from pytest_robustness.plugin.closing import NOT_WRITTEN
+
+    if NOT_WRITTEN in config.stash:
+        terminalreporter.write_line(config.stash[NOT_WRITTEN])
     text = robustness.summary(writer.fullwidth, writer.hasmarkup, config.get_verbosity() > 0)
     if text:
         from pytest_robustness.plugin.rerun import rerun_lines
@@ -267,34 +274,6 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessEr
 
     config.workeroutput[REFUSAL] = str(error)
     items.clear()
-
-
-def _finish(session: pytest.Session) -> None:
-    """Write what a run leaves; a worker of xdist hands its run log to the controller instead."""
-    config = session.config
-    if _PROBLEM in config.stash:
-        return
-    robustness, allure = active_session(config), config.pluginmanager.get_plugin(_ALLURE)
-    if robustness is not None:
-        if hasattr(config, "workeroutput"):
-            from pytest_robustness.plugin.xdist import RUN_LOG
-
-            config.workeroutput[RUN_LOG] = robustness.run_log.pack()
-        elif not robustness.write_reports():
-            _fail(session)
-    if allure is not None:
-        allure.finish(session)
-
-
-def _fail(session: pytest.Session) -> None:
-    if session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _require_allure() -> None:
-    """Raise `OptionError` where allure-pytest, a dependency, is not installed nevertheless."""
-    if importlib.util.find_spec("allure") is None or importlib.util.find_spec("allure_commons") is None:
-        raise OptionError("--robustness-allure-report needs allure-pytest: pip install allure-pytest.")
 
 
 @contextlib.contextmanager

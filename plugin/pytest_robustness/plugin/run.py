@@ -19,7 +19,7 @@ from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
-from pytest_robustness.errors import DataError, OptionError, RobustnessError
+from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_robustness.core import Condition, Panel, Progress
+    from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
@@ -56,6 +57,8 @@ class Run:
         Factory for the progress display.
     processes, process
         How many processes share the machine, and which of them this is, from 0.
+    agreement
+        What this process computes on, where several share the run.
 
     Attributes
     ----------
@@ -85,9 +88,11 @@ class Run:
         *,
         processes: int,
         process: int,
+        agreement: Agreement | None = None,
     ) -> None:
         data.check(options.data)
         self._options = options
+        self._agreement = agreement
         self.log = RunLog()
         self.report: RunReport | None = None
         self._report_error: str | None = None
@@ -98,7 +103,8 @@ class Run:
             zoo,
             self.log,
             progress=progress,
-            check=self._require_comparable,
+            check=self._admit,
+            agree=self._agree,
             provenance=lambda: provenance.of_run(options),
         )
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
@@ -181,25 +187,23 @@ class Run:
         self._predictor.close()
 
     def _check_answers(self) -> None:
-        """Check what was computed: models at chance level, images that were skipped.
-
-        Raises
-        ------
-        DataError
-            When images were skipped by an earlier run, and this one is not to skip any.
-        """
+        """Note what was computed of no use: models at chance level, images that could not be read."""
         log, predictions = self.log, self._predictions
         for model, message in chance_errors(predictions, log.models).items():
             log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
-        source, indices = self._predictor.images()
-        log.skipped = [source.describe(int(indices[position])) for position in predictions.skipped()]
-        if log.skipped and self._options.on_bad_image == "error":
-            error = DataError(
-                f"{log.skipped[0]} could not be read when the stored results were computed, with "
-                f"--robustness-on-bad-image=skip. Remove or replace it, or pass that again."
-            )
-            log.errors |= dict.fromkeys(log.wanted.cells, str(error))
-            raise error
+        if log.unreadable:
+            source, indices = self._predictor.images()
+            log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
+
+    def _admit(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
+        self._require_comparable(bench, conditions)
+        if self._agreement is not None:
+            self._agreement.opened(bench, self.log.plan, conditions)
+
+    def _agree(self) -> None:
+        if self._agreement is not None:
+            self.log.facts = self._agreement.loaded(self.log.models)
+            self._agreement.require()
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._comparison is not None:

@@ -25,6 +25,13 @@ RUNS = 50
 """How many runs are kept."""
 
 _MOST_BYTES = 256 * 1024**2
+_NUMBER = (int, float)
+_RUN_KEYS: tuple[tuple[str, type | tuple[type, ...]], ...] = (
+    ("uuid", str),
+    ("name", str),
+    ("timestamp", _NUMBER),
+    ("url", str),
+)
 _STATUSES = ("failed", "broken", "passed", "skipped", "unknown")
 
 
@@ -75,7 +82,7 @@ _OTHER = "Name another file with --robustness-allure-history=FILE; nothing has t
 def _content(path: Path) -> bytes:
     # Opened without waiting, because the other end of a pipe may never come.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise RobustnessError(f"Allure's history {path} is no regular file. {_OTHER}")
@@ -106,12 +113,12 @@ def _no_constant(name: str) -> NoReturn:
 def _require_run(point: Any) -> None:
     """Raise `ValueError` unless ``point`` has what Allure reads of a past run, in the types that it expects."""
     _require(point, dict, "it")
-    for key, kind in {"uuid": str, "name": str, "timestamp": (int, float), "url": str}.items():
+    for key, kind in _RUN_KEYS:
         _require(point.get(key, "" if key == "url" else None), kind, key)
     for position, value in enumerate(_require(point.get("knownTestCaseIds"), list, "knownTestCaseIds")):
         _require(value, str, f"knownTestCaseIds[{position}]")
     for key, value in _require(point.get("metrics", {}), dict, "metrics").items():
-        _require(value, (int, float), f"metrics[{key!r}]")
+        _require(value, _NUMBER, f"metrics[{key!r}]")
     for key, value in _require(point.get("testResults"), dict, "testResults").items():
         _require_result(value, f"testResults[{key!r}]")
 
@@ -123,7 +130,7 @@ def _require_result(result: Any, where: str) -> None:
     for key in ("fullName", "environment", "message", "trace", "url"):
         _require(result.get(key, ""), str, f"{where}.{key}")
     for key in ("start", "stop", "duration"):
-        _require(result.get(key, 0), (int, float), f"{where}.{key}")
+        _require(result.get(key, 0), _NUMBER, f"{where}.{key}")
     for key in ("labels", "reportLinks"):
         for value in _require(result.get(key, []), list, f"{where}.{key}"):
             _require(value, dict, f"an item of {where}.{key}")
