@@ -7,6 +7,7 @@ file next to the store, and compares them with those of the others.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -85,6 +86,14 @@ class Agreement:
                 f"compute on. Make room, or name a file elsewhere with --robustness-store=FILE."
             ) from error
 
+    def say(self, message: str) -> None:
+        """Have the controller show ``message`` now; by itself it hears of a worker when a test ends."""
+        try:
+            with (self._folder / f"{self.process}.said").open("a", encoding="utf-8") as file:
+                file.write(f"{json.dumps(message)}\n")
+        except OSError:
+            _log.debug("%s cannot be said", message, exc_info=True)
+
     def require(self) -> None:
         """Raise `DisagreementError` where another process has stated something else.
 
@@ -112,6 +121,16 @@ def remove(folder: Path) -> None:
 def stated(folder: Path) -> dict[str, dict[str, str]]:
     """Return what each process has stated so far, by its name."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def said(folder: Path) -> list[str]:
+    """Return what the processes have said so far; see `Agreement.say`."""
+    lines = [line for path in sorted(folder.glob("*.said")) for line in path.read_text(encoding="utf-8").split("\n")]
+    messages = []
+    for line in filter(None, lines):
+        with contextlib.suppress(ValueError):  # still being written
+            messages.append(str(json.loads(line)))
+    return messages
 
 
 def require_same(facts: Mapping[str, Mapping[str, str]]) -> None:

@@ -246,7 +246,7 @@ class Predictor:
             bench.selection,
             store=store,
             prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
-            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
+            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint, progress.note),
             progress=progress,
             settings=SweepSettings(
                 device=device,

@@ -73,7 +73,7 @@ def progress_display(config: pytest.Config) -> Progress:
 
     if hasattr(config, "workerinput"):
         # The controller shows how far the workers are, and their notes.
-        return SilentProgress(robustness_session(config).run_log.notes.append)
+        return SilentProgress(robustness_session(config).note)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or reporter.verbosity < 0:
         return SilentProgress()

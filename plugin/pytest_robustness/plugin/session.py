@@ -68,6 +68,7 @@ class RobustnessSession:
     ) -> None:
         self.options = options
         self.findings: list[Finding] = []
+        self._agreement = agreement
         zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
         self._run = Run(options, registry, zoo, progress, processes=processes, process=process, agreement=agreement)
         self.requests = Requests(options, zoo, registry, self._run.candidate_transforms or registry.names())
@@ -179,6 +180,12 @@ class RobustnessSession:
     def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that is planned, in one sweep: see `Run.ensure`."""
         self._run.ensure(request)
+
+    def note(self, message: str) -> None:
+        """Have the controller of xdist show ``message``; it is in the run log, too."""
+        self.run_log.notes.append(message)
+        if self._agreement is not None:
+            self._agreement.say(message)
 
     @property
     def report_folder(self) -> str:

@@ -45,7 +45,7 @@ class XdistHooks:
         self._run_log = run_log
         self._store = store
         self._folder: Path | None = None
-        self._progress = SharedProgress(store, progress)
+        self._progress = SharedProgress(store, progress, self._said)
         self._progress.start()
         self._workers = itertools.count()
         self._swept: dict[Any, float] = {}
@@ -89,12 +89,13 @@ class XdistHooks:
         if self._folder is not None:
             agreement.remove(self._folder)
 
+    def _said(self) -> list[str]:
+        return [] if self._folder is None else agreement.said(self._folder)
+
     def _merge(self, packed: dict[str, Any]) -> RunLog:
         log, own = RunLog.unpack(packed), self._run_log()
-        known = set(own.notes)
         for note in log.notes:
-            if note not in known:
-                self._progress.note(note)
+            self._progress.note(note)
         with _refusing():
             own.merge(log)
         return log
