@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,9 @@ from pytest_robustness.errors import DataError, OptionError, RobustnessError, ca
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pytest_robustness.core import DataSource
 
@@ -78,8 +82,15 @@ class FactorySource:
 
     name = property(attrgetter("dataset.name"))
     classes = property(attrgetter("dataset.classes"))
-    labels = property(attrgetter("dataset.labels"))
+    notes = property(lambda self: tuple(getattr(self.dataset, "notes", ())))
     in_memory = property(attrgetter("dataset.in_memory"))
     read = property(attrgetter("dataset.read"))
     describe = property(attrgetter("dataset.describe"))
     fingerprint = property(attrgetter("dataset.fingerprint"))
+
+    @functools.cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The labels as int64 [N]: in a narrow type of integers, sums of labels would overflow."""
+        import numpy as np
+
+        return np.asarray(self.dataset.labels, np.int64)
