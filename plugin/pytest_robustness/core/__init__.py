@@ -5,7 +5,7 @@ percentages and differences are percentage points throughout: ``difference == tr
 """
 
 from pytest_robustness.core.conditions import CONTROL, PIPELINE_VERSION, Cell, Condition, Panel, Shard
-from pytest_robustness.core.dataset import ClassLabel, ClassMatch, DataSource, Selection
+from pytest_robustness.core.dataset import ClassLabel, ClassMatch, DataSource, MatchMethod, Selection
 from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
 from pytest_robustness.core.protocols import (
     EngineUsed,
@@ -28,6 +28,7 @@ __all__ = [
     "DataSource",
     "EngineUsed",
     "Interpolation",
+    "MatchMethod",
     "Model",
     "Panel",
     "Predictions",

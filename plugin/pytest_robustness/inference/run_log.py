@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class ModelFacts:
     """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
 
-    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size`` and ``classes``.
+    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size``, ``classes`` and
+    ``numbers``.
     """
 
     fingerprint: str

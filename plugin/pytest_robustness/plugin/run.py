@@ -12,7 +12,7 @@ from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.update import new_baseline
-from pytest_robustness.analysis.checks import chance_errors
+from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -111,7 +111,9 @@ class Run:
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
         )
-        self.record = RunRecord(self.log, self._predictor, self._predictions, self.judge, registry, options.seed)
+        self.record = RunRecord(
+            self.log, self._predictor, self._predictions, self.judge, registry, options.seed, options.chance_check
+        )
 
     @property
     def candidate_transforms(self) -> tuple[str, ...]:
@@ -189,7 +191,7 @@ class Run:
             When images were skipped by an earlier run, and this one is not to skip any.
         """
         log, predictions = self.log, self._predictions
-        for model, message in chance_errors(predictions, log.models).items():
+        for model, message in self._chance_check().errors(predictions).items():
             log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
         source, indices = self._predictor.images()
         log.skipped = [source.describe(int(indices[position])) for position in predictions.skipped()]
@@ -200,6 +202,9 @@ class Run:
             )
             log.errors |= dict.fromkeys(log.wanted.cells, str(error))
             raise error
+
+    def _chance_check(self) -> ChanceCheck:
+        return ChanceCheck(self._options.chance_check, {m: facts.class_match for m, facts in self.log.models.items()})
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._comparison is not None:
