@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import os
 from typing import TYPE_CHECKING, Final
@@ -12,8 +11,8 @@ from pytest_robustness.core import ClassLabel
 from pytest_robustness.core.files import read_regular
 from pytest_robustness.data.class_folders import LeftOut, decoded, is_hidden, list_files, require_apart, shortened
 from pytest_robustness.data.faults import retried
-from pytest_robustness.data.fingerprint import start_hash
 from pytest_robustness.data.formats import readable
+from pytest_robustness.data.identity import UNREADABLE, as_array
 from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-_PROBE_BYTES: Final = 4096
+    from pytest_robustness.core.file_hashes import FileHashes
+
 # Larger than any image that is decoded, and smaller than a file that only pretends to be one.
 _LARGEST: Final = 2 << 30
 _REASONS: Final[Mapping[type[OSError], str]] = {
@@ -68,16 +68,14 @@ class FileSource:
         """Return the file's path."""
         return decoded(str(self.path(index)))
 
-    def fingerprint(self, indices: NDArray[np.int64]) -> str:
-        """Return the hash of the class keys and, of each image at ``indices``, its label, path, size and two ends.
+    def key(self, index: int) -> str:
+        """Return the file's path below the folder of its class."""
+        return decoded(os.fsdecode(self.paths[index].partition(b"/")[2]))
 
-        Only the first and the last 4 KiB of a file are read: reading all of ImageNet's 150 GB would cost more than it
-        saves. Encoding an image again, cropping it or replacing it changes its size or its ends.
-        """
-        digest = start_hash(self.classes, self.labels[indices])
-        for index in indices:
-            digest.update(_probe(self.path(index), self.paths[index]))
-        return digest.hexdigest()
+    def identities(self, indices: NDArray[np.int64], hashes: FileHashes) -> NDArray[np.void]:
+        """Return the hash of each file: V16 [n]; zeros where it cannot be read."""
+        found = hashes.digests(self.root, self.paths[indices].tolist())
+        return as_array(UNREADABLE if isinstance(digest, OSError) else digest for digest in found)
 
     def path(self, index: int | np.int64) -> Path:
         """Return where image ``index`` lies."""
@@ -153,18 +151,3 @@ def _notes(root: str, classes: Sequence[ClassLabel], counts: Sequence[int], left
         hold, take = ("class holds", "takes") if len(empty) == 1 else ("classes hold", "take")
         yield f"{len(empty)} {hold} no image and {take} no part: {shortened(empty)}."
     yield from left_out.sentences(root)
-
-
-def _probe(path: Path, name: bytes) -> bytes:
-    digest = hashlib.sha256(name + b"\0")
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            digest.update(f"{size}\0".encode())
-            for start in (0, max(0, size - _PROBE_BYTES)):
-                file.seek(start)
-                digest.update(file.read(_PROBE_BYTES))
-    except OSError as error:
-        # Hash the errno, so that repairing the file changes the fingerprint: the sweep skips unreadable images.
-        digest.update(f"errno {error.errno}".encode())
-    return digest.digest()
