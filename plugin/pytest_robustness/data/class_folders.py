@@ -177,10 +177,8 @@ def _leads_back(entry: os.DirEntry[str], real_class: str) -> bool:
 
 def _may_be_read(entry: os.DirEntry[str]) -> bool:
     """Return whether ``entry`` is a regular file or a link to one; a link that leads nowhere is for reading to name."""
-    if entry.is_file():
-        return True
     if not entry.is_symlink():
-        return False
+        return entry.is_file()
     try:
         return stat.S_ISREG(entry.stat().st_mode)
     except OSError:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import IdentifiedSource, user_code
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.data.torch_dataset import adapt
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     DataError
         There is no such module, file or function; the user's code fails; or what it returns is no dataset.
     """
+    from pytest_robustness.data.torch_dataset import adapt
+
     target, function = _parse(spec, argument)
     module = user_code.UserModule(target)
     try:

@@ -53,7 +53,8 @@ def traits_of(path: Path) -> Traits:
         with open_regular(path) as file, strictly(), Image.open(file, formats=formats_for(path.name)) as image:
             # Pillow would decode a PNG to look for EXIF data behind its pixels.
             exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
-            turned = exif.get(_ORIENTATION, _UPRIGHT)
+            # Pillow turns a TIFF itself, as does torchvision with it.
+            turned = exif.get(_ORIENTATION, _UPRIGHT) if image.format != "TIFF" else _UPRIGHT
             return Traits(turned in range(_UPRIGHT + 1, 9), image.has_transparency_data)
     except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
         _log.debug("%s has no header to read", path, exc_info=True)

@@ -170,11 +170,10 @@ def _label(spec: str, index: int, label: object, classes: int) -> int:
 
 def _shown(label: object) -> str:
     try:
-        text = repr(label)
+        return repr(label)[:80]
     except Exception:  # a user's class may have any __repr__
         _log.debug("a label has no text", exc_info=True)
-        text = "?"
-    return f"{type(label).__name__} {text[:80]}"
+        return f"a value of type {type(label).__name__}"
 
 
 def _unreadable(spec: str, error: Exception) -> DataError:
