@@ -1,7 +1,8 @@
 """Make image data of every mode, bit depth, format and naming from one seeded description.
 
 A `Kind` names a mode and a format; `content` encodes an image of it, and `expected` says independently of Pillow's own
-conversion which RGB pixels people mean by it. `hostile` makes files that are no sound image, or not what they are called.
+conversion which RGB pixels people mean by it. `hostile` makes files that are no sound image, or not what they are
+called.
 """
 
 from __future__ import annotations
@@ -208,23 +209,44 @@ def _others() -> dict[str, bytes]:
     tiff = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", 60_000)
     loop = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<HHHIII", 1, 256, 3, 1, 1, 8)
     return {
-        "empty.png": b"", "eps.png": EPS, "eps.jpg": EPS, "dos-eps.png": b"\xc5\xd0\xd3\xc6" + struct.pack("<II", 30, 90) + bytes(18) + EPS,
-        "pdf.png": b"%PDF-1.7\n%%EOF", "zip.jpg": _zip(), "text.jpg": b"see the cat", "html.png": b"<html>404</html>",
-        "lfs.png": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "svg.png": b"<svg xmlns='x'/>",
-        "wmf.png": b"\xd7\xcd\xc6\x9a" + bytes(60), "emf.jpg": struct.pack("<I", 1) + bytes(36) + b" EMF" + bytes(60),
-        "iptc.png": b"\x1c\x02\x00\x00\x02\x00\x00" + bytes(60), "hdf5.tif": b"\x89HDF\r\n\x1a\n" + bytes(60),
-        "grib.png": b"GRIB\0\0\0\1" + bytes(60), "fits.png": b"SIMPLE  =                    T".ljust(2880),
-        "mpeg.jpg": b"\x00\x00\x01\xb3" + bytes(60), "bomb.png": png_bomb(100_000, 100_000), "tall.png": png_bomb(1, 2**31 - 1),
-        "wide.png": png_bomb(200_000_000, 1), "text-bomb.png": text_bomb(), "header.png": b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + big,
-        "huge.bmp": b"BM" + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, 2**31 - 1, 2**31 - 1, 1, 24, 0, 0, 0, 0, 0, 0),
-        "tags.tif": tiff, "loop.tif": loop, "huge.gif": b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0) + b";",
-        "huge.pgm": b"P5 99999999 99999999 255\n", "digits.pgm": b"P5 " + b"9" * 5000 + b" 1 255\n", "nan.pfm": b"Pf 2 2 nan\n" + bytes(16),
-        "zeros.tga": bytes(64), "random.tga": np.random.default_rng(3).bytes(400), "random.png": np.random.default_rng(4).bytes(400),
-    }  # fmt: skip
+        "empty.png": b"",
+        "eps.png": EPS,
+        "eps.jpg": EPS,
+        "dos-eps.png": b"\xc5\xd0\xd3\xc6" + struct.pack("<II", 30, 90) + bytes(18) + EPS,
+        "pdf.png": b"%PDF-1.7\n%%EOF",
+        "zip.jpg": _zip(),
+        "text.jpg": b"see the cat",
+        "html.png": b"<html>404</html>",
+        "lfs.png": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        "svg.png": b"<svg xmlns='x'/>",
+        "wmf.png": b"\xd7\xcd\xc6\x9a" + bytes(60),
+        "emf.jpg": struct.pack("<I", 1) + bytes(36) + b" EMF" + bytes(60),
+        "iptc.png": b"\x1c\x02\x00\x00\x02\x00\x00" + bytes(60),
+        "hdf5.tif": b"\x89HDF\r\n\x1a\n" + bytes(60),
+        "grib.png": b"GRIB\0\0\0\1" + bytes(60),
+        "fits.png": b"SIMPLE  =                    T".ljust(2880),
+        "mpeg.jpg": b"\x00\x00\x01\xb3" + bytes(60),
+        "bomb.png": png_bomb(100_000, 100_000),
+        "tall.png": png_bomb(1, 2**31 - 1),
+        "wide.png": png_bomb(200_000_000, 1),
+        "text-bomb.png": text_bomb(),
+        "header.png": b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + big,
+        "huge.bmp": b"BM"
+        + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, 2**31 - 1, 2**31 - 1, 1, 24, 0, 0, 0, 0, 0, 0),
+        "tags.tif": tiff,
+        "loop.tif": loop,
+        "huge.gif": b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0) + b";",
+        "huge.pgm": b"P5 99999999 99999999 255\n",
+        "digits.pgm": b"P5 " + b"9" * 5000 + b" 1 255\n",
+        "nan.pfm": b"Pf 2 2 nan\n" + bytes(16),
+        "zeros.tga": bytes(64),
+        "random.tga": np.random.default_rng(3).bytes(400),
+        "random.png": np.random.default_rng(4).bytes(400),
+    }
 
 
 def hostile(seed: int, count: int) -> dict[str, bytes]:
-    """Return ``count`` files by name that are no sound images: seeded damage to sound ones, and the kinds listed above."""
+    """Return ``count`` files by name that are no sound images: those listed above, and seeded damage to sound ones."""
     files, draw, sound = _others(), np.random.default_rng(seed), kinds()
     while len(files) < count:
         kind = sound[int(draw.integers(len(sound)))]
