@@ -138,10 +138,10 @@ def test_only_an_order_that_nothing_confirms_is_an_error(store, rule, match):
 def test_a_warning_about_classes_that_were_matched_by_name_blames_the_data_first(store):
     labels = np.repeat([0, 1], 50)
     _, warnings = judged(store, labels, 1 - labels, 2, match="wordnet id")
-    assert warnings == (
+    assert "".join(warnings) == (
         "net is right on 0 of 100 images without any transform, where guessing is right on 50: no better than chance "
         "for 2 classes. Its classes were matched by wordnet id, so that the data is hard for it, or its class list is "
-        "not in the order of its outputs.",
+        "not in the order of its outputs."
     )
 
 

@@ -82,7 +82,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
     class_tests = tuple(judge.class_test(panel) for panel in panels)
     in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
     counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
-    engines = {cell: run.predictor.store.engines(log.keys[cell]) for cell in counts}
+    engines = {cell: predictions.engines(cell) for cell in counts}
     gate_tests = tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell))
     pictures, lost, note = _drawn(run, gallery.choose(predictions, class_tests), gallery.choose_lost(gate_tests))
     return RunReport(
@@ -99,7 +99,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         gate_tests=gate_tests,
         provenance={
             **log.provenance,
-            "models": {model: facts.as_dict() for model, facts in log.models.items()},
+            "models": {model: facts.shown() for model, facts in log.models.items()},
             "sweep_seconds": log.sweep_seconds,
             # A worker of xdist does not know the command that was typed.
             "command": provenance.command(),
@@ -122,7 +122,7 @@ def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
     assumed = (assumption_text.warning(model, each) for model, each in facts.items())
     check = ChanceCheck(run.chance_check, {model: each.class_match for model, each in facts.items()})
-    return (*filter(None, assumed), *check.warnings(run.predictions))
+    return (*run.run_log.warnings, *filter(None, assumed), *check.warnings(run.predictions))
 
 
 def _data_notes(run: RunRecord) -> tuple[str, ...]:
