@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import importlib.metadata
 import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# To be raised with any change of `pixels.to_rgb` or of what is refused.
+_RULES: Final = 2
 _log = logging.getLogger(__name__)
 
 # The module that registers a format with Pillow, in the order in which formats are tried.
@@ -89,6 +92,11 @@ def readable() -> Readable:
     formats = [kind for kind in (*_MODULES, *_PLUGINS) if _registered(kind)]
     extensions = frozenset(ending for ending, kind in _FORMAT_OF.items() if kind in formats)
     return Readable(tuple(dict.fromkeys(kind for kind in formats if kind not in _UNSIGNED)), extensions)
+
+
+def decoder() -> str:
+    """Return what decides which files are readable, and as which pixels: Pillow, the formats, and this package's rules."""
+    return f"pillow {importlib.metadata.version('pillow')}, {' '.join(readable().formats)}, rules {_RULES}"
 
 
 def formats_for(name: str) -> tuple[str, ...]:
