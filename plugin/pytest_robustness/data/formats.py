@@ -95,7 +95,7 @@ def readable() -> Readable:
 
 
 def decoder() -> str:
-    """Return what decides which files are readable, and as which pixels: Pillow, the formats, and this package's rules."""
+    """Return what decides which files are readable, and as which pixels: Pillow, the formats, our own rules."""
     return f"pillow {importlib.metadata.version('pillow')}, {' '.join(readable().formats)}, rules {_RULES}"
 
 
