@@ -20,7 +20,8 @@ class ModelFacts:
     """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
 
     ``outputs`` has the output that stands for each class of the data.
-    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size`` and ``classes``.
+    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size``, ``classes`` and
+    ``numbers``.
     """
 
     fingerprint: str

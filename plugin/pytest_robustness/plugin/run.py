@@ -12,7 +12,7 @@ from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.update import new_baseline
-from pytest_robustness.analysis.checks import chance_errors
+from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -117,7 +117,9 @@ class Run:
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
         )
-        self.record = RunRecord(self.log, self._predictor, self._predictions, self.judge, registry, options.seed)
+        self.record = RunRecord(
+            self.log, self._predictor, self._predictions, self.judge, registry, options.seed, options.chance_check
+        )
 
     @property
     def candidate_transforms(self) -> tuple[str, ...]:
@@ -189,7 +191,7 @@ class Run:
     def _check_answers(self) -> None:
         """Note what was computed of no use: models at chance level, images that could not be read."""
         log, predictions = self.log, self._predictions
-        for model, message in chance_errors(predictions, log.models).items():
+        for model, message in self._chance_check().errors(predictions).items():
             log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
         if log.unreadable:
             source, indices = self._predictor.images()
@@ -204,6 +206,9 @@ class Run:
         if self._agreement is not None:
             self.log.facts = self._agreement.loaded(self.log.models)
             self._agreement.require()
+
+    def _chance_check(self) -> ChanceCheck:
+        return ChanceCheck(self._options.chance_check, {m: facts.class_match for m, facts in self.log.models.items()})
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._comparison is not None:
