@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
+import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_robustness.errors import RobustnessError, short_path
@@ -15,7 +17,26 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["publish", "publishing", "replacing", "short_path", "write_atomically"]
+__all__ = ["publish", "publishing", "read_regular", "replacing", "short_path", "write_atomically"]
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Return the content of a regular file; a pipe would wait for ever, and a device may have no end.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read, is no regular file, or has more than ``most`` bytes.
+    """
+    # Without this flag opening a pipe waits until another program writes to it.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, f"it has {found.st_size:,} bytes, and may have {most:,}", str(path))
+        return file.read(most)
 
 
 def publish(texts: Mapping[str, str], folder: Path, option: str = "--robustness-report") -> list[Path]:
@@ -69,7 +90,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     path
         The file, in a folder that exists.
     content
-        Text is encoded as UTF-8.
+        Text is encoded as UTF-8; a lone surrogate, which has no code there, becomes the escape that JSON has for it.
 
     Raises
     ------
@@ -77,7 +98,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         The file cannot be written. What was at ``path`` is unchanged, and no other file is left behind.
     """
     with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager

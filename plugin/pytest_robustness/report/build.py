@@ -106,7 +106,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         gallery=pictures,
         gallery_note=note,
         engines=engines,
-        notes=notes(model_tests, class_tests),
+        notes=(*judge.baseline_notes(), *notes(model_tests, class_tests)),
         warnings=_warnings(log, predictions, models),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
