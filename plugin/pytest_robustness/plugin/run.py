@@ -92,6 +92,7 @@ class Run:
         self.report: RunReport | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
+        self._shown: baseline.ImageSet | None = None
         self._predictor = Predictor(
             _settings(options, processes, process),
             registry,
@@ -202,6 +203,7 @@ class Run:
             raise error
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
+        self._shown = _image_set(bench)
         if self._comparison is not None:
             protocol = self._protocol(bench, conditions)
             self._comparison.require_comparable(protocol, tests=self._options.expect == "baseline")
@@ -210,8 +212,9 @@ class Run:
         return baseline.RunProtocol.of(bench, conditions, seed=self._options.seed, policy=self.judge.policy)
 
     def _images(self) -> baseline.ImageSet:
-        bench = self._predictor.open_data()
-        return baseline.ImageSet(bench.selection.identities, bench.selection.labels, tuple(bench.classes))
+        if self._shown is None:
+            self._shown = _image_set(self._predictor.open_data())
+        return self._shown
 
     def _update_baseline(self) -> None:
         path = self._options.baseline
@@ -228,6 +231,10 @@ class Run:
         )
         changed = baseline.write(written, path)
         self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
+
+
+def _image_set(bench: JobMaker) -> baseline.ImageSet:
+    return baseline.ImageSet(bench.selection.identities, bench.selection.labels, tuple(bench.classes))
 
 
 def _settings(options: Options, processes: int, process: int) -> InferenceSettings:

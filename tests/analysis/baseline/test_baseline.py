@@ -96,7 +96,7 @@ names = st.text(st.characters(exclude_categories=[]), min_size=1, max_size=8)
 
 @st.composite
 def baselines(draw):
-    """Baselines of any models, conditions, class names, outputs and numbers of images, and of names that are no text."""
+    """Baselines of any models, conditions, classes, outputs and numbers of images, and of names that are no text."""
     count, classes = (
         draw(st.integers(1, 20)),
         draw(st.lists(st.builds(ClassLabel, names, names), min_size=1, max_size=4)),
@@ -410,7 +410,8 @@ def test_all_differences_are_listed_at_once(path):
         require_comparable(PROTOCOL, run, strange, path, tests=True)
     assert str(caught.value) == (
         f"{path} is not comparable with this run:\n"
-        "  - images: no image of this run is in the baseline (6 in the baseline, 2 in this run, of folder:photos there)\n"
+        "  - images: no image of this run is in the baseline (6 in the baseline, 2 in this run, of folder:photos there)"
+        "\n"
         "  - seed: 0 in the baseline, 5 in this run\n"
         "  - correction: none in the baseline, no such option in this run\n"
         "  - test: independent in the baseline, paired in this run\n"

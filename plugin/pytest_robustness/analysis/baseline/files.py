@@ -1,9 +1,9 @@
 """The two files of a baseline, written and read as a pair.
 
 ``robustness-baseline.json`` is for people: the protocol, and each model's accuracies under every condition, one a
-line, so that a diff shows what changed. ``robustness-baseline.npz`` beside it is for the tests: the identity and label of
-each image, and what each model answered (`arrays`). Each holds a hash of the other, so that neither can be edited, or taken
-from another pair, unnoticed.
+line, so that a diff shows what changed. ``robustness-baseline.npz`` beside it is for the tests: the identity and label
+of each image, and what each model answered (`arrays`). Each holds a hash of the other, so that neither can be edited,
+or taken from another pair, unnoticed.
 """
 
 from __future__ import annotations
