@@ -92,7 +92,6 @@ class Run:
         self.report: RunReport | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
-        self._shown: baseline.ImageSet | None = None
         self._predictor = Predictor(
             _settings(options, processes, process),
             registry,
@@ -191,7 +190,6 @@ class Run:
             log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
-        self._shown = _image_set(bench)
         if self._comparison is not None:
             protocol = self._protocol(bench, conditions)
             self._comparison.require_comparable(protocol, tests=self._options.expect == "baseline")
@@ -200,9 +198,8 @@ class Run:
         return baseline.RunProtocol.of(bench, conditions, seed=self._options.seed, policy=self.judge.policy)
 
     def _images(self) -> baseline.ImageSet:
-        if self._shown is None:
-            self._shown = _image_set(self._predictor.open_data())
-        return self._shown
+        stored = self._predictions
+        return baseline.ImageSet(stored.identities, stored.labels, stored.classes)
 
     def _update_baseline(self) -> None:
         path = self._options.baseline
@@ -219,10 +216,6 @@ class Run:
         )
         changed = baseline.write(written, path)
         self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
-
-
-def _image_set(bench: JobMaker) -> baseline.ImageSet:
-    return baseline.ImageSet(bench.selection.identities, bench.selection.labels, tuple(bench.classes))
 
 
 def _settings(options: Options, processes: int, process: int) -> InferenceSettings:
