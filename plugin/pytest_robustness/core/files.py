@@ -7,17 +7,18 @@ import errno
 import logging
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pytest_robustness.errors import RobustnessError, short_path
+from pytest_robustness.core.text import quoted
+from pytest_robustness.errors import OptionError, RobustnessError, short_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["publish", "publishing", "read_regular", "replacing", "short_path", "write_atomically"]
+__all__ = ["publish", "publishing", "read_regular", "replacing", "short_path", "user_path", "write_atomically"]
 
 
 def read_regular(path: Path, most: int) -> bytes:
@@ -37,6 +38,21 @@ def read_regular(path: Path, most: int) -> bytes:
         if found.st_size > most:
             raise OSError(errno.EFBIG, f"it has {found.st_size:,} bytes, and may have {most:,}", str(path))
         return file.read(most)
+
+
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote, ``~`` as their home folder.
+
+    Raises
+    ------
+    OptionError
+        It begins with the name of a user whom this machine does not know.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        _log.debug("%s has no home folder", text, exc_info=True)
+        raise OptionError(f"{quoted(text)}: this machine knows no such user. Write the path in full.") from error
 
 
 def publish(texts: Mapping[str, str], folder: Path, option: str = "--robustness-report") -> list[Path]:

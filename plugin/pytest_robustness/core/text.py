@@ -1,7 +1,7 @@
 r"""Text that comes from users, made fit for where it goes: names of classes and files, reasons, texts of exceptions.
 
-`printable` decides what may be shown at all; `for_csv` and `for_log` add what a spreadsheet and a CI system's log would
-read as more than text. HTML and Markdown have their escapes where they are written (``report/page``,
+`printable` decides what may be shown at all; `for_csv` and `for_log` defuse what a spreadsheet and a CI system's log
+would read as more than text. HTML and Markdown have their escapes where they are written (``report/page``,
 ``report/markdown.py``).
 """
 
@@ -93,6 +93,11 @@ def for_log(text: str) -> str:
     \::stop-commands::x a ##\[error]b a::b
     """
     return _COMMAND.sub(r"##\1\\[", _COMMAND_LINE.sub(r"\1\\::", text))
+
+
+def for_terminal(text: str) -> str:
+    """Return a text of several lines for a terminal or a log: `printable_lines`, and no command of a CI system."""
+    return for_log(printable_lines(text))
 
 
 def _cut(text: str, limit: int) -> str:

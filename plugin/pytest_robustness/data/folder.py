@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.files import user_path
 from pytest_robustness.data.image_files import find_classes, list_images
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
@@ -30,5 +30,5 @@ def check(spec: str, argument: str) -> None:
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)
     """Return the images below each class folder; classes and images are sorted by name."""
-    root = Path(argument).expanduser().absolute()
+    root = user_path(argument).absolute()
     return list_images(spec, root, find_classes(root, f"{root}/<class>/<image>"))

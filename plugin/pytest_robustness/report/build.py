@@ -12,6 +12,7 @@ from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import chance_warnings
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
+from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
@@ -89,8 +90,8 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         model_tests=model_tests,
         class_tests=class_tests,
         counts=counts,
-        errors=dict(log.errors),
-        skipped=tuple(log.skipped),
+        errors={cell: printable_lines(text) for cell, text in log.errors.items()},
+        skipped=tuple(map(printable, log.skipped)),
         policy=judge.policy,
         gate_tests=gate_tests,
         provenance={
@@ -104,9 +105,9 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         changes=average_changes(predictions, counts),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
         gallery=pictures,
-        gallery_note=note,
+        gallery_note=printable_lines(note),
         engines=engines,
-        notes=(*judge.baseline_notes(), *notes(model_tests, class_tests)),
+        notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(model_tests, class_tests)))),
         warnings=_warnings(log, predictions, models),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
@@ -115,7 +116,8 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
 
 def _warnings(log: RunLog, predictions: StoredPredictions, models: Sequence[str]) -> tuple[str, ...]:
     assumed = (assumption_text.warning(model, log.models[model]) for model in models if model in log.models)
-    return (*log.warnings, *filter(None, assumed), *chance_warnings(predictions, models))
+    found = (*log.warnings, *filter(None, assumed), *chance_warnings(predictions, models))
+    return tuple(map(printable_lines, found))
 
 
 def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:
