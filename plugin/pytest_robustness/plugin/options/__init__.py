@@ -15,7 +15,7 @@ from pytest_robustness.core.text import quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.plugin.options.spec import PREFIX
 from pytest_robustness.plugin.options.table import SPECS, Options, RunMode
-from pytest_robustness.plugin.options.values import require_plain
+from pytest_robustness.plugin.options.values import require_plain, require_short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +97,7 @@ def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
         # Of names any blank is a separator.
         require_plain(" ".join(text.split()) if spec.kind == "names" else text.strip())
         value = spec.read(text.strip())
+        require_short(text)
     except ValueError as error:
         _log.debug("%s is not valid", spec.flag, exc_info=True)
         where = spec.flag if typed is not None else f"{spec.key} in {config.inipath}"

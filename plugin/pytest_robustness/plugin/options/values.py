@@ -43,9 +43,13 @@ class Choice(Generic[_Word]):
 
 
 def require_plain(text: str) -> None:
-    """Refuse what is no name, path or number in any option: it would fail later, and less clearly."""
+    """Refuse what is a value of no option: it would fail later, and less clearly."""
     if not is_printable(text):
         raise ValueError("a text without control characters, in Unicode")
+
+
+def require_short(text: str) -> None:
+    """Refuse a name or a path that no system would open."""
     if any(len(part.encode()) > _LONGEST_PART for part in re.split(r"[/\\,:+\s]", text)):
         raise ValueError(f"names and parts of paths of at most {_LONGEST_PART} bytes")
     if any(len(path.encode()) > _LONGEST_PATH for path in re.split(r"[,\n]", text)):
@@ -156,8 +160,8 @@ def read_path(text: str) -> Path:
         raise ValueError("a path")
     try:
         return Path(text).expanduser()
-    except RuntimeError as error:  # of a user whom this machine does not know
-        raise ValueError(f"a path; {error}") from None
+    except RuntimeError:
+        raise ValueError("a path; this machine knows no such user") from None
 
 
 def read_rules(text: str) -> tuple[tuple[str, float], ...]:
