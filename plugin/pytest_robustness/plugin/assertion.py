@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core.text import for_terminal
+from pytest_robustness.core.text import for_log, for_terminal
 from pytest_robustness.report.finding_text import finding_lines
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def shown(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config, s
     lines = for_terminal(str(excinfo.value)).splitlines() or [""]
     # pytest's list of failures shows this line; by default it begins with the name of the exception's class.
     representation.reprcrash.message = lines[0]
-    wrapped = isinstance(excinfo.value, NotRobust)
-    representation.reprtraceback.reprentries[-1].lines = [
-        part for line in lines for part in (_wrapped(line) if wrapped else [line])
-    ]
+    if isinstance(excinfo.value, NotRobust):
+        # A break may put what a log would obey at the start of a line.
+        lines = [for_log(part) for line in lines for part in _wrapped(line)]
+    representation.reprtraceback.reprentries[-1].lines = lines
     return representation
 
 

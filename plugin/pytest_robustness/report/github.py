@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core.text import printable_lines
+from pytest_robustness.core.text import for_log, printable_lines
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.finding_text import text_of
 from pytest_robustness.report.number_text import condition_text, points_text
@@ -82,5 +82,5 @@ def _command(title: str, message: str) -> str:
 
 
 def _escape(text: str) -> str:
-    lines = map(printable_lines, text.replace("%", "%25").split("\r"))
+    lines = map(printable_lines, for_log(text).replace("%", "%25").split("\r"))
     return "%0D".join(lines).replace("\n", "%0A")
