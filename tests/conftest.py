@@ -6,6 +6,7 @@ Slow tests run with ``--slow``, with ``-m``, and where a file or a test is named
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -17,15 +18,18 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import jinja2
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import CodeType
 
+    from jinja2.bccache import Bucket
     from numpy.typing import NDArray
 
     _CellName = tuple[str, str, int | None]
@@ -273,6 +277,29 @@ class Project:
             shards = found.setdefault((cell["model"].rpartition(":")[2], cell["transform"], cell["severity"]), [])
             shards += [] if start is None else [(start, stop)]
         return found
+
+
+class Compiled(jinja2.BytecodeCache):
+    """Compiled templates in memory."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates_are_compiled_once() -> Iterator[None]:
+    """Share the compiled templates of the page among all runs in this process; a user's run compiles them once too."""
+    from pytest_robustness.report.page import render
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "Environment", functools.partial(render.Environment, bytecode_cache=Compiled()))
+        yield
 
 
 @pytest.fixture(scope="session")
