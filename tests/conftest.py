@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import hypothesis
 import jinja2
@@ -182,6 +184,26 @@ class Folder:
         )
         return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0.0)
 
+    def runpytest_inprocess(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process."""
+        return run_here(self.path, "utf-8", "--rootdir=.", "--confcutdir=.", *arguments)
+
+
+def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
+    """Run pytest in this process and ``folder``, with a terminal of ``encoding``; what it imports is forgotten."""
+    raw = [io.BytesIO(), io.BytesIO()]
+    out, error = (io.TextIOWrapper(stream, encoding, write_through=True) for stream in raw)
+    modules = mock.patch.dict(sys.modules)
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder), modules:
+        patch.setattr(sys, "path", sys.path.copy())
+        for name in _CI:
+            patch.delenv(name, raising=False)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            code = pytest.main([*arguments])
+    printed, complained = (stream.getvalue().decode(encoding).splitlines() for stream in raw)
+    return pytest.RunResult(code, printed, complained, 0.0)
+
 
 class Project:
     """A folder with ``photos/{down,up}/NN.png`` (8x8), ``nets.py`` and a ``pytest.ini`` that names them."""
@@ -244,8 +266,11 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in this process."""
-        assert isinstance(self.pytester, pytest.Pytester), "what several tests share is judged apart"
         return self.pytester.runpytest_inprocess(*arguments)
+
+    def print_in(self, encoding: str, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process, on a terminal that has characters of ``encoding`` alone."""
+        return run_here(self.path, encoding, *arguments)
 
     def judge_apart(self, *arguments: str) -> pytest.RunResult:
         """Run the bundled suite in a process of its own, as users do."""
