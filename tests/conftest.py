@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import io
+import itertools
 import json
 import os
 import pkgutil
@@ -142,8 +143,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the slow tests, unless the command line asks for them."""
+    """Deselect the slow tests, unless the command line asks for them; start with them where workers share the tests."""
     if _runs_slow_tests(config):
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        items[:] = items if workers == 1 else _slow_first(items, workers)
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
@@ -154,6 +157,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough."""
     return min(4, _cores())
+
+
+def _slow_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return ``items`` in an order of which each worker's share, an equal part, begins with its share of slow modules.
+
+    Those with real data come first: they take longest. At the end the workers take quick tests from one another.
+    """
+    modules: dict[tuple[bool, bool, Path], list[pytest.Item]] = {}
+    for item in items:
+        real, slow = (item.get_closest_marker(name) is not None for name in ("real_data", "slow"))
+        modules.setdefault((not real, not slow, item.path), []).append(item)
+    slow = [group for key, group in sorted(modules.items(), key=lambda pair: pair[0][:2]) if not key[1]]
+    quick = iter([item for item in items if item.get_closest_marker("slow") is None])
+    # As xdist deals them out: the remainder of the division goes to the last workers.
+    sizes = [(len(items) + worker) // workers for worker in range(workers)]
+    shares = [list(itertools.chain.from_iterable(slow[worker::workers])) for worker in range(workers)]
+    for share, size in zip(shares, sizes, strict=True):
+        share += itertools.islice(quick, max(0, size - len(share)))
+    return [*itertools.chain.from_iterable(shares), *quick]
 
 
 def _cores() -> int:
