@@ -110,9 +110,17 @@ def trace(error: BaseException) -> str:
 
 def cause(error: BaseException) -> str:
     """Return the type and text of an exception, with the line of the user's code that raised it, if any."""
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {message(error)}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     return f"{text} ({short_path(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text
+
+
+def message(error: BaseException) -> str:
+    """Return the text of an exception; an exception of the user's code may be unable to give one."""
+    try:
+        return str(error)
+    except Exception as fault:
+        return f"(no text: its __str__ raised {type(fault).__name__})"
 
 
 def _is_users(filename: str) -> bool:

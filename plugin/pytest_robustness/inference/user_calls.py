@@ -1,0 +1,194 @@
+"""Call a user's code so that its fault stays its own: factories, models, transforms and datasets.
+
+What it changes in the process is restored and named; what would end the process becomes an error of that model; and the
+file of last words says what was running, should the process die all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
+from pytest_robustness.errors import ModelError, RobustnessError, cause
+from pytest_robustness.inference import torch_state
+from pytest_robustness.inference.deadline import TooLongError, deadline
+from pytest_robustness.inference.last_words import of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+    from types import FrameType
+
+    from pytest_robustness.inference.last_words import Diary
+
+_ALL = (*ASPECTS, *torch_state.ASPECTS)
+_exit = os._exit
+
+
+class ExitError(SystemExit):
+    """A user's code called ``os._exit``."""
+
+
+class UserCalls:
+    """Calls a user's code, each call in a context of `call`.
+
+    Parameters
+    ----------
+    note
+        Called with a message for the user when code changed the state of the process.
+    timeout
+        Seconds that a batch may take; ``None``: any time.
+    diary
+        Where the code that runs is noted; ``None``: nowhere.
+    """
+
+    def __init__(
+        self, note: Callable[[str], None], *, timeout: float | None = None, diary: Diary | None = None
+    ) -> None:
+        self.note = note
+        self._timeout = timeout
+        self._diary = diary
+        self._tried: set[str] = set()
+        self._unruly: set[str] = set()
+
+    @contextlib.contextmanager
+    def call(
+        self, subject: str, doing: str = "", *, error: type[RobustnessError] = ModelError, batch: bool = False
+    ) -> Generator[None]:
+        """Run the block, a call of code of ``subject``.
+
+        Parameters
+        ----------
+        subject
+            What messages call the code: a model's name, a transform.
+        doing
+            What it does, for the last words: ``under vflip``, say.
+        error
+            What an attempt to end the process becomes.
+        batch
+            Whether this is one of many calls: it has a deadline, and after the first one only state that is read in an
+            instant is restored, unless the subject has changed other state before.
+
+        Raises
+        ------
+        RobustnessError
+            The code ended the process, or took too long; an exception of its own passes.
+        """
+        what = f"{subject} {doing}".strip()
+        thorough = not batch or subject not in self._tried or subject in self._unruly
+        if self._diary is not None:
+            self._diary.write(subject, what)
+        changes: list[str] = []
+        try:
+            with (
+                _own_faults(what, error, self._timeout),
+                deadline(self._timeout if batch else None, what),
+                _kept(changes) if thorough else _quickly_kept(changes),
+            ):
+                yield
+        finally:
+            if batch:
+                self._tried.add(subject)
+            if changes:
+                self._report(subject, changes)
+            if self._diary is not None:
+                self._diary.write("", "")
+
+    def _report(self, subject: str, changes: list[str]) -> None:
+        if subject not in self._unruly:
+            named = ", ".join(dict.fromkeys(changes))
+            self.note(
+                f"{subject} changed the process: {named}; restored after the call, so that nothing else depends on it"
+            )
+        self._unruly.add(subject)
+
+
+def ended_processes(folder: Path, run: str) -> dict[str, str]:
+    """Return the models whose code ran when another process of ``run`` died, each with a message."""
+    return {
+        words.model: f"{words.what} was running when a process of this run died: it may be to blame, and is left out."
+        for words in of_run(folder, run)
+    }
+
+
+@contextlib.contextmanager
+def _kept(changes: list[str]) -> Generator[None]:
+    changed: list[str] = []
+    descriptors: list[str] = []
+    try:
+        with descriptors_kept() as descriptors, streams_kept(), restored(_ALL) as changed:
+            yield
+    finally:
+        changes += changed + descriptors
+
+
+@contextlib.contextmanager
+def _quickly_kept(changes: list[str]) -> Generator[None]:
+    changed: list[str] = []
+    try:
+        with restored(torch_state.QUICK) as changed:
+            yield
+    finally:
+        changes += changed
+
+
+@contextlib.contextmanager
+def _own_faults(what: str, error: type[RobustnessError], timeout: float | None) -> Generator[None]:
+    """Turn what would end the process into ``error``; Ctrl-C still ends it."""
+    interrupts, before = _Interrupts(), os._exit
+    os._exit = _no_exit(os.getpid())  # type: ignore[assignment]
+    try:
+        with interrupts:
+            yield
+    except TooLongError as late:
+        raise error(
+            f"{what} took longer than --robustness-timeout={timeout:g} s for one batch, and is given up. Allow more "
+            f"time, or leave it out."
+        ) from late
+    except KeyboardInterrupt as interrupt:
+        if interrupts.came:
+            raise
+        raise error(f"{what} raised {cause(interrupt)}") from interrupt
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as end:  # SystemExit, or an outcome of pytest
+        raise error(f"{what} tried to end the process: {cause(end)}") from end
+    finally:
+        os._exit = before
+
+
+class _Interrupts:
+    """Notices Ctrl-C in its block: a ``KeyboardInterrupt`` without it was raised by the user's code."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before = signal.getsignal(signal.SIGINT)
+        self._handled = callable(self._before) and threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> None:
+        if self._handled:
+            signal.signal(signal.SIGINT, self._notice)
+        else:
+            self.came = True  # for all that is known
+
+    def __exit__(self, *_: object) -> None:
+        if self._handled:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _notice(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        if callable(self._before):
+            self._before(number, frame)
+
+
+def _no_exit(process: int) -> Callable[[int], NoReturn]:
+    def exit_(status: int) -> NoReturn:
+        if os.getpid() != process:  # a child that the user's code started
+            _exit(status)
+        raise ExitError(f"os._exit({status})")
+
+    return exit_
