@@ -45,6 +45,7 @@ def _sweep(folder: Path) -> None:
 
     from pytest_robustness import data
     from pytest_robustness.core import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
+    from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.claims import ShardClaims
     from pytest_robustness.inference.jobs import LoadedModel, job
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -55,7 +56,7 @@ def _sweep(folder: Path) -> None:
 
     source = data.open_source(f"folder:{folder / 'images'}", download=False)
     indices = np.arange(len(source.labels))
-    selection = Selection(source, indices, source.labels, "images")
+    selection = Selection(source, indices, source.labels, data.identities(source, indices, FileHashes()))
     model = Model(resnet18(weights=None), Preprocess(resize=SIDE, crop=SIDE), fingerprint="resnet18")
     loaded = LoadedModel("resnet18", model, ClassMatch("position", tuple(range(CLASSES))), SIDE * SIDE)
     jobs = [

@@ -30,6 +30,7 @@ from torchvision.transforms import v2
 
 from pytest_robustness import data
 from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
+from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.jobs import LoadedModel, job
@@ -98,7 +99,7 @@ class SweepBench:
     def __init__(self, modules: dict[str, torch.nn.Module], files: Path, folder: Path, options: Any) -> None:
         source = data.open_source(f"folder:{files}", download=False)
         indices = np.arange(len(source.labels))
-        self.selection = Selection(source, indices, source.labels, source.fingerprint(indices))
+        self.selection = Selection(source, indices, source.labels, data.identities(source, indices, FileHashes()))
         self.device = resolve_device(options.device)
         self.options = options
         self.folder = folder

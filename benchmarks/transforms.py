@@ -66,8 +66,8 @@ def ours(images: torch.Tensor, name: str) -> Work:
     """Return what applies our transform to the batch."""
     transform = builtin().get(name)
     severity = 3 if transform.severities else None
-    indices = np.arange(len(images))
-    return lambda: transform(images, severity, indices, 0)
+    identities = np.frombuffer(np.arange(2 * len(images), dtype="<u8").tobytes(), "V16")
+    return lambda: transform(images, severity, identities, 0)
 
 
 def torchvision_per_image(images: torch.Tensor) -> dict[str, Work]:

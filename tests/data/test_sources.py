@@ -1,5 +1,6 @@
-"""Each kind of dataset: what it reads, what it refuses and with which words, and what its fingerprint depends on."""
+"""Each kind of dataset: what it reads, what it refuses and with which words, and how its images are identified."""
 
+import dataclasses
 import hashlib
 import os
 import pickle
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.datasets import CIFAR10, ImageFolder, Imagenette
 
-from pytest_robustness.core import ClassLabel
-from pytest_robustness.data import check, known, open_source, select
+from pytest_robustness.core import ClassLabel, DataSource, Selection
+from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.data import check, identities, keys, known, open_source, select
+from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.data.torch_dataset import MapStyleSource
 from pytest_robustness.errors import BadImageError, DataError, OptionError
 
@@ -39,6 +42,10 @@ def photos(tmp_path: Path) -> Path:
         save(root / name, seed)
     (root / "cat" / "notes.txt").write_text("not an image")
     return root
+
+
+def identified(source: DataSource, indices: np.ndarray) -> list[bytes]:
+    return identities(source, indices, FileHashes()).tolist()
 
 
 def refusal(spec: str, **options: bool) -> str:
@@ -121,44 +128,61 @@ def test_naming_a_dataset_imports_neither_torch_nor_numpy():
 LABELS = st.lists(st.integers(0, 6), max_size=80).map(lambda values: np.asarray(values, np.int64))
 
 
+def labelled(labels: np.ndarray) -> ArraySource:
+    return ArraySource("some", (), labels, np.zeros((len(labels), 3, 1, 1), np.uint8))
+
+
+def drawn(labels: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
+    return select(labelled(labels), limit, seed)
+
+
 @settings(deadline=None)
 @given(labels=LABELS, limit=st.integers(1, 12), seed=st.integers(0, 2**32))
 def test_a_selection_is_ascending_stratified_and_part_of_every_larger_one(labels, limit, seed):
-    chosen = select(labels, limit, seed)
+    chosen = drawn(labels, limit, seed)
     assert chosen.dtype == np.int64
     assert (np.diff(chosen) > 0).all()
     expected = np.minimum(np.bincount(labels, minlength=7), limit)
     np.testing.assert_array_equal(np.bincount(labels[chosen], minlength=7), expected)
-    assert set(chosen) <= set(select(labels, limit + 3, seed))
+    assert set(chosen) <= set(drawn(labels, limit + 3, seed))
 
 
 @settings(deadline=None)
-@given(labels=LABELS, seed=st.integers(0, 100))
-def test_a_class_is_drawn_alike_whatever_other_classes_there_are(labels, seed):
-    members = np.flatnonzero(labels == 2)
-    alone = members[select(np.full(len(members), 2), 4, seed)]
-    chosen = select(labels, 4, seed)
-    np.testing.assert_array_equal(chosen[labels[chosen] == 2], alone)
+@given(labels=LABELS, limit=st.integers(1, 12), seed=st.integers(0, 100))
+def test_one_more_image_displaces_at_most_one(labels, limit, seed):
+    before, after = (set(drawn(some, limit, seed).tolist()) for some in (labels, np.append(labels, 2)))
+    assert len(before - after) <= 1
+    assert after - before <= {len(labels)}
+
+
+def test_files_are_drawn_by_their_path_below_the_class(photos):
+    for number in range(30):
+        (photos / "cat" / f"{number:02}.png").write_bytes(b"%d" % number)
+    first = open_source(f"folder:{photos}")
+    chosen = {first.describe(index) for index in select(first, 5, 0) if first.labels[index] == 0}
+    (photos / "cat" / "00a.png").write_bytes(b"new")
+    photos.rename(photos.with_name("moved"))
+    second = open_source(f"folder:{photos.with_name('moved')}")
+    again = {second.describe(index).replace("moved", photos.name) for index in select(second, 5, 0)}
+    assert len(chosen) == 5
+    assert len(chosen - again) <= 1
 
 
 def test_no_limit_selects_everything():
-    np.testing.assert_array_equal(select(np.asarray([1, 0, 1]), None, 0), [0, 1, 2])
+    np.testing.assert_array_equal(drawn(np.asarray([1, 0, 1]), None, 0), [0, 1, 2])
 
 
 def test_another_seed_draws_other_images_evenly():
     labels = np.zeros(20, np.int64)
-    drawn = np.concatenate([select(labels, 5, seed) for seed in range(400)])
-    counts = np.bincount(drawn, minlength=20)
+    counts = np.bincount(np.concatenate([drawn(labels, 5, seed) for seed in range(400)]), minlength=20)
     # Each image is drawn with probability 1/4: 100 times of 400, standard deviation 8.7.
     assert counts.min() > 60
     assert counts.max() < 140
 
 
 def test_a_seed_draws_the_same_images_on_every_machine():
-    # Worked out from the raw PCG64 stream, which numpy guarantees, by a plain sort.
-    raw = np.random.PCG64([7, 0]).random_raw(30).tolist()
-    expected = sorted(sorted(range(30), key=raw.__getitem__)[:3])
-    assert select(np.zeros(30, np.int64), 3, 7).tolist() == expected
+    # As `printf '%s' 7:0 | sha256sum` and so on to 7:29, sorted, has them.
+    assert drawn(np.zeros(30, np.int64), 3, 7).tolist() == [4, 7, 12]
 
 
 # --- digits
@@ -187,16 +211,37 @@ def test_digits_without_scikit_learn_say_what_to_install(monkeypatch):
     )
 
 
-def test_an_arrays_fingerprint_depends_on_the_images_chosen_their_pixels_and_labels():
+def test_an_arrays_images_are_identified_by_their_pixels():
     source = open_source("digits")
     some = np.asarray([1, 2, 5])
-    same = source.fingerprint(some)
-    assert same == open_source("digits").fingerprint(some)
-    assert same != source.fingerprint(np.asarray([1, 2, 6]))
-    source.labels[2] += 1
-    relabelled = source.fingerprint(some)
+    before = identified(source, some)
+    assert before == identified(open_source("digits"), some)
+    assert len(set(before)) == 3
     source.images[5, 0, 3, 3] ^= 1
-    assert len({same, relabelled, source.fingerprint(some)}) == 3
+    after = identified(source, some)
+    assert after[:2] == before[:2]
+    assert after[2] != before[2]
+
+
+def test_a_selection_is_identified_by_classes_labels_and_images():
+    source = open_source("digits")
+
+    def fingerprint(indices, labels=None, of=source):
+        images = np.asarray(indices)
+        return Selection(
+            of, images, of.labels[images] if labels is None else labels, *[identities(of, images, FileHashes())]
+        ).fingerprint
+
+    renamed = dataclasses.replace(source, classes=(ClassLabel("zero", "0"), *source.classes[1:]))
+    seen = [
+        fingerprint([1, 2, 5]),
+        fingerprint([1, 2, 6]),
+        fingerprint([1, 2]),
+        fingerprint([1, 2, 5], np.zeros(3, np.int64)),
+        fingerprint([1, 2, 5], of=renamed),
+    ]
+    assert len(set(seen)) == len(seen)
+    assert fingerprint([1, 2, 5]) == seen[0]
 
 
 # --- folder
@@ -279,29 +324,23 @@ def test_a_folder_that_may_not_be_read_is_refused(photos, monkeypatch, locked):
     assert refusal(f"folder:{photos}") == message + ("" if locked else f" Expected {photos}/<class>/<image>.")
 
 
-def test_a_folders_fingerprint_is_the_same_wherever_it_lies(photos, tmp_path):
-    everything = np.arange(5)
-    before = open_source(f"folder:{photos}").fingerprint(everything)
-    photos.rename(tmp_path / "moved")
-    assert open_source(f"folder:{tmp_path / 'moved'}").fingerprint(everything) == before
-
-
-def test_a_folders_fingerprint_changes_with_what_it_holds(photos):
+def test_files_are_identified_by_their_whole_content_alone(photos, tmp_path):
     large = photos / "cat" / "z.webp"
     large.write_bytes(bytes(20_000))
-    spec, everything = f"folder:{photos}", np.arange(5)
-    seen = [open_source(spec).fingerprint(everything), open_source(spec).fingerprint(everything[:4])]
-    for content in (b"1" + bytes(19_999), bytes(19_999) + b"1", bytes(20_001)):  # start, end, size
-        large.write_bytes(content)
-        seen.append(open_source(spec).fingerprint(everything))
-    large.rename(large.with_name("zz.webp"))
-    seen.append(open_source(spec).fingerprint(everything))
-    (photos / "cow").mkdir()
-    seen.append(open_source(spec).fingerprint(everything))
-    source = open_source(spec)
-    (photos / "cat" / "b.gif").unlink()
-    seen.append(source.fingerprint(everything))
-    assert len(set(seen)) == len(seen)
+    everything = np.arange(5)
+    before = identified(open_source(f"folder:{photos}"), everything)
+    place = list(open_source(f"folder:{photos}").paths).index(b"cat/z.webp")
+    assert before[place] == hashlib.sha256(bytes(20_000)).digest()[:16]
+    photos.rename(tmp_path / "moved")
+    moved = open_source(f"folder:{tmp_path / 'moved'}")
+    assert identified(moved, everything) == before
+    for content in (b"1" + bytes(19_999), bytes(9_999) + b"1" + bytes(10_000), bytes(19_999) + b"1", bytes(20_001)):
+        (tmp_path / "moved" / "cat" / "z.webp").write_bytes(content)
+        after = identified(moved, everything)
+        assert after[place] == hashlib.sha256(content).digest()[:16]
+        assert [*after[:place], *after[place + 1 :]] == [*before[:place], *before[place + 1 :]]
+    (tmp_path / "moved" / "cat" / "z.webp").unlink()
+    assert identified(moved, everything)[place] == bytes(16)
 
 
 # --- imagenet
@@ -456,9 +495,14 @@ class Source:
     labels = np.zeros(2, np.int64)
     def read(self, index): return torch.zeros(3, 2, 2, dtype=torch.uint8)
     def describe(self, index): return f"mine {index}"
-    def fingerprint(self, indices): return "f" * 64
 
 def own(): return Source()
+
+class Identified(Source):
+    def key(self, index): return ["first", "second"][index]
+    def identities(self, indices, hashes): return np.frombuffer(b"".join(b"%d" % i * 16 for i in indices), "V16")
+
+def identified(): return Identified()
 
 def plain_names():
     source = Source()
@@ -505,7 +549,8 @@ def test_an_image_that_the_dataset_cannot_read_is_a_bad_image(file):
         source.read(0)
     assert str(caught.value) == f"python:{file}:damaged[0] is not a readable image: cannot open"
     assert source.read(1).shape == (3, 3, 4)
-    assert len(source.fingerprint(np.arange(2))) == 64
+    assert identified(source, np.arange(2))[0] == bytes(16)
+    assert identified(source, np.arange(2))[1] != bytes(16)
 
 
 @pytest.mark.parametrize("error", [KeyError("a.png"), zlib.error("invalid block"), EOFError()])
@@ -518,21 +563,23 @@ def test_whatever_a_dataset_raises_is_a_bad_image(error):
         MapStyleSource("torn", [ClassLabel("a", "a")], np.zeros(1, np.int64), Torn()).read(0)
 
 
-def test_a_map_style_fingerprint_depends_on_pixels_and_labels(file):
-    first, other = (open_source(f"python:{file}:{name}") for name in ("kinds", "targets"))
-    assert first.fingerprint(np.asarray([0, 1])) == first.fingerprint(np.asarray([2, 3]))
-    assert first.fingerprint(np.asarray([0, 1])) != first.fingerprint(np.asarray([0, 2]))
-    assert first.fingerprint(np.asarray([0, 1])) != other.fingerprint(np.asarray([0, 1]))
+def test_a_map_style_dataset_is_identified_by_its_pixels(file):
+    found = identified(open_source(f"python:{file}:kinds"), np.arange(4))
+    assert len(set(found)) == 1  # a PIL image, arrays and tensors of the same pixels
+    assert identified(open_source("digits"), np.arange(1)) != found[:1]
+
+
+def test_a_source_may_name_and_identify_its_images_itself(file):
+    source = open_source(f"python:{file}:identified")
+    assert identified(source, np.arange(2)) == [b"0" * 16, b"1" * 16]
+    assert keys(source) == [b"first", b"second"]
 
 
 def test_a_source_of_ones_own_is_used_as_it_is(file):
     source = open_source(f"python:{file}:own")
     assert (source.name, source.in_memory, list(source.classes)) == ("mine", True, [ClassLabel("a", "A")])
-    assert (source.describe(1), source.read(0).shape, source.fingerprint(np.arange(2))) == (
-        "mine 1",
-        (3, 2, 2),
-        "f" * 64,
-    )
+    assert (source.describe(1), source.read(0).shape, keys(source)) == ("mine 1", (3, 2, 2), [b"0", b"1"])
+    assert len(set(identified(source, np.arange(2)))) == 1
 
 
 def test_a_dataset_from_a_file_can_be_unpickled_in_another_process(file, tmp_path):

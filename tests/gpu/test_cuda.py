@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,6 +13,7 @@ from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.scoring import score
 from pytest_robustness.transforms import builtin
+from tests.identities import identified
 
 pytestmark = [
     pytest.mark.gpu,
@@ -38,9 +38,9 @@ def net() -> nn.Module:
 def test_transforms_give_the_pixels_of_the_cpu(name):
     transform = builtin().get(name)
     severity = 3 if transform.severities else None
-    images, indices = canvases(), np.arange(32)
-    on_cpu = transform(images, severity, indices, 0).int()
-    on_gpu = transform(images.cuda(), severity, indices, 0).cpu().int()
+    images, identities = canvases(), identified(range(32))
+    on_cpu = transform(images, severity, identities, 0).int()
+    on_gpu = transform(images.cuda(), severity, identities, 0).cpu().int()
     assert ((on_cpu - on_gpu).abs() <= 1).float().mean() >= 0.999
 
 
@@ -90,7 +90,7 @@ def test_a_run_on_the_gpu_answers_as_one_on_the_cpu(project, runtime, precision)
 
 def test_nothing_between_transform_and_scores_waits_for_the_gpu():
     device = resolve_device("cuda")
-    registry, indices = builtin(), np.arange(32)
+    registry, identities = builtin(), identified(range(32))
     images = canvases().to(device)
     targets = torch.zeros(32, dtype=torch.int64, device=device)
     with torch.inference_mode(), fp32_products(tf32=False):
@@ -102,7 +102,7 @@ def test_nothing_between_transform_and_scores_waits_for_the_gpu():
         try:
             for name in registry.names():
                 transform = registry.get(name)
-                treated = transform(images, 3 if transform.severities else None, indices, 0)
+                treated = transform(images, 3 if transform.severities else None, identities, 0)
                 score(ready.run(to_inputs(treated, PREPROCESS)), targets)
         finally:
             torch.cuda.set_sync_debug_mode("default")

@@ -122,7 +122,8 @@ def photos(count: int, bad: Sequence[int] = (), seed: int = 0) -> Selection:
     pixels = rng.integers(0, 256, (2 * count, 3, 7, 7), dtype=np.uint8)
     source = Images("photos", classes, rng.integers(0, CLASSES, 2 * count), pixels, True, frozenset(2 * i for i in bad))
     indices = np.arange(0, 2 * count, 2)
-    return Selection(source, indices, source.labels[indices], f"photos-{count}-{seed}-{sorted(bad)}")
+    identities = [b"" if i in bad else b"%d %d" % (seed, i) for i in range(count)]
+    return Selection(source, indices, source.labels[indices], np.array(identities, "S16").view("V16"))
 
 
 def loaded(name: str, preprocess: Preprocess, outputs: Sequence[int] = (0, 1, 2)) -> LoadedModel:

@@ -13,6 +13,7 @@ from scipy.stats import chisquare
 from pytest_robustness.transforms import warps
 from pytest_robustness.transforms.corners import draw_corners, homographies, image_corners, is_convex
 from pytest_robustness.transforms.random_draws import uniforms
+from tests.identities import identified
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
@@ -40,7 +41,7 @@ def test_perspective_moves_each_corner_further_with_severity_while_the_drawn_out
 @pytest.mark.parametrize("scale", LEVELS)
 def test_perspective_draws_corners_as_torchvision_does(scale: float) -> None:
     height, width = 20, 30
-    draws = uniforms(0, "perspective", np.arange(4000), 8)
+    draws = uniforms(0, "perspective", identified(range(4000)), 8)
     corners = draw_corners(draws, scale, height, width)
     bound_height, bound_width = int(scale * (height // 2)) + 1, int(scale * (width // 2)) + 1
     lows = [(0, 0), (width - bound_width, 0), (width - bound_width, height - bound_height), (0, height - bound_height)]
@@ -53,7 +54,7 @@ def test_perspective_draws_corners_as_torchvision_does(scale: float) -> None:
 
 
 def test_most_corners_of_the_strongest_perspective_stay_as_drawn() -> None:
-    draws = uniforms(0, "perspective", np.arange(20_000), 8)
+    draws = uniforms(0, "perspective", identified(range(20_000)), 8)
     moves = np.abs(draw_corners(draws, 0.9, 256, 256) - image_corners(256, 256))
     drawn = np.floor(draws.reshape(-1, 4, 2) * 116)
     held = (moves != drawn).any(axis=(1, 2))

@@ -13,6 +13,7 @@ from pytest_robustness.core import Condition
 from pytest_robustness.errors import OptionError, TransformError
 from pytest_robustness.transforms import Registry, builtin
 from pytest_robustness.transforms.random_draws import uniforms
+from tests.identities import identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ def images() -> torch.Tensor:
 
 
 def apply(transform: Transform, images: torch.Tensor, severity: int | None = None) -> torch.Tensor:
-    return transform(images, severity, np.arange(10, 10 + len(images)), 0)
+    return transform(images, severity, identified(range(10, 10 + len(images))), 0)
 
 
 def registered(function: Callable[..., Any], **options: Any) -> Transform:
@@ -134,9 +135,9 @@ def test_a_function_with_draws_gets_those_of_its_images(images: torch.Tensor, le
 
     transform = registered(fog, levels=levels, draws=2)
     for severity in transform.severities or (None,):
-        transform(images, severity, np.array([5, 0, 9, 2]), 3)
+        transform(images, severity, identified([5, 0, 9, 2]), 3)
     for *level, draws in seen:
-        np.testing.assert_array_equal(draws, uniforms(3, "fog", np.array([5, 0, 9, 2]), 2))
+        np.testing.assert_array_equal(draws, uniforms(3, "fog", identified([5, 0, 9, 2]), 2))
         assert len(level) == (levels is not None)
 
 

@@ -16,6 +16,7 @@ from torchvision.transforms.v2 import functional as tvf
 from pytest_robustness.transforms import builtin, warps
 from pytest_robustness.transforms.corners import draw_corners, image_corners
 from pytest_robustness.transforms.random_draws import uniforms
+from tests.identities import identified
 
 PHOTOS = Path(__file__).resolve().parents[2] / "../shared/data/imagenet-sample"
 SEED = 11
@@ -50,7 +51,7 @@ def photos() -> torch.Tensor:
 def apply(
     name: str, severity: int | None, images: torch.Tensor, indices: np.ndarray | None = None, seed: int = SEED
 ) -> torch.Tensor:
-    return KNOWN.get(name)(images, severity, np.arange(len(images)) if indices is None else indices, seed)
+    return KNOWN.get(name)(images, severity, identified(range(len(images)) if indices is None else indices), seed)
 
 
 def affine(image: torch.Tensor, *, offset: tuple[int, int] = (0, 0), scale: float = 1.0) -> torch.Tensor:
@@ -63,7 +64,7 @@ def torchvision(name: str, severity: int | None, image: torch.Tensor, index: int
     level = LEVELS[name][severity - 1] if LEVELS[name] and severity else 0.0
 
     def signs(count: int) -> list[int]:
-        return [1 if draw >= 0.5 else -1 for draw in uniforms(SEED, name, np.array([index]), count)[0]]
+        return [1 if draw >= 0.5 else -1 for draw in uniforms(SEED, name, identified([index]), count)[0]]
 
     match name:
         case "rotation":
@@ -74,7 +75,7 @@ def torchvision(name: str, severity: int | None, image: torch.Tensor, index: int
         case "zoom":
             return affine(image, scale=level)
         case "perspective":
-            corners = draw_corners(uniforms(SEED, name, np.array([index]), 8), level, height, width)[0]
+            corners = draw_corners(uniforms(SEED, name, identified([index]), 8), level, height, width)[0]
             return tvf.perspective(image, image_corners(height, width).tolist(), corners.tolist())
         case "brightness":
             return tvf.adjust_brightness(image, level)
@@ -166,7 +167,7 @@ def test_flips_undo_themselves(name: str, height: int, width: int) -> None:
 def test_a_rotation_by_90_degrees_is_a_quarter_turn(side: int) -> None:
     images = noise(12, side, side)
     clockwise, counter = torch.rot90(images, -1, (2, 3)), torch.rot90(images, 1, (2, 3))
-    signs = uniforms(SEED, "rotation", np.arange(12), 1)[:, 0] < 0.5
+    signs = uniforms(SEED, "rotation", identified(range(12)), 1)[:, 0] < 0.5
     assert 0 < signs.sum() < 12
     expected = torch.where(torch.from_numpy(signs)[:, None, None, None], clockwise, counter)
     assert torch.equal(apply("rotation", 5, images), expected)
@@ -176,7 +177,7 @@ def test_a_rotation_by_90_degrees_is_a_quarter_turn(side: int) -> None:
 @given(severity=st.integers(1, 5), height=st.integers(1, 40), width=st.integers(1, 40), index=st.integers(0, 1_281_167))
 def test_a_translation_moves_whole_pixels(severity: int, height: int, width: int, index: int) -> None:
     image, fraction = noise(1, height, width), LEVELS["translate"][severity - 1]
-    right, down = np.where(uniforms(SEED, "translate", np.array([index]), 2)[0] < 0.5, -1, 1)
+    right, down = np.where(uniforms(SEED, "translate", identified([index]), 2)[0] < 0.5, -1, 1)
     x, y = int(right) * round(fraction * width), int(down) * round(fraction * height)
     expected = torch.zeros_like(image)
     expected[..., max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)] = image[

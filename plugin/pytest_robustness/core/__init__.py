@@ -5,7 +5,7 @@ percentages and differences are percentage points throughout: ``difference == tr
 """
 
 from pytest_robustness.core.conditions import CONTROL, PIPELINE_VERSION, Cell, Condition, Panel, Shard
-from pytest_robustness.core.dataset import ClassLabel, ClassMatch, DataSource, Selection
+from pytest_robustness.core.dataset import ClassLabel, ClassMatch, DataSource, IdentifiedSource, Selection
 from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
 from pytest_robustness.core.protocols import (
     EngineUsed,
@@ -27,6 +27,7 @@ __all__ = [
     "Condition",
     "DataSource",
     "EngineUsed",
+    "IdentifiedSource",
     "Interpolation",
     "Model",
     "Panel",

@@ -6,7 +6,7 @@ import dataclasses
 from typing import NamedTuple
 
 # Raised when the way from canvas to stored prediction changes its results: older cells are then computed again.
-PIPELINE_VERSION = 1
+PIPELINE_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True, order=True)

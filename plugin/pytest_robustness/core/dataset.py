@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal, Protocol
+import functools
+import hashlib
+import json
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from pytest_robustness.core.file_hashes import FileHashes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,18 +51,48 @@ class DataSource(Protocol):
     def describe(self, index: int) -> str:
         """Return what names the image to a user: its path, or ``digits[12]``."""
 
-    def fingerprint(self, indices: NDArray[np.int64]) -> str:
-        """Return the hash of the classes and of the content of the images at ``indices``."""
+
+@runtime_checkable
+class IdentifiedSource(Protocol):
+    """What a `DataSource` may offer besides, so that its images are known without being decoded.
+
+    Without it an image is identified by its pixels, all of which are read at the start, and chosen by its index.
+    """
+
+    def key(self, index: int) -> str:
+        """Return what names an image within its class and stays when the data is moved or grows: a file's path there.
+
+        With ``--robustness-limit`` the images are drawn by it.
+        """
+
+    def identities(self, indices: NDArray[np.int64], hashes: FileHashes) -> NDArray[np.void]:
+        """Return the hash of the encoded content of each image: V16 [n]; zeros where it cannot be read.
+
+        Predictions are stored under it, and random draws depend on it: equal bytes are one image, in any place and
+        form.
+        """
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Selection:
-    """The images that a run judges on: ``indices`` into ``source`` (int64 [N], ascending), ``labels`` (int64 [N])."""
+    """The images that a run judges on.
+
+    ``indices`` into ``source`` (int64 [N], ascending), ``labels`` (int64 [N]), and the hash of each image's content
+    (V16 [N]; zeros where it cannot be read).
+    """
 
     source: DataSource
     indices: NDArray[np.int64]
     labels: NDArray[np.int64]
-    fingerprint: str
+    identities: NDArray[np.void]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The hash of the classes, the labels and the content of the images."""
+        digest = hashlib.sha256(json.dumps([label.key for label in self.source.classes]).encode())
+        digest.update(self.labels.astype("<i8").tobytes())
+        digest.update(self.identities.tobytes())
+        return digest.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)

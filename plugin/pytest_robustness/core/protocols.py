@@ -30,11 +30,11 @@ class Transform(Protocol):
         """Return what the result depends on, its parameters and code version, for the store's key."""
 
     def __call__(
-        self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
+        self, images: torch.Tensor, severity: int | None, identities: NDArray[np.void], seed: int
     ) -> torch.Tensor:
         """Return the transformed copy of ``images`` (uint8 [B, 3, H, W]), shape and dtype kept, on the same device.
 
-        ``indices`` (int64 [B]) are the images' indices in the dataset: random draws depend on them and on ``seed``.
+        ``identities`` (V16 [B]) are hashes of the images' content: random draws depend on them and on ``seed``.
         """
 
 

@@ -6,9 +6,12 @@ below. Heavy libraries are imported when a dataset is opened, so that checking a
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.data import cifar10, digits, factory, folder, imagenet, imagenette
+from pytest_robustness.data.identity import identities as identities
+from pytest_robustness.data.identity import keys as keys
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
@@ -63,17 +66,18 @@ def open_source(spec: str, *, download: bool = False) -> DataSource:
     return kind.open_source(spec, argument, download=download)
 
 
-def select(labels: NDArray[np.int64], limit: int | None, seed: int) -> NDArray[np.int64]:
+def select(source: DataSource, limit: int | None, seed: int) -> NDArray[np.int64]:
     """Draw at most ``limit`` images of each class.
 
     Parameters
     ----------
-    labels
-        The label of every image: int64 [N].
+    source
+        The images.
     limit
         Images per class; ``None`` takes them all.
     seed
-        Not negative. A class's draw depends on it and on the class alone, and a smaller draw is part of a larger one.
+        Not negative. An image is drawn by what names it within its class, so that a smaller draw is part of a larger
+        one, and one more image displaces at most one.
 
     Returns
     -------
@@ -81,14 +85,14 @@ def select(labels: NDArray[np.int64], limit: int | None, seed: int) -> NDArray[n
     """
     import numpy as np
 
+    labels = source.labels
     if limit is None:
         return np.arange(len(labels), dtype=np.int64)
+    ranks = [hashlib.sha256(b"%d:%s" % (seed, key)).digest() for key in keys(source)]
     drawn = []
     for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        # numpy promises that a bit generator's raw stream never changes; it does not for Generator.permutation.
-        keys = np.random.PCG64([seed, int(label)]).random_raw(len(members))
-        drawn.append(members[np.argsort(keys, kind="stable")[:limit]])
+        members = sorted(np.flatnonzero(labels == label).tolist(), key=ranks.__getitem__)
+        drawn.append(np.array(members[:limit], np.int64))
     return np.sort(np.concatenate([np.empty(0, np.int64), *drawn]))
 
 

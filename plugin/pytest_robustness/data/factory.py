@@ -7,7 +7,7 @@ import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.core import user_code
+from pytest_robustness.core import IdentifiedSource, user_code
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.data.torch_dataset import adapt
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
@@ -48,7 +48,9 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     try:
         with module.importable():
             dataset = module.function(function, DataError)()
-            return FactorySource(module, adapt(spec, dataset))
+            source = adapt(spec, dataset)
+            kind = IdentifiedFactorySource if isinstance(source, IdentifiedSource) else FactorySource
+            return kind(module, source)
     except RobustnessError:
         raise
     except (Exception, SystemExit) as error:
@@ -82,4 +84,10 @@ class FactorySource:
     in_memory = property(attrgetter("dataset.in_memory"))
     read = property(attrgetter("dataset.read"))
     describe = property(attrgetter("dataset.describe"))
-    fingerprint = property(attrgetter("dataset.fingerprint"))
+
+
+class IdentifiedFactorySource(FactorySource):
+    """A user's dataset that knows its images without decoding them."""
+
+    key = property(attrgetter("dataset.key"))
+    identities = property(attrgetter("dataset.identities"))

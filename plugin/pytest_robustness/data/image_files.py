@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from pytest_robustness.core import ClassLabel
-from pytest_robustness.data.fingerprint import start_hash
+from pytest_robustness.data.identity import UNREADABLE, as_array
 from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from pytest_robustness.core.file_hashes import FileHashes
+
 EXTENSIONS: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_PROBE_BYTES: Final = 4096
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,16 +53,14 @@ class FileSource:
         """Return the file's path."""
         return str(self._path(index))
 
-    def fingerprint(self, indices: NDArray[np.int64]) -> str:
-        """Return the hash of the class keys and, of each image at ``indices``, its label, path, size and two ends.
+    def key(self, index: int) -> str:
+        """Return the file's path below the folder of its class."""
+        return os.fsdecode(self.paths[index].removeprefix(os.fsencode(self.classes[self.labels[index]].key) + b"/"))
 
-        Only the first and the last 4 KiB of a file are read: reading all of ImageNet's 150 GB would cost more than it
-        saves. Encoding an image again, cropping it or replacing it changes its size or its ends.
-        """
-        digest = start_hash(self.classes, self.labels[indices])
-        for index in indices:
-            digest.update(_probe(self._path(index), self.paths[index]))
-        return digest.hexdigest()
+    def identities(self, indices: NDArray[np.int64], hashes: FileHashes) -> NDArray[np.void]:
+        """Return the hash of each file: V16 [n]; zeros where it cannot be read."""
+        found = hashes.digests(self.root, self.paths[indices].tolist())
+        return as_array(UNREADABLE if isinstance(digest, OSError) else digest for digest in found)
 
     def _path(self, index: int | np.int64) -> Path:
         return self.root / os.fsdecode(self.paths[index])
@@ -126,18 +124,3 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _refuse(error: OSError) -> NoReturn:
     # os.walk would skip the folder silently, and its class would look smaller than it is.
     raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
-
-
-def _probe(path: Path, name: bytes) -> bytes:
-    digest = hashlib.sha256(name + b"\0")
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            digest.update(f"{size}\0".encode())
-            for start in (0, max(0, size - _PROBE_BYTES)):
-                file.seek(start)
-                digest.update(file.read(_PROBE_BYTES))
-    except OSError as error:
-        # Hash the errno, so that repairing the file changes the fingerprint: the sweep skips unreadable images.
-        digest.update(f"errno {error.errno}".encode())
-    return digest.digest()

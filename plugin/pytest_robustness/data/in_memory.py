@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pytest_robustness.data.fingerprint import start_hash
+from pytest_robustness.data.identity import as_array, of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import ClassLabel
+    from pytest_robustness.core.file_hashes import FileHashes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,8 +38,10 @@ class ArraySource:
         """Return the dataset's name with the index: ``digits[12]``."""
         return f"{self.name.partition(':')[0]}[{index}]"
 
-    def fingerprint(self, indices: NDArray[np.int64]) -> str:
-        """Return the hash of the class keys, and of the labels and the pixels at ``indices``."""
-        digest = start_hash(self.classes, self.labels[indices])
-        digest.update(self.images[indices].tobytes())
-        return digest.hexdigest()
+    def key(self, index: int) -> str:
+        """Return the index."""
+        return str(index)
+
+    def identities(self, indices: NDArray[np.int64], hashes: FileHashes) -> NDArray[np.void]:  # noqa: ARG002 (no file)
+        """Return the hash of each image's pixels: V16 [n]."""
+        return as_array(of_pixels(self.images[index]) for index in indices)

@@ -8,7 +8,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_robustness.core import ClassLabel
-from pytest_robustness.data.fingerprint import start_hash
 from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import DataSource
 
-_SOURCE_MEMBERS: Final = ("name", "classes", "labels", "in_memory", "read", "describe", "fingerprint")
+_SOURCE_MEMBERS: Final = ("name", "classes", "labels", "in_memory", "read", "describe")
 _VALID: Final = (
     "Valid: an object with the members of pytest_robustness.DataSource, or a dataset with __len__, __getitem__ -> "
     "(image, label), and classes."
@@ -87,21 +86,6 @@ class MapStyleSource:
     def describe(self, index: int) -> str:
         """Return the dataset's name with the index: ``python:module:factory[12]``."""
         return f"{self.name}[{index}]"
-
-    def fingerprint(self, indices: NDArray[np.int64]) -> str:
-        """Return the hash of the class keys, and of the labels and pixels at ``indices``; reads each of the images.
-
-        For a dataset too large for that, return a `DataSource` with a fingerprint of its own.
-        """
-        digest = start_hash(self.classes, self.labels[indices])
-        for index in indices:
-            try:
-                image = self.read(int(index))
-            except BadImageError as error:
-                digest.update(error.reason.encode())
-            else:
-                digest.update(f"{tuple(image.shape)}".encode() + image.contiguous().numpy().tobytes())
-        return digest.hexdigest()
 
 
 def _class_label(spec: str, entry: object) -> ClassLabel:

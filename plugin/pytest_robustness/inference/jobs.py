@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
 
@@ -165,8 +166,8 @@ class JobMaker:
         raise DataError(f"{self.selection.source.name} holds no readable image.")
 
 
-def select(spec: str, *, limit: int | None, seed: int, download: bool) -> Selection:
-    """Open the data and choose at most ``limit`` images per class.
+def select(spec: str, *, limit: int | None, seed: int, download: bool, hashes: FileHashes) -> Selection:
+    """Open the data and choose at most ``limit`` images per class; ``hashes`` reads the files.
 
     Raises
     ------
@@ -174,12 +175,10 @@ def select(spec: str, *, limit: int | None, seed: int, download: bool) -> Select
         When the data cannot be opened, or holds no image.
     """
     source = data.open_source(spec, download=download)
-    indices = data.select(source.labels, limit, seed)
+    indices = data.select(source, limit, seed)
     if not len(indices):
         raise DataError(f"{source.name} holds no image.")
-    # Indices seed each image's random draws, and adding or removing a file shifts them: hash them as well.
-    fingerprint = hashlib.sha256(source.fingerprint(indices).encode() + indices.astype("<i8").tobytes()).hexdigest()
-    return Selection(source, indices, source.labels[indices], fingerprint)
+    return Selection(source, indices, source.labels[indices], data.identities(source, indices, hashes))
 
 
 def job(

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_robustness import data
+from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.process import limit_openmp_spin, quick_imports
 from pytest_robustness.errors import RobustnessError, cause
 from pytest_robustness.inference.plan import Plan
@@ -139,7 +140,7 @@ class Predictor:
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
         if self._images is None:
             source = data.open_source(self._settings.data)
-            self._images = source, data.select(source.labels, self._settings.limit, self._settings.seed)
+            self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
     def ensure(self, request: Cell | Panel) -> bool:
@@ -183,7 +184,13 @@ class Predictor:
             device = resolve_device(settings.device, settings.process)
             precision = resolve_precision(settings.precision, device)
             choice.require(settings.runtime, device, precision)
-            selection = select(settings.data, limit=settings.limit, seed=settings.seed, download=settings.download)
+            selection = select(
+                settings.data,
+                limit=settings.limit,
+                seed=settings.seed,
+                download=settings.download,
+                hashes=FileHashes(settings.store.with_suffix(".hashes")),
+            )
             bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision)
             self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
             self._run_log.dataset = selection.fingerprint

@@ -205,7 +205,12 @@ class Sweep:
                 for condition, by_preprocess in by_condition.items():
                     under_condition = [job for group in by_preprocess.values() for job in group]
                     with self._guard(str(condition), under_condition, size):
-                        transformed = _transform(under_condition[0], images, batch.indices[piece], self._settings.seed)
+                        transformed = _transform(
+                            under_condition[0],
+                            images,
+                            self._selection.identities[batch.positions[piece]],
+                            self._settings.seed,
+                        )
                         for preprocess, group in by_preprocess.items():
                             scored |= self._run(group, to_inputs(transformed, preprocess), batch, piece)
         return scored
@@ -255,8 +260,8 @@ class Sweep:
         self._claims.release(scores.shard)
 
 
-def _transform(job: Job, images: torch.Tensor, indices: NDArray[np.int64], seed: int) -> torch.Tensor:
-    return images if job.transform is None else job.transform(images, job.condition.severity, indices, seed)
+def _transform(job: Job, images: torch.Tensor, identities: NDArray[np.void], seed: int) -> torch.Tensor:
+    return images if job.transform is None else job.transform(images, job.condition.severity, identities, seed)
 
 
 def _misfit_text(job: Job, batch: Batch) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image
 
 from pytest_robustness.core import CONTROL
+from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.data import identities
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.preprocess import center_crop, to_canvas
 from pytest_robustness.report.gallery import Example, LostExample, Thumbnails
@@ -86,7 +88,8 @@ class Painter:
         if condition == CONTROL:
             return Thumbnails(_data_uri(before), "", before.width)
         transform = self._registry.get(condition.transform)
-        treated = transform(control[None], condition.severity, index, self._seed)[0]
+        known = identities(self._source, index, FileHashes())
+        treated = transform(control[None], condition.severity, known, self._seed)[0]
         return Thumbnails(_data_uri(before), _data_uri(_shrink(center_crop(treated, canvas.crop))), before.width)
 
 

@@ -1,4 +1,4 @@
-"""Random numbers by image: an image's numbers do not depend on its batch, shard, worker or device."""
+"""Random numbers by image: they depend on its content, not on its place, batch, shard, worker or device."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PER_STEP = 4  # 64-bit numbers that Philox generates for one counter value
 
-
-def uniforms(seed: int, name: str, indices: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+def uniforms(seed: int, name: str, identities: NDArray[np.void], k: int) -> NDArray[np.float64]:
     """Return ``k`` numbers for each image, uniform in [0, 1).
 
-    Philox is counter-based: image ``i`` has row ``i`` of an endless table, which can be generated from any row on. So
-    nothing is cached, and the images of a growing dataset keep their numbers. Time and memory grow with
-    ``max(indices) - min(indices)``: a batch of neighbours costs next to nothing, one that spans ImageNet less than
-    a second.
+    SHAKE-128, a hash of any length, turns seed, name and identity into the bits. So an image draws the same whatever
+    images are beside it, and whatever version of Python or numpy computes it.
 
     Parameters
     ----------
@@ -27,27 +23,25 @@ def uniforms(seed: int, name: str, indices: NDArray[np.int64], k: int) -> NDArra
         The run's seed.
     name
         The transform's name: two transforms draw independently.
-    indices
-        The images' indices in the dataset, from 0: int64 [B].
+    identities
+        The hashes of the images' content: V16 [B].
     k
         Numbers per image.
 
     Returns
     -------
     NDArray[np.float64]
-        [B, k]; row ``b`` depends on ``(seed, name, indices[b])`` only.
+        [B, k]; row ``b`` depends on ``(seed, name, identities[b])`` only.
 
     References
     ----------
-    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+    NIST FIPS 202, "SHA-3 Standard: Permutation-Based Hash and Extendable-Output Functions", 2015.
     """
-    if not len(indices):
-        return np.empty((0, k))
-    first, last = int(indices.min()), int(indices.max())
-    steps = -(-k // _PER_STEP)
-    key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:16], "little")
-    stream = np.random.Philox(key=key, counter=first * steps)
-    # Raw bits, because numpy keeps a bit generator's stream across versions, but not the numbers of Generator.
-    bits: NDArray[np.uint64] = stream.random_raw((last - first + 1) * steps * _PER_STEP)
-    rows = bits.reshape(-1, steps * _PER_STEP)[indices - first, :k]
-    return (rows >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    start = hashlib.shake_128(f"{seed}:{name}:".encode())
+    rows = []
+    for identity in identities.tolist():
+        state = start.copy()
+        state.update(identity)
+        rows.append(state.digest(8 * k))
+    bits = np.frombuffer(b"".join(rows), "<u8").reshape(len(identities), k)
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

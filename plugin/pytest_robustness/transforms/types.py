@@ -59,7 +59,7 @@ class FunctionTransform:
         return f"{self.name}(level={self._level(severity)!r}, draws={self.draws}, version={self.version!r})"
 
     def __call__(
-        self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
+        self, images: torch.Tensor, severity: int | None, identities: NDArray[np.void], seed: int
     ) -> torch.Tensor:
         """Return the transformed copy of ``images``; see `Transform`.
 
@@ -76,7 +76,7 @@ class FunctionTransform:
         if level is not None:
             arguments.append(level)
         if self.draws:
-            arguments.append(uniforms(seed, self.name, indices, self.draws))
+            arguments.append(uniforms(seed, self.name, identities, self.draws))
         return _checked(self.name, self.function(*arguments), images)
 
     def _level(self, severity: int | None) -> float | None:
@@ -108,12 +108,12 @@ class Chain:
         return " + ".join(part.key(severity if part.severities else None) for part in self.parts)
 
     def __call__(
-        self, images: torch.Tensor, severity: int | None, indices: NDArray[np.int64], seed: int
+        self, images: torch.Tensor, severity: int | None, identities: NDArray[np.void], seed: int
     ) -> torch.Tensor:
         """Return the images after the last part; each part draws by its own name. See `Transform`."""
         _check_severity(self, severity)
         for part in self.parts:
-            images = part(images, severity if part.severities else None, indices, seed)
+            images = part(images, severity if part.severities else None, identities, seed)
         return images
 
 

@@ -1,0 +1,214 @@
+"""Hash files whole, and remember the hashes, so that a file that did not change is only asked for its status."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import stat
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+DIGEST_BYTES: Final = 16
+_CHUNK: Final = 1 << 20
+# A file may change again within one tick of a coarse clock, with the same size: one as young as this is not remembered.
+_SETTLED_NANOSECONDS: Final = 2_000_000_000
+_BUSY_SECONDS: Final = 10.0
+_RECORD: Final = struct.Struct(f"<qqqQ{DIGEST_BYTES}s")
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS folder (path BLOB PRIMARY KEY, names BLOB NOT NULL, records BLOB NOT NULL, "
+    "checksum BLOB NOT NULL)"
+)
+
+
+class _Status(NamedTuple):
+    """What tells one content of a file from another without reading it; ``changed`` is when its inode changed."""
+
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> _Status:
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+_Known = dict[bytes, tuple[_Status, bytes]]
+
+
+class FileHashes:
+    """Hashes files: the first 16 bytes of the SHA-256 of their whole content.
+
+    A hash is remembered with the file's path, size, times and inode, and serves as long as these are the same. Where
+    the memory cannot be read or written, every file is read.
+
+    Parameters
+    ----------
+    memory
+        A SQLite file of its own, created if absent; several processes may share it. ``None`` remembers nothing beyond
+        this object.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self._memory = memory
+        self._folders: dict[bytes, _Known] = {}
+
+    def digest(self, path: Path) -> bytes:
+        """Return the hash of a file.
+
+        Raises
+        ------
+        OSError
+            It cannot be read, or is no regular file: a pipe or a device may never end.
+        """
+        found = self.digests(path.parent, [os.fsencode(path.name)])[0]
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    def digests(
+        self, root: Path, names: Sequence[bytes], progress: Callable[[int, int], None] | None = None
+    ) -> list[bytes | OSError]:
+        """Return the hash of each file below ``root``, or the error that kept it from being read.
+
+        Parameters
+        ----------
+        root
+            The folder that ``names`` start from.
+        names
+            Paths with forward slashes; files of one folder are best neighbours.
+        progress
+            Called with the number of files that were read, and of those that have to be.
+        """
+        base = os.fsencode(root.absolute().as_posix()) + b"/"
+        result: list[bytes | OSError] = [b""] * len(names)
+        unknown: list[int] = []
+        for position, name in enumerate(names):
+            folder, _, file = (base + name).rpartition(b"/")
+            try:
+                status = os.stat(base + name)  # noqa: PTH116 (a million files: a Path each would cost seconds)
+            except OSError as error:
+                result[position] = error
+                continue
+            known = self._folder(folder).get(file)
+            if known is not None and known[0] == _Status.of(status):
+                result[position] = known[1]
+            else:
+                unknown.append(position)
+        if unknown:
+            self._read([base + names[position] for position in unknown], unknown, result, progress)
+        return result
+
+    def _read(
+        self,
+        paths: Sequence[bytes],
+        positions: Sequence[int],
+        result: list[bytes | OSError],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        changed: set[bytes] = set()
+        threads = min(len(paths), os.cpu_count() or 1)
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                answers = pool.map(_hash, paths) if threads > 1 else map(_hash, paths)
+                for done, (path, position, answer) in enumerate(zip(paths, positions, answers, strict=True), 1):
+                    if isinstance(answer, OSError):
+                        result[position] = answer
+                    else:
+                        status, result[position], settled = answer
+                        folder, _, file = path.rpartition(b"/")
+                        if settled:
+                            self._folder(folder)[file] = status, answer[1]
+                            changed.add(folder)
+                    if progress is not None:
+                        progress(done, len(paths))
+        finally:  # an interrupt loses no hash
+            self._remember({folder: self._folders[folder] for folder in changed})
+
+    def _folder(self, folder: bytes) -> _Known:
+        if folder not in self._folders:
+            self._folders[folder] = self._recall(folder)
+        return self._folders[folder]
+
+    def _recall(self, folder: bytes) -> _Known:
+        if self._memory is None or not self._memory.exists():
+            return {}
+        row = None
+        with _forgiving(self._memory), self._connection() as connection:
+            row = connection.execute("SELECT names, records, checksum FROM folder WHERE path = ?", (folder,)).fetchone()
+        if row is None or _checksum(folder, row[0], row[1]) != row[2]:
+            return {}
+        records = [(_Status(*record[:4]), record[4]) for record in _RECORD.iter_unpack(row[1])]
+        return dict(zip(row[0].split(b"\0"), records, strict=True))
+
+    def _remember(self, folders: Mapping[bytes, _Known]) -> None:
+        if self._memory is None or not folders:
+            return
+        rows = []
+        for folder, known in folders.items():
+            names = b"\0".join(known)
+            records = b"".join(_RECORD.pack(*status, digest) for status, digest in known.values())
+            rows.append((folder, names, records, _checksum(folder, names, records)))
+        with _forgiving(self._memory):
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            with self._connection() as connection:
+                connection.execute(_SCHEMA)
+                connection.executemany("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?)", rows)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        import sqlite3  # here, because most runs that load the plugin hash nothing
+
+        connection = sqlite3.connect(str(self._memory), timeout=_BUSY_SECONDS)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def _forgiving(memory: Path) -> Iterator[None]:
+    import sqlite3
+
+    try:
+        yield
+    except (sqlite3.Error, OSError):
+        _log.debug("the hashes of files in %s cannot be used", memory, exc_info=True)
+
+
+def _checksum(folder: bytes, names: bytes, records: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join([folder, names, records])).digest()[:8]
+
+
+def _hash(path: bytes) -> tuple[_Status, bytes, bool] | OSError:
+    """Return status and hash of a file, and whether it has been left alone for long enough to be remembered."""
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                return OSError(errno.EINVAL, "not a regular file", os.fsdecode(path))
+            digest = hashlib.sha256()
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+            after = os.fstat(descriptor)
+    except OSError as error:
+        return error
+    status = _Status.of(after)
+    youngest = max(status.modified, status.changed)
+    settled = _Status.of(before) == status and time.time_ns() - youngest > _SETTLED_NANOSECONDS
+    return status, digest.digest()[:DIGEST_BYTES], settled
