@@ -250,7 +250,6 @@ ASPECTS: Final = (
     Aspect("sys.path", lambda: list(sys.path), _set_list("path")),
     Aspect("the current directory", os.getcwd, os.chdir),
     Aspect("environment variables", lambda: dict(os.environ), _restore_environment),
-    Aspect("warnings filters", lambda: list(warnings.filters), _restore_filters),
     Aspect("warnings.showwarning", lambda: warnings.showwarning, lambda it: setattr(warnings, "showwarning", it)),
     Aspect("signal handlers", _handlers, _restore_handlers),
     Aspect("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
@@ -267,6 +266,8 @@ ASPECTS: Final = (
     _of("PIL.ImageFile", "LOAD_TRUNCATED_IMAGES"),
     _of("PIL.Image", "MAX_IMAGE_PIXELS"),
     Aspect("NumPy's handling of floating-point errors", _numpy_errors, _restore_numpy_errors),
+    # Many packages add filters when they are imported.
+    Aspect("", lambda: list(warnings.filters), _restore_filters),
     # Drawing random numbers is what random generators are for.
     Aspect("", random.getstate, random.setstate),
     Aspect("", _numpy_draws, _restore_numpy_draws),

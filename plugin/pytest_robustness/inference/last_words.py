@@ -45,8 +45,8 @@ class Diary:
     """
 
     def __init__(self, folder: Path, run: str) -> None:
-        self._folder = folder
-        self._run = run
+        self.folder = folder
+        self.run = run
         self._path = folder / f"{uuid.uuid4().hex[:12]}.json"
         self._lock = FileLock(self._path.with_suffix(".lock"))
         self._file: int | None = None
@@ -58,10 +58,10 @@ class Diary:
             return
         try:
             if self._file is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire(timeout=0)  # held until the process ends, however it does
                 self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            record = json.dumps([model[:200], what[:200], self._run[:100]]).encode()
+            record = json.dumps([model[:200], what[:200], self.run[:100]]).encode()
             # The operating system keeps what is written when the process dies; nothing needs to reach the disk.
             os.lseek(self._file, 0, os.SEEK_SET)
             os.write(self._file, record.ljust(_LENGTH)[:_LENGTH])
@@ -81,7 +81,7 @@ class Diary:
         self._lock.release()
         _remove(self._path.with_suffix(".lock"))
         with contextlib.suppress(OSError):
-            self._folder.rmdir()  # unless other processes have theirs
+            self.folder.rmdir()  # unless other processes have theirs
 
 
 def of_run(folder: Path, run: str) -> list[LastWords]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from pytest_robustness.core import Canvas, Cell, Condition, Preprocess, Progress, Runner, Selection, Shard, Workload
-from pytest_robustness.errors import DataError, ErrorText, cause
+from pytest_robustness.errors import DataError, ErrorText, TransformError, cause
 from pytest_robustness.inference.device import cores_shared, equal_batches, pixels_at_once, to_device
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.loader import Batch, batches
@@ -20,6 +20,7 @@ from pytest_robustness.inference.prepared_models import PreparedModels
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.scoring import Scores, score
 from pytest_robustness.inference.shard_scores import ShardScores
+from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,6 +75,7 @@ class Sweep:
         claims: ShardClaims,
         progress: Progress,
         settings: SweepSettings,
+        calls: UserCalls | None = None,
     ) -> None:
         self.errors: dict[Cell, str] = {}
         self._jobs = jobs
@@ -82,7 +84,8 @@ class Sweep:
         self._claims = claims
         self._progress = progress
         self._settings = settings
-        self._models = PreparedModels(prepare, settings.precision, jobs, len(selection.indices))
+        self._calls = calls or UserCalls(progress.note)
+        self._models = PreparedModels(prepare, settings.precision, jobs, len(selection.indices), self._calls)
         self._batch_size = 0
 
     def run(self) -> None:
@@ -205,12 +208,13 @@ class Sweep:
                 for condition, by_preprocess in by_condition.items():
                     under_condition = [job for group in by_preprocess.values() for job in group]
                     with self._guard(str(condition), under_condition, size):
-                        transformed = _transform(
-                            under_condition[0],
-                            images,
-                            self._selection.identities[batch.positions[piece]],
-                            self._settings.seed,
-                        )
+                        with self._calls.call(f"the transform {condition}", error=TransformError, batch=True):
+                            transformed = _transform(
+                                under_condition[0],
+                                images,
+                                self._selection.identities[batch.positions[piece]],
+                                self._settings.seed,
+                            )
                         for preprocess, group in by_preprocess.items():
                             scored |= self._run(group, to_inputs(transformed, preprocess), batch, piece)
         return scored
@@ -223,7 +227,9 @@ class Sweep:
             of_model = [other for other in self._jobs if other.loaded is job.loaded]
             with self._guard(job.loaded.name, of_model, len(inputs)):
                 targets = to_device(torch.from_numpy(job.loaded.outputs[batch.labels[piece]]), inputs.device)
-                scored[job.cell] = score(self._models.run(job.loaded, inputs, self._batch_size), targets)
+                scored[job.cell] = score(
+                    self._models.run(job.loaded, inputs, self._batch_size, str(job.condition)), targets
+                )
         return scored
 
     @contextlib.contextmanager

@@ -9,24 +9,29 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, NoReturn
 
+from pytest_robustness.core import user_code
 from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
 from pytest_robustness.errors import ModelError, RobustnessError, cause
-from pytest_robustness.inference import torch_state
 from pytest_robustness.inference.deadline import TooLongError, deadline
-from pytest_robustness.inference.last_words import of_run
+from pytest_robustness.inference.last_words import of_earlier_runs, of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
     from types import FrameType
 
+    from pytest_robustness.core.process_state import Aspect
     from pytest_robustness.inference.last_words import Diary
 
-_ALL = (*ASPECTS, *torch_state.ASPECTS)
 _exit = os._exit
+# What subjects are called whose code is the user's.
+_USERS = ("python:", "the transform ")
+# Seconds between two looks at what other processes left behind.
+_LOOK_EVERY = 1.0
 
 
 class ExitError(SystemExit):
@@ -54,6 +59,18 @@ class UserCalls:
         self._diary = diary
         self._tried: set[str] = set()
         self._unruly: set[str] = set()
+        self._looked = 0.0
+        self._deadly: dict[str, str] = {}
+
+    def name_suspects(self) -> None:
+        """Note which code ran when processes of earlier runs died; once."""
+        if self._diary is None:
+            return
+        for words in of_earlier_runs(self._diary.folder, self._diary.run):
+            self.note(
+                f"an earlier run ended without a word while {words.what} was running: it may be to blame. If this run "
+                f"ends so too, leave it out"
+            )
 
     @contextlib.contextmanager
     def call(
@@ -76,18 +93,20 @@ class UserCalls:
         Raises
         ------
         RobustnessError
-            The code ended the process, or took too long; an exception of its own passes.
+            The code ended the process, took too long, or ran when another process of this run died; an exception of
+            its own passes.
         """
         what = f"{subject} {doing}".strip()
-        thorough = not batch or subject not in self._tried or subject in self._unruly
+        self._require_harmless(subject, error)
         if self._diary is not None:
             self._diary.write(subject, what)
         changes: list[str] = []
         try:
             with (
                 _own_faults(what, error, self._timeout),
+                user_code.code_of(subject),
+                _kept(self._aspects(subject, batch), changes),
                 deadline(self._timeout if batch else None, what),
-                _kept(changes) if thorough else _quickly_kept(changes),
             ):
                 yield
         finally:
@@ -98,6 +117,30 @@ class UserCalls:
             if self._diary is not None:
                 self._diary.write("", "")
 
+    def _aspects(self, subject: str, batch: bool) -> tuple[Aspect, ...]:
+        """Return the state to restore: all of it, or for a batch what is read in an instant."""
+        every: tuple[Aspect, ...] = ()
+        if subject.startswith(_USERS) and (not batch or subject not in self._tried or subject in self._unruly):
+            every = ASPECTS
+        if "torch" not in sys.modules:  # a dataset's factory alone: nothing of PyTorch to restore
+            return every
+        from pytest_robustness.inference import torch_state
+
+        return (*every, *torch_state.ASPECTS) if every else torch_state.QUICK
+
+    def _require_harmless(self, subject: str, error: type[RobustnessError]) -> None:
+        """Raise ``error`` where the code ran when another process of this run died."""
+        if self._diary is None:
+            return
+        if time.monotonic() - self._looked > _LOOK_EVERY or subject not in self._tried:
+            self._deadly = {words.model: words.what for words in of_run(self._diary.folder, self._diary.run)}
+            self._looked = time.monotonic()
+        if subject in self._deadly:
+            raise error(
+                f"{self._deadly[subject]} was running when another process of this run died. It may be to blame, and "
+                f"is left out"
+            )
+
     def _report(self, subject: str, changes: list[str]) -> None:
         if subject not in self._unruly:
             named = ", ".join(dict.fromkeys(changes))
@@ -107,33 +150,21 @@ class UserCalls:
         self._unruly.add(subject)
 
 
-def ended_processes(folder: Path, run: str) -> dict[str, str]:
-    """Return the models whose code ran when another process of ``run`` died, each with a message."""
-    return {
-        words.model: f"{words.what} was running when a process of this run died: it may be to blame, and is left out."
-        for words in of_run(folder, run)
-    }
-
-
 @contextlib.contextmanager
-def _kept(changes: list[str]) -> Generator[None]:
+def _kept(aspects: tuple[Aspect, ...], changes: list[str]) -> Generator[None]:
+    """Restore ``aspects``, and with all of them the standard streams too; add what was changed to ``changes``."""
     changed: list[str] = []
     descriptors: list[str] = []
+    streams = contextlib.ExitStack()
     try:
-        with descriptors_kept() as descriptors, streams_kept(), restored(_ALL) as changed:
-            yield
+        with streams:
+            if aspects[: len(ASPECTS)] == ASPECTS:
+                descriptors = streams.enter_context(descriptors_kept())
+                streams.enter_context(streams_kept())
+            with restored(aspects) as changed:
+                yield
     finally:
         changes += changed + descriptors
-
-
-@contextlib.contextmanager
-def _quickly_kept(changes: list[str]) -> Generator[None]:
-    changed: list[str] = []
-    try:
-        with restored(torch_state.QUICK) as changed:
-            yield
-    finally:
-        changes += changed
 
 
 @contextlib.contextmanager

@@ -46,6 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     with _usage_errors():
         options = resolve_options(config)
+    if options.timeout is not None:
+        from pytest_robustness.inference.deadline import keep_stderr
+
+        keep_stderr()
     if options.allure_report is not None or config.getoption("allure_report_dir", None):
         from pytest_robustness.plugin.allure import AllureHooks
 

@@ -19,6 +19,7 @@ from pytest_robustness.plugin.options.values import (
     read_names,
     read_points,
     read_rules,
+    read_seconds,
     read_severities,
     read_whole,
 )
@@ -239,6 +240,13 @@ class Options(SubjectOptions):
         metavar="NAME",
         about="what runs the models; auto takes the fastest that is installed, where there are enough images for its "
         "compilation to pay off",
+    )
+    timeout: float | None = option(
+        read_seconds,
+        None,
+        area=_COMPUTING,
+        metavar="SECONDS",
+        about="time that a model or a transform may take for one batch; one that takes longer is given up",
     )
     workers: int | None = option(
         read_whole(0, "auto"), "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"

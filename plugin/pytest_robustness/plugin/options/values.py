@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 GATE_RULES = ("maxFailures", "minTestsCount", "successRate")
 
+# A day: no batch takes longer, and timers of some systems hold no more.
+_LONGEST = 86_400
+
 _Word = TypeVar("_Word", bound=str)
 
 
@@ -97,6 +100,17 @@ def read_whole(minimum: int, word: str | None = None) -> Callable[[str], int | N
         return int(text)
 
     return read
+
+
+def read_seconds(text: str) -> float:
+    """Read a time in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= _LONGEST:
+        raise ValueError(f"seconds above 0, up to {_LONGEST}, such as 60")
+    return value
 
 
 def read_max_sensitive(text: str) -> MaxSensitive:
