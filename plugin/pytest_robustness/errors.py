@@ -56,16 +56,20 @@ class BadImageError(DataError):
         The image's name in messages: a path, or ``digits[12]``.
     reason
         Why it cannot be read.
+    content
+        Whether the bytes themselves are no image, so that this may be remembered by their content. False for a fault of
+        the moment: memory was short, the disk failed, the file is gone.
     """
 
-    def __init__(self, image: str, reason: str) -> None:
+    def __init__(self, image: str, reason: str, content: bool = True) -> None:
         super().__init__(f"{image} is not a readable image: {reason}")
         self.image = image
         self.reason = reason
+        self.content = content
 
-    def __reduce__(self) -> tuple[type[BadImageError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[BadImageError], tuple[str, str, bool]]:
         # By default an exception is unpickled with its message alone, which fails in a decoding process's parent.
-        return type(self), (self.image, self.reason)
+        return type(self), (self.image, self.reason, self.content)
 
 
 class TransformError(RobustnessError):

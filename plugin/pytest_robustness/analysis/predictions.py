@@ -9,15 +9,16 @@ import numpy as np
 
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.inference.stored_cells import StoredCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import ClassLabel, Condition
+    from pytest_robustness.core import ClassLabel, Condition, EngineUsed
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store import Store, StoredSelection
 
 
 class Answers(NamedTuple):
@@ -122,14 +123,17 @@ class StoredPredictions:
         self._counts: dict[Cell, Counts] = {}
 
     @cached_property
-    def _dataset(self) -> tuple[tuple[ClassLabel, ...], NDArray[np.int64]]:
-        _, classes, labels = self._open_store().dataset(self._run_log.dataset)
-        return tuple(classes), labels
+    def _selection(self) -> StoredSelection:
+        return self._open_store().selection(self._run_log.dataset)
+
+    @cached_property
+    def _cells(self) -> StoredCells:
+        return StoredCells(self._open_store(), self._selection.images)
 
     @property
     def classes(self) -> tuple[ClassLabel, ...]:
         """The classes of the data."""
-        return self._dataset[0]
+        return self._selection.classes
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -139,7 +143,7 @@ class StoredPredictions:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The class of each image: int64 [N]."""
-        return self._dataset[1]
+        return self._selection.labels
 
     def finished(self, cells: Iterable[Cell]) -> bool:
         """Whether all ``cells`` were computed without an error."""
@@ -155,15 +159,16 @@ class StoredPredictions:
         Raises
         ------
         RobustnessError
-            When the store lacks shards of it.
+            When the store lacks images of it that can be read.
         """
-        key = self._run_log.keys[cell]
-        predictions = self._open_store().get(key, len(self.labels))
-        if predictions is None:
+        outputs = np.array(self._run_log.models[cell.model].outputs, np.int64)
+        predictions = self._cells.predictions(self._run_log.keys[cell], outputs[self.labels])
+        missing = predictions.predicted < 0
+        missing[self._run_log.unreadable] = False
+        if missing.any():
             raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to continue.")
-        targets = np.array(self._open_store().description(key)["outputs"], np.int64)
-        outputs = Outputs(predictions.predicted, targets)
-        return ScoredOutputs(outputs, predictions.confidence, predictions.true_probability)
+        found = Outputs(predictions.predicted, outputs)
+        return ScoredOutputs(found, predictions.confidence, predictions.true_probability)
 
     def answers(self, cell: Cell) -> Answers:
         """Return which images could be read and which were classified correctly."""
@@ -176,7 +181,7 @@ class StoredPredictions:
             self._counts[cell] = counted(self.answers(cell), self.labels, len(self.classes))
         return self._counts[cell]
 
-    def skipped(self) -> NDArray[np.int64]:
-        """Return the positions of the images that could not be read: int64 [n]."""
-        finished = next((cell for cell in self._run_log.keys if self._run_log.finished(cell)), None)
-        return np.empty(0, np.int64) if finished is None else np.flatnonzero(~self.answers(finished).readable)
+    def engines(self, cell: Cell) -> tuple[EngineUsed, ...]:
+        """Return what computed a cell: one engine, or several if runs with different ones shared the work."""
+        outputs = np.array(self._run_log.models[cell.model].outputs, np.int64)
+        return self._cells.engines(self._run_log.keys[cell], outputs[self.labels])

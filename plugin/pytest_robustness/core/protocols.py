@@ -94,15 +94,28 @@ class Runtime(Protocol):
 
 
 class Predictions(NamedTuple):
-    """The predictions of one cell for a shard of images, as the store keeps them; one row per position.
+    """The predictions of one cell, one row for each image.
 
-    ``predicted`` is the model's output index (int32 [n]; -1 where the image was skipped), ``confidence`` its
-    probability and ``true_probability`` the probability given to the true class (float32 [n]; NaN where skipped).
+    ``predicted`` is the model's output index (int32 [n]; -1 where the image could not be read). Probabilities are
+    float32 [n], NaN where it could not be read: of the answer (``confidence``), of the true class, and of the output
+    that comes second. ``rank`` counts the outputs before the true class (int32 [n]): 0 where the answer is right.
     """
 
     predicted: NDArray[np.int32]
     confidence: NDArray[np.float32]
     true_probability: NDArray[np.float32]
+    runner_up: NDArray[np.float32]
+    rank: NDArray[np.int32]
+
+    def at(self, rows: NDArray[np.integer]) -> Predictions:
+        """Return the predictions in ``rows``."""
+        return Predictions(
+            self.predicted[rows],
+            self.confidence[rows],
+            self.true_probability[rows],
+            self.runner_up[rows],
+            self.rank[rows],
+        )
 
 
 class Progress(Protocol):

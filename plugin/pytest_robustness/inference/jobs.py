@@ -7,6 +7,7 @@ cells into jobs.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -50,7 +51,8 @@ _log = logging.getLogger(__name__)
 class LoadedModel:
     """A model with its weights, whose outputs are matched to the classes of the data.
 
-    ``pixels`` is the area of its canvas, which decides the batch size; ``assumed`` what of its set-up nothing gave.
+    ``pixels`` is the area of its canvas, which decides the batch size; ``assumed`` what of its set-up nothing gave;
+    ``published`` says that code and weights are those of a released package.
     """
 
     name: str
@@ -58,8 +60,9 @@ class LoadedModel:
     match: ClassMatch
     pixels: int
     assumed: tuple[str, ...] = ()
+    published: bool = False
 
-    @property
+    @functools.cached_property
     def outputs(self) -> NDArray[np.int64]:
         """The model output that stands for each class of the data: int64 [C]."""
         return np.array(self.match.outputs, np.int64)
@@ -67,12 +70,13 @@ class LoadedModel:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Job:
-    """A cell to compute; ``transform`` is ``None`` for control."""
+    """A cell to compute; ``transform`` is ``None`` for control, ``precision`` the number format to compute in."""
 
     loaded: LoadedModel
     condition: Condition
     transform: Transform | None
     key: str
+    precision: str
 
     @property
     def cell(self) -> Cell:
@@ -80,14 +84,22 @@ class Job:
         return Cell(self.loaded.name, self.condition)
 
     @property
+    def published(self) -> bool:
+        """Whether model and transform are of released packages, so that the key holds all that answers depend on."""
+        return self.loaded.published and (self.transform is None or getattr(self.transform, "published", False))
+
+    @property
     def description(self) -> dict[str, Any]:
-        """What the store keeps about the cell besides its predictions."""
+        """What the store says of the cell to people who look into it."""
         return {
             "model": self.loaded.name,
             "transform": self.condition.transform,
             "severity": self.condition.severity,
-            "outputs": self.loaded.match.outputs,
         }
+
+    def targets(self, selection: Selection) -> NDArray[np.int64]:
+        """Return the output that stands for the class of each image: int64 [N]."""
+        return self.loaded.outputs[selection.labels]
 
 
 class JobMaker:
@@ -138,7 +150,7 @@ class JobMaker:
                 errors[cell] = self._broken[cell.model]
                 continue
             transform = self._transform(cell.condition)
-            jobs.append(job(loaded, cell.condition, transform, self.selection, self._seed, self.precision))
+            jobs.append(job(loaded, cell.condition, transform, self._seed, self.precision))
         return jobs, errors
 
     def transform_key(self, condition: Condition) -> str:
@@ -171,7 +183,14 @@ class JobMaker:
         model, classes = first.model, self.selection.source.classes
         matched = match(classes, first.outputs, model.classes, name)
         height, width = canvas.shape[-2:]
-        return LoadedModel(name, model, matched, height * width, assumed(model, matched, classes, (height, width)))
+        return LoadedModel(
+            name,
+            model,
+            matched,
+            pixels=height * width,
+            assumed=assumed(model, matched, classes, (height, width)),
+            published=self._zoo.published(name),
+        )
 
     def _first_canvas(self, model: Model) -> torch.Tensor:
         """Return the first readable image on the canvas of ``model``: uint8 [3, H, W]."""
@@ -202,22 +221,19 @@ def job(
     loaded: LoadedModel,
     condition: Condition,
     transform: Transform | None,
-    selection: Selection,
     seed: int,
     precision: str,
 ) -> Job:
-    """Return the job of one cell; its key is the hash of everything that the result depends on."""
+    """Return the job of one cell; its key is the hash of everything that answers depend on besides the image."""
     parts: dict[str, Any] = {
         "pipeline": PIPELINE_VERSION,
         "model": loaded.model.fingerprint,
         "preprocess": dataclasses.asdict(loaded.model.preprocess),
-        "outputs": loaded.match.outputs,
         "transform": transform_key(transform, condition),
         "seed": seed,
-        "dataset": selection.fingerprint,
         "precision": precision,
     }
-    return Job(loaded, condition, transform, content_key(parts))
+    return Job(loaded, condition, transform, content_key(parts), precision)
 
 
 def content_key(parts: Mapping[str, Any]) -> str:

@@ -1,9 +1,12 @@
-"""The loader: read each image of the claimed shards once, and put it on every canvas that the models need."""
+"""The loader: read each image of the claimed shards once, and put it on every canvas that some model needs it on."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import os
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,29 +17,46 @@ from pytest_robustness.inference.decoding import answers
 from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Canvas, DataSource, Shard
+    from pytest_robustness.inference.jobs import Job
 
 
-class Batch(NamedTuple):
-    """Decoded images of one shard, each on every canvas.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Portion:
+    """Images of one shard that the same jobs lack: ``positions`` in the selection, int64 [n], ascending.
 
-    ``last`` says that no further batch of ``shard`` follows. ``positions`` (int64 [B], in the selection), ``indices``
-    (int64 [B], in the dataset), ``labels`` (int64 [B]) and ``canvases`` (uint8 [B, 3, h, w] each) have a row for each
-    readable image; the others are in ``unreadable``, so B may be 0. ``misfit`` names an image whose size differs from
-    that of the first image, and both sizes; ``canvases`` then lacks those that do not resize.
+    ``last`` says that no further portion of ``shard`` follows.
     """
 
     shard: Shard
+    positions: NDArray[np.int64]
+    jobs: tuple[Job, ...]
+    last: bool
+
+    @functools.cached_property
+    def canvases(self) -> tuple[Canvas, ...]:
+        """The canvases that the jobs need."""
+        return tuple(sorted({job.loaded.model.preprocess.canvas for job in self.jobs}, key=str))
+
+
+class Batch(NamedTuple):
+    """Decoded images of one portion, each on every canvas.
+
+    ``last`` says that no further batch of ``portion`` follows. ``positions`` (int64 [B], in the selection) and
+    ``canvases`` (uint8 [B, 3, h, w] each) have a row for each readable image; the others are in ``unreadable``, by
+    position, so B may be 0. ``misfit`` names an image whose size differs from that of the first image, and both sizes;
+    ``canvases`` then lacks those that do not resize.
+    """
+
+    portion: Portion
     last: bool
     positions: NDArray[np.int64]
-    indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
     canvases: dict[Canvas, torch.Tensor]
-    unreadable: tuple[BadImageError, ...]
+    unreadable: dict[int, BadImageError]
     misfit: str
 
 
@@ -75,25 +95,22 @@ def default_workers(device: str, images: int, passes: int, processes: int = 1) -
 def batches(
     source: DataSource,
     indices: NDArray[np.int64],
-    shards: Iterable[Shard],
-    canvases: Sequence[Canvas],
+    portions: Iterable[Portion],
     *,
     batch_size: int,
     workers: int,
 ) -> Generator[Batch]:
-    """Read the images of ``shards`` in order, at most ``batch_size`` at a time and never of two shards at once.
+    """Read the images of ``portions`` in order, at most ``batch_size`` at a time and never of two portions at once.
 
     Parameters
     ----------
     source
         Where the images are.
     indices
-        The selection: the position of an image in it is what shards count (int64 [n]).
-    shards
+        The selection: the position of an image in it is what portions count (int64 [n]).
+    portions
         Taken one at a time, in this process: without workers, once the batches before are consumed; with workers, up to
         two batches per worker ahead.
-    canvases
-        The canvases to put each image on.
     batch_size
         At least 1.
     workers
@@ -105,26 +122,28 @@ def batches(
     DataError
         When the source cannot be sent to a decoding process, or a decoding process dies.
     """
-    reader = _Reader(source, indices, canvases)
-    requests = _requests(shards, batch_size)
+    reader = _Reader(source, indices)
+    taken: deque[Portion] = deque()
+    requests = _requests(portions, batch_size, taken)
     with contextlib.closing(answers(reader.read, requests, 0 if source.in_memory else workers)) as items:
         for item in items:
-            positions = np.asarray(item.positions, np.int64)
             yield Batch(
-                shard=item.request.shard,
+                portion=taken[0],
                 last=item.request.last,
-                positions=positions,
-                indices=indices[positions],
-                labels=source.labels[indices[positions]],
+                positions=np.asarray(item.positions, np.int64),
                 canvases={canvas: torch.from_numpy(pixels) for canvas, pixels in item.canvases.items()},
                 unreadable=item.unreadable,
                 misfit=item.misfit,
             )
+            if item.request.last:
+                taken.popleft()
 
 
 class _Request(NamedTuple):
-    shard: Shard
-    positions: range
+    """What a decoding process needs to know of a part of a portion: not the jobs, which hold models."""
+
+    positions: list[int]
+    canvases: tuple[Canvas, ...]
     last: bool
 
 
@@ -134,56 +153,60 @@ class _Read(NamedTuple):
     request: _Request
     positions: list[int]
     canvases: dict[Canvas, NDArray[np.uint8]]
-    unreadable: tuple[BadImageError, ...]
+    unreadable: dict[int, BadImageError]
     misfit: str
 
 
-def _requests(shards: Iterable[Shard], batch_size: int) -> Iterator[_Request]:
-    for shard in shards:
-        for start in range(shard.start, shard.stop, batch_size):
-            stop = min(start + batch_size, shard.stop)
-            yield _Request(shard, range(start, stop), last=stop == shard.stop)
+def _requests(portions: Iterable[Portion], batch_size: int, taken: deque[Portion]) -> Iterator[_Request]:
+    """Yield the requests for ``portions``; each portion joins ``taken`` when its first request is taken."""
+    for portion in portions:
+        taken.append(portion)
+        positions = portion.positions.tolist()
+        for start in range(0, len(positions), batch_size):
+            part = positions[start : start + batch_size]
+            yield _Request(part, portion.canvases, last=start + len(part) == len(positions))
 
 
 class _Reader:
     """Answers requests, in this process or in a decoding process."""
 
-    def __init__(self, source: DataSource, indices: NDArray[np.int64], canvases: Sequence[Canvas]) -> None:
+    def __init__(self, source: DataSource, indices: NDArray[np.int64]) -> None:
         self._source = source
         self._indices = indices
-        self._canvases = canvases
-        self._size = self._first_size() if any(canvas.resize is None for canvas in canvases) else None
 
     def read(self, request: _Request) -> _Read:
         """Read the images of ``request`` and put each on every canvas."""
         positions: list[int] = []
-        unreadable: list[BadImageError] = []
+        unreadable: dict[int, BadImageError] = {}
         misfit = ""
-        drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in self._canvases}
+        drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in request.canvases}
         for position in request.positions:
             try:
                 image = self._source.read(int(self._indices[position]))
             except BadImageError as error:
-                unreadable.append(error)
+                unreadable[position] = error
                 continue
             positions.append(position)
-            misfit = misfit or self._misfit(position, image)
+            if None in {canvas.resize for canvas in drawn}:
+                misfit = misfit or self._misfit(position, image)
             if misfit:
                 drawn = {canvas: images for canvas, images in drawn.items() if canvas.resize is not None}
             for canvas, images in drawn.items():
                 images.append(to_canvas(image, canvas))
         pixels = {canvas: self._stack(images, canvas) for canvas, images in drawn.items()}
-        return _Read(request, positions, pixels, tuple(unreadable), misfit)
+        return _Read(request, positions, pixels, unreadable, misfit)
 
     def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> NDArray[np.uint8]:
         if images:
             # Decoders differ in their memory layout; everything after this gets the same one.
             batch = np.empty((len(images), *images[0].shape), np.uint8)
             return np.stack([image.numpy() for image in images], out=batch)
-        height, width = (self._size.height, self._size.width) if self._size else (0, 0)
+        height, width = (self._size.height, self._size.width) if canvas.resize is None and self._size else (0, 0)
         return np.empty((0, 3, canvas.resize or height, canvas.resize or width), np.uint8)
 
-    def _first_size(self) -> _Size | None:
+    @functools.cached_property
+    def _size(self) -> _Size | None:
+        """The first readable image, whose size all others must have for models that do not resize."""
         for index in self._indices:
             with contextlib.suppress(BadImageError):
                 return _Size(int(index), *self._source.read(int(index)).shape[-2:])

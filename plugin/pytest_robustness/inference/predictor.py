@@ -16,7 +16,7 @@ from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.last_words import Diary
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import ModelFacts
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store import Store, StoredSelection
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ class Predictor:
                     hashes=FileHashes(settings.store.with_suffix(".hashes")),
                 )
             bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision, self._calls)
-            self.store.put_dataset(selection.fingerprint, selection.source.name, bench.classes, selection.labels)
+            stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
+            self.store.put_selection(selection.fingerprint, stored)
             self._run_log.dataset = selection.fingerprint
             self._check(bench, self._run_log.plan.conditions_of_all())
             self._opened = bench, device
@@ -242,17 +243,17 @@ class Predictor:
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
     def _sweep(self, bench: JobMaker, device: torch.device, jobs: Sequence[Job]) -> dict[Cell, str]:
+        from pytest_robustness.inference.batch_runner import SweepSettings
         from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep import Sweep, SweepSettings
+        from pytest_robustness.inference.sweep import Sweep
 
         store, settings = self.store, self._settings
         progress = self._shown = self._progress()
         workers = settings.workers
         if workers is None:
             workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
-        store.put_cells(bench.selection.fingerprint, {job.key: job.description for job in jobs})
         sweep = Sweep(
             jobs,
             bench.selection,
@@ -273,12 +274,20 @@ class Predictor:
         )
         sweep.run()
         self._shown = None
+        self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
+        self._run_log.warnings += sweep.warnings
         return sweep.errors
 
 
 def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
     return {
-        name: ModelFacts(subject.model.fingerprint, subject.match.method, subject.model.preprocess, subject.assumed)
+        name: ModelFacts(
+            subject.model.fingerprint,
+            subject.match.method,
+            subject.match.outputs,
+            subject.model.preprocess,
+            subject.assumed,
+        )
         for name, subject in bench.models.items()
     }
 

@@ -59,6 +59,10 @@ class PreparedModels:
         self._outputs: dict[str, int] = {}
         self._calls = calls or UserCalls(_log.info)
 
+    def ready(self, loaded: LoadedModel) -> bool:
+        """Whether the model has been prepared, which may take longer than its first batch."""
+        return loaded.name in self._runners
+
     def run(self, loaded: LoadedModel, inputs: torch.Tensor, batch_size: int, under: str = "") -> torch.Tensor:
         """Return the logits [B, K] of ``inputs`` (float32 [B, 3, h, w]); no batch has more than ``batch_size``.
 

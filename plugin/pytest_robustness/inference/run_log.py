@@ -18,22 +18,32 @@ if TYPE_CHECKING:
 class ModelFacts:
     """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
 
+    ``outputs`` has the output that stands for each class of the data.
     ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size`` and ``classes``.
     """
 
     fingerprint: str
     class_match: str
+    outputs: tuple[int, ...]
     preprocess: Preprocess
     assumed: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
-        return dataclasses.asdict(self) | {"assumed": list(self.assumed)}
+        return dataclasses.asdict(self) | {"assumed": list(self.assumed), "outputs": list(self.outputs)}
+
+    def shown(self) -> dict[str, Any]:
+        """Return what people read: without the outputs, of which there may be a thousand."""
+        return {name: value for name, value in self.as_dict().items() if name != "outputs"}
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ModelFacts:
         """Return the facts that `as_dict` was called on."""
-        restored = {"preprocess": Preprocess(**facts["preprocess"]), "assumed": tuple(facts["assumed"])}
+        restored = {
+            "preprocess": Preprocess(**facts["preprocess"]),
+            "assumed": tuple(facts["assumed"]),
+            "outputs": tuple(facts["outputs"]),
+        }
         return cls(**{**facts, **restored})
 
 
@@ -45,6 +55,8 @@ class RunLog:
     the key of the labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for in addition.
     ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds
     what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
+    ``unreadable`` are the positions of images that this run could not read, ``skipped`` their names; ``warnings`` are
+    what a report should say of the store.
     ``notes`` are what a worker of xdist reports to the user about its sweep.
     """
 
@@ -56,6 +68,8 @@ class RunLog:
     tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
     gated: dict[Cell, None] = dataclasses.field(default_factory=dict)
     skipped: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    unreadable: list[int] = dataclasses.field(default_factory=list)
     models: dict[str, ModelFacts] = dataclasses.field(default_factory=dict)
     sweep_seconds: float = 0.0
     notes: list[str] = dataclasses.field(default_factory=list)
@@ -125,6 +139,8 @@ class RunLog:
         self.tests.update(other.tests)
         self.gated.update(other.gated)
         self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
+        self.warnings = list(dict.fromkeys([*self.warnings, *other.warnings]))
+        self.unreadable = sorted({*self.unreadable, *other.unreadable})
         self.models = {**other.models, **self.models}
         self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
         self.sweep_seconds = max(self.sweep_seconds, other.sweep_seconds)
@@ -142,6 +158,8 @@ class RunLog:
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
             "skipped": self.skipped,
+            "warnings": self.warnings,
+            "unreadable": self.unreadable,
             "models": {model: facts.as_dict() for model, facts in self.models.items()},
             "sweep_seconds": self.sweep_seconds,
             "notes": self.notes,
@@ -160,6 +178,8 @@ class RunLog:
             tests={_request(row): None for row in packed["tests"]},
             gated={_cell(row): None for row in packed["gated"]},
             skipped=packed["skipped"],
+            warnings=packed["warnings"],
+            unreadable=packed["unreadable"],
             models={model: ModelFacts.of(facts) for model, facts in packed["models"].items()},
             sweep_seconds=packed["sweep_seconds"],
             notes=packed["notes"],

@@ -12,25 +12,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _BUSY_SECONDS = 1.0
 
-# Rows get ever larger ids, and a cell gets a new one whenever a process announces it (`Store.put_cells`): what is above
-# a mark is new. A shard is missing unless every announced cell has it, and done once one has: a cell that failed never
-# gets it, and the cells of a shard are committed at once.
-_MARKS = "SELECT (SELECT coalesce(max(rowid), 0) FROM cell), (SELECT coalesce(max(rowid), 0) FROM shard)"
+# Rows get ever larger numbers: what is above a mark is new. Processes that begin together announce the same work, and
+# one that begins later announces what is left of it.
+_MARKS = "SELECT (SELECT coalesce(max(id), 0) FROM sweep), (SELECT coalesce(max(id), 0) FROM prediction)"
 _STATE = """
-WITH announced AS (SELECT key, dataset FROM cell WHERE rowid > :cells),
-     rows AS (SELECT shard.rowid AS id, start, stop FROM shard WHERE key IN (SELECT key FROM announced))
-SELECT (SELECT count(*) FROM announced),
-       (SELECT coalesce(max(length(labels)) / 8, 0) FROM dataset
-        WHERE fingerprint IN (SELECT dataset FROM announced)),
-       (SELECT coalesce(sum(stop - start), 0) FROM
-        (SELECT start, stop FROM rows WHERE id <= :shards GROUP BY start, stop
-         HAVING count(*) = (SELECT count(*) FROM announced))),
-       (SELECT coalesce(sum(stop - start), 0) FROM (SELECT DISTINCT start, stop FROM rows WHERE id > :shards))
+SELECT (SELECT coalesce(max(cells), 0) FROM sweep WHERE id > :sweeps),
+       (SELECT coalesce(max(predictions), 0) FROM sweep WHERE id > :sweeps),
+       (SELECT coalesce(sum(size), 0) FROM prediction JOIN block ON block.id = block WHERE prediction.id > :predictions)
 """
 
 
 class SharedSweep(NamedTuple):
-    """A sweep that several processes share: its cells, the images that some cell lacked at the start, those done."""
+    """A sweep that processes share: its cells, the images to do and those done, each counted under all cells."""
 
     cells: int
     images: int
@@ -38,7 +31,7 @@ class SharedSweep(NamedTuple):
 
 
 class SharedSweeps:
-    """Reads the sweeps that processes begin after it was created; a store with finished shards counts from there.
+    """Reads the sweeps that processes begin after it was created; what a store holds already does not count.
 
     A store that is absent, locked or damaged reads as ``None``: the processes that need it report what is wrong.
 
@@ -53,7 +46,7 @@ class SharedSweeps:
         self._marks = self._last = self._query(_MARKS) if path.exists() else (0, 0)
 
     def current(self) -> SharedSweep | None:
-        """Return how far the sweep is, with all the cells announced since the last `close`."""
+        """Return how far the sweeps are that were announced since the last `close`."""
         self._last = self._query(_MARKS)
         if self._marks is None:
             self._marks = self._last
@@ -62,14 +55,14 @@ class SharedSweeps:
         row = self._query(_STATE, *self._marks)
         if row is None:
             return None
-        cells, images, before, done = row
-        return SharedSweep(cells, images - before, done)
+        cells, wanted, done = row
+        return SharedSweep(cells, -(-wanted // max(1, cells)), min(done, wanted) // max(1, cells))
 
     def close(self) -> None:
-        """End the current sweep: the next one has the cells that no call of `current` has seen."""
+        """End the current sweep: the next one is what no call of `current` has seen."""
         self._marks = self._last or self._marks
 
-    def _query(self, sql: str, cells: int = 0, shards: int = 0) -> tuple[int, ...] | None:
+    def _query(self, sql: str, sweeps: int = 0, predictions: int = 0) -> tuple[int, ...] | None:
         if not self._path.exists():
             return None
         import sqlite3  # here, because a run without robustness tests has no store
@@ -77,7 +70,9 @@ class SharedSweeps:
         try:
             uri = f"{self._path.absolute().as_uri()}?mode=ro"
             with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                row: tuple[int, ...] = connection.execute(sql, {"cells": cells, "shards": shards}).fetchone()
+                row: tuple[int, ...] = connection.execute(
+                    sql, {"sweeps": sweeps, "predictions": predictions}
+                ).fetchone()
                 return row
         except sqlite3.Error:
             _log.debug("the progress in %s cannot be read now", self._path, exc_info=True)

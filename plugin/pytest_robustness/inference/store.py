@@ -1,45 +1,74 @@
-"""The store: predictions in one SQLite file, by cell and shard, under keys that are hashes of content."""
+"""The store: predictions in one SQLite file, under keys that are hashes of content, image by image."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import sqlite3
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Shard
+from pytest_robustness.core import ClassLabel, EngineUsed
 from pytest_robustness.errors import StoreError
+from pytest_robustness.inference.store_file import WAY_OUT, StoreFile
+from pytest_robustness.inference.store_rows import (
+    IDENTITY,
+    Block,
+    checksum,
+    pack,
+    pack_block,
+    unpack,
+    unpack_block,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.core import Predictions
+
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
-# The ASCII codes of "prob". They identify our files, so that no other SQLite file is ever written to.
-_APPLICATION_ID = 0x70726F62
-_SCHEMA = """
-CREATE TABLE dataset (fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL, classes TEXT NOT NULL, labels BLOB NOT NULL);
-CREATE TABLE cell (key TEXT PRIMARY KEY, dataset TEXT NOT NULL REFERENCES dataset, description TEXT NOT NULL);
-CREATE TABLE shard (
-    key TEXT NOT NULL REFERENCES cell, start INTEGER NOT NULL, stop INTEGER NOT NULL,
-    predicted BLOB NOT NULL, confidence BLOB NOT NULL, true_probability BLOB NOT NULL, engine TEXT NOT NULL,
-    PRIMARY KEY (key, start, stop)
-);
-"""
-_DTYPES = Predictions(np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f4"))  # type: ignore[arg-type]
-_BUSY_SECONDS = 60.0
+
+class StoredSelection(NamedTuple):
+    """The images of a run: ``labels`` int64 [N] into ``classes``, ``images`` their identities (V16 [N])."""
+
+    name: str
+    classes: tuple[ClassLabel, ...]
+    labels: NDArray[np.int64]
+    images: NDArray[np.void]
+
+
+class Result(NamedTuple):
+    """The predictions of one cell for the images of a block; results with the same block share one row of images."""
+
+    key: str
+    description: Mapping[str, Any]
+    engine: EngineUsed
+    block: Block
+    predictions: Predictions
+
+
+class StoredResult(NamedTuple):
+    """A result as it was read: ``number`` grows with each that is written, ``block`` is the number of its block."""
+
+    number: int
+    block: int
+    engine: EngineUsed
+    predictions: Predictions
+
+
+class _SealedBlock(NamedTuple):
+    block: Block
+    sealed: bytes
 
 
 class Store:
-    """Predictions by cell and shard; safe for several processes at once.
+    """Predictions by cell and image; safe for several processes at once.
+
+    ``damaged`` counts the rows that were removed because their content is not what was written.
 
     Parameters
     ----------
@@ -53,175 +82,169 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._explained():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+        self.damaged = 0
+        self._file = StoreFile(path)
+        self._blocks: dict[int, _SealedBlock] = {}
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return self._file.path
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
-        self._connection.close()
+        self._file.connection.close()
 
-    def put_dataset(
-        self, fingerprint: str, name: str, classes: Sequence[ClassLabel], labels: NDArray[np.int64]
-    ) -> None:
-        """Write the classes of a selection of images and the label of each image (int64 [N])."""
-        row = (fingerprint, name, json.dumps([[c.key, c.name] for c in classes]), labels.astype("<i8").tobytes())
-        with self._transaction():
-            self._connection.execute("INSERT OR IGNORE INTO dataset VALUES (?, ?, ?, ?)", row)
+    def put_selection(self, fingerprint: str, selection: StoredSelection) -> None:
+        """Write the images of a run, in place of what is there under the same fingerprint."""
+        columns = (
+            selection.name,
+            json.dumps([[label.key, label.name] for label in selection.classes]),
+            selection.labels.astype("<i8").tobytes(),
+            selection.images.astype(IDENTITY).tobytes(),
+        )
+        with self._file.transaction():
+            self._file.connection.execute(
+                "INSERT OR REPLACE INTO selection VALUES (?, ?, ?, ?, ?, ?)",
+                (fingerprint, *columns, _checksum_of(fingerprint, *columns)),
+            )
 
-    def dataset(self, fingerprint: str) -> tuple[str, tuple[ClassLabel, ...], NDArray[np.int64]]:
-        """Return name, classes and labels (int64 [N]) of a selection of images."""
-        sql = "SELECT name, classes, labels FROM dataset WHERE fingerprint = ?"
-        with self._explained():
-            row = self._connection.execute(sql, (fingerprint,)).fetchone()
+    def selection(self, fingerprint: str) -> StoredSelection:
+        """Return the images of a run.
+
+        Raises
+        ------
+        KeyError
+            They were never written.
+        StoreError
+            The row is damaged.
+        """
+        sql = "SELECT name, classes, labels, images, checksum FROM selection WHERE fingerprint = ?"
+        with self._file.explained():
+            row = self._file.connection.execute(sql, (fingerprint,)).fetchone()
         if row is None:
             raise KeyError(fingerprint)
-        classes = tuple(ClassLabel(key, name) for key, name in json.loads(row[1]))
-        return row[0], classes, np.frombuffer(row[2], "<i8").astype(np.int64)
-
-    def put_cells(self, dataset: str, descriptions: Mapping[str, Mapping[str, Any]]) -> None:
-        """Announce cells by key, each with what its key stands for; `SharedSweeps` sees which ones a run announced."""
-        rows = [(key, dataset, json.dumps(description)) for key, description in descriptions.items()]
-        with self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO cell VALUES (?, ?, ?)", rows)
-
-    def description(self, key: str) -> dict[str, Any]:
-        """Return the description of the cell with this key."""
-        with self._explained():
-            row = self._connection.execute("SELECT description FROM cell WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            raise KeyError(key)
-        return dict(json.loads(row[0]))
-
-    def put(self, shard: Shard, predictions: Mapping[str, Predictions], engines: Mapping[str, EngineUsed]) -> None:
-        """Commit one shard of several cells in one transaction.
-
-        ``engines`` says what computed each; a cell without one had no readable image in this shard.
-        """
-        rows = []
-        for key, values in predictions.items():
-            if any(len(array) != shard.stop - shard.start for array in values):
-                raise ValueError(f"{shard} needs {shard.stop - shard.start} rows; got {[len(a) for a in values]}")
-            blobs = [array.astype(dtype).tobytes() for array, dtype in zip(values, _DTYPES, strict=True)]
-            rows.append((key, shard.start, shard.stop, *blobs, "/".join(engines.get(key, ()))))
-        with self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO shard VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-
-    def finished(self, keys: Iterable[str]) -> dict[str, set[Shard]]:
-        """Return the stored shards of each key."""
-        sql = "SELECT start, stop FROM shard WHERE key = ?"
-        with self._explained():
-            return {key: {Shard(*row) for row in self._connection.execute(sql, (key,))} for key in keys}
-
-    def holders(self, keys: Iterable[str], shard: Shard) -> set[str]:
-        """Return those of ``keys`` that have ``shard``."""
-        sql = "SELECT 1 FROM shard WHERE key = ? AND start = ? AND stop = ?"
-        with self._explained():
-            return {key for key in keys if self._connection.execute(sql, (key, *shard)).fetchone()}
-
-    def get(self, key: str, images: int) -> Predictions | None:
-        """Return the predictions of a cell for all ``images`` positions; ``None`` if some are missing."""
-        result = Predictions(*(np.zeros(images, dtype) for dtype in _DTYPES))  # type: ignore[arg-type]
-        covered = np.zeros(images, dtype=bool)
-        sql = "SELECT start, stop, predicted, confidence, true_probability FROM shard WHERE key = ?"
-        with self._explained():
-            for start, stop, *blobs in self._connection.execute(sql, (key,)):
-                covered[start:stop] = True
-                for array, blob in zip(result, blobs, strict=True):
-                    array[start:stop] = np.frombuffer(blob, array.dtype)
-        return result if covered.all() else None
-
-    def engines(self, key: str) -> tuple[EngineUsed, ...]:
-        """Return what computed a cell: one engine, or several if runs with different ones shared the work."""
-        sql = "SELECT DISTINCT engine FROM shard WHERE key = ? AND engine != '' ORDER BY engine"
-        with self._explained():
-            return tuple(EngineUsed(*text.split("/")) for (text,) in self._connection.execute(sql, (key,)))
-
-    def _prepare(self) -> None:
-        def pragma(name: str) -> int:
-            return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-        # In a transaction, so that only one of two processes that start together creates the tables.
-        with self._transaction():
-            version = pragma("user_version")
-            empty = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-            if empty:
-                for statement in _SCHEMA.split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif pragma("application_id") != _APPLICATION_ID:
-                raise StoreError(f"{self.path} is a SQLite file, but not a robustness store. {_WAY_OUT}")
-            elif version != SCHEMA_VERSION:
-                raise StoreError(_other_schema(self.path, version))
-        self._write_ahead()
-        # A power cut may lose the last shards, which are then computed again, but never damages the file.
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-
-    def _write_ahead(self) -> None:
-        """Switch to the write-ahead log, retrying: for this, SQLite does not wait until another process is done."""
-        end = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > end:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            _log.debug("store %s", self.path, exc_info=True)
-            raise StoreError(_explain(self.path, error)) from error
-
-
-_WAY_OUT = "Name another file with --robustness-store=FILE, or move this one away; it was left as it is."
-
-
-def _other_schema(path: Path, version: int) -> str:
-    age, remedy = (
-        ("a newer", "Upgrade pytest-robustness, or name") if version > SCHEMA_VERSION else ("an older", "Name")
-    )
-    return (
-        f"{path} was written by {age} pytest-robustness (store schema {version}; this one reads schema "
-        f"{SCHEMA_VERSION}). {remedy} another file with --robustness-store=FILE."
-    )
-
-
-def _explain(path: Path, error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
-        return (
-            f"{path} cannot be written ({text}). Make the folder writable, or name a file elsewhere with "
-            f"--robustness-store=FILE."
+        *columns, written = row
+        if _checksum_of(fingerprint, *columns) != written:
+            raise StoreError(f"{self.path} is damaged: it lists other images than were written. {WAY_OUT}")
+        name, classes, labels, images = columns
+        return StoredSelection(
+            name,
+            tuple(ClassLabel(key, shown) for key, shown in json.loads(classes)),
+            np.frombuffer(labels, "<i8").astype(np.int64),
+            np.frombuffer(images, IDENTITY),
         )
-    if "full" in text:
-        return f"{path}: the disk is full. What was finished is kept; free some space and run again to go on."
-    if "locked" in text:
-        return f"{path} stayed locked by another process for {_BUSY_SECONDS:.0f} seconds. Run again when it is done."
-    if "not a database" in text or "malformed" in text or "corrupt" in text:
-        return f"{path} is damaged, or is no store ({text}). {_WAY_OUT}"
-    return f"{path}: {text}. {_WAY_OUT}"
+
+    def announce(self, cells: int, predictions: int) -> None:
+        """Write that a sweep begins which lacks so many predictions of so many cells; `SharedSweeps` reads it."""
+        with self._file.transaction():
+            self._file.connection.execute("INSERT INTO sweep (cells, predictions) VALUES (?, ?)", (cells, predictions))
+
+    def put(self, results: Sequence[Result]) -> None:
+        """Commit ``results`` in one transaction."""
+        with self._file.transaction():
+            numbers: dict[int, int] = {}
+            for result in results:
+                if any(len(column) != len(result.block.images) for column in result.predictions):
+                    raise ValueError(f"a block of {len(result.block.images)} images needs as many predictions")
+                if id(result.block) not in numbers:
+                    numbers[id(result.block)] = self._put_block(result.block)
+                number = numbers[id(result.block)]
+                engine, rows = "/".join(result.engine), pack(result.predictions)
+                sealed = self._blocks[number].sealed
+                self._file.connection.execute(
+                    "INSERT INTO prediction (cell, block, engine, rows, checksum) VALUES (?, ?, ?, ?, ?)",
+                    (self._cell(result), number, engine, rows, _checksum_of(result.key, sealed, engine, rows)),
+                )
+
+    def read(self, key: str, after: int = 0) -> list[StoredResult]:
+        """Return what is stored of a cell, of the results with numbers above ``after``; removes damaged rows."""
+        sql = (
+            "SELECT prediction.id, block, engine, rows, checksum FROM prediction JOIN cell ON cell.id = cell "
+            "WHERE key = ? AND prediction.id > ? ORDER BY prediction.id"
+        )
+        found, damaged = [], []
+        with self._file.explained():
+            for number, block, engine, rows, written in self._file.connection.execute(sql, (key, after)):
+                result = self._checked(key, number, block, engine, rows, written)
+                if result is None:
+                    damaged.append(number)
+                else:
+                    found.append(result)
+        self._remove(damaged)
+        self.damaged += len(damaged)
+        return found
+
+    def _checked(
+        self, key: str, number: int, block: int, engine: str, rows: bytes, written: bytes
+    ) -> StoredResult | None:
+        """Return a row as a result; ``None`` where its content, or its block's, is not what was written."""
+        of_block = self._block(block)
+        if of_block is None or _checksum_of(key, of_block.sealed, engine, rows) != written:
+            _log.debug("row %d of %s is damaged", number, self.path)
+            return None
+        predictions = unpack(rows, len(of_block.block.images))
+        return StoredResult(number, block, EngineUsed(*engine.split("/")), predictions)
+
+    def block(self, result: StoredResult) -> Block:
+        """Return the images of a result that was read."""
+        of_block = self._block(result.block)
+        if of_block is None:
+            raise KeyError(result.block)
+        return of_block.block
+
+    def forget(self, results: Iterable[StoredResult]) -> None:
+        """Remove results that no longer hold."""
+        self._remove([result.number for result in results])
+
+    def put_unreadable(self, image: bytes, decoder: str, reason: str) -> None:
+        """Write that a decoder cannot read the image with this identity, and why."""
+        with self._file.transaction():
+            self._file.connection.execute(
+                "INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)",
+                (image, decoder, reason, _checksum_of(image, decoder, reason)),
+            )
+
+    def unreadable(self, decoder: str) -> dict[bytes, str]:
+        """Return the images that this decoder cannot read, by identity, with the reason."""
+        sql = "SELECT image, decoder, reason, checksum FROM unreadable WHERE decoder = ?"
+        with self._file.explained():
+            rows = self._file.connection.execute(sql, (decoder,)).fetchall()
+        return {row[0]: row[2] for row in rows if _checksum_of(*row[:3]) == row[3]}
+
+    def _block(self, number: int) -> _SealedBlock | None:
+        if number not in self._blocks:
+            sql = "SELECT images, targets, checksum FROM block WHERE id = ?"
+            row = self._file.connection.execute(sql, (number,)).fetchone()
+            if row is None or _checksum_of(*row[:2]) != row[2]:
+                return None
+            self._blocks[number] = _SealedBlock(unpack_block(*row[:2]), row[2])
+        return self._blocks[number]
+
+    def _put_block(self, block: Block) -> int:
+        columns = pack_block(block)
+        sealed = _checksum_of(*columns)
+        cursor = self._file.connection.execute(
+            "INSERT INTO block (size, images, targets, checksum) VALUES (?, ?, ?, ?)",
+            (len(block.images), *columns, sealed),
+        )
+        number = int(cursor.lastrowid or 0)
+        self._blocks[number] = _SealedBlock(block, sealed)
+        return number
+
+    def _cell(self, result: Result) -> int:
+        sql = "INSERT INTO cell (key, description) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+        self._file.connection.execute(sql, (result.key, json.dumps(result.description)))
+        return int(self._file.connection.execute("SELECT id FROM cell WHERE key = ?", (result.key,)).fetchone()[0])
+
+    def _remove(self, numbers: Sequence[int]) -> None:
+        if numbers:
+            with self._file.transaction():
+                self._file.connection.executemany(
+                    "DELETE FROM prediction WHERE id = ?", [(number,) for number in numbers]
+                )
+
+
+def _checksum_of(*parts: object) -> bytes:
+    """Return the checksum of the columns of a row, as SQLite returns them: of damaged ones perhaps another type."""
+    return checksum(*(part if isinstance(part, bytes) else repr(part).encode() for part in parts))

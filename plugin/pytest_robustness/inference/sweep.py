@@ -3,66 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from pytest_robustness.core import Canvas, Cell, Condition, Preprocess, Progress, Runner, Selection, Shard, Workload
-from pytest_robustness.errors import DataError, ErrorText, TransformError, cause
-from pytest_robustness.inference.device import cores_shared, equal_batches, pixels_at_once, to_device
-from pytest_robustness.inference.jobs import Job
-from pytest_robustness.inference.loader import Batch, batches
-from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory
+from pytest_robustness.core import Cell, Progress, Runner, Selection, Shard, Workload
+from pytest_robustness.inference.batch_runner import BatchRunner, SweepSettings
+from pytest_robustness.inference.canary import Canary
+from pytest_robustness.inference.device import cores_shared
+from pytest_robustness.inference.loader import Portion, batches
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.prepared_models import PreparedModels
-from pytest_robustness.inference.preprocess import to_inputs
-from pytest_robustness.inference.scoring import Scores, score
-from pytest_robustness.inference.shard_scores import ShardScores
+from pytest_robustness.inference.stored_cells import StoredCells
+from pytest_robustness.inference.unreadable import UnreadableImages
+from pytest_robustness.inference.unsaved import Unsaved
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Model
     from pytest_robustness.inference.claims import ShardClaims
+    from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.store import Store
-
-_log = logging.getLogger(__name__)
-
-# Images in a shard, where settings name no other number.
-SHARD_SIZE = 512
-
-# Jobs grouped by what they share, which is computed once at each level.
-_Groups = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepSettings:
-    """How to compute, as opposed to what: of these only ``precision`` and ``seed`` change a result.
-
-    ``processes`` is how many processes share the machine's cores.
-    """
-
-    device: torch.device
-    precision: str
-    seed: int
-    workers: int
-    on_bad_image: Literal["error", "skip"]
-    batch_size: int | None = None
-    processes: int = 1
-    shard_size: int = dataclasses.field(default_factory=lambda: SHARD_SIZE)
 
 
 class Sweep:
     """Fills the store with every cell of ``jobs``; what is stored already is not computed again.
 
-    A job that fails is left out from then on, with its message in ``errors``; the others go on. Shards that were
-    committed stay in the store, however the sweep ends.
+    A job that fails is left out from then on, with its message in ``errors``; the others go on. ``unreadable`` are the
+    images that could not be read. What was computed stays in the store, however the sweep ends; where the process is
+    killed, half a minute of work is lost at most. ``warnings`` are what a report should say of the store.
     """
 
     def __init__(
@@ -77,7 +51,6 @@ class Sweep:
         settings: SweepSettings,
         calls: UserCalls | None = None,
     ) -> None:
-        self.errors: dict[Cell, str] = {}
         self._jobs = jobs
         self._selection = selection
         self._store = store
@@ -85,8 +58,18 @@ class Sweep:
         self._progress = progress
         self._settings = settings
         self._calls = calls or UserCalls(progress.note)
-        self._models = PreparedModels(prepare, settings.precision, jobs, len(selection.indices), self._calls)
-        self._batch_size = 0
+        models = PreparedModels(prepare, settings.precision, jobs, len(selection.indices), self._calls)
+        unsaved = Unsaved(store, selection, models.engine)
+        self._runner = BatchRunner(jobs, selection, models, unsaved, settings, self._calls)
+        self._cells = StoredCells(store, selection.identities)
+        self._distinct = _distinct(selection)
+        self.warnings: list[str] = []
+        self.unreadable = UnreadableImages(selection, store, settings.on_bad_image, progress.note)
+
+    @property
+    def errors(self) -> dict[Cell, str]:
+        """Why cells could not be computed."""
+        return self._runner.errors
 
     def run(self) -> None:
         """Compute what is missing, together with other processes that work on the same store.
@@ -98,11 +81,15 @@ class Sweep:
         StoreError
             When a finished shard cannot be committed.
         """
+        self.unreadable.find()
+        self._forget_stale()
         missing, lacking = self._missing()
+        if self._store.damaged:
+            self._warn(f"{self._store.damaged} results in the store were damaged, and are computed again")
         if not missing:
             return
-        self._batch_size = _batch_size(lacking, len(self._selection.indices), self._settings)
-        self._progress.start(sum(shard.stop - shard.start for shard in missing), len(self._jobs))
+        self._announce(missing)
+        self._runner.prepare(lacking)
         try:
             with cores_shared(self._settings.processes), fp32_products(tf32=self._settings.precision == "tf32"):
                 while missing:
@@ -113,16 +100,60 @@ class Sweep:
             self._claims.close()
             self._progress.stop()
 
-    def _missing(self) -> tuple[list[Shard], list[Job]]:
-        """Return the shards that some job lacks, and the jobs that lack some shard."""
-        jobs = self._without_errors(self._jobs)
-        finished = self._store.finished(job.key for job in jobs)
-        every = _shards(len(self._selection.indices), self._settings.shard_size)
-        lacking = [job for job in jobs if not finished[job.key].issuperset(every)]
-        return [shard for shard in every if any(shard not in finished[job.key] for job in lacking)], lacking
+    def _forget_stale(self) -> None:
+        """Remove stored answers that no longer hold, with a note of what showed it."""
+        settings = self._settings
+        canary = Canary(
+            self._selection,
+            self._cells,
+            self._store.read,
+            device=settings.device,
+            seed=settings.seed,
+            calls=self._calls,
+        )
+        by_text: dict[str, list[Job]] = {}
+        for job, text in canary.stale(self._jobs, self.unreadable.readable):
+            by_text.setdefault(f"{job.loaded.name}: {text}", []).append(job)
+            self._store.forget(self._store.read(job.key))
+            self._cells.forget(job.key)
+        for text, jobs in by_text.items():
+            conditions = ", ".join(str(job.condition) for job in jobs)
+            self._warn(f"stored answers no longer hold, and are computed again ({conditions}). {text}")
 
-    def _without_errors(self, jobs: Sequence[Job]) -> list[Job]:
-        return [job for job in jobs if job.cell not in self.errors]
+    def _warn(self, text: str) -> None:
+        self._progress.note(text)
+        self.warnings.append(text)
+
+    def _announce(self, missing: Sequence[Shard]) -> None:
+        """Show how much there is to do, here and to other processes."""
+        images = predictions = 0
+        for shard in missing:
+            lacks = self._lacks(shard, self._runner.without_errors(self._jobs))
+            images += int(lacks.any(axis=0).sum())
+            predictions += int(lacks.sum())
+        self._store.announce(len(self._jobs), predictions)
+        self._progress.start(images, len(self._jobs))
+
+    def _missing(self) -> tuple[list[Shard], list[Job]]:
+        """Return the shards that some job lacks images of, and the jobs that lack some."""
+        jobs = self._runner.without_errors(self._jobs)
+        self._update(jobs)
+        every = _shards(len(self._selection.indices), self._settings.shard_size)
+        lacks = {shard: self._lacks(shard, jobs) for shard in every}
+        missing = [shard for shard in every if lacks[shard].any()]
+        lacking = [job for place, job in enumerate(jobs) if any(lacks[shard][place].any() for shard in missing)]
+        return missing, lacking
+
+    def _update(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._cells.update(job.key, job.targets(self._selection))
+
+    def _lacks(self, shard: Shard, jobs: Sequence[Job]) -> NDArray[np.bool_]:
+        """Return which images of a shard each job lacks, of those that can be read: bool [jobs, images]."""
+        part = slice(*shard)
+        readable = self.unreadable.readable[part] & self._distinct[part]
+        present = [self._cells.present(job.key, job.targets(self._selection), part) for job in jobs]
+        return ~np.array(present, np.bool_).reshape(len(jobs), len(readable)) & readable
 
     def _pass(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> int:
         """Compute those of ``missing`` that can be claimed, for the jobs ``lacking``; return how many there were."""
@@ -130,176 +161,53 @@ class Sweep:
             self._selection.source,
             self._selection.indices,
             self._claim(missing, lacking),
-            sorted({job.loaded.model.preprocess.canvas for job in lacking}, key=str),
-            batch_size=self._batch_size,
+            batch_size=self._runner.batch_size,
             workers=self._settings.workers,
         )
-        done, scores = 0, None
+        done = 0
         with contextlib.closing(loaded), torch.inference_mode():
-            for batch in loaded:
-                scores = scores or ShardScores(batch.shard, self._lacking(batch.shard, lacking))
-                self._report_unreadable(batch)
-                self._leave_out_misfits(batch)
-                self._score(batch, scores)
-                self._progress.advance(len(batch.positions) + len(batch.unreadable))
-                if batch.last:
-                    self._commit(scores)
-                    done, scores = done + 1, None
+            try:
+                for batch in loaded:
+                    self.unreadable.add(batch.unreadable)
+                    self._runner.run(batch)
+                    self._progress.advance(len(batch.positions) + len(batch.unreadable))
+                    if batch.last and batch.portion.last:
+                        self._runner.commit()
+                        self._claims.release(batch.portion.shard)
+                        done += 1
+            except BaseException:  # an interrupt, say: what was computed is kept
+                self._runner.commit()
+                raise
         return done
 
-    def _claim(self, shards: Sequence[Shard], jobs: Sequence[Job]) -> Iterator[Shard]:
+    def _claim(self, shards: Sequence[Shard], jobs: Sequence[Job]) -> Iterator[Portion]:
+        """Claim one shard after the other; yield its images by the jobs that lack them.
+
+        Another process may have finished a shard since the store was read. While it is claimed here, none does.
+        """
         for shard in self._claims.claim(shards):
-            # Another process may have finished the shard since the store was read.
-            if self._lacking(shard, jobs):
-                yield shard
-            else:
+            remaining = self._runner.without_errors(jobs)
+            self._update(remaining)
+            lacks = self._lacks(shard, remaining)
+            patterns, which = np.unique(lacks, axis=1, return_inverse=True)
+            wanted = [number for number in range(patterns.shape[1]) if patterns[:, number].any()]
+            for number in wanted:
+                positions = shard.start + np.flatnonzero(which.reshape(-1) == number)
+                lacking = tuple(job for job, lack in zip(remaining, patterns[:, number], strict=True) if lack)
+                yield Portion(shard, positions, lacking, last=number == wanted[-1])
+            if not wanted:
                 self._claims.release(shard)
 
-    def _lacking(self, shard: Shard, jobs: Sequence[Job]) -> list[Job]:
-        """Return those of ``jobs`` that lack ``shard``. While it is claimed, no other process changes that."""
-        jobs = self._without_errors(jobs)
-        finished = self._store.holders((job.key for job in jobs), shard)
-        return [job for job in jobs if job.key not in finished]
 
-    def _report_unreadable(self, batch: Batch) -> None:
-        for error in batch.unreadable:
-            if self._settings.on_bad_image == "error":
-                raise DataError(
-                    f"{error}. Remove or replace it, or pass --robustness-on-bad-image=skip to leave such images out."
-                ) from error
-            self._progress.note(f"skipped: {error}")
-
-    def _leave_out_misfits(self, batch: Batch) -> None:
-        """Leave out the models that do not resize images, once images of different sizes were read."""
-        if not batch.misfit:
-            return
-        for job in self._without_errors(self._jobs):
-            if job.loaded.model.preprocess.canvas not in batch.canvases:
-                self.errors[job.cell] = _misfit_text(job, batch)
-
-    def _score(self, batch: Batch, scores: ShardScores) -> None:
-        """Run the jobs of ``scores`` on ``batch``, in smaller pieces if memory does not suffice."""
-        start, size = 0, len(batch.positions)
-        while start < size:
-            piece = slice(start, min(start + self._batch_size, size))
-            scored = None
-            with contextlib.suppress(BatchTooLargeError):
-                scored = self._score_piece(batch, piece, scores.jobs)
-            if scored is None:  # handled here, where no error is left whose frames keep the batch in memory
-                self._shrink(piece.stop - piece.start)
-                continue
-            scores.add(batch.positions[piece], scored)
-            start = piece.stop
-
-    def _shrink(self, images: int) -> None:
-        """Continue with smaller batches than the one of ``images``, which did not fit."""
-        self._batch_size = -(-images // 2)  # rounded up: two batches, not three
-        self._models.discard()
-        self._progress.note(f"out of memory: going on with batches of {self._batch_size} images")
-        free_memory(self._settings.device)
-
-    def _score_piece(self, batch: Batch, piece: slice, jobs: Sequence[Job]) -> dict[Cell, Scores]:
-        scored: dict[Cell, Scores] = {}
-        device, size = self._settings.device, piece.stop - piece.start
-        for canvas, by_condition in _group(self._without_errors(jobs)).items():
-            on_canvas = [job for groups in by_condition.values() for group in groups.values() for job in group]
-            with self._guard(f"copying images to {device}", on_canvas, size):
-                images = to_device(batch.canvases[canvas][piece], device)
-                for condition, by_preprocess in by_condition.items():
-                    under_condition = [job for group in by_preprocess.values() for job in group]
-                    with self._guard(str(condition), under_condition, size):
-                        with self._calls.call(f"the transform {condition}", error=TransformError, batch=True):
-                            transformed = _transform(
-                                under_condition[0],
-                                images,
-                                self._selection.identities[batch.positions[piece]],
-                                self._settings.seed,
-                            )
-                        for preprocess, group in by_preprocess.items():
-                            scored |= self._run(group, to_inputs(transformed, preprocess), batch, piece)
-        return scored
-
-    def _run(self, jobs: Sequence[Job], inputs: torch.Tensor, batch: Batch, piece: slice) -> dict[Cell, Scores]:
-        scored: dict[Cell, Scores] = {}
-        for job in jobs:
-            if job.cell in self.errors:  # the model has just failed under another condition
-                continue
-            of_model = [other for other in self._jobs if other.loaded is job.loaded]
-            with self._guard(job.loaded.name, of_model, len(inputs)):
-                targets = to_device(torch.from_numpy(job.loaded.outputs[batch.labels[piece]]), inputs.device)
-                scored[job.cell] = score(
-                    self._models.run(job.loaded, inputs, self._batch_size, str(job.condition)), targets
-                )
-        return scored
-
-    @contextlib.contextmanager
-    def _guard(self, what: str, jobs: Sequence[Job], images: int) -> Iterator[None]:
-        """Turn a failure of ``what`` into an error of ``jobs``, so that the others go on.
-
-        Raises
-        ------
-        BatchTooLargeError
-            When memory did not suffice for ``images`` images, of which there is more than one.
-        """
-        try:
-            yield
-        except BatchTooLargeError:
-            raise
-        except Exception as error:
-            _log.debug("%s failed during the sweep", what, exc_info=True)
-            if is_out_of_memory(error) and images > 1:
-                raise BatchTooLargeError from error
-            message = ErrorText(f"{what} failed during the sweep: {cause(error)}", error)
-            self.errors.update({job.cell: message for job in jobs})
-
-    def _commit(self, scores: ShardScores) -> None:
-        predictions, engines = {}, {}
-        for job in self._without_errors(scores.jobs):
-            position = scores.first_not_finite(job.cell)
-            if position is not None:
-                self.errors[job.cell] = _not_finite_text(job, self._selection, position)
-                continue
-            predictions[job.key] = scores.predictions(job.cell)
-            if not scores.empty:
-                engines[job.key] = self._models.engine(job.loaded)
-        self._store.put(scores.shard, predictions, engines)
-        self._claims.release(scores.shard)
-
-
-def _transform(job: Job, images: torch.Tensor, identities: NDArray[np.void], seed: int) -> torch.Tensor:
-    return images if job.transform is None else job.transform(images, job.condition.severity, identities, seed)
-
-
-def _misfit_text(job: Job, batch: Batch) -> str:
-    return (
-        f"{job.loaded.name} takes images as they are, and these differ in size: {batch.misfit}. Give the model "
-        f"Preprocess(resize=..., crop=...)."
-    )
-
-
-def _not_finite_text(job: Job, selection: Selection, position: int) -> str:
-    return (
-        f"{job.loaded.name} under {job.condition} returned a logit that is NaN or infinite, first for "
-        f"{selection.source.describe(int(selection.indices[position]))}. Its accuracy would mean nothing."
-    )
-
-
-def _group(jobs: Sequence[Job]) -> _Groups:
-    groups: _Groups = {}
-    for job in jobs:
-        preprocess = job.loaded.model.preprocess
-        by_condition = groups.setdefault(preprocess.canvas, {})
-        by_condition.setdefault(job.condition, {}).setdefault(preprocess, []).append(job)
-    return groups
+def _distinct(selection: Selection) -> NDArray[np.bool_]:
+    """Return which images are the first with their content and label, so that no copy is computed too: bool [N]."""
+    first: dict[tuple[bytes, int], int] = {}
+    for position, pair in enumerate(zip(selection.identities.tolist(), selection.labels.tolist(), strict=True)):
+        first.setdefault(pair, position)
+    distinct = np.zeros(len(selection.indices), np.bool_)
+    distinct[list(first.values())] = True
+    return distinct
 
 
 def _shards(images: int, size: int) -> list[Shard]:
     return [Shard(start, min(start + size, images)) for start in range(0, images, size)]
-
-
-def _batch_size(jobs: Sequence[Job], images: int, settings: SweepSettings) -> int:
-    shard = min(settings.shard_size, images)  # no batch spans two shards
-    if settings.batch_size:
-        return min(settings.batch_size, shard)
-    pixels = max((job.loaded.pixels for job in jobs), default=1)
-    return equal_batches(shard, max(1, pixels_at_once(settings.device) // pixels))

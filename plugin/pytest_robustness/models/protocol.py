@@ -16,7 +16,12 @@ class ModelSource(Protocol):
 
     Importing it must be cheap: heavy packages are imported by the functions that need them, and by `check` only where
     nothing else can say whether a name is right.
+
+    ``PUBLISHED`` says whether code and weights are those of a released package: then nothing but their hashes changes
+    what a model answers.
     """
+
+    PUBLISHED: bool
 
     def known(self) -> Sequence[str]:
         """Return the names that exist, or the forms that a name can take if there are too many to list."""

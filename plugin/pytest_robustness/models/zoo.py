@@ -58,6 +58,10 @@ class ModelZoo:
                 names[str(parsed)] = None
         return tuple(names)
 
+    def published(self, spec: str) -> bool:
+        """Whether code and weights of the model are those of a released package, and not the user's own."""
+        return SOURCES[parse(spec).source].PUBLISHED
+
     def load(self, spec: str) -> Model:
         """Return the model in eval mode, on the CPU, in float32, with its fingerprint.
 

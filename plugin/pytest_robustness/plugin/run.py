@@ -19,7 +19,7 @@ from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
-from pytest_robustness.errors import DataError, OptionError, RobustnessError
+from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
@@ -181,25 +181,13 @@ class Run:
         self._predictor.close()
 
     def _check_answers(self) -> None:
-        """Check what was computed: models at chance level, images that were skipped.
-
-        Raises
-        ------
-        DataError
-            When images were skipped by an earlier run, and this one is not to skip any.
-        """
+        """Note what was computed of no use: models at chance level, images that could not be read."""
         log, predictions = self.log, self._predictions
         for model, message in chance_errors(predictions, log.models).items():
             log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
-        source, indices = self._predictor.images()
-        log.skipped = [source.describe(int(indices[position])) for position in predictions.skipped()]
-        if log.skipped and self._options.on_bad_image == "error":
-            error = DataError(
-                f"{log.skipped[0]} could not be read when the stored results were computed, with "
-                f"--robustness-on-bad-image=skip. Remove or replace it, or pass that again."
-            )
-            log.errors |= dict.fromkeys(log.wanted.cells, str(error))
-            raise error
+        if log.unreadable:
+            source, indices = self._predictor.images()
+            log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._comparison is not None:

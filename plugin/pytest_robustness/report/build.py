@@ -78,7 +78,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
     class_tests = tuple(judge.class_test(panel) for panel in panels)
     in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
     counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
-    engines = {cell: run.predictor.store.engines(log.keys[cell]) for cell in counts}
+    engines = {cell: predictions.engines(cell) for cell in counts}
     gate_tests = tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell))
     pictures, lost, note = _drawn(run, gallery.choose(predictions, class_tests), gallery.choose_lost(gate_tests))
     return RunReport(
@@ -95,7 +95,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         gate_tests=gate_tests,
         provenance={
             **log.provenance,
-            "models": {model: facts.as_dict() for model, facts in log.models.items()},
+            "models": {model: facts.shown() for model, facts in log.models.items()},
             "sweep_seconds": log.sweep_seconds,
             # A worker of xdist does not know the command that was typed.
             "command": provenance.command(),
@@ -115,7 +115,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
 
 def _warnings(log: RunLog, predictions: StoredPredictions, models: Sequence[str]) -> tuple[str, ...]:
     assumed = (assumption_text.warning(model, log.models[model]) for model in models if model in log.models)
-    return (*filter(None, assumed), *chance_warnings(predictions, models))
+    return (*log.warnings, *filter(None, assumed), *chance_warnings(predictions, models))
 
 
 def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:

@@ -50,6 +50,11 @@ class FunctionTransform:
         return tuple(range(1, len(self.levels) + 1))
 
     @property
+    def published(self) -> bool:
+        """Whether the function belongs to this package, whose code changes with its version alone."""
+        return self.function.__module__.startswith("pytest_robustness.")
+
+    @property
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
@@ -96,6 +101,11 @@ class Chain:
         """The severities that every part with levels has; none if no part has levels."""
         levelled = [set(part.severities) for part in self.parts if part.severities]
         return tuple(sorted(set.intersection(*levelled))) if levelled else ()
+
+    @property
+    def published(self) -> bool:
+        """Whether every part belongs to this package."""
+        return all(getattr(part, "published", False) for part in self.parts)
 
     @property
     def summary(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import Model
 from pytest_robustness.errors import OptionError, unknown
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.models.weights import WeightsPolicy
+PUBLISHED: Final = True
 
 
 def known() -> Sequence[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model
 from pytest_robustness.core.user_code import FORMS, FunctionName, UserModule, parse
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from pytest_robustness.models.weights import WeightsPolicy
+PUBLISHED: Final = False
 
 
 def known() -> Sequence[str]:

@@ -6,7 +6,7 @@ Its sidecar is ``net.onnx.json`` in the same folder.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.models.engines.sidecar import read_sidecar
 from pytest_robustness.models.files import check_file, reading, require
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Model
     from pytest_robustness.models.weights import WeightsPolicy
+PUBLISHED: Final = False
 
 
 def known() -> Sequence[str]:

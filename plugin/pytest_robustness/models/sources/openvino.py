@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.models.engines.sidecar import read_sidecar
 from pytest_robustness.models.files import check_file, reading, require
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_robustness.models.weights import WeightsPolicy
 
 _KINDS = {".xml": "an OpenVINO IR", ".onnx": "an ONNX model", ".tflite": "a TensorFlow Lite model"}
+PUBLISHED: Final = False
 
 
 def known() -> Sequence[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_robustness.models.weights import WeightsPolicy
 
 _log = logging.getLogger(__name__)
+PUBLISHED: Final = True
 
 
 def known() -> Sequence[str]:

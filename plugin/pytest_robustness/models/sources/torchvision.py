@@ -10,7 +10,7 @@ import hashlib
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pytest_robustness.core import Model, Preprocess
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ARTICLE_WEIGHTS = "IMAGENET1K_V1"
 _log = logging.getLogger(__name__)
+PUBLISHED: Final = True
 
 
 def known() -> Sequence[str]:

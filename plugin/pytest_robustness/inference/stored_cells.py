@@ -1,0 +1,138 @@
+"""Find the images of a run among the blocks of the store, in whatever company they were computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pytest_robustness.core import Predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.core import EngineUsed
+    from pytest_robustness.inference.store import Store, StoredResult
+    from pytest_robustness.inference.store_rows import Block
+
+_KEY = np.dtype([("image", "V16"), ("target", "<i4")])
+
+
+class _Places(NamedTuple):
+    """Which rows of a block are images of the run (int64 [n]), and which images these are (int64 [n])."""
+
+    rows: NDArray[np.int64]
+    images: NDArray[np.int64]
+
+
+class _Images:
+    """The distinct images of a run: equal bytes under one label are one image, at however many positions."""
+
+    def __init__(self, identities: NDArray[np.void], targets: NDArray[np.int64]) -> None:
+        numbers: dict[bytes, int] = {}
+        self.at_position = np.array(
+            [numbers.setdefault(key, len(numbers)) for key in _keys(identities, targets)], np.int64
+        )
+        self.count = len(numbers)
+        self._numbers = numbers
+        self._places: dict[int, _Places] = {}
+
+    def places(self, number: int, block: Block) -> _Places:
+        """Return where the block with this number holds images of the run."""
+        if number not in self._places:
+            found = [self._numbers.get(key, -1) for key in _keys(block.images, block.targets)]
+            images = np.array(found, np.int64)
+            rows = np.flatnonzero(images >= 0)
+            self._places[number] = _Places(rows, images[rows])
+        return self._places[number]
+
+
+def _keys(identities: NDArray[np.void], targets: NDArray[np.integer]) -> list[bytes]:
+    keys = np.empty(len(identities), _KEY)
+    keys["image"], keys["target"] = identities, targets
+    return [*keys.view("V20").tolist()]
+
+
+class StoredCells:
+    """Reads cells from the store for the images of one run.
+
+    Parameters
+    ----------
+    store
+        The store.
+    identities
+        The images of the run: V16 [N].
+    """
+
+    def __init__(self, store: Store, identities: NDArray[np.void]) -> None:
+        self._store = store
+        self._identities = identities
+        self._images: dict[bytes, _Images] = {}
+        self._seen: dict[str, tuple[int, NDArray[np.bool_]]] = {}
+
+    def update(self, key: str, targets: NDArray[np.int64]) -> None:
+        """Read what this and other processes have added to a cell since the last call.
+
+        Parameters
+        ----------
+        key
+            Of the cell.
+        targets
+            The output of each image's class: int64 [N].
+        """
+        images = self._images_of(targets)
+        last, seen = self._seen.get(key, (0, np.zeros(images.count, np.bool_)))
+        for result in self._store.read(key, after=last):
+            seen[images.places(result.block, self._store.block(result)).images] = True
+            last = result.number
+        self._seen[key] = last, seen
+
+    def present(self, key: str, targets: NDArray[np.int64], part: slice = slice(None)) -> NDArray[np.bool_]:
+        """Return which images of ``part`` of the run a cell had at the last `update`: bool [n]."""
+        return self._seen[key][1][self._images_of(targets).at_position[part]]
+
+    def predictions(self, key: str, targets: NDArray[np.int64]) -> Predictions:
+        """Return the predictions of a cell, one row for each image: -1 and NaN where the store lacks it."""
+        return self.merged(self._store.read(key), targets)
+
+    def merged(self, results: Sequence[StoredResult], targets: NDArray[np.int64]) -> Predictions:
+        """Return the predictions of ``results``, one row for each image of the run; later results win."""
+        images = self._images_of(targets)
+        found = absent(images.count)
+        for result in results:
+            places = images.places(result.block, self._store.block(result))
+            for column, values in zip(found, result.predictions, strict=True):
+                column[places.images] = values[places.rows]
+        return found.at(images.at_position)
+
+    def engines(self, key: str, targets: NDArray[np.int64]) -> tuple[EngineUsed, ...]:
+        """Return what computed the images of the run under a cell, by name."""
+        images = self._images_of(targets)
+        return tuple(
+            sorted(
+                {
+                    result.engine
+                    for result in self._store.read(key)
+                    if len(images.places(result.block, self._store.block(result)).rows)
+                }
+            )
+        )
+
+    def forget(self, key: str) -> None:
+        """Read the cell from its start when it is asked for again: results of it were removed."""
+        self._seen.pop(key, None)
+
+    def _images_of(self, targets: NDArray[np.int64]) -> _Images:
+        wanted = targets.tobytes()
+        if wanted not in self._images:
+            self._images[wanted] = _Images(self._identities, targets)
+        return self._images[wanted]
+
+
+def absent(images: int) -> Predictions:
+    """Return predictions of ``images`` images that nothing is known of."""
+    confidence, true_probability, runner_up = np.full((3, images), np.nan, np.float32)
+    predicted, rank = np.full((2, images), -1, np.int32)
+    return Predictions(predicted, confidence, true_probability, runner_up, rank)
