@@ -76,11 +76,14 @@ class Workload:
         ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
     passes
         How many images it will see in the whole run: images times conditions.
+    timeout
+        Seconds that the model may take for a batch; ``None``: any time.
     """
 
     example: torch.Tensor
     precision: str
     passes: int
+    timeout: float | None = None
 
 
 class Runtime(Protocol):

@@ -36,12 +36,12 @@ class FirstAnswers:
     """What a model's first answers show.
 
     ``model`` takes any number of images and returns a tensor, wrapped where it does not by itself; ``outputs`` is the
-    number of its logits; ``notes`` are for the user.
+    number of its logits; ``warnings`` are for the user.
     """
 
     model: Model
     outputs: int
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers:
@@ -56,18 +56,18 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
     _require_weights(name, model.module)
     inputs = to_inputs(_variants(canvas), model.preprocess)
     asked = _Asked(model.module, inputs)
-    notes = []
+    warnings = []
     size = _batch_size(name, asked)
     if size is not None:
         asked = _Asked(FixedBatch(model.module, size), inputs)
-        notes.append(f"{name} takes batches of {size} {'image' if size == 1 else 'images'} alone, and gets those")
+        warnings.append(f"{name} takes batches of {size} {'image' if size == 1 else 'images'} alone, and gets those")
     several, alone = asked.logits(0, 1, 2), asked.logits(1)
     away = _distance(alone[0], several[1], several)
     if away > _ROUNDING:
-        notes.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
+        warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
     module = asked.module if asked.plain else LogitsOf(asked.module)
     adapted = model if module is model.module else dataclasses.replace(model, module=module)
-    return FirstAnswers(adapted, int(alone.shape[1]), tuple(notes))
+    return FirstAnswers(adapted, int(alone.shape[1]), tuple(warnings))
 
 
 class FixedBatch(nn.Module):
@@ -197,7 +197,7 @@ def _distance(row: torch.Tensor, other: torch.Tensor, rows: torch.Tensor) -> flo
 
 
 def _neighbours_text(name: str, asked: _Asked, away: float, same_class: bool) -> str:
-    """Return the note on a model whose answer to an image changed by ``away``.
+    """Return the warning of a model whose answer to an image changed by ``away``.
 
     Raises
     ------

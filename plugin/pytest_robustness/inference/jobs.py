@@ -178,8 +178,8 @@ class JobMaker:
         canvas = self._first_canvas(model)
         with self._calls.call(name, "on its first images", batch=True):
             first = first_answers(name, model, canvas)
-        for note in first.notes:
-            self._calls.note(note)
+        for text in first.warnings:
+            self._calls.warn(text)
         model, classes = first.model, self.selection.source.classes
         matched = match(classes, first.outputs, model.classes, name)
         height, width = canvas.shape[-2:]

@@ -118,7 +118,7 @@ class Predictor:
         self._shown: Progress | None = None
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
         self._diary = Diary(settings.store.with_suffix(".running"), run)
-        self._calls = UserCalls(self._note, timeout=settings.timeout, diary=self._diary)
+        self._calls = UserCalls(self._note, warn=self._warn, timeout=settings.timeout, diary=self._diary)
 
     @property
     def store(self) -> Store:
@@ -186,6 +186,10 @@ class Predictor:
 
     def _note(self, message: str) -> None:
         (self._shown or self._progress()).note(message)
+
+    def _warn(self, message: str) -> None:
+        self._note(message)
+        self._run_log.warnings.append(message)
 
     def _open(self) -> tuple[JobMaker, torch.device]:
         if self._opened is None:

@@ -104,7 +104,8 @@ class PreparedModels:
             return plain_runner(loaded.model, inputs.device)
         # The first batch may be smaller than the others, but a compiled model must hold the largest.
         example = inputs[torch.arange(batch_size, device=inputs.device) % len(inputs)]
-        return self._prepare(loaded.name, loaded.model, Workload(example, self._precision, self._passes[loaded.name]))
+        workload = Workload(example, self._precision, self._passes[loaded.name], self._calls.timeout)
+        return self._prepare(loaded.name, loaded.model, workload)
 
     def _may_simplify(self, loaded: LoadedModel) -> bool:
         """Return whether the model runs in an optimized form, so that a failure may be that of the form."""

@@ -44,7 +44,9 @@ class UserCalls:
     Parameters
     ----------
     note
-        Called with a message for the user when code changed the state of the process.
+        Receives a sentence for the user about how models are run.
+    warn
+        Receives one that reports should hold: code changed the state of the process, or may have ended it.
     timeout
         Seconds that a batch may take; ``None``: any time.
     diary
@@ -52,10 +54,16 @@ class UserCalls:
     """
 
     def __init__(
-        self, note: Callable[[str], None], *, timeout: float | None = None, diary: Diary | None = None
+        self,
+        note: Callable[[str], None],
+        *,
+        warn: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        diary: Diary | None = None,
     ) -> None:
         self.note = note
-        self._timeout = timeout
+        self.warn = warn or note
+        self.timeout = timeout
         self._diary = diary
         self._tried: set[str] = set()
         self._unruly: set[str] = set()
@@ -63,11 +71,11 @@ class UserCalls:
         self._deadly: dict[str, str] = {}
 
     def name_suspects(self) -> None:
-        """Note which code ran when processes of earlier runs died; once."""
+        """Warn of code that ran when processes of earlier runs died; once."""
         if self._diary is None:
             return
         for words in of_earlier_runs(self._diary.folder, self._diary.run):
-            self.note(
+            self.warn(
                 f"an earlier run ended without a word while {words.what} was running: it may be to blame. If this run "
                 f"ends so too, leave it out"
             )
@@ -103,10 +111,10 @@ class UserCalls:
         changes: list[str] = []
         try:
             with (
-                _own_faults(what, error, self._timeout),
+                _own_faults(what, error, self.timeout),
                 user_code.code_of(subject),
                 _kept(self._aspects(subject, batch), changes),
-                deadline(self._timeout if batch else None, what),
+                deadline(self.timeout if batch else None, what),
             ):
                 yield
         finally:
@@ -144,7 +152,7 @@ class UserCalls:
     def _report(self, subject: str, changes: list[str]) -> None:
         if subject not in self._unruly:
             named = ", ".join(dict.fromkeys(changes))
-            self.note(
+            self.warn(
                 f"{subject} changed the process: {named}; restored after the call, so that nothing else depends on it"
             )
         self._unruly.add(subject)

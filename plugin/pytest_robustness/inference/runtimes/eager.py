@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from pytest_robustness.core import EngineUsed, Runner
+from pytest_robustness.inference.deadline import deadline
 from pytest_robustness.inference.logits import TOLERANCE, distance, logits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from pytest_robustness.core import Model, Workload
 
@@ -69,16 +71,23 @@ def place(model: Model, workload: Workload) -> Placed:
     """
     plain = Placed(_contiguous(model.module.to(workload.example.device)), "fp32", False)
     probe = workload.example[:_PROBE]
-    expected = plain.call(plain.module)(probe)
+    with _limited(workload):
+        expected = plain.call(plain.module)(probe)
     for precision, channels_last in _forms(workload.precision):
         try:
             form = _in_form(plain.module, precision, channels_last)
-            if distance(form.call(form.module)(probe), expected) <= TOLERANCE[precision]:
+            with _limited(workload):
+                answers = form.call(form.module)(probe)
+            if distance(answers, expected) <= TOLERANCE[precision]:
                 return form
         except Exception:  # the user's code may fail in any way
             _log.debug("a module cannot run in %s, channels last: %s", precision, channels_last, exc_info=True)
     _contiguous(plain.module)
     return plain._replace(precision="tf32") if workload.precision == "tf32" else plain
+
+
+def _limited(workload: Workload) -> AbstractContextManager[None]:
+    return deadline(workload.timeout, "a model that is being prepared")
 
 
 def plain_runner(model: Model, device: torch.device) -> Runner:
