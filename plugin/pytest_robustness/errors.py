@@ -4,6 +4,7 @@
 
     RobustnessError            every error below; its text is complete: what, which value, what is valid, what to do
     ├── OptionError            an option or a name that is not valid; raised before any test runs
+    │   └── UnknownTransformError  a transform that nothing registers
     ├── ModelError             a model that cannot be found, loaded or run
     │   └── WeightsError       its weights are missing, damaged, or would need an unsafe pickle
     ├── DataError              a dataset that cannot be found, listed or matched
@@ -33,6 +34,10 @@ class RobustnessError(Exception):
 
 class OptionError(RobustnessError):
     """An option value or a name that is not valid."""
+
+
+class UnknownTransformError(OptionError):
+    """A transform that is not registered, or not yet: a ``conftest.py`` that pytest reads later may do so."""
 
 
 class ModelError(RobustnessError):

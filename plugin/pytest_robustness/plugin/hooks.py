@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, UnknownTransformError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import active_session, known_transforms, progress_display, robustness_session
 from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PROBLEM = pytest.StashKey[RobustnessError]()
+_COLLECTED = pytest.StashKey[bool]()
+_DEFERRED = pytest.StashKey[set[str]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
 
 _MARKER = (
@@ -99,12 +101,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except RobustnessError as error:
         # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
         _log.debug("a robustness test cannot be parametrized", exc_info=True)
-        metafunc.config.stash[_PROBLEM] = error
+        stash = metafunc.config.stash
+        if isinstance(error, UnknownTransformError) and not stash.get(_COLLECTED, False):
+            # A conftest.py that pytest has not read yet may register it.
+            stash.setdefault(_DEFERRED, set()).add(metafunc.definition.nodeid)
+        else:
+            stash[_PROBLEM] = error
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Stop before any test runs where an option or a marker names what does not exist."""
+    """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
+    config.stash[_COLLECTED] = True
+    if config.stash.get(_DEFERRED, None):
+        from pytest_robustness.plugin.collection import collected_again
+
+        items[:] = collected_again(items, config.stash[_DEFERRED])
     if _PROBLEM in config.stash:
         _refuse(config, items, config.stash[_PROBLEM])
 

@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pytest_robustness.inference.runtimes import RUNTIMES
+from pytest_robustness.plugin.options.names import read_names
 from pytest_robustness.plugin.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.plugin.options.values import (
     Choice,
     read_alpha,
     read_device,
     read_max_sensitive,
-    read_names,
     read_points,
     read_rules,
     read_seconds,

@@ -39,14 +39,6 @@ class Choice(Generic[_Word]):
         raise ValueError(", ".join(self.words))
 
 
-def read_names(text: str) -> tuple[str, ...]:
-    """Read names separated by commas or spaces."""
-    names = tuple(name for name in re.split(r"[,\s]+", text) if name)
-    if not names:
-        raise ValueError("at least one name, separated by commas")
-    return names
-
-
 def read_severities(text: str) -> tuple[int, ...]:
     """Read severity levels: ``3``, ``1-5`` or ``1,3,5``."""
     levels: set[int] = set()
