@@ -41,12 +41,13 @@ def collected_again(items: Sequence[pytest.Item], deferred: Collection[str]) -> 
     """Return ``items``, with those whose ids are ``deferred`` collected once more: all transforms are known now."""
     again: list[pytest.Item] = []
     for item in items:
-        if item.nodeid not in deferred or not isinstance(item, pytest.Function) or item.parent is None:
+        parent = item.parent
+        waited = item.nodeid in deferred and isinstance(item, pytest.Function)
+        if not waited or not isinstance(parent, pytest.Collector):
             again.append(item)
             continue
-        assert isinstance(item.parent, pytest.Collector)
-        fresh = [other for other in item.parent.collect() if isinstance(other, pytest.Function)]
-        fresh = [other for other in fresh if other.originalname == item.originalname]
+        fresh = [other for other in parent.collect() if isinstance(other, pytest.Function)]
+        fresh = [other for other in fresh if other.originalname == item.name]
         for other in fresh:
             other.ihook.pytest_itemcollected(item=other)
         again += fresh

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 _PROBLEM = pytest.StashKey[RobustnessError]()
 _COLLECTED = pytest.StashKey[bool]()
-_DEFERRED = pytest.StashKey[set[str]]()
+_DEFERRED = pytest.StashKey[list[str]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
 
 _MARKER = (
@@ -104,7 +104,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         stash = metafunc.config.stash
         if isinstance(error, UnknownTransformError) and not stash.get(_COLLECTED, False):
             # A conftest.py that pytest has not read yet may register it.
-            stash.setdefault(_DEFERRED, set()).add(metafunc.definition.nodeid)
+            stash.setdefault(_DEFERRED, []).append(metafunc.definition.nodeid)
         else:
             stash[_PROBLEM] = error
 
@@ -113,7 +113,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
     config.stash[_COLLECTED] = True
-    if config.stash.get(_DEFERRED, None):
+    if _DEFERRED in config.stash:
         from pytest_robustness.plugin.collection import collected_again
 
         items[:] = collected_again(items, config.stash[_DEFERRED])
