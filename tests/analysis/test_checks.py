@@ -7,9 +7,10 @@ import pytest
 
 from pytest_robustness.analysis.checks import chance_errors, chance_warnings
 from pytest_robustness.analysis.predictions import StoredPredictions
-from pytest_robustness.core import CONTROL, Cell, ClassLabel, Predictions, Shard
+from pytest_robustness.core import CONTROL, Cell, ClassLabel
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
+from tests.stored import put_answers, put_images
 
 
 @pytest.fixture
@@ -22,11 +23,9 @@ def store(tmp_path):
 def judged(store, labels, answers, classes, outputs=None):
     """Return the errors and the warnings about one model, whose answers are outputs."""
     labels, answers = np.asarray(labels), np.asarray(answers, np.int32)
-    store.put_dataset("data", "photos", [ClassLabel(f"n{i}", f"class {i}") for i in range(classes)], labels)
-    store.put_cells("data", {"key": {"outputs": list(range(classes)) if outputs is None else outputs}})
-    nothing = np.zeros(len(labels), np.float32)
-    store.put(Shard(0, len(labels)), {"key": Predictions(answers, nothing, nothing)}, {})
-    log = RunLog(dataset="data", keys={Cell("net", CONTROL): "key"})
+    put_images(store, labels, [ClassLabel(f"n{i}", f"class {i}") for i in range(classes)])
+    log = RunLog(dataset="data")
+    put_answers(store, log, Cell("net", CONTROL), answers, range(classes) if outputs is None else outputs, labels)
     predictions = StoredPredictions(lambda: store, log)
     return chance_errors(predictions, ["net", "absent"]), chance_warnings(predictions, ["net", "absent"])
 
@@ -99,16 +98,7 @@ def test_images_that_could_not_be_read_do_not_count(store):
     labels = np.repeat([0, 1], 20)
     answers = np.where(np.arange(40) % 2, labels, -1)
     assert judged(store, labels, answers, 2) == ({}, ())
-    assert judged_none_readable(store) == ({}, ())
-
-
-def judged_none_readable(store):
-    log = RunLog(dataset="data", keys={Cell("net", CONTROL): "none"})
-    store.put_cells("data", {"none": {"outputs": [0, 1]}})
-    nothing = np.zeros(40, np.float32)
-    store.put(Shard(0, 40), {"none": Predictions(np.full(40, -1, np.int32), nothing, nothing)}, {})
-    predictions = StoredPredictions(lambda: store, log)
-    return chance_errors(predictions, ["net"]), chance_warnings(predictions, ["net"])
+    assert judged(store, labels, np.full(40, -1), 2) == ({}, ())
 
 
 def test_the_error_asks_for_the_class_order(store):

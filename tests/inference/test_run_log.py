@@ -18,7 +18,7 @@ CONDITIONS = st.one_of(
 )
 CELLS = st.builds(Cell, st.sampled_from(["resnet18", "python:nets.py:make"]), CONDITIONS)
 PANELS = st.builds(Panel, CONDITIONS, st.lists(st.text(max_size=3), max_size=3).map(tuple))
-FACTS = ModelFacts("f00d", "name", Preprocess(resize=8, crop=7), ("mean", "classes"))
+FACTS = ModelFacts("f00d", "name", (1, 0), Preprocess(resize=8, crop=7), ("mean", "classes"))
 RUN_LOGS = st.builds(
     RunLog,
     dataset=st.text(max_size=3),

@@ -19,7 +19,7 @@ SOME = [chosen for count in (1, 2, 3, 4) for chosen in itertools.combinations(SE
 
 
 def facts(*assumed: str, preprocess: Preprocess | None = None) -> ModelFacts:
-    return ModelFacts("f00d", "position", preprocess or Preprocess(), assumed)
+    return ModelFacts("f00d", "position", (), preprocess or Preprocess(), assumed)
 
 
 def test_nothing_is_said_of_a_model_that_gives_everything() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import sys
 import sysconfig
@@ -66,11 +65,11 @@ class Surroundings:
         placed = self._place(outside)
         hidden = self._hide()
         sys.modules.update(self._modules)
-        count = len(sys.modules)
+        before = frozenset(sys.modules)
         try:
             yield
         finally:
-            fresh = list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - count)))
+            fresh = [name for name in sys.modules if name not in before]
             for path in placed:
                 with contextlib.suppress(ValueError):  # the code may have removed it itself
                     sys.path.remove(path)

@@ -138,8 +138,8 @@ def _require_weights(name: str, module: nn.Module) -> None:
 
 
 def _variants(canvas: torch.Tensor) -> torch.Tensor:
-    """Return three images that differ: inverted, the canvas itself, darker and turned round."""
-    return torch.stack([255 - canvas, canvas, canvas.flip(-1) // 2])
+    """Return three images that differ: the canvas, darker and turned round, inverted."""
+    return torch.stack([canvas, canvas.flip(-1) // 2, 255 - canvas])
 
 
 def _batch_size(name: str, asked: _Asked) -> int | None:
@@ -173,8 +173,10 @@ def _batch_size(name: str, asked: _Asked) -> int | None:
 def _sizes(asked: _Asked, error: Exception) -> Iterable[int]:
     """Return the batch sizes to try: those in the graph and in the error, then the usual ones."""
     most = min(_LARGEST_SIZE, max(2, _MOST_PIXELS // asked.inputs.shape[-2:].numel()))
-    named = sorted({int(number) for number in re.findall(r"\b\d{1,4}\b", message(error))})
-    sizes = [*_graph_sizes(asked.module), *named, *_USUAL_SIZES]
+    sizes = list(_graph_sizes(asked.module))
+    if not isinstance(error, ModelError):  # not where it ran, and returned other rows than those asked for
+        sizes += sorted({int(number) for number in re.findall(r"\b\d{1,4}\b", message(error))})
+        sizes += _USUAL_SIZES
     return [size for size in dict.fromkeys(sizes) if 1 < size <= most]
 
 

@@ -120,7 +120,7 @@ def _read(path: Path) -> LastWords:
     try:
         model, what, run = json.loads(path.read_bytes())
         return LastWords(str(model), str(what), str(run))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         _log.debug("%s holds no last words", path, exc_info=True)
         return LastWords("", "", "")
 

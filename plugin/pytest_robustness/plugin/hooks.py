@@ -113,10 +113,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
     config.stash[_COLLECTED] = True
-    if _DEFERRED in config.stash:
+    deferred = config.stash.get(_DEFERRED, [])
+    if deferred:
         from pytest_robustness.plugin.collection import collected_again
 
-        items[:] = collected_again(items, config.stash[_DEFERRED])
+        items[:] = collected_again(items, deferred)
     if _PROBLEM in config.stash:
         _refuse(config, items, config.stash[_PROBLEM])
 

@@ -73,7 +73,7 @@ def place(model: Model, workload: Workload) -> Placed:
     probe = workload.example[:_PROBE]
     with _limited(workload):
         expected = plain.call(plain.module)(probe)
-    for precision, channels_last in _forms(workload.precision):
+    for precision, channels_last in _forms(plain.module, workload.precision):
         try:
             form = _in_form(plain.module, precision, channels_last)
             with _limited(workload):
@@ -104,10 +104,13 @@ def run_unchanged(model: Model, device: torch.device) -> Runner:
     )
 
 
-def _forms(precision: str) -> list[tuple[str, bool]]:
+def _forms(module: torch.nn.Module, precision: str) -> list[tuple[str, bool]]:
     """Return the forms to try, the fastest first: a precision, and whether channels last."""
-    lower = [] if _DTYPES[precision] == torch.float32 else [(precision, True), (precision, False)]
-    return [*lower, ("fp32" if lower else precision, True)]
+    if _DTYPES[precision] == torch.float32:
+        return [(precision, True)]
+    # Weights that are constants of a program stay as they are; at another precision, some programs crash.
+    weights = any(tensor.is_floating_point() for tensor in (*module.parameters(), *module.buffers()))
+    return [*([(precision, True), (precision, False)] if weights else []), ("fp32", True)]
 
 
 def _in_form(module: torch.nn.Module, precision: str, channels_last: bool) -> Placed:
