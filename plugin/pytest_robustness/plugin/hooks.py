@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_robustness.core.text import for_terminal
 from pytest_robustness.errors import DisagreementError, RobustnessError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import (
@@ -268,11 +269,11 @@ def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
 def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
     """Stop the run with a usage error; in a worker of xdist that would read as a crash, so the controller does it."""
     if not hasattr(config, "workeroutput"):
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(for_terminal(str(error))) from None
     config.stash[_PROBLEM] = error
     from pytest_robustness.plugin.xdist import REFUSAL
 
-    config.workeroutput[REFUSAL] = str(error)
+    config.workeroutput[REFUSAL] = for_terminal(str(error))
     items.clear()
 
 
@@ -282,4 +283,4 @@ def _usage_errors() -> Iterator[None]:
         yield
     except RobustnessError as error:
         _log.debug("the options are refused", exc_info=True)
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(for_terminal(str(error))) from None
