@@ -217,9 +217,7 @@ class BaselineComparison:
             broken=comparison.broken,
             improved=comparison.improved,
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
-            shared=SharedImages(
-                self._shared.overlap.both, self._shared.overlap.only_before, self._shared.overlap.only_now
-            ),
+            shared=SharedImages(overlap.both, overlap.only_before, overlap.only_now),
             verdict=self._decided(comparison.verdict),
         )
 
