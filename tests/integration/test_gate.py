@@ -456,16 +456,14 @@ def test_workers_of_xdist_compare_and_write_as_one_process_does(gated):
     alone = gated.project.results()
     gated.project.configure(**gated.keys, addopts="-p no:hypothesispytest -p no:cacheprovider")
     arguments = ("--robustness-baseline=robustness-baseline.json", "--robustness-report=apart")
-    apart = gated.project.judge_apart("-n", "2", *arguments)
+    apart = gated.project.judge("-n", "2", *arguments)
     apart.assert_outcomes(failed=3, passed=4)
     apart.stdout.fnmatch_lines(["vflip * 70.00 * 0.00 * -70.00 * less robust"])
     assert sorted(gated.project.results("apart")["gate"], key=str) == sorted(alone["gate"], key=str)
     tables = [(gated.path / folder / "images.csv").read_bytes() for folder in ("apart", "reports/latest")]
     assert tables[0] == tables[1]
     gated.project.write("nets.py", gated.nets + MIXED.format(weight=2.1))
-    gated.project.judge_apart("-n", "1", "--robustness-update-baseline").stdout.fnmatch_lines(
-        ["Baseline: * (unchanged)"]
-    )
+    gated.project.judge("-n", "1", "--robustness-update-baseline").stdout.fnmatch_lines(["Baseline: * (unchanged)"])
     assert gated.files() == before
 
 

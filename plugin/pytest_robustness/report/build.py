@@ -112,8 +112,8 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         gallery_note=printable_lines(note),
         engines=engines,
         notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(model_tests, class_tests)))),
-        warnings=_warnings(run, models),
-        data_notes=_data_notes(run),
+        warnings=tuple(map(printable_lines, _warnings(run, models))),
+        data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
     )
@@ -123,15 +123,14 @@ def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
     assumed = (assumption_text.warning(model, each) for model, each in facts.items())
     check = ChanceCheck(run.chance_check, {model: each.class_match for model, each in facts.items()})
-    found = (*run.run_log.warnings, *filter(None, assumed), *check.warnings(run.predictions))
-    return tuple(map(printable_lines, found))
+    return (*run.run_log.warnings, *filter(None, assumed), *check.warnings(run.predictions))
 
 
 def _data_notes(run: RunRecord) -> tuple[str, ...]:
     from pytest_robustness.data.image_traits import data_notes
 
     try:
-        return tuple(map(printable_lines, data_notes(*run.predictor.images())))
+        return data_notes(*run.predictor.images())
     except RobustnessError:  # the data is gone, and the answers stand without
         _log.debug("the images cannot be opened again", exc_info=True)
         return ()
