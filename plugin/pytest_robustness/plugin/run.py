@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness import data, report
 from pytest_robustness.analysis import baseline
-from pytest_robustness.analysis.baseline.comparison import BaselineComparison
-from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.update import new_baseline
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
-from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
-from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
-from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import InferenceSettings, Predictor
 from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.plugin.judging import comparison_of, policy_of
 from pytest_robustness.plugin.options import RunMode
 from pytest_robustness.report.build import RunRecord, build_report
 
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
-
-_INCONCLUSIVE = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
 
 
 class Run:
@@ -108,11 +103,11 @@ class Run:
             provenance=lambda: provenance.of_run(options),
         )
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
-        self._comparison = _comparison(options, self._predictions, self._images)
+        self._comparison = comparison_of(options, self._predictions, self._images)
         self.judge = Judge(
             self._predictions,
             self.log,
-            _policy(options),
+            policy_of(options),
             self._comparison,
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
@@ -256,56 +251,3 @@ def _settings(options: Options, processes: int, process: int) -> InferenceSettin
         process=process,
         timeout=options.timeout,
     )
-
-
-def _policy(options: Options) -> TestPolicy:
-    return TestPolicy(
-        test=options.test,
-        alpha=options.alpha,
-        correction=options.correction,
-        max_sensitive=options.max_sensitive,
-        verdict=options.verdict,
-        margin=options.margin,
-        class_margin=options.class_margin,
-    )
-
-
-def _comparison(
-    options: Options, predictions: StoredPredictions, images: Callable[[], baseline.ImageSet]
-) -> BaselineComparison | None:
-    """Return the comparison that the options ask for; ``None`` without a baseline, or where one is to be written.
-
-    Raises
-    ------
-    OptionError
-        When options need a baseline and none is named.
-    BaselineError
-        When the baseline is missing, damaged, or of another version than this code's, or has no model to compare the
-        candidate with; or when it is to be written over a file that is none.
-    """
-    if options.candidate is not None and (options.baseline is None or options.update_baseline):
-        raise OptionError(
-            "--robustness-candidate compares a model with a baseline: name it with --robustness-baseline=FILE, without "
-            "--robustness-update-baseline. To make a baseline, name the model with --robustness-models."
-        )
-    if options.expect == "baseline" and options.baseline is None:
-        raise OptionError("--robustness-expect=baseline needs a baseline: name it with --robustness-baseline=FILE.")
-    if options.baseline is None:
-        return None
-    if options.mode is RunMode.WRITE:
-        baseline.require_writable(options.baseline)
-        return None
-    default = "fail" if os.environ.get("CI") else "skip"
-    comparison = BaselineComparison(
-        baseline.read(options.baseline),
-        options.baseline,
-        predictions,
-        images,
-        policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction, options.class_tolerance),
-        test_policy=_policy(options),
-        inconclusive=_INCONCLUSIVE[options.inconclusive or default],
-        counterparts={} if options.candidate is None else {options.candidate: options.baseline_model},
-    )
-    if options.candidate is not None:
-        comparison.counterpart(options.candidate)
-    return comparison

@@ -371,7 +371,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_a_place_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(BaselineError) as caught:
         read(tmp_path)
-    assert str(caught.value) == f"{tmp_path} cannot be read: Is a directory. {RESTORE}"
+    assert str(caught.value) == f"{tmp_path} cannot be read: is a folder, not a file. {RESTORE}"
 
 
 SAME = Overlap(images(), images())

@@ -1,4 +1,4 @@
-"""The images and answers of a baseline as a NumPy file, ``.npz``: arrays that `numpy.load` reads.
+"""The images and answers of a baseline as a NumPy file, ``.npz``: arrays that ``numpy.load`` reads.
 
 The arrays are stored as they are. A compressor's bytes depend on its version, so that the same baseline would differ
 from machine to machine; git compresses what it keeps; and a file that is not compressed cannot unpack into more than

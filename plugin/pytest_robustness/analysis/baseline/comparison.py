@@ -10,13 +10,12 @@ import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.baseline import rule
-from pytest_robustness.analysis.baseline.images import Overlap
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.protocol import require_comparable
+from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import ClassFinding, GateTest, SharedImages, worst_first
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
-from pytest_robustness.analysis.predictions import Answers, counted
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
 
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+    from pytest_robustness.analysis.baseline.baseline import Baseline
     from pytest_robustness.analysis.baseline.images import ImageSet
     from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
-    from pytest_robustness.analysis.predictions import AnswerSource, Counts
+    from pytest_robustness.analysis.predictions import AnswerSource
     from pytest_robustness.analysis.test_result import McNemarResult
     from pytest_robustness.core import Condition
 
@@ -171,11 +170,11 @@ class BaselineComparison:
         BaselineError
             It lists every difference.
         """
-        require_comparable(self._baseline.protocol, protocol, self._overlap, self._path, tests=tests)
+        require_comparable(self._baseline.protocol, protocol, self._shared.overlap, self._path, tests=tests)
 
     def notes(self) -> tuple[str, ...]:
         """Return how many images are compared, in a sentence; nothing where baseline and run have the same."""
-        return tuple(filter(None, [self._overlap.text()]))
+        return tuple(filter(None, [self._shared.overlap.text()]))
 
     def counterpart(self, model: str) -> str:
         """Return the name of the baseline's model that ``model`` is compared with.
@@ -202,7 +201,7 @@ class BaselineComparison:
         family
             The conditions whose comparisons are corrected together, with control.
         """
-        counterpart = self.counterpart(cell.model)
+        counterpart, overlap = self.counterpart(cell.model), self._shared.overlap
         compared = self._compare(cell.model, counterpart, tuple(c for c in family if c != CONTROL))
         comparison = next(one for one in compared.conditions if one.condition == cell.condition)
         return GateTest(
@@ -218,13 +217,13 @@ class BaselineComparison:
             broken=comparison.broken,
             improved=comparison.improved,
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
-            shared=SharedImages(self._overlap.both, self._overlap.only_before, self._overlap.only_now),
+            shared=SharedImages(overlap.both, overlap.only_before, overlap.only_now),
             verdict=self._decided(comparison.verdict),
         )
 
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
         """Return which images of this run the counterpart of the cell's model got right: bool [N]."""
-        return self._right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
+        return self._shared.right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
 
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
@@ -236,9 +235,7 @@ class BaselineComparison:
     def expected_class_test(self, finding: ClassTest) -> ClassTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         models = {model: self._baseline.model(self.counterpart(model)) for model in finding.models}
-        source = _BaselineAnswers(
-            lambda cell: Answers(self._readable, self._right(models[cell.model], cell.condition)), self._source
-        )
+        source = self._shared.of_models(models, self._source)
         before = class_test(source, Panel(finding.condition, finding.models), self._test_policy).verdict.outcome
         found = expect(before, finding.verdict, self._fallen_classes(source, finding))
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
@@ -269,48 +266,20 @@ class BaselineComparison:
             answers = {condition: self._source.answers(Cell(model, condition)) for condition in (CONTROL, *family)}
             before = self._baseline.model(counterpart)
             self._compared[model, family] = compare_models(
-                {condition: self._right(before, condition) for condition in answers},
+                {condition: self._shared.right(before, condition) for condition in answers},
                 {condition: given.correct for condition, given in answers.items()},
                 labels=self._source.labels,
                 classes=self._source.class_names,
                 policy=self._policy,
-                images=answers[CONTROL].readable & self._readable,
+                images=answers[CONTROL].readable & self._shared.readable,
             )
         return self._compared[model, family]
 
     @cached_property
-    def _overlap(self) -> Overlap:
-        return Overlap(self._baseline.images, self._images())
-
-    @cached_property
-    def _readable(self) -> NDArray[np.bool_]:
-        """The images of this run that the baseline has and could read: bool [N]."""
-        return self._aligned(self._baseline.readable)
-
-    def _right(self, model: BaselineModel, condition: Condition) -> NDArray[np.bool_]:
-        """Return which images of this run a model of the baseline got right: bool [N]."""
-        return self._readable & self._aligned(model.right(condition, self._baseline.images.labels))
-
-    def _aligned(self, of_baseline: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return what is true of the baseline's images in the order of this run's; false where it lacks one."""
-        positions = self._overlap.positions
-        # Position -1 is the entry that is appended.
-        return np.append(of_baseline, np.False_)[positions]
+    def _shared(self) -> SharedAnswers:
+        return SharedAnswers(self._baseline, self._images())
 
     def _decided(self, verdict: Verdict) -> Verdict:
         if verdict.outcome is not Outcome.INCONCLUSIVE:
             return verdict
         return Verdict(self._inconclusive, f"inconclusive: {verdict.reason}")
-
-
-class _BaselineAnswers:
-    """The baseline's answers, under the names of the models of this run and with this run's images and classes."""
-
-    def __init__(self, answers: Callable[[Cell], Answers], run: AnswerSource) -> None:
-        self.answers = answers
-        self.class_names = run.class_names
-        self.labels = run.labels
-
-    def counts(self, cell: Cell) -> Counts:
-        """Return the same, counted by class."""
-        return counted(self.answers(cell), self.labels, len(self.class_names))

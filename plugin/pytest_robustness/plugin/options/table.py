@@ -40,6 +40,8 @@ _CORRECTIONS: tuple[Correction, ...] = ("none", "bh", "holm")
 _CHANCE_RULES: tuple[ChanceRule, ...] = ("error", "warn", "off")
 _VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
 
+_COUNT_OF_PROCESSES = read_whole(0, "auto", most=1024)
+
 # The README lists the areas in this order.
 _SUBJECT = "What to judge"
 _TESTS = "How to judge"
@@ -260,11 +262,7 @@ class Options(SubjectOptions):
         about="time that a model or a transform may take for one batch; one that takes longer is given up",
     )
     workers: int | None = option(
-        read_whole(0, "auto", most=1024),
-        "auto",
-        area=_COMPUTING,
-        metavar="N",
-        about="processes that decode images; 0 for none",
+        _COUNT_OF_PROCESSES, "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"
     )
     store: Path = path(
         ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"

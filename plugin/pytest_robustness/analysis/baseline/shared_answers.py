@@ -1,0 +1,71 @@
+"""The answers of a baseline to the images of a run: in that run's order, for the images that both have."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_robustness.analysis.baseline.images import Overlap
+from pytest_robustness.analysis.predictions import Answers, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+    from pytest_robustness.analysis.baseline.images import ImageSet
+    from pytest_robustness.analysis.predictions import AnswerSource, Counts
+    from pytest_robustness.core import Cell, Condition
+
+
+class SharedAnswers:
+    """Gives a baseline's answers for a run's images; an image that the baseline lacks counts as unreadable there.
+
+    Parameters
+    ----------
+    baseline
+        The baseline.
+    images
+        Those of the run.
+    """
+
+    def __init__(self, baseline: Baseline, images: ImageSet) -> None:
+        self.overlap = Overlap(baseline.images, images)
+        self._baseline = baseline
+
+    @cached_property
+    def readable(self) -> NDArray[np.bool_]:
+        """The images of the run that the baseline has and could read: bool [N]."""
+        return self._aligned(self._baseline.readable)
+
+    def right(self, model: BaselineModel, condition: Condition) -> NDArray[np.bool_]:
+        """Return which images of the run a model of the baseline got right: bool [N]."""
+        return self.readable & self._aligned(model.right(condition, self._baseline.images.labels))
+
+    def of_models(self, models: Mapping[str, BaselineModel], run: AnswerSource) -> AnswerSource:
+        """Return the answers of the baseline's ``models`` under the names that their counterparts have in ``run``."""
+        return _Renamed(self, models, run)
+
+    def _aligned(self, of_baseline: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return what is true of the baseline's images in the order of the run's; false where it lacks one."""
+        # Position -1 is the entry that is appended.
+        return np.append(of_baseline, np.False_)[self.overlap.positions]
+
+
+class _Renamed:
+    def __init__(self, shared: SharedAnswers, models: Mapping[str, BaselineModel], run: AnswerSource) -> None:
+        self._shared = shared
+        self._models = models
+        self.class_names = run.class_names
+        self.labels = run.labels
+
+    def answers(self, cell: Cell) -> Answers:
+        """Return the answers of the counterpart of the cell's model."""
+        return Answers(self._shared.readable, self._shared.right(self._models[cell.model], cell.condition))
+
+    def counts(self, cell: Cell) -> Counts:
+        """Return the same, counted by class."""
+        return counted(self.answers(cell), self.labels, len(self.class_names))

@@ -1,0 +1,76 @@
+"""Turn options into how a run judges: the policy of its tests, and the comparison with a baseline."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.analysis import baseline
+from pytest_robustness.analysis.baseline.comparison import BaselineComparison
+from pytest_robustness.analysis.baseline.rule import GatePolicy
+from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.errors import OptionError
+from pytest_robustness.plugin.options import RunMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.plugin.options import Options
+
+_INCONCLUSIVE: Final = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
+
+
+def policy_of(options: Options) -> TestPolicy:
+    """Return how the tests are made and judged."""
+    return TestPolicy(
+        test=options.test,
+        alpha=options.alpha,
+        correction=options.correction,
+        max_sensitive=options.max_sensitive,
+        verdict=options.verdict,
+        margin=options.margin,
+        class_margin=options.class_margin,
+    )
+
+
+def comparison_of(
+    options: Options, predictions: StoredPredictions, images: Callable[[], baseline.ImageSet]
+) -> BaselineComparison | None:
+    """Return the comparison that the options ask for; ``None`` without a baseline, or where one is to be written.
+
+    Raises
+    ------
+    OptionError
+        When options need a baseline and none is named.
+    BaselineError
+        When the baseline is missing, damaged, or of another version than this code's, or has no model to compare the
+        candidate with; or when it is to be written over a file that is none.
+    """
+    if options.candidate is not None and (options.baseline is None or options.update_baseline):
+        raise OptionError(
+            "--robustness-candidate compares a model with a baseline: name it with --robustness-baseline=FILE, without "
+            "--robustness-update-baseline. To make a baseline, name the model with --robustness-models."
+        )
+    if options.expect == "baseline" and options.baseline is None:
+        raise OptionError("--robustness-expect=baseline needs a baseline: name it with --robustness-baseline=FILE.")
+    if options.baseline is None:
+        return None
+    if options.mode is RunMode.WRITE:
+        baseline.require_writable(options.baseline)
+        return None
+    default = "fail" if os.environ.get("CI") else "skip"
+    comparison = BaselineComparison(
+        baseline.read(options.baseline),
+        options.baseline,
+        predictions,
+        images,
+        policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction, options.class_tolerance),
+        test_policy=policy_of(options),
+        inconclusive=_INCONCLUSIVE[options.inconclusive or default],
+        counterparts={} if options.candidate is None else {options.candidate: options.baseline_model},
+    )
+    if options.candidate is not None:
+        comparison.counterpart(options.candidate)
+    return comparison
