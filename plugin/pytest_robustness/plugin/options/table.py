@@ -20,6 +20,7 @@ from pytest_robustness.plugin.options.values import (
     read_points,
     read_rules,
     read_severities,
+    read_text,
     read_whole,
 )
 
@@ -76,7 +77,7 @@ class SubjectOptions:
         kind="names",
     )
     data: str = option(
-        str,
+        read_text,
         "digits",
         area=_SUBJECT,
         metavar="SPEC",
@@ -174,7 +175,7 @@ class Options(SubjectOptions):
         "--robustness-update-baseline, the file to write (robustness-baseline.json where none is named)",
     )
     baseline_model: str | None = option(
-        str,
+        read_text,
         None,
         area=_BASELINE,
         metavar="NAME",
@@ -183,7 +184,7 @@ class Options(SubjectOptions):
         needs="baseline",
     )
     candidate: str | None = option(
-        str, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"
+        read_text, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"
     )
     tolerance: float = option(
         read_points,
@@ -251,7 +252,11 @@ class Options(SubjectOptions):
         "compilation to pay off",
     )
     workers: int | None = option(
-        read_whole(0, "auto"), "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"
+        read_whole(0, "auto", most=1024),
+        "auto",
+        area=_COMPUTING,
+        metavar="N",
+        about="processes that decode images; 0 for none",
     )
     store: Path = path(
         ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"
