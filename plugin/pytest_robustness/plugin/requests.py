@@ -10,7 +10,7 @@ from pytest_robustness.errors import OptionError
 from pytest_robustness.models.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
@@ -30,28 +30,41 @@ class Requests:
     zoo, registry
         The known models and transforms.
     transforms
-        The transforms of a run whose options name none.
+        Returns the transforms of a run whose options name none.
 
     Attributes
     ----------
-    models, conditions
+    models
         Those of the options, in their order. There are no models if the dataset has no default models and none were
         given: then tests must name theirs.
 
     Raises
     ------
     OptionError
-        When a model, a transform or a severity is not known.
+        When a model is not known.
     """
 
-    def __init__(self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Sequence[str]) -> None:
+    def __init__(
+        self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Callable[[], Sequence[str]]
+    ) -> None:
         self._options = options
         self._zoo = zoo
         self._registry = registry
         named = options.models if options.candidate is None else (options.candidate,)
         named = named or _default_models(options.data)
         self.models = self.expand_models(named) if named else ()
-        self.conditions = self.expand_conditions(options.transforms or transforms)
+        self._transforms = transforms
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions of the options, in their order.
+
+        Raises
+        ------
+        OptionError
+            When a transform or a severity is not known, or not yet: tests collected so far may register more.
+        """
+        return self.expand_conditions(self._options.transforms or self._transforms())
 
     def require_models(self) -> tuple[str, ...]:
         """Return the models of the options, for a test that names none.

@@ -251,6 +251,7 @@ def _settings(options: Options, processes: int, process: int) -> InferenceSettin
         store=options.store,
         processes=processes,
         process=process,
+        timeout=options.timeout,
     )
 
 

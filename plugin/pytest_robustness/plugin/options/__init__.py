@@ -13,6 +13,7 @@ import pytest
 
 from pytest_robustness.core.text import quoted
 from pytest_robustness.errors import OptionError
+from pytest_robustness.plugin.options.names import in_quotes
 from pytest_robustness.plugin.options.spec import PREFIX
 from pytest_robustness.plugin.options.table import SPECS, Options, RunMode
 from pytest_robustness.plugin.options.values import require_plain, require_short
@@ -131,4 +132,5 @@ def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | N
         return str(value).lower()
     if not isinstance(value, str) and spec.kind != "names":
         raise ValueError(f"{value!r} is not a string")
-    return value if isinstance(value, str) else ",".join(map(str, value))
+    # An ini file was split at blanks, which may be those of a path; an entry of a TOML list is a name as it stands.
+    return value if isinstance(value, str) else " ".join(in_quotes(str(name)) for name in value)

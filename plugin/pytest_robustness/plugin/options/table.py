@@ -10,15 +10,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pytest_robustness.inference.runtimes import RUNTIMES
+from pytest_robustness.plugin.options.names import read_names
 from pytest_robustness.plugin.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.plugin.options.values import (
     Choice,
     read_alpha,
     read_device,
     read_max_sensitive,
-    read_names,
     read_points,
     read_rules,
+    read_seconds,
     read_severities,
     read_text,
     read_whole,
@@ -250,6 +251,13 @@ class Options(SubjectOptions):
         metavar="NAME",
         about="what runs the models; auto takes the fastest that is installed, where there are enough images for its "
         "compilation to pay off",
+    )
+    timeout: float | None = option(
+        read_seconds,
+        None,
+        area=_COMPUTING,
+        metavar="SECONDS",
+        about="time that a model or a transform may take for one batch; one that takes longer is given up",
     )
     workers: int | None = option(
         read_whole(0, "auto", most=1024),

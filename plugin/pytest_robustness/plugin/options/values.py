@@ -19,6 +19,9 @@ _LONGEST_PART = 255
 _LONGEST_PATH = 4095
 _LARGEST = 2**63 - 1
 
+# A day: no batch takes longer, and timers of some systems hold no more.
+_LONGEST = 86_400
+
 _Word = TypeVar("_Word", bound=str)
 
 
@@ -61,14 +64,6 @@ def read_text(text: str) -> str:
     if not text:
         raise ValueError("a name")
     return text
-
-
-def read_names(text: str) -> tuple[str, ...]:
-    """Read names separated by commas or spaces."""
-    names = tuple(name for name in re.split(r"[,\s]+", text) if name)
-    if not names:
-        raise ValueError("at least one name, separated by commas")
-    return names
 
 
 def read_severities(text: str) -> tuple[int, ...]:
@@ -129,6 +124,17 @@ def read_whole(minimum: int, word: str | None = None, *, most: int = _LARGEST) -
         return int(text)
 
     return read
+
+
+def read_seconds(text: str) -> float:
+    """Read a time in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= _LONGEST:
+        raise ValueError(f"seconds above 0, up to {_LONGEST}, such as 60")
+    return value
 
 
 def read_max_sensitive(text: str) -> MaxSensitive:
