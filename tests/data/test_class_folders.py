@@ -186,6 +186,14 @@ def test_pipes_and_devices_are_named_and_not_opened(photos):
     assert time.monotonic() - started < 5
 
 
+def test_a_note_shows_hostile_names_as_text(photos):
+    os.mkfifo(photos / "cat" / "\x1b[2J::error::x\n\u202e.png")
+    put(photos / "cat" / "a.\x1b[31m")
+    source = open_source(f"folder:{photos}")
+    for note in data_notes(source, np.arange(len(source.labels))):
+        assert note.isprintable()
+
+
 # --- splits
 
 

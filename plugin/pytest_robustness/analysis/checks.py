@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.predictions import Outputs, StoredPredictions
+    from pytest_robustness.inference.run_log import ModelFacts
 
 
 ChanceRule = Literal["error", "warn", "off"]
@@ -71,6 +72,11 @@ class ChanceCheck:
 
     rule: ChanceRule
     matches: Mapping[str, str]
+
+    @classmethod
+    def of(cls, rule: ChanceRule, models: Mapping[str, ModelFacts]) -> ChanceCheck:
+        """Return the check of ``models``, by name."""
+        return cls(rule, {model: facts.class_match for model, facts in models.items()})
 
     def errors(self, predictions: StoredPredictions) -> dict[str, str]:
         """Return a message for each model whose order of classes must be wrong."""

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pytest_robustness.core.files import open_regular
+from pytest_robustness.core.text import printable
 from pytest_robustness.data.formats import formats_for
 from pytest_robustness.data.image_files import FileSource
 from pytest_robustness.data.pillow_settings import strictly
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST: Final = 500
 """So many headers are read in about a tenth of a second; of more images, so many are drawn."""
+_LONGEST_NOTE: Final = 2_000
 _ORIENTATION: Final = 0x0112
 _UPRIGHT: Final = 1
 _log = logging.getLogger(__name__)
@@ -40,10 +42,10 @@ class Traits(NamedTuple):
 def data_notes(source: DataSource, indices: NDArray[np.int64]) -> tuple[str, ...]:
     """Return sentences on what a user should know about the images at ``indices`` (int64 [n]).
 
-    Those of the source (``source.notes``, if it has any), then the number of images with a trait; where there are more
-    than 500, of as many drawn at random.
+    Those of the source (``source.notes``, if it has any), in which names of files may be hostile, then the number of
+    images with a trait; where there are more than 500, of as many drawn at random.
     """
-    notes = [str(note) for note in getattr(source, "notes", ())]
+    notes = [printable(str(note), _LONGEST_NOTE) for note in getattr(source, "notes", ())]
     return (*notes, *_traits(source, indices)) if isinstance(source, FileSource) else tuple(notes)
 
 

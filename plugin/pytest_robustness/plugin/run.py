@@ -186,7 +186,7 @@ class Run:
     def _check_answers(self) -> None:
         """Note what was computed of no use: models at chance level, images that could not be read."""
         log, predictions = self.log, self._predictions
-        for model, message in self._chance_check().errors(predictions).items():
+        for model, message in ChanceCheck.of(self._options.chance_check, log.models).errors(predictions).items():
             log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
         if log.unreadable:
             source, indices = self._predictor.images()
@@ -201,9 +201,6 @@ class Run:
         if self._agreement is not None:
             self.log.facts = self._agreement.loaded(self.log.models)
             self._agreement.require()
-
-    def _chance_check(self) -> ChanceCheck:
-        return ChanceCheck(self._options.chance_check, {m: facts.class_match for m, facts in self.log.models.items()})
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._comparison is not None:

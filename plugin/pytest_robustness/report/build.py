@@ -122,7 +122,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
 def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
     assumed = (assumption_text.warning(model, each) for model, each in facts.items())
-    check = ChanceCheck(run.chance_check, {model: each.class_match for model, each in facts.items()})
+    check = ChanceCheck.of(run.chance_check, facts)
     return (*run.run_log.warnings, *filter(None, assumed), *check.warnings(run.predictions))
 
 
