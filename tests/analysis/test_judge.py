@@ -14,11 +14,12 @@ from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.analysis.verdicts import judge_model
-from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel, Predictions, Shard
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 from pytest_robustness.errors import ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
+from tests.stored import put_answers, put_images
 
 CLASSES = 6
 IMAGES = 400
@@ -37,13 +38,13 @@ class World:
         self.labels = rng.integers(0, CLASSES - 1, IMAGES)
         self.store = Store(folder / "s.sqlite")
         names = [ClassLabel(f"n{i}", f"class {i}") for i in range(CLASSES)]
-        self.store.put_dataset("data", "photos", names, self.labels)
+        put_images(self.store, self.labels, names)
         self.run_log = RunLog(dataset="data", plan=Plan.of([Panel(BLUR, MODELS)]))
         rows = []
         for model, skills in SKILL.items():
+            # The outputs of the model stand for the classes in an order of their own.
+            outputs = rng.permutation(CLASSES)
             for condition, skill in zip((CONTROL, BLUR), skills, strict=True):
-                # The outputs of the model stand for the classes in an order of their own.
-                outputs = rng.permutation(CLASSES)
                 right = rng.random(IMAGES) < np.where((self.labels == 2) & (condition == BLUR), 0.1, skill)
                 predicted = np.where(right, outputs[self.labels], outputs[(self.labels + 1) % CLASSES])
                 predicted[SKIPPED] = -1
@@ -56,11 +57,7 @@ class World:
         self.judge = Judge(self.predictions, self.run_log, TestPolicy(**policy), None, expect_baseline=False)
 
     def put(self, cell, predicted, outputs):
-        key = f"{cell.model} {cell.condition}"
-        self.store.put_cells("data", {key: {"outputs": [int(output) for output in outputs]}})
-        nothing = np.zeros(len(predicted), np.float32)
-        self.store.put(Shard(0, len(predicted)), {key: Predictions(predicted.astype(np.int32), nothing, nothing)}, {})
-        self.run_log.keys[cell] = key
+        put_answers(self.store, self.run_log, cell, predicted, outputs, self.labels)
 
     def p_values(self, test):
         """Return each class's p-value of a test over the models."""
@@ -82,7 +79,7 @@ def test_counts_are_those_of_the_images_that_could_be_read(world):
         expected = images.groupby("label").right.agg(["size", "sum"]).reindex(range(CLASSES), fill_value=0)
         np.testing.assert_array_equal(counts.n, expected["size"])
         np.testing.assert_array_equal(counts.correct, expected["sum"])
-    assert world.predictions.skipped().tolist() == SKIPPED
+    assert np.flatnonzero(~world.predictions.answers(Cell("ann", BLUR)).readable).tolist() == SKIPPED
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -199,8 +196,10 @@ def test_a_class_test_that_lost_a_model_can_fail_but_not_pass(tmp_path):
 
 
 def test_a_cell_of_which_a_shard_is_missing_is_told(world):
-    world.store.put_cells("data", {"half": {"outputs": [0] * CLASSES}})
-    world.run_log.keys[Cell("eve", CONTROL)] = "half"
+    answers = np.where(np.arange(IMAGES) < IMAGES // 2, 0, -1)
+    unreadable = list(world.run_log.unreadable)
+    world.put(Cell("eve", CONTROL), answers, range(CLASSES))
+    world.run_log.unreadable = unreadable
     with pytest.raises(RobustnessError, match=r"^eve under control is not finished; run again to continue\.$"):
         world.predictions.counts(Cell("eve", CONTROL))
 

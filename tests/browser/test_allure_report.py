@@ -21,7 +21,7 @@ from pytest_robustness.analysis.findings import ClassChange, ClassTest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.report.allure import npm, record, run_files
+from pytest_robustness.report.allure import history, npm, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
 from pytest_robustness.report.finding_text import finding_lines
@@ -126,7 +126,9 @@ def built(folder: Path, views: list[RunReport], gate: tuple[tuple[str, float], .
     broken: list[str] = []
     for number, view in enumerate(views):
         write_results(view, folder / "results", number)
-        broken = build(view, folder / "results", folder / "report", folder / "history.jsonl", gate)
+        past = folder / "history.jsonl"
+        broken, lines = build(view, folder / "results", folder / "report", history.read(past), gate)
+        history.write(past, lines)
     return folder / "report", broken
 
 

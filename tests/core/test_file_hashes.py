@@ -40,7 +40,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     original = file_hashes._hash
 
     def counting(path: bytes) -> object:
-        paths.append(os.path.basename(path))
+        paths.append(path.rpartition(b"/")[2])
         return original(path)
 
     monkeypatch.setattr(file_hashes, "_hash", counting)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -20,6 +19,7 @@ from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime
 from pytest_robustness.inference.scoring import score
 from pytest_robustness.transforms import builtin
+from tests.identities import identified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def images() -> Iterator[torch.Tensor]:
 def test_a_condition_is_computed_on_the_gpu_without_a_wait(images, name):
     transform = REGISTRY.get(name)
     with Watch():
-        treated = transform(images, 3 if transform.severities else None, np.arange(8), 0)
+        treated = transform(images, 3 if transform.severities else None, identified(range(8)), 0)
         inputs = to_inputs(treated, PREPROCESS)
     assert (inputs.device, inputs.shape) == (images.device, (8, 3, 56, 56))
 

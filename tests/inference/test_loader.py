@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from pytest_robustness.core import Canvas, ClassLabel, Shard
 from pytest_robustness.data import open_source
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError
-from pytest_robustness.inference.loader import Batch, batches, default_workers
+from pytest_robustness.inference.loader import Batch, Portion, batches, default_workers
 from pytest_robustness.inference.preprocess import center_crop
 
 SMALL = Canvas(16, 12, "bilinear", antialias=True)
@@ -58,6 +59,16 @@ def numbered(count: int) -> Numbered:
     return Numbered("numbered", [ClassLabel("a", "a")], np.arange(count) % 7, images, in_memory=False)
 
 
+def portions(shards: Iterable[Shard], canvases: Sequence[Canvas]) -> Iterator[Portion]:
+    """Yield all images of each shard, as jobs that need these canvases lack them."""
+    jobs = tuple(
+        SimpleNamespace(loaded=SimpleNamespace(model=SimpleNamespace(preprocess=SimpleNamespace(canvas=canvas))))
+        for canvas in canvases
+    )
+    for shard in shards:
+        yield Portion(shard, np.arange(*shard), jobs, last=True)
+
+
 def cut(total: int, size: int) -> list[Shard]:
     return [Shard(start, min(start + size, total)) for start in range(0, total, size)]
 
@@ -75,24 +86,27 @@ def test_batches_are_what_a_plain_loop_over_the_images_gives(photos, workers, ba
     source = open_source(f"folder:{photos}")
     indices = np.asarray([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16, 17, 18, 19])
     shards = cut(len(indices), shard_size)
-    found = list(batches(source, indices, iter(shards), [SMALL, LARGE], batch_size=batch_size, workers=workers))
+    found = list(
+        batches(source, indices, portions(iter(shards), [SMALL, LARGE]), batch_size=batch_size, workers=workers)
+    )
 
     readable = [position for position, index in enumerate(indices) if index not in BAD]
     assert np.concatenate([batch.positions for batch in found]).tolist() == readable
-    assert np.concatenate([batch.indices for batch in found]).tolist() == indices[readable].tolist()
-    assert np.concatenate([batch.labels for batch in found]).tolist() == [int(i > 10) for i in indices[readable]]
-    assert [error.image for batch in found for error in batch.unreadable] == [source.describe(i) for i in sorted(BAD)]
+    assert [error.image for batch in found for error in batch.unreadable.values()] == [
+        source.describe(i) for i in sorted(BAD)
+    ]
+    assert [p for batch in found for p in batch.unreadable] == [3, 7, 8, 9]
     for batch in found:
-        assert all(batch.shard.start <= position < batch.shard.stop for position in batch.positions)
+        assert all(batch.portion.shard.start <= position < batch.portion.shard.stop for position in batch.positions)
         assert len(batch.positions) + len(batch.unreadable) <= batch_size
         for canvas, images in batch.canvases.items():
             assert images.dtype == torch.uint8
             assert images.is_contiguous()
             assert images.shape == (len(batch.positions), 3, canvas.resize, canvas.resize)
-            for row, index in enumerate(batch.indices):
+            for row, index in enumerate(indices[batch.positions]):
                 shown = center_crop(images[row], canvas.crop)
                 assert torch.equal(shown, expected_pixels(source.describe(index), canvas))
-    assert [batch.shard for batch in found if batch.last] == shards
+    assert [batch.portion.shard for batch in found if batch.last] == shards
 
 
 @settings(deadline=None)
@@ -102,21 +116,20 @@ def test_every_position_comes_once_in_order_and_no_batch_spans_two_shards(total,
     indices = np.arange(0, 2 * total, 2)
     shards = cut(total, shard_size)
     canvas = Canvas(2, None, "nearest", antialias=False)
-    found = list(batches(source, indices, shards, [canvas], batch_size=batch_size, workers=0))
+    found = list(batches(source, indices, portions(shards, [canvas]), batch_size=batch_size, workers=0))
     assert np.concatenate([batch.positions for batch in found]).tolist() == list(range(total))
     assert source.reads == indices.tolist()
-    assert [batch.shard for batch in found if batch.last] == shards
+    assert [batch.portion.shard for batch in found if batch.last] == shards
     for batch in found:
-        assert set(range(*batch.shard)) >= set(batch.positions)
-        assert batch.canvases[canvas][:, 0, 0, 0].tolist() == batch.indices.tolist()
-        np.testing.assert_array_equal(batch.labels, source.labels[batch.indices])
+        assert set(range(*batch.portion.shard)) >= set(batch.positions)
+        assert batch.canvases[canvas][:, 0, 0, 0].tolist() == indices[batch.positions].tolist()
 
 
 def test_shards_in_any_order_and_with_gaps_are_read_as_they_are_claimed():
     shards = [Shard(6, 9), Shard(0, 2), Shard(4, 5)]
     canvas = Canvas(2, None, "nearest", antialias=False)
-    found = batches(numbered(10), np.arange(10), shards, [canvas], batch_size=2, workers=0)
-    assert [(batch.shard, batch.positions.tolist(), batch.last) for batch in found] == [
+    found = batches(numbered(10), np.arange(10), portions(shards, [canvas]), batch_size=2, workers=0)
+    assert [(batch.portion.shard, batch.positions.tolist(), batch.last) for batch in found] == [
         (Shard(6, 9), [6, 7], False),
         (Shard(6, 9), [8], True),
         (Shard(0, 2), [0, 1], True),
@@ -127,12 +140,12 @@ def test_shards_in_any_order_and_with_gaps_are_read_as_they_are_claimed():
 @pytest.mark.parametrize("canvas", [SMALL, AS_IT_IS])
 def test_a_batch_without_a_readable_image_is_still_given(photos, canvas):
     source = open_source(f"folder:{photos}")
-    [batch] = batches(source, np.asarray([7, 8]), [Shard(0, 2)], [canvas], batch_size=4, workers=0)
+    [batch] = batches(source, np.asarray([7, 8]), portions([Shard(0, 2)], [canvas]), batch_size=4, workers=0)
     assert batch.last
-    assert len(batch.positions) == len(batch.labels) == 0
+    assert len(batch.positions) == 0
     side = canvas.resize or 0
     assert batch.canvases[canvas].shape == (0, 3, side, side)
-    assert all(isinstance(error, BadImageError) for error in batch.unreadable)
+    assert all(isinstance(error, BadImageError) for error in batch.unreadable.values())
     assert len(batch.unreadable) == 2
 
 
@@ -146,7 +159,9 @@ def test_shards_are_claimed_no_further_ahead_than_the_workers_read(photos, worke
             yield shard
 
     source = open_source(f"folder:{photos}")
-    for done, _ in enumerate(batches(source, np.arange(20), claim(), [SMALL], batch_size=1, workers=workers), start=1):
+    for done, _ in enumerate(
+        batches(source, np.arange(20), portions(claim(), [SMALL]), batch_size=1, workers=workers), start=1
+    ):
         assert done <= len(claimed) <= done + ahead
     assert len(claimed) == 20
 
@@ -157,7 +172,7 @@ def test_images_of_different_size_leave_out_the_canvas_that_does_not_resize(phot
     source = open_source(f"folder:{photos}")
     (_, height, width), (_, other_height, other_width) = source.read(0).shape, source.read(1).shape
     shards, canvases = [Shard(0, 20)], [AS_IT_IS, SMALL]
-    found = list(batches(source, np.arange(20), shards, canvases, batch_size=batch_size, workers=workers))
+    found = list(batches(source, np.arange(20), portions(shards, canvases), batch_size=batch_size, workers=workers))
     assert next(batch.misfit for batch in found if batch.misfit) == (
         f"{photos}/cat/00.png is {width}x{height}, {photos}/cat/01.png is {other_width}x{other_height} (width x height)"
     )
@@ -169,7 +184,7 @@ def test_images_of_different_size_leave_out_the_canvas_that_does_not_resize(phot
 
 def test_a_source_in_memory_needs_no_processes():
     source = open_source("digits")
-    stream = batches(source, np.arange(50), [Shard(0, 50)], [AS_IT_IS], batch_size=20, workers=2)
+    stream = batches(source, np.arange(50), portions([Shard(0, 50)], [AS_IT_IS]), batch_size=20, workers=2)
     first = next(stream)
     assert multiprocessing.active_children() == []
     assert torch.equal(first.canvases[AS_IT_IS], torch.stack([source.read(index) for index in range(20)]))
@@ -178,7 +193,7 @@ def test_a_source_in_memory_needs_no_processes():
 @pytest.mark.parametrize("end", [lambda stream: stream.close(), list], ids=["closed", "used up"])
 def test_no_process_is_left_when_the_stream_ends(photos, end):
     source = open_source(f"folder:{photos}")
-    stream = batches(source, np.arange(20), cut(20, 5), [SMALL], batch_size=2, workers=2)
+    stream = batches(source, np.arange(20), portions(cut(20, 5), [SMALL]), batch_size=2, workers=2)
     next(stream)
     assert len(multiprocessing.active_children()) == 2
     end(stream)
@@ -192,7 +207,7 @@ def test_no_process_is_left_when_the_stream_is_interrupted(photos):
 
     source = open_source(f"folder:{photos}")
     with pytest.raises(KeyboardInterrupt) as held:
-        list(batches(source, np.arange(20), claim(), [SMALL], batch_size=2, workers=2))
+        list(batches(source, np.arange(20), portions(claim(), [SMALL]), batch_size=2, workers=2))
     assert held.traceback[-1].name == "claim"  # so the frames between, which hold the pool, are alive
     assert multiprocessing.active_children() == []
 
@@ -200,7 +215,7 @@ def test_no_process_is_left_when_the_stream_is_interrupted(photos):
 def test_the_users_random_state_is_left_alone(photos):
     source = open_source(f"folder:{photos}")
     before = torch.get_rng_state()
-    list(batches(source, np.arange(4), [Shard(0, 4)], [SMALL], batch_size=2, workers=1))
+    list(batches(source, np.arange(4), portions([Shard(0, 4)], [SMALL]), batch_size=2, workers=1))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -241,7 +256,7 @@ def read_users(tmp_path):
 
     def read(factory: str) -> list[Batch]:
         source = open_source(f"python:{file}:{factory}")
-        return list(batches(source, np.arange(4), [Shard(0, 4)], [AS_IT_IS], batch_size=1, workers=2))
+        return list(batches(source, np.arange(4), portions([Shard(0, 4)], [AS_IT_IS]), batch_size=1, workers=2))
 
     return read
 
@@ -249,7 +264,6 @@ def read_users(tmp_path):
 def test_a_dataset_from_a_users_file_is_read_in_processes(read_users):
     found = read_users("Photos")
     assert [batch.canvases[AS_IT_IS].unique().tolist() for batch in found] == [[0], [1], [2], [3]]
-    assert [batch.labels.tolist() for batch in found] == [[0], [1], [0], [1]]
 
 
 def test_a_decoding_process_uses_one_thread(read_users):
@@ -284,9 +298,10 @@ def test_a_process_that_dies_is_an_error_that_says_so(read_users):
 
 INTERRUPTED = """
 import itertools, os, signal, sys
+from types import SimpleNamespace
 import numpy as np
 from pytest_robustness.data import open_source
-from pytest_robustness.inference.loader import batches
+from pytest_robustness.inference.loader import Portion, batches
 from pytest_robustness.core import Canvas, Shard
 
 def go_on_once(*_):
@@ -295,9 +310,11 @@ def go_on_once(*_):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, go_on_once)
-    source, endless = open_source(sys.argv[1]), itertools.repeat(Shard(0, 4))
+    source = open_source(sys.argv[1])
     canvas = Canvas(None, None, "bilinear", True)
-    stream = batches(source, np.arange(4), endless, [canvas], batch_size=1, workers=2)
+    job = SimpleNamespace(loaded=SimpleNamespace(model=SimpleNamespace(preprocess=SimpleNamespace(canvas=canvas))))
+    endless = itertools.repeat(Portion(Shard(0, 4), np.arange(4), (job,), True))
+    stream = batches(source, np.arange(4), endless, batch_size=1, workers=2)
     try:
         processes = set()
         while len(processes) < 2:  # until both are at work

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import BaselineError, DataError, ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
@@ -65,8 +66,7 @@ class World:
 
     def right(self, cell):
         """Return which images a cell's stored predictions get right; the tiny nets' outputs are in the data's order."""
-        key = self.run_log.keys[cell]
-        return self.predictor.store.get(key, 40).predicted == np.repeat([0, 1], 20)
+        return StoredPredictions(lambda: self.predictor.store, self.run_log).answers(cell).correct
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_the_log_says_what_was_computed_and_on_which_images(world):
         "images": 10,
         "classes": 2,
     }
-    name, classes, labels = ours.predictor.store.dataset(ours.run_log.dataset)
+    name, classes, labels, _ = ours.predictor.store.selection(ours.run_log.dataset)
     assert (name, [label.name for label in classes]) == ("folder:photos", ["down", "up"])
     assert labels.tolist() == [0] * 5 + [1] * 5
 

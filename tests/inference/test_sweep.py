@@ -14,6 +14,7 @@ import textwrap
 import threading
 import weakref
 from collections import Counter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,13 +38,15 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError, StoreError
+from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import pixels_at_once, to_device
 from pytest_robustness.inference.jobs import Job, LoadedModel, job
 from pytest_robustness.inference.preprocess import to_canvas
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
-from pytest_robustness.inference.sweep import Sweep, SweepSettings
+from pytest_robustness.inference.stored_cells import StoredCells
+from pytest_robustness.inference.sweep import Sweep
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:
@@ -122,7 +125,7 @@ def photos(count: int, bad: Sequence[int] = (), seed: int = 0) -> Selection:
     pixels = rng.integers(0, 256, (2 * count, 3, 7, 7), dtype=np.uint8)
     source = Images("photos", classes, rng.integers(0, CLASSES, 2 * count), pixels, True, frozenset(2 * i for i in bad))
     indices = np.arange(0, 2 * count, 2)
-    identities = [b"" if i in bad else b"%d %d" % (seed, i) for i in range(count)]
+    identities = [b"%d %d" % (seed, i) for i in range(count)]
     return Selection(source, indices, source.labels[indices], np.array(identities, "S16").view("V16"))
 
 
@@ -130,7 +133,7 @@ def loaded(name: str, preprocess: Preprocess, outputs: Sequence[int] = (0, 1, 2)
     side = preprocess.crop or preprocess.resize or 7
     seed = sum(map(ord, name))
     model = Model(Net(side, seed, max(outputs) + 1), preprocess, fingerprint=name)
-    return LoadedModel(name, model, ClassMatch("position", tuple(outputs)), pixels=side * side)
+    return LoadedModel(name, model, ClassMatch("position", tuple(outputs)), pixels=side * side, published=True)
 
 
 def jobs_of(
@@ -140,15 +143,13 @@ def jobs_of(
     for item in models:
         for condition in conditions:
             transform = None if condition == CONTROL else REGISTRY.get(condition.transform)
-            made.append(job(item, condition, transform, selection, seed, "fp32"))
+            made.append(job(item, condition, transform, seed, "fp32"))
     return made
 
 
 def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: object) -> tuple[Sweep, Notes]:
     """Return a sweep over a store in ``folder``, not yet run."""
     store = Store(folder / "store.sqlite")
-    store.put_dataset(selection.fingerprint, "photos", selection.source.classes, selection.labels)
-    store.put_cells(selection.fingerprint, {item.key: item.description for item in jobs})
     notes = Notes()
     prepare = choices.pop("prepare", RuntimeChoice("eager", notes.note).prepare)
     claims = choices.pop("claims", ShardClaims(folder / "locks", selection.fingerprint))
@@ -166,41 +167,54 @@ def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: ob
 
 
 def stored(folder: Path, jobs: Sequence[Job], selection: Selection) -> dict[Cell, Predictions | None]:
-    store = Store(folder / "store.sqlite")
-    found = {item.cell: store.get(item.key, len(selection.indices)) for item in jobs}
-    store.close()
-    return found
+    """Return the predictions of each cell; ``None`` where some image that can be read is missing."""
+    with contextlib.closing(Store(folder / "store.sqlite")) as store:
+        cells = StoredCells(store, selection.identities, selection.labels)
+        found = {item.cell: cells.predictions(item.key, item.outputs) for item in jobs}
+    readable = ~np.isin(selection.indices, list(selection.source.bad))
+    return {cell: None if (one.predicted[readable] < 0).any() else one for cell, one in found.items()}
+
+
+def held(folder: Path, item: Job, selection: Selection) -> list[int]:
+    """Return the positions that the store has of a cell."""
+    with contextlib.closing(Store(folder / "store.sqlite")) as store:
+        cells = StoredCells(store, selection.identities, selection.labels)
+        cells.update(item.key, item.outputs)
+        return np.flatnonzero(cells.present(item.key, item.outputs)).tolist()
 
 
 def image_by_image(item: Job, selection: Selection, seed: int = 0) -> Predictions:
     """Do by hand, for one image at a time, what the sweep is to do."""
     preprocess, net = item.loaded.model.preprocess, item.loaded.model.module
     rows = []
-    for index, label in zip(selection.indices, selection.labels, strict=True):
+    for position, (index, label) in enumerate(zip(selection.indices, selection.labels, strict=True)):
         if index in selection.source.bad:
-            rows.append((-1, np.nan, np.nan))
+            rows.append((-1, np.nan, np.nan, np.nan, -1))
             continue
         image = torch.from_numpy(selection.source.images[index])[None]
         if preprocess.resize:
             image = tvf.resize(image, [preprocess.resize], antialias=True)
         if item.transform is not None:
-            image = item.transform(image, item.condition.severity, np.array([index]), seed)
+            image = item.transform(image, item.condition.severity, selection.identities[position : position + 1], seed)
         if preprocess.crop:
             image = tvf.center_crop(image, [preprocess.crop])
         inputs = tvf.normalize(image.float() / 255, list(preprocess.mean), list(preprocess.std))
         logits = [float((inputs[0] * weight).sum()) for weight in net.weight.detach()]
         shares = np.exp(np.array(logits) - max(logits))
         shares /= shares.sum()
-        rows.append((int(np.argmax(logits)), shares.max(), shares[item.loaded.match.outputs[label]]))
-    predicted, confidence, true_probability = (np.array(column) for column in zip(*rows, strict=True))
-    return Predictions(predicted, confidence, true_probability)
+        true = shares[item.loaded.match.outputs[label]]
+        rows.append((int(np.argmax(logits)), shares.max(), true, np.sort(shares)[-2], int((shares > true).sum())))
+    return Predictions(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def assert_same(found: Predictions | None, expected: Predictions) -> None:
     assert found is not None
     np.testing.assert_array_equal(found.predicted, expected.predicted)
-    np.testing.assert_allclose(found.confidence, expected.confidence, rtol=1e-4)
-    np.testing.assert_allclose(found.true_probability, expected.true_probability, rtol=1e-3, atol=1e-6)
+    np.testing.assert_array_equal(found.rank, expected.rank)
+    for name in ("confidence", "true_probability", "runner_up"):
+        # The store keeps the logarithm as a half, whose significand has 11 bits.
+        logs = [np.log(np.asarray(getattr(one, name), np.float64)) for one in (found, expected)]
+        np.testing.assert_allclose(*logs, rtol=1e-3, atol=1e-4)
 
 
 @given(
@@ -346,7 +360,7 @@ def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, fini
     assert passes == [16]
 
 
-def test_an_interrupt_keeps_the_finished_shards_and_the_next_sweep_goes_on(tmp_path):
+def test_an_interrupt_keeps_what_was_computed_and_the_next_sweep_goes_on(tmp_path):
     selection, models = photos(10), [loaded("a", RESIZED)]
     net = models[0].model.module
     net.fail_after, net.failure = 5, KeyboardInterrupt()
@@ -355,11 +369,11 @@ def test_an_interrupt_keeps_the_finished_shards_and_the_next_sweep_goes_on(tmp_p
     with pytest.raises(KeyboardInterrupt):
         made.run()
     assert notes.stopped == 1
-    assert stored(tmp_path, jobs, selection) == {jobs[0].cell: None}
+    assert held(tmp_path, jobs[0], selection) == list(range(5))
     net.fail_after = None
     net.batches.clear()
     sweep(tmp_path, jobs, selection, batch_size=1, shard_size=4)[0].run()
-    assert sum(net.batches) == 6
+    assert sum(net.batches) == 5
     assert_same(stored(tmp_path, jobs, selection)[jobs[0].cell], image_by_image(jobs[0], selection))
 
 
@@ -409,7 +423,7 @@ def crowded(monkeypatch, limit: int) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return to_device(tensor, device)
 
-    monkeypatch.setattr("pytest_robustness.inference.sweep.to_device", copy)
+    monkeypatch.setattr("pytest_robustness.inference.batch_runner.to_device", copy)
 
 
 def test_images_that_do_not_fit_on_the_device_halve_the_batch(tmp_path, monkeypatch):
@@ -448,7 +462,7 @@ def test_memory_is_freed_when_nothing_holds_on_to_the_batch_that_filled_it(tmp_p
         gc.collect()
         alive.extend(each() is not None for each in seen)
 
-    monkeypatch.setattr("pytest_robustness.inference.sweep.free_memory", look)
+    monkeypatch.setattr("pytest_robustness.inference.batch_runner.free_memory", look)
     full = dataclasses.replace(loaded("full", RESIZED), model=Model(Full(6, 0), RESIZED, fingerprint="full"))
     selection = photos(8)
     sweep(tmp_path, jobs_of([full], [CONTROL], selection), selection)[0].run()
@@ -478,7 +492,7 @@ def test_the_batches_of_a_shard_are_equal_for_a_compiled_model_fills_the_last_on
     tmp_path, monkeypatch, images, at_once, batches
 ):
     selection, item = photos(images), loaded("a", RESIZED)
-    monkeypatch.setattr("pytest_robustness.inference.sweep.pixels_at_once", lambda device: at_once * item.pixels)
+    monkeypatch.setattr("pytest_robustness.inference.batch_runner.pixels_at_once", lambda device: at_once * item.pixels)
     sweep(tmp_path, jobs_of([item], [CONTROL], selection), selection, shard_size=12)[0].run()
     assert item.model.module.batches == batches
 
@@ -592,7 +606,7 @@ def test_a_transform_that_fails_leaves_the_other_conditions_alone(tmp_path):
 
     selection, models = photos(6), [loaded("a", RESIZED), loaded("b", RESIZED)]
     jobs = jobs_of(models, [CONTROL, VFLIP], selection)
-    jobs += [job(item, Condition("shrink"), registry.get("shrink"), selection, 0, "fp32") for item in models]
+    jobs += [job(item, Condition("shrink"), registry.get("shrink"), 0, "fp32") for item in models]
     made, _ = sweep(tmp_path, jobs, selection)
     made.run()
     message = (
@@ -639,9 +653,7 @@ def test_a_damaged_image_stops_the_sweep_by_name_and_keeps_what_was_finished(tmp
         "photos[14] is not a readable image: it is damaged. Remove or replace it, or pass "
         "--robustness-on-bad-image=skip to leave such images out."
     )
-    store = Store(tmp_path / "store.sqlite")
-    assert store.finished([jobs[0].key]) == {jobs[0].key: {(0, 3), (3, 6)}}
-    store.close()
+    assert held(tmp_path, jobs[0], selection) == list(range(6))
     made, notes = sweep(tmp_path, jobs, selection, shard_size=3)
     made.run()
     assert notes.notes == ["skipped: photos[14] is not a readable image: it is damaged"]
@@ -678,9 +690,7 @@ def test_a_full_disk_ends_the_sweep_and_the_next_one_goes_on(tmp_path, monkeypat
     ):
         made.run()
     assert notes.stopped == 1
-    store = Store(tmp_path / "store.sqlite")
-    assert 0 < len(store.finished([jobs[0].key])[jobs[0].key]) < 4
-    store.close()
+    assert 0 < len(held(tmp_path, jobs[0], selection)) < 4000
     sweep(tmp_path, jobs, selection, shard_size=1000)[0].run()
     assert_same(stored(tmp_path, jobs, selection)[jobs[0].cell], image_by_image(jobs[0], selection))
 
@@ -694,7 +704,11 @@ import torch
 
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.inference.jobs import LoadedModel, job
-from pytest_robustness.inference.sweep import SweepSettings, Sweep
+from pytest_robustness.data import identities
+from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.inference.batch_runner import SweepSettings
+from pytest_robustness.inference.stored_cells import StoredCells
+from pytest_robustness.inference.sweep import Sweep
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, Model, Selection
 from pytest_robustness.plugin.progress import SilentProgress
@@ -718,19 +732,17 @@ class Counting(torch.nn.Module):
 labels = np.zeros(24, np.int64)
 images = np.random.default_rng(0).integers(0, 256, (24, 3, 2, 2), dtype=np.uint8)
 source = ArraySource("photos", [ClassLabel(name, name) for name in "abc"], labels, images)
-selection = Selection(source, np.arange(24), labels, "photos")
+selection = Selection(source, np.arange(24), labels, identities(source, np.arange(24), FileHashes()))
 net = Counting()
-cell = job(LoadedModel("slow", Model(net, fingerprint="slow"), ClassMatch("position", (0, 1, 2)), 4), CONTROL, None,
-           selection, 0, "fp32")
+model = LoadedModel("slow", Model(net, fingerprint="slow"), ClassMatch("position", (0, 1, 2)), 4, published=True)
+cell = job(model, CONTROL, None, 0, "fp32")
 store = Store(folder / "store.sqlite")
-store.put_dataset("photos", "photos", source.classes, labels)
-store.put_cells("photos", {cell.key: cell.description})
 print("ready", flush=True)
 sys.stdin.readline()
 Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
       claims=ShardClaims(folder / "locks", "photos"), progress=SilentProgress(),
       settings=SweepSettings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
-found = store.get(cell.key, 24)
+found = StoredCells(store, selection.identities, labels).predictions(cell.key, cell.outputs)
 print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)
 """
 
@@ -785,3 +797,228 @@ def test_two_processes_share_the_work_and_a_killed_one_loses_only_its_shard(proc
     go_on(first)
     assert first.communicate()[0].split() == ["2", "same", "True"]
     assert second.communicate()[0].split() == ["same", "True"]
+
+
+def clocked(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    """Let every look at the clock take ``step`` seconds."""
+    now = iter(float(n) * step for n in range(10**9))
+    monkeypatch.setattr("pytest_robustness.inference.unsaved.time", SimpleNamespace(monotonic=lambda: next(now)))
+
+
+def test_what_takes_long_is_committed_within_the_shard_and_within_the_batch(tmp_path, monkeypatch):
+    selection, models = photos(20), [loaded(name, RESIZED) for name in "abcd"]
+    net = models[3].model.module
+    net.fail_after, net.failure = 10, SystemError("the process is killed")
+    jobs = jobs_of(models, [CONTROL], selection)
+    clocked(monkeypatch, 20)
+    # Killed as by a signal: no handler commits anything.
+    monkeypatch.setattr(Sweep, "_pass", unguarded(Sweep._pass))
+    net.failure = KeyboardInterrupt()
+    made, _ = sweep(tmp_path, jobs, selection, batch_size=10, shard_size=20)
+    with pytest.raises(KeyboardInterrupt):
+        made.run()
+    assert [held(tmp_path, item, selection) for item in jobs] == [[*range(20)]] * 3 + [[*range(10)]]
+
+
+def unguarded(method):
+    """Return `Sweep._pass` as it is where the process dies: its last commit does not happen."""
+
+    def run(self, missing, lacking):
+        commits = []
+        original = self._runner.commit
+        self._runner.commit = lambda: original() if sys.exc_info()[0] is None else commits.append(1)
+        return method(self, missing, lacking)
+
+    return run
+
+
+def test_a_fast_sweep_commits_once_a_shard(tmp_path, monkeypatch):
+    commits = []
+    put = Store.put
+    monkeypatch.setattr(Store, "put", lambda self, results: (commits.append(len(results)), put(self, results)))
+    selection = photos(20)
+    jobs = jobs_of([loaded("a", RESIZED), loaded("b", WHOLE)], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs, selection, batch_size=3, shard_size=10)[0].run()
+    assert commits == [4, 4]
+
+
+def part_of(selection: Selection, positions: Sequence[int]) -> Selection:
+    """Return a selection of some images, in another order and at other indices perhaps."""
+    chosen = np.array(positions)
+    parts = (selection.indices[chosen], selection.labels[chosen], selection.identities[chosen])
+    return dataclasses.replace(selection, indices=parts[0], labels=parts[1], identities=parts[2])
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 14), min_size=1, max_size=15),
+            st.sets(st.sampled_from("ab"), min_size=1),
+            st.booleans(),
+            st.integers(1, 9),
+        ),
+        min_size=2,
+        max_size=4,
+    )
+)
+@settings(deadline=None, max_examples=25)
+def test_no_image_of_a_cell_is_ever_computed_twice(tmp_path_factory, steps):
+    """Whatever images, models and conditions the runs before had, a run computes what is new, and each image once."""
+    folder, whole = tmp_path_factory.mktemp("sweep"), photos(15)
+    known: set[tuple[str, Condition, int]] = set()
+    for positions, names, flipped, shard_size in steps:
+        selection = part_of(whole, positions)
+        models = [loaded(name, RESIZED) for name in sorted(names)]
+        conditions = [CONTROL, VFLIP] if flipped else [CONTROL]
+        jobs = jobs_of(models, conditions, selection)
+        made, _ = sweep(folder, jobs, selection, shard_size=shard_size, batch_size=4)
+        made.run()
+        wanted = {(item.loaded.name, item.condition, position) for item in jobs for position in positions}
+        assert sum(sum(item.model.module.batches) for item in models) == len(wanted - known)
+        known |= wanted
+        for item in jobs:
+            assert_same(stored(folder, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_an_image_under_another_label_is_computed_for_that_label(tmp_path):
+    selection = photos(6)
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL], selection)
+    sweep(tmp_path, jobs, selection)[0].run()
+    labels = selection.labels.copy()
+    labels[2] = (labels[2] + 1) % CLASSES
+    relabelled = dataclasses.replace(selection, labels=labels)
+    sweep(tmp_path, jobs, relabelled)[0].run()
+    assert jobs[0].loaded.model.module.batches == [6, 1]
+    assert_same(stored(tmp_path, jobs, relabelled)[jobs[0].cell], image_by_image(jobs[0], relabelled))
+    assert_same(stored(tmp_path, jobs, selection)[jobs[0].cell], image_by_image(jobs[0], selection))
+
+
+def test_a_fault_of_the_moment_is_no_property_of_the_image(tmp_path, monkeypatch):
+    selection = photos(6)
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL], selection)
+    read = Images.read
+
+    def short_of_memory(self, index):
+        if index == 4:
+            raise BadImageError("photos[4]", "memory was short", content=False)
+        return read(self, index)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(Images, "read", short_of_memory)
+        made, notes = sweep(tmp_path, jobs, selection)
+        made.run()
+    assert made.unreadable.positions.tolist() == [2]
+    assert notes.notes == ["skipped: photos[4] is not a readable image: memory was short"]
+    again, notes = sweep(tmp_path, jobs, selection)
+    again.run()
+    assert (again.unreadable.positions.tolist(), notes.notes) == ([], [])
+    assert_same(stored(tmp_path, jobs, selection)[jobs[0].cell], image_by_image(jobs[0], selection))
+
+
+def test_content_that_is_no_image_is_not_decoded_again(tmp_path):
+    selection = photos(6, bad=[1])
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL], selection)
+    for times in (1, 1, 1):
+        made, notes = sweep(tmp_path, jobs, selection)
+        made.run()
+        assert made.unreadable.positions.tolist() == [1]
+        assert notes.notes == ["skipped: photos[2] is not a readable image: it is damaged"]
+        assert selection.source.reads[2] == times
+
+
+def own(name: str, seed: int | None = None) -> LoadedModel:
+    """Return a model of the user's own: its stored answers are checked. ``seed`` gives it other weights unseen."""
+    made = dataclasses.replace(loaded(name, RESIZED), published=False)
+    if seed is not None:
+        net = Net(6, seed, CLASSES)
+        made = dataclasses.replace(made, model=dataclasses.replace(made.model, module=net))
+    return made
+
+
+def test_stored_answers_that_no_longer_hold_are_computed_again_and_that_is_said(tmp_path):
+    selection = photos(40)
+    before = jobs_of([own("a"), own("b")], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, before, selection)[0].run()
+    # The weights of `a` changed behind the back of its fingerprint.
+    after = jobs_of([own("a", seed=99), own("b")], [CONTROL, VFLIP], selection)
+    assert [item.key for item in before] == [item.key for item in after]
+    made, notes = sweep(tmp_path, after, selection)
+    made.run()
+    (note,) = made.warnings
+    assert notes.notes == [note]
+    assert re.fullmatch(
+        r"stored answers of a no longer hold and are computed again \(control, vflip\): \d+ of 16 answers are others "
+        r"now, and probabilities differ by up to [\d.]+",
+        note,
+    )
+    for item in after:
+        assert_same(stored(tmp_path, after, selection)[item.cell], image_by_image(item, selection))
+    assert sum(after[2].loaded.model.module.batches) == 2 * 16
+    assert sum(after[0].loaded.model.module.batches) == 2 * 40 + 2 * 16
+
+
+def test_answers_that_hold_are_checked_and_kept(tmp_path):
+    selection = photos(40)
+    jobs = jobs_of([own("a")], [CONTROL, VFLIP, ROTATION], selection)
+    sweep(tmp_path, jobs, selection)[0].run()
+    jobs[0].loaded.model.module.batches.clear()
+    made, notes = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert (made.warnings, notes.notes) == ([], [])
+    assert jobs[0].loaded.model.module.batches == [16, 16, 16]
+
+
+def test_a_transform_that_changed_unseen_is_computed_again_for_all_models(tmp_path):
+    registry, strength = builtin(), [0]
+
+    @registry.transform("fade", version=1)
+    def fade(images):
+        return images // (1 + strength[0])
+
+    selection, condition = photos(40), Condition("fade")
+    models = [own("a"), own("b")]
+    jobs = [*jobs_of(models, [CONTROL], selection)]
+    jobs += [job(item, condition, registry.get("fade"), 0, "fp32") for item in models]
+    sweep(tmp_path, jobs, selection)[0].run()
+    strength[0] = 5
+    made, _ = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert len(made.warnings) == 2
+    assert all("(fade)" in text for text in made.warnings)
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+def test_published_models_under_builtin_transforms_are_not_run_again(tmp_path):
+    selection = photos(10)
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs, selection)[0].run()
+    jobs[0].loaded.model.module.batches.clear()
+    sweep(tmp_path, jobs, selection)[0].run()
+    assert jobs[0].loaded.model.module.batches == []
+
+
+def test_a_model_that_takes_long_is_checked_on_fewer_images(tmp_path, monkeypatch):
+    selection = photos(40)
+    jobs = jobs_of([own("a")], [CONTROL, VFLIP, ROTATION], selection)
+    sweep(tmp_path, jobs, selection)[0].run()
+    jobs[0].loaded.model.module.batches.clear()
+    now = iter(range(10**6))
+    monkeypatch.setattr("pytest_robustness.inference.canary.time", SimpleNamespace(monotonic=lambda: next(now)))
+    sweep(tmp_path, jobs, selection)[0].run()
+    assert jobs[0].loaded.model.module.batches == [16, 1, 1]
+
+
+def test_damaged_rows_are_computed_again_and_counted(tmp_path):
+    selection = photos(12)
+    jobs = jobs_of([loaded("a", RESIZED)], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs, selection, shard_size=4)[0].run()
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection, connection:
+        connection.execute("UPDATE prediction SET rows = zeroblob(length(rows)) WHERE id IN (2, 3)")
+    jobs[0].loaded.model.module.batches.clear()
+    made, _ = sweep(tmp_path, jobs, selection, shard_size=4)
+    made.run()
+    assert made.warnings == ["2 results in the store were damaged, and are computed again"]
+    assert sum(jobs[0].loaded.model.module.batches) == 8
+    for item in jobs:
+        assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))

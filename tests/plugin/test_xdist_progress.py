@@ -9,11 +9,14 @@ import threading
 import numpy as np
 import pytest
 
-from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Shard
+from pytest_robustness.core import EngineUsed, Shard
 from pytest_robustness.inference.shared_sweep import SharedSweeps
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store import Result, Store
+from pytest_robustness.inference.store_rows import Block
 from pytest_robustness.plugin import xdist_progress
 from pytest_robustness.plugin.xdist_progress import SharedProgress
+from tests.identities import identified
+from tests.stored import predictions
 
 SHARDS = [Shard(0, 4), Shard(4, 8), Shard(8, 10)]
 ENGINE = EngineUsed("eager", "fp32")
@@ -47,7 +50,6 @@ def path(tmp_path):
 def store(path):
     """What a worker has: a store, in which it announces cells and commits shards of ten images."""
     with contextlib.closing(Store(path)) as opened:
-        opened.put_dataset("data", "photos", [ClassLabel("a", "a")], np.zeros(10, np.int64))
         yield opened
 
 
@@ -56,27 +58,27 @@ def recorded():
     return Recorded()
 
 
-def announce(store, *keys):
-    store.put_cells("data", {key: {} for key in keys})
+def announce(store, *keys, images=10):
+    """Announce a sweep that lacks ``images`` images of each cell."""
+    store.announce(len(keys), images * len(keys))
 
 
 def commit(store, shard, *keys):
-    rows = shard.stop - shard.start
-    values = Predictions(np.zeros(rows, np.int32), np.zeros(rows, np.float32), np.zeros(rows, np.float32))
-    store.put(shard, dict.fromkeys(keys, values), dict.fromkeys(keys, ENGINE))
+    rows = range(*shard)
+    block = Block(identified(rows), np.zeros(len(rows), np.int32))
+    store.put([Result(key, {}, ENGINE, block, predictions([0] * len(rows))) for key in keys])
 
 
 def test_images_are_counted_that_were_missing_at_the_start(path, store, recorded):
     announce(store, "a", "b", "older")
     commit(store, SHARDS[0], "a", "b", "older")
-    commit(store, SHARDS[1], "a")
     shown = SharedProgress(path, lambda: recorded)
     shown.look()
     assert recorded.events == []
     for _ in range(2):  # both workers announce what they need
-        announce(store, "a", "b")
+        announce(store, "a", "b", images=6)
     shown.look()
-    commit(store, SHARDS[1], "b")
+    commit(store, SHARDS[1], "a", "b")
     shown.look()
     shown.look()
     commit(store, SHARDS[2], "a", "b")
@@ -90,12 +92,11 @@ def test_a_store_whose_cells_are_finished_shows_nothing(path, store, recorded):
     for shard in SHARDS:
         commit(store, shard, "a")
     shown = SharedProgress(path, lambda: recorded)
-    announce(store, "a")
     shown.look()
     assert recorded.events == []
 
 
-def test_a_cell_announced_alone_that_was_the_last_of_an_older_run_is_seen(path, store, recorded):
+def test_a_sweep_after_an_older_one_is_seen(path, store, recorded):
     announce(store, "a", "z")
     shown = SharedProgress(path, lambda: recorded)
     announce(store, "z")
@@ -110,7 +111,10 @@ def test_a_cell_that_fails_does_not_hold_up_the_others(path, store, recorded):
     for shard in SHARDS:
         commit(store, shard, "a")
         shown.look()
-    assert recorded.events == [("start", 10, 2), ("advance", 4), ("advance", 4), ("advance", 2), ("stop",)]
+    # What one of two cells has counts half. The sweep ends without the other one.
+    shown.sweep_ended()
+    shown.look()
+    assert recorded.events == [("start", 10, 2), ("advance", 2), ("advance", 2), ("advance", 1), ("stop",)]
 
 
 def test_a_sweep_that_ends_early_is_shown_no_more_and_a_later_one_starts_at_nothing(path, store, recorded):
@@ -134,7 +138,6 @@ def test_a_store_that_does_not_exist_yet_is_awaited(path, recorded):
     shown = SharedProgress(path, lambda: recorded)
     shown.look()
     with contextlib.closing(Store(path)) as store:
-        store.put_dataset("data", "photos", [ClassLabel("a", "a")], np.zeros(10, np.int64))
         announce(store, "a")
         shown.look()
     assert recorded.events == [("start", 10, 1)]
@@ -160,18 +163,18 @@ def test_a_locked_store_is_read_once_it_is_free(path, store, recorded, monkeypat
         assert sweeps.current() is None
         other.execute("COMMIT")
         assert sweeps.current() == (0, 0, 0)
-        other.execute("INSERT OR REPLACE INTO cell VALUES ('a', 'data', '{}')")
+        other.execute("INSERT INTO sweep (cells, predictions) VALUES (1, 10)")
         assert sweeps.current() == (1, 10, 0)
 
 
 def test_a_reader_sees_a_store_that_a_process_is_writing_to(path, store):
     sweeps = SharedSweeps(path)
     announce(store, "a")
-    store._connection.execute("BEGIN IMMEDIATE")
+    store._file.connection.execute("BEGIN IMMEDIATE")
     try:
         assert sweeps.current() == (1, 10, 0)
     finally:
-        store._connection.execute("ROLLBACK")
+        store._file.connection.execute("ROLLBACK")
 
 
 def test_the_watcher_looks_by_itself_and_once_more_at_the_end(path, store, recorded, monkeypatch):

@@ -29,10 +29,11 @@ from pytest_robustness.analysis.test_result import (
     TTestResult,
     Verdict,
 )
-from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Predictions, Shard
+from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
 from pytest_robustness.report.run_report import RunReport
+from tests.stored import put_answers, put_images
 
 VFLIP = Condition("vflip")
 ZOOM = Condition("zoom", 3)
@@ -217,7 +218,8 @@ def two_models_store(tmp_path):
     """Two models on eight images of three classes; image 7 was skipped. Model b's outputs are shifted by one."""
     labels = np.array([0, 0, 0, 1, 1, 1, 2, 2])
     opened = Store(tmp_path / "store.sqlite")
-    opened.put_dataset("data", "photos", [ClassLabel(name, name) for name in NAMES], labels)
+    put_images(opened, labels, NAMES)
+    log = RunLog(dataset="data")
     answers = {
         ("a", CONTROL): [0, 0, 0, 1, 1, 2, 2, -1],
         ("a", VFLIP): [1, 1, 3, 1, 2, 2, 2, -1],
@@ -225,18 +227,14 @@ def two_models_store(tmp_path):
         ("b", VFLIP): [1, 2, 2, 2, 2, 2, 3, -1],
     }
     for (model, condition), predicted in answers.items():
-        key = f"{model} {condition}"
         outputs = [0, 1, 2] if model == "a" else [1, 2, 3]
-        opened.put_cells("data", {key: {"outputs": outputs}})
-        nothing = np.zeros(8, np.float32)
-        opened.put(Shard(0, 8), {key: Predictions(np.array(predicted, np.int32), nothing, nothing)}, {})
-    yield opened
+        put_answers(opened, log, Cell(model, condition), predicted, outputs, labels)
+    yield opened, log
     opened.close()
 
 
 @pytest.fixture
 def predictions(two_models_store):
     """The predictions of `two_models_store`, all finished."""
-    cells = [Cell(model, condition) for model in "ab" for condition in (CONTROL, VFLIP)]
-    run_log = RunLog(dataset="data", keys={cell: f"{cell.model} {cell.condition}" for cell in cells})
-    return StoredPredictions(lambda: two_models_store, run_log)
+    store, run_log = two_models_store
+    return StoredPredictions(lambda: store, run_log)

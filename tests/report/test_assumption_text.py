@@ -19,7 +19,7 @@ SOME = [chosen for count in (1, 2, 3, 4) for chosen in itertools.combinations(SE
 
 
 def facts(*assumed: str, preprocess: Preprocess | None = None) -> ModelFacts:
-    return ModelFacts("f00d", "position", preprocess or Preprocess(), assumed)
+    return ModelFacts("f00d", "position", (), preprocess or Preprocess(), assumed)
 
 
 def test_nothing_is_said_of_a_model_that_gives_everything() -> None:
@@ -52,6 +52,22 @@ def test_a_model_of_another_source_needs_a_factory_that_keeps_what_it_has() -> N
         "Preprocess(resize=171, crop=160, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation='bicubic'), "
         'classes=["...", "..."]), and the values of its training.'
     )
+
+
+@pytest.mark.parametrize(
+    ("assumed", "said"),
+    [
+        (("classes", "numbers"), "outputs in the order of the data's classes by name, in which 10 comes before 2"),
+        (("numbers",), "outputs in the order of the numbers that its classes are called by (training on torchvision's"),
+    ],
+)
+def test_classes_that_are_called_by_numbers_have_two_orders(assumed: tuple[str, ...], said: str) -> None:
+    text = warning("python:net.py:make", facts(*assumed))
+    assert text is not None
+    assert text.startswith(f"python:net.py:make was judged with {said}")
+    assert ", because nothing gives it; if it is wrong, so are its figures. " in text
+    assert 'classes=["...", "..."]' in text
+    assert '"classes": ["...", "..."]' in str(warning("onnx:net.onnx", facts(*assumed)))
 
 
 @pytest.mark.parametrize("assumed", SOME, ids=",".join)

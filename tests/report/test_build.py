@@ -11,14 +11,15 @@ import pytest
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
-from pytest_robustness.core import CONTROL, Cell, Condition, EngineUsed, Panel, Predictions, Preprocess, Shard
+from pytest_robustness.core import CONTROL, Cell, Condition, EngineUsed, Panel
 from pytest_robustness.data import open_source
 from pytest_robustness.errors import DataError
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.run_log import ModelFacts, RunLog
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
 from pytest_robustness.report.build import RunRecord, build_report, examples
 from pytest_robustness.transforms import builtin
+from tests.stored import put_answers, put_images
 
 VFLIP, HFLIP, ZOOM = Condition("vflip"), Condition("hflip"), Condition("zoom", 3)
 # The predicted class of each image; the nets' outputs are in the data's order. 20 images of each of two classes.
@@ -39,16 +40,11 @@ def run(folder):
     """What a run of two models on the tiny project's images left; nobody planned hflip."""
     source = open_source("folder:photos")
     store = Store(folder.path / "s.sqlite")
-    store.put_dataset("data", "folder:photos", source.classes, LABELS)
+    put_images(store, LABELS, source.classes, "folder:photos")
     log = RunLog(dataset="data", plan=Plan.of([Panel(VFLIP, ("b", "a"))]))
     for (model, condition), predicted in ANSWERS.items():
-        key = f"{model} {condition}"
-        store.put_cells("data", {key: {"outputs": [0, 1]}})
-        nothing = np.zeros(40, np.float32)
         engine = SLOW if condition == HFLIP else FAST
-        store.put(Shard(0, 40), {key: Predictions(predicted.astype(np.int32), nothing, nothing)}, {key: engine})
-        log.keys[Cell(model, condition)] = key
-    log.models = {model: ModelFacts("f" * 64, "name", Preprocess()) for model in "ba"}
+        put_answers(store, log, Cell(model, condition), predicted, [0, 1], LABELS, engine=engine)
     log.provenance = {"device": "cpu"}
     log.sweep_seconds = 1.5
     predictions = StoredPredictions(lambda: store, log)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sqlite3
 from types import SimpleNamespace
@@ -13,13 +12,14 @@ import pandas as pd
 import pytest
 
 from pytest_robustness.analysis.predictions import StoredPredictions
-from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Predictions, Shard
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition
 from pytest_robustness.errors import DataError, RobustnessError
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
 from pytest_robustness.report import images
 from pytest_robustness.report.image_table import COLUMNS, ImageTable
+from tests.stored import put_answers, put_images
 
 IMAGES = 700  # more than a shard
 SKIPPED = [0, 13, 699]
@@ -39,28 +39,22 @@ class World:
         self.labels = rng.integers(0, len(CLASSES), IMAGES)
         self.indices = np.sort(rng.permutation(5 * IMAGES)[:IMAGES])
         self.log = RunLog(dataset="data")
-        self.store.put_dataset("data", "photos", [ClassLabel(f"key{i}", n) for i, n in enumerate(CLASSES)], self.labels)
+        self.put_in = {}
+        put_images(self.store, self.labels, [ClassLabel(f"key{i}", n) for i, n in enumerate(CLASSES)])
         for model in MODELS:
+            # One output more than there are classes: an answer may be none of them.
+            outputs = rng.permutation(len(CLASSES) + 1)[: len(CLASSES)]
             for condition in (CONTROL, ZOOM):
-                self.put(rng, Cell(model, condition))
+                self.put(rng, Cell(model, condition), outputs)
         self.opened = 0
 
-    def put(self, rng, cell):
-        key = f"{cell.model} {cell.condition}"
-        # One output more than there are classes: an answer may be none of them.
-        description = {"model": cell.model, "transform": cell.condition.transform, "severity": cell.condition.severity}
-        description["outputs"] = rng.permutation(len(CLASSES) + 1)[: len(CLASSES)].tolist()
-        self.store.put_cells("data", {key: description})
+    def put(self, rng, cell, outputs):
         predicted = rng.integers(0, len(CLASSES) + 1, IMAGES).astype(np.int32)
         # From probabilities that text rounds easily to such as are nearly 0.
-        scores = [(rng.random(IMAGES) ** 20).astype(np.float32) for _ in range(2)]
+        scores = [(rng.random(IMAGES) ** 20).clip(1e-30).astype(np.float32) for _ in range(2)]
         predicted[SKIPPED] = -1
-        for score in scores:
-            score[SKIPPED] = np.nan
-        for start, stop in ((0, 512), (512, IMAGES)):
-            part = Predictions(*(column[start:stop] for column in (predicted, *scores)))
-            self.store.put(Shard(start, stop), {key: part}, {})
-        self.log.keys[cell] = key
+        put_answers(self.store, self.log, cell, predicted, outputs, self.labels, *scores)
+        self.put_in[cell] = (predicted, outputs, *scores)
 
     def table(self, source=None):
         """Return the table of all cells; without a source its images are called ``photos[INDEX]``."""
@@ -75,26 +69,19 @@ class World:
         return ImageTable(predictions, tuple(self.log.keys), ImageNames(opened))
 
     def expected(self):
-        """Return what the table holds, read from the file by SQLite alone."""
+        """Return what the table holds: what was put into the store, image by image."""
         rows = []
-        with sqlite3.connect(self.path) as connection:
-            cells = connection.execute("SELECT key, description FROM cell ORDER BY rowid").fetchall()
-            for key, text in cells:
-                cell = json.loads(text)
-                shards = connection.execute("SELECT * FROM shard WHERE key = ? ORDER BY start", (key,)).fetchall()
-                outputs, sure, true = (
-                    np.concatenate([np.frombuffer(shard[column], kind) for shard in shards])
-                    for column, kind in ((3, "<i4"), (4, "<f4"), (5, "<f4"))
-                )
-                names = dict(zip(cell["outputs"], CLASSES, strict=True))
-                for i, output in enumerate(outputs.tolist()):
-                    label = int(self.labels[i])
-                    row = [cell["model"], cell["transform"], cell["severity"], i, int(self.indices[i])]
-                    row += [f"photos[{self.indices[i]}]", label, CLASSES[label]]
-                    seen = output >= 0
-                    row += [names.get(output, f"output {output}"), output] if seen else [None, None]
-                    row += [output == cell["outputs"][label]] if seen else [None]
-                    rows.append([*row, sure[i], true[i]])
+        for cell, (predicted, outputs, sure, true) in self.put_in.items():
+            names = dict(zip(outputs.tolist(), CLASSES, strict=True))
+            for i, output in enumerate(predicted.tolist()):
+                label = int(self.labels[i])
+                row = [cell.model, cell.condition.transform, cell.condition.severity, i, int(self.indices[i])]
+                row += [f"photos[{self.indices[i]}]", label, CLASSES[label]]
+                if output < 0:
+                    rows.append([*row, None, None, None, np.nan, np.nan])
+                else:
+                    named, right = names.get(output, f"output {output}"), output == outputs[label]
+                    rows.append([*row, named, output, right, sure[i], true[i]])
         return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -111,11 +98,14 @@ def written(table, folder):
 
 
 def equal(found, expected):
-    """Compare two tables, whatever types their readers chose; probabilities to the last bit of a float32."""
+    """Compare two tables, whatever types their readers chose; probabilities as closely as the store keeps them."""
     assert list(found) == list(COLUMNS)
     for name in COLUMNS:
         if name in FLOAT32:
-            np.testing.assert_array_equal(found[name].to_numpy(np.float32), expected[name].to_numpy(np.float32))
+            # The store keeps the logarithm as a half, whose significand has 11 bits.
+            with np.errstate(divide="ignore"):
+                logs = [np.log(table[name].to_numpy(np.float64)) for table in (found, expected)]
+            np.testing.assert_allclose(*logs, rtol=2**-11, atol=1e-7)
             continue
         values = [[None if pd.isna(value) else value for value in column] for column in (found[name], expected[name])]
         assert values[0] == values[1], name
@@ -234,7 +224,7 @@ def test_a_table_that_ends_half_way_leaves_the_last_one(world, tmp_path):
     before = written(world.table(), folder).read_bytes()
     table = world.table()
     with sqlite3.connect(world.path) as connection:
-        connection.execute("DELETE FROM shard WHERE start = 512 AND key = ?", [*world.log.keys.values()][-1:])
+        connection.execute("DELETE FROM prediction WHERE id = (SELECT max(id) FROM prediction)")
     with pytest.raises(RobustnessError, match="is not finished; run again"):
         written(table, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"images.csv": before}

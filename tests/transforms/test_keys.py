@@ -4,13 +4,13 @@ import importlib.util
 import linecache
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from pytest_robustness.transforms import Registry, builtin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import torch
 
     from pytest_robustness.core import Transform
 

@@ -128,7 +128,7 @@ class StoredPredictions:
 
     @cached_property
     def _cells(self) -> StoredCells:
-        return StoredCells(self._open_store(), self._selection.images)
+        return StoredCells(self._open_store(), self._selection.images, self._selection.labels)
 
     @property
     def classes(self) -> tuple[ClassLabel, ...]:
@@ -161,13 +161,13 @@ class StoredPredictions:
         RobustnessError
             When the store lacks images of it that can be read.
         """
-        outputs = np.array(self._run_log.models[cell.model].outputs, np.int64)
-        predictions = self._cells.predictions(self._run_log.keys[cell], outputs[self.labels])
+        outputs = self._run_log.models[cell.model].outputs
+        predictions = self._cells.predictions(self._run_log.keys[cell], outputs)
         missing = predictions.predicted < 0
         missing[self._run_log.unreadable] = False
         if missing.any():
             raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to continue.")
-        found = Outputs(predictions.predicted, outputs)
+        found = Outputs(predictions.predicted, np.array(outputs, np.int64))
         return ScoredOutputs(found, predictions.confidence, predictions.true_probability)
 
     def answers(self, cell: Cell) -> Answers:
@@ -183,5 +183,4 @@ class StoredPredictions:
 
     def engines(self, cell: Cell) -> tuple[EngineUsed, ...]:
         """Return what computed a cell: one engine, or several if runs with different ones shared the work."""
-        outputs = np.array(self._run_log.models[cell.model].outputs, np.int64)
-        return self._cells.engines(self._run_log.keys[cell], outputs[self.labels])
+        return self._cells.engines(self._run_log.keys[cell], self._run_log.models[cell.model].outputs)

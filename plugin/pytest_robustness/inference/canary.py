@@ -94,10 +94,9 @@ class Canary:
         readable
             The images that can be read now: bool [N].
         """
-        targets = {job: job.targets(self._selection) for job in jobs}
         for job in jobs:
-            self._cells.update(job.key, targets[job])
-        held = {job: self._cells.present(job.key, targets[job]) & readable for job in jobs}
+            self._cells.update(job.key, job.outputs)
+        held = {job: self._cells.present(job.key, job.outputs) & readable for job in jobs}
         checked = [job for job in jobs if not job.published and held[job].any()]
         found: dict[Job, str] = {}
         models = list(dict.fromkeys(job.loaded for job in checked))
@@ -128,13 +127,13 @@ class Canary:
 
     def _compare(self, job: Job, positions: NDArray[np.int64]) -> str:
         """Return how the answers to these images differ from the stored ones; empty where they do not."""
-        stored = self._cells.merged(self._read(job.key), job.targets(self._selection))
+        stored = self._cells.merged(self._read(job.key), job.outputs)
         fresh = self._answers(job, positions)
         return difference(stored.at(positions), fresh, job.precision)
 
     def _answers(self, job: Job, positions: NDArray[np.int64]) -> Predictions:
         model, selection = job.loaded.model, self._selection
-        targets = torch.from_numpy(job.targets(selection)[positions]).to(self._device)
+        targets = torch.from_numpy(job.loaded.outputs[selection.labels[positions]]).to(self._device)
         canvases = [self._canvas(int(position), job.loaded) for position in positions]
         # Where a model does not resize, images may differ in size: then each is a batch of its own.
         alike = len({canvas.shape for canvas in canvases}) == 1

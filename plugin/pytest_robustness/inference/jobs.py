@@ -95,9 +95,10 @@ class Job:
             "severity": self.condition.severity,
         }
 
-    def targets(self, selection: Selection) -> NDArray[np.int64]:
-        """Return the output that stands for the class of each image: int64 [N]."""
-        return self.loaded.outputs[selection.labels]
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The output that stands for each class."""
+        return self.loaded.match.outputs
 
 
 class JobMaker:

@@ -81,6 +81,8 @@ class Predictor:
         Factory for the progress display.
     check
         Called with conditions before anything is computed under them; it prevents that by raising an error.
+    agree
+        Called once the models are loaded, before anything is computed; it prevents that by raising an error.
     provenance
         Returns what the run log records of the run besides device and dataset.
     """
@@ -94,6 +96,7 @@ class Predictor:
         *,
         progress: Callable[[], Progress],
         check: Callable[[JobMaker, Sequence[Condition]], None],
+        agree: Callable[[], None],
         provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
         limit_openmp_spin()
@@ -103,6 +106,7 @@ class Predictor:
         self._run_log = run_log
         self._progress = progress
         self._check = check
+        self._agree = agree
         self._provenance = provenance
         self._store: Store | None = None
         self._opened: tuple[JobMaker, torch.device] | None = None
@@ -213,6 +217,7 @@ class Predictor:
             bench, device = self._open()
             jobs, errors = bench.jobs(cells)
             log.models |= _facts(bench)
+            self._agree()
             log.provenance = {**self._provenance(), "device": str(device), "dataset": _dataset(bench)}
             errors |= self._sweep(bench, device, jobs)
             log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
@@ -241,7 +246,7 @@ class Predictor:
             bench.selection,
             store=store,
             prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
-            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
+            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint, progress.note),
             progress=progress,
             settings=SweepSettings(
                 device=device,

@@ -62,44 +62,45 @@ class StoredCells:
     ----------
     store
         The store.
-    identities
-        The images of the run: V16 [N].
+    identities, labels
+        The images of the run (V16 [N]) and their classes (int64 [N]).
     """
 
-    def __init__(self, store: Store, identities: NDArray[np.void]) -> None:
+    def __init__(self, store: Store, identities: NDArray[np.void], labels: NDArray[np.int64]) -> None:
         self._store = store
         self._identities = identities
-        self._images: dict[bytes, _Images] = {}
-        self._seen: dict[str, tuple[int, NDArray[np.bool_]]] = {}
+        self._labels = labels
+        self._images: dict[tuple[int, ...], _Images] = {}
+        self._seen: dict[tuple[str, tuple[int, ...]], tuple[int, NDArray[np.bool_]]] = {}
 
-    def update(self, key: str, targets: NDArray[np.int64]) -> None:
+    def update(self, key: str, outputs: tuple[int, ...]) -> None:
         """Read what this and other processes have added to a cell since the last call.
 
         Parameters
         ----------
         key
             Of the cell.
-        targets
-            The output of each image's class: int64 [N].
+        outputs
+            The output that stands for each class.
         """
-        images = self._images_of(targets)
-        last, seen = self._seen.get(key, (0, np.zeros(images.count, np.bool_)))
+        images = self._images_of(outputs)
+        last, seen = self._seen.get((key, outputs), (0, np.zeros(images.count, np.bool_)))
         for result in self._store.read(key, after=last):
             seen[images.places(result.block, self._store.block(result)).images] = True
             last = result.number
-        self._seen[key] = last, seen
+        self._seen[key, outputs] = last, seen
 
-    def present(self, key: str, targets: NDArray[np.int64], part: slice = slice(None)) -> NDArray[np.bool_]:
+    def present(self, key: str, outputs: tuple[int, ...], part: slice = slice(None)) -> NDArray[np.bool_]:
         """Return which images of ``part`` of the run a cell had at the last `update`: bool [n]."""
-        return self._seen[key][1][self._images_of(targets).at_position[part]]
+        return self._seen[key, outputs][1][self._images_of(outputs).at_position[part]]
 
-    def predictions(self, key: str, targets: NDArray[np.int64]) -> Predictions:
+    def predictions(self, key: str, outputs: tuple[int, ...]) -> Predictions:
         """Return the predictions of a cell, one row for each image: -1 and NaN where the store lacks it."""
-        return self.merged(self._store.read(key), targets)
+        return self.merged(self._store.read(key), outputs)
 
-    def merged(self, results: Sequence[StoredResult], targets: NDArray[np.int64]) -> Predictions:
+    def merged(self, results: Sequence[StoredResult], outputs: tuple[int, ...]) -> Predictions:
         """Return the predictions of ``results``, one row for each image of the run; later results win."""
-        images = self._images_of(targets)
+        images = self._images_of(outputs)
         found = absent(images.count)
         for result in results:
             places = images.places(result.block, self._store.block(result))
@@ -107,9 +108,9 @@ class StoredCells:
                 column[places.images] = values[places.rows]
         return found.at(images.at_position)
 
-    def engines(self, key: str, targets: NDArray[np.int64]) -> tuple[EngineUsed, ...]:
+    def engines(self, key: str, outputs: tuple[int, ...]) -> tuple[EngineUsed, ...]:
         """Return what computed the images of the run under a cell, by name."""
-        images = self._images_of(targets)
+        images = self._images_of(outputs)
         return tuple(
             sorted(
                 {
@@ -122,13 +123,12 @@ class StoredCells:
 
     def forget(self, key: str) -> None:
         """Read the cell from its start when it is asked for again: results of it were removed."""
-        self._seen.pop(key, None)
+        self._seen = {name: seen for name, seen in self._seen.items() if name[0] != key}
 
-    def _images_of(self, targets: NDArray[np.int64]) -> _Images:
-        wanted = targets.tobytes()
-        if wanted not in self._images:
-            self._images[wanted] = _Images(self._identities, targets)
-        return self._images[wanted]
+    def _images_of(self, outputs: tuple[int, ...]) -> _Images:
+        if outputs not in self._images:
+            self._images[outputs] = _Images(self._identities, np.array(outputs, np.int64)[self._labels])
+        return self._images[outputs]
 
 
 def absent(images: int) -> Predictions:

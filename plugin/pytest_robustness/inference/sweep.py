@@ -10,7 +10,7 @@ import torch
 
 from pytest_robustness.core import Cell, Progress, Runner, Selection, Shard, Workload
 from pytest_robustness.inference.batch_runner import BatchRunner, SweepSettings
-from pytest_robustness.inference.canary import Canary
+from pytest_robustness.inference.canary import Canary, Stale
 from pytest_robustness.inference.device import cores_shared
 from pytest_robustness.inference.loader import Portion, batches
 from pytest_robustness.inference.precision import fp32_products
@@ -58,7 +58,7 @@ class Sweep:
         models = PreparedModels(prepare, settings.precision, jobs, len(selection.indices))
         unsaved = Unsaved(store, selection, models.engine)
         self._runner = BatchRunner(jobs, selection, models, unsaved, settings, progress.note)
-        self._cells = StoredCells(store, selection.identities)
+        self._cells = StoredCells(store, selection.identities, selection.labels)
         self._distinct = _distinct(selection)
         self.warnings: list[str] = []
         self.unreadable = UnreadableImages(selection, store, settings.on_bad_image, progress.note)
@@ -108,14 +108,16 @@ class Sweep:
             seed=settings.seed,
             note=self._progress.note,
         )
-        by_text: dict[str, list[Job]] = {}
-        for job, text in canary.stale(self._jobs, self.unreadable.readable):
-            by_text.setdefault(f"{job.loaded.name}: {text}", []).append(job)
-            self._store.forget(self._store.read(job.key))
-            self._cells.forget(job.key)
-        for text, jobs in by_text.items():
-            conditions = ", ".join(str(job.condition) for job in jobs)
-            self._warn(f"stored answers no longer hold, and are computed again ({conditions}). {text}")
+        by_model: dict[str, list[Stale]] = {}
+        for stale in canary.stale(self._jobs, self.unreadable.readable):
+            by_model.setdefault(stale.job.loaded.name, []).append(stale)
+            self._store.forget(self._store.read(stale.job.key))
+            self._cells.forget(stale.job.key)
+        for model, found in by_model.items():
+            conditions = ", ".join(str(stale.job.condition) for stale in found)
+            self._warn(
+                f"stored answers of {model} no longer hold and are computed again ({conditions}): {found[0].text}"
+            )
 
     def _warn(self, text: str) -> None:
         self._progress.note(text)
@@ -143,13 +145,13 @@ class Sweep:
 
     def _update(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            self._cells.update(job.key, job.targets(self._selection))
+            self._cells.update(job.key, job.outputs)
 
     def _lacks(self, shard: Shard, jobs: Sequence[Job]) -> NDArray[np.bool_]:
         """Return which images of a shard each job lacks, of those that can be read: bool [jobs, images]."""
         part = slice(*shard)
         readable = self.unreadable.readable[part] & self._distinct[part]
-        present = [self._cells.present(job.key, job.targets(self._selection), part) for job in jobs]
+        present = [self._cells.present(job.key, job.outputs, part) for job in jobs]
         return ~np.array(present, np.bool_).reshape(len(jobs), len(readable)) & readable
 
     def _pass(self, missing: Sequence[Shard], lacking: Sequence[Job]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
-from pytest_robustness.analysis.checks import chance_warnings
+from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.errors import RobustnessError
@@ -23,6 +23,7 @@ from pytest_robustness.report.run_report import RunReport
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_robustness.analysis.checks import ChanceRule
     from pytest_robustness.analysis.findings import ClassTest, GateTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
@@ -46,6 +47,8 @@ class RunRecord:
         What was done, the images and the store, the finished cells, and their findings.
     registry, seed
         The transforms and the seed: they are applied again to the images that are shown.
+    chance_check
+        What was done about models that are no better than guessing: see `ChanceCheck`.
     """
 
     run_log: RunLog
@@ -54,6 +57,7 @@ class RunRecord:
     judge: Judge
     registry: Registry
     seed: int
+    chance_check: ChanceRule = "error"
 
 
 def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
@@ -107,15 +111,28 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         gallery_note=note,
         engines=engines,
         notes=notes(model_tests, class_tests),
-        warnings=_warnings(log, predictions, models),
+        warnings=_warnings(run, models),
+        data_notes=_data_notes(run),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
     )
 
 
-def _warnings(log: RunLog, predictions: StoredPredictions, models: Sequence[str]) -> tuple[str, ...]:
-    assumed = (assumption_text.warning(model, log.models[model]) for model in models if model in log.models)
-    return (*log.warnings, *filter(None, assumed), *chance_warnings(predictions, models))
+def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
+    facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
+    assumed = (assumption_text.warning(model, each) for model, each in facts.items())
+    check = ChanceCheck(run.chance_check, {model: each.class_match for model, each in facts.items()})
+    return (*run.run_log.warnings, *filter(None, assumed), *check.warnings(run.predictions))
+
+
+def _data_notes(run: RunRecord) -> tuple[str, ...]:
+    from pytest_robustness.data.image_traits import data_notes
+
+    try:
+        return data_notes(*run.predictor.images())
+    except RobustnessError:  # the data is gone, and the answers stand without
+        _log.debug("the images cannot be opened again", exc_info=True)
+        return ()
 
 
 def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:

@@ -216,6 +216,7 @@ def _notes(report: RunReport) -> Iterator[str]:
     if report.skipped:
         yield f"{counted(len(report.skipped), 'image')} could not be read and took no part."
     yield from report.notes
+    yield from report.data_notes
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:

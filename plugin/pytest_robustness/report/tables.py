@@ -96,6 +96,7 @@ def as_dict(report: RunReport) -> dict[str, Any]:
         ],
         "skipped_images": list(report.skipped),
         "warnings": list(report.warnings),
+        "data_notes": list(report.data_notes),
     }
 
 

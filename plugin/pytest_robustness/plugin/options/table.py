@@ -26,6 +26,7 @@ from pytest_robustness.plugin.options.values import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_robustness.analysis.checks import ChanceRule
     from pytest_robustness.analysis.test_result import Correction, MaxSensitive, VerdictRule
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
@@ -34,6 +35,7 @@ TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
 _CORRECTIONS: tuple[Correction, ...] = ("none", "bh", "holm")
+_CHANCE_RULES: tuple[ChanceRule, ...] = ("error", "warn", "off")
 _VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
 
 # The README lists the areas in this order.
@@ -155,6 +157,14 @@ class Options(SubjectOptions):
         area=_TESTS,
         metavar="POINTS",
         about="change of a class's accuracy beyond which the class fails its test, where the images show it",
+    )
+    chance_check: ChanceRule = option(
+        Choice(*_CHANCE_RULES),
+        "error",
+        area=_TESTS,
+        metavar="RULE",
+        about="what to do about a model that is no better than guessing on untouched images; error refuses it where "
+        "its classes were matched by their order alone, and warns where they were matched by name",
     )
     baseline: Path | None = path(
         None,
