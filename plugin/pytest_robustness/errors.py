@@ -4,6 +4,7 @@
 
     RobustnessError            every error below; its text is complete: what, which value, what is valid, what to do
     ├── OptionError            an option or a name that is not valid; raised before any test runs
+    │   └── UnknownTransformError  a transform that nothing registers
     ├── ModelError             a model that cannot be found, loaded or run
     │   └── WeightsError       its weights are missing, damaged, or would need an unsafe pickle
     ├── DataError              a dataset that cannot be found, listed or matched
@@ -34,6 +35,10 @@ class RobustnessError(Exception):
 
 class OptionError(RobustnessError):
     """An option value or a name that is not valid."""
+
+
+class UnknownTransformError(OptionError):
+    """A transform that is not registered, or not yet: a ``conftest.py`` that pytest reads later may do so."""
 
 
 class ModelError(RobustnessError):
@@ -119,9 +124,17 @@ def trace(error: BaseException) -> str:
 
 def cause(error: BaseException) -> str:
     """Return the type and text of an exception, with the line of the user's code that raised it, if any."""
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {message(error)}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     return f"{text} ({short_path(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else text
+
+
+def message(error: BaseException) -> str:
+    """Return the text of an exception; an exception of the user's code may be unable to give one."""
+    try:
+        return str(error)
+    except Exception as fault:
+        return f"(no text: its __str__ raised {type(fault).__name__})"
 
 
 def _is_users(filename: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import re
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import torch
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, ClassMatch, Condition, Model, Preprocess, Selection
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import ModelError
-from pytest_robustness.inference.jobs import JobMaker, LoadedModel, content_key, count_outputs, job
+from pytest_robustness.inference.jobs import JobMaker, LoadedModel, content_key, job
 from pytest_robustness.transforms import builtin
 from tests.identities import identified
 
@@ -71,56 +70,6 @@ def test_a_key_depends_on_every_part_and_not_on_their_order() -> None:
     parts = {"model": "a", "seed": 0}
     assert content_key(parts) == content_key(dict(reversed(parts.items())))
     assert len({content_key(parts), content_key(parts | {"seed": 1}), content_key(parts | {"model": "b"})}) == 3
-
-
-class Returns(torch.nn.Module):
-    def __init__(self, made):
-        super().__init__()
-        self.made = made
-
-    def forward(self, images):
-        if isinstance(self.made, Exception):
-            raise self.made
-        return self.made
-
-
-CANVAS = torch.zeros(3, 8, 8, dtype=torch.uint8)
-
-
-def test_the_outputs_are_counted_on_an_image_of_the_models_own_size():
-    class Sized(torch.nn.Module):
-        def forward(self, images):
-            assert images.shape == (1, 3, 6, 6)
-            assert images.dtype == torch.float32
-            return torch.zeros(1, 1000)
-
-    assert count_outputs("net", Model(Sized(), Preprocess(resize=8, crop=6)), CANVAS) == 1000
-
-
-@pytest.mark.parametrize(
-    ("made", "got"),
-    [
-        (torch.zeros(1, 5, 2), "torch.float32 [1, 5, 2]"),
-        (torch.zeros(2, 5), "torch.float32 [2, 5]"),
-        (torch.zeros(5), "torch.float32 [5]"),
-        (torch.zeros(1, 5, dtype=torch.int64), "torch.int64 [1, 5]"),
-        ({"logits": 0}, "dict"),
-    ],
-)
-def test_a_model_that_returns_no_logits_is_refused(made, got):
-    with pytest.raises(ModelError) as caught:
-        count_outputs("net", Model(Returns(made)), CANVAS)
-    assert str(caught.value) == f"net must return floating-point logits [B, K]; for one image it returned {got}."
-
-
-def test_a_model_that_cannot_take_the_image_is_told_with_its_size():
-    with pytest.raises(ModelError) as caught:
-        count_outputs("net", Model(Returns(RuntimeError("shapes cannot be multiplied"))), CANVAS)
-    assert re.fullmatch(
-        r"net failed on a first image, an input of shape \(1, 3, 8, 8\): RuntimeError: shapes cannot be multiplied "
-        r"\(\S*test_jobs\.py:\d+\)\. If the size is wrong, give the model a Preprocess\(resize=\.\.\., crop=\.\.\.\)\.",
-        str(caught.value),
-    )
 
 
 class Zoo:

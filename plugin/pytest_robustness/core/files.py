@@ -7,17 +7,27 @@ import errno
 import logging
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pytest_robustness.errors import RobustnessError, short_path
+from pytest_robustness.core.text import quoted
+from pytest_robustness.errors import OptionError, RobustnessError, short_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["open_regular", "publish", "publishing", "read_regular", "replacing", "short_path", "write_atomically"]
+__all__ = [
+    "open_regular",
+    "publish",
+    "publishing",
+    "read_regular",
+    "replacing",
+    "short_path",
+    "user_path",
+    "write_atomically",
+]
 
 
 def read_regular(path: Path, limit: int) -> bytes:
@@ -60,6 +70,21 @@ def _require_regular(path: Path, status: os.stat_result) -> None:
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "is no regular file but a pipe, a socket or a device", str(path))
+
+
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote, ``~`` as their home folder.
+
+    Raises
+    ------
+    OptionError
+        It begins with the name of a user whom this machine does not know.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        _log.debug("%s has no home folder", text, exc_info=True)
+        raise OptionError(f"{quoted(text)}: this machine knows no such user. Write the path in full.") from error
 
 
 def publish(texts: Mapping[str, str], folder: Path, option: str = "--robustness-report") -> list[Path]:
@@ -113,7 +138,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     path
         The file, in a folder that exists.
     content
-        Text is encoded as UTF-8.
+        Text is encoded as UTF-8; a lone surrogate, which has no code there, becomes the escape that JSON has for it.
 
     Raises
     ------
@@ -121,7 +146,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         The file cannot be written. What was at ``path`` is unchanged, and no other file is left behind.
     """
     with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager

@@ -39,13 +39,17 @@ class Transform(Protocol):
 
 
 class EngineUsed(NamedTuple):
-    """What ran a model: the name of the runtime, and the number format that it computed in."""
+    """What ran a model: the name of the runtime, and the number format that it computed in.
+
+    ``layout`` is ``contiguous`` where PyTorch runs a model that does not take images channels last, as is usual.
+    """
 
     runtime: str
     precision: str
+    layout: str = ""
 
     def __str__(self) -> str:
-        return f"{self.runtime} {self.precision}"
+        return " ".join(filter(None, self))
 
 
 class Runner(NamedTuple):
@@ -72,11 +76,14 @@ class Workload:
         ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
     passes
         How many images it will see in the whole run: images times conditions.
+    timeout
+        Seconds that the model may take for a batch; ``None``: any time.
     """
 
     example: torch.Tensor
     precision: str
     passes: int
+    timeout: float | None = None
 
 
 class Runtime(Protocol):

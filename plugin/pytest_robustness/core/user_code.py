@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -18,10 +19,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.files import user_path
+from pytest_robustness.core.surroundings import Surroundings
 from pytest_robustness.errors import RobustnessError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
 FORMS: Final = ("package.module:factory", "path/to/file.py:factory")
@@ -51,8 +55,9 @@ def parse(name: str) -> FunctionName | None:
 class UserModule:
     """A module of the user's code, by the name that the user gave it.
 
-    Pickled, it is a name and a directory; unpickling it imports the module. Objects that are pickled after it can
-    therefore be restored in any process, even if their classes come from a file that no ``import`` would find.
+    Pickled, it is a name and the folders that it imports from; unpickling it imports the module. Objects that are
+    pickled after it can therefore be restored in any process, in the context of `importable`, even if their classes
+    come from a file that no ``import`` would find.
 
     Parameters
     ----------
@@ -65,12 +70,12 @@ class UserModule:
     target: str
     directory: str = dataclasses.field(default_factory=lambda: str(Path.cwd()))
 
-    @property
+    @functools.cached_property
     def file(self) -> Path | None:
         """The absolute path of the file; ``None`` if the target is the name of a module."""
         if not self.target.endswith(".py") and not re.search(r"[/\\]", self.target):
             return None
-        return Path(self.directory, Path(self.target).expanduser()).resolve()
+        return Path(self.directory, user_path(self.target)).resolve()
 
     @property
     def name(self) -> str:
@@ -81,19 +86,21 @@ class UserModule:
         stem = re.sub(r"\W", "_", self.file.stem)
         return f"robustness_user_{stem}_{hashlib.sha256(str(self.file).encode()).hexdigest()[:12]}"
 
-    @contextlib.contextmanager
-    def importable(self) -> Iterator[None]:
-        """Search modules in the directory first, as ``python -m`` does."""
-        if self.directory in sys.path:
-            yield
-            return
-        sys.path.insert(0, self.directory)
-        try:
-            yield
-        finally:
-            # The user's code may have removed it itself.
-            with contextlib.suppress(ValueError):
-                sys.path.remove(self.directory)
+    def importable(self) -> AbstractContextManager[None]:
+        """Return a context in which the module's code finds what it imports.
+
+        A file's own folder is searched first, as for a script, then the directory, as ``python -m`` does. Modules of
+        the same name in other folders are out of its way.
+        """
+        return self._surroundings.entered()
+
+    @functools.cached_property
+    def _surroundings(self) -> Surroundings:
+        key = self.target if self.file is None else str(self.file), self.directory
+        if key not in _surroundings:
+            folder = None if self.file is None else str(self.file.parent)
+            _surroundings[key] = Surroundings(self.directory, folder)
+        return _surroundings[key]
 
     def load(self, error: type[RobustnessError] = RobustnessError) -> ModuleType:
         """Import the module, or return it if it has been imported.
@@ -159,17 +166,34 @@ class UserModule:
             raise
         return module
 
-    def __reduce__(self) -> tuple[Callable[[str, str], UserModule], tuple[str, str]]:
-        return _restore, (self.target, self.directory)
+    def __reduce__(self) -> tuple[Callable[..., UserModule], tuple[str, str, list[str]]]:
+        return _restore, (self.target, self.directory, self._surroundings.added)
 
 
-def _restore(target: str, directory: str) -> UserModule:
+# By file or module, and directory: each has its own.
+_surroundings: dict[tuple[str, str], Surroundings] = {}
+
+
+@functools.lru_cache
+def _module(target: str, directory: str) -> UserModule:
+    return UserModule(target, directory)
+
+
+def code_of(name: str) -> AbstractContextManager[None]:
+    """Return the context in which the code of a model or dataset finds what it imports; ``name`` is its name.
+
+    >>> with code_of("resnet18"):  # no user's code
+    ...     pass
+    """
+    source, _, factory = name.partition(":")
+    named = parse(factory) if source == "python" else None
+    return contextlib.nullcontext() if named is None else _module(named.target, str(Path.cwd())).importable()
+
+
+def _restore(target: str, directory: str, added: list[str]) -> UserModule:
     """Import a module whose objects are about to be unpickled."""
     module = UserModule(target, directory)
+    module._surroundings.added = added
     if module.name not in sys.modules:
-        # A decoding process never calls the factory. The directory stays on the path, because the objects may be of
-        # modules that the factory imported.
-        if directory not in sys.path:
-            sys.path.insert(0, directory)
         module.load()
     return module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import pickle
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +14,10 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robustness.core import DataSource
@@ -74,10 +76,10 @@ def _parse(spec: str, argument: str) -> user_code.FunctionName:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FactorySource:
-    """A user's dataset, and before it the module that its classes come from.
+    """A user's dataset, and the module of its factory, beside which its code finds what it imports.
 
-    pickle restores attributes in their order. A decoding process therefore imports the module first, under the name by
-    which the dataset refers to it.
+    Pickled, the dataset follows the module: a decoding process imports that first, under the name by which the dataset
+    refers to it.
     """
 
     module: user_code.UserModule
@@ -87,7 +89,6 @@ class FactorySource:
     classes = property(attrgetter("dataset.classes"))
     notes = property(lambda self: tuple(getattr(self.dataset, "notes", ())))
     in_memory = property(attrgetter("dataset.in_memory"))
-    read = property(attrgetter("dataset.read"))
     describe = property(attrgetter("dataset.describe"))
 
     @functools.cached_property
@@ -97,9 +98,23 @@ class FactorySource:
 
         return np.asarray(self.dataset.labels, np.int64)
 
+    def read(self, index: int) -> torch.Tensor:
+        """Return image ``index`` as the dataset does."""
+        with self.module.importable():
+            return self.dataset.read(index)
+
+    def __reduce__(self) -> tuple[Callable[..., FactorySource], tuple[type, user_code.UserModule, bytes]]:
+        with self.module.importable():
+            return _restore, (type(self), self.module, pickle.dumps(self.dataset))
+
 
 class IdentifiedFactorySource(FactorySource):
     """A user's dataset that knows its images without decoding them."""
 
     key = property(attrgetter("dataset.key"))
     identities = property(attrgetter("dataset.identities"))
+
+
+def _restore(kind: type[FactorySource], module: user_code.UserModule, pickled: bytes) -> FactorySource:
+    with module.importable():
+        return kind(module, pickle.loads(pickled))  # noqa: S301 (what this package pickled itself)

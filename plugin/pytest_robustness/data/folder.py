@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.files import user_path
 from pytest_robustness.data.class_folders import require_no_splits
 from pytest_robustness.data.image_files import class_of, find_folders, list_images
 from pytest_robustness.data.protocol import lacks
@@ -37,7 +37,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     DataError
         The folder is missing or holds no images in class folders, or its folders are splits: ``train``, ``val``.
     """
-    root = Path(argument).expanduser().absolute()
+    root = user_path(argument).absolute()
     folders = find_folders(root, f"{root}/<class>/<image>")
     require_no_splits(root, folders)
     return list_images(spec, root, {folder: class_of(folder) for folder in folders})

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.files import user_path
 from pytest_robustness.data.image_files import class_of, find_folders, list_images
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pytest_robustness.core import DataSource
 
@@ -36,7 +37,7 @@ def check(spec: str, argument: str) -> None:
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (ImageNet cannot be downloaded)
     """Return the images of ``root/<split>``, or of ``root`` itself if that holds the WordNet ids."""
     given, split = _parse(argument)
-    root = Path(given).expanduser().absolute()
+    root = user_path(given).absolute()
     layout = f"{root}/{split}/<WordNet id>/<image>"
     folder, wnids = root, _wnids(root, layout)
     if not wnids:

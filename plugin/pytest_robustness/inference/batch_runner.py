@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import torch
 
 from pytest_robustness.core import Canvas, Cell, Condition, Preprocess
-from pytest_robustness.errors import ErrorText, cause
+from pytest_robustness.errors import ErrorText, TransformError, cause
 from pytest_robustness.inference.device import equal_batches, pixels_at_once, to_device
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory
@@ -19,7 +19,7 @@ from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.scoring import score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.loader import Batch
     from pytest_robustness.inference.prepared_models import PreparedModels
     from pytest_robustness.inference.unsaved import Unsaved
+    from pytest_robustness.inference.user_calls import UserCalls
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +75,8 @@ class BatchRunner:
         Collects the scores.
     settings
         How to compute.
-    note
-        Receives a sentence when batches get smaller.
+    calls
+        Calls transforms; its note receives a sentence when batches get smaller.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class BatchRunner:
         models: PreparedModels,
         unsaved: Unsaved,
         settings: SweepSettings,
-        note: Callable[[str], None],
+        calls: UserCalls,
     ) -> None:
         self.errors: dict[Cell, str] = {}
         self.batch_size = 1
@@ -94,7 +95,7 @@ class BatchRunner:
         self._models = models
         self._unsaved = unsaved
         self._settings = settings
-        self._note = note
+        self._calls = calls
         self._too_long = 0
 
     def prepare(self, jobs: Sequence[Job]) -> None:
@@ -139,7 +140,7 @@ class BatchRunner:
         """Continue with smaller batches than the one of ``images``."""
         self.batch_size = -(-images // 2)  # rounded up: two batches, not three
         self._models.discard()
-        self._note(f"{reason}: going on with batches of {self.batch_size} images")
+        self._calls.note(f"{reason}: going on with batches of {self.batch_size} images")
         free_memory(self._settings.device)
 
     def _score_piece(self, batch: Batch, piece: slice) -> None:
@@ -152,7 +153,8 @@ class BatchRunner:
                 for condition, by_preprocess in by_condition.items():
                     under_condition = [job for group in by_preprocess.values() for job in group]
                     with self._guard(str(condition), under_condition, size):
-                        transformed = _transform(under_condition[0], images, identities, self._settings.seed)
+                        with self._calls.call(f"the transform {condition}", error=TransformError, batch=True):
+                            transformed = _transform(under_condition[0], images, identities, self._settings.seed)
                         for preprocess, group in by_preprocess.items():
                             self._run(group, to_inputs(transformed, preprocess), positions)
 
@@ -165,7 +167,8 @@ class BatchRunner:
                 labels = self._selection.labels[positions]
                 targets = to_device(torch.from_numpy(job.loaded.outputs[labels]), inputs.device)
                 started, ready = time.monotonic(), self._models.ready(job.loaded)
-                scores = score(self._models.run(job.loaded, inputs, self.batch_size), targets)
+                logits = self._models.run(job.loaded, inputs, self.batch_size, str(job.condition))
+                scores = score(logits, targets)
                 self._unsaved.add(job, positions, scores)
                 if ready and len(inputs) > 1 and time.monotonic() - started > _LONGEST_SECONDS:
                     self._too_long = max(self._too_long, len(inputs))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import CONTROL, Workload
-from pytest_robustness.errors import cause
+from pytest_robustness.errors import TransformError, cause
 from pytest_robustness.inference.device import to_device
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes import load_runtime
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.jobs import Job, LoadedModel
     from pytest_robustness.inference.store import StoredResult
     from pytest_robustness.inference.stored_cells import StoredCells
+    from pytest_robustness.inference.user_calls import UserCalls
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +58,8 @@ class Canary:
         Returns what is stored of a cell.
     device, seed
         Of the run.
-    note
-        Receives a sentence for each model that could not be checked.
+    calls
+        Calls models and transforms; its note receives a sentence for each model that could not be checked.
     """
 
     def __init__(
@@ -69,14 +70,14 @@ class Canary:
         *,
         device: torch.device,
         seed: int,
-        note: Callable[[str], None],
+        calls: UserCalls,
     ) -> None:
         self._selection = selection
         self._cells = cells
         self._read = read
         self._device = device
         self._seed = seed
-        self._note = note
+        self._calls = calls
         self._runners: dict[LoadedModel, Runner] = {}
         self._order = np.array(sorted(range(len(selection.indices)), key=selection.identities.tolist().__getitem__))
 
@@ -106,7 +107,7 @@ class Canary:
                 found |= self._of_model(of_model, held, _SECONDS / len(models))
             except Exception as error:  # the models of users may raise anything; the sweep says what cannot be computed
                 _log.debug("stored answers of %s cannot be checked", loaded.name, exc_info=True)
-                self._note(f"The stored answers of {loaded.name} could not be checked: {cause(error)}")
+                self._calls.note(f"The stored answers of {loaded.name} could not be checked: {cause(error)}")
         return [Stale(job, found[job]) for job in _implied(found, jobs, held)]
 
     def _of_model(self, jobs: Sequence[Job], held: dict[Job, NDArray[np.bool_]], seconds: float) -> dict[Job, str]:
@@ -142,8 +143,9 @@ class Canary:
             images = to_device(torch.stack(canvases[part]), self._device)
             if job.transform is not None:
                 identities = selection.identities[positions[part]]
-                images = job.transform(images, job.condition.severity, identities, self._seed)
-            with torch.inference_mode():
+                with self._calls.call(f"the transform {job.condition}", error=TransformError, batch=True):
+                    images = job.transform(images, job.condition.severity, identities, self._seed)
+            with torch.inference_mode(), self._calls.call(job.loaded.name, f"under {job.condition}", batch=True):
                 scored.append(score(self._run(job, to_inputs(images, model.preprocess)), targets[part]))
         return joined(scored)[0]
 

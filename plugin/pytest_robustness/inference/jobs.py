@@ -14,7 +14,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from pytest_robustness import data
 from pytest_robustness.core import (
@@ -31,11 +30,14 @@ from pytest_robustness.core import (
 from pytest_robustness.errors import BadImageError, DataError, ErrorText, ModelError, cause
 from pytest_robustness.inference.assumptions import assumed
 from pytest_robustness.inference.class_matching import display_names, match
-from pytest_robustness.inference.preprocess import to_canvas, to_inputs
+from pytest_robustness.inference.first_answers import first_answers
+from pytest_robustness.inference.preprocess import to_canvas
+from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robustness.core.file_hashes import FileHashes
@@ -116,9 +118,19 @@ class JobMaker:
         Knows the transforms.
     seed, precision
         Of the run; they are part of every key.
+    calls
+        Calls the models' code; ``None``: without notes and deadline.
     """
 
-    def __init__(self, selection: Selection, zoo: ModelZoo, registry: Registry, seed: int, precision: str) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        zoo: ModelZoo,
+        registry: Registry,
+        seed: int,
+        precision: str,
+        calls: UserCalls | None = None,
+    ) -> None:
         self.selection = selection
         self.classes = _with_display_names(selection)
         self.precision = precision
@@ -126,6 +138,7 @@ class JobMaker:
         self._zoo = zoo
         self._registry = registry
         self._seed = seed
+        self._calls = calls or UserCalls(_log.info)
         self._broken: dict[str, str] = {}
 
     def jobs(self, cells: list[Cell]) -> tuple[list[Job], dict[Cell, str]]:
@@ -161,11 +174,15 @@ class JobMaker:
         return self.models.get(name)
 
     def _load(self, name: str) -> LoadedModel:
-        model = self._zoo.load(name)
+        with self._calls.call(name, "when it was loaded"):
+            model = self._zoo.load(name)
         canvas = self._first_canvas(model)
-        outputs = count_outputs(name, model, canvas)
-        classes = self.selection.source.classes
-        matched = match(classes, outputs, model.classes, name)
+        with self._calls.call(name, "on its first images", batch=True):
+            first = first_answers(name, model, canvas)
+        for text in first.warnings:
+            self._calls.warn(text)
+        model, classes = first.model, self.selection.source.classes
+        matched = match(classes, first.outputs, model.classes, name)
         height, width = canvas.shape[-2:]
         return LoadedModel(
             name,
@@ -234,29 +251,6 @@ def content_key(parts: Mapping[str, Any]) -> str:
 def transform_key(transform: Transform | None, condition: Condition) -> str:
     """Return what the images under ``condition`` depend on; no transform means control."""
     return str(CONTROL) if transform is None else transform.key(condition.severity)
-
-
-def count_outputs(name: str, model: Model, canvas: torch.Tensor) -> int:
-    """Return how many outputs ``model`` has, by running it on one canvas (uint8 [3, H, W]).
-
-    Raises
-    ------
-    ModelError
-        When it cannot run on such an image, or does not return logits [1, K].
-    """
-    shape = tuple(to_inputs(canvas[None], model.preprocess).shape)
-    try:
-        with torch.inference_mode():
-            logits = model.module(to_inputs(canvas[None], model.preprocess))
-    except Exception as error:
-        raise ModelError(
-            f"{name} failed on a first image, an input of shape {shape}: {cause(error)}. "
-            f"If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
-        ) from error
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 1 or not logits.is_floating_point():
-        got = f"{logits.dtype} {list(logits.shape)}" if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise ModelError(f"{name} must return floating-point logits [B, K]; for one image it returned {got}.")
-    return int(logits.shape[1])
 
 
 def _with_display_names(selection: Selection) -> tuple[ClassLabel, ...]:

@@ -35,7 +35,7 @@ def fp32_products(*, tf32: bool) -> Iterator[None]:
 
     PyTorch's default for convolutions on CUDA is TF32, and a user's module may have changed any of the settings.
     """
-    before = _Products.read()
+    before = Products.read()
     (_TF32 if tf32 else _IEEE).apply()
     try:
         yield
@@ -43,7 +43,7 @@ def fp32_products(*, tf32: bool) -> Iterator[None]:
         before.apply()
 
 
-class _Products(NamedTuple):
+class Products(NamedTuple):
     """PyTorch's settings for products of fp32 numbers, in both of its APIs.
 
     ``kinds`` is the newer API, ``fp32_precision`` of each kind of operation. ``matmul`` and ``cudnn`` are the older
@@ -58,7 +58,8 @@ class _Products(NamedTuple):
     kinds: tuple[str, ...]
 
     @classmethod
-    def read(cls) -> _Products:
+    def read(cls) -> Products:
+        """Return the settings as they are now."""
         matmul, cudnn = None, None
         with warnings.catch_warnings(action="ignore"):  # the older API is deprecated
             with contextlib.suppress(RuntimeError):
@@ -68,6 +69,7 @@ class _Products(NamedTuple):
         return cls(matmul, cudnn, tuple(kind.fp32_precision for kind in _kinds()))
 
     def apply(self) -> None:
+        """Set them."""
         with warnings.catch_warnings(action="ignore"):
             if self.matmul is not None:
                 torch.set_float32_matmul_precision(self.matmul)
@@ -78,8 +80,8 @@ class _Products(NamedTuple):
             kind.fp32_precision = precision
 
 
-_IEEE = _Products("highest", False, ("ieee",) * 6)
-_TF32 = _Products("high", True, ("tf32",) * 6)
+_IEEE = Products("highest", False, ("ieee",) * 6)
+_TF32 = Products("high", True, ("tf32",) * 6)
 
 
 def _kinds() -> tuple[Any, ...]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_robustness import data
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.process import limit_openmp_spin, quick_imports
-from pytest_robustness.errors import RobustnessError, cause
+from pytest_robustness.errors import DataError, RobustnessError, cause
+from pytest_robustness.inference.last_words import Diary
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import ModelFacts
 from pytest_robustness.inference.store import Store, StoredSelection
+from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +53,8 @@ class InferenceSettings:
         The file of the store.
     processes, process
         How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
+    timeout
+        Seconds that a batch may take; ``None``: any time.
     """
 
     data: str
@@ -64,6 +70,7 @@ class InferenceSettings:
     store: Path
     processes: int = 1
     process: int = 0
+    timeout: float | None = None
 
 
 class Predictor:
@@ -112,6 +119,10 @@ class Predictor:
         self._opened: tuple[JobMaker, torch.device] | None = None
         self._images: tuple[DataSource, NDArray[np.int64]] | None = None
         self._fatal: RobustnessError | None = None
+        self._shown: Progress | None = None
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+        self._diary = Diary(settings.store.with_suffix(".running"), run)
+        self._calls = UserCalls(self._note, warn=self._warn, timeout=settings.timeout, diary=self._diary)
 
     @property
     def store(self) -> Store:
@@ -171,10 +182,18 @@ class Predictor:
         return True
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store: the process ends in order."""
+        self._diary.close()
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _note(self, message: str) -> None:
+        (self._shown or self._progress()).note(message)
+
+    def _warn(self, message: str) -> None:
+        self._note(message)
+        self._run_log.warnings.append(message)
 
     def _open(self) -> tuple[JobMaker, torch.device]:
         if self._opened is None:
@@ -188,14 +207,16 @@ class Predictor:
             device = resolve_device(settings.device, settings.process)
             precision = resolve_precision(settings.precision, device)
             choice.require(settings.runtime, device, precision)
-            selection = select(
-                settings.data,
-                limit=settings.limit,
-                seed=settings.seed,
-                download=settings.download,
-                hashes=FileHashes(settings.store.with_suffix(".hashes")),
-            )
-            bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision)
+            self._calls.name_suspects()
+            with self._calls.call(settings.data, "when it was opened", error=DataError):
+                selection = select(
+                    settings.data,
+                    limit=settings.limit,
+                    seed=settings.seed,
+                    download=settings.download,
+                    hashes=FileHashes(settings.store.with_suffix(".hashes")),
+                )
+            bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision, self._calls)
             stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
             self.store.put_selection(selection.fingerprint, stored)
             self._run_log.dataset = selection.fingerprint
@@ -237,7 +258,8 @@ class Predictor:
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
         from pytest_robustness.inference.sweep import Sweep
 
-        store, settings, progress = self.store, self._settings, self._progress()
+        store, settings = self.store, self._settings
+        progress = self._shown = self._progress()
         workers = settings.workers
         if workers is None:
             workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
@@ -257,8 +279,10 @@ class Predictor:
                 on_bad_image=settings.on_bad_image,
                 batch_size=settings.batch_size,
             ),
+            calls=self._calls,
         )
         sweep.run()
+        self._shown = None
         self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
         self._run_log.warnings += sweep.warnings
         return sweep.errors

@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
+from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import DisagreementError, ModelError
 from pytest_robustness.inference.agreement import require_same
 from pytest_robustness.inference.plan import Plan
@@ -173,16 +174,16 @@ class RunLog:
             "plan": [_pack(cell) for cell in self.plan.cells],
             "unplanned": [_pack(cell) for cell in self.unplanned.cells],
             "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
-            # As a plain string, which is what execnet takes: a traceback is shown where it was raised.
-            "errors": [[_pack(cell), str(text)] for cell, text in self.errors.items()],
+            # As plain strings of Unicode, which is what execnet takes: a traceback is shown where it was raised.
+            "errors": [[_pack(cell), printable_lines(text)] for cell, text in self.errors.items()],
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
-            "skipped": self.skipped,
-            "warnings": self.warnings,
+            "skipped": [*map(printable, self.skipped)],
+            "warnings": [*map(printable_lines, self.warnings)],
             "unreadable": self.unreadable,
             "models": {model: facts.as_dict() for model, facts in self.models.items()},
             "sweep_seconds": self.sweep_seconds,
-            "notes": self.notes,
+            "notes": [*map(printable_lines, self.notes)],
             "provenance": self.provenance,
             "facts": self.facts,
         }

@@ -18,6 +18,7 @@ from pytest_robustness.inference.prepared_models import PreparedModels
 from pytest_robustness.inference.stored_cells import StoredCells
 from pytest_robustness.inference.unreadable import UnreadableImages
 from pytest_robustness.inference.unsaved import Unsaved
+from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,7 @@ class Sweep:
         claims: ShardClaims,
         progress: Progress,
         settings: SweepSettings,
+        calls: UserCalls | None = None,
     ) -> None:
         self._jobs = jobs
         self._selection = selection
@@ -55,9 +57,10 @@ class Sweep:
         self._claims = claims
         self._progress = progress
         self._settings = settings
-        models = PreparedModels(prepare, settings.precision, jobs, len(selection.indices))
+        self._calls = calls or UserCalls(progress.note)
+        models = PreparedModels(prepare, settings.precision, jobs, len(selection.indices), self._calls)
         unsaved = Unsaved(store, selection, models.engine)
-        self._runner = BatchRunner(jobs, selection, models, unsaved, settings, progress.note)
+        self._runner = BatchRunner(jobs, selection, models, unsaved, settings, self._calls)
         self._cells = StoredCells(store, selection.identities, selection.labels)
         self._distinct = _distinct(selection)
         self.warnings: list[str] = []
@@ -106,7 +109,7 @@ class Sweep:
             self._store.read,
             device=settings.device,
             seed=settings.seed,
-            note=self._progress.note,
+            calls=self._calls,
         )
         by_model: dict[str, list[Stale]] = {}
         for stale in canary.stale(self._jobs, self.unreadable.readable):

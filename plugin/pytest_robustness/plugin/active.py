@@ -63,7 +63,8 @@ def known_transforms(config: pytest.Config) -> Registry:
     from pytest_robustness.transforms import builtin
 
     registry = builtin()
-    config.hook.pytest_robustness_register(registry=registry)
+    # Also called later, for each conftest.py of a subfolder that pytest reads while it collects.
+    config.hook.pytest_robustness_register.call_historic(kwargs={"registry": registry})
     return registry
 
 

@@ -11,7 +11,7 @@ from pytest_robustness.errors import OptionError
 from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pytest_robustness.plugin.session import RobustnessSession
 
@@ -35,6 +35,23 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
     if PANEL in metafunc.fixturenames:
         ids = [naming.condition_id(panel.condition, several) for panel in panels]
         metafunc.parametrize(PANEL, panels, ids=ids, indirect=True)
+
+
+def collected_again(items: Sequence[pytest.Item], deferred: Collection[str]) -> list[pytest.Item]:
+    """Return ``items``, with those whose ids are ``deferred`` collected once more: all transforms are known now."""
+    again: list[pytest.Item] = []
+    for item in items:
+        parent = item.parent
+        waited = item.nodeid in deferred and isinstance(item, pytest.Function)
+        if not waited or not isinstance(parent, pytest.Collector):
+            again.append(item)
+            continue
+        fresh = [other for other in parent.collect() if isinstance(other, pytest.Function)]
+        fresh = [other for other in fresh if other.originalname == item.name]
+        for other in fresh:
+            other.ihook.pytest_itemcollected(item=other)
+        again += fresh
+    return again
 
 
 def _over_cells(metafunc: pytest.Metafunc, fixture: str, panels: Sequence[Panel], several: bool) -> None:

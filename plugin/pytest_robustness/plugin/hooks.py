@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.errors import DisagreementError, RobustnessError
+from pytest_robustness.core.text import for_terminal
+from pytest_robustness.errors import DisagreementError, RobustnessError, UnknownTransformError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import (
     ALLURE_HOOKS,
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _PROBLEM = pytest.StashKey[RobustnessError]()
 _WITH_ALLURE = pytest.StashKey[bool]()
+_COLLECTED = pytest.StashKey[bool]()
+_DEFERRED = pytest.StashKey[list[str]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
 
 _MARKER = (
@@ -54,6 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     with _usage_errors():
         options = resolve_options(config)
+    if options.timeout is not None:
+        from pytest_robustness.inference.deadline import keep_stderr
+
+        keep_stderr()
     if config.stash.get(_WITH_ALLURE, False) or options.allure_report is not None:
         from pytest_robustness.plugin.allure import AllureHooks
 
@@ -105,12 +112,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except RobustnessError as error:
         # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
         _log.debug("a robustness test cannot be parametrized", exc_info=True)
-        metafunc.config.stash[_PROBLEM] = error
+        stash = metafunc.config.stash
+        if isinstance(error, UnknownTransformError) and not stash.get(_COLLECTED, False):
+            # A conftest.py that pytest has not read yet may register it.
+            stash.setdefault(_DEFERRED, []).append(metafunc.definition.nodeid)
+        else:
+            stash[_PROBLEM] = error
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Stop before any test runs where an option or a marker names what does not exist."""
+    """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
+    config.stash[_COLLECTED] = True
+    deferred = config.stash.get(_DEFERRED, [])
+    if deferred:
+        from pytest_robustness.plugin.collection import collected_again
+
+        items[:] = collected_again(items, deferred)
     if _PROBLEM in config.stash:
         _refuse(config, items, config.stash[_PROBLEM])
 
@@ -268,11 +286,11 @@ def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
 def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
     """Stop the run with a usage error; in a worker of xdist that would read as a crash, so the controller does it."""
     if not hasattr(config, "workeroutput"):
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(for_terminal(str(error))) from None
     config.stash[_PROBLEM] = error
     from pytest_robustness.plugin.xdist import REFUSAL
 
-    config.workeroutput[REFUSAL] = str(error)
+    config.workeroutput[REFUSAL] = for_terminal(str(error))
     items.clear()
 
 
@@ -282,4 +300,4 @@ def _usage_errors() -> Iterator[None]:
         yield
     except RobustnessError as error:
         _log.debug("the options are refused", exc_info=True)
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(for_terminal(str(error))) from None

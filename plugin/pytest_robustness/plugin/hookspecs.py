@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pytest_robustness.transforms import Registry
 
 
+@pytest.hookspec(historic=True)
 def pytest_robustness_register(registry: Registry) -> None:
     """Add transforms to ``registry``; called once, before robustness tests are parametrized.
+
+    The ``conftest.py`` of a subfolder may have it too: it is called as soon as pytest reads that file.
 
     Put it into ``conftest.py``::
 

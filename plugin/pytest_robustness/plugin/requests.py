@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
@@ -29,28 +30,41 @@ class Requests:
     zoo, registry
         The known models and transforms.
     transforms
-        The transforms of a run whose options name none.
+        Returns the transforms of a run whose options name none.
 
     Attributes
     ----------
-    models, conditions
+    models
         Those of the options, in their order. There are no models if the dataset has no default models and none were
         given: then tests must name theirs.
 
     Raises
     ------
     OptionError
-        When a model, a transform or a severity is not known.
+        When a model is not known.
     """
 
-    def __init__(self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Sequence[str]) -> None:
+    def __init__(
+        self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Callable[[], Sequence[str]]
+    ) -> None:
         self._options = options
         self._zoo = zoo
         self._registry = registry
         named = options.models if options.candidate is None else (options.candidate,)
         named = named or _default_models(options.data)
         self.models = self.expand_models(named) if named else ()
-        self.conditions = self.expand_conditions(options.transforms or transforms)
+        self._transforms = transforms
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions of the options, in their order.
+
+        Raises
+        ------
+        OptionError
+            When a transform or a severity is not known, or not yet: tests collected so far may register more.
+        """
+        return self.expand_conditions(self._options.transforms or self._transforms())
 
     def require_models(self) -> tuple[str, ...]:
         """Return the models of the options, for a test that names none.
@@ -75,7 +89,7 @@ class Requests:
         OptionError
             When a name is not known, or means ImageNet's model where the data is the embedded digits.
         """
-        models = self._zoo.expand(_some("models", names))
+        models = self._zoo.expand(_plain("models", _some("models", names)))
         if self._options.data == "digits":
             for name in models:
                 own = f"digits:{name}"
@@ -87,7 +101,7 @@ class Requests:
 
     def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
         """Return each of ``transforms``, at least one, at each severity of the options."""
-        return self._registry.conditions(_some("transforms", transforms), self._options.severity)
+        return self._registry.conditions(_plain("transforms", _some("transforms", transforms)), self._options.severity)
 
     def condition(self, transform: str | Condition, severity: int | None = None) -> Condition:
         """Return a condition. Without a severity: the one of the options, or 3 where they name several."""
@@ -136,6 +150,14 @@ def _some(what: str, names: str | Sequence[str]) -> Sequence[str]:
         return [names]
     if not names:
         raise OptionError(f"{what}=[] names none. Name at least one, or leave {what} out for those of the options.")
+    return names
+
+
+def _plain(what: str, names: Sequence[str]) -> Sequence[str]:
+    """Return ``names``; refuse what is no text, or not one that can be shown."""
+    for name in names:
+        if not isinstance(name, str) or not is_printable(name):
+            raise OptionError(f"{what} names {quoted(name)}. Valid: a text without control characters, in Unicode.")
     return names
 
 

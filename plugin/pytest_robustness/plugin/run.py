@@ -108,7 +108,7 @@ class Run:
             provenance=lambda: provenance.of_run(options),
         )
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
-        self._comparison = _comparison(options, self._predictions)
+        self._comparison = _comparison(options, self._predictions, self._images)
         self.judge = Judge(
             self._predictions,
             self.log,
@@ -218,6 +218,10 @@ class Run:
     def _protocol(self, bench: JobMaker, conditions: Sequence[Condition]) -> baseline.RunProtocol:
         return baseline.RunProtocol.of(bench, conditions, seed=self._options.seed, policy=self.judge.policy)
 
+    def _images(self) -> baseline.ImageSet:
+        stored = self._predictions
+        return baseline.ImageSet(stored.identities, stored.labels, stored.classes)
+
     def _update_baseline(self) -> None:
         path = self._options.baseline
         if self._options.mode is not RunMode.WRITE or path is None:
@@ -225,12 +229,13 @@ class Run:
         bench, wanted = self._predictor.open_data(), self.log.wanted
         written = new_baseline(
             self._protocol(bench, wanted.conditions_of_all()),
+            self._images(),
             self._predictions,
             self.judge,
             tuple(dict.fromkeys(cell.model for cell in wanted.cells)),
             {model: facts.fingerprint for model, facts in self.log.models.items()},
         )
-        changed = baseline.write(written, bench.selection.labels, path)
+        changed = baseline.write(written, path)
         self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
 
 
@@ -249,6 +254,7 @@ def _settings(options: Options, processes: int, process: int) -> InferenceSettin
         store=options.store,
         processes=processes,
         process=process,
+        timeout=options.timeout,
     )
 
 
@@ -264,7 +270,9 @@ def _policy(options: Options) -> TestPolicy:
     )
 
 
-def _comparison(options: Options, predictions: StoredPredictions) -> BaselineComparison | None:
+def _comparison(
+    options: Options, predictions: StoredPredictions, images: Callable[[], baseline.ImageSet]
+) -> BaselineComparison | None:
     """Return the comparison that the options ask for; ``None`` without a baseline, or where one is to be written.
 
     Raises
@@ -272,7 +280,8 @@ def _comparison(options: Options, predictions: StoredPredictions) -> BaselineCom
     OptionError
         When options need a baseline and none is named.
     BaselineError
-        When the baseline is missing, damaged, or newer than this code, or has no model to compare the candidate with.
+        When the baseline is missing, damaged, or of another version than this code's, or has no model to compare the
+        candidate with; or when it is to be written over a file that is none.
     """
     if options.candidate is not None and (options.baseline is None or options.update_baseline):
         raise OptionError(
@@ -281,13 +290,17 @@ def _comparison(options: Options, predictions: StoredPredictions) -> BaselineCom
         )
     if options.expect == "baseline" and options.baseline is None:
         raise OptionError("--robustness-expect=baseline needs a baseline: name it with --robustness-baseline=FILE.")
-    if options.baseline is None or options.mode is RunMode.WRITE:
+    if options.baseline is None:
+        return None
+    if options.mode is RunMode.WRITE:
+        baseline.require_writable(options.baseline)
         return None
     default = "fail" if os.environ.get("CI") else "skip"
     comparison = BaselineComparison(
         baseline.read(options.baseline),
         options.baseline,
         predictions,
+        images,
         policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction, options.class_tolerance),
         test_policy=_policy(options),
         inconclusive=_INCONCLUSIVE[options.inconclusive or default],

@@ -73,7 +73,7 @@ class RobustnessSession:
         hashes = FileHashes(options.store.with_suffix(".hashes"))
         zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle, hashes=hashes)
         self._run = Run(options, registry, zoo, progress, processes=processes, process=process, agreement=agreement)
-        self.requests = Requests(options, zoo, registry, self._run.candidate_transforms or registry.names())
+        self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_transforms or registry.names())
 
     @property
     def run_log(self) -> RunLog:

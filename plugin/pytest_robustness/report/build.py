@@ -12,6 +12,7 @@ from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
+from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
@@ -93,8 +94,8 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         model_tests=model_tests,
         class_tests=class_tests,
         counts=counts,
-        errors=dict(log.errors),
-        skipped=tuple(log.skipped),
+        errors={cell: printable_lines(text) for cell, text in log.errors.items()},
+        skipped=tuple(map(printable, log.skipped)),
         policy=judge.policy,
         gate_tests=gate_tests,
         provenance={
@@ -108,11 +109,11 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         changes=average_changes(predictions, counts),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
         gallery=pictures,
-        gallery_note=note,
+        gallery_note=printable_lines(note),
         engines=engines,
-        notes=notes(model_tests, class_tests),
-        warnings=_warnings(run, models),
-        data_notes=_data_notes(run),
+        notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(model_tests, class_tests)))),
+        warnings=tuple(map(printable_lines, _warnings(run, models))),
+        data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
     )

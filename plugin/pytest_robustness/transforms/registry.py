@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_robustness.core import CONTROL, Condition
-from pytest_robustness.errors import OptionError, TransformError, unknown
+from pytest_robustness.errors import OptionError, TransformError, UnknownTransformError, unknown
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.types import Chain, FunctionTransform
 
@@ -154,7 +154,7 @@ class Registry:
 
     def _single(self, name: str) -> Transform:
         if name not in self._transforms:
-            raise OptionError(unknown("transform", name, self._transforms))
+            raise UnknownTransformError(unknown("transform", name, self._transforms))
         return self._transforms[name]
 
     def _check_name(self, name: str) -> None:

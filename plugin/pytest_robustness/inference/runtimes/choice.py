@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.errors import ModelError, OptionError, message
+from pytest_robustness.inference.logits import TOLERANCE, distance
+from pytest_robustness.inference.memory import is_out_of_memory
 from pytest_robustness.inference.runtimes import load_runtime
 from pytest_robustness.inference.runtimes.eager import run_unchanged
 
@@ -24,19 +26,19 @@ _PREFERRED = {"cpu": ("openvino", "onnxruntime", "compile"), "cuda": ("compile",
 # Pixels of input from which on a model's compilation pays off. Measured on a CPU; on CUDA an estimate, much higher
 # because eager PyTorch is fast there.
 _WORTHWHILE = {"cpu": 256 * 224 * 224, "cuda": 2**18 * 224 * 224}
-# The largest accepted distance of the logits from those of eager fp32, relative to their Frobenius norm, by precision.
-_TOLERANCE = {"fp32": 1e-3, "tf32": 2e-2, "bf16": 1e-1, "fp16": 2e-2}
 
 
 class RuntimeChoice:
     """Prepares models with the named runtime; under ``auto``, with the fastest one that pays off and works.
+
+    Eager PyTorch runs what no runtime can run.
 
     Parameters
     ----------
     name
         ``auto``, or a name of `RUNTIMES`.
     note
-        Called with a message for the user when, under ``auto``, a runtime failed on a model.
+        Called with a message for the user when a runtime failed on a model.
     """
 
     def __init__(self, name: str, note: Callable[[str], None]) -> None:
@@ -48,29 +50,28 @@ class RuntimeChoice:
 
         Raises
         ------
-        ModelError
-            When the logits of the runtime that the user named differ from those of eager PyTorch.
         Exception
-            Any error of that runtime.
+            Any error of the model.
         """
         if model.runtime:
             return run_unchanged(model, workload.example.device)
         # Compilers and exporters refuse tensors that were created in inference mode.
         with torch.inference_mode(False), torch.no_grad():
             own = dataclasses.replace(workload, example=workload.example.clone())
-            if self._name == "auto":
-                return self._fastest(name, model, own)
-            if self._name == "eager":
-                return load_runtime("eager").prepare(model, own)
-            return _checked(self._name, model, own)
+            return self._fastest(name, model, own)
 
     def _fastest(self, name: str, model: Model, workload: Workload) -> Runner:
-        for candidate in _candidates(workload):
+        candidates = _candidates(workload) if self._name == "auto" else [self._name]
+        for candidate in candidates:
+            if candidate == "eager":
+                break
             try:
                 return _checked(candidate, model, workload)
             except Exception as error:  # compilers fail in many ways, and eager PyTorch remains
                 _log.debug("%s cannot run %s", candidate, name, exc_info=True)
-                reason = str(error).partition("\n")[0] or type(error).__name__
+                if is_out_of_memory(error) and len(workload.example) > 1:
+                    raise  # the sweep tries a smaller batch
+                reason = message(error).partition("\n")[0] or type(error).__name__
                 self._note(f"{name}: {candidate} cannot run it ({reason}); going on without")
         return load_runtime("eager").prepare(model, workload)
 
@@ -115,12 +116,9 @@ def _checked(runtime: str, model: Model, workload: Workload) -> Runner:
     for images, expected in zip(probes, answers, strict=True):
         with torch.inference_mode():
             logits = runner.run(images.clone())
-        distance = float((logits - expected).norm() / expected.norm().clamp_min(1e-12))
-        if not distance <= _TOLERANCE[workload.precision]:
-            raise ModelError(
-                f"{runtime} computes other logits than eager PyTorch: they differ by {distance:.2g} of their size. "
-                f"Choose --robustness-runtime=eager for this model."
-            )
+        off = distance(logits, expected)
+        if not off <= TOLERANCE[workload.precision]:
+            raise ModelError(f"its logits are not those of eager PyTorch: they differ by {off:.2g} of their size")
     return runner
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_robustness.core import EngineUsed, Runner
-from pytest_robustness.inference.runtimes.eager import DTYPES, placed
+from pytest_robustness.core import Runner
+from pytest_robustness.inference.runtimes.eager import place
 from pytest_robustness.inference.runtimes.padding import padded
 
 if TYPE_CHECKING:
@@ -35,19 +35,15 @@ class CompiledRuntime:
 
     def prepare(self, model: Model, workload: Workload) -> Runner:
         """Compile ``model`` for batches of the example's shape."""
-        dtype = DTYPES[workload.precision]
+        placed = place(model, workload)
         options: dict[str, Any] = {"freezing": True}
         if workload.example.is_cuda:
             options["triton.cudagraphs"] = True
-        compiled = torch.compile(placed(model, workload), dynamic=False, options=options)
-
-        def run(images: torch.Tensor) -> torch.Tensor:
-            return torch.as_tensor(compiled(images.to(dtype, memory_format=torch.channels_last, copy=True))).float()
-
+        run = placed.call(torch.compile(placed.module, dynamic=False, options=options))
         # In inference mode, as in the sweep: for other tensors it would be compiled a second time.
         with (
             torch.inference_mode(),
             torch._dynamo.config.patch(recompile_limit=_VARIANTS, accumulated_recompile_limit=_VARIANTS),
         ):
             run(workload.example.clone())
-        return Runner(padded(run, len(workload.example)), EngineUsed("compile", workload.precision))
+        return Runner(padded(run, len(workload.example)), placed.engine("compile"))

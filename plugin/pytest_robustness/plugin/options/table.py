@@ -10,16 +10,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pytest_robustness.inference.runtimes import RUNTIMES
+from pytest_robustness.plugin.options.names import read_names
 from pytest_robustness.plugin.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.plugin.options.values import (
     Choice,
     read_alpha,
     read_device,
     read_max_sensitive,
-    read_names,
     read_points,
     read_rules,
+    read_seconds,
     read_severities,
+    read_text,
     read_whole,
 )
 
@@ -76,7 +78,7 @@ class SubjectOptions:
         kind="names",
     )
     data: str = option(
-        str,
+        read_text,
         "digits",
         area=_SUBJECT,
         metavar="SPEC",
@@ -174,7 +176,7 @@ class Options(SubjectOptions):
         "--robustness-update-baseline, the file to write (robustness-baseline.json where none is named)",
     )
     baseline_model: str | None = option(
-        str,
+        read_text,
         None,
         area=_BASELINE,
         metavar="NAME",
@@ -183,7 +185,7 @@ class Options(SubjectOptions):
         needs="baseline",
     )
     candidate: str | None = option(
-        str, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"
+        read_text, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"
     )
     tolerance: float = option(
         read_points,
@@ -250,8 +252,19 @@ class Options(SubjectOptions):
         about="what runs the models; auto takes the fastest that is installed, where there are enough images for its "
         "compilation to pay off",
     )
+    timeout: float | None = option(
+        read_seconds,
+        None,
+        area=_COMPUTING,
+        metavar="SECONDS",
+        about="time that a model or a transform may take for one batch; one that takes longer is given up",
+    )
     workers: int | None = option(
-        read_whole(0, "auto"), "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"
+        read_whole(0, "auto", most=1024),
+        "auto",
+        area=_COMPUTING,
+        metavar="N",
+        about="processes that decode images; 0 for none",
     )
     store: Path = path(
         ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"

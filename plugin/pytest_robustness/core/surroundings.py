@@ -1,0 +1,175 @@
+"""The modules beside a user's file: each file imports its own, whatever modules of the same name others have imported.
+
+Python has one module for each name in a process. Two factories in two folders that both ``import utils`` would share
+the first one's. Here a file's folder comes first while its code runs, as for a script, and the modules that it imports
+from there are put aside when the code has run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from types import ModuleType
+
+# Where modules are that belong to no user: the standard library's, installed ones, and this package.
+_INSTALLED: Final = (
+    *(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    str(Path(__file__).resolve().parents[1]),
+)
+
+
+class Surroundings:
+    """What the code of one file, or of one module, imports from.
+
+    Parameters
+    ----------
+    directory
+        Where modules are searched that all code shares, as ``python -m`` does.
+    folder
+        The file's own folder, searched before; the same as ``directory``, or ``None`` for a module, if there is none.
+
+    Attributes
+    ----------
+    added
+        The folders that the code itself put on ``sys.path``.
+    """
+
+    def __init__(self, directory: str, folder: str | None = None) -> None:
+        self._directory = directory
+        self._folder = folder if folder != directory else None
+        self.added: list[str] = []
+        self._modules: dict[str, ModuleType] = {}
+        self._names: dict[str, frozenset[str]] = {}
+        self._inside = False
+
+    @contextlib.contextmanager
+    def entered(self) -> Generator[None]:
+        """Import from these surroundings in the block; afterwards the process has its own modules again.
+
+        What the block adds to ``sys.path`` stays there, and is put there again in the next block.
+        """
+        if self._inside:
+            yield
+            return
+        self._inside = True
+        outside = list(sys.path)
+        placed = self._place(outside)
+        hidden = self._hide()
+        sys.modules.update(self._modules)
+        before = frozenset(sys.modules)
+        try:
+            yield
+        finally:
+            fresh = [name for name in sys.modules if name not in before]
+            for path in placed:
+                with contextlib.suppress(ValueError):  # the code may have removed it itself
+                    sys.path.remove(path)
+            self.added += [path for path in dict.fromkeys(sys.path) if path not in (*outside, *self.added)]
+            self._put_aside(fresh, outside)
+            sys.modules.update(hidden)
+            self._inside = False
+
+    def _place(self, outside: list[str]) -> list[str]:
+        """Put the folders on ``sys.path``; return those."""
+        shared = [] if self._directory in outside else [self._directory]
+        placed = [*self._roots(), *shared]
+        sys.path[:0] = placed
+        return placed
+
+    def _roots(self) -> list[str]:
+        """Return the folders whose modules are this code's own."""
+        return [*self.added, *([] if self._folder is None else [self._folder])]
+
+    def _hide(self) -> dict[str, ModuleType]:
+        """Take modules of other users' code out of ``sys.modules`` whose names the roots have too; return them."""
+        hidden: dict[str, ModuleType] = {}
+        roots = tuple(map(_real, self._roots()))
+        for root in roots:
+            for name in self._names_in(root):
+                module = sys.modules.get(name)
+                if module is None or name in hidden:
+                    continue
+                place = _place_of(module)
+                if place and not _below(place, _INSTALLED) and not _below(place, roots):
+                    hidden |= {key: sys.modules[key] for key in _with_parts(name)}
+        for key in hidden:
+            del sys.modules[key]
+        return hidden
+
+    def _names_in(self, root: str) -> frozenset[str]:
+        """Return the names of the modules that can be imported from ``root``."""
+        if root not in self._names:
+            try:
+                entries = [entry.name.partition(".") for entry in os.scandir(root)]
+            except OSError:
+                entries = []
+            suffixes = {".py", "", *EXTENSION_SUFFIXES}
+            self._names[root] = frozenset(
+                stem for stem, dot, rest in entries if stem.isidentifier() and dot + rest in suffixes
+            )
+        return self._names[root]
+
+    def _put_aside(self, fresh: Iterable[str], outside: list[str]) -> None:
+        """Remember the modules of the roots, and remove them from the process unless they can be imported there too."""
+        roots = tuple(map(_real, self._roots()))
+        if not roots:
+            return
+        compiled = {
+            key.partition(".")[0]
+            for key in fresh
+            if str(getattr(sys.modules[key], "__file__", "")).endswith(tuple(EXTENSION_SUFFIXES))
+        }
+        for key in fresh:
+            # A compiled module cannot be loaded twice.
+            if key.partition(".")[0] not in compiled and _below(_place_of(sys.modules[key]), roots):
+                self._modules[key] = sys.modules[key]
+        reachable = set(map(_real, outside))
+        for key, module in self._modules.items():
+            top = self._modules.get(key.partition(".")[0], module)
+            if not _importable_from(_place_of(top), reachable) and sys.modules.get(key) is module:
+                del sys.modules[key]
+
+
+def _place_of(module: ModuleType) -> str:
+    """Return the path of a module's file, or of a package's folder; empty for one that has none."""
+    place = getattr(module, "__file__", None)
+    if not isinstance(place, str):
+        try:
+            place = next(iter(getattr(module, "__path__", ())), "")
+        except (TypeError, ValueError):
+            place = ""
+    return _real(place) if isinstance(place, str) and place else ""
+
+
+def _real(path: str) -> str:
+    return _resolved(os.path.abspath(path))  # noqa: PTH100 (in every call of user code: it must be quick)
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved(path: str) -> str:
+    return os.path.realpath(path)
+
+
+def _below(place: str, folders: Iterable[str]) -> bool:
+    return any(place.startswith(folder + os.sep) for folder in folders)
+
+
+def _importable_from(place: str, folders: set[str]) -> bool:
+    """Return whether the top-level module at ``place`` lies directly in one of ``folders``."""
+    folder, file = os.path.split(place)
+    return folder in folders or (file.startswith("__init__.") and os.path.split(folder)[0] in folders)
+
+
+def _with_parts(name: str) -> Iterator[str]:
+    yield name
+    if hasattr(sys.modules[name], "__path__"):
+        yield from [key for key in sys.modules if key.startswith(f"{name}.")]

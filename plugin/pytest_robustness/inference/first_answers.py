@@ -1,0 +1,225 @@
+"""Ask a model for its first answers: how many outputs it has, how many images it takes, whether neighbours matter."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from pytest_robustness.errors import ModelError, cause, message
+from pytest_robustness.inference.logits import logits_of
+from pytest_robustness.inference.preprocess import to_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_robustness.core import Model
+
+_log = logging.getLogger(__name__)
+
+# Sizes that are tried of a model that takes neither one image nor three, after those that it names itself.
+_USUAL_SIZES = (2, 4, 8, 16, 32, 64, 128)
+_MOST_PIXELS = 64 * 224 * 224
+_LARGEST_SIZE = 1024
+# The largest distance of an image's logits in one batch from those in another, relative to the longest row: rounding.
+_ROUNDING = 1e-3
+# Up to this distance a model is judged, with a note: activations that are quantized by the range of their batch.
+_SMALL = 5e-2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FirstAnswers:
+    """What a model's first answers show.
+
+    ``model`` takes any number of images and returns a tensor, wrapped where it does not by itself; ``outputs`` is the
+    number of its logits; ``warnings`` are for the user.
+    """
+
+    model: Model
+    outputs: int
+    warnings: tuple[str, ...]
+
+
+def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers:
+    """Run ``model`` on one canvas (uint8 [3, H, W]) and on variants of it, in several batches.
+
+    Raises
+    ------
+    ModelError
+        It cannot run on such images, does not return one row of logits for each, or answers otherwise when the same
+        image comes again or in another batch.
+    """
+    _require_weights(name, model.module)
+    inputs = to_inputs(_variants(canvas), model.preprocess)
+    asked = _Asked(model.module, inputs)
+    warnings = []
+    size = _batch_size(name, asked)
+    if size is not None:
+        asked = _Asked(FixedBatch(model.module, size), inputs)
+        warnings.append(f"{name} takes batches of {size} {'image' if size == 1 else 'images'} alone, and gets those")
+    several, alone = asked.logits(0, 1, 2), asked.logits(1)
+    away = _distance(alone[0], several[1], several)
+    if away > _ROUNDING:
+        warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
+    module = asked.module if asked.plain else LogitsOf(asked.module)
+    adapted = model if module is model.module else dataclasses.replace(model, module=module)
+    return FirstAnswers(adapted, int(alone.shape[1]), tuple(warnings))
+
+
+class FixedBatch(nn.Module):
+    """Runs a module that takes batches of one size: cuts batches to it, and repeats the last image in one too short."""
+
+    def __init__(self, module: nn.Module, size: int) -> None:
+        super().__init__()
+        self.module = module
+        self.size = size
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of ``images``, however many there are."""
+        filled = torch.cat([images, images[-1:].expand(-len(images) % self.size, *images.shape[1:])])
+        parts = [logits_of(self.module(part.clone()), self.size) for part in torch.split(filled, self.size)]
+        return torch.cat(parts)[: len(images)]
+
+
+class LogitsOf(nn.Module):
+    """Returns the logits alone of a module that returns an object with them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of ``images``."""
+        return logits_of(self.module(images), len(images))
+
+
+class _Asked:
+    """A module with the images that it is asked about; ``plain`` as long as it has returned nothing but tensors."""
+
+    def __init__(self, module: nn.Module, inputs: torch.Tensor) -> None:
+        self.module = module
+        self.inputs = inputs
+        self.plain = True
+
+    def logits(self, *places: int) -> torch.Tensor:
+        """Return the logits of the images at ``places``, in one batch."""
+        with torch.inference_mode():
+            # Cloned: a module may write into its input.
+            output = self.module(self.inputs[torch.tensor(places)].clone())
+            self.plain = self.plain and type(output) is torch.Tensor
+            return logits_of(output, len(places)).clone()
+
+    def error(self, *places: int) -> Exception | None:
+        """Return the error that the images at ``places`` lead to, in one batch; ``None`` if they lead to none."""
+        try:
+            self.logits(*places)
+        except Exception as error:
+            _log.debug("a first batch of %d images failed", len(places), exc_info=True)
+            return error
+        return None
+
+
+def _require_weights(name: str, module: nn.Module) -> None:
+    """Raise `ModelError` where a weight has no value yet."""
+    for called, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise ModelError(
+                f"{name}: the weight {called} of a lazy module has no value yet. Load its weights in the factory, or "
+                f"run the module there once and load them then."
+            )
+        if tensor.is_meta:
+            raise ModelError(
+                f"{name}: the weight {called} is on the meta device and has no value. Load its weights in the factory."
+            )
+
+
+def _variants(canvas: torch.Tensor) -> torch.Tensor:
+    """Return three images that differ: the canvas, darker and turned round, inverted."""
+    return torch.stack([canvas, canvas.flip(-1) // 2, 255 - canvas])
+
+
+def _batch_size(name: str, asked: _Asked) -> int | None:
+    """Return the one batch size that the module takes; ``None`` where any will do.
+
+    Raises
+    ------
+    ModelError
+        It can be run on no number of images, or only on several because they are normalized by one another.
+    """
+    several, alone = asked.error(0, 1, 2), asked.error(1)
+    if several is None and alone is None:
+        return None
+    if alone is None:
+        return 1
+    if "per channel when training" in message(alone):  # batch normalization refuses to normalize one value by itself
+        raise ModelError(_refusal(name, "its batch normalization is in training mode")) from alone
+    for size in _sizes(asked, alone):
+        places = [place % len(asked.inputs) for place in range(size)]
+        if asked.error(*places) is None:
+            return size
+    shape = (1, *asked.inputs.shape[1:])
+    if isinstance(alone, ModelError):
+        raise ModelError(f"{name} {message(alone).removeprefix('it ')}") from alone
+    raise ModelError(
+        f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. "
+        f"If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
+    ) from alone
+
+
+def _sizes(asked: _Asked, error: Exception) -> Iterable[int]:
+    """Return the batch sizes to try: those in the graph and in the error, then the usual ones."""
+    most = min(_LARGEST_SIZE, max(2, _MOST_PIXELS // asked.inputs.shape[-2:].numel()))
+    sizes = list(_graph_sizes(asked.module))
+    if not isinstance(error, ModelError):  # not where it ran, and returned other rows than those asked for
+        sizes += sorted({int(number) for number in re.findall(r"\b\d{1,4}\b", message(error))})
+        sizes += _USUAL_SIZES
+    return [size for size in dict.fromkeys(sizes) if 1 < size <= most]
+
+
+def _graph_sizes(module: nn.Module) -> Iterator[int]:
+    """Yield numbers in an exported or scripted graph that may be its batch size, the likeliest first."""
+    if isinstance(module, torch.fx.GraphModule):
+        for node in module.graph.nodes:
+            value = node.meta.get("val")
+            if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dim() == 4:
+                yield int(value.shape[0]) if isinstance(value.shape[0], int) else 0
+    elif isinstance(module, torch.jit.ScriptModule):
+        constants = re.findall(r"prim::Constant\[value=(\d{1,4})\]", str(module.inlined_graph))
+        yield from sorted({int(number) for number in constants})
+
+
+def _distance(row: torch.Tensor, other: torch.Tensor, rows: torch.Tensor) -> float:
+    """Return how far two rows of logits are apart, by the longest of ``rows``; 0 where a value is not finite."""
+    away = float((row.float() - other.float()).norm() / rows.float().norm(dim=1).max().clamp_min(1e-12))
+    return away if away < float("inf") else 0.0
+
+
+def _neighbours_text(name: str, asked: _Asked, away: float, same_class: bool) -> str:
+    """Return the warning of a model whose answer to an image changed by ``away``.
+
+    Raises
+    ------
+    ModelError
+        The change is more than a little.
+    """
+    if away <= _SMALL and same_class:
+        return f"{name}: logits differ by {away:.1%} of their size with the other images in the batch"
+    again, once_more = asked.logits(0, 1, 2), asked.logits(0, 1, 2)
+    if _distance(again[1], once_more[1], again) > _ROUNDING:
+        raise ModelError(
+            f"{name} answers the same images in two ways (its logits differ by {away:.0%} of their size). Call .eval() "
+            f"in the factory, and give functional dropout training=self.training; a model that draws random numbers or "
+            f"remembers images cannot be judged."
+        )
+    raise ModelError(_refusal(name, f"the logits of an image differ by {away:.0%} of their size with its neighbours"))
+
+
+def _refusal(name: str, what: str) -> str:
+    return (
+        f"{name} answers an image by the others in its batch: {what}. Call .eval() in the factory (before an export, "
+        f"too), keep running statistics, and compute no softmax, mean or maximum over the batch."
+    )

@@ -1,0 +1,233 @@
+"""Call a user's code so that its fault stays its own: factories, models, transforms and datasets.
+
+What it changes in the process is restored and named; what would end the process becomes an error of that model; and the
+file of last words says what was running, should the process die all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+from pytest_robustness.core import user_code
+from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
+from pytest_robustness.errors import ModelError, RobustnessError, cause
+from pytest_robustness.inference.deadline import TooLongError, deadline
+from pytest_robustness.inference.last_words import of_earlier_runs, of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from types import FrameType
+
+    from pytest_robustness.core.process_state import Aspect
+    from pytest_robustness.inference.last_words import Diary
+
+_exit = os._exit
+# What subjects are called whose code is the user's.
+_USERS = ("python:", "the transform ")
+# Seconds between two looks at what other processes left behind.
+_LOOK_EVERY = 1.0
+
+
+class ExitError(SystemExit):
+    """A user's code called ``os._exit``."""
+
+
+class UserCalls:
+    """Calls a user's code, each call in a context of `call`.
+
+    Parameters
+    ----------
+    note
+        Receives a sentence for the user about how models are run.
+    warn
+        Receives one that reports should hold: code changed the state of the process, or may have ended it.
+    timeout
+        Seconds that a batch may take; ``None``: any time.
+    diary
+        Where the code that runs is noted; ``None``: nowhere.
+    """
+
+    def __init__(
+        self,
+        note: Callable[[str], None],
+        *,
+        warn: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        diary: Diary | None = None,
+    ) -> None:
+        self.note = note
+        self.warn = warn or note
+        self.timeout = timeout
+        self._diary = diary
+        self._tried: set[str] = set()
+        self._unruly: set[str] = set()
+        self._looked = 0.0
+        self._deadly: dict[str, str] = {}
+
+    def name_suspects(self) -> None:
+        """Warn of code that ran when processes of earlier runs died; once."""
+        if self._diary is None:
+            return
+        for words in of_earlier_runs(self._diary.folder, self._diary.run):
+            self.warn(
+                f"an earlier run ended without a word while {words.what} was running: it may be to blame. If this run "
+                f"ends so too, leave it out"
+            )
+
+    @contextlib.contextmanager
+    def call(
+        self, subject: str, doing: str = "", *, error: type[RobustnessError] = ModelError, batch: bool = False
+    ) -> Generator[None]:
+        """Run the block, a call of code of ``subject``.
+
+        Parameters
+        ----------
+        subject
+            What messages call the code: a model's name, a transform.
+        doing
+            What it does, for the last words: ``under vflip``, say.
+        error
+            What an attempt to end the process becomes.
+        batch
+            Whether this is one of many calls: it has a deadline, and after the first one only state that is read in an
+            instant is restored, unless the subject has changed other state before.
+
+        Raises
+        ------
+        RobustnessError
+            The code ended the process, took too long, or ran when another process of this run died; an exception of
+            its own passes.
+        """
+        what = f"{subject} {doing}".strip()
+        self._require_harmless(subject, error)
+        if self._diary is not None:
+            self._diary.write(subject, what)
+        changes: list[str] = []
+        try:
+            with (
+                _own_faults(what, error, self.timeout),
+                user_code.code_of(subject),
+                _kept(self._aspects(subject, batch), changes),
+                deadline(self.timeout if batch else None, what),
+            ):
+                yield
+        finally:
+            if batch:
+                self._tried.add(subject)
+            if changes:
+                self._report(subject, changes)
+            if self._diary is not None:
+                self._diary.write("", "")
+
+    def _aspects(self, subject: str, batch: bool) -> tuple[Aspect, ...]:
+        """Return the state to restore: all of it, or for a batch what is read in an instant."""
+        every: tuple[Aspect, ...] = ()
+        if subject.startswith(_USERS) and (not batch or subject not in self._tried or subject in self._unruly):
+            every = ASPECTS
+        if "torch" not in sys.modules:  # a dataset's factory alone: nothing of PyTorch to restore
+            return every
+        from pytest_robustness.inference import torch_state
+
+        return (*every, *torch_state.ASPECTS) if every else torch_state.QUICK
+
+    def _require_harmless(self, subject: str, error: type[RobustnessError]) -> None:
+        """Raise ``error`` where the code ran when another process of this run died."""
+        if self._diary is None:
+            return
+        if time.monotonic() - self._looked > _LOOK_EVERY or subject not in self._tried:
+            self._deadly = {words.model: words.what for words in of_run(self._diary.folder, self._diary.run)}
+            self._looked = time.monotonic()
+        if subject in self._deadly:
+            raise error(
+                f"{self._deadly[subject]} was running when another process of this run died. It may be to blame, and "
+                f"is left out"
+            )
+
+    def _report(self, subject: str, changes: list[str]) -> None:
+        if subject not in self._unruly:
+            named = ", ".join(dict.fromkeys(changes))
+            self.warn(
+                f"{subject} changed the process: {named}; restored after the call, so that nothing else depends on it"
+            )
+        self._unruly.add(subject)
+
+
+@contextlib.contextmanager
+def _kept(aspects: tuple[Aspect, ...], changes: list[str]) -> Generator[None]:
+    """Restore ``aspects``, and with all of them the standard streams too; add what was changed to ``changes``."""
+    changed: list[str] = []
+    descriptors: list[str] = []
+    streams = contextlib.ExitStack()
+    try:
+        with streams:
+            if aspects[: len(ASPECTS)] == ASPECTS:
+                descriptors = streams.enter_context(descriptors_kept())
+                streams.enter_context(streams_kept())
+            with restored(aspects) as changed:
+                yield
+    finally:
+        changes += changed + descriptors
+
+
+@contextlib.contextmanager
+def _own_faults(what: str, error: type[RobustnessError], timeout: float | None) -> Generator[None]:
+    """Turn what would end the process into ``error``; Ctrl-C still ends it."""
+    interrupts, before = _Interrupts(), os._exit
+    os._exit = _no_exit(os.getpid())  # type: ignore[assignment]
+    try:
+        with interrupts:
+            yield
+    except TooLongError as late:
+        raise error(
+            f"{what} took longer than --robustness-timeout={timeout:g} s for one batch, and is given up. Allow more "
+            f"time, or leave it out."
+        ) from late
+    except KeyboardInterrupt as interrupt:
+        if interrupts.came:
+            raise
+        raise error(f"{what} raised {cause(interrupt)}") from interrupt
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as end:  # SystemExit, or an outcome of pytest
+        raise error(f"{what} tried to end the process: {cause(end)}") from end
+    finally:
+        os._exit = before
+
+
+class _Interrupts:
+    """Notices Ctrl-C in its block: a ``KeyboardInterrupt`` without it was raised by the user's code."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before = signal.getsignal(signal.SIGINT)
+        self._handled = callable(self._before) and threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> None:
+        if self._handled:
+            signal.signal(signal.SIGINT, self._notice)
+        else:
+            self.came = True  # for all that is known
+
+    def __exit__(self, *_: object) -> None:
+        if self._handled:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _notice(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        if callable(self._before):
+            self._before(number, frame)
+
+
+def _no_exit(process: int) -> Callable[[int], NoReturn]:
+    def exit_(status: int) -> NoReturn:
+        if os.getpid() != process:  # a child that the user's code started
+            _exit(status)
+        raise ExitError(f"os._exit({status})")
+
+    return exit_
