@@ -80,6 +80,9 @@ def test_what_is_written_code_and_what_is_gone_is_not(folder):
         Path("brief.txt").read_text()
         Path("brief.txt").unlink()
         Path(os.devnull).read_bytes()
+        for system in ("/proc/cpuinfo", "/etc/os-release"):
+            with contextlib.suppress(FileNotFoundError):
+                Path(system).read_bytes()
         Path(torch.__file__).with_name("version.py").read_bytes()
         with pytest.raises(FileNotFoundError):
             Path("absent.txt").read_text()

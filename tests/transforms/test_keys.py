@@ -2,19 +2,15 @@ from __future__ import annotations
 
 import importlib.util
 import linecache
-import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
+import torch
 
-from pytest_robustness.errors import TransformError
 from pytest_robustness.transforms import Registry, builtin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import torch
 
     from pytest_robustness.core import Transform
 
@@ -88,15 +84,19 @@ def test_without_source_the_key_follows_the_bytecode() -> None:
     assert keys == [key(body) for body in bodies + inner]
 
 
-def test_code_that_cannot_be_read_needs_a_version() -> None:
+def test_an_object_that_is_called_counts_by_its_code_and_its_state() -> None:
     class Fog:
-        def __call__(self, images: torch.Tensor) -> torch.Tensor:
-            return images
+        def __init__(self, share: float) -> None:
+            self.share = share
 
-    message = (
-        "The code of transform 'fog' cannot be read, so a change in it would go unseen. "
-        "Give it a version, version=1, and raise that when you change it."
-    )
-    with pytest.raises(TransformError, match=f"^{re.escape(message)}$"):
-        registered(Fog())
-    assert registered(Fog(), version=1).key(None) == "fog(level=None, draws=0, version=1)"
+        def __call__(self, images: torch.Tensor) -> torch.Tensor:
+            return (images * self.share).to(torch.uint8)
+
+    class Mist(Fog):
+        def __call__(self, images: torch.Tensor) -> torch.Tensor:
+            return (images + self.share).to(torch.uint8)
+
+    keys = [registered(made).key(None) for made in (Fog(0.5), Fog(0.25), Mist(0.5))]
+    assert len(set(keys)) == 3
+    assert registered(Fog(0.5)).key(None) == keys[0]
+    assert registered(Fog(0.5), version=1).key(None) == "fog(level=None, draws=0, version=1)"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CODE = frozenset({".py", ".pyc", ".pyi"})
+# What the operating system says of the machine is read by many libraries, and differs from moment to moment.
+_SYSTEM = ("/proc/", "/sys/", "/dev/", "/run/", "/etc/", "/usr/lib/", "/usr/share/")
 # Each gets the paths that are opened while it is here, in order; an audit hook stays until the process ends.
 _recorders: list[dict[str, None]] = []
 # What was opened, while a recorder was there, by the import of a file: Python runs that only once.
@@ -30,8 +32,8 @@ def recorded() -> Iterator[list[Path]]:
     """Record what this process opens for reading within the block; the list is filled when the block ends.
 
     It has each regular file once, in the order of opening: also those that a database or a shared library was opened
-    from, and none of Python's code or of the folders that packages are installed to. What compiled code opens by itself
-    goes unseen, as safetensors and the engines do, and so does what child processes open.
+    from, and none of Python's code, of the folders that packages are installed to, or of the operating system. What
+    compiled code opens by itself goes unseen, as safetensors and the engines do, and so does what child processes open.
     """
     _install()
     opened: dict[str, None] = {}
@@ -99,6 +101,8 @@ def _reads(mode: object, flags: object) -> bool:
 
 
 def _counts(path: Path) -> bool:
+    if str(path).startswith(_SYSTEM):
+        return False
     try:
         regular = path.is_file()
     except (OSError, ValueError):

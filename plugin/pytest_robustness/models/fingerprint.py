@@ -47,15 +47,6 @@ def identified(
     return dataclasses.replace(model, fingerprint=hashed.digest.hex(), unhashed=hashed.unhashed)
 
 
-def with_files(model: Model, files: Iterable[Path], hashes: FileHashes) -> Model:
-    """Return ``model`` with a fingerprint that covers ``files`` too: those that it opens when it first runs."""
-    contents = files_digest(files, hashes)
-    if not contents:
-        return model
-    combined = hashlib.sha256(model.fingerprint.encode() + contents).hexdigest()
-    return dataclasses.replace(model, fingerprint=combined)
-
-
 def files_digest(files: Iterable[Path], hashes: FileHashes) -> bytes:
     """Return a hash of the names and contents of ``files``, not of their folders; nothing if there are none.
 

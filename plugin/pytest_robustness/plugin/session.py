@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.analysis.findings import GateTest
 from pytest_robustness.core import Cell, Panel
+from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.files import short_path
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.models import ModelZoo
@@ -69,7 +70,8 @@ class RobustnessSession:
         self.options = options
         self.findings: list[Finding] = []
         self._agreement = agreement
-        zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
+        hashes = FileHashes(options.store.with_suffix(".hashes"))
+        zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle, hashes=hashes)
         self._run = Run(options, registry, zoo, progress, processes=processes, process=process, agreement=agreement)
         self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_transforms or registry.names())
 

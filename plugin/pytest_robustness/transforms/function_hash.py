@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.core.content import content_hash
 from pytest_robustness.errors import TransformError
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ def code_version(name: str, function: Callable[..., Any]) -> str:
     TransformError
         The function uses an object that cannot be hashed.
     """
+    from pytest_robustness.core.content import content_hash  # here, because the built-in transforms have versions
+
     hashed = content_hash(function)
     if hashed.unhashed:
         raise TransformError(

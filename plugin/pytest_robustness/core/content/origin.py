@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import functools
 import hashlib
-import importlib.metadata
 import logging
 import site
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from importlib.metadata import Distribution
     from types import ModuleType
 
 _log = logging.getLogger(__name__)
@@ -105,7 +105,9 @@ def _is_content(line: str) -> bool:
     return ",sha256=" in line and ".dist-info/" not in line
 
 
-def _distribution(top: str) -> importlib.metadata.Distribution | None:
+def _distribution(top: str) -> Distribution | None:
+    import importlib.metadata  # here, because most runs use no such package
+
     try:
         return importlib.metadata.distribution(top)
     except importlib.metadata.PackageNotFoundError:
