@@ -46,11 +46,12 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness import data
     from pytest_robustness.core import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
     from pytest_robustness.core.file_hashes import FileHashes
+    from pytest_robustness.inference.batch_runner import SweepSettings
     from pytest_robustness.inference.claims import ShardClaims
     from pytest_robustness.inference.jobs import LoadedModel, job
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
     from pytest_robustness.inference.store import Store
-    from pytest_robustness.inference.sweep import Sweep, SweepSettings
+    from pytest_robustness.inference.sweep import Sweep
     from pytest_robustness.plugin.progress import SilentProgress
     from pytest_robustness.transforms import builtin
 
@@ -60,12 +61,10 @@ def _sweep(folder: Path) -> None:
     model = Model(resnet18(weights=None), Preprocess(resize=SIDE, crop=SIDE), fingerprint="resnet18")
     loaded = LoadedModel("resnet18", model, ClassMatch("position", tuple(range(CLASSES))), SIDE * SIDE)
     jobs = [
-        job(loaded, CONTROL, None, selection, 0, "fp32"),
-        job(loaded, Condition("vflip"), builtin().get("vflip"), selection, 0, "fp32"),
+        job(loaded, CONTROL, None, 0, "fp32"),
+        job(loaded, Condition("vflip"), builtin().get("vflip"), 0, "fp32"),
     ]
     store = Store(folder / "store.sqlite")
-    store.put_dataset("images", "images", source.classes, source.labels)
-    store.put_cells("images", {item.key: item.description for item in jobs})
     sweep = Sweep(
         jobs,
         selection,

@@ -31,6 +31,7 @@ from torchvision.transforms import v2
 from pytest_robustness import data
 from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
 from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.jobs import LoadedModel, job
@@ -39,7 +40,7 @@ from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
-from pytest_robustness.inference.sweep import Sweep, SweepSettings
+from pytest_robustness.inference.sweep import Sweep
 from pytest_robustness.models.presets import ARTICLE_MODELS
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.transforms import builtin
@@ -119,7 +120,6 @@ class SweepBench:
                 loaded,
                 cell,
                 None if cell == CONTROL else registry.get(cell.transform),
-                self.selection,
                 0,
                 options.precision,
             )
@@ -162,10 +162,6 @@ class SweepBench:
     def _made(self) -> Iterator[Sweep]:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             store = Store(Path(folder) / "store.sqlite")
-            store.put_dataset(
-                self.selection.fingerprint, "images", self.selection.source.classes, self.selection.labels
-            )
-            store.put_cells(self.selection.fingerprint, {item.key: item.description for item in self.jobs})
             workers = self.options.workers
             yield Sweep(
                 self.jobs,

@@ -6,7 +6,10 @@ Slow tests run with ``--slow``, with ``-m``, and where a file or a test is named
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
+import io
+import itertools
 import json
 import os
 import pkgutil
@@ -15,17 +18,21 @@ import subprocess
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import hypothesis
+import jinja2
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import CodeType
 
+    from jinja2.bccache import Bucket
     from numpy.typing import NDArray
 
     _CellName = tuple[str, str, int | None]
@@ -136,8 +143,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the slow tests, unless the command line asks for them."""
+    """Deselect the slow tests, unless the command line asks for them; start with them where workers share the tests."""
     if _runs_slow_tests(config):
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        items[:] = items if workers == 1 else _slow_first(items, workers)
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
@@ -148,6 +157,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough."""
     return min(4, _cores())
+
+
+def _slow_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return ``items`` in an order of which each worker's share, an equal part, begins with its share of slow modules.
+
+    Those with real data come first: they take longest. At the end the workers take quick tests from one another.
+    """
+    modules: dict[tuple[bool, bool, Path], list[pytest.Item]] = {}
+    for item in items:
+        real, slow = (item.get_closest_marker(name) is not None for name in ("real_data", "slow"))
+        modules.setdefault((not real, not slow, item.path), []).append(item)
+    slow = [group for key, group in sorted(modules.items(), key=lambda pair: pair[0][:2]) if not key[1]]
+    quick = iter([item for item in items if item.get_closest_marker("slow") is None])
+    # As xdist deals them out: the remainder of the division goes to the last workers.
+    sizes = [(len(items) + worker) // workers for worker in range(workers)]
+    shares = [list(itertools.chain.from_iterable(slow[worker::workers])) for worker in range(workers)]
+    for share, size in zip(shares, sizes, strict=True):
+        share += itertools.islice(quick, max(0, size - len(share)))
+    return [*itertools.chain.from_iterable(shares), *quick]
 
 
 def _cores() -> int:
@@ -177,6 +205,26 @@ class Folder:
             timeout=600,
         )
         return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0.0)
+
+    def runpytest_inprocess(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process."""
+        return run_here(self.path, "utf-8", "--rootdir=.", "--confcutdir=.", *arguments)
+
+
+def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
+    """Run pytest in this process and ``folder``, with a terminal of ``encoding``; what it imports is forgotten."""
+    raw = [io.BytesIO(), io.BytesIO()]
+    out, error = (io.TextIOWrapper(stream, encoding, write_through=True) for stream in raw)
+    modules = mock.patch.dict(sys.modules)
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder), modules:
+        patch.setattr(sys, "path", sys.path.copy())
+        for name in _CI:
+            patch.delenv(name, raising=False)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            code = pytest.main([*arguments])
+    printed, complained = (stream.getvalue().decode(encoding).splitlines() for stream in raw)
+    return pytest.RunResult(code, printed, complained, 0.0)
 
 
 class Project:
@@ -240,8 +288,11 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in this process."""
-        assert isinstance(self.pytester, pytest.Pytester), "what several tests share is judged apart"
         return self.pytester.runpytest_inprocess(*arguments)
+
+    def print_in(self, encoding: str, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process, on a terminal that has characters of ``encoding`` alone."""
+        return run_here(self.path, encoding, *arguments)
 
     def judge_apart(self, *arguments: str) -> pytest.RunResult:
         """Run the bundled suite in a process of its own, as users do."""
@@ -273,6 +324,29 @@ class Project:
             shards = found.setdefault((cell["model"].rpartition(":")[2], cell["transform"], cell["severity"]), [])
             shards += [] if start is None else [(start, stop)]
         return found
+
+
+class Compiled(jinja2.BytecodeCache):
+    """Compiled templates in memory."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates_are_compiled_once() -> Iterator[None]:
+    """Share the compiled templates of the page among all runs in this process; a user's run compiles them once too."""
+    from pytest_robustness.report.page import render
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "Environment", functools.partial(render.Environment, bytecode_cache=Compiled()))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@
     │   └── WeightsError       its weights are missing, damaged, or would need an unsafe pickle
     ├── DataError              a dataset that cannot be found, listed or matched
     │   └── BadImageError      one file that is not a readable image
+    ├── DisagreementError      the processes of one run do not judge the same data, models and transforms
     ├── TransformError         a transform that breaks its contract (shape, dtype, levels)
     ├── StoreError             a store that is newer than this package, damaged, read-only, or on a full disk
     └── BaselineError          a baseline that is missing, damaged, or not comparable with this run
@@ -75,6 +76,10 @@ class BadImageError(DataError):
     def __reduce__(self) -> tuple[type[BadImageError], tuple[str, str, bool]]:
         # By default an exception is unpickled with its message alone, which fails in a decoding process's parent.
         return type(self), (self.image, self.reason, self.content)
+
+
+class DisagreementError(RobustnessError):
+    """Processes of one run that do not judge the same data, models and transforms: they have no common report."""
 
 
 class TransformError(RobustnessError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_robustness.analysis.checks import chance_errors, chance_warnings
+from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, Cell, ClassLabel
 from pytest_robustness.inference.run_log import RunLog
@@ -20,14 +20,15 @@ def store(tmp_path):
     opened.close()
 
 
-def judged(store, labels, answers, classes, outputs=None):
+def judged(store, labels, answers, classes, outputs=None, rule="error", match="position"):
     """Return the errors and the warnings about one model, whose answers are outputs."""
     labels, answers = np.asarray(labels), np.asarray(answers, np.int32)
     put_images(store, labels, [ClassLabel(f"n{i}", f"class {i}") for i in range(classes)])
     log = RunLog(dataset="data")
     put_answers(store, log, Cell("net", CONTROL), answers, range(classes) if outputs is None else outputs, labels)
     predictions = StoredPredictions(lambda: store, log)
-    return chance_errors(predictions, ["net", "absent"]), chance_warnings(predictions, ["net", "absent"])
+    check = ChanceCheck(rule, {"net": match, "absent": match})
+    return check.errors(predictions), check.warnings(predictions)
 
 
 def answers_of(classes, each, right):
@@ -107,8 +108,38 @@ def test_the_error_asks_for_the_class_order(store):
     assert errors == {
         "net": "net is right on 0 of 100 images without any transform, where guessing is right on 50: no better than "
         "chance for 2 classes. Class order? Its outputs and the folders of the data may be in different orders: give "
-        "the model its class list."
+        "the model its class list. If it is as weak as that, --robustness-chance-check=warn judges it."
     }
+
+
+BY_NAME = ("wordnet id", "name", "name, Unicode-normalized", "name, case-folded", "first synonym")
+
+
+@pytest.mark.parametrize("match", ["position", "number", *BY_NAME])
+@pytest.mark.parametrize("rule", ["error", "warn", "off"])
+def test_only_an_order_that_nothing_confirms_is_an_error(store, rule, match):
+    labels = np.repeat([0, 1], 50)
+    errors, warnings = judged(store, labels, 1 - labels, 2, rule=rule, match=match)
+    assert bool(errors) == (rule == "error" and match not in BY_NAME)
+    assert bool(warnings) == (rule != "off" and not errors)
+
+
+def test_a_warning_about_classes_that_were_matched_by_name_blames_the_data_first(store):
+    labels = np.repeat([0, 1], 50)
+    _, warnings = judged(store, labels, 1 - labels, 2, match="wordnet id")
+    assert "".join(warnings) == (
+        "net is right on 0 of 100 images without any transform, where guessing is right on 50: no better than chance "
+        "for 2 classes. Its classes were matched by wordnet id, so that the data is hard for it, or its class list is "
+        "not in the order of its outputs."
+    )
+
+
+@pytest.mark.parametrize("rule", ["warn", "off"])
+def test_few_images_are_warned_of_unless_the_check_is_off(store, rule):
+    labels, answers = answers_of(2, 5, 6)
+    errors, warnings = judged(store, labels, answers, 2, rule=rule)
+    assert not errors
+    assert bool(warnings) == (rule == "warn")
 
 
 def test_the_warning_gives_the_figures(store):

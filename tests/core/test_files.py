@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.core.files import publish, replacing, short_path, write_atomically
+from pytest_robustness.core.files import publish, read_regular, replacing, short_path, write_atomically
 from pytest_robustness.errors import RobustnessError
 
 
@@ -111,3 +111,35 @@ def test_a_short_path_leads_to_the_same_file_and_goes_up_nowhere(here: list[str]
         assert os.path.normpath(os.path.join(Path.cwd(), short)) == str(path)  # noqa: PTH118 (the reference)
         below = parts[: len(here)] == here
         assert short == (os.path.relpath(path, Path.cwd()) if below else str(path))
+
+
+def test_a_regular_file_and_a_link_to_one_are_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    (tmp_path / "link").symlink_to("file")
+    assert read_regular(tmp_path / "link", 10) == b"0123456789"
+    with pytest.raises(OSError, match="is larger than 9 bytes") as caught:
+        read_regular(tmp_path / "file", 9)
+    assert caught.value.errno == errno.EFBIG
+
+
+def test_pipes_devices_folders_and_what_is_missing_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "piped").symlink_to("pipe")
+    for name in ("pipe", "zero", "piped"):
+        with pytest.raises(OSError, match="is no regular file but a pipe, a socket or a device"):
+            read_regular(tmp_path / name, 100)
+    with pytest.raises(IsADirectoryError):
+        read_regular(tmp_path, 100)
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "missing", 100)
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    status = (tmp_path / "file").stat()
+    (tmp_path / "file").unlink()
+    os.mkfifo(tmp_path / "file")
+    monkeypatch.setattr(Path, "stat", lambda self, **_: status)
+    with pytest.raises(OSError, match="is no regular file"):
+        read_regular(tmp_path / "file", 100)

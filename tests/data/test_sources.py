@@ -21,11 +21,11 @@ from torchvision.datasets import CIFAR10, ImageFolder, Imagenette
 from pytest_robustness.core import ClassLabel, DataSource, Selection
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import check, identities, keys, known, open_source, select
+from pytest_robustness.data.formats import readable
 from pytest_robustness.data.in_memory import ArraySource
+from pytest_robustness.data.pillow_settings import PillowSettings
 from pytest_robustness.data.torch_dataset import MapStyleSource
 from pytest_robustness.errors import BadImageError, DataError, OptionError
-
-EXTENSIONS = ".bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp"
 
 
 def save(path: Path, seed: int, size: tuple[int, int] = (6, 5)) -> Path:
@@ -305,7 +305,8 @@ def test_a_folder_that_is_missing_a_file_or_without_classes_is_refused(tmp_path)
     assert refusal(f"folder:{file}") == f"{file} is a file, not a folder. {layout.format(file)}."
     assert refusal(f"folder:{flat}") == f"{flat} holds no class folder. {layout.format(flat)}."
     assert refusal(f"folder:{bare}") == (
-        f"The class folders in {bare} hold no image. {layout.format(bare)}, with one of the extensions {EXTENSIONS}."
+        f"The class folders in {bare} hold no image. {layout.format(bare)}, with one of the extensions "
+        f"{', '.join(sorted(readable().extensions))}."
     )
 
 
@@ -475,7 +476,7 @@ def kinds():
     return MapStyle([Image.fromarray(grey()), Image.fromarray(colour).convert("RGBA"), grey(), grey()[..., None],
                      colour, frozen, torch.from_numpy(grey())[None], torch.from_numpy(colour).permute(2, 0, 1)])
 
-def targets(): return MapStyle([grey()] * 4, targets=torch.tensor([1, 1, 0, 0]))
+def targets(): return MapStyle([grey()] * 4, targets=torch.tensor([0, 1, 0, 1]))
 def synonyms(): return MapStyle([grey()], classes=[("tench", "Tinca tinca"), "dog"])
 def damaged(): return MapStyle([OSError("cannot open"), grey()], targets=[0, 1])
 def scaled(): return MapStyle([torch.rand(3, 4, 4)])
@@ -536,7 +537,7 @@ def test_every_valid_type_of_image_is_adapted(file):
 
 
 def test_targets_are_used_where_a_dataset_has_them(file):
-    np.testing.assert_array_equal(open_source(f"python:{file}:targets").labels, [1, 1, 0, 0])
+    np.testing.assert_array_equal(open_source(f"python:{file}:targets").labels, [0, 1, 0, 1])
 
 
 def test_the_first_of_several_synonyms_names_a_class(file):
@@ -560,7 +561,7 @@ def test_whatever_a_dataset_raises_is_a_bad_image(error):
             raise error
 
     with pytest.raises(BadImageError, match=r"torn\[0\] is not a readable image"):
-        MapStyleSource("torn", [ClassLabel("a", "a")], np.zeros(1, np.int64), Torn()).read(0)
+        MapStyleSource("torn", [ClassLabel("a", "a")], np.zeros(1, np.int64), Torn(), PillowSettings.current()).read(0)
 
 
 def test_a_map_style_dataset_is_identified_by_its_pixels(file):
@@ -624,7 +625,7 @@ IMAGES = (
         ("channels_first", "{spec}[0] is a ndarray of uint8 [3, 4, 5]. " + IMAGES),
         ("too_few", "{spec} has 2 images but labels of shape [1]. Valid: one each."),
         ("out_of_range", "{spec} has int64 labels from 0 to 2 for 2 classes. Valid: integers from 0 to 1."),
-        ("fractions", "{spec} has float64 labels from 0.0 to 1.0 for 2 classes. Valid: integers from 0 to 1."),
+        ("fractions", "{spec} has labels that are float64, such as np.float64(0.0). Valid: integers from 0 to 1."),
         (
             "not_readable",
             (

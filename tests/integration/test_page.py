@@ -38,9 +38,10 @@ def test_images_that_are_gone_are_noted_and_the_run_stands(project):
 
 
 @pytest.mark.slow
-def test_the_controller_of_xdist_reads_the_images_and_tells_the_command(project):
+def test_the_controller_of_xdist_reads_the_images_and_tells_the_command(project, monkeypatch):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
-    project.judge_apart("-n1")
+    monkeypatch.setattr("sys.argv", ["pytest", "--pyargs", "robustness_tests", "-n1"])
+    project.judge("-n1")
     assert "data:image/png;base64," in page(project)
     assert "robustness_tests -n1</code>" in page(project)
 
@@ -49,6 +50,6 @@ def test_the_controller_of_xdist_reads_the_images_and_tells_the_command(project)
 def test_data_that_cannot_be_opened_again_is_noted(project):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     project.write("conftest.py", LOSE_THE_DATA)
-    project.judge_apart("-n1", "--rootdir=.", "--confcutdir=.")
+    project.judge("-n1", "--rootdir=.", "--confcutdir=.")
     assert "The images could not be opened again: " in page(project)
     assert '<article class="example">' in page(project)

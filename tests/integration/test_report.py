@@ -267,12 +267,11 @@ def test_the_list_of_what_is_known_needs_no_tests(project):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
-@pytest.mark.slow
-def test_a_run_ends_well_where_the_terminal_cannot_show_every_character(project, monkeypatch, encoding):
-    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+def test_a_run_ends_well_where_the_terminal_cannot_show_every_character(project, encoding):
     (project.path / "photos/up").rename(project.path / "photos/δέλτα")
     project.write("nets.py", (project.path / "nets.py").read_text(encoding="utf-8").replace('"up"', '"δέλτα"'))
-    result = project.judge_apart("-k", "vflip", "--robustness-models=python:nets.py:slope")
+    arguments = ("--pyargs", "robustness_tests", "-k", "vflip", "--robustness-models=python:nets.py:slope")
+    result = project.print_in(encoding, *arguments)
     result.assert_outcomes(failed=2, deselected=2)
     start = result.outlines.index("transform  worst classes")
     rule, row, *rest = result.outlines[start + 1 :]

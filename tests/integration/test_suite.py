@@ -103,7 +103,7 @@ def test_each_of_several_severities_is_a_condition_of_its_own(project):
 
 @pytest.mark.slow
 def test_a_wrong_name_is_a_usage_error_under_xdist_too(project):
-    result = project.judge_apart("-n", "2", "--robustness-models", "python:nets.py")
+    result = project.judge("-n", "2", "--robustness-models", "python:nets.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     output = result.stdout.str() + result.stderr.str()
     assert "'python:nets.py' does not name a factory. Write python:package.module:factory or " in output

@@ -108,7 +108,7 @@ def test_workers_hand_over_what_was_assumed(warned):
         addopts="-p no:hypothesispytest -p no:cacheprovider",
         robustness_models="python:nets.py:bare python:nets.py:full python:nets.py:guess_in_full",
     )
-    assert warned.judge_apart("-n2").ret == ExitCode.OK
+    assert warned.judge("-n2").ret == ExitCode.OK
     results = warned.results()
     assert results["warnings"] == [BARE, GUESS]
     assert [facts["assumed"] for facts in results["models"]] == [["mean", "std", "classes"], [], []]

@@ -15,7 +15,11 @@ CONFTEST = """
 import time
 import pytest_robustness.inference.sweep as sweep
 
-sweep.SHARD_SIZE = 4
+usual, sweep.SHARD_SIZE = sweep.SHARD_SIZE, 4
+
+
+def pytest_unconfigure():
+    sweep.SHARD_SIZE = usual
 
 
 def pytest_robustness_register(registry):
@@ -40,8 +44,11 @@ OTHER = ("--robustness-store=other.sqlite", "--robustness-report=other")
 
 
 @pytest.fixture(scope="module")
-def alone(project_at, tmp_path_factory):
-    """A project with an image that cannot be read, which one process has judged."""
+def alone(project_at, tmp_path_factory, everything_imported):
+    """A project with an image that cannot be read, which one process has judged.
+
+    The controllers of the runs with workers are this process.
+    """
     project = project_at(tmp_path_factory.mktemp("alone"))
     project.configure(
         addopts="-p no:hypothesispytest -p no:cacheprovider",
@@ -51,7 +58,7 @@ def alone(project_at, tmp_path_factory):
     )
     project.write("conftest.py", CONFTEST)
     project.image("up", 4).write_text("no image")
-    project.judge_apart().assert_outcomes(failed=2, passed=4)
+    project.judge().assert_outcomes(failed=2, passed=4)
     return project
 
 
@@ -59,7 +66,7 @@ def alone(project_at, tmp_path_factory):
 def together(alone):
     """What pytest printed of the same tests in two workers, and the images that the model had seen before."""
     before = alone.forwards
-    return alone.judge_apart("-n2", *OTHER), before
+    return alone.judge("-n2", *OTHER), before
 
 
 def test_two_workers_report_what_one_process_reports(alone, together):
@@ -94,7 +101,7 @@ def test_a_worker_that_is_killed_in_the_sweep_costs_its_test_and_its_shard(alone
         "    def forward(self, images):\n        die_once('slain')\n        with open",
     )
     alone.write("dying.py", dying)
-    result = alone.judge_apart(
+    result = alone.judge(
         "-n2",
         "--robustness-models=python:dying.py:slope,python:dying.py:colour",
         "--robustness-store=killed.sqlite",
@@ -123,7 +130,7 @@ def test_what_a_worker_tested_before_it_was_killed_is_in_the_report(alone):
             os._exit(1)
         """,
     )
-    result = alone.pytester.runpytest_subprocess(
+    result = alone.run(
         "test_mine.py",
         "-n1",
         "--max-worker-restart=0",

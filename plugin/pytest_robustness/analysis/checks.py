@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import dataclasses
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -10,11 +11,16 @@ from pytest_robustness.analysis import statistics
 from pytest_robustness.core import CONTROL, Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.predictions import Outputs, StoredPredictions
+
+
+ChanceRule = Literal["error", "warn", "off"]
+# Matches in which nothing but the order says which output is which class.
+_UNNAMED: Final = ("position", "number")
 
 
 class _Control(NamedTuple):
@@ -49,24 +55,61 @@ class _Control(NamedTuple):
         )
 
 
-def chance_errors(predictions: StoredPredictions, models: Iterable[str]) -> dict[str, str]:
-    """Return a message for each model that does no better than chance without any transform."""
-    return {
-        found.model: f"{found.text}: no better than chance for {found.classes} classes. Class order? Its outputs and "
-        f"the folders of the data may be in different orders: give the model its class list."
-        for found in _controls(predictions, models)
-        if found.wrong
-    }
+@dataclasses.dataclass(frozen=True)
+class ChanceCheck:
+    """Checks that each model is better than guessing on untouched images.
 
+    Parameters
+    ----------
+    rule
+        ``error`` refuses a model that is at chance level although its classes were matched by position or number alone;
+        where they were matched by what they are called, its order of classes is not in doubt, and it is warned of.
+        ``warn`` warns of all, ``off`` checks nothing.
+    matches
+        How the classes of each model were matched: `ClassMatch.method` by the model's name.
+    """
 
-def chance_warnings(predictions: StoredPredictions, models: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence for each model that cannot be told from guessing, because its images are few."""
-    return tuple(
-        f"{found.text}, so that it cannot be told from guessing: judge it on more images, and see that its class list "
-        f"is in the order of its outputs."
-        for found in _controls(predictions, models)
-        if found.like_guessing and not found.wrong
-    )
+    rule: ChanceRule
+    matches: Mapping[str, str]
+
+    def errors(self, predictions: StoredPredictions) -> dict[str, str]:
+        """Return a message for each model whose order of classes must be wrong."""
+        return {
+            found.model: f"{found.text}: no better than chance for {found.classes} classes. Class order? Its outputs "
+            f"and the folders of the data may be in different orders: give the model its class list. If it is as weak "
+            f"as that, --robustness-chance-check=warn judges it."
+            for found in self._controls(predictions)
+            if self._refused(found)
+        }
+
+    def warnings(self, predictions: StoredPredictions) -> tuple[str, ...]:
+        """Return a sentence for each other model that is no better than chance, or cannot be told from guessing."""
+        return tuple(
+            self._warning(found)
+            for found in self._controls(predictions)
+            if found.like_guessing and not self._refused(found)
+        )
+
+    def _refused(self, found: _Control) -> bool:
+        return self.rule == "error" and found.wrong and not self._named(found)
+
+    def _named(self, found: _Control) -> bool:
+        return self.matches[found.model] not in _UNNAMED
+
+    def _warning(self, found: _Control) -> str:
+        if not found.wrong:
+            return (
+                f"{found.text}, so that it cannot be told from guessing: judge it on more images, and see that its "
+                f"class list is in the order of its outputs."
+            )
+        named = f"Its classes were matched by {self.matches[found.model]}, so that" if self._named(found) else "Perhaps"
+        return (
+            f"{found.text}: no better than chance for {found.classes} classes. {named} the data is hard for it, or its "
+            f"class list is not in the order of its outputs."
+        )
+
+    def _controls(self, predictions: StoredPredictions) -> Iterator[_Control]:
+        return iter(()) if self.rule == "off" else _controls(predictions, self.matches)
 
 
 def _controls(predictions: StoredPredictions, models: Iterable[str]) -> Iterator[_Control]:

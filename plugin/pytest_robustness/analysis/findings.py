@@ -169,7 +169,7 @@ class GateTest:
     than the tolerance, worst first; ``broken`` those that fail the comparison by themselves.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
-    first.
+    first. ``shared`` counts the images that both have, readable or not, and those that only one has.
     """
 
     against: ClassVar[Reference] = "baseline"
@@ -188,6 +188,7 @@ class GateTest:
     undecided: bool
     verdict: Verdict
     lost_images: tuple[LostImage, ...] = ()
+    shared: SharedImages | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -211,6 +212,14 @@ class LostImage(NamedTuple):
     class_name: str
     answer: str
     probability: float
+
+
+class SharedImages(NamedTuple):
+    """How many images both the baseline and the run have, and how many only one of them has."""
+
+    both: int
+    only_baseline: int
+    only_run: int
 
 
 class ImageAccuracy(NamedTuple):

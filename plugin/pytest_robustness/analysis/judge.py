@@ -96,6 +96,10 @@ class Judge:
         lost = lost_images(self._predictions, cell, self._comparison.right_before(cell), self._names)
         return dataclasses.replace(self._compared(self._comparison, cell), lost_images=lost)
 
+    def baseline_notes(self) -> tuple[str, ...]:
+        """Return what to know of the comparison with a baseline as a whole: on how many images it is made."""
+        return () if self._comparison is None else self._comparison.notes()
+
     def _compared(self, comparison: BaselineComparison, cell: Cell) -> GateTest:
         return comparison.test(cell, self._run_log.gate_family(cell))
 

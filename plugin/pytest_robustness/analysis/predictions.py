@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.text import printable
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.stored_cells import StoredCells
 
@@ -137,13 +138,18 @@ class StoredPredictions:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return tuple(label.name for label in self.classes)
+        """The names of the classes, fit to be shown anywhere."""
+        return tuple(printable(label.name) for label in self.classes)
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """The class of each image: int64 [N]."""
         return self._selection.labels
+
+    @property
+    def identities(self) -> NDArray[np.void]:
+        """The hash of each image's content: V16 [N]."""
+        return self._selection.images
 
     def finished(self, cells: Iterable[Cell]) -> bool:
         """Whether all ``cells`` were computed without an error."""

@@ -5,7 +5,14 @@ percentages and differences are percentage points throughout: ``difference == tr
 """
 
 from pytest_robustness.core.conditions import CONTROL, PIPELINE_VERSION, Cell, Condition, Panel, Shard
-from pytest_robustness.core.dataset import ClassLabel, ClassMatch, DataSource, IdentifiedSource, Selection
+from pytest_robustness.core.dataset import (
+    ClassLabel,
+    ClassMatch,
+    DataSource,
+    IdentifiedSource,
+    MatchMethod,
+    Selection,
+)
 from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
 from pytest_robustness.core.protocols import (
     EngineUsed,
@@ -29,6 +36,7 @@ __all__ = [
     "EngineUsed",
     "IdentifiedSource",
     "Interpolation",
+    "MatchMethod",
     "Model",
     "Panel",
     "Predictions",

@@ -95,12 +95,18 @@ class Selection:
         return digest.hexdigest()
 
 
+MatchMethod = Literal[
+    "wordnet id", "name", "name, Unicode-normalized", "name, case-folded", "first synonym", "number", "position"
+]
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassMatch:
     """How a dataset's classes meet a model's outputs.
 
-    ``outputs[c]`` is the model output that stands for class ``c`` of the data (int64 [C]).
+    ``outputs[c]`` is the model output that stands for class ``c`` of the data (int64 [C]). ``method`` is the loosest
+    that one of the classes needed.
     """
 
-    method: Literal["wordnet id", "name", "position"]
+    method: MatchMethod
     outputs: tuple[int, ...]

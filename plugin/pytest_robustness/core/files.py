@@ -1,21 +1,90 @@
-"""Write files whole or not at all, and show paths as a user would type them."""
+"""Read regular files alone, write files whole or not at all, and show paths as a user would type them."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pytest_robustness.errors import RobustnessError, short_path
+from pytest_robustness.core.text import quoted
+from pytest_robustness.errors import OptionError, RobustnessError, short_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["publish", "publishing", "replacing", "short_path", "write_atomically"]
+__all__ = [
+    "open_regular",
+    "publish",
+    "publishing",
+    "read_regular",
+    "replacing",
+    "short_path",
+    "user_path",
+    "write_atomically",
+]
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the content of the file at ``path``, which may be a link to one.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read, is larger than ``limit`` bytes, or is no regular file: a FIFO would wait for ever, a
+        device may have no end.
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"is larger than {limit:,} bytes", str(path))
+    return content
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open the file at ``path`` for reading, if it is a regular file or a link to one.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is no regular file; devices are not even opened.
+    """
+    _require_regular(path, path.stat())
+    # It may have been replaced since: opening a FIFO must not wait for its writer.
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    try:
+        _require_regular(path, os.fstat(file.fileno()))
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _require_regular(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is no regular file but a pipe, a socket or a device", str(path))
+
+
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote, ``~`` as their home folder.
+
+    Raises
+    ------
+    OptionError
+        It begins with the name of a user whom this machine does not know.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        _log.debug("%s has no home folder", text, exc_info=True)
+        raise OptionError(f"{quoted(text)}: this machine knows no such user. Write the path in full.") from error
 
 
 def publish(texts: Mapping[str, str], folder: Path, option: str = "--robustness-report") -> list[Path]:
@@ -69,7 +138,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     path
         The file, in a folder that exists.
     content
-        Text is encoded as UTF-8.
+        Text is encoded as UTF-8; a lone surrogate, which has no code there, becomes the escape that JSON has for it.
 
     Raises
     ------
@@ -77,7 +146,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         The file cannot be written. What was at ``path`` is unchanged, and no other file is left behind.
     """
     with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager

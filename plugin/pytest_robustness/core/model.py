@@ -123,6 +123,9 @@ class Model:
     assumed
         Which of ``mean``, ``std`` and ``size`` whoever made the model had to assume; those that ``preprocess`` was not
         given are added. Reports warn of them. No fingerprint and no key depends on it.
+    unhashed
+        What the model holds and ``fingerprint`` does not cover, because Python cannot see into it:
+        ``"net (InferenceSession)"``. A change there is not noticed by its hash.
 
     Raises
     ------
@@ -136,6 +139,7 @@ class Model:
     fingerprint: str = ""
     runtime: str = ""
     assumed: Sequence[str] = ()
+    unhashed: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):

@@ -6,6 +6,8 @@ import contextlib
 import gc
 import os
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 # About 10 µs: long enough to catch PyTorch's next operation. libgomp's default of 300,000 spins for over a millisecond
 # and takes the core from other threads and processes (docs/performance.md).
 _SPIN_COUNT = "3000"
+_LOOK_SECONDS = 0.5
 
 
 @contextlib.contextmanager
@@ -44,3 +47,18 @@ def limit_openmp_spin() -> None:
     """
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
+
+
+def end_with_parent() -> None:
+    """End this process, at once, when the one that started it is gone; looked for twice a second, by a thread.
+
+    Windows does not say, so that nothing happens there.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="robustness-parent", daemon=True).start()

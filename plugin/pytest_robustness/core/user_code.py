@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.files import user_path
 from pytest_robustness.core.surroundings import Surroundings
 from pytest_robustness.errors import RobustnessError, unknown
 
@@ -74,7 +75,7 @@ class UserModule:
         """The absolute path of the file; ``None`` if the target is the name of a module."""
         if not self.target.endswith(".py") and not re.search(r"[/\\]", self.target):
             return None
-        return Path(self.directory, Path(self.target).expanduser()).resolve()
+        return Path(self.directory, user_path(self.target)).resolve()
 
     @property
     def name(self) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_robustness.core.files import user_path
+
 
 def dataset_root(argument: str, kind: str) -> Path:
     """Return the folder ``argument``; by default the user's cache, on Linux ``~/.cache/pytest-robustness/KIND``."""
     import platformdirs
 
     if argument:
-        return Path(argument).expanduser().absolute()
+        return user_path(argument).absolute()
     return Path(platformdirs.user_cache_dir("pytest-robustness")) / kind
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import pickle
 from operator import attrgetter
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import IdentifiedSource, user_code
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.data.torch_dataset import adapt
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from pytest_robustness.core import DataSource
 
@@ -46,6 +48,8 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     DataError
         There is no such module, file or function; the user's code fails; or what it returns is no dataset.
     """
+    from pytest_robustness.data.torch_dataset import adapt
+
     target, function = _parse(spec, argument)
     module = user_code.UserModule(target)
     try:
@@ -83,9 +87,16 @@ class FactorySource:
 
     name = property(attrgetter("dataset.name"))
     classes = property(attrgetter("dataset.classes"))
-    labels = property(attrgetter("dataset.labels"))
+    notes = property(lambda self: tuple(getattr(self.dataset, "notes", ())))
     in_memory = property(attrgetter("dataset.in_memory"))
     describe = property(attrgetter("dataset.describe"))
+
+    @functools.cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The labels as int64 [N]: in a narrow type of integers, sums of labels would overflow."""
+        import numpy as np
+
+        return np.asarray(self.dataset.labels, np.int64)
 
     def read(self, index: int) -> torch.Tensor:
         """Return image ``index`` as the dataset does."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data.image_files import find_classes, list_images
+from pytest_robustness.core.files import user_path
+from pytest_robustness.data.class_folders import require_no_splits
+from pytest_robustness.data.image_files import class_of, find_folders, list_images
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
@@ -29,6 +30,14 @@ def check(spec: str, argument: str) -> None:
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)
-    """Return the images below each class folder; classes and images are sorted by name."""
-    root = Path(argument).expanduser().absolute()
-    return list_images(spec, root, find_classes(root, f"{root}/<class>/<image>"))
+    """Return the images below each class folder; classes and images are sorted by name.
+
+    Raises
+    ------
+    DataError
+        The folder is missing or holds no images in class folders, or its folders are splits: ``train``, ``val``.
+    """
+    root = user_path(argument).absolute()
+    folders = find_folders(root, f"{root}/<class>/<image>")
+    require_no_splits(root, folders)
+    return list_images(spec, root, {folder: class_of(folder) for folder in folders})

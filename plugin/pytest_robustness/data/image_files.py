@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.files import read_regular
+from pytest_robustness.data.class_folders import LeftOut, decoded, is_hidden, list_files, require_apart, shortened
+from pytest_robustness.data.faults import retried
+from pytest_robustness.data.formats import readable
 from pytest_robustness.data.identity import UNREADABLE, as_array
 from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     import torch
@@ -20,7 +25,13 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core.file_hashes import FileHashes
 
-EXTENSIONS: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# Larger than any image that is decoded, and smaller than a file that only pretends to be one.
+_LARGEST: Final = 2 << 30
+_REASONS: Final[Mapping[type[OSError], str]] = {
+    FileNotFoundError: "does not exist",
+    NotADirectoryError: "is a file, not a folder",
+}
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,37 +48,42 @@ class FileSource:
     root: Path
     paths: NDArray[np.bytes_]
     in_memory: bool = False
+    notes: tuple[str, ...] = ()
+    """What a user should know about the data: what was left out, which class has no image."""
 
     def read(self, index: int) -> torch.Tensor:
         """Return image ``index`` as uint8 RGB [3, H, W]; raise `BadImageError` if the file is not readable."""
         from pytest_robustness.data.decode import decode
 
-        path = self._path(index)
+        path = self.path(index)
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise BadImageError(str(path), error.strerror or str(error)) from error
-        return decode(data, str(path))
+            data = retried(lambda: read_regular(path, _LARGEST))
+        except (OSError, MemoryError) as error:
+            _log.debug("%s cannot be read", path, exc_info=True)
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise BadImageError(self.describe(index), reason, content=False) from error
+        return decode(data, self.describe(index))
 
     def describe(self, index: int) -> str:
         """Return the file's path."""
-        return str(self._path(index))
+        return decoded(str(self.path(index)))
 
     def key(self, index: int) -> str:
         """Return the file's path below the folder of its class."""
-        return os.fsdecode(self.paths[index].removeprefix(os.fsencode(self.classes[self.labels[index]].key) + b"/"))
+        return decoded(os.fsdecode(self.paths[index].partition(b"/")[2]))
 
     def identities(self, indices: NDArray[np.int64], hashes: FileHashes) -> NDArray[np.void]:
         """Return the hash of each file: V16 [n]; zeros where it cannot be read."""
         found = hashes.digests(self.root, self.paths[indices].tolist())
         return as_array(UNREADABLE if isinstance(digest, OSError) else digest for digest in found)
 
-    def _path(self, index: int | np.int64) -> Path:
+    def path(self, index: int | np.int64) -> Path:
+        """Return where image ``index`` lies."""
         return self.root / os.fsdecode(self.paths[index])
 
 
-def find_classes(root: Path, layout: str) -> list[ClassLabel]:
-    """Return a class for each folder in ``root``, sorted by name; hidden folders do not count.
+def find_folders(root: Path, layout: str) -> list[str]:
+    """Return the names of the folders in ``root``, sorted; those that are hidden or a system's do not count.
 
     Raises
     ------
@@ -77,50 +93,61 @@ def find_classes(root: Path, layout: str) -> list[ClassLabel]:
     """
     try:
         with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except FileNotFoundError as error:
-        raise DataError(f"{root} does not exist. Expected {layout}.") from error
-    except NotADirectoryError as error:
-        raise DataError(f"{root} is a file, not a folder. Expected {layout}.") from error
+            names = sorted(entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name))
     except OSError as error:
-        raise DataError(f"{root} cannot be read: {error.strerror}. Expected {layout}.") from error
+        _log.debug("%s cannot be listed", root, exc_info=True)
+        reason = _REASONS.get(type(error), f"cannot be read: {error.strerror}")
+        raise DataError(decoded(f"{root} {reason}. Expected {layout}.")) from error
     if not names:
-        raise DataError(f"{root} holds no class folder. Expected {layout}.")
-    return [ClassLabel(name, name) for name in names]
+        raise DataError(decoded(f"{root} holds no class folder. Expected {layout}."))
+    return names
 
 
-def list_images(spec: str, root: Path, classes: Sequence[ClassLabel]) -> FileSource:
-    """Return the source of all images below the folders of ``classes``; a class without images keeps its label.
+def class_of(folder: str) -> ClassLabel:
+    """Return the class that is called as its folder."""
+    return ClassLabel(decoded(folder), decoded(folder))
+
+
+def list_images(spec: str, root: Path, folders: Mapping[str, ClassLabel]) -> FileSource:
+    """Return the source of all images below ``folders``; a class without images keeps its label, and a note names it.
+
+    Parameters
+    ----------
+    spec
+        The data as the user names it.
+    root
+        The folder that holds the class folders.
+    folders
+        The class of each folder, in the order of the labels.
 
     Raises
     ------
     DataError
-        A folder cannot be read, or no class has an image.
+        A folder cannot be read, holds images of another class by a link, or no class has an image.
     """
     import numpy as np
 
+    require_apart(root, [*folders])
+    shown, left_out = decoded(str(root)), LeftOut()
     paths: list[bytes] = []
-    labels: list[int] = []
-    for label, each in enumerate(classes):
-        files = [os.fsencode(path.relative_to(root).as_posix()) for path in _walk(root / each.key)]
-        paths += files
-        labels += [label] * len(files)
+    counts: list[int] = []
+    for folder in folders:
+        files = list_files(root, folder, left_out)
+        paths += [os.fsencode(file) for file in files]
+        counts.append(len(files))
     if not paths:
-        extensions = ", ".join(EXTENSIONS)
         raise DataError(
-            f"The class folders in {root} hold no image. Expected {root}/<class>/<image>, with one of the extensions "
-            f"{extensions}."
+            f"The class folders in {shown} hold no image. Expected {shown}/<class>/<image>, with one of the extensions "
+            f"{', '.join(sorted(readable().extensions))}. {' '.join(left_out.sentences(shown))}".rstrip()
         )
-    return FileSource(spec, tuple(classes), np.asarray(labels, np.int64), root, np.asarray(paths))
+    labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    notes = tuple(_notes(shown, [*folders.values()], counts, left_out))
+    return FileSource(decoded(spec), tuple(folders.values()), labels, root, np.asarray(paths), notes=notes)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, _, files in sorted(os.walk(folder, onerror=_refuse, followlinks=True)):
-        for name in sorted(files):
-            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
-                yield Path(parent, name)
-
-
-def _refuse(error: OSError) -> NoReturn:
-    # os.walk would skip the folder silently, and its class would look smaller than it is.
-    raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
+def _notes(root: str, classes: Sequence[ClassLabel], counts: Sequence[int], left_out: LeftOut) -> Iterator[str]:
+    empty = [label.name for label, count in zip(classes, counts, strict=True) if not count]
+    if empty:
+        hold, take = ("class holds", "takes") if len(empty) == 1 else ("classes hold", "take")
+        yield f"{len(empty)} {hold} no image and {take} no part: {shortened(empty)}."
+    yield from left_out.sentences(root)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data.image_files import find_classes, list_images
+from pytest_robustness.core.files import user_path
+from pytest_robustness.data.image_files import class_of, find_folders, list_images
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from pytest_robustness.core import ClassLabel, DataSource
+    from pytest_robustness.core import DataSource
 
 _FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
 _SPLITS: Final = ("train", "val")
@@ -36,15 +37,15 @@ def check(spec: str, argument: str) -> None:
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (ImageNet cannot be downloaded)
     """Return the images of ``root/<split>``, or of ``root`` itself if that holds the WordNet ids."""
     given, split = _parse(argument)
-    root = Path(given).expanduser().absolute()
+    root = user_path(given).absolute()
     layout = f"{root}/{split}/<WordNet id>/<image>"
-    folder, classes = root, _wnid_classes(root, layout)
-    if not classes:
+    folder, wnids = root, _wnids(root, layout)
+    if not wnids:
         folder = root / split
-        classes = _wnid_classes(folder, layout)
-    if not classes:
+        wnids = _wnids(folder, layout)
+    if not wnids:
         raise DataError(f"{folder} holds no folder named by a WordNet id, such as n01440764. Expected {layout}.")
-    return list_images(spec, folder, classes)
+    return list_images(spec, folder, {wnid: class_of(wnid) for wnid in wnids})
 
 
 def _parse(argument: str) -> tuple[str, str]:
@@ -53,5 +54,5 @@ def _parse(argument: str) -> tuple[str, str]:
     return (match[1], match[2]) if match else (argument, "val")
 
 
-def _wnid_classes(folder: Path, layout: str) -> list[ClassLabel]:
-    return [label for label in find_classes(folder, layout) if re.fullmatch(r"n\d{8}", label.key)]
+def _wnids(folder: Path, layout: str) -> list[str]:
+    return [name for name in find_folders(folder, layout) if re.fullmatch(r"n\d{8}", name)]

@@ -40,5 +40,5 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
         _log.debug("Imagenette cannot be read from %s", root, exc_info=True)
         message = absent("Imagenette", split.parent, "imagenette2.tgz", download=download, reason=error)
         raise DataError(message) from error
-    classes = [ClassLabel(wnid, names[0]) for wnid, names in zip(dataset.wnids, dataset.classes, strict=True)]
-    return list_images(spec, split, classes)
+    named = zip(dataset.wnids, dataset.classes, strict=True)
+    return list_images(spec, split, {wnid: ClassLabel(wnid, names[0]) for wnid, names in named})

@@ -8,6 +8,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.data.faults import retried
+from pytest_robustness.data.item_labels import check_labels, classes_of, labels_of
+from pytest_robustness.data.pillow_settings import PillowSettings, strictly
+from pytest_robustness.data.pixels import PixelRangeError, to_rgb
 from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
@@ -43,14 +47,12 @@ def adapt(spec: str, dataset: Any) -> DataSource:
     """
     if all(hasattr(dataset, member) for member in _SOURCE_MEMBERS):
         return _checked(spec, cast("DataSource", dataset))
-    if not all(hasattr(dataset, member) for member in ("__len__", "__getitem__", "classes")):
+    names = classes_of(dataset) if all(hasattr(dataset, member) for member in ("__len__", "__getitem__")) else None
+    if names is None:
         raise DataError(f"{spec} returned {_article(dataset)}. {_VALID}")
-    classes = tuple(_class_label(spec, entry) for entry in dataset.classes)
-    labels = _labels(spec, dataset)
-    if labels.shape != (len(dataset),):
-        raise DataError(f"{spec} has {len(dataset)} images but labels of shape {list(labels.shape)}. Valid: one each.")
-    _check_labels(spec, labels, len(classes))
-    source = MapStyleSource(spec, classes, labels.astype("int64"), dataset)
+    classes = tuple(_class_label(spec, entry) for entry in names)
+    labels, notes = labels_of(spec, dataset, len(classes))
+    source = MapStyleSource(spec, classes, labels, dataset, PillowSettings.current(), notes=notes)
     with contextlib.suppress(BadImageError):  # a bad image is reported when the sweep reaches it
         source.read(0)
     return source
@@ -58,13 +60,19 @@ def adapt(spec: str, dataset: Any) -> DataSource:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MapStyleSource:
-    """A `DataSource` over a dataset whose items are ``(image, label)``."""
+    """A `DataSource` over a dataset whose items are ``(image, label)``.
+
+    ``pillow`` holds the settings that the dataset was opened under. They hold in decoding processes too, and whatever a
+    model's file sets later.
+    """
 
     name: str
     classes: Sequence[ClassLabel]
     labels: NDArray[np.int64]
     dataset: Any
+    pillow: PillowSettings
     in_memory: bool = False
+    notes: tuple[str, ...] = ()
 
     def read(self, index: int) -> torch.Tensor:
         """Return image ``index`` as uint8 RGB [3, H, W].
@@ -77,10 +85,12 @@ class MapStyleSource:
             The type of the image is not valid.
         """
         try:
-            image = self.dataset[index][0]
+            with self.pillow.applied():
+                image = retried(lambda: self.dataset[index][0])
         except Exception as error:
             _log.debug("%s cannot be read", self.describe(index), exc_info=True)
-            raise BadImageError(self.describe(index), str(error) or type(error).__name__) from error
+            # It may be gone the next time: what the dataset reads, and from where, is not known.
+            raise BadImageError(self.describe(index), str(error) or type(error).__name__, content=False) from error
         return _to_rgb(image, self.describe(index))
 
     def describe(self, index: int) -> str:
@@ -104,33 +114,8 @@ def _checked(spec: str, source: DataSource) -> DataSource:
         raise DataError(f"{spec} has {wrong[0]!r} among its classes. Valid: pytest_robustness.ClassLabel(key, name).")
     if not isinstance(source.labels, np.ndarray) or source.labels.ndim != 1:
         raise DataError(f"{spec} has labels that are {_article(source.labels)}. Valid: an int64 array [N].")
-    _check_labels(spec, source.labels, len(source.classes))
+    check_labels(spec, source.labels, len(source.classes))
     return source
-
-
-def _labels(spec: str, dataset: Any) -> NDArray[Any]:
-    import numpy as np
-
-    try:
-        if hasattr(dataset, "targets"):
-            return np.asarray(dataset.targets)
-        return np.asarray([int(dataset[index][1]) for index in range(len(dataset))], np.int64)
-    except Exception as error:
-        _log.debug("The labels of %s cannot be read", spec, exc_info=True)
-        raise DataError(
-            f"The labels of {spec} cannot be read: {type(error).__name__}: {error}. Valid: an attribute targets with "
-            f"one integer per image, or items (image, label)."
-        ) from error
-
-
-def _check_labels(spec: str, labels: NDArray[Any], classes: int) -> None:
-    if not len(labels):
-        raise DataError(f"{spec} has no image.")
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
-        raise DataError(
-            f"{spec} has {labels.dtype} labels from {labels.min()} to {labels.max()} for {classes} classes. Valid: "
-            f"integers from 0 to {classes - 1}."
-        )
 
 
 def _to_rgb(image: Any, describe: str) -> torch.Tensor:
@@ -140,7 +125,11 @@ def _to_rgb(image: Any, describe: str) -> torch.Tensor:
 
     pixels = image
     if isinstance(image, Image.Image):
-        pixels = np.array(image.convert("RGB"))
+        try:
+            with strictly():
+                pixels = to_rgb(image)
+        except PixelRangeError as error:
+            raise BadImageError(describe, str(error)) from error
     if isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim in (2, 3):
         # A copy, because torch takes no array that is read-only or has negative strides.
         pixels = torch.from_numpy(np.array(pixels.reshape(*pixels.shape[:2], -1), order="C")).permute(2, 0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.inference.class_matching import numbers_of
 from pytest_robustness.models.engines.module import EngineModule
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ def assumed(
 ) -> tuple[str, ...]:
     """Return which of ``mean``, ``std``, ``size`` and ``classes`` were assumed.
 
+    ``numbers`` stands for classes that are called by numbers whose order as text is another one: it was assumed which
+    of the orders is that of the outputs.
+
     Parameters
     ----------
     model, match
@@ -30,7 +34,7 @@ def assumed(
         Height and width of a first image on the model's canvas, in pixels.
     """
     settings = [name for name in model.assumed if name != "size" or not _fits(model, canvas)]
-    return (*settings, "classes") if match.method == "position" and not _numbered(data_classes) else tuple(settings)
+    return (*settings, *_order(match, data_classes))
 
 
 def _fits(model: Model, canvas: tuple[int, int]) -> bool:
@@ -42,6 +46,9 @@ def _fits(model: Model, canvas: tuple[int, int]) -> bool:
     return min(canvas) < _SMALLEST_PHOTOGRAPH
 
 
-def _numbered(classes: Sequence[ClassLabel]) -> bool:
-    """Return whether each class is called by its place, as where a dataset has nothing but labels."""
-    return all(label.key.isdecimal() and int(label.key) == place for place, label in enumerate(classes))
+def _order(match: ClassMatch, classes: Sequence[ClassLabel]) -> tuple[str, ...]:
+    numbers = numbers_of(classes)
+    ambiguous = ("numbers",) if numbers != sorted(numbers) else ()
+    if match.method == "position":
+        return ("classes", *ambiguous)
+    return ambiguous if match.method == "number" else ()

@@ -9,27 +9,30 @@ from __future__ import annotations
 import csv
 import functools
 import re
+import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from pytest_robustness.core import ClassMatch
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import ClassLabel
+    from pytest_robustness.core import ClassLabel, MatchMethod
 
 _SHOWN: Final = 10
 _OTHER_WORDINGS: Final = 10
+# Python takes long to read a number of thousands of digits, and refuses it from 4,300 on.
+_LONGEST_NUMBER: Final = 9
 
 
 class _Attempt(NamedTuple):
-    method: Literal["wordnet id", "name"]
+    method: MatchMethod
     outputs: tuple[int | None, ...]
     """The one output of each class of the data, or ``None``."""
 
@@ -37,7 +40,10 @@ class _Attempt(NamedTuple):
 def match(
     data_classes: Sequence[ClassLabel], outputs: int, model_classes: Sequence[str] | None, model: str
 ) -> ClassMatch:
-    """Find the model output of each class of the data: all by WordNet id, else all by name, else all by position.
+    """Find the model output of each class of the data: all by WordNet id, else all by name, else by number or position.
+
+    A name is looked for as it is, then with its Unicode normalized, then with case and separators aside, then by the
+    first of several synonyms; what a class needs less for, no other class gets.
 
     Parameters
     ----------
@@ -46,8 +52,9 @@ def match(
     outputs
         How many outputs the model has.
     model_classes
-        The name or WordNet id of each output. ``None`` matches by position, except that 1000 outputs, or 1001 with a
-        background class first, are taken for ImageNet's if the data's classes are ImageNet's.
+        The name or WordNet id of each output. ``None`` matches by position, with two exceptions: 1000 outputs, or 1001
+        with a background class first, are taken for ImageNet's if the data's classes are ImageNet's; and classes that
+        are called 0 to K-1 are matched by their numbers, because as text 10 comes before 2.
     model
         The model's name, for messages.
 
@@ -89,6 +96,9 @@ def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str
     if matched:
         return matched
     if len(data_classes) == outputs:
+        numbers = numbers_of(data_classes)
+        if sorted(numbers) == list(range(outputs)):
+            return ClassMatch("number", tuple(numbers))
         return ClassMatch("position", tuple(range(outputs)))
     if _matched(attempt):
         _refuse(attempt, data_classes, imagenet, model)
@@ -104,17 +114,43 @@ def _by_wnid(data_classes: Sequence[ClassLabel], wnids: Sequence[str | None]) ->
     return _Attempt("wordnet id", _once([place.get(label.key) for label in data_classes]))
 
 
+def numbers_of(classes: Sequence[ClassLabel]) -> list[int]:
+    """Return the number that each class is called by; none where one is called otherwise."""
+    keys = [label.key for label in classes]
+    return [int(key) for key in keys] if all(key.isdecimal() and len(key) <= _LONGEST_NUMBER for key in keys) else []
+
+
 def _by_name(data_classes: Sequence[ClassLabel], model_classes: Sequence[str]) -> _Attempt:
     imagenet = imagenet_classes()
     names = [imagenet.get(entry, entry) for entry in model_classes]
+    shown = zip(data_classes, display_names(data_classes), strict=True)
+    texts = [(label.key, label.name, name) for label, name in shown]
+    found: dict[int, int] = {}
+    method: MatchMethod = "name"
+    for looser, forms, places in _name_forms(names):
+        left = [number for number in range(len(texts)) if number not in found]
+        candidates = [_first(places, [form(text) for text in texts[number] for form in forms]) for number in left]
+        # An output that a closer form took is not free for a looser one.
+        taken = set(found.values())
+        free = _once([output if output not in taken else None for output in candidates])
+        gained = {number: output for number, output in zip(left, free, strict=True) if output is not None}
+        if gained:
+            found, method = found | gained, looser
+    return _Attempt(method, tuple(found.get(number) for number in range(len(texts))))
+
+
+def _name_forms(names: Sequence[str]) -> Iterator[tuple[MatchMethod, Sequence[Callable[[str], str]], dict[str, int]]]:
+    """Yield how names are compared, the closest first: the forms of a class, and the outputs by the forms of theirs."""
+    plain = _unique([_plain(name) for name in names])
+    yield "name", (str,), _unique(names)
+    yield "name, Unicode-normalized", (_normalized,), _unique([_normalized(name) for name in names])
+    yield "name, case-folded", (_plain,), plain
     # The whole entry decides before its first synonym: "crane" and "crane, bird" are two classes.
-    place = _unique([_first_synonym(name) for name in names]) | _unique([_plain(name) for name in names])
-    outputs = []
-    for label, shown in zip(data_classes, display_names(data_classes), strict=True):
-        texts = (label.key, label.name, shown)
-        forms = [form(text) for text in texts for form in (_plain, _first_synonym)]
-        outputs.append(next((place[form] for form in forms if form in place), None))
-    return _Attempt("name", _once(outputs))
+    yield "first synonym", (_plain, _first_synonym), _unique([_first_synonym(name) for name in names]) | plain
+
+
+def _first(places: Mapping[str, int], forms: Sequence[str]) -> int | None:
+    return next((places[form] for form in forms if form in places), None)
 
 
 def _wnids(model_classes: Sequence[str]) -> Sequence[str | None]:
@@ -138,8 +174,13 @@ def _in_imagenet_order(model_classes: Sequence[str]) -> bool:
     return len(strangers) <= _OTHER_WORDINGS and all(counts[name] > 1 or name not in table for name in strangers)
 
 
+def _normalized(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
 def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(r"[\s_-]+", " ", folded).strip()
 
 
 def _first_synonym(name: str) -> str:

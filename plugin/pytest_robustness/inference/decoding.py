@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from pytest_robustness.errors import DataError, RobustnessError, cause
+from pytest_robustness.inference import fork_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -130,9 +131,8 @@ def _fill(pending: deque[Future[Any]], pool: ProcessPoolExecutor, requests: Iter
 def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest_robustness.inference.loader"])
-    return context
+    fork_server.start(["pytest_robustness.inference.loader"])
+    return multiprocessing.get_context("forkserver")
 
 
 # What the requests of this process share, if it is a worker: a pool has no other place for it.
@@ -141,6 +141,7 @@ _shared: dict[str, Any] = {}
 
 def _start_worker(read: Callable[[Any], Any], closing: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all processes; the parent handles it
+    fork_server.end_with_parent()
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _shared.update(read=read, closing=closing)

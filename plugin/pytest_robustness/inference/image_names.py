@@ -6,6 +6,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.text import LONGEST_TEXT, printable
 from pytest_robustness.errors import RobustnessError, cause
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class ImageNames:
             return [""] * len(positions)
         describe = self._opened[0].describe
         try:
-            return [_encodable(describe(int(index))) for index in indices[positions]]
+            return [printable(describe(int(index)), LONGEST_TEXT) for index in indices[positions]]
         except Exception as error:  # a user's source may raise anything, and the answers stand without names
             _log.debug("images have no names", exc_info=True)
             self.note = f"the data does not name its images: {cause(error)}"
@@ -65,8 +66,3 @@ class ImageNames:
             _log.debug("the data cannot be opened again", exc_info=True)
             self.note = f"the data could not be opened again: {error}"
             return None
-
-
-def _encodable(name: str) -> str:
-    r"""Return a name that every file of a report can hold: bytes that are no UTF-8 become ``\xff``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -88,6 +88,8 @@ class Predictor:
         Factory for the progress display.
     check
         Called with conditions before anything is computed under them; it prevents that by raising an error.
+    agree
+        Called once the models are loaded, before anything is computed; it prevents that by raising an error.
     provenance
         Returns what the run log records of the run besides device and dataset.
     """
@@ -101,6 +103,7 @@ class Predictor:
         *,
         progress: Callable[[], Progress],
         check: Callable[[JobMaker, Sequence[Condition]], None],
+        agree: Callable[[], None],
         provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
         limit_openmp_spin()
@@ -110,6 +113,7 @@ class Predictor:
         self._run_log = run_log
         self._progress = progress
         self._check = check
+        self._agree = agree
         self._provenance = provenance
         self._store: Store | None = None
         self._opened: tuple[JobMaker, torch.device] | None = None
@@ -234,6 +238,7 @@ class Predictor:
             bench, device = self._open()
             jobs, errors = bench.jobs(cells)
             log.models |= _facts(bench)
+            self._agree()
             log.provenance = {**self._provenance(), "device": str(device), "dataset": _dataset(bench)}
             errors |= self._sweep(bench, device, jobs)
             log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
@@ -263,7 +268,7 @@ class Predictor:
             bench.selection,
             store=store,
             prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
-            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint),
+            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint, progress.note),
             progress=progress,
             settings=SweepSettings(
                 device=device,

@@ -7,7 +7,9 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.text import printable, printable_lines
+from pytest_robustness.errors import DisagreementError, ModelError
+from pytest_robustness.inference.agreement import require_same
 from pytest_robustness.inference.plan import Plan
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ class ModelFacts:
     """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
 
     ``outputs`` has the output that stands for each class of the data.
-    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size`` and ``classes``.
+    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size``, ``classes`` and
+    ``numbers``.
     """
 
     fingerprint: str
@@ -57,6 +60,7 @@ class RunLog:
     what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
     ``unreadable`` are the positions of images that this run could not read, ``skipped`` their names; ``warnings`` are
     what a report should say of the store.
+    ``facts`` are what each process of several computes on: see `Agreement`.
     ``notes`` are what a worker of xdist reports to the user about its sweep.
     """
 
@@ -74,6 +78,7 @@ class RunLog:
     sweep_seconds: float = 0.0
     notes: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    facts: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def wanted(self) -> Plan:
@@ -130,7 +135,23 @@ class RunLog:
         )
 
     def merge(self, other: RunLog) -> None:
-        """Add what ``other`` did on the same data."""
+        """Add what ``other`` did on the same data.
+
+        Raises
+        ------
+        DisagreementError
+            When the two did not compute on the same; nothing is added then.
+        """
+        facts = {**self.facts, **other.facts}
+        require_same(facts)
+        differing = [cell for cell, key in other.keys.items() if self.keys.get(cell, key) != key]
+        if differing or (self.dataset and other.dataset and self.dataset != other.dataset):
+            what = f"{differing[0].model} under {differing[0].condition}" if differing else "the images"
+            raise DisagreementError(
+                f"The processes of this run differ in {what}. All must open the same data and load the same models "
+                f"and transforms. Or run without -n."
+            )
+        self.facts = facts
         self.dataset = self.dataset or other.dataset
         self.plan = self.plan.extended(other.plan.cells)
         self.unplanned = self.unplanned.extended(other.unplanned.cells)
@@ -153,17 +174,18 @@ class RunLog:
             "plan": [_pack(cell) for cell in self.plan.cells],
             "unplanned": [_pack(cell) for cell in self.unplanned.cells],
             "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
-            # As a plain string, which is what execnet takes: a traceback is shown where it was raised.
-            "errors": [[_pack(cell), str(text)] for cell, text in self.errors.items()],
+            # As plain strings of Unicode, which is what execnet takes: a traceback is shown where it was raised.
+            "errors": [[_pack(cell), printable_lines(text)] for cell, text in self.errors.items()],
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
-            "skipped": self.skipped,
-            "warnings": self.warnings,
+            "skipped": [*map(printable, self.skipped)],
+            "warnings": [*map(printable_lines, self.warnings)],
             "unreadable": self.unreadable,
             "models": {model: facts.as_dict() for model, facts in self.models.items()},
             "sweep_seconds": self.sweep_seconds,
-            "notes": self.notes,
+            "notes": [*map(printable_lines, self.notes)],
             "provenance": self.provenance,
+            "facts": self.facts,
         }
 
     @classmethod
@@ -184,6 +206,7 @@ class RunLog:
             sweep_seconds=packed["sweep_seconds"],
             notes=packed["notes"],
             provenance=packed["provenance"],
+            facts=packed["facts"],
         )
 
 

@@ -179,7 +179,7 @@ class Store:
         self, key: str, number: int, block: int, engine: str, rows: bytes, written: bytes
     ) -> StoredResult | None:
         """Return a row as a result; ``None`` where its content, or its block's, is not what was written."""
-        of_block = self._block(block)
+        of_block = self._block(block) if isinstance(block, int) else None  # SQLite keeps any type in any column
         if of_block is None or _checksum_of(key, of_block.sealed, engine, rows) != written:
             _log.debug("row %d of %s is damaged", number, self.path)
             return None

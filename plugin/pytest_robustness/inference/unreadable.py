@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pytest_robustness.data.formats import decoder
 from pytest_robustness.data.identity import UNREADABLE
 from pytest_robustness.errors import BadImageError, DataError
 
@@ -47,7 +47,7 @@ class UnreadableImages:
         self._store = store
         self._on_bad_image = on_bad_image
         self._note = note
-        self._decoder = f"pillow {importlib.metadata.version('pillow')}"
+        self._decoder = decoder()
 
     @property
     def positions(self) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import logging
 from pathlib import Path
@@ -35,15 +34,6 @@ def require(model: str, extra: str, packages: Iterable[str]) -> None:
         raise OptionError(
             f"'{model}' needs {' and '.join(missing)}, which is not installed: pip install 'pytest-robustness[{extra}]'"
         )
-
-
-def digest(files: Iterable[Path]) -> bytes:
-    """Return the SHA-256 of the contents of ``files``, in order; their paths are not hashed."""
-    whole = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.digest()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ _log = logging.getLogger(__name__)
 class WeightsPolicy:
     """Where to read published weights, and whether a file that needs a full pickle may be read.
 
-    ``directory=None``: from the download cache of the library that publishes them.
+    ``directory=None``: from the download cache of the library that publishes them. ``hashes`` hashes the files that a
+    model consists of.
     """
 
     directory: Path | None = None
     trust_pickle: bool = False
+    hashes: FileHashes = dataclasses.field(default_factory=FileHashes)
 
 
 def read_state_dict(path: str | Path, trust_pickle: bool = False) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.models.names import parse
 from pytest_robustness.models.presets import PRESETS
@@ -31,10 +32,14 @@ class ModelZoo:
         Directory that holds published weights files; ``None`` downloads them into the cache of their library.
     trust_pickle
         Also read weights files that need a full pickle, which can run any code.
+    hashes
+        Hashes the files that models consist of; ``None`` remembers none of them.
     """
 
-    def __init__(self, weights_dir: Path | None = None, trust_pickle: bool = False) -> None:
-        self._policy = WeightsPolicy(weights_dir, trust_pickle)
+    def __init__(
+        self, weights_dir: Path | None = None, trust_pickle: bool = False, hashes: FileHashes | None = None
+    ) -> None:
+        self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes())
 
     def known(self) -> dict[str, list[str]]:
         """Return the names that exist: those of the presets, then those of each source, in the order of the table."""
@@ -76,7 +81,7 @@ class ModelZoo:
         source = SOURCES[parsed.source]
         source.check(parsed.name, parsed.weights)
         try:
-            return _ready(source.load(parsed.name, parsed.weights, self._policy))
+            return _ready(source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
         except RobustnessError:
             raise
         except (Exception, SystemExit) as error:
@@ -84,10 +89,10 @@ class ModelZoo:
             raise ModelError(f"The model {str(parsed)!r} could not be loaded: {cause(error)}") from error
 
 
-def _ready(model: Model) -> Model:
-    from pytest_robustness.models.fingerprint import fingerprint
+def _ready(model: Model, hashes: FileHashes) -> Model:
+    from pytest_robustness.models.fingerprint import identified
 
     with contextlib.suppress(NotImplementedError):  # an exported graph has its mode built in
         model.module.eval()
     module = model.module.cpu().float()
-    return dataclasses.replace(model, module=module, fingerprint=model.fingerprint or fingerprint(model))
+    return identified(dataclasses.replace(model, module=module), hashes=hashes)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import importlib.util
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_robustness.core.process import end_with_parent
+from pytest_robustness.errors import OptionError
 from pytest_robustness.plugin.options import resolve_options
 
 if TYPE_CHECKING:
     from pytest_robustness.core import Progress
     from pytest_robustness.plugin.session import RobustnessSession
     from pytest_robustness.transforms import Registry
+
+ALLURE_HOOKS = "robustness-allure"
+"""The name under which the hooks are registered that write for Allure."""
 
 _SESSION = pytest.StashKey["RobustnessSession"]()
 
@@ -27,6 +33,8 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
     if _SESSION not in config.stash:
         from pytest_robustness import RobustnessSession
 
+        if hasattr(config, "workerinput"):
+            end_with_parent()  # by itself a worker of xdist lives on for up to 15 seconds
         config.stash[_SESSION] = RobustnessSession(
             resolve_options(config),
             known_transforms(config),
@@ -37,13 +45,17 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
     return config.stash[_SESSION]
 
 
-def _share(config: pytest.Config) -> dict[str, int]:
-    """Return how many processes share the machine, and which of them this is: the controller of xdist says."""
+def _share(config: pytest.Config) -> dict[str, Any]:
+    """Return how many processes share the machine, which of them this is, and what it must agree on with them."""
     if not hasattr(config, "workerinput"):
         return {}
+    from pytest_robustness.inference.agreement import Agreement, folder_of
     from pytest_robustness.plugin.xdist import PROCESS
 
-    return {"processes": config.workerinput["workercount"], "process": config.workerinput[PROCESS]}
+    given = config.workerinput
+    folder = folder_of(resolve_options(config).store, given["testrunuid"])
+    agreement = Agreement(folder, given["workerid"])
+    return {"processes": given["workercount"], "process": given[PROCESS], "agreement": agreement}
 
 
 def known_transforms(config: pytest.Config) -> Registry:
@@ -62,7 +74,7 @@ def progress_display(config: pytest.Config) -> Progress:
 
     if hasattr(config, "workerinput"):
         # The controller shows how far the workers are, and their notes.
-        return SilentProgress(robustness_session(config).run_log.notes.append)
+        return SilentProgress(robustness_session(config).note)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or reporter.verbosity < 0:
         return SilentProgress()
@@ -79,3 +91,9 @@ def progress_display(config: pytest.Config) -> Progress:
             reporter.write_line(line)
 
     return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)
+
+
+def require_allure() -> None:
+    """Raise `OptionError` where allure-pytest, a dependency, is not installed nevertheless."""
+    if importlib.util.find_spec("allure") is None or importlib.util.find_spec("allure_commons") is None:
+        raise OptionError("--robustness-allure-report needs allure-pytest: pip install allure-pytest.")

@@ -6,11 +6,13 @@ import importlib.util
 import logging
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import allure
+import allure_commons
 import pytest
 
 from pytest_robustness.core import Cell, Panel
@@ -18,9 +20,10 @@ from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.plugin.collection import requests
 from pytest_robustness.plugin.fixture_names import GATE_CELL
-from pytest_robustness.report.allure import record, run_files
+from pytest_robustness.report.allure import history, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
+from pytest_robustness.report.allure.results_guard import ResultsGuard, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,32 +31,57 @@ if TYPE_CHECKING:
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.plugin.session import RobustnessSession
     from pytest_robustness.report.allure.facts import Facts
+    from pytest_robustness.report.run_report import RunReport
 
 _log = logging.getLogger(__name__)
 
 _RESULTS = "allure-results"
+_FAULT = pytest.StashKey[str]()
+_FAULT_OF_WORKER = "robustness-allure-fault"
 
 
-def prepare(config: pytest.Config, folder: Path) -> None:
-    """Have allure-pytest write results, into ``folder`` unless ``--alluredir`` says where, before it is configured.
+def prepare(config: pytest.Config, folder: Path | None) -> None:
+    """Have allure-pytest write results, into ``--alluredir`` or else into ``folder``, before it is configured.
+
+    Where neither can be written, allure-pytest is left without a folder: the run goes on, and says so at its end.
 
     Raises
     ------
     OptionError
         When ``folder`` holds something else: a test file, say, that the option took for its value.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _ours(folder)):
-        raise OptionError(
-            f"--robustness-allure-report: {str(folder)!r} is not empty and no Allure report. Name another folder; "
-            f"with none, write the option last."
-        )
-    if not hasattr(config.option, "allure_report_dir") or config.option.allure_report_dir:
+    if folder is not None and folder.is_dir() and any(folder.iterdir()) and not _ours(folder):
+        raise _no_report(folder)
+    if not hasattr(config.option, "allure_report_dir"):
         return
-    results = folder / _RESULTS
-    config.option.allure_report_dir = str(results)
-    # Results of another run would count as retries. A worker of xdist starts when others may be writing.
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
-        shutil.rmtree(results, ignore_errors=True)
+    results = Path(config.option.allure_report_dir or (folder or Path()) / _RESULTS)
+    try:
+        # Results of another run would count as retries. A worker of xdist starts when others may be writing.
+        if not config.option.allure_report_dir and not _starts_late(config):
+            shutil.rmtree(results, ignore_errors=True)
+        if not config.option.collectonly:
+            results.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=results):
+                pass
+    except OSError as error:
+        if folder is not None and folder.is_file():
+            raise _no_report(folder) from error
+        _log.debug("Allure's results cannot be written", exc_info=True)
+        config.stash[_FAULT] = explained(results, error)
+        config.option.allure_report_dir = None
+    else:
+        config.option.allure_report_dir = str(results)
+
+
+def _no_report(folder: Path) -> OptionError:
+    return OptionError(
+        f"--robustness-allure-report: {str(folder)!r} is not empty and no Allure report. Name another folder; "
+        f"with none, write the option last."
+    )
+
+
+def _starts_late(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput") or config.option.collectonly
 
 
 class AllureHooks:
@@ -77,6 +105,10 @@ class AllureHooks:
         self._session = session
         self._started = time.time()
         self._lines: list[str] = []
+        self._fault = config.stash.get(_FAULT, "")
+        self._guard = ResultsGuard()
+        allure_commons.plugin_manager.register(self._guard)
+        config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(self._guard))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -101,20 +133,37 @@ class AllureHooks:
             else:
                 record.attach_lost(session.lost_examples(finding))
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Write what there is once for a run: when its report is written, and before the terminal's summary."""
-        yield
-        robustness = self._session()
-        if robustness is None or robustness.run_report is None or hasattr(self._config, "workerinput"):
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what kept a worker of xdist from writing its results."""
+        self._fault = self._fault or getattr(node, "workeroutput", {}).get(_FAULT_OF_WORKER, "")
+
+    def finish(self, session: pytest.Session) -> None:
+        """Write what there is once for a run: when its report is written, and before the terminal's summary.
+
+        A gate that cannot judge fails, and so does a run whose results or report cannot be written.
+        """
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[_FAULT_OF_WORKER] = self._fault_of_results()
             return
+        if self._config.option.collectonly:
+            return
+        robustness = self._session()
+        failed = bool(self._fault_of_results())
         try:
-            broken = self._finish(robustness)
+            if robustness is not None and robustness.run_report is not None:
+                failed |= bool(self._finish(robustness))
+            else:
+                self._without_report(robustness)
         except (RobustnessError, OSError) as error:
             _log.debug("the Allure report could not be built", exc_info=True)
-            self._lines.append(f"Allure report: not built. {error}")
-            return
-        if broken and session.exitstatus == pytest.ExitCode.OK:
+            kind = "report" if self._options.allure_report is not None else "results"
+            done = "built" if kind == "report" else "whole"
+            self._lines.append(f"Allure {kind}: not {done}. {error}")
+            failed |= isinstance(error, OSError) or isinstance(error.__cause__, OSError) or self._has_gate
+            if self._has_gate:
+                self._lines.append("Quality gate: it could not judge, and so it fails.")
+        if failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -130,10 +179,37 @@ class AllureHooks:
         compared = GATE_CELL in parameters or any(finding.against == "baseline" for finding in session.findings)
         return facts_of(subjects, session.requests.models, self._options.data, compared=compared)
 
+    @property
+    def _has_gate(self) -> bool:
+        return self._options.allure_report is not None and bool(self._options.allure_gate)
+
+    def _fault_of_results(self) -> str:
+        """Return why the results are not whole; nothing where they are."""
+        if not self._fault and self._guard.error is not None:
+            self._fault = explained(self._config.getoption("allure_report_dir", ""), self._guard.error)
+        return self._fault
+
+    def _without_report(self, session: RobustnessSession | None) -> None:
+        """Raise `RobustnessError` where something was asked for that takes a run report, and there is none."""
+        if self._fault_of_results():
+            raise RobustnessError(self._fault)
+        # A gate that is configured waits for a run that has robustness tests.
+        typed = self._config.getoption("--robustness-allure-gate") is not None
+        if self._has_gate and (typed or session is not None):
+            raise RobustnessError("No robustness test was judged, or no report of the run could be written.")
+
     def _finish(self, session: RobustnessSession) -> list[str]:
-        """Write the files of the run, build the report if asked to, and return the broken rules of its gate."""
+        """Write the files of the run, build the report if asked to, and return what fails the run.
+
+        Raises
+        ------
+        RobustnessError, OSError
+            When the results are not whole, or the report cannot be built.
+        """
         report, options = session.run_report, self._options
         results = self._config.getoption("allure_report_dir", None)
+        if self._fault_of_results():
+            raise RobustnessError(self._fault)
         if report is None:
             return []
         if results is None:
@@ -143,11 +219,22 @@ class AllureHooks:
         if page.exists() and page.stat().st_mtime >= self._started:
             name = "robustness report (download it: scripts do not run in an attachment)"
             allure.global_attach(page.read_bytes(), name, allure.attachment_type.HTML)
-        if options.allure_report is None:
-            return []
-        broken = build(report, Path(results), options.allure_report, options.allure_history, options.allure_gate or ())
-        self._lines.append(f"Allure report: {short_path(options.allure_report / PAGES['awesome'])}")
+        if self._fault_of_results():
+            raise RobustnessError(self._fault)
+        return [] if options.allure_report is None else self._build(report, Path(results), options.allure_report)
+
+    def _build(self, report: RunReport, results: Path, folder: Path) -> list[str]:
+        """Build the report, and return what fails the run: broken rules of the gate, a history that is not written."""
+        path = self._options.allure_history
+        broken, lines = build(report, results, folder, history.read(path), self._options.allure_gate or ())
+        self._lines.append(f"Allure report: {short_path(folder / PAGES['awesome'])}")
         self._lines += [f"Quality gate: {message}." for message in broken]
+        try:
+            history.write(path, lines)
+        except RobustnessError as error:
+            _log.debug("the run is not in Allure's history", exc_info=True)
+            self._lines.append(str(error))
+            return [*broken, str(error)]
         return broken
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.text import for_log, for_terminal
 from pytest_robustness.report.finding_text import finding_lines
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def assert_robust(finding: Finding) -> None:
     __tracebackhide__ = True
     if finding.verdict.outcome is Outcome.PASS:
         return
-    lines = finding_lines(finding)
+    lines = [for_terminal(line) for line in finding_lines(finding)]
     if finding.verdict.outcome is Outcome.INCONCLUSIVE:
         pytest.skip(lines[0])
     raise NotRobust("\n".join(lines))
@@ -52,11 +53,13 @@ def shown(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config, s
             standard.addsection("original traceback", trace)
         return standard
     representation: Any = excinfo.getrepr(style="value", chain=False)
-    lines = str(excinfo.value).splitlines() or [""]
+    lines = for_terminal(str(excinfo.value)).splitlines() or [""]
     # pytest's list of failures shows this line; by default it begins with the name of the exception's class.
     representation.reprcrash.message = lines[0]
     if isinstance(excinfo.value, NotRobust):
-        representation.reprtraceback.reprentries[-1].lines = [part for line in lines for part in _wrapped(line)]
+        # A break may put what a log would obey at the start of a line.
+        lines = [for_log(part) for line in lines for part in _wrapped(line)]
+    representation.reprtraceback.reprentries[-1].lines = lines
     return representation
 
 

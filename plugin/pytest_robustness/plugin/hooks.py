@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.errors import RobustnessError, UnknownTransformError
+from pytest_robustness.core.text import for_terminal
+from pytest_robustness.errors import DisagreementError, RobustnessError, UnknownTransformError
 from pytest_robustness.plugin import hookspecs
-from pytest_robustness.plugin.active import active_session, known_transforms, progress_display, robustness_session
+from pytest_robustness.plugin.active import (
+    ALLURE_HOOKS,
+    active_session,
+    known_transforms,
+    progress_display,
+    require_allure,
+    robustness_session,
+)
 from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
 from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
 
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PROBLEM = pytest.StashKey[RobustnessError]()
+_WITH_ALLURE = pytest.StashKey[bool]()
 _COLLECTED = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
@@ -52,11 +61,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_robustness.inference.deadline import keep_stderr
 
         keep_stderr()
-    if options.allure_report is not None or config.getoption("allure_report_dir", None):
+    if config.stash.get(_WITH_ALLURE, False) or options.allure_report is not None:
         from pytest_robustness.plugin.allure import AllureHooks
 
         hooks = AllureHooks(config, options, lambda: active_session(config))
-        config.pluginmanager.register(hooks, "robustness-allure")
+        config.pluginmanager.register(hooks, ALLURE_HOOKS)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_robustness.plugin.xdist import XdistHooks
 
@@ -71,9 +80,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with _usage_errors():
         options = resolve_options(config)
-        if options.allure_report is not None:
+        if options.allure_report is not None or config.getoption("allure_report_dir", None):
+            require_allure()
             from pytest_robustness.plugin.allure import prepare
 
+            config.stash[_WITH_ALLURE] = True
             prepare(config, options.allure_report)
     if not options.list:
         return None
@@ -173,6 +184,10 @@ def pytest_runtest_makereport(
         if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
             # An attribute of a report travels to the controller.
             vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
+        if call.excinfo is not None and isinstance(call.excinfo.value, DisagreementError):
+            from pytest_robustness.plugin.xdist import DISAGREEMENT
+
+            vars(report)[DISAGREEMENT] = str(call.excinfo.value)
     if call.excinfo is None or not report.failed or active_session(item.config) is None:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
@@ -184,20 +199,17 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports; a worker of xdist hands its run log to the controller instead."""
-    if _PROBLEM in session.config.stash:
-        return
-    robustness = active_session(session.config)
-    if robustness is None:
-        return
-    if hasattr(session.config, "workeroutput"):
-        from pytest_robustness.plugin.xdist import RUN_LOG
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Write the reports, also where another plugin fails to write its own; a worker of xdist hands over its run log."""
+    from pytest_robustness.plugin.closing import another_plugins_files, finish
 
-        session.config.workeroutput[RUN_LOG] = robustness.run_log.pack()
-    elif not robustness.write_reports() and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    try:
+        with another_plugins_files(session):
+            yield
+    finally:
+        if _PROBLEM not in session.config.stash:
+            finish(session)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -210,6 +222,10 @@ def pytest_terminal_summary(
     writer = config.get_terminal_writer()
     if robustness is None:
         return
+    from pytest_robustness.plugin.closing import NOT_WRITTEN
+
+    if NOT_WRITTEN in config.stash:
+        terminalreporter.write_line(config.stash[NOT_WRITTEN])
     text = robustness.summary(writer.fullwidth, writer.hasmarkup, config.get_verbosity() > 0)
     if text:
         from pytest_robustness.plugin.rerun import rerun_lines
@@ -270,11 +286,11 @@ def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
 def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
     """Stop the run with a usage error; in a worker of xdist that would read as a crash, so the controller does it."""
     if not hasattr(config, "workeroutput"):
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(for_terminal(str(error))) from None
     config.stash[_PROBLEM] = error
     from pytest_robustness.plugin.xdist import REFUSAL
 
-    config.workeroutput[REFUSAL] = str(error)
+    config.workeroutput[REFUSAL] = for_terminal(str(error))
     items.clear()
 
 
@@ -284,4 +300,4 @@ def _usage_errors() -> Iterator[None]:
         yield
     except RobustnessError as error:
         _log.debug("the options are refused", exc_info=True)
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(for_terminal(str(error))) from None

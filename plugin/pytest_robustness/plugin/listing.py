@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_robustness import data
+from pytest_robustness.core.text import for_terminal, printable
 from pytest_robustness.models import ModelZoo
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def _print(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> Non
     table.add_column(overflow="fold")
     for name, text in rows:
         # rich would raise on a character that the terminal's encoding lacks.
-        shown = text.encode(console.encoding, "backslashreplace").decode(console.encoding)
-        table.add_row(Text(f"  {name}", style="bold"), Text(shown))
+        shown = for_terminal(text).encode(console.encoding, "backslashreplace").decode(console.encoding)
+        table.add_row(Text(f"  {printable(name)}", style="bold"), Text(shown))
     console.print(Text(title))
     console.print(table)
     console.print()

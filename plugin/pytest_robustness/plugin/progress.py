@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pytest_robustness.core.text import for_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -57,11 +59,12 @@ class BarProgress:
 
     def note(self, message: str) -> None:
         """Print ``message``, above the bar where one is shown."""
+        shown = for_terminal(message)
         if self._bar is not None:
-            _print(self._bar.console, message)
+            _print(self._bar.console, shown)
             return
         with self._uncaptured():
-            _print(Console(), message)
+            _print(Console(), shown)
 
     def stop(self) -> None:
         """Take the bar away."""
@@ -105,7 +108,7 @@ class LineProgress:
 
     def note(self, message: str) -> None:
         """Write ``message``."""
-        self._write(f"robustness: {message}")
+        self._write(f"robustness: {for_terminal(message)}")
 
     def stop(self) -> None:
         """Write how many images were done, and how fast."""

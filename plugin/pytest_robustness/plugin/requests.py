@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models.presets import PRESETS
 
@@ -88,7 +89,7 @@ class Requests:
         OptionError
             When a name is not known, or means ImageNet's model where the data is the embedded digits.
         """
-        models = self._zoo.expand(_some("models", names))
+        models = self._zoo.expand(_plain("models", _some("models", names)))
         if self._options.data == "digits":
             for name in models:
                 own = f"digits:{name}"
@@ -100,7 +101,7 @@ class Requests:
 
     def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
         """Return each of ``transforms``, at least one, at each severity of the options."""
-        return self._registry.conditions(_some("transforms", transforms), self._options.severity)
+        return self._registry.conditions(_plain("transforms", _some("transforms", transforms)), self._options.severity)
 
     def condition(self, transform: str | Condition, severity: int | None = None) -> Condition:
         """Return a condition. Without a severity: the one of the options, or 3 where they name several."""
@@ -149,6 +150,14 @@ def _some(what: str, names: str | Sequence[str]) -> Sequence[str]:
         return [names]
     if not names:
         raise OptionError(f"{what}=[] names none. Name at least one, or leave {what} out for those of the options.")
+    return names
+
+
+def _plain(what: str, names: Sequence[str]) -> Sequence[str]:
+    """Return ``names``; refuse what is no text, or not one that can be shown."""
+    for name in names:
+        if not isinstance(name, str) or not is_printable(name):
+            raise OptionError(f"{what} names {quoted(name)}. Valid: a text without control characters, in Unicode.")
     return names
 
 

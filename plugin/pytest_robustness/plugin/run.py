@@ -12,7 +12,7 @@ from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.update import new_baseline
-from pytest_robustness.analysis.checks import chance_errors
+from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_robustness.core import Condition, Panel, Progress
+    from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
@@ -56,6 +57,8 @@ class Run:
         Factory for the progress display.
     processes, process
         How many processes share the machine, and which of them this is, from 0.
+    agreement
+        What this process computes on, where several share the run.
 
     Attributes
     ----------
@@ -85,9 +88,11 @@ class Run:
         *,
         processes: int,
         process: int,
+        agreement: Agreement | None = None,
     ) -> None:
         data.check(options.data)
         self._options = options
+        self._agreement = agreement
         self.log = RunLog()
         self.report: RunReport | None = None
         self._report_error: str | None = None
@@ -98,11 +103,12 @@ class Run:
             zoo,
             self.log,
             progress=progress,
-            check=self._require_comparable,
+            check=self._admit,
+            agree=self._agree,
             provenance=lambda: provenance.of_run(options),
         )
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
-        self._comparison = _comparison(options, self._predictions)
+        self._comparison = _comparison(options, self._predictions, self._images)
         self.judge = Judge(
             self._predictions,
             self.log,
@@ -111,7 +117,9 @@ class Run:
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
         )
-        self.record = RunRecord(self.log, self._predictor, self._predictions, self.judge, registry, options.seed)
+        self.record = RunRecord(
+            self.log, self._predictor, self._predictions, self.judge, registry, options.seed, options.chance_check
+        )
 
     @property
     def candidate_transforms(self) -> tuple[str, ...]:
@@ -183,11 +191,24 @@ class Run:
     def _check_answers(self) -> None:
         """Note what was computed of no use: models at chance level, images that could not be read."""
         log, predictions = self.log, self._predictions
-        for model, message in chance_errors(predictions, log.models).items():
+        for model, message in self._chance_check().errors(predictions).items():
             log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
         if log.unreadable:
             source, indices = self._predictor.images()
             log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
+
+    def _admit(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
+        self._require_comparable(bench, conditions)
+        if self._agreement is not None:
+            self._agreement.opened(bench, self.log.plan, conditions)
+
+    def _agree(self) -> None:
+        if self._agreement is not None:
+            self.log.facts = self._agreement.loaded(self.log.models)
+            self._agreement.require()
+
+    def _chance_check(self) -> ChanceCheck:
+        return ChanceCheck(self._options.chance_check, {m: facts.class_match for m, facts in self.log.models.items()})
 
     def _require_comparable(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
         if self._comparison is not None:
@@ -197,6 +218,10 @@ class Run:
     def _protocol(self, bench: JobMaker, conditions: Sequence[Condition]) -> baseline.RunProtocol:
         return baseline.RunProtocol.of(bench, conditions, seed=self._options.seed, policy=self.judge.policy)
 
+    def _images(self) -> baseline.ImageSet:
+        stored = self._predictions
+        return baseline.ImageSet(stored.identities, stored.labels, stored.classes)
+
     def _update_baseline(self) -> None:
         path = self._options.baseline
         if self._options.mode is not RunMode.WRITE or path is None:
@@ -204,12 +229,13 @@ class Run:
         bench, wanted = self._predictor.open_data(), self.log.wanted
         written = new_baseline(
             self._protocol(bench, wanted.conditions_of_all()),
+            self._images(),
             self._predictions,
             self.judge,
             tuple(dict.fromkeys(cell.model for cell in wanted.cells)),
             {model: facts.fingerprint for model, facts in self.log.models.items()},
         )
-        changed = baseline.write(written, bench.selection.labels, path)
+        changed = baseline.write(written, path)
         self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
 
 
@@ -244,7 +270,9 @@ def _policy(options: Options) -> TestPolicy:
     )
 
 
-def _comparison(options: Options, predictions: StoredPredictions) -> BaselineComparison | None:
+def _comparison(
+    options: Options, predictions: StoredPredictions, images: Callable[[], baseline.ImageSet]
+) -> BaselineComparison | None:
     """Return the comparison that the options ask for; ``None`` without a baseline, or where one is to be written.
 
     Raises
@@ -252,7 +280,8 @@ def _comparison(options: Options, predictions: StoredPredictions) -> BaselineCom
     OptionError
         When options need a baseline and none is named.
     BaselineError
-        When the baseline is missing, damaged, or newer than this code, or has no model to compare the candidate with.
+        When the baseline is missing, damaged, or of another version than this code's, or has no model to compare the
+        candidate with; or when it is to be written over a file that is none.
     """
     if options.candidate is not None and (options.baseline is None or options.update_baseline):
         raise OptionError(
@@ -261,13 +290,17 @@ def _comparison(options: Options, predictions: StoredPredictions) -> BaselineCom
         )
     if options.expect == "baseline" and options.baseline is None:
         raise OptionError("--robustness-expect=baseline needs a baseline: name it with --robustness-baseline=FILE.")
-    if options.baseline is None or options.mode is RunMode.WRITE:
+    if options.baseline is None:
+        return None
+    if options.mode is RunMode.WRITE:
+        baseline.require_writable(options.baseline)
         return None
     default = "fail" if os.environ.get("CI") else "skip"
     comparison = BaselineComparison(
         baseline.read(options.baseline),
         options.baseline,
         predictions,
+        images,
         policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction, options.class_tolerance),
         test_policy=_policy(options),
         inconclusive=_INCONCLUSIVE[options.inconclusive or default],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import ClassTest, Finding, ImageTest, ModelTest
     from pytest_robustness.core import Condition, Progress
+    from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.gallery import Example, LostExample
@@ -40,6 +41,8 @@ class RobustnessSession:
         Factory for the progress display.
     processes, process
         How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
+    agreement
+        What this process computes on, where several share the run.
 
     Attributes
     ----------
@@ -61,11 +64,13 @@ class RobustnessSession:
         progress: Callable[[], Progress],
         processes: int = 1,
         process: int = 0,
+        agreement: Agreement | None = None,
     ) -> None:
         self.options = options
         self.findings: list[Finding] = []
+        self._agreement = agreement
         zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle)
-        self._run = Run(options, registry, zoo, progress, processes=processes, process=process)
+        self._run = Run(options, registry, zoo, progress, processes=processes, process=process, agreement=agreement)
         self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_transforms or registry.names())
 
     @property
@@ -175,6 +180,12 @@ class RobustnessSession:
     def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that is planned, in one sweep: see `Run.ensure`."""
         self._run.ensure(request)
+
+    def note(self, message: str) -> None:
+        """Have the controller of xdist show ``message``; it is in the run log, too."""
+        self.run_log.notes.append(message)
+        if self._agreement is not None:
+            self._agreement.say(message)
 
     @property
     def report_folder(self) -> str:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_robustness.errors import DisagreementError
+from pytest_robustness.inference import agreement
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.plugin.xdist_progress import SharedProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_robustness.core import Progress
 
+_log = logging.getLogger(__name__)
+
 REFUSAL = "robustness-refusal"
 RUN_LOG = "robustness-run-log"
+DISAGREEMENT = "robustness_disagreement"
 PROCESS = "robustness-process"
 
 
@@ -36,7 +43,9 @@ class XdistHooks:
 
     def __init__(self, run_log: Callable[[], RunLog], store: Path, progress: Callable[[], Progress]) -> None:
         self._run_log = run_log
-        self._progress = SharedProgress(store, progress)
+        self._store = store
+        self._folder: Path | None = None
+        self._progress = SharedProgress(store, progress, self._said)
         self._progress.start()
         self._workers = itertools.count()
         self._swept: dict[Any, float] = {}
@@ -44,9 +53,19 @@ class XdistHooks:
     def pytest_configure_node(self, node: Any) -> None:
         """Give each worker a number, from 0: xdist's own names may have gaps."""
         node.workerinput[PROCESS] = next(self._workers)
+        self._folder = agreement.folder_of(self._store, node.workerinput["testrunuid"])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ARG002
+        """Compare the data of the workers before any test is dealt out, which is when the last has collected."""
+        if self._folder is not None:
+            with _refusing():
+                agreement.require_same(agreement.stated(self._folder))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Merge what one test asked for: a worker that is killed later hands over nothing more."""
+        if hasattr(report, DISAGREEMENT):
+            pytest.exit(getattr(report, DISAGREEMENT), returncode=pytest.ExitCode.USAGE_ERROR)
         packed = getattr(report, "robustness", None)
         if packed is None:
             return
@@ -65,14 +84,28 @@ class XdistHooks:
             self._merge(output[RUN_LOG])
 
     def pytest_unconfigure(self) -> None:
-        """Stop watching the workers."""
+        """Stop watching the workers, and remove what they compared."""
         self._progress.stop()
+        if self._folder is not None:
+            agreement.remove(self._folder)
+
+    def _said(self) -> list[str]:
+        return [] if self._folder is None else agreement.said(self._folder)
 
     def _merge(self, packed: dict[str, Any]) -> RunLog:
         log, own = RunLog.unpack(packed), self._run_log()
-        known = set(own.notes)
         for note in log.notes:
-            if note not in known:
-                self._progress.note(note)
-        own.merge(log)
+            self._progress.note(note)
+        with _refusing():
+            own.merge(log)
         return log
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """End the run where the workers do not judge the same: it has no report."""
+    try:
+        yield
+    except DisagreementError as error:
+        _log.debug("the workers differ", exc_info=True)
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.inference.shared_sweep import SharedSweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pytest_robustness.core import Progress
@@ -25,11 +25,17 @@ class SharedProgress:
         The store that the workers fill; it need not exist yet.
     progress
         Makes what shows a sweep.
+    said
+        Returns the notes of the workers so far that are not to wait for the end of a test.
     """
 
-    def __init__(self, store: Path, progress: Callable[[], Progress]) -> None:
+    def __init__(
+        self, store: Path, progress: Callable[[], Progress], said: Callable[[], Sequence[str]] = lambda: ()
+    ) -> None:
         self._sweeps = SharedSweeps(store)
         self._make = progress
+        self._said = said
+        self._noted: set[str] = set()
         self._shown: Progress | None = None
         self._done = 0
         self._over = threading.Event()
@@ -42,9 +48,11 @@ class SharedProgress:
         self._thread.start()
 
     def note(self, message: str) -> None:
-        """Show a worker's note."""
+        """Show a worker's note, once."""
         with self._lock:
-            (self._shown or self._make()).note(message)
+            if message not in self._noted:
+                self._noted.add(message)
+                (self._shown or self._make()).note(message)
 
     def sweep_ended(self) -> None:
         """Show no more of the current sweep: a worker came to its end, whether every image was done or not."""
@@ -78,6 +86,8 @@ class SharedProgress:
     def _watch(self) -> None:
         while not self._ended.wait(_SECONDS):
             self.look()
+            for message in self._said():
+                self.note(message)
         self.look()
 
     def _hide(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.text import for_log, printable_lines
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -62,6 +64,8 @@ def terminal_text(
 ) -> str:
     """Return the terminal summary, ``width`` columns wide, with the lines ``closing`` and GitHub's annotations.
 
+    The annotations alone are commands to GitHub, whatever names the rest holds.
+
     ``verbose`` lists what each test that passed excludes.
     """
     from pytest_robustness.report import github, terminal
@@ -69,4 +73,5 @@ def terminal_text(
     device, runtime = report.provenance["device"], report.provenance["runtime"]
     ran = [f"Models ran on {device} with {runtime}."] if runtime else []
     commands = github.error_commands(report, environment)
-    return "\n".join([terminal.render(report, width, color, verbose), *ran, *closing, *commands, ""])
+    shown = [terminal.render(report, width, color, verbose), *ran, *map(printable_lines, closing)]
+    return "\n".join([*map(for_log, shown), *commands, ""])

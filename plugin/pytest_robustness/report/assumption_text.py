@@ -16,6 +16,8 @@ _FILES: Final = ("onnx", "openvino")
 # Examples of values: those of most classifiers of ImageNet.
 _SIZES: Final = {"resize": 256, "crop": 224}
 _NORMALIZATION: Final = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_AS_TEXT: Final = " by name, in which 10 comes before 2"
+_AS_NUMBERS: Final = " (training on torchvision's ImageFolder would have put 10 before 2)"
 _CLASSES: Final = '["...", "..."]'
 # Arguments of `Preprocess` that need not be written.
 _LEFT_OUT: Final = {"resize": None, "crop": None, "interpolation": "bilinear", "antialias": True}
@@ -27,9 +29,10 @@ def warning(model: str, facts: ModelFacts) -> str | None:
         return None
     source, _, path = model.partition(":")
     advice = _sidecar(Path(path), facts) if source in _FILES else _factory(source, facts)
-    them, are = ("them", "they are") if len(facts.assumed) > 1 else ("it", "it is")
+    texts = [*_assumptions(facts)]
+    them, are = ("them", "they are") if len(texts) > 1 else ("it", "it is")
     return (
-        f"{model} was judged with {', '.join(_assumptions(facts))}, because nothing gives {them}; if {are} wrong, so "
+        f"{model} was judged with {', '.join(texts)}, because nothing gives {them}; if {are} wrong, so "
         f"are its figures. {advice}"
     )
 
@@ -44,7 +47,9 @@ def _assumptions(facts: ModelFacts) -> Iterator[str]:
         size = "the data's size" if preprocess.resize is None else f"{preprocess.resize} pixels"
         yield f"images of {size}" + ("" if preprocess.crop is None else f", cropped to {preprocess.crop}")
     if "classes" in facts.assumed:
-        yield "outputs in the order of the data's classes"
+        yield f"outputs in the order of the data's classes{_AS_TEXT if 'numbers' in facts.assumed else ''}"
+    elif "numbers" in facts.assumed:
+        yield f"outputs in the order of the numbers that its classes are called by{_AS_NUMBERS}"
 
 
 def _sidecar(path: Path, facts: ModelFacts) -> str:
@@ -54,7 +59,7 @@ def _sidecar(path: Path, facts: ModelFacts) -> str:
         preprocess = facts.preprocess
         found |= {"resize": preprocess.resize, "crop": preprocess.crop} if preprocess.resize else _SIZES
     found |= {name: value for name, value in _NORMALIZATION.items() if name in facts.assumed}
-    if "classes" in facts.assumed:
+    if not {"classes", "numbers"}.isdisjoint(facts.assumed):
         found["classes"] = json.loads(_CLASSES)
     return f"Write into {path}.json, with the values of its training: {json.dumps(found)}"
 

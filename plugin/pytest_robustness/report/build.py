@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
-from pytest_robustness.analysis.checks import chance_warnings
+from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
+from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
@@ -23,6 +24,7 @@ from pytest_robustness.report.run_report import RunReport
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_robustness.analysis.checks import ChanceRule
     from pytest_robustness.analysis.findings import ClassTest, GateTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
@@ -46,6 +48,8 @@ class RunRecord:
         What was done, the images and the store, the finished cells, and their findings.
     registry, seed
         The transforms and the seed: they are applied again to the images that are shown.
+    chance_check
+        What was done about models that are no better than guessing: see `ChanceCheck`.
     """
 
     run_log: RunLog
@@ -54,6 +58,7 @@ class RunRecord:
     judge: Judge
     registry: Registry
     seed: int
+    chance_check: ChanceRule = "error"
 
 
 def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
@@ -89,8 +94,8 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         model_tests=model_tests,
         class_tests=class_tests,
         counts=counts,
-        errors=dict(log.errors),
-        skipped=tuple(log.skipped),
+        errors={cell: printable_lines(text) for cell, text in log.errors.items()},
+        skipped=tuple(map(printable, log.skipped)),
         policy=judge.policy,
         gate_tests=gate_tests,
         provenance={
@@ -104,18 +109,31 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         changes=average_changes(predictions, counts),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
         gallery=pictures,
-        gallery_note=note,
+        gallery_note=printable_lines(note),
         engines=engines,
-        notes=notes(model_tests, class_tests),
-        warnings=_warnings(log, predictions, models),
+        notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(model_tests, class_tests)))),
+        warnings=tuple(map(printable_lines, _warnings(run, models))),
+        data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
     )
 
 
-def _warnings(log: RunLog, predictions: StoredPredictions, models: Sequence[str]) -> tuple[str, ...]:
-    assumed = (assumption_text.warning(model, log.models[model]) for model in models if model in log.models)
-    return (*log.warnings, *filter(None, assumed), *chance_warnings(predictions, models))
+def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
+    facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
+    assumed = (assumption_text.warning(model, each) for model, each in facts.items())
+    check = ChanceCheck(run.chance_check, {model: each.class_match for model, each in facts.items()})
+    return (*run.run_log.warnings, *filter(None, assumed), *check.warnings(run.predictions))
+
+
+def _data_notes(run: RunRecord) -> tuple[str, ...]:
+    from pytest_robustness.data.image_traits import data_notes
+
+    try:
+        return data_notes(*run.predictor.images())
+    except RobustnessError:  # the data is gone, and the answers stand without
+        _log.debug("the images cannot be opened again", exc_info=True)
+        return ()
 
 
 def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:

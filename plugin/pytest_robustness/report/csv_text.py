@@ -1,4 +1,7 @@
-"""Write tables as CSV: lines end in a line feed, NaN and ``None`` are empty, other floats keep every digit."""
+"""Write tables as CSV: lines end in a line feed, NaN and ``None`` are empty, other floats keep every digit.
+
+A text that a spreadsheet would run as a formula stands behind an apostrophe.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import csv
 import io
 import math
 from typing import TYPE_CHECKING
+
+from pytest_robustness.core.text import for_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,6 +41,8 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[object]], float_for
 
 
 def _cell(value: object, float_format: str) -> object:
+    if isinstance(value, str):
+        return for_csv(value)
     if not isinstance(value, float):
         return value
     return "" if math.isnan(value) else format(value, float_format) if float_format else repr(float(value))

@@ -246,6 +246,9 @@ def _gate_lines(finding: GateTest) -> list[str]:
         f"  beyond tolerance    p = {p_text(finding.p_worse)}, corrected",
         f"  within tolerance    p = {p_text(finding.p_kept)}",
     ]
+    if finding.shared is not None and (finding.shared.only_baseline or finding.shared.only_run):
+        both, only_baseline, only_run = finding.shared
+        lines.append(f"  images of both      {both}; {only_baseline} only in the baseline, {only_run} only in this run")
     if finding.beyond_control is not None:
         value, low, high = finding.beyond_control
         lines.append(f"  beyond control      {value:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})")

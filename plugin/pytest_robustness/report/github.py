@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.text import for_log, printable_lines
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.finding_text import text_of
 from pytest_robustness.report.number_text import condition_text, points_text
@@ -37,7 +38,7 @@ def append_summary(markdown: str, environment: Mapping[str, str]) -> None:
     if not path:
         return
     try:
-        with Path(path).open("a", encoding="utf-8") as file:
+        with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{markdown}\n")
     except OSError as error:
         raise RobustnessError(
@@ -81,4 +82,5 @@ def _command(title: str, message: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    lines = map(printable_lines, for_log(text).replace("%", "%25").split("\r"))
+    return "%0D".join(lines).replace("\n", "%0A")

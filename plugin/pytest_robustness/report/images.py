@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from pytest_robustness.core.files import publishing, replacing, short_path
+from pytest_robustness.core.text import for_csv
 from pytest_robustness.report.image_table import COLUMNS
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ def lines(report: RunReport, folder: Path) -> list[str]:
 
 
 def _write_csv(table: ImageTable, file: BinaryIO) -> None:
-    file.writelines(text.encode() for text in _texts(table))
+    file.writelines(text.encode("utf-8", "backslashreplace") for text in _texts(table))
 
 
 def _write_gzip(table: ImageTable, file: BinaryIO) -> None:
     # Without the time, so that the same table gives the same bytes.
     with gzip.GzipFile("", "wb", _FASTEST, file, mtime=0) as compressed:
         for text in _texts(table):
-            compressed.write(text.encode())
+            compressed.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _texts(table: ImageTable) -> Iterator[str]:
@@ -125,9 +126,9 @@ def _answer_texts(answers: AnswerColumns, part: slice) -> Iterator[str]:
 
 
 def _field(text: str) -> str:
-    """Return a text as CSV holds it, in quotes if it needs them."""
+    """Return a text as CSV holds it, in quotes if it needs them, and no formula."""
     field = io.StringIO()
-    csv.writer(field, lineterminator="").writerow([text, ""])
+    csv.writer(field, lineterminator="").writerow([for_csv(text), ""])
     return field.getvalue()[:-1]
 
 

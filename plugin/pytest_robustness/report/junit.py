@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+from pytest_robustness.core.text import LONGEST_TEXT, printable
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding
@@ -26,7 +27,11 @@ def figures(finding: Finding) -> list[tuple[str, object]]:
         "verdict": finding.verdict.outcome.value,
         "reason": finding.verdict.reason,
     }
-    return [(name, value) for name, value in named.items() if value is not None and not _undefined(value)]
+    return [
+        (name, printable(value, LONGEST_TEXT) if isinstance(value, str) else value)
+        for name, value in named.items()
+        if value is not None and not _undefined(value)
+    ]
 
 
 @singledispatch

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
+from pytest_robustness.core.text import LONGEST_TEXT, printable
 from pytest_robustness.report import summary
 from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
 from pytest_robustness.report.summary import gate_word
@@ -65,7 +66,7 @@ def escape(text: str) -> str:
     >>> print(escape("a|b <i> `c` equalize_zoom"))
     a\|b &lt;i> \`c\` equalize_zoom
     """
-    one_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    one_line = printable(" ".join(text.split()), LONGEST_TEXT).replace("&", "&amp;").replace("<", "&lt;")
     # A single underscore within a word, as in most transforms, is no emphasis and stays readable.
     return re.sub(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", one_line)
 
@@ -216,6 +217,7 @@ def _notes(report: RunReport) -> Iterator[str]:
     if report.skipped:
         yield f"{counted(len(report.skipped), 'image')} could not be read and took no part."
     yield from report.notes
+    yield from report.data_notes
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:

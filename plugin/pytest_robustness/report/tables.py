@@ -96,6 +96,7 @@ def as_dict(report: RunReport) -> dict[str, Any]:
         ],
         "skipped_images": list(report.skipped),
         "warnings": list(report.warnings),
+        "data_notes": list(report.data_notes),
     }
 
 
@@ -234,6 +235,8 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "improved": test.improved,
         "undecided": test.undecided,
         "n": result.n,
+        "images_only_in_baseline": None if test.shared is None else test.shared.only_baseline,
+        "images_only_in_run": None if test.shared is None else test.shared.only_run,
         "baseline_accuracy": result.control,
         "accuracy": result.treated,
         "difference": result.difference,

@@ -293,4 +293,5 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
     if verbose:
         yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
     yield from report.notes
+    yield from (f"data: {text}" for text in report.data_notes)
     yield from (f"warning: {text}" for text in report.warnings)

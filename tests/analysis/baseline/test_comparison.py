@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from pytest_robustness.analysis.baseline import Baseline, BaselineModel, RunProtocol
+from pytest_robustness.analysis.baseline import Baseline, BaselineModel, ImageSet, RunProtocol
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.known_findings import Expected
 from pytest_robustness.analysis.baseline.rule import GatePolicy
@@ -20,7 +20,7 @@ from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, counted
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 from pytest_robustness.errors import BaselineError
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
@@ -44,6 +44,13 @@ def drawn(seed, blur, *, unreadable=0):
     return readable, answers
 
 
+def images(chosen=slice(None)):
+    """Return the images of a run or a baseline: some of all, in any order."""
+    numbers = np.arange(IMAGES, dtype=np.uint64)[chosen]
+    identities = np.column_stack([numbers, numbers]).view("V16").reshape(-1)
+    return ImageSet(identities, LABELS[chosen], tuple(ClassLabel(name, name) for name in CLASSES))
+
+
 class Run:
     """The answers of a run, as the store would give them."""
 
@@ -61,17 +68,34 @@ class Run:
         return counted(self.answers(cell), LABELS, len(CLASSES))
 
 
-def comparison(before, run, *, outcomes=None, counterparts=None, inconclusive=Outcome.INCONCLUSIVE, **policy):
-    """Return the comparison of ``run`` with a baseline that holds what `drawn` gave as ``before``."""
-    readable, right = before
-    protocol = RunProtocol("folder:photos", "f", IMAGES, CLASSES, 0, 1, dict.fromkeys(CONDITIONS, ""), {})
-    models = {
-        model: BaselineModel("f00d", {c: right[Cell(model, c)] for c in CONDITIONS}, outcomes or {}) for model in MODELS
+def models(readable, right, outcomes, chosen=slice(None)):
+    """Return the baseline's models, whose output for class `c` is `c + 7`."""
+    answers = {cell: np.where(readable, np.where(found, LABELS + 7, 3), -1)[chosen] for cell, found in right.items()}
+    outputs = np.arange(len(CLASSES)) + 7
+    return {
+        model: BaselineModel("f00d", outputs, {c: answers[Cell(model, c)] for c in CONDITIONS}, outcomes)
+        for model in MODELS
     }
+
+
+def comparison(
+    before,
+    run,
+    *,
+    chosen=slice(None),
+    now=None,
+    outcomes=None,
+    counterparts=None,
+    inconclusive=Outcome.INCONCLUSIVE,
+    **policy,
+):
+    """Return the comparison of ``run`` with a baseline that holds what `drawn` gave as ``before``."""
+    protocol = RunProtocol("folder:photos", 0, 1, dict.fromkeys(CONDITIONS, ""), {})
     return BaselineComparison(
-        Baseline(protocol, readable, models),
+        Baseline(protocol, images(chosen), models(*before, outcomes or {}, chosen)),
         Path("baseline.json"),
         run,
+        images if now is None else now,
         policy=GatePolicy(**policy),
         test_policy=TEST_POLICY,
         inconclusive=inconclusive,
@@ -276,3 +300,32 @@ def test_a_class_test_below_the_baseline_is_a_sign_flip_test_over_the_images_tha
     reason = comparison(old, run).expected_class_test(plain).verdict.reason
     below = 100 * change.sum() / (len(MODELS) * both.sum())
     assert reason == f"worse than the baseline: more than 10 points below the baseline: cat {below:+.1f}"
+
+
+def test_only_images_that_both_have_are_compared_in_any_order():
+    rng = np.random.default_rng(16)
+    before, now = drawn(2, FIRM, unreadable=9), drawn(3, FALLEN)
+    there, here = rng.permutation(IMAGES)[:400], rng.permutation(IMAGES)[:420]
+    run = Run(now[0][here], {cell: right[here] for cell, right in now[1].items()})
+    run.labels = LABELS[here]
+    run.counts = lambda cell: counted(run.answers(cell), run.labels, len(CLASSES))
+    ours = comparison(before, run, chosen=there, now=lambda: images(here))
+    shared = [image for image in here if image in set(there) and before[0][image]]
+    unread = np.count_nonzero(~before[0][np.intersect1d(there, here)])
+    for condition in CONDITIONS:
+        cell = Cell("bob", condition)
+        found = ours.test(cell, (BLUR, ZOOM))
+        pairs = [(before[1][cell][image], now[1][cell][image]) for image in shared]
+        assert (found.result.n, found.result.lost) == (len(shared), pairs.count((True, False)))
+        assert found.shared == (len(shared) + unread, 400 - len(shared) - unread, 420 - len(shared) - unread)
+        assert ours.right_before(cell).tolist() == [image in shared and before[1][cell][image] for image in here]
+    both = len(shared) + unread
+    (note,) = ours.notes()
+    assert note == (
+        f"Compared with the baseline on the {both} images that both have; {400 - both} only in the baseline, "
+        f"{420 - both} only in this run (400 in the baseline, 420 in this run)."
+    )
+    assert comparison(before, Run(*now)).notes() == ()
+    # A class test is compared on the same images.
+    plain = class_test(run, Panel(BLUR, MODELS), TEST_POLICY)
+    assert ours.expected_class_test(plain).expected is Expected.NEWLY_FAILING

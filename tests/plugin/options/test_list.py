@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 
 def test_it_lists_what_the_options_accept_and_runs_nothing(project):
     project.write("test_mine.py", "raise RuntimeError('collected')\n")
-    result = project.pytester.runpytest_subprocess("--robustness-list")
+    result = project.run("--robustness-list")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
@@ -28,15 +24,13 @@ def test_it_lists_what_the_options_accept_and_runs_nothing(project):
 
 
 @pytest.mark.parametrize(("encoding", "sign"), [("ascii", "\\xb1"), ("cp437", "±"), ("cp1252", "±")])
-@pytest.mark.slow
 def test_it_can_be_read_in_every_encoding(project, encoding, sign):
-    command = [sys.executable, "-m", "pytest", "--robustness-list"]
-    environment = os.environ | {"PYTHONIOENCODING": encoding}
-    found = subprocess.run(command, cwd=project.path, env=environment, capture_output=True, check=True)
-    assert f"Rotate about the centre by {sign}" in found.stdout.decode(encoding)
+    found = project.print_in(encoding, "--robustness-list")
+    assert found.ret == 0
+    assert f"Rotate about the centre by {sign}" in found.stdout.str()
 
 
 def test_it_takes_no_value(project):
-    result = project.pytester.runpytest_subprocess("--robustness-list=models")
+    result = project.run("--robustness-list=models")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*argument --robustness-list: ignored explicit argument 'models'*"])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.baseline.images import ImageSet
     from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.test_result import Outcome
     from pytest_robustness.core import Condition
@@ -22,22 +25,46 @@ if TYPE_CHECKING:
 class BaselineModel:
     """One model of a baseline.
 
-    ``answers`` says which images it got right (bool [N] by condition, control included), ``outcomes`` what its model
-    tests resulted in, ``fingerprint`` identifies its weights.
+    Parameters
+    ----------
+    fingerprint
+        Identifies its weights.
+    outputs
+        The model output that stands for each class of the data: int64 [C].
+    answers
+        The output that it predicted for each image, -1 where that could not be read: int32 [N] by condition, control
+        included.
+    outcomes
+        What its model tests resulted in.
     """
 
     fingerprint: str
-    answers: Mapping[Condition, NDArray[np.bool_]]
+    outputs: NDArray[np.int64]
+    answers: Mapping[Condition, NDArray[np.int32]]
     outcomes: Mapping[Condition, Outcome]
+
+    def right(self, condition: Condition, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which images of the baseline it got right: bool [N]; ``labels`` (int64 [N]) are their classes."""
+        found: NDArray[np.bool_] = self.answers[condition] == self.outputs[labels]
+        return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Baseline:
-    """The answers of one model or more; ``readable`` says which images could be read (bool [N])."""
+    """The answers of one model or more to the same images."""
 
     protocol: RunProtocol
-    readable: NDArray[np.bool_]
+    images: ImageSet
     models: Mapping[str, BaselineModel]
+
+    @cached_property
+    def readable(self) -> NDArray[np.bool_]:
+        """The images that could be read in every cell: bool [N]."""
+        found = np.ones(len(self.images.labels), np.bool_)
+        for model in self.models.values():
+            for answers in model.answers.values():
+                found &= answers >= 0
+        return found
 
     def model(self, name: str | None = None) -> BaselineModel:
         """Return the model called ``name``; without a name, the only one.

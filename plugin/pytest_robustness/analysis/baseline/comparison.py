@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.baseline import rule
+from pytest_robustness.analysis.baseline.images import Overlap
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.protocol import require_comparable
 from pytest_robustness.analysis.class_test import class_test
-from pytest_robustness.analysis.findings import ClassFinding, GateTest, worst_first
+from pytest_robustness.analysis.findings import ClassFinding, GateTest, SharedImages, worst_first
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.analysis.predictions import Answers, counted
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+    from pytest_robustness.analysis.baseline.images import ImageSet
     from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
@@ -126,6 +129,8 @@ class BaselineComparison:
         Where it was read, for messages.
     source
         The answers of this run.
+    images
+        Returns the images of this run, in the order of the answers.
     policy, test_policy
         When the comparison fails; how the tests of models and classes are made and judged.
     inconclusive
@@ -140,6 +145,7 @@ class BaselineComparison:
         baseline: Baseline,
         path: Path,
         source: AnswerSource,
+        images: Callable[[], ImageSet],
         *,
         policy: GatePolicy,
         test_policy: TestPolicy,
@@ -150,6 +156,7 @@ class BaselineComparison:
         self._baseline = baseline
         self._path = path
         self._source = source
+        self._images = images
         self._policy = policy
         self._test_policy = test_policy
         self._inconclusive = inconclusive
@@ -157,14 +164,18 @@ class BaselineComparison:
         self._compared: dict[tuple[str, tuple[Condition, ...]], CandidateComparison] = {}
 
     def require_comparable(self, protocol: RunProtocol, *, tests: bool) -> None:
-        """Refuse a baseline of other images, classes, seed or transforms; with ``tests``, of other tests too.
+        """Refuse a baseline without an image of this run, of another seed or transform; with ``tests``, of other tests.
 
         Raises
         ------
         BaselineError
             It lists every difference.
         """
-        require_comparable(self._baseline.protocol, protocol, self._path, tests=tests)
+        require_comparable(self._baseline.protocol, protocol, self._overlap, self._path, tests=tests)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return how many images are compared, in a sentence; nothing where baseline and run have the same."""
+        return tuple(filter(None, [self._overlap.text()]))
 
     def counterpart(self, model: str) -> str:
         """Return the name of the baseline's model that ``model`` is compared with.
@@ -207,13 +218,13 @@ class BaselineComparison:
             broken=comparison.broken,
             improved=comparison.improved,
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
+            shared=SharedImages(self._overlap.both, self._overlap.only_before, self._overlap.only_now),
             verdict=self._decided(comparison.verdict),
         )
 
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
-        """Return which images the counterpart of the cell's model got right: bool [N]."""
-        counterpart = self._baseline.model(self.counterpart(cell.model))
-        return counterpart.answers[cell.condition] & self._baseline.readable
+        """Return which images of this run the counterpart of the cell's model got right: bool [N]."""
+        return self._right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
 
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
@@ -225,7 +236,9 @@ class BaselineComparison:
     def expected_class_test(self, finding: ClassTest) -> ClassTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         models = {model: self._baseline.model(self.counterpart(model)) for model in finding.models}
-        source = _BaselineAnswers(models, self._baseline.readable, self._source)
+        source = _BaselineAnswers(
+            lambda cell: Answers(self._readable, self._right(models[cell.model], cell.condition)), self._source
+        )
         before = class_test(source, Panel(finding.condition, finding.models), self._test_policy).verdict.outcome
         found = expect(before, finding.verdict, self._fallen_classes(source, finding))
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
@@ -254,15 +267,35 @@ class BaselineComparison:
         """Compare a model under control and all of ``family``, once."""
         if (model, family) not in self._compared:
             answers = {condition: self._source.answers(Cell(model, condition)) for condition in (CONTROL, *family)}
+            before = self._baseline.model(counterpart)
             self._compared[model, family] = compare_models(
-                self._baseline.model(counterpart).answers,
+                {condition: self._right(before, condition) for condition in answers},
                 {condition: given.correct for condition, given in answers.items()},
                 labels=self._source.labels,
                 classes=self._source.class_names,
                 policy=self._policy,
-                images=answers[CONTROL].readable & self._baseline.readable,
+                images=answers[CONTROL].readable & self._readable,
             )
         return self._compared[model, family]
+
+    @cached_property
+    def _overlap(self) -> Overlap:
+        return Overlap(self._baseline.images, self._images())
+
+    @cached_property
+    def _readable(self) -> NDArray[np.bool_]:
+        """The images of this run that the baseline has and could read: bool [N]."""
+        return self._aligned(self._baseline.readable)
+
+    def _right(self, model: BaselineModel, condition: Condition) -> NDArray[np.bool_]:
+        """Return which images of this run a model of the baseline got right: bool [N]."""
+        return self._readable & self._aligned(model.right(condition, self._baseline.images.labels))
+
+    def _aligned(self, of_baseline: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return what is true of the baseline's images in the order of this run's; false where it lacks one."""
+        positions = self._overlap.positions
+        # Position -1 is the entry that is appended.
+        return np.append(of_baseline, np.False_)[positions]
 
     def _decided(self, verdict: Verdict) -> Verdict:
         if verdict.outcome is not Outcome.INCONCLUSIVE:
@@ -273,15 +306,10 @@ class BaselineComparison:
 class _BaselineAnswers:
     """The baseline's answers, under the names of the models of this run and with this run's images and classes."""
 
-    def __init__(self, models: Mapping[str, BaselineModel], readable: NDArray[np.bool_], run: AnswerSource) -> None:
-        self._models = models
-        self._readable = readable
+    def __init__(self, answers: Callable[[Cell], Answers], run: AnswerSource) -> None:
+        self.answers = answers
         self.class_names = run.class_names
         self.labels = run.labels
-
-    def answers(self, cell: Cell) -> Answers:
-        """Return the answers of the counterpart of the cell's model."""
-        return Answers(self._readable, self._models[cell.model].answers[cell.condition] & self._readable)
 
     def counts(self, cell: Cell) -> Counts:
         """Return the same, counted by class."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_robustness.analysis.baseline.images import Overlap
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.core import Condition
     from pytest_robustness.inference.jobs import JobMaker
@@ -24,12 +25,12 @@ _ABSENT = "no such option"
 class RunProtocol:
     """What two runs must share for their answers to be compared image by image.
 
+    The images themselves need not be the same: those that both have are compared (`images.Overlap`).
+
     Parameters
     ----------
-    data, dataset, images
-        The data as the user named it, the fingerprint of the selection of images, and their number.
-    classes
-        The names of the classes, in the order of the labels.
+    data
+        The data as the user named it, for messages.
     seed
         Of the transforms' random draws.
     pipeline
@@ -41,9 +42,6 @@ class RunProtocol:
     """
 
     data: str
-    dataset: str
-    images: int
-    classes: tuple[str, ...]
     seed: int
     pipeline: int
     transforms: Mapping[Condition, str]
@@ -54,9 +52,6 @@ class RunProtocol:
         """Return the protocol of a run under ``conditions``, on the data of ``jobs``."""
         return cls(
             data=jobs.selection.source.name,
-            dataset=jobs.selection.fingerprint,
-            images=len(jobs.selection.indices),
-            classes=tuple(label.name for label in jobs.classes),
             seed=seed,
             pipeline=PIPELINE_VERSION,
             transforms={condition: jobs.transform_key(condition) for condition in conditions},
@@ -70,13 +65,18 @@ class RunProtocol:
         )
 
 
-def require_comparable(baseline: RunProtocol, run: RunProtocol, path: Path, *, tests: bool = False) -> None:
+def require_comparable(
+    baseline: RunProtocol, run: RunProtocol, overlap: Overlap, path: Path, *, tests: bool = False
+) -> None:
     """Refuse a baseline that this run cannot be compared with.
 
     Parameters
     ----------
     baseline, run
         Both protocols. The run may have fewer conditions.
+    overlap
+        The images that both have: at least one. Whether so few are enough is for the comparison to say, which is
+        inconclusive where they are not.
     path
         Where the baseline is.
     tests
@@ -87,7 +87,8 @@ def require_comparable(baseline: RunProtocol, run: RunProtocol, path: Path, *, t
     BaselineError
         It lists every difference.
     """
-    found = differences(baseline, run)
+    found = [] if overlap.both else [f"images: no image of this run is in the baseline ({_images(baseline, overlap)})"]
+    found += differences(baseline, run)
     if tests:
         names = sorted({*baseline.tests, *run.tests})
         found += [
@@ -105,12 +106,7 @@ def require_comparable(baseline: RunProtocol, run: RunProtocol, path: Path, *, t
 
 def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
     """Return what keeps the answers of two runs from being compared, one sentence for each difference."""
-    found = []
-    if (baseline.dataset, baseline.images) != (run.dataset, run.images):
-        found.append(f"images: {_data(baseline)} in the baseline, {_data(run)} in this run")
-    if baseline.classes != run.classes:
-        found.append(f"classes: {_class_difference(baseline.classes, run.classes)}")
-    found += [
+    found = [
         f"{name}: {old} in the baseline, {new} in this run"
         for name, old, new in (("seed", baseline.seed, run.seed), ("pipeline", baseline.pipeline, run.pipeline))
         if old != new
@@ -124,12 +120,5 @@ def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
     return found
 
 
-def _data(protocol: RunProtocol) -> str:
-    return f"{protocol.images} of {protocol.data} (fingerprint {protocol.dataset[:12]})"
-
-
-def _class_difference(baseline: Sequence[str], run: Sequence[str]) -> str:
-    if len(baseline) != len(run):
-        return f"{len(baseline)} in the baseline, {len(run)} in this run"
-    index, old, new = next((i, *pair) for i, pair in enumerate(zip(baseline, run, strict=True)) if pair[0] != pair[1])
-    return f"class {index} is {old!r} in the baseline, {new!r} in this run"
+def _images(baseline: RunProtocol, overlap: Overlap) -> str:
+    return f"{overlap.of_all}, of {baseline.data} there"

@@ -11,6 +11,7 @@ from pytest_robustness.errors import BaselineError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_robustness.analysis.baseline.images import ImageSet
     from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import StoredPredictions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def new_baseline(
     protocol: RunProtocol,
+    images: ImageSet,
     predictions: StoredPredictions,
     judge: Judge,
     models: Sequence[str],
@@ -29,6 +31,8 @@ def new_baseline(
     ----------
     protocol
         Of the run: its conditions are those of the baseline.
+    images
+        Those of the run, in the order of the answers.
     predictions, judge
         The finished cells, and how they are judged.
     models
@@ -51,10 +55,10 @@ def new_baseline(
             raise BaselineError(f"No baseline was written: {name} has no result under {', '.join(missing)}.")
         baseline[name] = BaselineModel(
             fingerprint=fingerprints[name],
-            answers={cell.condition: predictions.answers(cell).correct for cell in cells},
+            outputs=predictions.outputs(cells[0]).targets,
+            answers={cell.condition: predictions.outputs(cell).predicted for cell in cells},
             outcomes={
                 cell.condition: judge.model_test(cell).verdict.outcome for cell in cells if cell.condition != CONTROL
             },
         )
-    readable = predictions.answers(Cell(models[0], CONTROL)).readable
-    return Baseline(protocol, readable, baseline)
+    return Baseline(protocol, images, baseline)

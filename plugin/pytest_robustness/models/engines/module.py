@@ -14,8 +14,7 @@ from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Model
 from pytest_robustness.errors import ModelError
-from pytest_robustness.models.files import digest
-from pytest_robustness.models.fingerprint import fingerprint
+from pytest_robustness.models.fingerprint import identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.models.engines.sidecar import Sidecar
 
     Arrays = Sequence[NDArray[np.generic]]
@@ -164,7 +164,7 @@ class EngineModule(nn.Module):
         return {**self.__dict__, "_infer": None, "_started_for": None}
 
 
-def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtime: str) -> Model:
+def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtime: str, hashes: FileHashes) -> Model:
     """Return the model that consists of ``files`` and runs in ``engine``, which reports call ``runtime``."""
     module = EngineModule(engine, sidecar)
     module.start(torch.device("cpu"))
@@ -176,8 +176,11 @@ def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtim
         preprocess = dataclasses.replace(preprocess, mean=(0.0,) * 3, std=(1.0,) * 3)
     assumed = () if sidecar.sized else ("size",)
     model = Model(module, preprocess, sidecar.classes, runtime=runtime, assumed=assumed)
-    contents = digest([*files, *sidecar.files])
-    return dataclasses.replace(model, fingerprint=fingerprint(model, runtime.encode() + contents))
+    contents = [hashes.digest(path) for path in (*files, *sidecar.files)]
+    extra = repr((runtime, engine.signature, contents)).encode()
+    # Not where the files lie, and not what was started.
+    given = (engine, sidecar, module._infer, module._started_for)
+    return identified(model, extra, hashes=hashes, given=given)
 
 
 def _batches(inputs: torch.Tensor, size: int | None) -> Sequence[torch.Tensor]:

@@ -10,7 +10,7 @@ from pytest_robustness.models.engines.module import Port, Quantization, Signatur
 from pytest_robustness.models.engines.onnxruntime_session import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import onnx
@@ -51,17 +51,41 @@ class OnnxEngine:
 
 
 def external_files(path: Path) -> list[Path]:
-    """Return the other files that hold weights of the ONNX model ``path``."""
+    """Return the other files that hold tensors of the ONNX model ``path``, wherever in the model they are named.
+
+    A tensor may be a weight, dense or sparse, the value of a constant, part of a branch or of a loop's body, of a
+    function, or of what the model was trained with.
+    """
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-    stored = {ExternalDataInfo(tensor).location for tensor in _graph(path).initializer if uses_external_data(tensor)}
+    stored = {ExternalDataInfo(tensor).location for tensor in _tensors(_model(path)) if uses_external_data(tensor)}
     return [path.parent / location for location in sorted(stored)]
 
 
-def _graph(path: Path) -> onnx.GraphProto:
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every tensor of a model: all that is a message within a message is looked at."""
     import onnx
 
-    graph: onnx.GraphProto = onnx.load(path, load_external_data=False).graph
+    pending: list[Any] = [model]
+    while pending:
+        message = pending.pop()
+        if isinstance(message, onnx.TensorProto):
+            yield message
+            continue
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                pending += [value] if hasattr(value, "ListFields") else list(value)
+
+
+def _model(path: Path) -> onnx.ModelProto:
+    import onnx
+
+    model: onnx.ModelProto = onnx.load(path, load_external_data=False)
+    return model
+
+
+def _graph(path: Path) -> onnx.GraphProto:
+    graph: onnx.GraphProto = _model(path).graph
     return graph
 
 

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_robustness.core import Preprocess
+from pytest_robustness.core.files import read_regular
 from pytest_robustness.errors import ModelError, unknown
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _PREPROCESS = tuple(field.name for field in dataclasses.fields(Preprocess))
 # Networks with a smaller input are not evaluated on the centre of a resized photograph.
 _SMALLEST_CROPPED = 64
 _IMAGENET_WITH_BACKGROUND = 1001
+# Far more than the names of any classes take.
+_LARGEST = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +172,7 @@ _KEYS = {
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path, _LARGEST).decode())
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is not readable as JSON: {error}.") from error
     if not isinstance(content, dict):
@@ -179,7 +182,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 def _read_lines(sidecar: Path, path: Path) -> list[str]:
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        names = [line.strip() for line in read_regular(path, _LARGEST).decode().splitlines()]
     except (OSError, ValueError) as error:
         raise ModelError(f"{sidecar}: classes names {path}, which is not a readable text file: {error}.") from error
     if not _is_list_of_names(names):

@@ -7,12 +7,12 @@ Modules and paths are found from the current directory, as ``python -m`` does.
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model
+from pytest_robustness.core.opened_files import opened_at_import, recorded
 from pytest_robustness.core.user_code import FORMS, FunctionName, UserModule, parse
 from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.models.pretrained_cfg import completed
@@ -41,13 +41,18 @@ def check(name: str, weights: str | None) -> None:
 
 
 def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noqa: ARG001 (the user's code loads them)
-    """Import the factory, call it, and return its model with a fingerprint that covers the factory's file."""
+    """Import the factory, call it, and return its model; the fingerprint covers the factory's file and all it reads."""
+    from pytest_robustness.models.fingerprint import files_digest, identified
+
     target, function = _parse(name)
     module = UserModule(target)
     with module.importable():
-        factory = module.function(function, ModelError)
-        model = _as_model(factory(), name)
-    return _with_fingerprint(model, _defining_file(factory, module.load(ModelError)))
+        with recorded() as opened:
+            factory = module.function(function, ModelError)
+            model = _as_model(factory(), name)
+        loaded = module.load(ModelError)
+        files = files_digest([*opened, *opened_at_import(loaded)], policy.hashes)
+        return identified(model, _source(factory, loaded) + files, hashes=policy.hashes)
 
 
 def _parse(name: str) -> FunctionName:
@@ -70,17 +75,10 @@ def _as_model(returned: object, name: str) -> Model:
     )
 
 
-def _defining_file(factory: Callable[[], Any], module: ModuleType) -> Path | None:
+def _source(factory: Callable[[], Any], module: ModuleType) -> bytes:
+    """Return the content of the file that defines the factory; nothing if there is none."""
     try:
         file = inspect.getsourcefile(inspect.unwrap(factory))
     except TypeError:
         file = getattr(module, "__file__", None)
-    return None if file is None else Path(file)
-
-
-def _with_fingerprint(model: Model, file: Path | None) -> Model:
-    from pytest_robustness.models.fingerprint import fingerprint
-
-    if model.fingerprint or file is None:
-        return model
-    return dataclasses.replace(model, fingerprint=fingerprint(model, file.read_bytes()))
+    return b"" if file is None else Path(file).read_bytes()

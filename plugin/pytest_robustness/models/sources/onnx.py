@@ -38,4 +38,4 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
     path = Path(name)
     sidecar = read_sidecar(path)
     with reading(path, "an ONNX model"):
-        return engine_model(OnnxEngine.read(path), [path, *external_files(path)], sidecar, "onnxruntime")
+        return engine_model(OnnxEngine.read(path), [path, *external_files(path)], sidecar, "onnxruntime", policy.hashes)

@@ -42,7 +42,7 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
     path = Path(name)
     sidecar = read_sidecar(path)
     with reading(path, _KINDS[path.suffix.lower()]):
-        return engine_model(OpenVinoEngine.read(path), _files(path), sidecar, "openvino")
+        return engine_model(OpenVinoEngine.read(path), _files(path), sidecar, "openvino", policy.hashes)
 
 
 def _files(path: Path) -> list[Path]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_robustness.core.text import quoted
 from pytest_robustness.errors import OptionError
-from pytest_robustness.plugin.options.names import quoted
+from pytest_robustness.plugin.options.names import in_quotes
 from pytest_robustness.plugin.options.spec import PREFIX
 from pytest_robustness.plugin.options.table import SPECS, Options, RunMode
+from pytest_robustness.plugin.options.values import require_plain, require_short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,11 +95,14 @@ def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
     if text is None:
         return None
     try:
-        value = spec.read(text)
+        # Of names any blank is a separator.
+        require_plain(" ".join(text.split()) if spec.kind == "names" else text.strip())
+        value = spec.read(text.strip())
+        require_short(text)
     except ValueError as error:
         _log.debug("%s is not valid", spec.flag, exc_info=True)
         where = spec.flag if typed is not None else f"{spec.key} in {config.inipath}"
-        raise OptionError(f"{where}: {text!r} is not valid. Valid: {error}.") from None
+        raise OptionError(f"{where}: {quoted(text)} is not valid. Valid: {error}.") from None
     return _based(config, value, typed=typed is not None) if spec.kind == "path" else value
 
 
@@ -121,11 +126,11 @@ def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
 
 
 def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | None:
-    if value is None or value == "" or value == []:
+    if value is None or value == [] or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str) and spec.kind != "names":
         raise ValueError(f"{value!r} is not a string")
     # An ini file was split at blanks, which may be those of a path; an entry of a TOML list is a name as it stands.
-    return value if isinstance(value, str) else " ".join(quoted(str(name)) for name in value)
+    return value if isinstance(value, str) else " ".join(in_quotes(str(name)) for name in value)

@@ -41,7 +41,7 @@ def read_names(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def quoted(name: str) -> str:
+def in_quotes(name: str) -> str:
     """Return a name as `read_names` reads it back: in quotes where it holds blanks or quotes."""
     if not re.search(r"[\s'\"]", name):
         return name

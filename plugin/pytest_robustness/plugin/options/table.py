@@ -21,12 +21,14 @@ from pytest_robustness.plugin.options.values import (
     read_rules,
     read_seconds,
     read_severities,
+    read_text,
     read_whole,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_robustness.analysis.checks import ChanceRule
     from pytest_robustness.analysis.test_result import Correction, MaxSensitive, VerdictRule
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
@@ -35,6 +37,7 @@ TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
 _CORRECTIONS: tuple[Correction, ...] = ("none", "bh", "holm")
+_CHANCE_RULES: tuple[ChanceRule, ...] = ("error", "warn", "off")
 _VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
 
 # The README lists the areas in this order.
@@ -75,7 +78,7 @@ class SubjectOptions:
         kind="names",
     )
     data: str = option(
-        str,
+        read_text,
         "digits",
         area=_SUBJECT,
         metavar="SPEC",
@@ -157,6 +160,14 @@ class Options(SubjectOptions):
         metavar="POINTS",
         about="change of a class's accuracy beyond which the class fails its test, where the images show it",
     )
+    chance_check: ChanceRule = option(
+        Choice(*_CHANCE_RULES),
+        "error",
+        area=_TESTS,
+        metavar="RULE",
+        about="what to do about a model that is no better than guessing on untouched images; error refuses it where "
+        "its classes were matched by their order alone, and warns where they were matched by name",
+    )
     baseline: Path | None = path(
         None,
         area=_BASELINE,
@@ -165,7 +176,7 @@ class Options(SubjectOptions):
         "--robustness-update-baseline, the file to write (robustness-baseline.json where none is named)",
     )
     baseline_model: str | None = option(
-        str,
+        read_text,
         None,
         area=_BASELINE,
         metavar="NAME",
@@ -174,7 +185,7 @@ class Options(SubjectOptions):
         needs="baseline",
     )
     candidate: str | None = option(
-        str, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"
+        read_text, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"
     )
     tolerance: float = option(
         read_points,
@@ -249,7 +260,11 @@ class Options(SubjectOptions):
         about="time that a model or a transform may take for one batch; one that takes longer is given up",
     )
     workers: int | None = option(
-        read_whole(0, "auto"), "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"
+        read_whole(0, "auto", most=1024),
+        "auto",
+        area=_COMPUTING,
+        metavar="N",
+        about="processes that decode images; 0 for none",
     )
     store: Path = path(
         ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"

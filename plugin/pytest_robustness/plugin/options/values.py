@@ -6,12 +6,18 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
+from pytest_robustness.core.text import is_printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_robustness.analysis.test_result import MaxSensitive
 
 GATE_RULES = ("maxFailures", "minTestsCount", "successRate")
+# The limits of Linux; those of other systems are as large or smaller.
+_LONGEST_PART = 255
+_LONGEST_PATH = 4095
+_LARGEST = 2**63 - 1
 
 # A day: no batch takes longer, and timers of some systems hold no more.
 _LONGEST = 86_400
@@ -37,6 +43,27 @@ class Choice(Generic[_Word]):
             if word == text:
                 return word
         raise ValueError(", ".join(self.words))
+
+
+def require_plain(text: str) -> None:
+    """Refuse what is a value of no option: it would fail later, and less clearly."""
+    if not is_printable(text):
+        raise ValueError("a text without control characters, in Unicode")
+
+
+def require_short(text: str) -> None:
+    """Refuse a name or a path that no system would open."""
+    if any(len(part.encode()) > _LONGEST_PART for part in re.split(r"[/\\,:+\s]", text)):
+        raise ValueError(f"names and parts of paths of at most {_LONGEST_PART} bytes")
+    if any(len(path.encode()) > _LONGEST_PATH for path in re.split(r"[,\n]", text)):
+        raise ValueError(f"names and paths of at most {_LONGEST_PATH:,} bytes")
+
+
+def read_text(text: str) -> str:
+    """Read a name."""
+    if not text:
+        raise ValueError("a name")
+    return text
 
 
 def read_severities(text: str) -> tuple[int, ...]:
@@ -73,21 +100,26 @@ def read_points(text: str) -> float:
 
 
 @overload
-def read_whole(minimum: int) -> Callable[[str], int]: ...
+def read_whole(minimum: int, *, most: int = ...) -> Callable[[str], int]: ...
 
 
 @overload
-def read_whole(minimum: int, word: str) -> Callable[[str], int | None]: ...
+def read_whole(minimum: int, word: str, *, most: int = ...) -> Callable[[str], int | None]: ...
 
 
-def read_whole(minimum: int, word: str | None = None) -> Callable[[str], int | None]:
-    """Return a reader of whole numbers from ``minimum`` on, which reads ``word`` as ``None``."""
+def read_whole(minimum: int, word: str | None = None, *, most: int = _LARGEST) -> Callable[[str], int | None]:
+    """Return a reader of whole numbers from ``minimum`` to ``most``, which reads ``word`` as ``None``."""
     valid = f"a whole number from {minimum}" + (f", or {word}" if word else "")
 
     def read(text: str) -> int | None:
         if word and text == word:
             return None
-        if not re.fullmatch(r"\d+", text) or int(text) < minimum:
+        if not re.fullmatch(r"[0-9]+", text):
+            raise ValueError(valid)
+        # Python refuses to read more than some thousand digits.
+        if len(text.lstrip("0")) > len(str(most)) or int(text) > most:
+            raise ValueError(f"{valid}, and at most {most}")
+        if int(text) < minimum:
             raise ValueError(valid)
         return int(text)
 
@@ -109,7 +141,7 @@ def read_max_sensitive(text: str) -> MaxSensitive:
     """Read how many sensitive classes are allowed."""
     if text == "chance":
         return "chance"
-    if re.fullmatch(r"\d+", text):
+    if re.fullmatch(r"[0-9]{1,18}", text):
         return int(text)
     try:
         fraction = float(text)
@@ -122,7 +154,8 @@ def read_max_sensitive(text: str) -> MaxSensitive:
 
 def read_device(text: str) -> str:
     """Read the name of a device."""
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+    # PyTorch keeps a device's number in one byte.
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:(0|[1-9][0-9]?|1[01][0-9]|12[0-7]))?", text):
         raise ValueError("auto, cpu, cuda, cuda:1 (and so on), mps")
     return text
 
@@ -131,14 +164,17 @@ def read_path(text: str) -> Path:
     """Read a path."""
     if not text.strip():
         raise ValueError("a path")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("a path; this machine knows no such user") from None
 
 
 def read_rules(text: str) -> tuple[tuple[str, float], ...]:
     """Read rules of Allure's quality gate: ``maxFailures=3,successRate=0.9``."""
     rules = {}
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\w+)\s*=\s*(\d+(?:\.\d+)?)\s*", part)
+        match = re.fullmatch(r"\s*(\w+)\s*=\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*", part)
         if match is None or match[1] not in GATE_RULES or (match[1] == "successRate" and float(match[2]) > 1):
             raise ValueError("maxFailures=N, minTestsCount=N and successRate=F (0 to 1), separated by commas")
         rules[match[1]] = float(match[2])

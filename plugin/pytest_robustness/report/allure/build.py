@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import logging
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_robustness.core.files import publish
+from pytest_robustness.core.files import publish, write_atomically
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.allure import npm
 from pytest_robustness.report.allure.facts import ALL_MODELS
+from pytest_robustness.report.allure.history import read
 from pytest_robustness.report.allure.run_files import CATEGORIES, METRIC
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_robustness.report.run_report import RunReport
 
@@ -43,51 +45,88 @@ _ANALYTICS = re.compile(
 _STYLE = '<style>g[data-testid^="cell."] text { display: none }</style>'
 
 
+class Built(NamedTuple):
+    """What came of a build: the broken rules of the quality gate, and the history with this run as its last line."""
+
+    broken: list[str]
+    history: list[str]
+
+
 def build(
-    report: RunReport, results: Path, folder: Path, history: Path, gate: Sequence[tuple[str, float]]
-) -> list[str]:
-    """Write ``index.html`` and ``dashboard.html`` into ``folder``; return the broken rules of the quality gate.
+    report: RunReport, results: Path, folder: Path, history: Sequence[str], gate: Sequence[tuple[str, float]]
+) -> Built:
+    """Write ``index.html`` and ``dashboard.html`` into ``folder``.
 
     Parameters
     ----------
     results
         The folder of Allure results.
     history
-        The JSONL file of earlier runs, to which Allure adds this one.
+        The lines of earlier runs: see `history.read`.
     gate
         The rules of Allure's quality gate by name, with their values.
 
     Raises
     ------
     RobustnessError
-        When there is no Node, Allure cannot be installed or fails, or the folder or the history cannot be written.
+        When there is no Node, Allure cannot be installed or fails or does not judge every rule of the gate, or a folder
+        cannot be written.
     """
-    _check_writable(history)
+    if not any(results.glob("*-result.json")):
+        raise RobustnessError(f"There are no results in {results}.")
     programs = npm.find_node()
     home = npm.install(programs)
-    with tempfile.TemporaryDirectory(prefix="allure-") as scratch:
-        work = Path(scratch)
-        (work / "job.json").write_text(json.dumps(_job(report, results, work, history, gate)), encoding="utf-8")
+    with _scratch() as work:
+        past = work / "history.jsonl"
+        write_atomically(past, "".join(f"{line}\n" for line in history))
+        write_atomically(work / "job.json", json.dumps(_job(report, results, work, past, gate)))
         said = npm.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
+        broken = _broken(said, gate)
         written = {name: work / "report" / plugin / "index.html" for plugin, name in PAGES.items()}
         pages = {name: finished(page.read_text(encoding="utf-8")) for name, page in written.items()}
+        extended = read(past)
     publish(pages, folder, "--robustness-allure-report")
-    rules = json.loads(said.splitlines()[-1])
-    return [rule["message"] for rule in rules if not rule["success"]]
+    return Built(broken, extended)
 
 
-def _check_writable(history: Path) -> None:
-    """Raise `RobustnessError` unless Allure can add a line to ``history``."""
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a folder that is removed again.
+
+    Raises
+    ------
+    RobustnessError
+        When something within the block cannot be read or written there.
+    """
     try:
-        history.parent.mkdir(parents=True, exist_ok=True)
-        with history.open("a"):
-            pass
+        with tempfile.TemporaryDirectory(prefix="allure-") as scratch:
+            yield Path(scratch)
     except OSError as error:
-        _log.debug("Allure's history cannot be written", exc_info=True)
+        _log.debug("Allure's report cannot be prepared", exc_info=True)
         raise RobustnessError(
-            f"Allure's history cannot be written to {history}: {error.strerror}. Name another file with "
-            f"--robustness-allure-history=FILE; nothing has to be computed again."
+            f"It cannot be prepared in {tempfile.gettempdir()}: {error.strerror}. Make room there, or name another "
+            f"folder with the environment variable TMPDIR; nothing has to be computed again."
         ) from error
+
+
+def _broken(said: str, gate: Sequence[tuple[str, float]]) -> list[str]:
+    """Return the messages of the broken rules.
+
+    Raises
+    ------
+    RobustnessError
+        When Allure has not judged each rule of ``gate``.
+    """
+    try:
+        rules = {rule["rule"]: (rule["success"], rule["message"]) for rule in json.loads(said.splitlines()[-1])}
+        broken = [str(message) for success, message in rules.values() if success is not True]
+    except (ValueError, LookupError, TypeError) as error:
+        _log.debug("Allure printed %r", said, exc_info=True)
+        raise RobustnessError("Allure has not said what came of its quality gate.") from error
+    left = [name for name, _ in gate if name not in rules]
+    if left:
+        raise RobustnessError(f"Allure has not judged {', '.join(left)}.")
+    return broken
 
 
 def finished(page: str) -> str:

@@ -1,0 +1,130 @@
+"""The content of arrays, tensors and modules of PyTorch. Neither library is imported: who has a tensor has PyTorch."""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import sys
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.core.content.plain import Content
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+
+    _Parts = list[tuple[str, object]]
+
+_log = logging.getLogger(__name__)
+
+# The compiler and the parallel runner of a module, besides the module that they run.
+_RUNNERS = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module"}
+
+
+def content_of(value: object) -> Content | None:
+    """Return the content of an array, a tensor, a module or a compiled function; ``None`` for any other object."""
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    if torch is not None and hasattr(torch, "nn"):
+        if isinstance(value, torch.nn.Module):
+            return _module(torch, value)
+        if isinstance(value, torch.Tensor):
+            return _tensor(torch, value)
+        if isinstance(value, torch.jit.ScriptFunction):
+            return Content([b"program", value.save_to_buffer()])
+    if numpy is not None and hasattr(numpy, "ndarray") and isinstance(value, numpy.ndarray | numpy.generic):
+        return _array(numpy, value)
+    return None
+
+
+def _array(numpy: Any, value: np.ndarray[Any, Any] | np.generic) -> Content | None:
+    header = f"{value.dtype!r} {value.shape}".encode()
+    held = [("", vars(value))] if vars_of(value) else []  # a mask, or what a subclass adds
+    if value.dtype == object:
+        return Content([b"objects", header], [*held, *(("", item) for item in numpy.ravel(value).tolist())])
+    if value.dtype.hasobject:
+        return Content([b"fields", header], [*held, *(("", item) for item in numpy.ravel(value).tolist())])
+    if not value.dtype.itemsize or not value.size:
+        return Content([b"array", header], held)
+    flat = numpy.ascontiguousarray(value).reshape(-1).view(numpy.ndarray)
+    return Content([b"array", header, flat.view(numpy.uint8).data], held)
+
+
+def vars_of(value: object) -> dict[str, object]:
+    """Return the attributes that ``value`` has a dictionary for; none if it has no dictionary."""
+    attributes = getattr(value, "__dict__", None)
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def _tensor(torch: Any, value: torch.Tensor) -> Content | None:
+    header = f"{value.dtype} {tuple(value.shape)} {value.layout}".encode()
+    if value.is_meta:
+        return Content([b"meta", header])
+    try:
+        if hasattr(value, "__tensor_flatten__"):  # one that is made of others
+            names, facts = value.__tensor_flatten__()
+            return Content([b"tensors", header], [(name, getattr(value, name)) for name in names] + [("", facts)])
+        if value.layout == torch.strided and not value.is_quantized:
+            return Content([b"tensor", header, _bytes(torch, value)])
+        buffer = io.BytesIO()
+        torch.save(value.detach(), buffer)
+        return Content([b"saved", header, buffer.getbuffer()])
+    except Exception:
+        _log.debug("a tensor of type %s cannot be read", type(value), exc_info=True)
+        return Content([b"unread", header], lacks=True)
+
+
+def _bytes(torch: Any, value: torch.Tensor) -> memoryview:
+    # One tensor at a time, and on the CPU without a copy: the model may fill most of the memory.
+    here = value.detach().cpu()
+    if here.is_conj() or here.is_neg():
+        here = here.resolve_conj().resolve_neg()
+    view: memoryview = here.contiguous().view(-1).view(torch.uint8).numpy().data
+    return view
+
+
+def _module(torch: Any, module: nn.Module) -> Content:
+    kind = type(module)
+    if isinstance(module, torch.jit.ScriptModule):
+        return Content([b"program", module.save_to_buffer()])
+    runs = _RUNNERS.get(kind.__name__) if kind.__module__.startswith("torch.") else None
+    if runs is not None:
+        return Content([b"runner"], [(runs, getattr(module, runs))])
+    # What every module has. Of this, what answers depend on is added by name.
+    machinery = _machinery(torch.nn.Module)
+    code = module.code if isinstance(module, torch.fx.GraphModule) else None
+    parts: _Parts = [] if code is not None else [("", kind)]
+    parts += module._parameters.items()
+    parts += module._buffers.items()
+    parts += module._modules.items()
+    parts += _own_state(torch, module)
+    parts += [(name, item) for name, item in vars(module).items() if name not in machinery and _counts(name, code)]
+    for hooks in (module._forward_pre_hooks, module._forward_hooks):
+        # Without their keys, which count all hooks of the process.
+        parts += [("hook", hook) for hook in hooks.values()]
+    own = f"module {module.training} {'|'.join([name for name, _ in parts])}"
+    return Content([own.encode(errors="surrogatepass"), (code or "").encode()], parts)
+
+
+@functools.cache
+def _machinery(base: type[nn.Module]) -> frozenset[str]:
+    return frozenset(vars(base()))
+
+
+def _counts(name: str, code: str | None) -> bool:
+    """Return whether an attribute counts: of a traced graph, only those that its code reads."""
+    return code is None or f"self.{name}" in code
+
+
+def _own_state(torch: Any, module: nn.Module) -> _Parts:
+    """Return what a module saves in a way of its own, such as packed weights or an extra state."""
+    kind, base = type(module), torch.nn.Module
+    same = ("_save_to_state_dict", "get_extra_state")
+    if all(getattr(kind, name) is getattr(base, name) for name in same):
+        return []
+    state: Any = OrderedDict()
+    state._metadata = OrderedDict()
+    module._save_to_state_dict(state, "", keep_vars=True)
+    return list(state.items())

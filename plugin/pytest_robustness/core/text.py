@@ -1,0 +1,112 @@
+r"""Text that comes from users, made fit for where it goes: names of classes and files, reasons, texts of exceptions.
+
+`printable` decides what may be shown at all; `for_csv` and `for_log` defuse what a spreadsheet and a CI system's log
+would read as more than text. HTML and Markdown have their escapes where they are written (``report/page``,
+``report/markdown.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LONGEST_NAME: Final = 1_000
+"""Characters of a name that are shown."""
+
+LONGEST_TEXT: Final = 20_000
+"""Characters of a longer text that are shown, such as that of an exception."""
+
+# Controls (ESC and BEL among them), line and paragraph separators, marks that reorder or hide what follows, tags, and
+# lone surrogates: bytes of a file name that are no UTF-8. Joiners stay, which emoji and some scripts are written with.
+_UNPRINTABLE = (
+    r"\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\U000e0000-\U000e007f"
+)
+_IN_NAMES: Final = re.compile(f"[{_UNPRINTABLE}]")
+_IN_LINES: Final = re.compile(f"(?![\n\t])[{_UNPRINTABLE}]")
+_BYTES: Final = range(0xDC80, 0xDD00)
+# OWASP's list for CSV injection, with the full-width signs that some spreadsheets read alike.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# GitHub reads `::name` at the start of a line, blanks before it or not, and `##[name]` anywhere in it; Azure Pipelines
+# and TeamCity read `##vso[` and `##teamcity[`.
+_COMMAND_LINE: Final = re.compile(r"^(\s*)::", re.MULTILINE)
+_COMMAND: Final = re.compile(r"##(\w*)\[")
+
+
+def printable(text: str, limit: int = LONGEST_NAME) -> str:
+    r"""Return a name on one line, with what a terminal would obey or hide as an escape, cut to ``limit`` characters.
+
+    Examples
+    --------
+    >>> print(printable("owl"), printable("\x1b[31mred\x07"), printable("a\nb"), printable("caf\udce9"))
+    owl \x1b[31mred\x07 a\nb caf\xe9
+    """
+    return _cut(_IN_NAMES.sub(_escape, text[: limit + 1]), limit)
+
+
+def printable_lines(text: str, limit: int = LONGEST_TEXT) -> str:
+    r"""Return a text of several lines as `printable` returns a name; line feeds and tabs stay.
+
+    Examples
+    --------
+    >>> print(printable_lines("first\nsecond\x1b[2J"))
+    first
+    second\x1b[2J
+    """
+    return _cut(_IN_LINES.sub(_escape, text[: limit + 1].replace("\r\n", "\n")), limit)
+
+
+def quoted(value: object, limit: int = 200) -> str:
+    r"""Return a value as Python writes it, for a message that names it, cut to ``limit`` characters.
+
+    Examples
+    --------
+    >>> print(quoted("9" * 5000, limit=10), quoted("a\x00b"))
+    '99999999… 'a\x00b'
+    """
+    return printable(repr(value[: limit + 1] if isinstance(value, str) else value), limit)
+
+
+def is_printable(text: str) -> bool:
+    """Whether `printable` would show a text as it is."""
+    return not _IN_NAMES.search(text)
+
+
+def for_csv(text: str) -> str:
+    r"""Return the text of a cell, behind an apostrophe where a spreadsheet would run it as a formula.
+
+    Examples
+    --------
+    >>> print(for_csv("owl"), for_csv("=1+1"), for_csv("-0.5"), for_csv("-x"))
+    owl '=1+1 -0.5 '-x
+    """
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def for_log(text: str) -> str:
+    r"""Return a text in which no CI system finds a command.
+
+    Examples
+    --------
+    >>> print(for_log("::stop-commands::x"), for_log("a ##[error]b"), for_log("a::b"))
+    \::stop-commands::x a ##\[error]b a::b
+    """
+    return _COMMAND.sub(r"##\1\\[", _COMMAND_LINE.sub(r"\1\\::", text))
+
+
+def for_terminal(text: str) -> str:
+    """Return a text of several lines for a terminal or a log: `printable_lines`, and no command of a CI system."""
+    return for_log(printable_lines(text))
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code in _BYTES:  # of a file name, as `os.fsdecode` keeps them
+        return f"\\x{code - 0xDC00:02x}"
+    named = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}.get(code)
+    return named or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")

@@ -1,0 +1,75 @@
+"""Count images with a trait that is read in one way and could be meant in another: EXIF orientation, transparency."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pytest_robustness.core.files import open_regular
+from pytest_robustness.data.formats import formats_for
+from pytest_robustness.data.image_files import FileSource
+from pytest_robustness.data.pillow_settings import strictly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.core import DataSource
+
+_MOST: Final = 500
+"""So many headers are read in about a tenth of a second; of more images, so many are drawn."""
+_ORIENTATION: Final = 0x0112
+_UPRIGHT: Final = 1
+_log = logging.getLogger(__name__)
+
+
+class Traits(NamedTuple):
+    """What the header of an image says."""
+
+    turned: bool
+    """Its EXIF orientation asks viewers to turn or mirror it."""
+    transparent: bool
+    """It has an alpha channel, or a transparent colour."""
+
+
+def data_notes(source: DataSource, indices: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return sentences on what a user should know about the images at ``indices`` (int64 [n]).
+
+    Those of the source (``source.notes``, if it has any), then the number of images with a trait; where there are more
+    than 500, of as many drawn at random.
+    """
+    notes = [str(note) for note in getattr(source, "notes", ())]
+    return (*notes, *_traits(source, indices)) if isinstance(source, FileSource) else tuple(notes)
+
+
+def traits_of(path: Path) -> Traits:
+    """Return the traits of an image file from its header alone; what is no image has none."""
+    try:
+        with open_regular(path) as file, strictly(), Image.open(file, formats=formats_for(path.name)) as image:
+            # Pillow would decode a PNG to look for EXIF data behind its pixels.
+            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+            # Pillow turns a TIFF itself, as does torchvision with it.
+            turned = exif.get(_ORIENTATION, _UPRIGHT) if image.format != "TIFF" else _UPRIGHT
+            return Traits(turned in range(_UPRIGHT + 1, 9), image.has_transparency_data)
+    except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
+        _log.debug("%s has no header to read", path, exc_info=True)
+        return Traits(turned=False, transparent=False)
+
+
+def _traits(source: FileSource, indices: NDArray[np.int64]) -> Iterator[str]:
+    keys = np.random.PCG64(len(indices)).random_raw(len(indices))
+    chosen = indices[np.argsort(keys, kind="stable")[:_MOST]]
+    found = [traits_of(source.path(index)) for index in chosen]
+    of = f"{len(chosen)} images" if len(chosen) == len(indices) else f"{len(chosen)} images looked at"
+    turned, transparent = (sum(column) for column in zip(*found, strict=True)) if found else (0, 0)
+    if turned:
+        carry = "carries" if turned == 1 else "carry"
+        yield f"{turned} of {of} {carry} an EXIF orientation, which is not applied, as in torchvision's ImageFolder."
+    if transparent:
+        are = "is" if transparent == 1 else "are"
+        yield f"{transparent} of {of} {are} transparent in part: the alpha channel is dropped, the colours stay."

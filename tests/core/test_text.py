@@ -1,0 +1,130 @@
+"""Text of users is shown as text: no terminal, log or spreadsheet reads more in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_robustness.core.text import (
+    for_csv,
+    for_log,
+    for_terminal,
+    is_printable,
+    printable,
+    printable_lines,
+    quoted,
+)
+
+ANY = st.text(st.characters(exclude_categories=[]))
+NASTY = ANY | st.lists(
+    st.sampled_from(
+        ["::", "##[", "##vso[", "]", "\n", " ", "\x1b[2J", "\x07", "\u202e", "\udcff", "=", "a", "stop-commands"]
+    )
+).map("".join)
+
+
+def unsafe(character: str) -> bool:
+    """Whether Unicode calls a character a control, a surrogate, a separator of lines, or a mark of direction."""
+    directions = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    return (
+        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        or unicodedata.bidirectional(character) in directions
+        or character in "\u200e\u200f\u061c\ufeff"
+    )
+
+
+@given(NASTY)
+def test_what_is_printable_is_one_line_of_unicode_without_controls(text):
+    shown = printable(text)
+    assert not any(map(unsafe, shown))
+    shown.encode("utf-8")
+    assert is_printable(shown)
+    assert printable(shown) == shown
+    assert (shown == text) == is_printable(text)
+
+
+@given(NASTY)
+def test_lines_stay_lines(text):
+    shown = printable_lines(text)
+    assert not any(unsafe(character) for character in shown if character not in "\n\t")
+    assert shown.count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["owl", "great white shark", "C:\\photos\\a.png", "δέλτα", "ホホジロザメ", "\U0001f469\u200d\U0001f52c", "naïve",
+     "– “quoted”", "a|b`c`<i>", "עברית", "fogs+zoom"],
+)  # fmt: skip
+def test_ordinary_names_are_shown_as_they_are(name):
+    assert printable(name) == printable_lines(name) == for_terminal(name) == for_csv(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("bell\x07\x00", "bell\\x07\\x00"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("two\nlines\r", "two\\nlines\\r"),
+        ("caf\udce9", "caf\\xe9"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\x9b31m", "\\x9b31m"),
+    ],
+)
+def test_what_is_not_printable_is_escaped(text, shown):
+    assert printable(text) == shown
+
+
+@given(NASTY, st.integers(2, 40))
+def test_no_text_is_longer_than_its_limit_but_for_escapes(text, limit):
+    assert len(printable("a" * 50 + text, limit)) == limit
+    assert len(quoted(text * 100, limit)) <= limit
+
+
+def test_a_huge_text_costs_no_more_than_its_limit():
+    assert len(printable_lines("\x1b" * 10**8)) == 20_000
+
+
+def commands(text: str) -> list[str]:
+    """Return what GitHub's runner would obey: its two rules (actions/runner, ``ActionCommand.cs``)."""
+    lines = re.split(r"[\n\r]", text)
+    second = [line for line in lines if line.lstrip().startswith("::")]
+    return second + [line for line in lines if "##[" in line and "]" in line.partition("##[")[2]]
+
+
+@given(NASTY)
+def test_no_line_for_a_log_is_a_command(text):
+    assert not commands(for_terminal(text))
+    assert not re.search(r"##(vso|teamcity)?\[", for_log(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["::stop-commands::x", "  ::error::x", "a\n::x::", "##[error]x", "a ##[group]b", "##vso[x]"]
+)
+def test_commands_of_ci_systems_are_seen_as_text(text):
+    shown = for_log(text)
+    assert not commands(shown)
+    assert shown.replace("\\", "") == text
+
+
+@given(NASTY)
+def test_no_cell_of_a_table_is_a_formula_and_the_text_is_kept(text):
+    cell = for_csv(text)
+    assert cell in (text, f"'{text}")
+    file = io.StringIO()
+    csv.writer(file).writerow([cell])
+    file.seek(0)
+    (read,) = next(csv.reader(file)) if "\r" not in text and "\n" not in text and text else [cell]
+    assert not re.match(r"[=@\t\r]|[+-](?![\d.])", read)
+
+
+@pytest.mark.parametrize("number", ["-1", "+2", "-0.5", "+1e-300", "-.5", "3"])
+def test_numbers_stay_numbers(number):
+    assert for_csv(number) == number

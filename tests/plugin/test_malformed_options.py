@@ -1,0 +1,153 @@
+"""Whatever is written in place of an option's value is read, or refused by an error that names it: no traceback."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_robustness import data
+from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.inference.device import resolve_device
+from pytest_robustness.models import ModelZoo
+from pytest_robustness.plugin.options import resolve_options
+from pytest_robustness.plugin.options.table import SPECS
+from pytest_robustness.plugin.requests import Requests
+from pytest_robustness.transforms import builtin
+
+MALFORMED = 400
+ODD = (
+    *("", " ", "\t", "\x00", "a\x00b", "\x1b[2J", "\u202egnp", "\udcff", "a\udce9/b", "\ud800", "\n", "x\ny", "\r"),
+    *("1e400", "-1e400", "nan", "inf", "9" * 5000, "-1", "+1", "1_0", "٣", "²", "0x10", "1.5", "1e3", "00", "−1"),
+    *("1,5", "1.", ".5", "9" * 19, "-0", "5e-324", "100.0000001", "1/2", "50%"),
+    *("a" * 300, "a" * 5000, "a/" * 3000, "../" * 50, "/", "~", "~no-one-9/x", "~\x00", "/dev/zero", "/proc/self/mem"),
+    *("cuda:99999999999999999999", "cuda:128", "cuda:-1", "cuda:01", "cuda:٣", "cuda:", "cpu:0", "CPU", "meta"),
+    *("folder:", "folder:~no-one-9/x", "folder:\x00", "folder:" + "a" * 300, "folder:/dev/null"),
+    *("imagenet:~no-one-9/x", "cifar10:~no-one-9/x", "imagenette:~no-one-9", "imagenet::", "folder:a:b:c"),
+    *("python:", "python::", "python:a", "python:a.py:", "python:~no-one-9/a.py:f", "python:a\x00.py:f"),
+    *("onnx:", "onnx:~no-one-9/x.onnx", "onnx:/dev/zero", "timm:", "openvino:x", "digits:", ":", "::", "a:b@c", "@"),
+    *("=", "a=b", "maxFailures=", "maxFailures=" + "9" * 500, "successRate=1e9", "maxFailures=1,,", "maxFailures=٣"),
+    *("+", "vflip+", "+vflip", "vflip++zoom", "vflip+" * 200 + "vflip", ",", ",,,", "1-", "-1-5", "5-1", "1-9-2", "0"),
+    *("true", "false", "maybe", "::error::x", "##[error]x", "=1+1", "|", "`x`", "<b>", "%s", "{0.__class__}", "\\"),
+)  # fmt: skip
+
+
+class Config:
+    """What the options read of pytest's configuration."""
+
+    inipath = Path("/project/pytest.ini")
+    rootpath = Path("/project")
+    invocation_params = SimpleNamespace(dir=Path("/project"))
+
+    def __init__(self, typed: dict[str, str], configured: dict[str, object]) -> None:
+        self._typed, self._configured = typed, configured
+
+    def getoption(self, flag: str) -> str | None:
+        """Return what was typed."""
+        return self._typed.get(flag)
+
+    def getini(self, key: str) -> object:
+        """Return what is configured."""
+        return self._configured.get(key)
+
+
+def mutated(rng: random.Random) -> str:
+    """Return an odd text, or two of them around a good one."""
+    return rng.choice([lambda: rng.choice(ODD), lambda: rng.choice(ODD)[:500] + "vflip" + rng.choice(ODD)[:500]])()
+
+
+def use(options) -> None:
+    """Use the options as a run does before any test."""
+    data.check(options.data)
+    zoo, registry = ModelZoo(weights_dir=options.weights_dir), builtin()
+    Requests(options, zoo, registry, registry.names())
+    resolve_device(options.device)
+    if not options.data.startswith(("digits", "cifar10", "imagenette")):
+        data.open_source(options.data)
+
+
+def checked(error: RobustnessError, text: str) -> None:
+    """Expect one text that can be shown, of some lines, and that names the value or its beginning."""
+    shown = str(error)
+    assert len(shown) < 5000
+    shown.encode("utf-8")
+    assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_malformed_options_are_read_or_refused(part, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed in range(part, MALFORMED, 8):
+        rng = random.Random(seed)
+        spec, text = rng.choice(SPECS), mutated(rng)
+        given = ({spec.flag: text}, {}) if rng.random() < 0.7 else ({}, {spec.key: rng.choice([text, text + " "])})
+        try:
+            use(resolve_options(Config(*given)))
+        except RobustnessError as error:
+            checked(error, text)
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_each_odd_value_is_read_or_refused_by_each_option(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for spec in SPECS:
+        try:
+            use(resolve_options(Config({spec.flag: text}, {})))
+        except RobustnessError as error:
+            checked(error, text)
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "said"),
+    [
+        ("limit", "1e400", "'1e400' is not valid. Valid: a whole number from 1, or all."),
+        ("limit", "9" * 5000,
+         f"'{'9' * 198}… is not valid. Valid: a whole number from 1, or all, and at most {2**63 - 1}."),
+        ("workers", "1025", "'1025' is not valid. Valid: a whole number from 0, or auto, and at most 1024."),
+        ("device", "cuda:99999999999999999999",
+         "'cuda:99999999999999999999' is not valid. Valid: auto, cpu, cuda, cuda:1 (and so on), mps."),
+        ("data", "", "'' is not valid. Valid: a name."),
+        ("data", "folder:a\x00b",
+         "'folder:a\\x00b' is not valid. Valid: a text without control characters, in Unicode."),
+        ("data", "folder:\udcff",
+         "'folder:\\udcff' is not valid. Valid: a text without control characters, in Unicode."),
+        ("report", "a" * 300, f"'{'a' * 198}… is not valid. Valid: names and parts of paths of at most 255 bytes."),
+        ("store", "a/" * 3000, f"'{'a/' * 99}… is not valid. Valid: names and paths of at most 4,095 bytes."),
+        ("report", "~no-one-9/x", "'~no-one-9/x' is not valid. Valid: a path; this machine knows no such user."),
+    ],
+)  # fmt: skip
+def test_the_error_names_the_value(flag, text, said):
+    with pytest.raises(OptionError) as caught:
+        resolve_options(Config({f"--robustness-{flag}": text}, {}))
+    assert str(caught.value) == f"--robustness-{flag}: {said}"
+
+
+@pytest.mark.parametrize(
+    "spec", ["folder:~no-one-9/x", "imagenet:~no-one-9/x", "cifar10:~no-one-9/x", "python:~no-one-9/x.py:f"]
+)
+def test_the_home_of_a_user_who_is_not_there_is_refused_by_name(spec):
+    with pytest.raises(OptionError, match=r"'~no-one-9/x.*': this machine knows no such user\. Write"):
+        data.open_source(spec)
+
+
+def test_blanks_around_a_configured_value_are_no_part_of_it():
+    configured = {"robustness_device": "cpu ", "robustness_data": " folder:photos\t", "robustness_limit": " "}
+    configured["robustness_report"] = "out "
+    found = resolve_options(Config({}, configured))
+    assert (found.device, found.data, found.limit, found.report) == ("cpu", "folder:photos", None, Path("/project/out"))
+
+
+def test_a_blank_within_a_path_is_a_part_of_it():
+    assert resolve_options(Config({"--robustness-data": "folder:my photos"}, {})).data == "folder:my photos"
+
+
+@pytest.mark.parametrize("names", [["a\x1b"], ["\udcff"], [None], [7], ["vflip", "a\nb"]])
+def test_a_marker_that_names_what_cannot_be_shown_is_refused(names):
+    zoo, registry = ModelZoo(), builtin()
+    requests = Requests(resolve_options(Config({}, {})), zoo, registry, registry.names())
+    with pytest.raises(OptionError, match="Valid: a text without control characters, in Unicode"):
+        requests.expand_conditions(names)
+    with pytest.raises(OptionError, match="Valid: a text without control characters, in Unicode"):
+        requests.expand_models(names)
