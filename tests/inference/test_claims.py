@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import sqlite3
 import subprocess
@@ -114,6 +115,20 @@ def test_who_is_waited_for_is_said_once_and_again_when_it_is_stopped_or_goes_on(
     waits = iter(range(8))
     waited(claims, lambda: next(waits, None) is None, monkeypatch)
     assert len(notes) == 2
+
+
+def test_nothing_is_said_of_a_process_that_has_ended(tmp_path, monkeypatch):
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("the system does not say what has ended")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(timeout=60)
+    one, notes = ShardClaims(tmp_path, "photos"), []
+    assert next(one.claim(SHARDS)) == SHARDS[0]
+    (path,) = tmp_path.glob("*.holder")
+    lock_holders.write(path, dataclasses.replace(lock_holders.Holder.this(), pid=ended.pid))
+    waits = iter(range(5))
+    waited(ShardClaims(tmp_path, "photos", notes.append), lambda: next(waits, None) is None, monkeypatch)
+    assert notes == []
 
 
 def test_nothing_is_said_of_a_worker_of_the_same_run_at_its_work(tmp_path, monkeypatch):

@@ -87,7 +87,7 @@ class ShardClaims:
         """Name each process that is waited for once, and again where it is stopped or goes on."""
         for shard in self._passed_over:
             holder = lock_holders.read(self._path(shard, "holder"))
-            if holder is None or (holder.of_this_run and not holder.stopped):
+            if holder is None or holder.gone or (holder.of_this_run and not holder.stopped):
                 continue
             if (holder.pid, holder.stopped) not in self._noted:
                 self._noted.add((holder.pid, holder.stopped))

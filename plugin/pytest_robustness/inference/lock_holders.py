@@ -51,6 +51,11 @@ class Holder:
         """Whether it is stopped: by Ctrl-Z, by SIGSTOP, or by a debugger. Where the system does not say, it is not."""
         return self.here and _state(self.pid) in ("T", "t")
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended: its lock is free then. Where the system does not say, it has not."""
+        return self.here and _state(os.getpid()) != "" and _state(self.pid) in ("", "Z", "X")
+
     def describe(self) -> str:
         """Return who it is and how to go on, as a sentence."""
         where = "" if self.here else f" on {self.host}"

@@ -1,0 +1,69 @@
+"""A run that Ctrl-Z stopped holds its images: another one on the same store says so, and goes on when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not say what is stopped"),
+]
+
+CONFTEST = """
+import os, signal
+
+
+def pytest_robustness_register(registry):
+    @registry.transform("stopping", version=1)
+    def stopping(images):
+        if "STOP" in os.environ:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return images.flip(-1)
+"""
+COMMAND = [sys.executable, "-m", "pytest", "--rootdir=.", "--confcutdir=.", "--pyargs", "robustness_tests"]
+
+
+def until(happened, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 240
+    while not happened():
+        assert time.monotonic() < end, log.read_text()
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+
+
+def state(process: subprocess.Popen[bytes]) -> str:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize("distribution", [(), ("-n1",)], ids=["alone", "with a worker"])
+def test_another_run_says_who_is_waited_for_and_goes_on_when_that_one_is_killed(project, distribution):
+    if distribution:
+        pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    project.write("conftest.py", CONFTEST)
+    project.configure(robustness_transforms="stopping", robustness_models="python:nets.py:slope")
+    log = project.path / "log.txt"
+    with contextlib.ExitStack() as stack:
+        first_log = stack.enter_context((project.path / "first.txt").open("wb"))
+        first = subprocess.Popen(COMMAND, cwd=project.path, env=os.environ | {"STOP": "1"}, stdout=first_log)
+        stack.callback(first.kill)
+        until(lambda: state(first) == "T", first, project.path / "first.txt")
+        file = stack.enter_context(log.open("wb"))
+        other = subprocess.Popen([*COMMAND, *distribution], cwd=project.path, stdout=file, stderr=file)
+        stack.callback(other.kill)
+        until(lambda: "waiting for images" in log.read_text(), other, log)
+        (line,) = [line for line in log.read_text().splitlines() if "waiting for images" in line]
+        assert f"of process {first.pid} (" in line
+        assert f"is stopped, by Ctrl-Z perhaps: fg or kill -CONT {first.pid} lets it go on, kill -9 {first.pid}" in line
+        first.send_signal(signal.SIGKILL)
+        first.wait(timeout=60)
+        assert other.wait(timeout=240) in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), log.read_text()
+    assert log.read_text().count("waiting for images") == 1
+    assert set(project.table("accuracy.csv")["n"]) == {20}
