@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.plugin.options.names import quoted, read_names
+from pytest_robustness.plugin.options.names import in_quotes, read_names
 
 PATHS = ["python:my nets/a.py:f", "python:a,b/[x] ü.py:f", "onnx:one two.onnx", "openvino:C:\\my nets\\x.xml"]
 
@@ -55,4 +55,4 @@ def test_no_name_and_an_open_quote_are_refused(text):
 def test_quoted_names_are_read_back(names):
     whole = [name for name in names if not name.startswith(("python:", "onnx:", "openvino:")) or name.endswith(".py:f")]
     if whole:
-        assert read_names(" ".join(map(quoted, whole))) == tuple(whole)
+        assert read_names(" ".join(map(in_quotes, whole))) == tuple(whole)

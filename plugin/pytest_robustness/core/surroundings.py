@@ -132,7 +132,7 @@ class Surroundings:
             # A compiled module cannot be loaded twice.
             if key.partition(".")[0] not in compiled and _below(_place_of(sys.modules[key]), roots):
                 self._modules[key] = sys.modules[key]
-        reachable = set(map(_real, outside))
+        reachable = {_real(path) for path in outside if path not in self.added}
         for key, module in self._modules.items():
             top = self._modules.get(key.partition(".")[0], module)
             if not _importable_from(_place_of(top), reachable) and sys.modules.get(key) is module:
