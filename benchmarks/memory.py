@@ -48,7 +48,8 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.batch_runner import SweepSettings
     from pytest_robustness.inference.claims import ShardClaims
-    from pytest_robustness.inference.jobs import LoadedModel, job
+    from pytest_robustness.inference.jobs import job
+    from pytest_robustness.inference.loaded_model import LoadedModel
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
     from pytest_robustness.inference.store import Store
     from pytest_robustness.inference.sweep import Sweep

@@ -34,7 +34,8 @@ from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
-from pytest_robustness.inference.jobs import LoadedModel, job
+from pytest_robustness.inference.jobs import job
+from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.loader import default_workers
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs

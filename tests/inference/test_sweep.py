@@ -41,7 +41,8 @@ from pytest_robustness.errors import BadImageError, DataError, StoreError
 from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import pixels_at_once, to_device
-from pytest_robustness.inference.jobs import Job, LoadedModel, job
+from pytest_robustness.inference.jobs import Job, job
+from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.preprocess import to_canvas
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
@@ -703,7 +704,8 @@ import numpy as np
 import torch
 
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.inference.jobs import LoadedModel, job
+from pytest_robustness.inference.jobs import job
+from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.data import identities
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.inference.batch_runner import SweepSettings

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Predictions, Runner, Selection
-    from pytest_robustness.inference.jobs import Job, LoadedModel
+    from pytest_robustness.inference.jobs import Job
+    from pytest_robustness.inference.loaded_model import LoadedModel
     from pytest_robustness.inference.store import StoredResult
     from pytest_robustness.inference.stored_cells import StoredCells
     from pytest_robustness.inference.user_calls import UserCalls

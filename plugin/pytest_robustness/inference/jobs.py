@@ -1,71 +1,39 @@
 """Jobs: each is one cell for a sweep to compute, with the model that computes it and its key in the store.
 
-`select` chooses the images. `JobMaker` loads each model once, matches its outputs to the classes of the data, and turns
-cells into jobs.
+`JobMaker` loads each model once, matches its outputs to the classes of the data, and turns cells into jobs.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pytest_robustness import data
 from pytest_robustness.core import (
     CONTROL,
     PIPELINE_VERSION,
     Cell,
     ClassLabel,
-    ClassMatch,
     Condition,
-    Model,
+    Preprocess,
     Selection,
     Transform,
 )
-from pytest_robustness.errors import BadImageError, DataError, ErrorText, ModelError, cause
-from pytest_robustness.inference.assumptions import assumed
-from pytest_robustness.inference.class_matching import display_names, match
-from pytest_robustness.inference.first_answers import first_answers
-from pytest_robustness.inference.preprocess import to_canvas
+from pytest_robustness.errors import DataError, ErrorText, ModelError, cause
+from pytest_robustness.inference.class_matching import display_names
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import torch
-    from numpy.typing import NDArray
-
-    from pytest_robustness.core.file_hashes import FileHashes
+    from pytest_robustness.inference.loaded_model import LoadedModel
+    from pytest_robustness.inference.run_log import ModelFacts
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LoadedModel:
-    """A model with its weights, whose outputs are matched to the classes of the data.
-
-    ``pixels`` is the area of its canvas, which decides the batch size; ``assumed`` what of its set-up nothing gave;
-    ``published`` says that code and weights are those of a released package.
-    """
-
-    name: str
-    model: Model
-    match: ClassMatch
-    pixels: int
-    assumed: tuple[str, ...] = ()
-    published: bool = False
-
-    @functools.cached_property
-    def outputs(self) -> NDArray[np.int64]:
-        """The model output that stands for each class of the data: int64 [C]."""
-        return np.array(self.match.outputs, np.int64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -154,6 +122,16 @@ class JobMaker:
             jobs.append(job(loaded, cell.condition, transform, self._seed, self.precision))
         return jobs, errors
 
+    def published(self, cell: Cell) -> bool:
+        """Whether model and transform of a cell are of released packages; neither is loaded."""
+        transform = self._transform(cell.condition)
+        return self._zoo.published(cell.model) and (transform is None or getattr(transform, "published", False))
+
+    def key(self, cell: Cell, facts: ModelFacts) -> str:
+        """Return the key of a cell of whose model ``facts`` are known."""
+        transform = self.transform_key(cell.condition)
+        return cell_key(facts.fingerprint, facts.preprocess, transform, self._seed, self.precision)
+
     def transform_key(self, condition: Condition) -> str:
         """Return what the images under ``condition`` depend on, apart from the images themselves."""
         return transform_key(self._transform(condition), condition)
@@ -174,48 +152,9 @@ class JobMaker:
         return self.models.get(name)
 
     def _load(self, name: str) -> LoadedModel:
-        with self._calls.call(name, "when it was loaded"):
-            model = self._zoo.load(name)
-        canvas = self._first_canvas(model)
-        with self._calls.call(name, "on its first images", batch=True):
-            first = first_answers(name, model, canvas)
-        for text in first.warnings:
-            self._calls.warn(text)
-        model, classes = first.model, self.selection.source.classes
-        matched = match(classes, first.outputs, model.classes, name)
-        height, width = canvas.shape[-2:]
-        return LoadedModel(
-            name,
-            model,
-            matched,
-            pixels=height * width,
-            assumed=assumed(model, matched, classes, (height, width)),
-            published=self._zoo.published(name),
-        )
+        from pytest_robustness.inference.model_loading import load_model  # here: a run that computes nothing needs none
 
-    def _first_canvas(self, model: Model) -> torch.Tensor:
-        """Return the first readable image on the canvas of ``model``: uint8 [3, H, W]."""
-        for index in self.selection.indices:
-            try:
-                return to_canvas(self.selection.source.read(int(index)), model.preprocess.canvas)
-            except BadImageError:
-                continue
-        raise DataError(f"{self.selection.source.name} holds no readable image.")
-
-
-def select(spec: str, *, limit: int | None, seed: int, download: bool, hashes: FileHashes) -> Selection:
-    """Open the data and choose at most ``limit`` images per class; ``hashes`` reads the files.
-
-    Raises
-    ------
-    DataError
-        When the data cannot be opened, or holds no image.
-    """
-    source = data.open_source(spec, download=download)
-    indices = data.select(source, limit, seed)
-    if not len(indices):
-        raise DataError(f"{source.name} holds no image.")
-    return Selection(source, indices, source.labels[indices], data.identities(source, indices, hashes))
+        return load_model(name, self._zoo, self.selection, self._calls)
 
 
 def job(
@@ -226,15 +165,23 @@ def job(
     precision: str,
 ) -> Job:
     """Return the job of one cell; its key is the hash of everything that answers depend on besides the image."""
-    parts: dict[str, Any] = {
-        "pipeline": PIPELINE_VERSION,
-        "model": loaded.model.fingerprint,
-        "preprocess": dataclasses.asdict(loaded.model.preprocess),
-        "transform": transform_key(transform, condition),
-        "seed": seed,
-        "precision": precision,
-    }
-    return Job(loaded, condition, transform, content_key(parts), precision)
+    model = loaded.model
+    key = cell_key(model.fingerprint, model.preprocess, transform_key(transform, condition), seed, precision)
+    return Job(loaded, condition, transform, key, precision)
+
+
+def cell_key(fingerprint: str, preprocess: Preprocess, transform: str, seed: int, precision: str) -> str:
+    """Return the key of a cell: that of a model with this fingerprint, under a transform with this key."""
+    return content_key(
+        {
+            "pipeline": PIPELINE_VERSION,
+            "model": fingerprint,
+            "preprocess": dataclasses.asdict(preprocess),
+            "transform": transform,
+            "seed": seed,
+            "precision": precision,
+        }
+    )
 
 
 def content_key(parts: Mapping[str, Any]) -> str:

@@ -10,12 +10,15 @@ import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_robustness import data
-from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.process import limit_openmp_spin, quick_imports
 from pytest_robustness.errors import DataError, RobustnessError, cause
+from pytest_robustness.inference.jobs import JobMaker
+from pytest_robustness.inference.known_answers import known_answers
 from pytest_robustness.inference.last_words import Diary
 from pytest_robustness.inference.plan import Plan
+from pytest_robustness.inference.remembered import Remembered
 from pytest_robustness.inference.run_log import ModelFacts
+from pytest_robustness.inference.selection import select
 from pytest_robustness.inference.store import Store, StoredSelection
 from pytest_robustness.inference.user_calls import UserCalls
 
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress
-    from pytest_robustness.inference.jobs import Job, JobMaker
+    from pytest_robustness.inference.jobs import Job
+    from pytest_robustness.inference.known_answers import KnownAnswers
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
@@ -116,13 +120,17 @@ class Predictor:
         self._agree = agree
         self._provenance = provenance
         self._store: Store | None = None
-        self._opened: tuple[JobMaker, torch.device] | None = None
+        self._bench: JobMaker | None = None
         self._images: tuple[DataSource, NDArray[np.int64]] | None = None
         self._fatal: RobustnessError | None = None
         self._shown: Progress | None = None
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
         self._diary = Diary(settings.store.with_suffix(".running"), run)
         self._calls = UserCalls(self._note, warn=self._warn, timeout=settings.timeout, diary=self._diary)
+
+    @property
+    def _remembered(self) -> Remembered:
+        return Remembered(self.store, self._zoo.hashes)
 
     @property
     def store(self) -> Store:
@@ -139,7 +147,9 @@ class Predictor:
         DataError, StoreError, OptionError
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
-        return self._open()[0]
+        if self._bench is None:
+            self._bench = self._open()
+        return self._bench
 
     def images(self) -> tuple[DataSource, NDArray[np.int64]]:
         """Return the source of the images and the indices of those chosen (int64 [n]), without computing anything.
@@ -149,9 +159,8 @@ class Predictor:
         DataError
             When they are no longer there.
         """
-        if self._opened is not None:
-            selection = self._opened[0].selection
-            return selection.source, selection.indices
+        if self._bench is not None:
+            return self._bench.selection.source, self._bench.selection.indices
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
         if self._images is None:
             source = data.open_source(self._settings.data)
@@ -195,34 +204,47 @@ class Predictor:
         self._note(message)
         self._run_log.warnings.append(message)
 
-    def _open(self) -> tuple[JobMaker, torch.device]:
-        if self._opened is None:
+    def _open(self) -> JobMaker:
+        settings = self._settings
+        self._calls.name_suspects()
+        with self._calls.call(settings.data, "when it was opened", error=DataError):
+            selection = select(
+                settings.data,
+                limit=settings.limit,
+                seed=settings.seed,
+                download=settings.download,
+                hashes=self._zoo.hashes,
+            )
+        _, precision = self._machine()
+        bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision, self._calls)
+        stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
+        self.store.put_selection(selection.fingerprint, stored)
+        self._run_log.dataset = selection.fingerprint
+        self._check(bench, self._run_log.plan.conditions_of_all())
+        return bench
+
+    def _machine(self) -> tuple[str, str]:
+        """Return the device and the precision to compute with, as they were found on this machine before, if at all.
+
+        Raises
+        ------
+        OptionError
+            There is no such device here, or it cannot compute so.
+        """
+        settings = self._settings
+        options = (settings.device, settings.precision, settings.runtime, settings.process)
+        known = self._remembered.machine(options)
+        if known is None:
             with quick_imports():
                 from pytest_robustness.inference.device import resolve_device
-                from pytest_robustness.inference.jobs import JobMaker, select
                 from pytest_robustness.inference.precision import resolve_precision
                 from pytest_robustness.inference.runtimes import choice
 
-            settings = self._settings
             device = resolve_device(settings.device, settings.process)
-            precision = resolve_precision(settings.precision, device)
-            choice.require(settings.runtime, device, precision)
-            self._calls.name_suspects()
-            with self._calls.call(settings.data, "when it was opened", error=DataError):
-                selection = select(
-                    settings.data,
-                    limit=settings.limit,
-                    seed=settings.seed,
-                    download=settings.download,
-                    hashes=FileHashes(settings.store.with_suffix(".hashes")),
-                )
-            bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision, self._calls)
-            stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
-            self.store.put_selection(selection.fingerprint, stored)
-            self._run_log.dataset = selection.fingerprint
-            self._check(bench, self._run_log.plan.conditions_of_all())
-            self._opened = bench, device
-        return self._opened
+            known = str(device), resolve_precision(settings.precision, device)
+            choice.require(settings.runtime, device, known[1])
+            self._remembered.put_machine(options, *known)
+        return known
 
     def _admit(self, unplanned: Sequence[Cell]) -> None:
         """Add cells to the run that the plan lacks."""
@@ -235,14 +257,16 @@ class Predictor:
             raise self._fatal
         started, log = time.monotonic(), self._run_log
         try:
-            bench, device = self._open()
-            jobs, errors = bench.jobs(cells)
-            log.models |= _facts(bench)
-            self._agree()
-            log.provenance = {**self._provenance(), "device": str(device), "dataset": _dataset(bench)}
-            errors |= self._sweep(bench, device, jobs)
-            log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
-            log.errors |= errors
+            bench = self.open_data()
+            known = self._known(bench, cells)
+            if known is None:
+                self._compute_missing(bench, cells)
+            else:
+                log.models |= known.models
+                self._agree()
+                log.keys |= known.keys
+                log.unreadable = sorted({*log.unreadable, *known.unreadable})
+            log.provenance = {**self._provenance(), "device": self._machine()[0], "dataset": _dataset(bench)}
         except Exception as error:
             _log.debug("nothing could be computed", exc_info=True)
             self._fatal = error if isinstance(error, RobustnessError) else RobustnessError(cause(error))
@@ -250,6 +274,32 @@ class Predictor:
             log.errors |= dict.fromkeys(cells, str(self._fatal))
             raise
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
+
+    def _known(self, bench: JobMaker, cells: Sequence[Cell]) -> KnownAnswers | None:
+        """Return what the store knows, if it has all that is asked for."""
+        return known_answers(
+            cells,
+            bench,
+            self.store,
+            self._remembered,
+            on_bad_image=self._settings.on_bad_image,
+            note=self._note,
+        )
+
+    def _compute_missing(self, bench: JobMaker, cells: list[Cell]) -> None:
+        log = self._run_log
+        with quick_imports():
+            import torch
+        jobs, errors = bench.jobs(cells)
+        facts = _facts(bench)
+        log.models |= facts
+        self._agree()
+        errors |= self._sweep(bench, torch.device(self._machine()[0]), jobs)
+        log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
+        log.errors |= errors
+        for name, loaded in bench.models.items():
+            if loaded.published and loaded.files is not None:
+                self._remembered.put_model(name, bench.selection, facts[name], loaded.files)
 
     def _sweep(self, bench: JobMaker, device: torch.device, jobs: Sequence[Job]) -> dict[Cell, str]:
         from pytest_robustness.inference.batch_runner import SweepSettings

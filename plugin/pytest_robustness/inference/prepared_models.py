@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_robustness.core import Model
-    from pytest_robustness.inference.jobs import Job, LoadedModel
+    from pytest_robustness.inference.jobs import Job
+    from pytest_robustness.inference.loaded_model import LoadedModel
 
 _log = logging.getLogger(__name__)
 

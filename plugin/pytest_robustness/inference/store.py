@@ -175,6 +175,20 @@ class Store:
         self.damaged += len(damaged)
         return found
 
+    def remember(self, name: str, content: str) -> None:
+        """Write what a later run need not find out or make again, in place of what is there under the same name."""
+        with self._file.transaction():
+            self._file.connection.execute(
+                "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)", (name, content, _checksum_of(name, content))
+            )
+
+    def recall(self, name: str) -> str | None:
+        """Return what was remembered; ``None`` where nothing was, or where it is damaged."""
+        sql = "SELECT content, checksum FROM remembered WHERE name = ?"
+        with self._file.explained():
+            row = self._file.connection.execute(sql, (name,)).fetchone()
+        return str(row[0]) if row is not None and _checksum_of(name, row[0]) == row[1] else None
+
     def _checked(
         self, key: str, number: int, block: int, engine: str, rows: bytes, written: bytes
     ) -> StoredResult | None:

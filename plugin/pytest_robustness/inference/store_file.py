@@ -34,6 +34,7 @@ CREATE TABLE prediction (
     checksum BLOB NOT NULL
 );
 CREATE INDEX prediction_of_cell ON prediction (cell, id);
+CREATE TABLE remembered (name TEXT PRIMARY KEY, content TEXT NOT NULL, checksum BLOB NOT NULL);
 CREATE TABLE unreadable (image BLOB PRIMARY KEY, decoder TEXT NOT NULL, reason TEXT NOT NULL, checksum BLOB NOT NULL);
 """
 _BUSY_SECONDS: Final = 60.0

@@ -62,15 +62,22 @@ class UnreadableImages:
         DataError
             For the first of them, unless they are to be left out.
         """
-        identities = self._selection.identities.tolist()
-        known = self._store.unreadable(self._decoder) if self._on_bad_image == "skip" else {}
+        reasons, identities = self._reasons(), self._selection.identities.tolist()
         found = {}
-        for position, identity in enumerate(identities):
-            if identity == UNREADABLE:
-                found[position] = self._reason_now(position)
-            elif identity in known:
-                found[position] = BadImageError(self._describe(position), known[identity])
+        for position in np.flatnonzero(self.known()).tolist():
+            reason = reasons.get(identities[position])
+            found[position] = (
+                self._reason_now(position) if reason is None else BadImageError(self._describe(position), reason)
+            )
         self.add(found)
+
+    def known(self) -> NDArray[np.bool_]:
+        """Return which images are known to be unreadable, without a word about them: bool [N]."""
+        reasons = {UNREADABLE, *self._reasons()}
+        return np.array([identity in reasons for identity in self._selection.identities.tolist()], np.bool_)
+
+    def _reasons(self) -> dict[bytes, str]:
+        return self._store.unreadable(self._decoder) if self._on_bad_image == "skip" else {}
 
     def add(self, errors: Mapping[int, BadImageError]) -> None:
         """Add images that could not be read, by position.

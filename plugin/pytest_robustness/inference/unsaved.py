@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, EngineUsed, Selection
-    from pytest_robustness.inference.jobs import Job, LoadedModel
+    from pytest_robustness.inference.jobs import Job
+    from pytest_robustness.inference.loaded_model import LoadedModel
     from pytest_robustness.inference.store import Store
 
 # A commit waits for the disk and costs some milliseconds; half of what a run may lose.

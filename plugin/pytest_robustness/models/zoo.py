@@ -63,9 +63,18 @@ class ModelZoo:
                 names[str(parsed)] = None
         return tuple(names)
 
+    @property
+    def hashes(self) -> FileHashes:
+        """What hashes files, and remembers them."""
+        return self._policy.hashes
+
     def published(self, spec: str) -> bool:
         """Whether code and weights of the model are those of a released package, and not the user's own."""
         return SOURCES[parse(spec).source].PUBLISHED
+
+    def embedded(self, spec: str) -> bool:
+        """Whether the weights of the model come with this package."""
+        return parse(spec).source == "digits"
 
     def load(self, spec: str) -> Model:
         """Return the model in eval mode, on the CPU, in float32, with its fingerprint.

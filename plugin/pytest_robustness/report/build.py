@@ -19,6 +19,7 @@ from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions
 from pytest_robustness.report.image_table import ImageTable
+from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
 
 if TYPE_CHECKING:
@@ -175,12 +176,15 @@ def _drawn(
     """Draw what is shown; where the data is gone, return a note with the reason, not an error."""
     if not shown and not lost:
         return shown, lost, ""
+    canvases = {name: facts.preprocess.canvas for name, facts in run.run_log.models.items()}
+    pictures = Pictures(
+        run.predictor.store, run.predictions.identities, canvases, run.registry, run.seed, lambda: _painter(run)
+    )
     try:
-        painter = _painter(run)
+        return pictures.examples(shown), pictures.lost(lost), ""
     except RobustnessError as error:
         _log.debug("the images cannot be opened again", exc_info=True)
         return shown, lost, f"The images could not be opened again: {error}"
-    return painter.examples(shown), painter.lost(lost), ""
 
 
 def _by_name(condition: Condition) -> tuple[str, int]:

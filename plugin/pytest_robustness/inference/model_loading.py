@@ -1,0 +1,61 @@
+"""Load a model, ask it for its first answers, and match its outputs to the classes of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.core.opened_files import recorded
+from pytest_robustness.errors import BadImageError, DataError
+from pytest_robustness.inference.assumptions import assumed
+from pytest_robustness.inference.class_matching import match
+from pytest_robustness.inference.first_answers import first_answers
+from pytest_robustness.inference.loaded_model import LoadedModel
+from pytest_robustness.inference.preprocess import to_canvas
+
+if TYPE_CHECKING:
+    import torch
+
+    from pytest_robustness.core import Model, Selection
+    from pytest_robustness.inference.user_calls import UserCalls
+    from pytest_robustness.models import ModelZoo
+
+
+def load_model(name: str, zoo: ModelZoo, selection: Selection, calls: UserCalls) -> LoadedModel:
+    """Return a model that is ready to be judged on the images of a run.
+
+    Raises
+    ------
+    ModelError
+        It cannot be loaded, or gives no answers that could be judged.
+    DataError
+        Its outputs do not match the classes of the data, or no image can be read.
+    """
+    with calls.call(name, "when it was loaded"), recorded() as files:
+        model = zoo.load(name)
+    canvas = _first_canvas(model, selection)
+    with calls.call(name, "on its first images", batch=True):
+        first = first_answers(name, model, canvas)
+    for text in first.warnings:
+        calls.warn(text)
+    model, classes = first.model, selection.source.classes
+    matched = match(classes, first.outputs, model.classes, name)
+    height, width = canvas.shape[-2:]
+    return LoadedModel(
+        name,
+        model,
+        matched,
+        pixels=height * width,
+        assumed=assumed(model, matched, classes, (height, width)),
+        published=zoo.published(name),
+        files=tuple(files) if zoo.embedded(name) or files else None,
+    )
+
+
+def _first_canvas(model: Model, selection: Selection) -> torch.Tensor:
+    """Return the first readable image on the canvas of ``model``: uint8 [3, H, W]."""
+    for index in selection.indices:
+        try:
+            return to_canvas(selection.source.read(int(index)), model.preprocess.canvas)
+        except BadImageError:
+            continue
+    raise DataError(f"{selection.source.name} holds no readable image.")

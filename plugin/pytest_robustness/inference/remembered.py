@@ -1,0 +1,116 @@
+"""Remember what a run found out about models and the machine, so that a later run that computes nothing loads neither.
+
+Only models of released packages are remembered: their code and weights change with versions and files, which are
+compared. PyTorch is not imported here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest_robustness
+from pytest_robustness.inference.run_log import ModelFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_robustness.core import Selection
+    from pytest_robustness.core.file_hashes import FileHashes
+    from pytest_robustness.inference.store import Store
+
+_log = logging.getLogger(__name__)
+
+_PACKAGES: Final = ("pytest-robustness", "torch", "torchvision", "timm", "safetensors", "numpy")
+# What says whether a machine has another accelerator than before.
+_DEVICES: Final = ("nvidia*", "kfd", "dxg", "dri/render*")
+
+
+class Remembered:
+    """Recalls facts from the store, as long as nothing that they depend on has changed.
+
+    Parameters
+    ----------
+    store
+        Where they are kept.
+    hashes
+        Hashes weights files, which may have been replaced.
+    """
+
+    def __init__(self, store: Store, hashes: FileHashes) -> None:
+        self._store = store
+        self._hashes = hashes
+
+    def put_model(self, name: str, selection: Selection, facts: ModelFacts, files: Iterable[Path]) -> None:
+        """Remember a model that was loaded from ``files`` and matched to the classes of the data."""
+        content = {"facts": facts.as_dict(), "files": self._digests(map(str, files))}
+        self._store.remember(self._name("model", name, self._classes(selection)), json.dumps(content))
+
+    def model(self, name: str, selection: Selection) -> ModelFacts | None:
+        """Return what is known of a model without loading it; ``None`` where it has to be loaded."""
+        text = self._store.recall(self._name("model", name, self._classes(selection)))
+        if text is None:
+            return None
+        content = json.loads(text)
+        if content["files"] != self._digests(content["files"]):
+            return None
+        return ModelFacts.of(content["facts"])
+
+    def put_machine(self, options: Sequence[object], device: str, precision: str) -> None:
+        """Remember the device and the precision that ``options`` led to on this machine."""
+        self._store.remember(self._name("machine", *options, *_devices()), json.dumps([device, precision]))
+
+    def machine(self, options: Sequence[object]) -> tuple[str, str] | None:
+        """Return the device and the precision that ``options`` led to on this machine; ``None`` where it is unknown."""
+        text = self._store.recall(self._name("machine", *options, *_devices()))
+        if text is None:
+            return None
+        device, precision = json.loads(text)
+        return device, precision
+
+    def _name(self, *parts: object) -> str:
+        versions = [_version(package) for package in _PACKAGES]
+        text = json.dumps([*map(str, parts), *versions, self._own_code()])
+        return f"{parts[0]} {hashlib.sha256(text.encode()).hexdigest()}"
+
+    def _own_code(self) -> str:
+        """Return the hash of this package's code and embedded weights: an editable install has one version for all."""
+        root = Path(pytest_robustness.__file__).parent
+        files = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".csv", ".safetensors"))
+        names = [os.fsencode(path.relative_to(root).as_posix()) for path in files]
+        digests = self._hashes.digests(root, names)
+        return hashlib.sha256(b"".join(bytes(16) if isinstance(one, OSError) else one for one in digests)).hexdigest()
+
+    def _digests(self, files: Iterable[str]) -> dict[str, str]:
+        found = {}
+        for file in files:
+            try:
+                found[file] = self._hashes.digest(Path(file)).hex()
+            except OSError:
+                _log.debug("%s cannot be hashed", file, exc_info=True)
+                found[file] = "unreadable"
+        return found
+
+    def _classes(self, selection: Selection) -> str:
+        return json.dumps([[label.key, label.name] for label in selection.source.classes])
+
+
+def _devices() -> list[str]:
+    """Return what the machine shows of accelerators, without asking PyTorch."""
+    folder = Path("/dev")
+    nodes = sorted(str(node) for pattern in _DEVICES for node in folder.glob(pattern)) if folder.is_dir() else []
+    chosen = {name: value for name, value in os.environ.items() if name.endswith("_VISIBLE_DEVICES")}
+    return [sys.platform, *nodes, *(f"{name}={chosen[name]}" for name in sorted(chosen))]
+
+
+def _version(package: str) -> Any:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
