@@ -124,7 +124,9 @@ class Predictor:
         self._images: tuple[DataSource, NDArray[np.int64]] | None = None
         self._fatal: RobustnessError | None = None
         self._shown: Progress | None = None
-        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+        # A run within a run of xdist has that variable too, and is one of its own.
+        shared = os.environ.get("PYTEST_XDIST_TESTRUNUID") if settings.processes > 1 else None
+        run = shared or uuid.uuid4().hex
         self._diary = Diary(settings.store.with_suffix(".running"), run)
         self._calls = UserCalls(self._note, warn=self._warn, timeout=settings.timeout, diary=self._diary)
 
