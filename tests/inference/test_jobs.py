@@ -82,6 +82,9 @@ class Zoo:
     def published(self, name):
         return False
 
+    def embedded(self, name):
+        return False
+
     def load(self, name):
         self.loads.append(name)
         if name == "absent":

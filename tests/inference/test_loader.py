@@ -234,7 +234,8 @@ class Locked(Photos):
 
 class Deadly(Photos):
     def __getitem__(self, index):
-        if index == 2: os._exit(3)
+        import multiprocessing
+        if index == 2 and multiprocessing.parent_process(): os._exit(3)
         return super().__getitem__(index)
 
 class Scaled(Photos):

@@ -35,6 +35,9 @@ class Zoo:
     def published(self, name):
         return False
 
+    def embedded(self, name):
+        return False
+
     def load(self, name):
         module = self._make()
         if not isinstance(module, torch.fx.GraphModule):

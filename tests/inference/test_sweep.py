@@ -31,9 +31,11 @@ from pytest_robustness.core import (
     ClassLabel,
     ClassMatch,
     Condition,
+    EngineUsed,
     Model,
     Predictions,
     Preprocess,
+    Runner,
     Selection,
 )
 from pytest_robustness.data.in_memory import ArraySource
@@ -44,7 +46,6 @@ from pytest_robustness.inference.device import pixels_at_once, to_device
 from pytest_robustness.inference.jobs import Job, job
 from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.preprocess import to_canvas
-from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
 from pytest_robustness.inference.stored_cells import StoredCells
 from pytest_robustness.inference.sweep import Sweep
@@ -53,6 +54,8 @@ from pytest_robustness.transforms import builtin
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from pytest_robustness.core import Workload
 
 REGISTRY = builtin()
 CLASSES = 3
@@ -92,6 +95,8 @@ class Net(torch.nn.Module):
         if self.limit is not None and len(images) > self.limit:
             raise self.failure
         if self.fail_after is not None and sum(self.batches) >= self.fail_after:
+            if isinstance(self.failure, KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)  # as a terminal does: what a model raises is its own error
             raise self.failure
         self.batches.append(len(images))
         return torch.einsum("bchw,kchw->bk", images, self.weight)
@@ -148,11 +153,16 @@ def jobs_of(
     return made
 
 
+def as_it_is(name: str, model: Model, workload: Workload) -> Runner:
+    """Make a model ready without trying anything of it: every forward is one of the sweep's."""
+    return Runner(lambda images: model.module(images.clone()), EngineUsed("eager", "fp32"))
+
+
 def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: object) -> tuple[Sweep, Notes]:
     """Return a sweep over a store in ``folder``, not yet run."""
     store = Store(folder / "store.sqlite")
     notes = Notes()
-    prepare = choices.pop("prepare", RuntimeChoice("eager", notes.note).prepare)
+    prepare = choices.pop("prepare", as_it_is)
     claims = choices.pop("claims", ShardClaims(folder / "locks", selection.fingerprint))
     defaults = {"device": torch.device("cpu"), "precision": "fp32", "seed": 0, "workers": 0, "on_bad_image": "skip"}
     made = Sweep(
@@ -354,7 +364,7 @@ def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, fini
 
     def prepare(name, model, workload):
         passes.append(workload.passes)
-        return RuntimeChoice("eager", print).prepare(name, model, workload)
+        return as_it_is(name, model, workload)
 
     made, _ = sweep(tmp_path, jobs, selection, prepare=prepare)
     made.run()
@@ -503,7 +513,7 @@ def test_a_model_is_compiled_for_no_more_images_than_a_shard_has(tmp_path):
 
     def prepare(name, model, workload):
         examples.append(len(workload.example))
-        return RuntimeChoice("eager", print).prepare(name, model, workload)
+        return as_it_is(name, model, workload)
 
     jobs = jobs_of([loaded("a", RESIZED)], [CONTROL], selection)
     sweep(tmp_path, jobs, selection, batch_size=16, shard_size=12, prepare=prepare)[0].run()
@@ -567,7 +577,7 @@ def test_a_model_that_failed_once_is_an_error_in_all_its_cells_and_sees_no_furth
     class Once(Net):
         def forward(self, images):
             self.batches.append(len(images))
-            if len(self.batches) == 1:
+            if len(self.batches) <= 2:  # as it was prepared, and without any optimization
                 raise ValueError("only this once")
             return super().forward(images)
 
@@ -579,7 +589,7 @@ def test_a_model_that_failed_once_is_an_error_in_all_its_cells_and_sees_no_furth
     made.run()
     message = "once failed during the sweep: ValueError: only this once"
     assert without_lines(made.errors) == {item.cell: message for item in jobs}
-    assert net.batches == [2]
+    assert net.batches == [2, 2]
     assert set(stored(tmp_path, jobs, selection).values()) == {None}
 
 
@@ -587,7 +597,7 @@ def test_a_model_that_cannot_be_made_ready_leaves_the_others_alone(tmp_path):
     def prepare(name, model, workload):
         if name == "bad":
             raise NotImplementedError("no such operator")
-        return RuntimeChoice("eager", print).prepare(name, model, workload)
+        return as_it_is(name, model, workload)
 
     selection, models = photos(4), [loaded("bad", RESIZED), loaded("good", RESIZED)]
     jobs = jobs_of(models, [CONTROL], selection)
@@ -712,7 +722,7 @@ from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.stored_cells import StoredCells
 from pytest_robustness.inference.sweep import Sweep
 from pytest_robustness.inference.claims import ShardClaims
-from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, Model, Selection
+from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, EngineUsed, Model, Runner, Selection
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
@@ -741,7 +751,8 @@ cell = job(model, CONTROL, None, 0, "fp32")
 store = Store(folder / "store.sqlite")
 print("ready", flush=True)
 sys.stdin.readline()
-Sweep([cell], selection, store=store, prepare=RuntimeChoice("eager", print).prepare,
+runner = Runner(net, EngineUsed("eager", "fp32"))
+Sweep([cell], selection, store=store, prepare=lambda *_: runner,
       claims=ShardClaims(folder / "locks", "photos"), progress=SilentProgress(),
       settings=SweepSettings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
 found = StoredCells(store, selection.identities, labels).predictions(cell.key, cell.outputs)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 
-from pytest_robustness.core import CONTROL, Workload
+from pytest_robustness.core import CONTROL
 from pytest_robustness.errors import TransformError, cause
 from pytest_robustness.inference.device import to_device
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
-from pytest_robustness.inference.runtimes import load_runtime
+from pytest_robustness.inference.runtimes.eager import plain_runner, run_unchanged
 from pytest_robustness.inference.scoring import joined, score
 
 if TYPE_CHECKING:
@@ -151,10 +151,10 @@ class Canary:
         return joined(scored)[0]
 
     def _run(self, job: Job, inputs: torch.Tensor) -> torch.Tensor:
-        """Return logits by the runtime that is ready at once, because compiling would take longer than all the rest."""
+        """Return logits without any optimization: trying and compiling them would take longer than all the rest."""
         if job.loaded not in self._runners:
-            workload = Workload(inputs, job.precision, len(inputs))
-            self._runners = {job.loaded: load_runtime("eager").prepare(job.loaded.model, workload)}
+            prepare = run_unchanged if job.loaded.model.runtime else plain_runner
+            self._runners = {job.loaded: prepare(job.loaded.model, inputs.device)}
         return self._runners[job.loaded].run(inputs)
 
     def _canvas(self, position: int, loaded: LoadedModel) -> torch.Tensor:
