@@ -35,7 +35,7 @@ def test_openmp_is_configured_before_pytorch_is_imported():
     script = """
 import os, sys
 from pytest_robustness.inference.predictor import Predictor
-Predictor(*[None] * 4, progress=None, check=None, provenance=None)
+Predictor(*[None] * 4, progress=None, check=None, agree=None, provenance=None)
 print("torch" in sys.modules, os.environ["GOMP_SPINCOUNT"])
 """
     environment = {
