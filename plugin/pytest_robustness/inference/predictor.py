@@ -200,6 +200,8 @@ class Predictor:
         try:
             bench = self.open_data()
             device, _ = machine(self._settings, self._remembered)
+            # Before anything can fail: the report of a run that computed nothing names them, too.
+            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench)}
             computation = Computation(
                 bench,
                 self.store,
@@ -213,7 +215,6 @@ class Predictor:
             )
             computation.answer(cells, self._show)
             self._shown = None
-            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench)}
         except Exception as error:
             _log.debug("nothing could be computed", exc_info=True)
             self._fatal = error if isinstance(error, RobustnessError) else RobustnessError(cause(error))

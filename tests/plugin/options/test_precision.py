@@ -33,7 +33,7 @@ def test_auto_is_what_the_machine_computes_in(project):
     features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     expected = "bf16" if features.get("amx_bf16") or features.get("avx512_bf16") else "fp32"
     engines = [engine for cell in project.results()["cells"] for engine in cell["engines"]]
-    assert engines == [{"runtime": "eager", "precision": expected}] * 2
+    assert engines == [{"runtime": "eager", "precision": expected, "layout": ""}] * 2
 
 
 def test_tf32_is_refused_where_there_is_no_cuda(project):
