@@ -11,12 +11,12 @@ def test_models_run_in_it_and_its_results_are_kept_apart(project):
     seen = project.path / "forwards.txt"
     project.configure(robustness_precision="fp16")
     project.judge("-k", "vflip-slope").assert_outcomes(failed=1, deselected=5)
-    # The outputs are counted on one image in fp32, in every precision.
-    assert seen.read_text().split() == ["torch.float32", "torch.float16", "torch.float16"]
+    # The first answers, in four batches, are in fp32, in every precision; two forms are compared, two conditions swept.
+    assert seen.read_text().split() == ["torch.float32"] * 4 + ["torch.float16"] * 4
     seen.unlink()
     result = project.judge("-k", "vflip-slope", "--robustness-precision=bf16")
     result.assert_outcomes(failed=1, deselected=5)
-    assert seen.read_text().split() == ["torch.float32", "torch.bfloat16", "torch.bfloat16"]
+    assert seen.read_text().split() == ["torch.float32"] * 4 + ["torch.bfloat16"] * 4
 
 
 def test_a_format_that_is_none_is_a_usage_error(project):
