@@ -304,6 +304,37 @@ def test_the_reports_show_the_counts_of_the_images(session, folder):
     assert "Report: report" in lines
 
 
+OPAQUE = """
+
+class Opaque(Slope):
+    def __init__(self):
+        super().__init__()
+        import queue
+
+        self.engine = queue.SimpleQueue()
+
+
+def opaque():
+    return Model(Opaque(), classes=["down", "up"])
+"""
+
+
+def test_what_no_hash_of_a_model_covers_is_a_warning_of_the_report(session, folder):
+    folder.write("nets.py", (folder.path / "nets.py").read_text() + OPAQUE)
+    asked = session(models=("python:nets.py:opaque", COLOUR))
+    asked.class_test("hflip")
+    assert asked.write_reports()
+    assert [text for text in asked.run_report.warnings if " holds " in text] == [
+        "python:nets.py:opaque holds engine (SimpleQueue), whose content cannot be hashed: a change in it is seen by "
+        "the check of stored answers alone."
+    ]
+    models = json.loads((folder.path / "report" / "results.json").read_text(encoding="utf-8"))["models"]
+    assert [(model["model"], model["unhashed"]) for model in models] == [
+        ("python:nets.py:opaque", ["engine (SimpleQueue)"]),
+        (COLOUR, []),
+    ]
+
+
 def test_a_session_that_tested_nothing_reports_nothing(session, folder):
     asked = session()
     assert asked.write_reports()
