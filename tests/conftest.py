@@ -313,16 +313,19 @@ class Project:
         """Return ``accuracy.csv`` or ``tests.csv``."""
         return pd.read_csv(self.path / folder / name)
 
-    def stored(self, path: str = ".robustness/store.sqlite") -> dict[_CellName, list[tuple[int, int]]]:
-        """Return the shards in the store by model, transform and severity."""
-        sql = "SELECT description, start, stop FROM cell LEFT JOIN shard USING (key)"
+    def stored(self, path: str = ".robustness/store.sqlite") -> dict[_CellName, int]:
+        """Return how many answers the store has by model, transform and severity; one computed twice counts twice."""
+        sql = """
+            SELECT description, coalesce(sum(size), 0) FROM cell
+            LEFT JOIN prediction ON prediction.cell = cell.id LEFT JOIN block ON block.id = block GROUP BY cell.id
+        """
         with contextlib.closing(sqlite3.connect(self.path / path)) as connection:
             rows = connection.execute(sql).fetchall()
-        found: dict[_CellName, list[tuple[int, int]]] = {}
-        for text, start, stop in rows:
+        found: dict[_CellName, int] = {}
+        for text, answers in rows:
             cell = json.loads(text)
-            shards = found.setdefault((cell["model"].rpartition(":")[2], cell["transform"], cell["severity"]), [])
-            shards += [] if start is None else [(start, stop)]
+            name = (cell["model"].rpartition(":")[2], cell["transform"], cell["severity"])
+            found[name] = found.get(name, 0) + answers
         return found
 
 

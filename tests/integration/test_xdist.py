@@ -13,13 +13,13 @@ pytestmark = pytest.mark.slow
 # Ten shards, because all 40 images would be one, for one worker; and a sweep that takes long enough to be watched.
 CONFTEST = """
 import time
-import pytest_robustness.inference.sweep as sweep
+import pytest_robustness.inference.batch_runner as batch_runner
 
-usual, sweep.SHARD_SIZE = sweep.SHARD_SIZE, 4
+usual, batch_runner.SHARD_SIZE = batch_runner.SHARD_SIZE, 4
 
 
 def pytest_unconfigure():
-    sweep.SHARD_SIZE = usual
+    batch_runner.SHARD_SIZE = usual
 
 
 def pytest_robustness_register(registry):
