@@ -18,7 +18,7 @@ class Broken(torch.nn.Module):
 
     def forward(self, images):
         logits = Slope()(images)
-        if len(images) > 1:
+        if len(images) > 4:  # more than it is asked before it is judged
             if self.error:
                 raise RuntimeError("the net is torn")
             logits[2, 0] = self.bad
