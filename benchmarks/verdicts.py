@@ -8,6 +8,7 @@ own; where only counts of images matter, only counts are drawn, and `check_on_im
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sqlite3
@@ -31,6 +32,7 @@ from pytest_robustness.analysis.statistics import correct, mcnemar_by_class
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval, p_above, p_below
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.inference.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,19 +75,20 @@ class World(NamedTuple):
 
 def read_world(path: Path) -> World:
     """Return the changes that a store holds; images that some model could not read are left out."""
-    with sqlite3.connect(path) as connection:
-        fingerprint, blob = connection.execute("SELECT fingerprint, labels FROM dataset").fetchone()
-        labels = np.frombuffer(blob, "<i8").astype(np.int64)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (fingerprint,) = connection.execute("SELECT fingerprint FROM selection").fetchone()
+        cells = [(key, json.loads(text)) for key, text in connection.execute("SELECT key, description FROM cell")]
+    with contextlib.closing(Store(path)) as store:
+        selection = store.selection(fingerprint)
+        labels, images = selection.labels, selection.images.tolist()
         right: dict[tuple[str, str], Bools] = {}
         readable = np.ones(len(labels), np.bool_)
-        cells = connection.execute("SELECT key, description FROM cell WHERE dataset = ?", (fingerprint,)).fetchall()
-        for key, text in cells:
-            cell = json.loads(text)
-            shards = connection.execute("SELECT predicted FROM shard WHERE key = ? ORDER BY start", (key,)).fetchall()
-            predicted = np.frombuffer(b"".join(shard for (shard,) in shards), "<i4")
-            if len(predicted) == len(labels):
-                right[cell["model"], cell["transform"]] = predicted == np.array(cell["outputs"])[labels]
-                readable &= predicted >= 0
+        for key, cell in cells:
+            known: dict[bytes, bool] = {}
+            for result in store.read(key):
+                known |= zip(store.block(result).images.tolist(), result.predictions.rank == 0, strict=True)
+            readable &= [image in known for image in images]
+            right[cell["model"], cell["transform"]] = np.array([known.get(image, False) for image in images], np.bool_)
     models = sorted({model for model, _ in right})
     names = sorted({transform for _, transform in right} - {CONTROL.transform})
     changes = {

@@ -68,7 +68,7 @@ int fdatasync(int descriptor) {
 WRITER = """
 import itertools
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 

@@ -51,6 +51,7 @@ class World:
             self.run_log,
             progress=self,
             check=self.check,
+            agree=lambda: None,
             provenance=lambda: {"seen": "once"},
         )
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
+from pytest_robustness.core.text import printable
 from pytest_robustness.errors import DisagreementError, StoreError
 from pytest_robustness.inference.agreement import Agreement, said
 from pytest_robustness.inference.plan import Plan
@@ -20,6 +21,8 @@ CONDITIONS = st.one_of(
     st.just(CONTROL),
 )
 CELLS = st.builds(Cell, st.sampled_from(["resnet18", "python:nets.py:make"]), CONDITIONS)
+# What crosses between processes is shown as text in both: control characters are escapes already.
+TEXTS = st.text(max_size=3).map(printable)
 PANELS = st.builds(Panel, CONDITIONS, st.lists(st.text(max_size=3), max_size=3).map(tuple))
 FACTS = ModelFacts("f00d", "name", (1, 0), Preprocess(resize=8, crop=7), ("mean", "classes"))
 RUN_LOGS = st.builds(
@@ -29,11 +32,13 @@ RUN_LOGS = st.builds(
     unplanned=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
     # All processes of a run know a cell by the same key.
     keys=st.lists(CELLS, max_size=6).map(lambda cells: {cell: str(cell) for cell in cells}),
-    errors=st.dictionaries(CELLS, st.text(max_size=3), max_size=6),
+    errors=st.dictionaries(CELLS, TEXTS, max_size=6),
     tests=st.lists(CELLS | PANELS, max_size=6).map(dict.fromkeys),
-    skipped=st.lists(st.text(max_size=3), unique=True),
+    skipped=st.lists(TEXTS, unique=True),
     models=st.dictionaries(st.text(max_size=3), st.just(FACTS), max_size=3),
-    notes=st.lists(st.text(max_size=3), unique=True),
+    notes=st.lists(TEXTS, unique=True),
+    warnings=st.lists(TEXTS, unique=True),
+    unreadable=st.lists(st.integers(0, 99), unique=True).map(sorted),
     sweep_seconds=st.floats(0, 9),
     provenance=st.dictionaries(st.sampled_from(["python", "device"]), st.text(max_size=3)),
 )

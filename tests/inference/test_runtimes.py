@@ -179,16 +179,14 @@ def test_auto_leaves_out_what_is_not_installed(monkeypatch):
 
 
 class Moody(nn.Module):
-    """Looks at the values of its batch with an ``if``, which a tracer decides once and for all."""
+    """Answers otherwise while an engine takes it over: what the engine then has is another program."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = 0
         self.net = net()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        self.calls += 1
-        return self.net(batch) if self.calls == 1 else -self.net(batch)
+        return -self.net(batch) if torch.jit.is_tracing() or torch.compiler.is_exporting() else self.net(batch)
 
 
 def test_a_runtime_that_answers_otherwise_than_eager_is_left():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -311,3 +313,27 @@ def test_a_damaged_row_is_left_out_and_counted(store: Store, damage: str) -> Non
         assert opened.damaged == (damage != "the key of a cell")
         assert len(opened.read("key")) == len(found)
         assert opened.damaged == (damage != "the key of a cell")  # it is gone, and counts once
+
+
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_whoever_keeps_a_store_locked_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put([result(range(3))])
+    command = [sys.executable, "-c", HOLDER, str(store.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        store._file.connection.execute("PRAGMA busy_timeout = 100")
+        with pytest.raises(StoreError) as caught:
+            store.put([result(range(3, 6))])
+        holder.communicate("\n")
+    named = f"process {holder.pid} " if sys.platform == "linux" else "Another process"
+    assert named in str(caught.value)
+    store.put([result(range(3, 6))])

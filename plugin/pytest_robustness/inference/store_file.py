@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.errors import StoreError
+from pytest_robustness.inference.lock_holders import describe_holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +148,9 @@ def _explain(path: Path, error: Exception) -> str:
     if "full" in text:
         return f"{path}: the disk is full. What was finished is kept; free some space and run again to go on."
     if "locked" in text:
-        return f"{path} stayed locked by another process for {_BUSY_SECONDS:.0f} seconds. Run again when it is done."
+        who = describe_holders([path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))])
+        by = who or "Another process has it: run again when that is done."
+        return f"{path} stayed locked for {_BUSY_SECONDS:.0f} seconds. {by}"
     if "not a database" in text or "malformed" in text or "corrupt" in text:
         return f"{path} is damaged, or is no store ({text}). {WAY_OUT}"
     return f"{path}: {text}. {WAY_OUT}"
