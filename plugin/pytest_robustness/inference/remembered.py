@@ -6,6 +6,7 @@ compared. PyTorch is not imported here.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -75,17 +76,8 @@ class Remembered:
         return device, precision
 
     def _name(self, *parts: object) -> str:
-        versions = [_version(package) for package in _PACKAGES]
-        text = json.dumps([*map(str, parts), *versions, self._own_code()])
+        text = json.dumps([*map(str, parts), *_installed(self._hashes)])
         return f"{parts[0]} {hashlib.sha256(text.encode()).hexdigest()}"
-
-    def _own_code(self) -> str:
-        """Return the hash of this package's code and embedded weights: an editable install has one version for all."""
-        root = Path(pytest_robustness.__file__).parent
-        files = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".csv", ".safetensors"))
-        names = [os.fsencode(path.relative_to(root).as_posix()) for path in files]
-        digests = self._hashes.digests(root, names)
-        return hashlib.sha256(b"".join(bytes(16) if isinstance(one, OSError) else one for one in digests)).hexdigest()
 
     def _digests(self, files: Iterable[str]) -> dict[str, str]:
         found = {}
@@ -99,6 +91,16 @@ class Remembered:
 
     def _classes(self, selection: Selection) -> str:
         return json.dumps([[label.key, label.name] for label in selection.source.classes])
+
+
+@functools.cache
+def _installed(hashes: FileHashes) -> tuple[str, ...]:
+    """Return versions of packages, and the hash of this one's files: an editable install has one version for all."""
+    root = Path(pytest_robustness.__file__).parent
+    files = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".csv", ".safetensors"))
+    digests = hashes.digests(root, [os.fsencode(path.relative_to(root).as_posix()) for path in files])
+    own = hashlib.sha256(b"".join(bytes(16) if isinstance(one, OSError) else one for one in digests)).hexdigest()
+    return (*(str(_version(package)) for package in _PACKAGES), own)
 
 
 def _devices() -> list[str]:
