@@ -14,6 +14,8 @@ from torchvision.transforms.v2 import functional as tvf
 from pytest_robustness.analysis.findings import ClassFinding, LostImage
 from pytest_robustness.analysis.test_result import TTestResult
 from pytest_robustness.core import CONTROL, ClassLabel, Condition, Preprocess
+from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.data import identities
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError
 from pytest_robustness.report.gallery import Answer, Example, LostExample
@@ -74,7 +76,8 @@ def test_a_random_transform_draws_what_it_drew_for_the_models():
     images_of = {"source": source_of(*images), "indices": np.arange(5), "registry": builtin(), "seed": 7}
     examples = [exhibit_of(position, condition) for position in range(5)]
     shown = Painter({"net": Preprocess().canvas}, **images_of).examples(examples)
-    batch = builtin().get("rotation")(torch.stack(images), 3, np.arange(5), 7)
+    known = identities(images_of["source"], images_of["indices"], FileHashes())
+    batch = builtin().get("rotation")(torch.stack(images), 3, known, 7)
     assert not torch.equal(batch, tvf.rotate(torch.stack(images), 30))
     for example, expected in zip(shown, batch, strict=True):
         treated = opened(example.thumbnails.treated)[1].astype(int)

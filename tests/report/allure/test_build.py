@@ -121,10 +121,7 @@ def test_what_a_program_says_before_it_fails_is_told(tmp_path):
         npm.run(npm.Node(program, tmp_path / "npm-cli.js"), ["npm-cli.js", "ci"], tmp_path)
 
 
-def test_a_history_that_cannot_be_written_says_what_to_name_instead(tmp_path):
-    history = tmp_path / "history.jsonl"
-    history.mkdir()
-    (tmp_path / "one-result.json").write_text("{}")
-    message = f"{history}: Is a directory. Name another file with --robustness-allure-history=FILE"
-    with pytest.raises(RobustnessError, match=re.escape(message)):
-        build(simulated_report(models=["a"], classes=["b"]), tmp_path, tmp_path / "report", history, ())
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(RobustnessError, match=re.escape(f"There are no results in {tmp_path}.")):
+        build(simulated_report(models=["a"], classes=["b"]), tmp_path, tmp_path / "report", (), ())
+    assert not (tmp_path / "report").exists()
