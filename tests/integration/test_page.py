@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 LOSE_THE_DATA = """
@@ -28,13 +30,23 @@ def test_a_run_leaves_a_page_with_pictures_and_the_models_answers(project):
 
 
 def test_images_that_are_gone_are_noted_and_the_run_stands(project):
-    expected = project.judge().parseoutcomes()
+    expected = project.judge("--robustness-store=other.sqlite").parseoutcomes()
     project.write("conftest.py", LOSE_THE_DATA)
     result = project.judge("--rootdir=.", "--confcutdir=.")
     assert result.parseoutcomes() == expected
     text = page(project)
     assert text.count("This image cannot be shown: ") == text.count('<article class="example">') > 0
     assert "data:image" not in text
+
+
+def test_images_that_are_gone_are_shown_as_an_earlier_run_drew_them(project):
+    project.judge()
+    before = page(project)
+    project.write("conftest.py", LOSE_THE_DATA)
+    project.judge("--rootdir=.", "--confcutdir=.")
+    assert not (project.path / "photos").exists()
+    pictures = [re.findall(r"data:image/png;base64,[^\"']+", text) for text in (before, page(project))]
+    assert pictures[0] == pictures[1] != []
 
 
 @pytest.mark.slow

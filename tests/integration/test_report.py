@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import sqlite3
@@ -82,15 +83,23 @@ def test_images_csv_has_every_answer_as_the_store_has_it_and_sums_to_accuracy_cs
     counted = table.groupby(keys).right.agg(["size", "sum"]).reset_index()
     counts = judged.table("accuracy.csv").sort_values(keys)
     assert counted.to_numpy().tolist() == counts[[*keys, "n", "correct"]].to_numpy().tolist()
+    # Read as bytes, without the code that reports read the store with.
+    sql = """
+        SELECT description, images, rows FROM cell
+        JOIN prediction ON prediction.cell = cell.id JOIN block ON block.id = block
+    """
+    identities = [hashlib.sha256(Path(file).read_bytes()).digest()[:16] for file in table.file[:40]]
     with contextlib.closing(sqlite3.connect(judged.path / ".robustness/store.sqlite")) as connection:
-        sql = "SELECT description, predicted, confidence, true_probability FROM cell JOIN shard USING (key)"
-        for text, *blobs in connection.execute(sql):
+        for text, images, content in connection.execute(sql):
             cell = json.loads(text)
             rows = table[(table.model == cell["model"]) & (table["transform"] == cell["transform"])]
             assert rows.position.tolist() == rows["index"].tolist() == list(range(40))
-            names = ("output", "probability", "true_probability")
-            for name, kind, blob in zip(names, ("<i4", "<f4", "<f4"), blobs, strict=True):
-                np.testing.assert_array_equal(rows[name].to_numpy(kind), np.frombuffer(blob, kind))
+            order = [identities.index(images[start : start + 16]) for start in range(0, 40 * 16, 16)]
+            rows = rows.iloc[order]
+            np.testing.assert_array_equal(rows.output, np.frombuffer(content[:80], "<u2"))
+            logarithms = np.frombuffer(content[160:], "<f2").astype(np.float32).reshape(3, 40)
+            np.testing.assert_allclose(rows.probability, np.exp(logarithms[0]), rtol=1e-6)
+            np.testing.assert_allclose(rows.true_probability, np.exp(logarithms[2]), rtol=1e-6)
             assert rows.answer.tolist() == [("down", "up")[output] for output in rows.output]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tests.forwards import ASKED, CHECKED, FORMS
 
 CONTROL = {("slope", "control", None), ("colour", "control", None)}
 VFLIP = {("slope", "vflip", None), ("colour", "vflip", None)}
-WHOLE = [(0, 40)]
+WHOLE = 40
 
 
 def test_the_main_job_collects_a_test_for_each_model_and_transform_and_one_for_each_transform(project):
@@ -45,13 +49,16 @@ def test_m_selects_the_tests_that_judge_models(project):
 
 def test_a_second_run_computes_nothing_and_finds_the_same(project):
     project.judge()
-    forwards, results, accuracy = project.forwards, project.results(), project.table("accuracy.csv")
-    # Control and two conditions of 40 images, and the image that the outputs are counted on.
-    assert forwards == 3 * 40 + 1
+    forwards, stored = project.forwards, project.stored()
+    results, accuracy = project.results(), project.table("accuracy.csv")
+    # Control and two conditions of 40 images.
+    assert forwards == ASKED + FORMS + 3 * 40
+    assert set(stored.values()) == {40}
     result = project.judge()
     result.assert_outcomes(failed=2, passed=4)
     result.stdout.no_fnmatch_line("*sweep*")
-    assert project.forwards == forwards + 1
+    assert forwards + ASKED < project.forwards <= forwards + ASKED + 3 * CHECKED
+    assert project.stored() == stored
     assert project.results()["model_tests"] == results["model_tests"]
     assert project.results()["class_tests"] == results["class_tests"]
     assert project.table("accuracy.csv").equals(accuracy)
@@ -59,20 +66,34 @@ def test_a_second_run_computes_nothing_and_finds_the_same(project):
 
 def test_a_transform_that_is_added_computes_its_own_cells_alone(project):
     project.judge()
-    forwards = project.forwards
+    forwards, stored = project.forwards, project.stored()
     project.judge("--robustness-transforms", "vflip,hflip,equalize")
-    assert project.forwards == forwards + 40 + 1
+    assert project.stored() == stored | {(name, "equalize", None): 40 for name in ("slope", "colour")}
+    assert forwards + 40 < project.forwards <= forwards + ASKED + FORMS + 3 * CHECKED + 40
 
 
-def test_changed_content_is_computed_anew(project):
+def test_an_image_that_changes_is_computed_again_and_no_other(project):
     project.judge("-k", "vflip")
-    forwards = project.forwards
+    Image.fromarray(np.asarray(Image.open(project.image("up", 3))) // 2).save(project.image("up", 3))
+    result = project.judge("-k", "vflip")
+    result.stdout.fnmatch_lines(["robustness: sweep of 1 image*, 4 cells"])
+    assert project.stored() == dict.fromkeys(CONTROL | VFLIP, 40 + 1)
+
+
+def test_an_image_that_another_one_replaces_is_not_computed_again(project):
+    project.judge("-k", "vflip")
     project.image("up", 3).write_bytes(project.image("up", 4).read_bytes())
-    project.judge("-k", "vflip")
-    assert project.forwards == forwards + 2 * 40 + 1
+    project.judge("-k", "vflip").stdout.no_fnmatch_line("*sweep*")
+    assert project.stored() == dict.fromkeys(CONTROL | VFLIP, 40)
+
+
+def test_a_model_whose_code_changes_is_computed_again(project):
+    project.judge("-k", "vflip and slope")
+    forwards = project.forwards
     project.write("nets.py", (project.path / "nets.py").read_text().replace("10 * (top", "20 * (top"))
-    project.judge("-k", "vflip")
-    assert project.forwards == forwards + 2 * (2 * 40 + 1)
+    project.judge("-k", "vflip and slope")
+    assert project.forwards == 2 * forwards
+    assert project.stored() == {("slope", name, None): 2 * 40 for name in ("control", "vflip")}
 
 
 def test_ids_end_in_the_severity_where_there_are_several(project):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sqlite3
 from types import SimpleNamespace
 
 import numpy as np
@@ -129,6 +131,11 @@ def test_the_gallery_shows_the_images_and_says_what_kept_it_from_that(run, folde
         raise DataError("photos is not there")
 
     lost = dataclasses.replace(run, predictor=SimpleNamespace(store=run.predictor.store, images=gone))
+    again = build_report(lost, ("b", "a"), (VFLIP, HFLIP))
+    # The store keeps the pictures.
+    assert (again.gallery, again.gallery_note) == (view.gallery, "")
+    with contextlib.closing(sqlite3.connect(run.predictor.store.path)) as connection, connection:
+        connection.execute("DELETE FROM remembered")
     view = build_report(lost, ("b", "a"), (VFLIP, HFLIP))
     assert view.gallery_note == "The images could not be opened again: photos is not there"
     assert [example.thumbnails for example in view.gallery] == [None] * len(view.gallery)

@@ -73,10 +73,11 @@ def test_large_images_are_shown_as_the_model_gets_them_and_small():
 def test_a_random_transform_draws_what_it_drew_for_the_models():
     images = [torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8) for _ in range(5)]
     condition = Condition("rotation", 3)
-    images_of = {"source": source_of(*images), "indices": np.arange(5), "registry": builtin(), "seed": 7}
+    source = source_of(*images)
+    images_of = {"source": source, "indices": np.arange(5), "registry": builtin(), "seed": 7}
     examples = [exhibit_of(position, condition) for position in range(5)]
     shown = Painter({"net": Preprocess().canvas}, **images_of).examples(examples)
-    known = identities(images_of["source"], images_of["indices"], FileHashes())
+    known = identities(source, np.arange(5), FileHashes())
     batch = builtin().get("rotation")(torch.stack(images), 3, known, 7)
     assert not torch.equal(batch, tvf.rotate(torch.stack(images), 30))
     for example, expected in zip(shown, batch, strict=True):
