@@ -326,8 +326,8 @@ def test_what_no_hash_of_a_model_covers_is_a_warning_of_the_report(session, fold
     assert asked.write_reports()
     assert [text for text in asked.run_report.warnings if " holds " in text] == [
         (
-            "python:nets.py:opaque holds engine (SimpleQueue), whose content cannot be hashed: a change in it is seen by "
-            "the check of stored answers alone."
+            "python:nets.py:opaque holds engine (SimpleQueue), whose content cannot be hashed: a change in it is seen "
+            "by the check of stored answers alone."
         )
     ]
     models = json.loads((folder.path / "report" / "results.json").read_text(encoding="utf-8"))["models"]
