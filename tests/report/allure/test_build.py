@@ -121,13 +121,7 @@ def test_what_a_program_says_before_it_fails_is_told(tmp_path):
         npm.run(npm.Node(program, tmp_path / "npm-cli.js"), ["npm-cli.js", "ci"], tmp_path)
 
 
-<<<<<<< HEAD
-def test_a_folder_without_results_is_refused(tmp_path):
-    with pytest.raises(RobustnessError, match=re.escape(f"There are no results in {tmp_path}.")):
-        build(simulated_report(models=["a"], classes=["b"]), tmp_path, tmp_path / "report", (), ())
-=======
 def test_a_folder_without_results_is_an_error_that_names_it(tmp_path):
     with pytest.raises(RobustnessError, match=re.escape(f"There are no results in {tmp_path}.")):
         build(simulated_report(models=["a"], classes=["b"]), tmp_path, tmp_path / "report", [], ())
->>>>>>> main
     assert not (tmp_path / "report").exists()
