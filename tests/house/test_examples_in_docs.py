@@ -178,7 +178,9 @@ def test_the_kind_of_dataset_is_listed_and_read(listed, judged):
 
 def test_the_runtime_is_a_valid_value_and_ran_every_cell(described, judged):
     assert re.search(r"--robustness-runtime=NAME [^-]*\bopenvino, export\b|\bexport, [^-]*openvino\b", described)
-    assert all(cell["engines"] == [{"runtime": "export", "precision": "fp32"}] for cell in judged["cells"])
+    assert all(
+        cell["engines"] == [{"runtime": "export", "precision": "fp32", "layout": ""}] for cell in judged["cells"]
+    )
 
 
 def test_the_option_has_a_help_and_a_default(described):
