@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
