@@ -33,9 +33,14 @@ def test_openmp_spins_briefly_unless_the_environment_says_otherwise(monkeypatch,
 
 def test_openmp_is_configured_before_pytorch_is_imported():
     script = """
-import os, sys
+import os, pathlib, sys
 from pytest_robustness.inference.predictor import Predictor
-Predictor(*[None] * 4, progress=None, check=None, provenance=None)
+from pytest_robustness.inference.settings import InferenceSettings
+settings = InferenceSettings(
+    data="digits", limit=None, seed=0, download=False, device="cpu", precision="fp32", runtime="auto", workers=0,
+    batch_size=None, on_bad_image="error", store=pathlib.Path("never-opened.sqlite"),
+)
+Predictor(settings, None, None, None, progress=None, check=None, agree=None, provenance=None)
 print("torch" in sys.modules, os.environ["GOMP_SPINCOUNT"])
 """
     environment = {

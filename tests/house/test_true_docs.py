@@ -183,7 +183,7 @@ def _is_known(token: str, names: Names) -> bool:
             return names.has(token)
         return True
     if re.fullmatch(r"[A-Z]+[a-z]\w*", token):
-        return token in names.all
+        return token in names.all or hasattr(builtins, token)
     if re.fullmatch(r"_?[a-zA-Z]+(_[a-zA-Z0-9]+)+", token):
         return token in names.words
     return True

@@ -12,8 +12,9 @@ from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import BaselineError, DataError, ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.predictor import InferenceSettings, Predictor
+from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.inference.settings import InferenceSettings
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.transforms import builtin

@@ -15,8 +15,8 @@ from pytest_robustness import Model
 
 class Broken(torch.nn.Module):
     def forward(self, images):
-        if len(images) == 1:  # outputs are counted on one image
-            return torch.zeros(1, 2)
+        if len(images) <= 4:  # the first answers that it is asked for, before the sweep
+            return torch.zeros(len(images), 2)
         return self.inner(images)
 
     def inner(self, images):

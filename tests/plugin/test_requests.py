@@ -26,7 +26,7 @@ NINE = (
 def requests(**chosen):
     """Return the requests of a run on ImageNet, unless the options say otherwise."""
     plain = {"data": "imagenet:/data", "models": None, "candidate": None, "transforms": None, "severity": (3,)}
-    return Requests(SimpleNamespace(**plain | chosen), ModelZoo(), builtin(), NINE)
+    return Requests(SimpleNamespace(**plain | chosen), ModelZoo(), builtin(), lambda: NINE)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 
 from pytest_robustness import report
@@ -20,6 +23,7 @@ from pytest_robustness.plugin.options.table import SPECS
 from pytest_robustness.plugin.progress import SilentProgress
 from pytest_robustness.plugin.session import RobustnessSession
 from pytest_robustness.transforms import builtin
+from tests.forwards import ASKED, CHECKED, FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,11 +104,11 @@ def test_what_was_planned_is_computed_by_the_first_question_in_one_sweep(session
     asked = session()
     asked.plan([Panel(VFLIP, (SLOPE, COLOUR)), Cell(SLOPE, HFLIP)])
     asked.model_test(COLOUR, "vflip")
-    # Control and two conditions of 40 images, and the image that the outputs are counted on.
-    assert folder.forwards == 3 * 40 + 1
+    # Control and two conditions of 40 images.
+    assert folder.forwards == ASKED + FORMS + 3 * 40
     asked.model_test(SLOPE, "hflip")
     asked.class_test("vflip")
-    assert folder.forwards == 3 * 40 + 1
+    assert folder.forwards == ASKED + FORMS + 3 * 40
     assert set(asked.run_log.keys) == {
         *(Cell(model, condition) for model in (SLOPE, COLOUR) for condition in (CONTROL, VFLIP)),
         Cell(SLOPE, HFLIP),
@@ -116,8 +120,8 @@ def test_a_second_session_reads_what_the_first_one_stored(session, folder):
     forwards = folder.forwards
     # Figures that are not defined are NaN, which equals nothing.
     assert repr(session().model_test(SLOPE, "vflip")) == repr(first)
-    # It counts the outputs of the model again, on one image.
-    assert folder.forwards == forwards + 1
+    # It asks the model for its first answers again, and compares some that are stored, under control and transform.
+    assert forwards + ASKED < folder.forwards <= forwards + ASKED + 2 * CHECKED
 
 
 def test_the_findings_of_the_running_test_are_kept_in_order(session):
@@ -149,11 +153,31 @@ def test_a_model_that_cannot_be_loaded_is_an_error_of_its_own_tests_alone(sessio
         asked.class_test("vflip", models="python:nets.py:missing")
 
 
-def test_a_model_at_chance_level_is_an_error(session, folder):
-    nets = (folder.path / "nets.py").read_text()
-    folder.write("nets.py", f'{nets}\n\ndef wrong():\n    return Model(Slope(), classes=["up", "down"])\n')
-    with pytest.raises(ModelError, match=r"wrong is right on 0 of 40 .*, where guessing is right on 20: no"):
-        session().model_test("python:nets.py:wrong", "hflip")
+WRONG = """
+
+class Wrong(Slope):
+    def forward(self, images):
+        return super().forward(images).flip(1)
+
+
+def unnamed():
+    return Model(Wrong())
+
+
+def named():
+    return Model(Wrong(), classes=["down", "up"])
+"""
+
+
+def test_a_model_at_chance_level_is_an_error_where_only_the_order_says_which_output_is_which_class(session, folder):
+    folder.write("nets.py", (folder.path / "nets.py").read_text() + WRONG)
+    said = r"is right on 0 of 40 .*, where guessing is right on \d+: no better than chance"
+    with pytest.raises(ModelError, match=f"unnamed {said}"):
+        session().model_test("python:nets.py:unnamed", "hflip")
+    asked = session()
+    assert asked.model_test("python:nets.py:named", "hflip").accuracy == (0.0, 0.0)
+    assert asked.write_reports()
+    assert re.search(f"named {said}", " ".join(asked.run_report.warnings))
 
 
 def test_images_that_an_earlier_run_skipped_are_an_error_unless_this_one_skips_them_too(session, folder):
@@ -164,7 +188,7 @@ def test_images_that_an_earlier_run_skipped_are_an_error_unless_this_one_skips_t
     assert skipping.run_log.skipped == [str(broken)]
     strict = session()
     for _ in range(2):
-        with pytest.raises(RobustnessError, match=r"up/03\.png could not be read when the stored results were"):
+        with pytest.raises(RobustnessError, match=r"up/03\.png is not a readable image: "):
             strict.model_test(COLOUR, "hflip")
     assert set(strict.run_log.errors) == {Cell(COLOUR, CONTROL), Cell(COLOUR, HFLIP)}
 
@@ -213,12 +237,23 @@ def test_a_candidate_is_judged_under_the_conditions_of_the_baseline(session, fol
 
 def test_a_run_on_other_images_is_refused_before_anything_is_computed(session, folder):
     mixed = written_baseline(session, folder)
-    folder.image("up", 0).write_bytes(folder.image("up", 1).read_bytes())
+    for name, number in itertools.product(("down", "up"), range(20)):
+        path = folder.image(name, number)
+        Image.fromarray(np.asarray(Image.open(path)) // 2).save(path)
     forwards = folder.forwards
     asked = session(models=(mixed,), baseline=BASELINE)
-    with pytest.raises(BaselineError, match="images: 40 of folder:photos"):
+    with pytest.raises(BaselineError, match=r"images: no image of this run is in the baseline \(.*folder:photos there"):
         asked.open_data()
     assert folder.forwards == forwards
+
+
+def test_images_that_the_baseline_lacks_are_left_out_of_the_comparison(session, folder):
+    mixed = written_baseline(session, folder)
+    path = folder.image("up", 0)
+    Image.fromarray(np.asarray(Image.open(path)) // 2).save(path)
+    found = session(models=(mixed,), baseline=BASELINE).gate_test(mixed, "vflip")
+    assert found.result.n == 39
+    assert found.shared == (39, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -228,13 +263,19 @@ def test_a_run_on_other_images_is_refused_before_anything_is_computed(session, f
         ({"candidate": SLOPE, "baseline": "b.json", "update_baseline": True}, "--robustness-candidate compares a"),
         ({"expect": "baseline"}, "--robustness-expect=baseline needs a baseline: name it with"),
         ({"models": ("python:nets.py",)}, "does not name a factory"),
-        ({"transforms": ("blurr",)}, "'blurr' is not a transform"),
         ({"data": "cifar100"}, "cifar100"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused_at_once(session, chosen, message):
     with pytest.raises(OptionError, match=message):
         session(**chosen)
+
+
+def test_a_transform_that_is_not_known_is_refused_once_conditions_are_asked_for(session):
+    # Not at once: a conftest.py that is collected later may register it.
+    asked = session(transforms=("blurr",))
+    with pytest.raises(OptionError, match="'blurr' is not a transform"):
+        assert asked.requests.conditions
 
 
 def test_data_that_is_not_there_is_an_error_before_any_test(session):
@@ -261,6 +302,39 @@ def test_the_reports_show_the_counts_of_the_images(session, folder):
     lines = asked.summary(80, color=False).splitlines()
     assert "slope    100.0  -100.0*!" in lines
     assert "Report: report" in lines
+
+
+OPAQUE = """
+
+class Opaque(Slope):
+    def __init__(self):
+        super().__init__()
+        import queue
+
+        self.engine = queue.SimpleQueue()
+
+
+def opaque():
+    return Model(Opaque(), classes=["down", "up"])
+"""
+
+
+def test_what_no_hash_of_a_model_covers_is_a_warning_of_the_report(session, folder):
+    folder.write("nets.py", (folder.path / "nets.py").read_text() + OPAQUE)
+    asked = session(models=("python:nets.py:opaque", COLOUR))
+    asked.class_test("hflip")
+    assert asked.write_reports()
+    assert [text for text in asked.run_report.warnings if " holds " in text] == [
+        (
+            "python:nets.py:opaque holds engine (SimpleQueue), whose content cannot be hashed: a change in it is seen by "
+            "the check of stored answers alone."
+        )
+    ]
+    models = json.loads((folder.path / "report" / "results.json").read_text(encoding="utf-8"))["models"]
+    assert [(model["model"], model["unhashed"]) for model in models] == [
+        ("python:nets.py:opaque", ["engine (SimpleQueue)"]),
+        (COLOUR, []),
+    ]
 
 
 def test_a_session_that_tested_nothing_reports_nothing(session, folder):

@@ -12,7 +12,7 @@ from torch import nn
 from pytest_robustness.core import Model, Preprocess
 from pytest_robustness.inference.run_log import ModelFacts
 from pytest_robustness.models.engines.sidecar import read_sidecar
-from pytest_robustness.report.assumption_text import warning
+from pytest_robustness.report.assumption_text import unhashed_warning, warning
 
 SETTINGS = ("mean", "std", "size", "classes")
 SOME = [chosen for count in (1, 2, 3, 4) for chosen in itertools.combinations(SETTINGS, count)]
@@ -105,3 +105,26 @@ def test_a_factory_written_as_the_warning_says_leaves_nothing_to_assume(
             assert getattr(made.preprocess, name) == getattr(preprocess, name)
     assert made.preprocess.interpolation == preprocess.interpolation
     assert made.preprocess.antialias == preprocess.antialias
+
+
+def holding(*names: str) -> ModelFacts:
+    return ModelFacts("f00d", "name", (), Preprocess(), unhashed=names)
+
+
+def test_nothing_is_said_of_a_model_whose_content_is_hashed_as_a_whole() -> None:
+    assert unhashed_warning("python:nets.py:make", holding()) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        (("net (InferenceSession)",), "net (InferenceSession)"),
+        (("a (Net)", "b (Net)", "c (Net)"), "a (Net), b (Net), c (Net)"),
+        (("a (Net)", "b (Net)", "c (Net)", "d (Net)", "e (Net)"), "a (Net), b (Net), c (Net) and 2 more"),
+    ],
+)
+def test_what_a_fingerprint_does_not_cover_is_named(names: tuple[str, ...], listed: str) -> None:
+    assert unhashed_warning("python:nets.py:make", holding(*names)) == (
+        f"python:nets.py:make holds {listed}, whose content cannot be hashed: a change in it is seen by the check of "
+        f"stored answers alone."
+    )

@@ -1,80 +1,38 @@
-"""Compute the predictions that tests ask for: open data and store, sweep over what is missing, keep the run log."""
+"""Compute the predictions that tests ask for: open data and store, have cells answered, keep the run log."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pytest_robustness import data
-from pytest_robustness.core.process import limit_openmp_spin, quick_imports
+from pytest_robustness.core.process import limit_openmp_spin
 from pytest_robustness.errors import DataError, RobustnessError, cause
+from pytest_robustness.inference.computation import Computation, machine
 from pytest_robustness.inference.jobs import JobMaker
-from pytest_robustness.inference.known_answers import known_answers
 from pytest_robustness.inference.last_words import Diary
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.remembered import Remembered
-from pytest_robustness.inference.run_log import ModelFacts
 from pytest_robustness.inference.selection import select
 from pytest_robustness.inference.store import Store, StoredSelection
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress
-    from pytest_robustness.inference.jobs import Job
-    from pytest_robustness.inference.known_answers import KnownAnswers
     from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.settings import InferenceSettings
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class InferenceSettings:
-    """Which images to predict, and how.
-
-    Parameters
-    ----------
-    data, limit, seed, download
-        The data as the user names it, images per class (``None``: all), the seed of every random draw, and whether to
-        download data that is missing.
-    device, precision, runtime, workers, batch_size
-        As the options of the same names; ``None`` leaves the choice to the run.
-    on_bad_image
-        Whether an unreadable image is an error or is skipped.
-    store
-        The file of the store.
-    processes, process
-        How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
-    timeout
-        Seconds that a batch may take; ``None``: any time.
-    """
-
-    data: str
-    limit: int | None
-    seed: int
-    download: bool
-    device: str
-    precision: str
-    runtime: str
-    workers: int | None
-    batch_size: int | None
-    on_bad_image: Literal["error", "skip"]
-    store: Path
-    processes: int = 1
-    process: int = 0
-    timeout: float | None = None
 
 
 class Predictor:
@@ -199,6 +157,10 @@ class Predictor:
             self._store.close()
             self._store = None
 
+    def _show(self) -> Progress:
+        self._shown = self._progress()
+        return self._shown
+
     def _note(self, message: str) -> None:
         (self._shown or self._progress()).note(message)
 
@@ -217,36 +179,13 @@ class Predictor:
                 download=settings.download,
                 hashes=self._zoo.hashes,
             )
-        _, precision = self._machine()
+        _, precision = machine(self._settings, self._remembered)
         bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision, self._calls)
         stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
         self.store.put_selection(selection.fingerprint, stored)
         self._run_log.dataset = selection.fingerprint
         self._check(bench, self._run_log.plan.conditions_of_all())
         return bench
-
-    def _machine(self) -> tuple[str, str]:
-        """Return the device and the precision to compute with, as they were found on this machine before, if at all.
-
-        Raises
-        ------
-        OptionError
-            There is no such device here, or it cannot compute so.
-        """
-        settings = self._settings
-        options = (settings.device, settings.precision, settings.runtime, settings.process)
-        known = self._remembered.machine(options)
-        if known is None:
-            with quick_imports():
-                from pytest_robustness.inference.device import resolve_device
-                from pytest_robustness.inference.precision import resolve_precision
-                from pytest_robustness.inference.runtimes import choice
-
-            device = resolve_device(settings.device, settings.process)
-            known = str(device), resolve_precision(settings.precision, device)
-            choice.require(settings.runtime, device, known[1])
-            self._remembered.put_machine(options, *known)
-        return known
 
     def _admit(self, unplanned: Sequence[Cell]) -> None:
         """Add cells to the run that the plan lacks."""
@@ -260,15 +199,22 @@ class Predictor:
         started, log = time.monotonic(), self._run_log
         try:
             bench = self.open_data()
-            known = self._known(bench, cells)
-            if known is None:
-                self._compute_missing(bench, cells)
-            else:
-                log.models |= known.models
-                self._agree()
-                log.keys |= known.keys
-                log.unreadable = sorted({*log.unreadable, *known.unreadable})
-            log.provenance = {**self._provenance(), "device": self._machine()[0], "dataset": _dataset(bench)}
+            device, _ = machine(self._settings, self._remembered)
+            # Before anything can fail: the report of a run that computed nothing names them, too.
+            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench)}
+            computation = Computation(
+                bench,
+                self.store,
+                self._remembered,
+                self._settings,
+                log,
+                device=device,
+                calls=self._calls,
+                agree=self._agree,
+                note=self._note,
+            )
+            computation.answer(cells, self._show)
+            self._shown = None
         except Exception as error:
             _log.debug("nothing could be computed", exc_info=True)
             self._fatal = error if isinstance(error, RobustnessError) else RobustnessError(cause(error))
@@ -276,81 +222,6 @@ class Predictor:
             log.errors |= dict.fromkeys(cells, str(self._fatal))
             raise
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
-
-    def _known(self, bench: JobMaker, cells: Sequence[Cell]) -> KnownAnswers | None:
-        """Return what the store knows, if it has all that is asked for."""
-        return known_answers(
-            cells,
-            bench,
-            self.store,
-            self._remembered,
-            on_bad_image=self._settings.on_bad_image,
-            note=self._note,
-        )
-
-    def _compute_missing(self, bench: JobMaker, cells: list[Cell]) -> None:
-        log = self._run_log
-        with quick_imports():
-            import torch
-        jobs, errors = bench.jobs(cells)
-        facts = _facts(bench)
-        log.models |= facts
-        self._agree()
-        errors |= self._sweep(bench, torch.device(self._machine()[0]), jobs)
-        log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
-        log.errors |= errors
-        for name, loaded in bench.models.items():
-            if loaded.published and loaded.files is not None:
-                self._remembered.put_model(name, bench.selection, facts[name], loaded.files)
-
-    def _sweep(self, bench: JobMaker, device: torch.device, jobs: Sequence[Job]) -> dict[Cell, str]:
-        from pytest_robustness.inference.batch_runner import SweepSettings
-        from pytest_robustness.inference.claims import ShardClaims
-        from pytest_robustness.inference.loader import default_workers
-        from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep import Sweep
-
-        store, settings = self.store, self._settings
-        progress = self._shown = self._progress()
-        workers = settings.workers
-        if workers is None:
-            workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
-        sweep = Sweep(
-            jobs,
-            bench.selection,
-            store=store,
-            prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
-            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint, progress.note),
-            progress=progress,
-            settings=SweepSettings(
-                device=device,
-                precision=bench.precision,
-                seed=settings.seed,
-                workers=workers,
-                processes=settings.processes,
-                on_bad_image=settings.on_bad_image,
-                batch_size=settings.batch_size,
-            ),
-            calls=self._calls,
-        )
-        sweep.run()
-        self._shown = None
-        self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
-        self._run_log.warnings += sweep.warnings
-        return sweep.errors
-
-
-def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
-    return {
-        name: ModelFacts(
-            subject.model.fingerprint,
-            subject.match.method,
-            subject.match.outputs,
-            subject.model.preprocess,
-            subject.assumed,
-        )
-        for name, subject in bench.models.items()
-    }
 
 
 def _dataset(bench: JobMaker) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
 from pytest_robustness.core.text import printable, printable_lines
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_LISTS: Final = ("outputs", "assumed", "unhashed")
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelFacts:
     """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
 
     ``outputs`` has the output that stands for each class of the data.
     ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size``, ``classes`` and
-    ``numbers``.
+    ``numbers``. ``unhashed`` names what the model holds and its fingerprint does not cover: see `Model`.
     """
 
     fingerprint: str
@@ -30,10 +33,12 @@ class ModelFacts:
     outputs: tuple[int, ...]
     preprocess: Preprocess
     assumed: tuple[str, ...] = ()
+    unhashed: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
-        return dataclasses.asdict(self) | {"assumed": list(self.assumed), "outputs": list(self.outputs)}
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        return dataclasses.asdict(self) | lists
 
     def shown(self) -> dict[str, Any]:
         """Return what people read: without the outputs, of which there may be a thousand."""
@@ -42,12 +47,8 @@ class ModelFacts:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ModelFacts:
         """Return the facts that `as_dict` was called on."""
-        restored = {
-            "preprocess": Preprocess(**facts["preprocess"]),
-            "assumed": tuple(facts["assumed"]),
-            "outputs": tuple(facts["outputs"]),
-        }
-        return cls(**{**facts, **restored})
+        tuples = {name: tuple(facts[name]) for name in _LISTS}
+        return cls(**{**facts, **tuples, "preprocess": Preprocess(**facts["preprocess"])})
 
 
 @dataclasses.dataclass

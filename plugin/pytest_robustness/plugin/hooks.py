@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.core.text import for_terminal
 from pytest_robustness.errors import DisagreementError, RobustnessError, UnknownTransformError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import (
@@ -21,16 +19,16 @@ from pytest_robustness.plugin.active import (
 )
 from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
 from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
+from pytest_robustness.plugin.refusal import PROBLEM, refuse, usage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from pytest_robustness.core import Cell, Panel
     from pytest_robustness.plugin.session import RobustnessSession
 
 _log = logging.getLogger(__name__)
 
-_PROBLEM = pytest.StashKey[RobustnessError]()
 _WITH_ALLURE = pytest.StashKey[bool]()
 _COLLECTED = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
@@ -55,7 +53,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker and check the options."""
     config.addinivalue_line("markers", _MARKER)
-    with _usage_errors():
+    with usage_errors():
         options = resolve_options(config)
     if options.timeout is not None:
         from pytest_robustness.inference.deadline import keep_stderr
@@ -78,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
-    with _usage_errors():
+    with usage_errors():
         options = resolve_options(config)
         if options.allure_report is not None or config.getoption("allure_report_dir", None):
             require_allure()
@@ -90,7 +88,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return None
     from pytest_robustness.plugin.listing import print_catalogue
 
-    with _usage_errors():
+    with usage_errors():
         print_catalogue(known_transforms(config))
     return 0
 
@@ -117,7 +115,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             # A conftest.py that pytest has not read yet may register it.
             stash.setdefault(_DEFERRED, []).append(metafunc.definition.nodeid)
         else:
-            stash[_PROBLEM] = error
+            stash[PROBLEM] = error
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -129,8 +127,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from pytest_robustness.plugin.collection import collected_again
 
         items[:] = collected_again(items, deferred)
-    if _PROBLEM in config.stash:
-        _refuse(config, items, config.stash[_PROBLEM])
+    if PROBLEM in config.stash:
+        refuse(config, items, config.stash[PROBLEM])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -148,7 +146,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             robustness.open_data()
     except RobustnessError as error:
         _log.debug("the run cannot begin", exc_info=True)
-        _refuse(session.config, session.items, error)
+        refuse(session.config, session.items, error)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -208,7 +206,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         with another_plugins_files(session):
             yield
     finally:
-        if _PROBLEM not in session.config.stash:
+        if PROBLEM not in session.config.stash:
             finish(session)
 
 
@@ -281,23 +279,3 @@ def _robustness_gate_cell(request: pytest.FixtureRequest) -> Cell:
 def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
     found: Panel = request.param
     return found
-
-
-def _refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
-    """Stop the run with a usage error; in a worker of xdist that would read as a crash, so the controller does it."""
-    if not hasattr(config, "workeroutput"):
-        raise pytest.UsageError(for_terminal(str(error))) from None
-    config.stash[_PROBLEM] = error
-    from pytest_robustness.plugin.xdist import REFUSAL
-
-    config.workeroutput[REFUSAL] = for_terminal(str(error))
-    items.clear()
-
-
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-    try:
-        yield
-    except RobustnessError as error:
-        _log.debug("the options are refused", exc_info=True)
-        raise pytest.UsageError(for_terminal(str(error))) from None

@@ -19,8 +19,9 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.predictor import InferenceSettings, Predictor
+from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.inference.settings import InferenceSettings
 from pytest_robustness.plugin.judging import comparison_of, policy_of
 from pytest_robustness.plugin.options import RunMode
 from pytest_robustness.report.build import RunRecord, build_report

@@ -1,4 +1,4 @@
-"""Warn of a model's set-up that nothing gave, with what to write to give it."""
+"""Warn of what a model is judged with on trust: a set-up that nothing gave, with what to write; content unhashed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_robustness.inference.run_log import ModelFacts
 
+# As many of the objects without a hash are named.
+_NAMED: Final = 3
 _FILES: Final = ("onnx", "openvino")
 # Examples of values: those of most classifiers of ImageNet.
 _SIZES: Final = {"resize": 256, "crop": 224}
@@ -35,6 +37,21 @@ def warning(model: str, facts: ModelFacts) -> str | None:
         f"{model} was judged with {', '.join(texts)}, because nothing gives {them}; if {are} wrong, so "
         f"are its figures. {advice}"
     )
+
+
+def unhashed_warning(model: str, facts: ModelFacts) -> str | None:
+    """Return the warning of what the fingerprint of ``model`` does not cover; ``None`` where it covers everything."""
+    if not facts.unhashed:
+        return None
+    return (
+        f"{model} holds {_listed(facts.unhashed)}, whose content cannot be hashed: a change in it is seen by the check "
+        f"of stored answers alone."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _assumptions(facts: ModelFacts) -> Iterator[str]:

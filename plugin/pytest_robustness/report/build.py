@@ -122,9 +122,10 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
 
 def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
-    assumed = (assumption_text.warning(model, each) for model, each in facts.items())
+    texts = (assumption_text.warning, assumption_text.unhashed_warning)
+    trusted = (text(model, each) for model, each in facts.items() for text in texts)
     check = ChanceCheck.of(run.chance_check, facts)
-    return (*run.run_log.warnings, *filter(None, assumed), *check.warnings(run.predictions))
+    return (*run.run_log.warnings, *filter(None, trusted), *check.warnings(run.predictions))
 
 
 def _data_notes(run: RunRecord) -> tuple[str, ...]:

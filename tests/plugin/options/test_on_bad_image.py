@@ -18,7 +18,7 @@ def test_what_an_earlier_run_skipped_is_an_error_where_errors_are_asked_for(proj
     project.judge("-k", "hflip", "--robustness-on-bad-image=skip").assert_outcomes(passed=3, deselected=3)
     result = project.judge("-k", "hflip")
     result.assert_outcomes(errors=3, deselected=3)
-    assert f"{project.image('up', 4)} could not be read when the stored results were computed" in result.stdout.str()
+    assert f"{project.image('up', 4)} is not a readable image: " in result.stdout.str()
 
 
 def test_an_unreadable_image_is_reported_in_one_sentence_and_in_the_report(project):

@@ -12,7 +12,7 @@ def test_the_one_that_is_named_runs_the_models_and_is_reported(project):
     result.assert_outcomes(failed=1, deselected=5)
     result.stdout.fnmatch_lines(["Models ran on cpu with openvino fp32."])
     cells = project.results()["cells"]
-    assert [cell["engines"] for cell in cells] == [[{"runtime": "openvino", "precision": "fp32"}]] * 2
+    assert [cell["engines"] for cell in cells] == [[{"runtime": "openvino", "precision": "fp32", "layout": ""}]] * 2
 
 
 def test_auto_compiles_nothing_for_a_few_small_images(project):

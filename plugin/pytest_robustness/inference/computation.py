@@ -1,0 +1,182 @@
+"""Answer the cells of a run: from the store, where it holds them all, else by a sweep over what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.core.process import quick_imports
+from pytest_robustness.inference.known_answers import known_answers
+from pytest_robustness.inference.run_log import ModelFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from pytest_robustness.core import Cell, Progress
+    from pytest_robustness.inference.jobs import Job, JobMaker
+    from pytest_robustness.inference.known_answers import KnownAnswers
+    from pytest_robustness.inference.remembered import Remembered
+    from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.settings import InferenceSettings
+    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.user_calls import UserCalls
+
+
+def machine(settings: InferenceSettings, remembered: Remembered) -> tuple[str, str]:
+    """Return the device and the precision to compute with, as an earlier run on this machine chose them, if one did.
+
+    Raises
+    ------
+    OptionError
+        There is no such device here, or it cannot compute so.
+    """
+    options = (settings.device, settings.precision, settings.runtime, settings.process)
+    known = remembered.machine(options)
+    if known is None:
+        with quick_imports():
+            from pytest_robustness.inference.device import resolve_device
+            from pytest_robustness.inference.precision import resolve_precision
+            from pytest_robustness.inference.runtimes import choice
+
+        device = resolve_device(settings.device, settings.process)
+        known = str(device), resolve_precision(settings.precision, device)
+        choice.require(settings.runtime, device, known[1])
+        remembered.put_machine(options, *known)
+    return known
+
+
+class Computation:
+    """Answers cells on the images of a run, and logs their keys, or why they have none.
+
+    Parameters
+    ----------
+    bench
+        The images, models and transforms.
+    store, remembered
+        What earlier runs left.
+    settings
+        Of the run.
+    run_log
+        Records what was computed, and the errors that prevented the rest.
+    device
+        Where to compute.
+    calls
+        Calls the code of models and transforms.
+    agree
+        Called once the models are known, before anything is computed; it prevents that by raising an error.
+    note
+        Shows a message to the user.
+    """
+
+    def __init__(
+        self,
+        bench: JobMaker,
+        store: Store,
+        remembered: Remembered,
+        settings: InferenceSettings,
+        run_log: RunLog,
+        *,
+        device: str,
+        calls: UserCalls,
+        agree: Callable[[], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self._bench = bench
+        self._store = store
+        self._remembered = remembered
+        self._settings = settings
+        self._run_log = run_log
+        self._device = device
+        self._calls = calls
+        self._agree = agree
+        self._note = note
+
+    def answer(self, cells: list[Cell], progress: Callable[[], Progress]) -> None:
+        """Answer ``cells``; a sweep shows its progress on the display that ``progress`` makes."""
+        known = self._known(cells)
+        if known is None:
+            self._compute_missing(cells, progress)
+        else:
+            self._take(known)
+
+    def _known(self, cells: Sequence[Cell]) -> KnownAnswers | None:
+        """Return what the store knows, if it has all that is asked for."""
+        return known_answers(
+            cells,
+            self._bench,
+            self._store,
+            self._remembered,
+            on_bad_image=self._settings.on_bad_image,
+            note=self._note,
+        )
+
+    def _take(self, known: KnownAnswers) -> None:
+        log = self._run_log
+        log.models |= known.models
+        self._agree()
+        log.keys |= known.keys
+        log.unreadable = sorted({*log.unreadable, *known.unreadable})
+
+    def _compute_missing(self, cells: list[Cell], progress: Callable[[], Progress]) -> None:
+        log, bench = self._run_log, self._bench
+        with quick_imports():
+            import torch
+        jobs, errors = bench.jobs(cells)
+        facts = _facts(bench)
+        log.models |= facts
+        self._agree()
+        errors |= self._sweep(torch.device(self._device), jobs, progress())
+        log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
+        log.errors |= errors
+        for name, loaded in bench.models.items():
+            if loaded.published and loaded.files is not None:
+                self._remembered.put_model(name, bench.selection, facts[name], loaded.files)
+
+    def _sweep(self, device: torch.device, jobs: Sequence[Job], progress: Progress) -> dict[Cell, str]:
+        from pytest_robustness.inference.batch_runner import SweepSettings
+        from pytest_robustness.inference.claims import ShardClaims
+        from pytest_robustness.inference.loader import default_workers
+        from pytest_robustness.inference.runtimes.choice import RuntimeChoice
+        from pytest_robustness.inference.sweep import Sweep
+
+        store, settings, bench = self._store, self._settings, self._bench
+        workers = settings.workers
+        if workers is None:
+            workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
+        sweep = Sweep(
+            jobs,
+            bench.selection,
+            store=store,
+            prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
+            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint, progress.note),
+            progress=progress,
+            settings=SweepSettings(
+                device=device,
+                precision=bench.precision,
+                seed=settings.seed,
+                workers=workers,
+                processes=settings.processes,
+                on_bad_image=settings.on_bad_image,
+                batch_size=settings.batch_size,
+            ),
+            calls=self._calls,
+        )
+        sweep.run()
+        self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
+        self._run_log.warnings += sweep.warnings
+        return sweep.errors
+
+
+def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
+    return {
+        name: ModelFacts(
+            subject.model.fingerprint,
+            subject.match.method,
+            subject.match.outputs,
+            subject.model.preprocess,
+            subject.assumed,
+            tuple(subject.model.unhashed),
+        )
+        for name, subject in bench.models.items()
+    }

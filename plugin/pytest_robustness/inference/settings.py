@@ -1,0 +1,46 @@
+"""The settings of a run that say which images are predicted, and how."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceSettings:
+    """Which images to predict, and how.
+
+    Parameters
+    ----------
+    data, limit, seed, download
+        The data as the user names it, images per class (``None``: all), the seed of every random draw, and whether to
+        download data that is missing.
+    device, precision, runtime, workers, batch_size
+        As the options of the same names; ``None`` leaves the choice to the run.
+    on_bad_image
+        Whether an unreadable image is an error or is skipped.
+    store
+        The file of the store.
+    processes, process
+        How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
+    timeout
+        Seconds that a batch may take; ``None``: any time.
+    """
+
+    data: str
+    limit: int | None
+    seed: int
+    download: bool
+    device: str
+    precision: str
+    runtime: str
+    workers: int | None
+    batch_size: int | None
+    on_bad_image: Literal["error", "skip"]
+    store: Path
+    processes: int = 1
+    process: int = 0
+    timeout: float | None = None
