@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -174,3 +176,13 @@ def test_the_process_that_locks_a_database_is_found(tmp_path):
         process.kill()
     assert [holder.pid for holder in found] == [process.pid]
     assert text.startswith(f"It is locked by process {process.pid} (")
+
+
+def test_a_process_that_has_released_its_memory_is_gone_though_it_is_still_listed(tmp_path, monkeypatch):
+    # What Linux shows of a killed process until its files are closed: running, with no arguments left.
+    for pid, command in ((os.getpid(), b"pytest\0"), (77, b""), (78, b"pytest\0")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (python) R 1 1")
+        (tmp_path / str(pid) / "cmdline").write_bytes(command)
+    monkeypatch.setattr(lock_holders, "_PROC", tmp_path)
+    assert [lock_holders.Holder(pid, socket.gethostname()).gone for pid in (77, 78)] == [True, False]

@@ -53,8 +53,10 @@ class Holder:
 
     @property
     def gone(self) -> bool:
-        """Whether it has ended: its lock is free then. Where the system does not say, it has not."""
-        return self.here and _state(os.getpid()) != "" and _state(self.pid) in ("", "Z", "X")
+        """Whether it has ended, or is ending: its lock is free then. Where the system does not say, it has not."""
+        if not self.here or _state(os.getpid()) == "":
+            return False
+        return _state(self.pid) in ("", "Z", "X") or _without_memory(self.pid)
 
     def describe(self) -> str:
         """Return who it is and how to go on, as a sentence."""
@@ -125,6 +127,15 @@ def _state(pid: int) -> str:
     except (OSError, IndexError):
         _log.debug("the state of process %d cannot be read", pid, exc_info=True)
         return ""
+
+
+def _without_memory(pid: int) -> bool:
+    """Return whether the memory of a process is released, its arguments included: it was killed, and closes files."""
+    try:
+        return (_PROC / str(pid) / "cmdline").read_bytes() == b""
+    except OSError:
+        _log.debug("the command of process %d cannot be read", pid, exc_info=True)
+        return False
 
 
 def _command(pid: int) -> str:
