@@ -80,7 +80,9 @@ time.sleep(600)
 def holding(tmp_path):
     """Another process, which holds the first shard."""
     command = [sys.executable, "-c", HOLDING, str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # Of another run, even if a worker of xdist runs this test.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_TESTRUNUID"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout.readline() == "[Shard(start=0, stop=5)]\n"
     yield process
     process.kill()

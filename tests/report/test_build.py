@@ -135,6 +135,11 @@ def test_the_gallery_shows_the_images_and_says_what_kept_it_from_that(run, folde
         raise DataError("photos is not there")
 
     lost = dataclasses.replace(run, predictor=SimpleNamespace(store=run.predictor.store, images=gone))
+    # What was shown once is in the store, and is shown without the images.
+    remembered = build_report(lost, ("b", "a"), (VFLIP, HFLIP))
+    assert (remembered.gallery, remembered.gallery_note) == (view.gallery, "")
+    with contextlib.closing(sqlite3.connect(run.predictor.store.path)) as connection, connection:
+        connection.execute("DELETE FROM remembered")
     view = build_report(lost, ("b", "a"), (VFLIP, HFLIP))
     assert view.gallery_note == "The images could not be opened again: photos is not there"
     assert [example.thumbnails for example in view.gallery] == [None] * len(view.gallery)
