@@ -91,7 +91,7 @@ def test_with_xdist_one_worker_is_lost_and_the_others_finish(project):
     add(project, DEADLY.format(deed=SEGFAULT))
     project.configure(robustness_models="python:nets.py:colour python:nets.py:deadly")
     text = " ".join(project.judge_apart("-n", "2").stdout.str().split())
-    assert "was running when another process of this run died" in text
+    assert "was running when two processes of this run died" in text
     assert {cell["model"] for cell in cells(project, "reports/latest")} >= {"python:nets.py:colour"}
 
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_robustness.core import user_code
@@ -101,7 +102,7 @@ class UserCalls:
         Raises
         ------
         RobustnessError
-            The code ended the process, took too long, or ran when another process of this run died; an exception of
+            The code ended the process, took too long, or ran when two processes of this run died; an exception of
             its own passes.
         """
         what = f"{subject} {doing}".strip()
@@ -137,15 +138,18 @@ class UserCalls:
         return (*every, *torch_state.ASPECTS) if every else torch_state.QUICK
 
     def _require_harmless(self, subject: str, error: type[RobustnessError]) -> None:
-        """Raise ``error`` where the code ran when another process of this run died."""
+        """Raise ``error`` where the code ran when two other processes of this run died."""
         if self._diary is None:
             return
         if time.monotonic() - self._looked > _LOOK_EVERY or subject not in self._tried:
-            self._deadly = {words.model: words.what for words in of_run(self._diary.folder, self._diary.run)}
+            found = of_run(self._diary.folder, self._diary.run)
+            # One death may have another reason: the system ends a process where memory is short.
+            deaths = Counter(words.model for words in found)
+            self._deadly = {words.model: words.what for words in found if deaths[words.model] > 1}
             self._looked = time.monotonic()
         if subject in self._deadly:
             raise error(
-                f"{self._deadly[subject]} was running when another process of this run died. It may be to blame, and "
+                f"{self._deadly[subject]} was running when two processes of this run died. It may be to blame, and "
                 f"is left out"
             )
 
