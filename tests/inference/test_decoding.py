@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -192,6 +193,13 @@ def processes(mark: str) -> dict[int, str]:
     return found
 
 
+@pytest.fixture
+def short():
+    """A folder with a short path: that of a socket has a limit of about a hundred bytes."""
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc to read the processes from")
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -204,11 +212,10 @@ def processes(mark: str) -> dict[int, str]:
         ("forking", signal.SIGTERM),
     ],
 )
-def test_what_a_killed_process_started_ends_and_its_folders_go(tmp_path, state, number):
+def test_what_a_killed_process_started_ends_and_its_folders_go(tmp_path, short, state, number):
     (tmp_path / "run.py").write_text(ENDLESS)
-    (tmp_path / "tmp").mkdir()
     mark = f"MARK_{uuid.uuid4().hex}"
-    environment = {**os.environ, mark: "1", "TMPDIR": str(tmp_path / "tmp")}
+    environment = {**os.environ, mark: "1", "TMPDIR": str(short)}
     command = [sys.executable, "run.py", state]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -229,7 +236,7 @@ def test_what_a_killed_process_started_ends_and_its_folders_go(tmp_path, state, 
                 break
             assert time.monotonic() < end, left
             time.sleep(0.05)
-        assert [path.name for path in (tmp_path / "tmp").iterdir() if path.name.startswith("pymp")] == []
+        assert [path.name for path in short.iterdir() if path.name.startswith("pymp")] == []
     finally:
         for pid in processes(mark):
             with contextlib.suppress(ProcessLookupError):

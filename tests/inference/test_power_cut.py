@@ -129,8 +129,12 @@ def what_a_disk_may_hold(folder: Path, rng: np.random.Generator) -> Path:
             part = slice(start, start + SECTOR)
             if old[part] == new[part]:
                 continue
-            state = rng.integers(3)
-            content[part] = (old[part], new[part], rng.bytes(len(old[part])))[state]
+            # As SQLite expects of a disk ("powersafe overwrite"): bytes of a sector that nobody wrote stay as they are.
+            written = [
+                start + n for n, pair in enumerate(zip(old[part], new[part], strict=False)) if pair[0] != pair[1]
+            ]
+            span = slice(written[0], written[-1] + 1)
+            content[span] = (old[span], new[span], rng.bytes(span.stop - span.start))[rng.integers(3)]
         for start in range(min(len(old), len(new)), len(content), SECTOR):
             if rng.random() < 0.5:
                 content[start : start + SECTOR] = rng.bytes(len(content[start : start + SECTOR]))

@@ -45,7 +45,8 @@ def finish(session: pytest.Session) -> None:
             from pytest_robustness.plugin.xdist import RUN_LOG
 
             config.workeroutput[RUN_LOG] = robustness.run_log.pack()
-        elif not robustness.write_reports():
+        # A usage error, such as workers that do not judge the same, has no report.
+        elif session.exitstatus != pytest.ExitCode.USAGE_ERROR and not robustness.write_reports():
             _fail(session)
     if allure is not None:
         allure.finish(session)
