@@ -169,9 +169,37 @@ def test_processes_share_a_memory(tmp_path):
         assert pool.starmap(hash_all, [(str(tmp_path), 50)] * 8) == [expected] * 8
 
 
-def test_progress_counts_the_files_that_are_read(tmp_path):
+def test_many_files_are_announced_and_how_far_it_is(tmp_path, monkeypatch):
     for number in range(5):
         (tmp_path / str(number)).write_bytes(b"x")
-    seen: list[tuple[int, int]] = []
-    FileHashes().digests(tmp_path, [b"%d" % n for n in range(5)], lambda done, of: seen.append((done, of)))
-    assert seen == [(n, 5) for n in range(1, 6)]
+    monkeypatch.setattr(file_hashes, "_MANY", 5)
+    monkeypatch.setattr(file_hashes, "_NOTE_SECONDS", -1)
+    hashes, notes = FileHashes(), []
+    hashes.note = notes.append
+    hashes.digests(tmp_path, [b"%d" % n for n in range(5)])
+    assert notes[0].startswith("reading 5 files to know them by their content")
+    assert notes[1:] == [f"read {n} of 5 files" for n in range(1, 6)]
+
+
+def test_an_interrupt_keeps_what_was_hashed_and_does_not_wait_for_the_rest(
+    tmp_path, reads, young_files_count, monkeypatch
+):
+    names = [b"%d" % number for number in range(400)]
+    for name in names:
+        (tmp_path / name.decode()).write_bytes(name)
+    counting = file_hashes._hash
+    monkeypatch.setattr(file_hashes, "_hash", lambda path: (time.sleep(0.005), counting(path))[1])
+    monkeypatch.setattr(file_hashes, "_NOTE_SECONDS", -1)
+
+    def interrupt(note: str) -> None:
+        if note == "read 20 of 400 files":
+            raise KeyboardInterrupt
+
+    hashes = FileHashes(tmp_path / "memory")
+    hashes.note = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        hashes.digests(tmp_path, names)
+    assert len(reads) < 200
+    reads.clear()
+    assert FileHashes(tmp_path / "memory").digests(tmp_path, names) == [sha(name) for name in names]
+    assert len(reads) == 380

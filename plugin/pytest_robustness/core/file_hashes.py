@@ -25,6 +25,8 @@ _CHUNK: Final = 1 << 20
 # A file may change again within one tick of a coarse clock, with the same size: one as young as this is not remembered.
 _SETTLED_NANOSECONDS: Final = 2_000_000_000
 _BUSY_SECONDS: Final = 10.0
+_MANY: Final = 20_000
+_NOTE_SECONDS: Final = 15.0
 _RECORD: Final = struct.Struct(f"<qqqQ{DIGEST_BYTES}s")
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS folder (path BLOB PRIMARY KEY, names BLOB NOT NULL, records BLOB NOT NULL, "
@@ -59,9 +61,15 @@ class FileHashes:
     memory
         A SQLite file of its own, created if absent; several processes may share it. ``None`` remembers nothing beyond
         this object.
+
+    Attributes
+    ----------
+    note
+        Receives a sentence where many files have to be read, and then how many were, several times a minute.
     """
 
     def __init__(self, memory: Path | None = None) -> None:
+        self.note: Callable[[str], None] = lambda _: None
         self._memory = memory
         self._folders: dict[bytes, _Known] = {}
 
@@ -78,9 +86,7 @@ class FileHashes:
             raise found
         return found
 
-    def digests(
-        self, root: Path, names: Sequence[bytes], progress: Callable[[int, int], None] | None = None
-    ) -> list[bytes | OSError]:
+    def digests(self, root: Path, names: Sequence[bytes]) -> list[bytes | OSError]:
         """Return the hash of each file below ``root``, or the error that kept it from being read.
 
         Parameters
@@ -89,8 +95,6 @@ class FileHashes:
             The folder that ``names`` start from.
         names
             Paths with forward slashes; files of one folder are best neighbours.
-        progress
-            Called with the number of files that were read, and of those that have to be.
         """
         base = os.fsencode(root.absolute().as_posix()) + b"/"
         result: list[bytes | OSError] = [b""] * len(names)
@@ -108,33 +112,31 @@ class FileHashes:
             else:
                 unknown.append(position)
         if unknown:
-            self._read([base + names[position] for position in unknown], unknown, result, progress)
+            self._read([base + names[position] for position in unknown], unknown, result)
         return result
 
-    def _read(
-        self,
-        paths: Sequence[bytes],
-        positions: Sequence[int],
-        result: list[bytes | OSError],
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
+    def _read(self, paths: Sequence[bytes], positions: Sequence[int], result: list[bytes | OSError]) -> None:
         changed: set[bytes] = set()
-        threads = min(len(paths), os.cpu_count() or 1)
+        threads, said = min(len(paths), os.cpu_count() or 1), time.monotonic()
+        if len(paths) >= _MANY:
+            self.note(f"reading {len(paths):,} files to know them by their content; later runs read those that change")
+        pool = ThreadPoolExecutor(threads)
         try:
-            with ThreadPoolExecutor(threads) as pool:
-                answers = pool.map(_hash, paths) if threads > 1 else map(_hash, paths)
-                for done, (path, position, answer) in enumerate(zip(paths, positions, answers, strict=True), 1):
-                    if isinstance(answer, OSError):
-                        result[position] = answer
-                    else:
-                        status, result[position], settled = answer
-                        folder, _, file = path.rpartition(b"/")
-                        if settled:
-                            self._folder(folder)[file] = status, answer[1]
-                            changed.add(folder)
-                    if progress is not None:
-                        progress(done, len(paths))
-        finally:  # an interrupt loses no hash
+            answers = pool.map(_hash, paths) if threads > 1 else map(_hash, paths)
+            for done, (path, position, answer) in enumerate(zip(paths, positions, answers, strict=True), 1):
+                if isinstance(answer, OSError):
+                    result[position] = answer
+                else:
+                    status, result[position], settled = answer
+                    folder, _, file = path.rpartition(b"/")
+                    if settled:
+                        self._folder(folder)[file] = status, answer[1]
+                        changed.add(folder)
+                if time.monotonic() - said > _NOTE_SECONDS:
+                    said = time.monotonic()
+                    self.note(f"read {done:,} of {len(paths):,} files")
+        finally:  # an interrupt loses no hash, and does not wait for the files that are left
+            pool.shutdown(cancel_futures=True)
             self._remember({folder: self._folders[folder] for folder in changed})
 
     def _folder(self, folder: bytes) -> _Known:

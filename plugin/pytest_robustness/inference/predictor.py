@@ -171,6 +171,7 @@ class Predictor:
     def _open(self) -> JobMaker:
         settings = self._settings
         self._calls.name_suspects()
+        self._zoo.hashes.note = self._note
         with self._calls.call(settings.data, "when it was opened", error=DataError):
             selection = select(
                 settings.data,

@@ -84,8 +84,9 @@ class Sweep:
         self.unreadable.find()
         self._forget_stale()
         missing, lacking = self._missing()
-        if self._store.damaged:
-            self._warn(f"{self._store.damaged} results in the store were damaged, and are computed again")
+        damaged, self._store.damaged = self._store.damaged, 0
+        if damaged:
+            self._warn(f"{damaged} results in the store were damaged, and are computed again")
         if not missing:
             return
         self._announce(missing)
