@@ -1,4 +1,4 @@
-"""Turn options into how a run judges: the policy of its tests, and the comparison with a baseline."""
+"""Turn options into how a run judges: the policy of its tests, the studies, and the comparison with a baseline."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.studies.evidence import StudyOptions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.errors import OptionError
 from pytest_robustness.plugin.options import RunMode
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.plugin.options import Options
 
+_DEFAULT_SEVERITY: Final = 3
+# How many images the lists of studies hold where the user names no number.
+_SUSPECTS: Final = 50
 _INCONCLUSIVE: Final = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
 
 
@@ -33,6 +37,16 @@ def policy_of(options: Options) -> TestPolicy:
         margin=options.margin,
         class_margin=options.class_margin,
     )
+
+
+def severity_of(options: Options) -> int:
+    """Return the severity of a request that names none: the one of the options, or 3 where they name several."""
+    return options.severity[0] if len(options.severity) == 1 else _DEFAULT_SEVERITY
+
+
+def study_options(options: Options) -> StudyOptions:
+    """Return what the user asked of the studies."""
+    return StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS)
 
 
 def comparison_of(

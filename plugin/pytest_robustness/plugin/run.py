@@ -13,6 +13,8 @@ from pytest_robustness.analysis.baseline.update import new_baseline
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.predictions import StoredPredictions
+from pytest_robustness.analysis.studies.evidence import Evidence
+from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import RobustnessError
@@ -22,12 +24,12 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
-from pytest_robustness.plugin.judging import comparison_of, policy_of
+from pytest_robustness.plugin.judging import comparison_of, policy_of, study_options
 from pytest_robustness.plugin.options import RunMode
 from pytest_robustness.report.build import RunRecord, build_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.core import Condition, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
@@ -62,6 +64,10 @@ class Run:
         What this process did.
     judge
         Makes the findings.
+    examiner
+        Answers the studies.
+    planned
+        By study, everything that tests of the run are going to ask of it.
     record
         What a report is built from.
     report
@@ -113,8 +119,28 @@ class Run:
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
         )
+        self.planned: dict[str, tuple[Cell | Panel, ...]] = {}
+        evidence = Evidence(
+            self._predictions,
+            self.log,
+            self.judge,
+            registry,
+            study_options(options),
+            self.planned,
+            compute=self.probe,
+            source=self._predictor.images,
+            names=ImageNames(self._predictor.images),
+        )
+        self.examiner = Examiner(evidence)
         self.record = RunRecord(
-            self.log, self._predictor, self._predictions, self.judge, registry, options.seed, options.chance_check
+            self.log,
+            self._predictor,
+            self._predictions,
+            self.judge,
+            self.examiner,
+            registry,
+            options.seed,
+            options.chance_check,
         )
 
     @property
@@ -143,9 +169,20 @@ class Run:
             When the data cannot be read, or a cell could not be computed (of a panel: none of its models could).
         """
         if self._predictor.ensure(request):
-            self._check_answers()
+            _check_answers(self.record)
         if isinstance(request, Cell) or not self.log.testable(request):
             self.log.require(*Plan.of([request]).cells)
+
+    def probe(self, cells: Iterable[Cell]) -> None:
+        """Compute what a study needs and the store lacks, in one sweep; no baseline is compared under it.
+
+        Raises
+        ------
+        RobustnessError
+            When the data cannot be read.
+        """
+        if self._predictor.probe(tuple(cells)):
+            _check_answers(self.record)
 
     def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
@@ -184,17 +221,9 @@ class Run:
         """Close the store."""
         self._predictor.close()
 
-    def _check_answers(self) -> None:
-        """Note what was computed of no use: models at chance level, images that could not be read."""
-        log, predictions = self.log, self._predictions
-        for model, message in ChanceCheck.of(self._options.chance_check, log.models).errors(predictions).items():
-            log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
-        if log.unreadable:
-            source, indices = self._predictor.images()
-            log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
-
-    def _admit(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
-        self._require_comparable(bench, conditions)
+    def _admit(self, bench: JobMaker, conditions: Sequence[Condition], compared: bool) -> None:
+        if compared:
+            self._require_comparable(bench, conditions)
         if self._agreement is not None:
             self._agreement.opened(bench, self.log.plan, conditions)
 
@@ -230,6 +259,16 @@ class Run:
         )
         changed = baseline.write(written, path)
         self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
+
+
+def _check_answers(run: RunRecord) -> None:
+    """Note what was computed of no use: models at chance level, images that could not be read."""
+    log = run.run_log
+    for model, message in ChanceCheck.of(run.chance_check, log.models).errors(run.predictions).items():
+        log.errors |= {cell: message for cell in log.asked.cells if cell.model == model}
+    if log.unreadable:
+        source, indices = run.predictor.images()
+        log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
 
 
 def _settings(options: Options, processes: int, process: int) -> InferenceSettings:
