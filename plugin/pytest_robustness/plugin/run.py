@@ -13,8 +13,6 @@ from pytest_robustness.analysis.baseline.update import new_baseline
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.predictions import StoredPredictions
-from pytest_robustness.analysis.studies.evidence import Evidence
-from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import RobustnessError
@@ -24,16 +22,18 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
-from pytest_robustness.plugin.judging import comparison_of, policy_of, study_options
+from pytest_robustness.plugin.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.plugin.options import RunMode
 from pytest_robustness.report.build import RunRecord, build_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.jobs import JobMaker
+    from pytest_robustness.inference.run_log import StudyRequest
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.run_report import RunReport
@@ -66,8 +66,6 @@ class Run:
         Makes the findings.
     examiner
         Answers the studies.
-    planned
-        By study, everything that tests of the run are going to ask of it.
     record
         What a report is built from.
     report
@@ -119,19 +117,7 @@ class Run:
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
         )
-        self.planned: dict[str, tuple[Cell | Panel, ...]] = {}
-        evidence = Evidence(
-            self._predictions,
-            self.log,
-            self.judge,
-            registry,
-            study_options(options),
-            self.planned,
-            compute=self.probe,
-            source=self._predictor.images,
-            names=ImageNames(self._predictor.images),
-        )
-        self.examiner = Examiner(evidence)
+        self.examiner = examiner_of(options, self.judge, self._predictions, self.log, registry, self._predictor.images)
         self.record = RunRecord(
             self.log,
             self._predictor,
@@ -173,16 +159,15 @@ class Run:
         if isinstance(request, Cell) or not self.log.testable(request):
             self.log.require(*Plan.of([request]).cells)
 
-    def probe(self, cells: Iterable[Cell]) -> None:
-        """Compute what a study needs and the store lacks, in one sweep; no baseline is compared under it.
+    def study(self, request: StudyRequest) -> StudyFinding:
+        """Answer a study; what it needs and the store lacks is computed, and no baseline is compared under it.
 
         Raises
         ------
         RobustnessError
-            When the data cannot be read.
+            When the data cannot be read, or what the study needs could not be computed.
         """
-        if self._predictor.probe(tuple(cells)):
-            _check_answers(self.record)
+        return self.examiner.examine(request, self._probe)
 
     def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
@@ -221,6 +206,10 @@ class Run:
         """Close the store."""
         self._predictor.close()
 
+    def _probe(self, cells: Iterable[Cell]) -> None:
+        if self._predictor.probe(tuple(cells)):
+            _check_answers(self.record)
+
     def _admit(self, bench: JobMaker, conditions: Sequence[Condition], compared: bool) -> None:
         if compared:
             self._require_comparable(bench, conditions)
@@ -248,16 +237,8 @@ class Run:
         path = self._options.baseline
         if self._options.mode is not RunMode.WRITE or path is None:
             return
-        bench, wanted = self._predictor.open_data(), self.log.wanted
-        written = new_baseline(
-            self._protocol(bench, wanted.conditions_of_all()),
-            self._images(),
-            self._predictions,
-            self.judge,
-            tuple(dict.fromkeys(cell.model for cell in wanted.cells)),
-            {model: facts.fingerprint for model, facts in self.log.models.items()},
-        )
-        changed = baseline.write(written, path)
+        protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
+        changed = baseline.write(_baseline_of(self.record, protocol, self._images()), path)
         self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
 
 
@@ -269,6 +250,17 @@ def _check_answers(run: RunRecord) -> None:
     if log.unreadable:
         source, indices = run.predictor.images()
         log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
+
+
+def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:
+    return new_baseline(
+        protocol,
+        images,
+        run.predictions,
+        run.judge,
+        tuple(dict.fromkeys(cell.model for cell in run.run_log.wanted.cells)),
+        {model: facts.fingerprint for model, facts in run.run_log.models.items()},
+    )
 
 
 def _settings(options: Options, processes: int, process: int) -> InferenceSettings:

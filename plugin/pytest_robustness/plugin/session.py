@@ -177,7 +177,7 @@ class RobustnessSession(Studies):
         """
         require_study(name)
         self.ensure(subject)
-        return self._keep(self._run.examiner.examine(StudyRequest(name, subject)))
+        return self._keep(self._run.study(StudyRequest(name, subject)))
 
     def illustrate(self, finding: Finding) -> tuple[ClassTest, tuple[Example, ...]]:
         """Return the test of every class behind a finding (over a model's images, for one model), and images."""
@@ -191,8 +191,7 @@ class RobustnessSession(Studies):
     def plan(self, requests: Iterable[Cell | Panel], studies: Iterable[StudyRequest] = ()) -> None:
         """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
         self.run_log.plan = self.run_log.plan.extended(Plan.of(requests).cells)
-        for name, subject in studies:
-            self._run.planned[name] = tuple(dict.fromkeys((*self._run.planned.get(name, ()), subject)))
+        self._run.examiner.plan(studies)
 
     def open_data(self) -> None:
         """Open the data and the store, once, so that errors in them are reported early: see `Run.open_data`."""

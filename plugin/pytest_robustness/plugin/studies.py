@@ -74,7 +74,7 @@ class Studies:
         return self.study("augmentation", _of_run(self, models))
 
     def estimated_accuracy(self: _Session, model: str | Cell) -> StudyFinding:
-        """Estimate a model's accuracy on the images without labels that ``--robustness-unlabelled`` names."""
+        """Estimate a model's accuracy on images without labels."""
         return self.study("estimated_accuracy", self.requests.cell(model, CONTROL, None))
 
 

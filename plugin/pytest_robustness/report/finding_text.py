@@ -1,4 +1,7 @@
-"""Findings as text: how bad one is, its headline, and the lines of a failure, for each kind of finding."""
+"""Findings as text: how bad one is, its headline, and the lines of a failure, for each kind of finding.
+
+One file because every kind of finding has its words here, and they are to agree.
+"""
 
 from __future__ import annotations
 

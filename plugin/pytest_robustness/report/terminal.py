@@ -37,8 +37,7 @@ _NARROWEST_LIST = 16
 _LONGEST_NAME = 24
 _MOST_NAMES = 3
 _MOST_ERRORS = 3
-_MOST_UNDECIDED = 10
-_MOST_FINDINGS = 12
+_MOST_UNDECIDED = _MOST_FINDINGS = 10
 _CONTROL = "control"
 # textwrap breaks no line at a no-break space.
 _TIE = "\N{NO-BREAK SPACE}"

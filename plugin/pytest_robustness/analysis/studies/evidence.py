@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pytest_robustness.transforms import Registry
 
 
+def _nothing(_: Iterable[Cell]) -> None:
+    """Compute nothing: what is needed is in the store."""
+
+
 @dataclasses.dataclass(frozen=True)
 class StudyOptions:
     """What the user asked of the studies.
@@ -49,16 +53,16 @@ class Evidence:
         The known transforms.
     options
         What the user asked of the studies.
-    planned
-        By study, everything that tests of this run ask of it, so that one sweep serves all.
-    compute
-        Computes the cells that the store lacks, in one sweep. Afterwards `RunLog.finished` says which could be; it
-        raises `RobustnessError` where the data cannot be read.
     source
         Returns the source of the images, and the indices of those of the run (int64 [N]); raises `DataError` where the
         data is gone.
     names
         Names the images.
+    planned
+        By study, everything that tests of this run ask of it, so that one sweep serves all.
+    compute
+        Computes the cells that the store lacks, in one sweep. Afterwards `RunLog.finished` says which could be; it
+        raises `RobustnessError` where the data cannot be read. By default it computes nothing.
     """
 
     predictions: StoredPredictions
@@ -66,10 +70,10 @@ class Evidence:
     judge: Judge
     registry: Registry
     options: StudyOptions
-    planned: Mapping[str, tuple[Cell | Panel, ...]]
-    compute: Callable[[Iterable[Cell]], None]
     source: Callable[[], tuple[DataSource, NDArray[np.int64]]]
     names: ImageNames
+    planned: Mapping[str, tuple[Cell | Panel, ...]] = dataclasses.field(default_factory=dict)
+    compute: Callable[[Iterable[Cell]], None] = _nothing
 
     @property
     def policy(self) -> TestPolicy:

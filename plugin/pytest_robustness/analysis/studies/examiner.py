@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis.studies import load_study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pytest_robustness.analysis.studies.evidence import Evidence
     from pytest_robustness.analysis.studies.study import Study
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.core import Cell
+    from pytest_robustness.core import Cell, Panel
     from pytest_robustness.inference.run_log import StudyRequest
 
 
@@ -28,11 +28,24 @@ class Examiner:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
+        self._planned: dict[str, tuple[Cell | Panel, ...]] = {}
         self._studies: dict[str, Study] = {}
         self._findings: dict[StudyRequest, StudyFinding] = {}
 
-    def examine(self, request: StudyRequest) -> StudyFinding:
+    def plan(self, requests: Iterable[StudyRequest]) -> None:
+        """Note what tests are going to ask, so that a study may have it all computed in one sweep."""
+        for name, subject in requests:
+            self._planned[name] = tuple(dict.fromkeys((*self._planned.get(name, ()), subject)))
+
+    def examine(self, request: StudyRequest, compute: Callable[[Iterable[Cell]], None] | None = None) -> StudyFinding:
         """Answer one study, once.
+
+        Parameters
+        ----------
+        request
+            The study and its subject.
+        compute
+            Computes the cells that the store lacks; without it the store must have all.
 
         Raises
         ------
@@ -41,17 +54,15 @@ class Examiner:
         """
         if request not in self._findings:
             used: dict[Cell, None] = {}
-            log = self._evidence.run_log
 
-            def compute(cells: Iterable[Cell]) -> None:
+            def computing(cells: Iterable[Cell]) -> None:
                 listed = tuple(cells)
                 used.update(dict.fromkeys(listed))
-                self._evidence.compute(listed)
+                (compute or self._evidence.compute)(listed)
 
-            evidence = dataclasses.replace(self._evidence, compute=compute)
-            finding = self.study(request.study).examine(evidence, request.subject)
-            self._findings[request] = finding
-            log.studied[request] = tuple(used)
+            evidence = dataclasses.replace(self._evidence, planned=self._planned, compute=computing)
+            self._findings[request] = self.study(request.study).examine(evidence, request.subject)
+            self._evidence.run_log.studied[request] = tuple(used)
         return self._findings[request]
 
     def study(self, name: str) -> Study:
