@@ -13,6 +13,8 @@ import numpy as np
 from pytest_robustness.analysis.statistics.discrimination import SWAPS, random_signs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_robustness.analysis.statistics.columns import Floats, Ints
 
 # What each answer's count starts from: an answer that was never seen says nothing.
@@ -29,9 +31,14 @@ class AnswerShift(NamedTuple):
     moved: float
     p_value: float
 
+    @classmethod
+    def mean(cls, shifts: Sequence[AnswerShift]) -> AnswerShift:
+        """Return the mean distance over models; p is NaN of several, which share their images."""
+        return cls(float(np.mean([shift.moved for shift in shifts])), shifts[0].p_value if len(shifts) == 1 else np.nan)
+
 
 def answer_shift(control: Ints, treated: Ints, *, seed: int) -> AnswerShift:
-    """Measure how far answers (int [n] each, at least one image) moved from control to treated."""
+    """Measure how far answers (int [n] each) moved from control to treated."""
     changed = np.flatnonzero(control != treated)
     if not changed.size:
         return AnswerShift(0.0, 1.0)

@@ -60,17 +60,13 @@ class Discrimination:
     """How well a score tells treated images from control ones.
 
     ``n`` counts the images. ``auroc`` is the chance that a treated image scores higher than a control image, ties
-    counted half, with an interval of ``level`` percent. ``ks`` is the largest distance of the two distributions, and
-    ``p_value`` its p from random swaps. NaN: fewer than two images.
+    counted half, with an interval. NaN: fewer than two images.
     """
 
     n: int
     auroc: float
     low: float
     high: float
-    level: float
-    ks: float
-    p_value: float
 
     @property
     def conclusive(self) -> bool:
@@ -98,24 +94,22 @@ class Discrimination:
         return dataclasses.replace(self, auroc=1 - self.auroc, low=1 - self.high, high=1 - self.low)
 
 
-def discriminate(scores: PairedScores, *, alpha: float, seed: int) -> Discrimination:
-    """Measure how well scores tell treated images from control ones.
+class LargestDistance(NamedTuple):
+    """The Kolmogorov-Smirnov statistic, 0 to 1, and its p from random swaps; NaN of fewer than two images."""
 
-    Parameters
-    ----------
-    scores
-        The scores of n images.
-    alpha
-        The interval has the level 1 - alpha: each end is a one-sided test at alpha / 2.
-    seed
-        Of the random swaps.
+    distance: float
+    p_value: float
+
+
+def discriminate(scores: PairedScores, *, alpha: float) -> Discrimination:
+    """Measure how well the scores of n images tell treated images from control ones.
+
+    The interval has the level 1 - ``alpha``: each end is a one-sided test at alpha / 2.
     """
     n = len(scores.control)
-    level = 100 * (1 - alpha)
     if n < MIN_OBSERVATIONS:
-        return Discrimination(n, math.nan, math.nan, math.nan, level, math.nan, math.nan)
-    ks, p = ks_by_swaps(scores, seed=seed)
-    return Discrimination(n, auroc(scores), *auroc_interval(scores, alpha=alpha), level, ks, p)
+        return Discrimination(n, math.nan, math.nan, math.nan)
+    return Discrimination(n, auroc(scores), *auroc_interval(scores, alpha=alpha))
 
 
 def auroc(scores: PairedScores) -> float:
@@ -142,18 +136,20 @@ def auroc_interval(scores: PairedScores, *, alpha: float) -> tuple[float, float]
     return min(float(special.expit(middle - half)), area), max(float(special.expit(middle + half)), area)
 
 
-def ks_by_swaps(scores: PairedScores, *, seed: int) -> tuple[float, float]:
-    """Return the two-sample Kolmogorov-Smirnov statistic, and its p from swapping the scores of whole images.
+def kolmogorov_smirnov(scores: PairedScores, *, seed: int) -> LargestDistance:
+    """Return the largest distance of the two distributions, and its p from swapping the scores of whole images.
 
     If the condition changed nothing, control and treated could be swapped on any image. The p is the share of
     `SWAPS` random patterns, and of the one observed, whose statistic is at least as large: it holds for any number of
     images, with ties, and however alike the two scores of an image are.
     """
+    if len(scores.control) < MIN_OBSERVATIONS:
+        return LargestDistance(math.nan, math.nan)
     changed = scores.control != scores.treated
     before, after = scores.control[changed], scores.treated[changed]
     n = len(before)
     if not n:
-        return 0.0, 1.0
+        return LargestDistance(0.0, 1.0)
     values = np.concatenate([before, after])
     order = np.argsort(values, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
@@ -163,7 +159,7 @@ def ks_by_swaps(scores: PairedScores, *, seed: int) -> tuple[float, float]:
     for signs in random_signs(n, seed=seed, entries=2 * n):
         distances = np.cumsum(signs[:, image] * steps, axis=1, dtype=np.int32)[:, ends]
         as_far += int(np.count_nonzero(np.abs(distances).max(axis=1) >= observed))
-    return observed / len(scores.control), (as_far + 1) / (SWAPS + 1)
+    return LargestDistance(observed / len(scores.control), (as_far + 1) / (SWAPS + 1))
 
 
 def random_signs(images: int, *, seed: int, entries: int) -> Iterator[NDArray[np.int8]]:
