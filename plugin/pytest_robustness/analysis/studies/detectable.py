@@ -45,12 +45,12 @@ class Detectable:
     about: ClassVar[str] = (
         "Can a model that was trained for something else see that an image was transformed? Two scores that need no "
         "label are to tell transformed images from others, one image at a time: how sure the model is of its answer, "
-        "and which class it answers. The AUROC is the chance that a score ranks a random transformed image and a random "
-        "other one rightly: 0.5 tells nothing, 1 tells all. A test fails where the interval of either score lies beyond "
-        f"{BOUND:g}, passes where both lie within it, and is inconclusive otherwise. The same images stand on both "
-        "sides, which intervals and p-values take into account. With labels, the probability of the true class is a "
-        "third score, which decides nothing, and calibration shows whether confidence still means what it says. What is "
-        "not detected here may be by a detector that is trained for it."
+        "and which class it answers. The AUROC is the chance that a score ranks a random transformed image and a "
+        "random other one rightly: 0.5 tells nothing, 1 tells all. A test fails where the interval of either score "
+        f"lies beyond {BOUND:g}, passes where both lie within it, and is inconclusive otherwise. The same images stand "
+        "on both sides, which intervals and p-values take into account. With labels, the probability of the true class "
+        "is a third score, which decides nothing, and calibration shows whether confidence still means what it says. "
+        "What is not detected here may be by a detector that is trained for it."
     )
     columns: ClassVar[Mapping[str, str]] = {
         "images": "images",
@@ -135,8 +135,8 @@ def judge(found: Detection, left_out: Sequence[str] = ()) -> Verdict:
     """
     scores = found.without_labels
     if not all(score.conclusive for score in scores.values()):
-        few = f"only {found.images} images were read both ways" if found.images else "no image was read both ways"
-        return Verdict(Outcome.INCONCLUSIVE, f"{few}: too few to tell anything from")
+        few = {0: "no image was", 1: "only 1 image was"}.get(found.images, f"only {found.images} images were")
+        return Verdict(Outcome.INCONCLUSIVE, f"{few} read both ways: too few to tell anything from")
     told = "; ".join(f"{name} {_auroc_text(score)}" for name, score in scores.items())
     if beyond := [name for name, score in scores.items() if score.beyond(BOUND)]:
         return Verdict(Outcome.FAIL, f"{' and '.join(beyond)} beyond an AUROC of {BOUND:g}: {told}")
@@ -196,7 +196,7 @@ def _details(found: Detection, alpha: float) -> Iterator[str]:
         yield f"confidence: {_told(found.confidence)}, {side}; {_distance_text(found.confidence_distance)}"
     if found.answer.conclusive:
         p = "" if math.isnan(found.shift.p_value) else f", {_p_text(found.shift.p_value)}"
-        moved = f"{100 * found.shift.moved:.1f} % of the answers moved to other classes{p}"
+        moved = f"a net {100 * found.shift.moved:.1f} % of the answers moved to other classes{p}"
         yield f"answers: {_told(found.answer)}, learned from the others; {moved}"
     if found.label.conclusive:
         yield f"true class, decides nothing: {_told(found.label)}; {_distance_text(found.label_distance)}"
