@@ -45,7 +45,7 @@ class Detectable:
         "What is not detected here may be by a detector that is trained for it."
     )
     columns: ClassVar[Mapping[str, str]] = {
-        "best_auroc": "AUROC, the better",
+        "best_auroc": "AUROC of the score that tells more",
         "images": "images",
         "auroc": "AUROC, confidence",
         "auroc_low": "low",
