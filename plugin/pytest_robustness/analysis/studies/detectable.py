@@ -79,6 +79,7 @@ class Detectable:
         "brier_control": "Brier score in control",
         "brier_treated": "Brier score transformed",
     }
+    main: ClassVar[str] = "auroc"
     item_name: ClassVar[str] = "bins"
     item_columns: ClassVar[Mapping[str, str]] = {
         "group": "images of",
