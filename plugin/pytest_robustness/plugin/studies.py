@@ -92,7 +92,7 @@ def asked_for(options: Options) -> tuple[str, ...]:
 
 
 def asks_study(config: pytest.Config, name: str) -> bool:
-    """Return whether a run asks for a study: by an option, or because ``-k`` or ``-m`` names it, a part of it, or its test.
+    """Return whether a run asks for a study: by an option, or where ``-k`` or ``-m`` names it, its test, or a part.
 
     Raises
     ------
