@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,56 +18,42 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_robustness.analysis.statistics.columns import Bools, Floats, Ints
+    from pytest_robustness.transforms import Span
 
 # A fall that differs from the margin by rounding alone does not exceed it.
 _ROUNDING = 1e-9
-# Magnitudes are decimals of a size that divides the scale into this many steps or more.
+# Magnitudes are decimals of a size that divides the span into this many steps or more.
 _STEPS = 500
 
 
-class Scale(Protocol):
-    """The magnitudes of a transform: from the one that changes nothing to the largest change."""
-
-    @property
-    def neutral(self) -> float:
-        """The magnitude that changes nothing."""
-
-    @property
-    def extreme(self) -> float:
-        """The magnitude of the largest change; it may be smaller than ``neutral``."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether only whole numbers are magnitudes."""
-
-
-def position_of(scale: Scale, magnitude: float) -> float:
-    """Return where a magnitude lies between neutral (0) and extreme (1)."""
-    return (magnitude - scale.neutral) / (scale.extreme - scale.neutral)
-
-
-def magnitude_at(scale: Scale, position: float) -> float:
-    """Return the magnitude at a position, rounded to a whole number or to a short decimal of the scale."""
-    exact = scale.neutral + (scale.extreme - scale.neutral) * position
-    low, high = sorted((scale.neutral, scale.extreme))
-    digits = 0 if scale.whole else math.ceil(-math.log10((high - low) / _STEPS))
+def magnitude_at(span: Span, position: float) -> float:
+    """Return the magnitude at a position, rounded to a whole number or to a short decimal of the span."""
+    low, high = sorted((span.neutral, span.extreme))
+    if position >= 1 or low == high:
+        return float(span.extreme)
+    exact = span.neutral + (span.extreme - span.neutral) * position
+    digits = 0 if span.whole else math.ceil(-math.log10((high - low) / _STEPS))
     return float(min(max(round(exact, digits), low), high))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FallCurve:
-    """How far one model's accuracy falls at k magnitudes; the first of k + 1 entries is neutral, where nothing falls.
+    """How far one model's accuracy falls at k magnitudes; the first of k + 1 entries is neutral.
 
     Parameters
     ----------
-    scale
+    span
         Where the magnitudes lie.
     magnitudes
         In order from neutral: k + 1.
+    measured
+        Whether neutral was evaluated; if not it changes nothing.
     positions
         Of these: float64 [k + 1].
     fall, low, high
         The fall in points, and its interval of level 1 - 2 alpha: float64 [k + 1].
+    shown
+        The fall that the images show at half of alpha: the first of many magnitudes that shows one is looked for.
     lost, gained
         How many images turned wrong, and right, between each magnitude and the next: float64 [k]. Where the classes
         differ in size they count by their weight.
@@ -77,16 +63,23 @@ class FallCurve:
         The fall in points that is accepted.
     """
 
-    scale: Scale
+    span: Span
     magnitudes: tuple[float, ...]
+    measured: bool
     positions: Floats
     fall: Floats
     low: Floats
     high: Floats
+    shown: Floats
     lost: Floats
     gained: Floats
     unit: float
     margin: float
+
+    @property
+    def evaluated(self) -> tuple[float, ...]:
+        """The magnitudes evaluated, in order from neutral."""
+        return self.magnitudes if self.measured else self.magnitudes[1:]
 
     def first_beyond(self, falls: Floats) -> int | None:
         """Return the first entry of ``falls`` (float64 [k + 1]) that exceeds the margin."""
@@ -95,7 +88,7 @@ class FallCurve:
 
 
 def fall_curve(
-    scale: Scale,
+    span: Span,
     labels: Ints,
     control: Bools,
     answers: Mapping[float, Bools],
@@ -107,7 +100,7 @@ def fall_curve(
 
     Parameters
     ----------
-    scale
+    span
         Where the magnitudes lie.
     labels
         The class of each image: int64 [n], one or more.
@@ -120,22 +113,29 @@ def fall_curve(
     alpha
         The level of a one-sided test, which the interval of a fall has at either end.
     """
-    magnitudes = (scale.neutral, *sorted(answers, key=lambda magnitude: position_of(scale, magnitude)))
-    right = np.array([control, *(answers[magnitude] for magnitude in magnitudes[1:])])
+    others = sorted(answers.keys() - {span.neutral}, key=span.fraction)
+    right = np.array([answers.get(span.neutral, control), *(answers[magnitude] for magnitude in others)])
     sizes = np.bincount(labels)
-    change = _changes(labels, sizes, right)
-    low, high = interval(change, alpha)
+    change = _changes(labels, sizes, control, right)
+    measured = span.neutral in answers
+    rise_low, rise_high = interval(change, alpha)
+    low, high, shown = -100 * rise_high, -100 * rise_low, -100 * interval(change, alpha / 2)[1]
+    if not measured:
+        low[0] = high[0] = shown[0] = 0.0
     weights = 1 / (np.count_nonzero(sizes) * sizes[labels])
     # As many images of equal weight as have the variance of these.
     image = float(np.sum(weights**2))
     before, after = right[:-1], right[1:]
+    magnitudes = (span.neutral, *others)
     return FallCurve(
-        scale=scale,
+        span=span,
         magnitudes=magnitudes,
-        positions=np.array([position_of(scale, magnitude) for magnitude in magnitudes]),
-        fall=_falls(change.value),
-        low=_falls(high),
-        high=_falls(low),
+        measured=measured,
+        positions=np.array([span.fraction(magnitude) for magnitude in magnitudes]),
+        fall=-100 * change.value,
+        low=low,
+        high=high,
+        shown=shown,
         lost=(before & ~after) @ weights / image,
         gained=(~before & after) @ weights / image,
         unit=100 * image,
@@ -143,19 +143,13 @@ def fall_curve(
     )
 
 
-def _falls(changes: Floats) -> Floats:
-    """Return changes (shares, float64 [k]) as falls in points, after that of neutral: float64 [k + 1]."""
-    return np.concatenate([[0.0], -100 * changes])
-
-
-def _changes(labels: Ints, sizes: Ints, right: Bools) -> PairedChange:
-    """Return the changes from the first of k + 1 rows of ``right`` (bool [k + 1, n]) to each of the others."""
-    control, treated = right[:1], right[1:]
+def _changes(labels: Ints, sizes: Ints, control: Bools, right: Bools) -> PairedChange:
+    """Return the changes from ``control`` (bool [n]) to each row of ``right`` (bool [k, n])."""
     classes = len(sizes)
-    cells = labels + classes * np.arange(len(treated))[:, None]
+    cells = labels + classes * np.arange(len(right))[:, None]
     lost, gained = (
-        np.bincount(cells[changed], minlength=classes * len(treated)).reshape(-1, classes)
-        for changed in (control & ~treated, ~control & treated)
+        np.bincount(cells[changed], minlength=classes * len(right)).reshape(-1, classes)
+        for changed in (control & ~right, ~control & right)
     )
     return PairedChange.of_classes(lost, gained, np.broadcast_to(sizes, lost.shape))
 
@@ -164,12 +158,13 @@ class BreakingPoint(NamedTuple):
     """Where accuracy has first fallen by more than the margin.
 
     ``magnitude`` is the smallest one evaluated at which it has; ``None`` where it has at none, up to the extreme.
-    ``low`` and ``high`` are its interval; ``high`` is ``None`` where the images do not show that accuracy falls by more
-    than the margin at all, and ``low`` is the extreme where they show that it does not.
+    ``low`` and ``high`` are its interval. ``high`` is ``None`` where the images do not show that accuracy falls by more
+    than the margin at all, and ``low`` is the extreme where they show that it does not. ``low`` is ``None`` where the
+    mildest magnitude changes something, and may be too much already.
     """
 
     magnitude: float | None
-    low: float
+    low: float | None
     high: float | None
 
 
@@ -178,28 +173,30 @@ def breaking_point(curve: FallCurve) -> BreakingPoint:
 
     The interval ends where the ends of the falls' intervals first pass the margin, between two magnitudes in
     proportion: it holds every magnitude for which the images decide neither that the fall is larger nor that it is
-    smaller than the margin. With one crossing it has the level of these intervals.
+    smaller than the margin. Where a curve runs along the margin, the first of many magnitudes that shows a larger fall
+    shows it by chance more often than one does; so the fall must be shown at half of alpha.
     """
     first = curve.first_beyond(curve.fall)
-    earliest, latest = _passes(curve, curve.high), _passes(curve, curve.low)
-    point = None
-    if first is not None:
-        point = curve.magnitudes[first]
-        # The crossing lies before the point reported, by as much as the search leaves open.
-        earliest = min(float(curve.positions[first]) if earliest is None else earliest, float(curve.positions[first]))
-        latest = None if latest is None else max(latest, float(curve.positions[first]))
-    low, high = (None if at is None else _exact(curve.scale, at) for at in (earliest, latest))
-    return BreakingPoint(point, curve.scale.extreme if low is None else low, high)
+    point = None if first is None else curve.magnitudes[first]
+    # The crossing lies before the point reported, by as much as the search leaves open.
+    latest = _passes(curve, curve.shown)
+    if latest is not None and first is not None:
+        latest = max(latest, float(curve.positions[first]))
+    high = None if latest is None else _exact(curve.span, latest)
+    if curve.first_beyond(curve.high) == 0:
+        return BreakingPoint(point, None, high)
+    earliest = _passes(curve, curve.high)
+    return BreakingPoint(point, curve.span.extreme if earliest is None else _exact(curve.span, earliest), high)
 
 
 def _passes(curve: FallCurve, falls: Floats) -> float | None:
     """Return the position at which ``falls`` first pass the margin, between two entries in proportion."""
     i = curve.first_beyond(falls)
-    if i is None:
-        return None
+    if i is None or i == 0:
+        return None if i is None else 0.0
     (a, b), (before, after) = curve.positions[i - 1 : i + 1], falls[i - 1 : i + 1]
     return float(a + (b - a) * (curve.margin - before) / (after - before))
 
 
-def _exact(scale: Scale, position: float) -> float:
-    return scale.neutral + (scale.extreme - scale.neutral) * position
+def _exact(span: Span, position: float) -> float:
+    return span.neutral + (span.extreme - span.neutral) * position

@@ -29,11 +29,11 @@ MOST_MAGNITUDES = 25
 
 _COARSE = 6
 _ROUND = 4
-# Shares of the scale. A gap is fine where the crossing in it is known well enough, or an end of the interval.
+# Shares of the span. A gap is fine where the crossing in it is known well enough, or an end of the interval.
 _FINE, _FINE_END = 0.01, 0.02
 # A wide gap around the crossing is divided in four, others in two.
 _WIDE = 0.04
-# The error expected of leaving a gap as it is, as a share of the scale, below which it is left.
+# The error expected of leaving a gap as it is, as a share of the span, below which it is left.
 _NEGLIGIBLE = 0.004
 # An error in the end of the interval weighs less than one in the point.
 _END_WEIGHT = 0.35
@@ -59,21 +59,22 @@ def next_magnitudes(curve: FallCurve, also: Iterable[float] = ()) -> tuple[float
     also
         Magnitudes that the first round evaluates as well, because their answers are needed anyway.
     """
-    evaluated = len(curve.magnitudes) - 1
-    if not evaluated:
-        coarse = [0.5 / _COARSE, *(np.arange(1, _COARSE + 1) / _COARSE)]
-        return _new(curve, [*also, *(magnitude_at(curve.scale, position) for position in coarse)], MOST_MAGNITUDES)
+    if not curve.evaluated:
+        positions = [0.5 / _COARSE, *(np.arange(1, _COARSE + 1) / _COARSE)]
+        coarse = [magnitude_at(curve.span, float(position)) for position in positions]
+        return _new(curve, [*also, *(magnitude for magnitude in coarse if magnitude != curve.span.neutral)])
     wanted: list[float] = []
     for gap in sorted(_gaps(curve), reverse=True):
         start, stop = curve.positions[gap.number : gap.number + 2]
-        wanted += (magnitude_at(curve.scale, float(x)) for x in np.linspace(start, stop, gap.parts + 1)[1:-1])
-    return _new(curve, wanted, min(_ROUND, MOST_MAGNITUDES - evaluated))
+        wanted += (magnitude_at(curve.span, float(x)) for x in np.linspace(start, stop, gap.parts + 1)[1:-1])
+    return _new(curve, [magnitude for magnitude in wanted if magnitude != curve.span.neutral], _ROUND)
 
 
-def _new(curve: FallCurve, wanted: Iterable[float], most: int) -> tuple[float, ...]:
+def _new(curve: FallCurve, wanted: Iterable[float], most: int = MOST_MAGNITUDES) -> tuple[float, ...]:
     """Return the first ``most`` of the wanted magnitudes that were not evaluated, in order from neutral."""
-    chosen = [magnitude for magnitude in dict.fromkeys(wanted) if magnitude not in curve.magnitudes][:most]
-    return tuple(sorted(chosen, key=lambda magnitude: abs(magnitude - curve.scale.neutral)))
+    room = min(most, MOST_MAGNITUDES - len(curve.evaluated))
+    chosen = [magnitude for magnitude in dict.fromkeys(wanted) if magnitude not in curve.evaluated][:room]
+    return tuple(sorted(chosen, key=curve.span.fraction))
 
 
 def _gaps(curve: FallCurve) -> Iterable[_Gap]:
@@ -82,16 +83,16 @@ def _gaps(curve: FallCurve) -> Iterable[_Gap]:
     first = curve.first_beyond(curve.fall)
     # Without a crossing, one that hides would be taken for none up to the extreme.
     reported = 1.0 if first is None else curve.positions[first]
-    before = len(widths) if first is None else first - 1
+    before = len(widths) if first is None else max(first - 1, 0)
     middles = curve.positions[:-1] + widths / 2
     hidden = hidden_crossings(curve)[:before] * (reported - middles[:before])
     for i in np.flatnonzero((hidden > _NEGLIGIBLE) & (widths[:before] > _FINE)):
         yield _Gap(float(hidden[i]), int(i), 2)
-    if first is not None and widths[first - 1] > _FINE:
+    if first and widths[first - 1] > _FINE:
         yield _Gap(float(widths[first - 1]), first - 1, 4 if widths[first - 1] > _WIDE else 2)
-    for ends in (curve.low, curve.high):
+    for ends in (curve.shown, curve.high):
         end = curve.first_beyond(ends)
-        if end is not None and widths[end - 1] > _FINE_END:
+        if end and widths[end - 1] > _FINE_END:
             yield _Gap(_END_WEIGHT * float(widths[end - 1]), end - 1, 2)
 
 
