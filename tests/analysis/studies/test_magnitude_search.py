@@ -161,9 +161,17 @@ def covers(point, brute, span=DEGREES):
     return low and high
 
 
-@pytest.mark.parametrize("n", [200, 1000])
 @pytest.mark.parametrize(
-    "name", ["parabola", "root", "cliff at 0.5", "plateau above the margin", "bump", "slow", "almost never"]
+    ("name", "n"),
+    [
+        ("parabola", 200),
+        ("bump", 1000),
+        *(
+            pytest.param(name, n, marks=pytest.mark.slow)
+            for name in {**SHAPES, **ALONG_THE_MARGIN}
+            for n in (200, 1000)
+        ),
+    ],
 )
 def test_the_interval_covers_the_point_of_all_images_in_90_percent(name, n):
     model = Model({**SHAPES, **ALONG_THE_MARGIN}[name], n, seed=n)
@@ -172,6 +180,7 @@ def test_the_interval_covers_the_point_of_all_images_in_90_percent(name, n):
     assert np.mean(covered) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["parabola", "line", "root", "cliff at 0.1", "late and convex"])
 def test_the_interval_is_not_much_wider_than_that_of_the_true_spread(name):
     model = Model(SHAPES[name], 1000, seed=7)
@@ -181,7 +190,8 @@ def test_the_interval_is_not_much_wider_than_that_of_the_true_spread(name):
     true = []
     grid = np.array([model(step / BRUTE) for step in range(1, BRUTE + 1)])
     for labels, control, chosen in resampled(model, 50):
-        falls = np.array([class_mean_fall(labels, control, right[chosen]) for right in grid])
+        weights = 1 / (len(set(labels.tolist())) * np.bincount(labels)[labels])
+        falls = 100 * (control.astype(float) - grid[:, chosen]) @ weights
         true.append(np.argmax(falls > MARGIN + 1e-9) / BRUTE)
     low, high = np.quantile(true, [0.05, 0.95])
     assert width <= 2 * (high - low) + 0.02

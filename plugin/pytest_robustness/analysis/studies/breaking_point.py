@@ -171,7 +171,7 @@ def _verdict(found: _Found) -> Verdict:
         return Verdict(Outcome.INCONCLUSIVE, "there is no image to judge by")
     _, low, high = found.point
     fraction, level = found.span.fraction, found.span.fraction(found.level)
-    breaks = f"accuracy falls by more than {found.margin} from {found.cell.condition.transform} {found.interval} on"
+    breaks = f"accuracy falls by more than {found.margin} at {found.cell.condition.transform} {found.interval}"
     images = f"{100 * (1 - 2 * found.policy.alpha):g} % interval over {found.images} images"
     if low is not None and fraction(low) >= level:
         return Verdict(Outcome.PASS, f"{breaks}, not before {found.judged_by}: {images}")
@@ -186,7 +186,7 @@ def _headline(found: _Found) -> str:
         return f"could read no image under {transform}"
     kept = f"keeps its accuracy within {found.margin}"
     if magnitude is None:
-        return f"{kept} in all of {transform}, up to {_number(found.span.extreme)} (breaks at {found.interval})"
+        return f"{kept} in all of {transform}, up to {_number(found.span.extreme)} (breaking point {found.interval})"
     if magnitude == found.span.neutral:
         return f"loses more than {found.margin} at the mildest {transform}, {_number(magnitude)}"
     return f"{kept} up to {transform} {_number(magnitude)} ({found.interval})"
