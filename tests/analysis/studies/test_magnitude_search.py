@@ -92,7 +92,7 @@ def class_mean_fall(labels, control, right):
     return 100 * sum(falls) / len(falls)
 
 
-def searched(answer, labels, control, span=DEGREES, alpha=0.05, also=()):
+def searched(answer, labels, control, span=DEGREES, alpha=0.025, also=()):
     """Search to the end; ``answer`` takes a position."""
     answers = {}
     while True:
@@ -186,14 +186,14 @@ def test_the_interval_is_not_much_wider_than_that_of_the_true_spread(name):
     model = Model(SHAPES[name], 1000, seed=7)
     points = on_resamplings(model)
     width = np.mean([DEGREES.fraction(point.high) - DEGREES.fraction(point.low) for point in points])
-    # How far the point moves from one sample to the next: the middle 90 % of the points that all magnitudes give.
+    # How far the point moves from one sample to the next: the middle 95 % of the points that all magnitudes give.
     true = []
     grid = np.array([model(step / BRUTE) for step in range(1, BRUTE + 1)])
     for labels, control, chosen in resampled(model, 50):
         weights = 1 / (len(set(labels.tolist())) * np.bincount(labels)[labels])
         falls = 100 * (control.astype(float) - grid[:, chosen]) @ weights
         true.append(np.argmax(falls > MARGIN + 1e-9) / BRUTE)
-    low, high = np.quantile(true, [0.05, 0.95])
+    low, high = np.quantile(true, [0.025, 0.975])
     assert width <= 2 * (high - low) + 0.02
 
 

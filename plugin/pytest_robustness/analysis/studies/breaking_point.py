@@ -172,7 +172,7 @@ def _verdict(found: _Found) -> Verdict:
     _, low, high = found.point
     fraction, level = found.span.fraction, found.span.fraction(found.level)
     breaks = f"accuracy falls by more than {found.margin} at {found.cell.condition.transform} {found.interval}"
-    images = f"{100 * (1 - 2 * found.policy.alpha):g} % interval over {found.images} images"
+    images = f"{100 * (1 - found.policy.alpha):g} % interval over {found.images} images"
     if low is not None and fraction(low) >= level:
         return Verdict(Outcome.PASS, f"{breaks}, not before {found.judged_by}: {images}")
     if high is not None and fraction(high) < level:

@@ -52,8 +52,6 @@ class FallCurve:
         Of these: float64 [k + 1].
     fall, low, high
         The fall in points, and its interval of level 1 - 2 alpha: float64 [k + 1].
-    shown
-        The fall that the images show at half of alpha: the first of many magnitudes that shows one is looked for.
     lost, gained
         How many images turned wrong, and right, between each magnitude and the next: float64 [k]. Where the classes
         differ in size they count by their weight.
@@ -70,7 +68,6 @@ class FallCurve:
     fall: Floats
     low: Floats
     high: Floats
-    shown: Floats
     lost: Floats
     gained: Floats
     unit: float
@@ -119,9 +116,9 @@ def fall_curve(
     change = _changes(labels, sizes, control, right)
     measured = span.neutral in answers
     rise_low, rise_high = interval(change, alpha)
-    low, high, shown = -100 * rise_high, -100 * rise_low, -100 * interval(change, alpha / 2)[1]
+    low, high = -100 * rise_high, -100 * rise_low
     if not measured:
-        low[0] = high[0] = shown[0] = 0.0
+        low[0] = high[0] = 0.0
     weights = 1 / (np.count_nonzero(sizes) * sizes[labels])
     # As many images of equal weight as have the variance of these.
     image = float(np.sum(weights**2))
@@ -135,7 +132,6 @@ def fall_curve(
         fall=-100 * change.value,
         low=low,
         high=high,
-        shown=shown,
         lost=(before & ~after) @ weights / image,
         gained=(~before & after) @ weights / image,
         unit=100 * image,
@@ -173,13 +169,13 @@ def breaking_point(curve: FallCurve) -> BreakingPoint:
 
     The interval ends where the ends of the falls' intervals first pass the margin, between two magnitudes in
     proportion: it holds every magnitude for which the images decide neither that the fall is larger nor that it is
-    smaller than the margin. Where a curve runs along the margin, the first of many magnitudes that shows a larger fall
-    shows it by chance more often than one does; so the fall must be shown at half of alpha.
+    smaller than the margin. Where a curve runs along the margin it errs more often than one of these intervals does,
+    because the first of many magnitudes is looked for.
     """
     first = curve.first_beyond(curve.fall)
     point = None if first is None else curve.magnitudes[first]
     # The crossing lies before the point reported, by as much as the search leaves open.
-    latest = _passes(curve, curve.shown)
+    latest = _passes(curve, curve.low)
     if latest is not None and first is not None:
         latest = max(latest, float(curve.positions[first]))
     high = None if latest is None else _exact(curve.span, latest)

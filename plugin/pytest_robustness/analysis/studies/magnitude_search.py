@@ -90,7 +90,7 @@ def _gaps(curve: FallCurve) -> Iterable[_Gap]:
         yield _Gap(float(hidden[i]), int(i), 2)
     if first and widths[first - 1] > _FINE:
         yield _Gap(float(widths[first - 1]), first - 1, 4 if widths[first - 1] > _WIDE else 2)
-    for ends in (curve.shown, curve.high):
+    for ends in (curve.low, curve.high):
         end = curve.first_beyond(ends)
         if end and widths[end - 1] > _FINE_END:
             yield _Gap(_END_WEIGHT * float(widths[end - 1]), end - 1, 2)
