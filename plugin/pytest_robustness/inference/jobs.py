@@ -26,7 +26,7 @@ from pytest_robustness.inference.class_matching import display_names
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_robustness.inference.loaded_model import LoadedModel
     from pytest_robustness.inference.run_log import ModelFacts
@@ -142,7 +142,9 @@ class JobMaker:
     def _loaded(self, name: str) -> LoadedModel | None:
         if name not in self.models and name not in self._broken:
             try:
-                self.models[name] = self._load(name)
+                loaded = self._load(name)
+                _require_same_classes(loaded, self.models.values())
+                self.models[name] = loaded
             except (ModelError, DataError) as error:
                 _log.debug("model %s cannot be judged", name, exc_info=True)
                 self._broken[name] = ErrorText(str(error), error)
@@ -200,6 +202,21 @@ def transform_key(transform: Transform | None, condition: Condition) -> str:
     return str(CONTROL) if transform is None else transform.key(condition.severity)
 
 
+def _require_same_classes(loaded: LoadedModel, others: Iterable[LoadedModel]) -> None:
+    """Raise `ModelError` where the images have no labels and the classes of a model are not those of the first."""
+    first = next(iter(others), loaded)
+    if loaded.classes == first.classes:
+        return
+    differs = f"{len(loaded.classes)} outputs, and {first.name} {len(first.classes)}"
+    if len(loaded.classes) == len(first.classes):
+        place = next(i for i, pair in enumerate(zip(loaded.classes, first.classes, strict=True)) if len({*pair}) > 1)
+        differs = f"{loaded.classes[place]!r} as output {place}, and {first.name} {first.classes[place]!r}"
+    raise ModelError(
+        f"{loaded.name} has {differs}: without labels the outputs are the classes, so that all models of a run need "
+        f"the same, in one order. Judge it in a run of its own."
+    )
+
+
 def _with_display_names(selection: Selection) -> tuple[ClassLabel, ...]:
-    classes = selection.source.classes
+    classes = selection.classes
     return tuple(ClassLabel(label.key, name) for label, name in zip(classes, display_names(classes), strict=True))

@@ -123,7 +123,7 @@ class Predictor:
             return self._bench.selection.source, self._bench.selection.indices
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
         if self._images is None:
-            source = data.open_source(self._settings.data)
+            source = data.open_source(self._settings.data, labelled=self._settings.labelled)
             self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
@@ -179,6 +179,7 @@ class Predictor:
                 seed=settings.seed,
                 download=settings.download,
                 hashes=self._zoo.hashes,
+                labelled=settings.labelled,
             )
         _, precision = machine(self._settings, self._remembered)
         bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision, self._calls)
@@ -232,4 +233,5 @@ def _dataset(bench: JobMaker) -> dict[str, Any]:
         "fingerprint": selection.fingerprint,
         "images": len(selection.indices),
         "classes": len(bench.classes),
+        "labels": "data" if selection.labelled else "none",
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_LISTS: Final = ("outputs", "assumed", "unhashed")
+_LISTS: Final = ("outputs", "assumed", "unhashed", "classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,8 @@ class ModelFacts:
 
     ``outputs`` has the output that stands for each class of the data.
     ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size``, ``classes`` and
-    ``numbers``. ``unhashed`` names what the model holds and its fingerprint does not cover: see `Model`.
+    ``numbers``. ``unhashed`` names what the model holds and its fingerprint does not cover: see `Model`. ``classes``
+    names the outputs where the images have no labels, so that each output is a class.
     """
 
     fingerprint: str
@@ -34,6 +35,7 @@ class ModelFacts:
     preprocess: Preprocess
     assumed: tuple[str, ...] = ()
     unhashed: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
@@ -41,8 +43,8 @@ class ModelFacts:
         return dataclasses.asdict(self) | lists
 
     def shown(self) -> dict[str, Any]:
-        """Return what people read: without the outputs, of which there may be a thousand."""
-        return {name: value for name, value in self.as_dict().items() if name != "outputs"}
+        """Return what people read: without outputs and classes, of which there may be a thousand."""
+        return {name: value for name, value in self.as_dict().items() if name not in ("outputs", "classes")}
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ModelFacts:

@@ -18,6 +18,8 @@ class InferenceSettings:
     data, limit, seed, download
         The data as the user names it, images per class (``None``: all), the seed of every random draw, and whether to
         download data that is missing.
+    labelled
+        Whether the labels of the data count; without them the model's own answers stand for them.
     device, precision, runtime, workers, batch_size
         As the options of the same names; ``None`` leaves the choice to the run.
     on_bad_image
@@ -44,3 +46,4 @@ class InferenceSettings:
     processes: int = 1
     process: int = 0
     timeout: float | None = None
+    labelled: bool = True

@@ -248,4 +248,5 @@ def _settings(options: Options, processes: int, process: int) -> InferenceSettin
         processes=processes,
         process=process,
         timeout=options.timeout,
+        labelled=options.labels == "data",
     )

@@ -76,8 +76,9 @@ class RunReport:
     ``gallery`` images to show, and ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a
     baseline; ``engines`` what computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what
     may make the figures of a model wrong: a set-up that was assumed, accuracy that cannot be told from guessing;
-    ``data_notes`` what was left out of the data, and what is read in one of several ways; ``lost`` images to show that
-    a candidate lost; ``images`` every answer to every image.
+    ``data_notes`` what was left out of the data, and what is read in one of several ways; ``labelled`` whether the
+    images have labels, without which accuracy is agreement with a model's own answers; ``lost`` images to show that a
+    candidate lost; ``images`` every answer to every image.
     """
 
     models: tuple[str, ...]
@@ -100,6 +101,7 @@ class RunReport:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
+    labelled: bool = True
     lost: tuple[LostExample, ...] = ()
     images: ImageTable | None = None
 
