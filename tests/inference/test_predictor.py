@@ -29,6 +29,7 @@ class World:
     def __init__(self, folder, planned=(), refuse=None, **settings):
         self.path = folder.path
         self.checked = []
+        self.probed = []
         self.sweeps = []
         self.refuse = refuse
         self.run_log = RunLog(plan=Plan.of(planned))
@@ -61,7 +62,10 @@ class World:
         progress.start = lambda images, cells: self.sweeps.append((images, cells))
         return progress
 
-    def check(self, jobs, conditions):
+    def check(self, jobs, conditions, compared):
+        if not compared:
+            self.probed.append(tuple(conditions))
+            return
         self.checked.append(tuple(conditions))
         if self.refuse in conditions:
             raise BaselineError(f"{self.refuse} is refused")
@@ -106,6 +110,20 @@ def test_what_nobody_planned_is_checked_and_added_with_its_control(world):
     assert ours.run_log.unplanned.cells == (Cell(COLOUR, CONTROL), Cell(COLOUR, HFLIP))
     # The planned cells are stored already: the second sweep has two cells.
     assert ours.sweeps == [(40, 2), (40, 2)]
+
+
+def test_what_a_study_needs_is_computed_and_belongs_to_no_test(world):
+    ours = world(Cell(SLOPE, VFLIP), refuse=HFLIP)
+    probed = (Cell(SLOPE, HFLIP), Cell(SLOPE, CONTROL))
+    assert ours.predictor.probe(probed)
+    assert ours.probed == [(HFLIP, CONTROL)]
+    assert ours.run_log.known(probed)
+    # With it goes what is planned, in one sweep; no test of sensitivity and no baseline gets what was probed.
+    assert ours.sweeps == [(40, 3)]
+    assert ours.run_log.wanted.cells == (Cell(SLOPE, CONTROL), Cell(SLOPE, VFLIP))
+    assert ours.run_log.probed.cells == (Cell(SLOPE, HFLIP),)
+    assert not ours.predictor.probe(probed)
+    assert not ours.predictor.ensure(Cell(SLOPE, VFLIP))
 
 
 def test_a_condition_that_the_check_refuses_is_not_computed_and_the_next_one_is(world):
