@@ -157,7 +157,8 @@ def _models_asked(changes: ChangedImages, n: NDArray[np.int64]) -> NDArray[np.fl
     if changes.asked is None:
         return every
     answers = np.bincount(changes.labels, changes.asked, minlength=len(n))
-    return np.divide(answers, n, out=every, where=n > 0)
+    asked: NDArray[np.float64] = np.divide(answers, n, out=every, where=n > 0)
+    return asked
 
 
 def _rows(columns: Iterable[NDArray[Any]]) -> Iterator[tuple[Any, ...]]:

@@ -88,6 +88,8 @@ class JobMaker:
         Of the run; they are part of every key.
     calls
         Calls the models' code; ``None``: without notes and deadline.
+    same_classes
+        Whether a model whose outputs are not those of the first is refused.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class JobMaker:
         seed: int,
         precision: str,
         calls: UserCalls | None = None,
+        *,
+        same_classes: bool = False,
     ) -> None:
         self.selection = selection
         self.classes = _with_display_names(selection)
@@ -106,6 +110,7 @@ class JobMaker:
         self._zoo = zoo
         self._registry = registry
         self._seed = seed
+        self.same_classes = same_classes
         self._calls = calls or UserCalls(_log.info)
         self._broken: dict[str, str] = {}
 
@@ -143,7 +148,8 @@ class JobMaker:
         if name not in self.models and name not in self._broken:
             try:
                 loaded = self._load(name)
-                _require_same_classes(loaded, self.models.values())
+                if self.same_classes:
+                    _require_same_classes(loaded, self.models.values())
                 self.models[name] = loaded
             except (ModelError, DataError) as error:
                 _log.debug("model %s cannot be judged", name, exc_info=True)
@@ -203,7 +209,7 @@ def transform_key(transform: Transform | None, condition: Condition) -> str:
 
 
 def _require_same_classes(loaded: LoadedModel, others: Iterable[LoadedModel]) -> None:
-    """Raise `ModelError` where the images have no labels and the classes of a model are not those of the first."""
+    """Raise `ModelError` where the outputs of a model are not those of the first."""
     first = next(iter(others), loaded)
     if loaded.classes == first.classes:
         return

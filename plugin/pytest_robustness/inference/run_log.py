@@ -73,6 +73,7 @@ class RunLog:
     what a report should say of the store.
     ``facts`` are what each process of several computes on: see `Agreement`.
     ``notes`` are what a worker of xdist reports to the user about its sweep.
+    ``unlabelled`` has, for each model that answered the images without labels, the key of these images in the store.
     """
 
     dataset: str = ""
@@ -92,6 +93,7 @@ class RunLog:
     notes: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     facts: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    unlabelled: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def wanted(self) -> Plan:
@@ -173,6 +175,11 @@ class RunLog:
         """
         facts = {**self.facts, **other.facts}
         require_same(facts)
+        if len({*self.unlabelled.values(), *other.unlabelled.values()}) > 1:
+            raise DisagreementError(
+                "The processes of this run differ in the images without labels. All must open the same. Or run "
+                "without -n."
+            )
         differing = [cell for cell, key in other.keys.items() if self.keys.get(cell, key) != key]
         if differing or (self.dataset and other.dataset and self.dataset != other.dataset):
             what = f"{differing[0].model} under {differing[0].condition}" if differing else "the images"
@@ -181,6 +188,7 @@ class RunLog:
                 f"and transforms. Or run without -n."
             )
         self.facts = facts
+        self.unlabelled |= other.unlabelled
         self.dataset = self.dataset or other.dataset
         self.plan = self.plan.extended(other.plan.cells)
         self.unplanned = self.unplanned.extended(other.unplanned.cells)
@@ -221,6 +229,7 @@ class RunLog:
             "notes": [*map(printable_lines, self.notes)],
             "provenance": self.provenance,
             "facts": self.facts,
+            "unlabelled": self.unlabelled,
         }
 
     @classmethod
@@ -247,6 +256,7 @@ class RunLog:
             notes=packed["notes"],
             provenance=packed["provenance"],
             facts=packed["facts"],
+            unlabelled=packed["unlabelled"],
         )
 
 

@@ -19,7 +19,9 @@ class InferenceSettings:
         The data as the user names it, images per class (``None``: all), the seed of every random draw, and whether to
         download data that is missing.
     labelled
-        Whether the labels of the data count; without them the model's own answers stand for them.
+        Whether the labels of the data count.
+    same_classes
+        Whether all models must have the same outputs, because these are the classes.
     device, precision, runtime, workers, batch_size
         As the options of the same names; ``None`` leaves the choice to the run.
     on_bad_image
@@ -47,3 +49,4 @@ class InferenceSettings:
     process: int = 0
     timeout: float | None = None
     labelled: bool = True
+    same_classes: bool = False

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.core import DataSource
     from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.unlabelled import UnlabelledImages
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.transforms import Registry
 
@@ -61,10 +62,12 @@ def examiner_of(
     run_log: RunLog,
     registry: Registry,
     images: Callable[[], tuple[DataSource, NDArray[np.int64]]],
+    unlabelled: UnlabelledImages | None = None,
 ) -> Examiner:
-    """Return what answers the studies of a run; ``images`` opens the data."""
+    """Return what answers the studies of a run; ``images`` opens the data, ``unlabelled`` is that without labels."""
     asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS)
-    return Examiner(Evidence(predictions, run_log, judge, registry, asked, source=images, names=ImageNames(images)))
+    names = ImageNames(images)
+    return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))
 
 
 def comparison_of(

@@ -88,12 +88,13 @@ class Regression:
         """Return the accuracy to expect, float64 [k], from signs: float64 [k, 5]."""
         x = (signs[:, _columns(self.signs)] - self.centre) / self.scale
         odds = self.weights[0] + x @ self.weights[1:]
-        return np.clip(expit(odds) * (1 + 2 * _END) - _END, 0.0, 1.0)
+        expected: Floats = np.clip(expit(odds) * (1 + 2 * _END) - _END, 0.0, 1.0)
+        return expected
 
 
 def chosen_signs(conditions: Conditions) -> Signs:
     """Return the signs whose regression has the smallest error on transforms that are held out."""
-    known = ~np.isnan(conditions.signs).any(axis=0)
+    known = np.all(np.isfinite(conditions.signs), axis=0)
     usable = [signs for signs in _CANDIDATES if known[_columns(signs)].all()]
     return min(usable, key=lambda signs: float(np.square(_left_out(conditions, signs) - conditions.accuracy).mean()))
 
