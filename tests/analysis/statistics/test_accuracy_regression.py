@@ -65,6 +65,20 @@ def test_held_out_estimates_know_nothing_of_their_transform():
     assert model.rmse == pytest.approx(np.sqrt(np.mean((model.held_out - conditions.accuracy) ** 2)))
 
 
+def test_errors_are_those_of_samples_as_large_as_the_images_in_question():
+    conditions = drawn(np.random.default_rng(4))
+    noise = np.random.default_rng(5).normal(0, 0.03, conditions.signs.shape)
+    samples = conditions._replace(signs=conditions.signs + noise, accuracy=conditions.accuracy + noise[:, 0])
+    exact, sampled = AccuracyModel.of(conditions), AccuracyModel.of(conditions, samples)
+    np.testing.assert_array_equal(sampled.regression.weights, exact.regression.weights)
+    for fold, regression in sampled.without:
+        np.testing.assert_allclose(sampled.held_out[fold], regression.accuracy(samples.signs[fold]))
+    assert sampled.rmse == pytest.approx(np.sqrt(np.mean((sampled.held_out - samples.accuracy) ** 2)))
+    assert sampled.rmse > exact.rmse
+    widths = [np.diff(model.interval(conditions.signs[0], 0.9))[0] for model in (exact, sampled)]
+    assert widths[0] < widths[1]
+
+
 def test_the_interval_is_that_of_the_definition():
     rng = np.random.default_rng(2)
     conditions, signs = drawn(rng), rng.uniform(0.3, 1.0, len(SIGNS))

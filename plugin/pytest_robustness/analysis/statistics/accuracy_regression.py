@@ -111,29 +111,40 @@ def _left_out(conditions: Conditions, signs: Signs) -> Floats:
 class AccuracyModel:
     """Estimates accuracy from signs, and knows how far it was off on transforms that it had not seen.
 
-    ``held_out`` is the estimate of each condition without its transform (float64 [m]), signs chosen without it too.
+    ``held_out`` is the estimate of each of ``samples`` without its transform (float64 [m]), the choice of signs
+    included.
     """
 
-    conditions: Conditions
+    samples: Conditions
     regression: Regression
     without: tuple[tuple[Bools, Regression], ...]
     held_out: Floats
 
     @classmethod
-    def of(cls, conditions: Conditions) -> AccuracyModel:
-        """Return the model of ``conditions``; see `obstacle` for how many it takes."""
-        without, held_out = [], np.empty(len(conditions.accuracy))
+    def of(cls, conditions: Conditions, samples: Conditions | None = None) -> AccuracyModel:
+        """Return the model of ``conditions``; see `obstacle` for how many it takes.
+
+        Parameters
+        ----------
+        conditions
+            What is learnt from: the better known, the better.
+        samples
+            The same conditions as a sample shows them that is as large as the images whose accuracy will be estimated:
+            what errors are measured on. Without it, they are as large as those of ``conditions``.
+        """
+        samples = samples or conditions
+        without, held_out = [], np.empty(len(samples.accuracy))
         for fold in conditions.folds():
             rest = conditions.where(~fold)
             regression = Regression.of(rest, chosen_signs(rest))
-            held_out[fold] = regression.accuracy(conditions.signs[fold])
+            held_out[fold] = regression.accuracy(samples.signs[fold])
             without.append((fold, regression))
-        return cls(conditions, Regression.of(conditions, chosen_signs(conditions)), tuple(without), held_out)
+        return cls(samples, Regression.of(conditions, chosen_signs(conditions)), tuple(without), held_out)
 
     @property
     def rmse(self) -> float:
         """The root of the mean squared error on transforms that were held out."""
-        return float(np.sqrt(np.square(self.held_out - self.conditions.accuracy).mean()))
+        return float(np.sqrt(np.square(self.held_out - self.samples.accuracy).mean()))
 
     def estimate(self, signs: Floats) -> float:
         """Return the accuracy to expect of images with these signs: float64 [5]."""
@@ -146,7 +157,7 @@ class AccuracyModel:
         "Predictive inference with the jackknife+"), so that a transform like those fitted is covered, in the worst case
         with a probability of twice ``level`` less 1.
         """
-        errors = np.abs(self.held_out - self.conditions.accuracy)
+        errors = np.abs(self.held_out - self.samples.accuracy)
         ends = []
         for fold, regression in self.without:
             value = float(regression.accuracy(signs[None])[0])
@@ -157,7 +168,7 @@ class AccuracyModel:
 
     def beyond(self, signs: Floats) -> tuple[str, ...]:
         """Return which of the signs that count lie outside of what was fitted: there is nothing to go by there."""
-        low, high = self.conditions.signs.min(axis=0), self.conditions.signs.max(axis=0)
+        low, high = self.samples.signs.min(axis=0), self.samples.signs.max(axis=0)
         slack = _SLACK * (high - low)
         outside = (signs < low - slack) | (signs > high + slack)
         return tuple(name for name, out in zip(SIGNS, outside, strict=True) if out and name in self.regression.signs)

@@ -196,11 +196,11 @@ def _learnt(evidence: Evidence, unlabelled: UnlabelledImages, model: str, cells:
         return "the model is right on no image in control"
     reference = Reference.of(control, right, len(evidence.predictions.classes) + 1)
     rng = np.random.default_rng(evidence.options.seed)
-    fitted = _conditions(reference, labelled, len(images), rng)
     size = min(len(images), len(right))
+    model_of_accuracy = AccuracyModel.of(*_conditions(reference, labelled, size, rng))
     published = [given.confidence.mean(), reference.difference_of_confidences(given), reference.atc(given)]
     return _Learnt(
-        AccuracyModel.of(fitted),
+        model_of_accuracy,
         reference,
         tuple(shared),
         mean_signs(reference, given, size, rng),
@@ -212,16 +212,21 @@ def _learnt(evidence: Evidence, unlabelled: UnlabelledImages, model: str, cells:
 def _conditions(
     reference: Reference,
     labelled: Mapping[Condition, tuple[Answered, NDArray[np.bool_]]],
-    images: int,
+    size: int,
     rng: np.random.Generator,
-) -> Conditions:
-    """Return signs and accuracy of each condition, on as many images as are without labels where these are fewer."""
-    signs, accuracy = [], []
+) -> tuple[Conditions, Conditions]:
+    """Return signs and accuracy of each condition, over all its images and in one sample of ``size``."""
+    transforms = tuple(condition.transform for condition in labelled)
+    every, samples = [], []
     for answered, right in labelled.values():
-        chosen = rng.permutation(len(right))[:images]
-        signs.append(reference.signs(answered.at(chosen)))
-        accuracy.append(right[chosen].mean())
-    return Conditions(np.array(signs), np.array(accuracy), tuple(condition.transform for condition in labelled))
+        chosen = rng.permutation(len(right))[:size]
+        every.append((mean_signs(reference, answered, size, rng), right.mean()))
+        samples.append((reference.signs(answered.at(chosen)), right[chosen].mean()))
+    known, sampled = (
+        Conditions(np.array([signs for signs, _ in rows]), np.array([share for _, share in rows]), transforms)
+        for rows in (every, samples)
+    )
+    return known, sampled
 
 
 def _answered(
@@ -278,8 +283,8 @@ def _verdict(low: float, high: float, control: float, policy: TestPolicy) -> Ver
 
 
 def _items(learnt: _Learnt) -> tuple[Mapping[str, Figure], ...]:
-    conditions = learnt.model.conditions
-    rows = zip(learnt.conditions, conditions.accuracy, learnt.model.held_out, conditions.signs, strict=True)
+    samples = learnt.model.samples
+    rows = zip(learnt.conditions, samples.accuracy, learnt.model.held_out, samples.signs, strict=True)
     return tuple(
         {
             "transform": condition.transform,
@@ -293,10 +298,10 @@ def _items(learnt: _Learnt) -> tuple[Mapping[str, Figure], ...]:
 
 
 def _curve(name: str, model: AccuracyModel) -> Curve:
-    order = np.argsort(model.conditions.accuracy, kind="stable")
+    order = np.argsort(model.samples.accuracy, kind="stable")
     return Curve(
         name=name,
-        x=tuple((100 * model.conditions.accuracy[order]).tolist()),
+        x=tuple((100 * model.samples.accuracy[order]).tolist()),
         y=tuple((100 * model.held_out[order]).tolist()),
         x_title="accuracy (%)",
         y_title="estimated without the transform (%)",
