@@ -237,3 +237,16 @@ def test_without_a_label_there_is_neither_rank_nor_probability_of_the_true_class
     assert plain.confidence.tolist() == labelled.confidence.tolist()
     assert plain.rank.tolist() == plain.true_probability.tolist() == [0, 0]
     assert targets_of(np.array([7, 9]), np.array([1, -1, 0])).tolist() == [9, -1, 7]
+
+
+def test_the_worst_of_several_draws_is_refused_without_labels_even_where_it_is_stored(world):
+    worst = Condition("worst(rotation,k=2)", 3)
+    for settings in ({}, {"data": "digits", "limit": 2}):
+        model = "digits:alexnet" if settings else SLOPE
+        labelled, plain = world(**settings), world(labelled=False, **settings)
+        labelled.predictor.ensure(Cell(model, worst))
+        labelled.run_log.require(Cell(model, worst))
+        plain.predictor.ensure(Cell(model, worst))
+        with pytest.raises(ModelError, match="cannot be judged without labels: which answer is the worst, the label"):
+            plain.run_log.require(Cell(model, worst))
+        assert plain.run_log.finished(Cell(model, CONTROL))

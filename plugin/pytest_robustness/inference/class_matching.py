@@ -15,14 +15,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
-import numpy as np
-
 from pytest_robustness.core import ClassMatch
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_robustness.core import ClassLabel, MatchMethod
@@ -252,6 +251,8 @@ def output_names(
     DataError
         When the class list does not fit the outputs.
     """
+    import numpy as np  # here: listing what is known needs none
+
     imagenet = imagenet_classes()
     if model_classes is not None:
         _require_one_for_each(outputs, model_classes, model)

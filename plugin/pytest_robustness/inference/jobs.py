@@ -57,6 +57,16 @@ class Job:
         return self.loaded.published and (self.transform is None or getattr(self.transform, "published", False))
 
     @property
+    def variants(self) -> tuple[Transform | None, ...]:
+        """The transforms of which each image's worst answer counts; usually the job's own alone."""
+        return getattr(self.transform, "variants", (self.transform,))
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether answers depend on the labels of the images: which of several is the worst."""
+        return len(self.variants) > 1
+
+    @property
     def description(self) -> dict[str, Any]:
         """What the store says of the cell to people who look into it."""
         return {
@@ -123,13 +133,24 @@ class JobMaker:
             if loaded is None:
                 errors[cell] = self._broken[cell.model]
                 continue
-            transform = self._transform(cell.condition)
-            jobs.append(job(loaded, cell.condition, transform, self._seed, self.precision))
+            made = job(loaded, cell.condition, self._transform(cell.condition), self._seed, self.precision)
+            if made.needs_labels and not self.selection.labelled:
+                errors[cell] = (
+                    f"{cell.condition} cannot be judged without labels: which answer is the worst, the label decides. "
+                    f"Leave it out, or judge with the labels of the data."
+                )
+            else:
+                jobs.append(made)
         return jobs, errors
 
     def published(self, cell: Cell) -> bool:
-        """Whether model and transform of a cell are of released packages; neither is loaded."""
+        """Whether model and transform of a cell are of released packages; neither is loaded.
+
+        Without labels none is whose answers depend on them: it is refused when it becomes a job.
+        """
         transform = self._transform(cell.condition)
+        if not self.selection.labelled and len(getattr(transform, "variants", ())) > 1:
+            return False
         return self._zoo.published(cell.model) and (transform is None or getattr(transform, "published", False))
 
     def key(self, cell: Cell, facts: ModelFacts) -> str:

@@ -195,15 +195,8 @@ class Predictor:
                 labelled=settings.labelled,
             )
         _, precision = machine(self._settings, self._remembered)
-        bench = JobMaker(
-            selection,
-            self._zoo,
-            self._registry,
-            settings.seed,
-            precision,
-            self._calls,
-            same_classes=settings.same_classes,
-        )
+        parts = (selection, self._zoo, self._registry, settings.seed, precision, self._calls)
+        bench = JobMaker(*parts, same_classes=settings.same_classes)
         stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
         self.store.put_selection(selection.fingerprint, stored)
         self._run_log.dataset = selection.fingerprint

@@ -59,22 +59,7 @@ def reasons(report: RunReport, outcome: Outcome) -> list[str]:
 
 def caveats(report: RunReport) -> list[str]:
     """Return what else to know of the verdict, in sentences: labels, rule, how many tests could fail by chance."""
-    return [text for text in (_labels_sentence(report), _correction_sentence(report), _rule_sentence(report)) if text]
-
-
-def measure(report: RunReport) -> str:
-    """Return what the figures are: accuracy, or agreement where the images have no labels."""
-    return "top-1 accuracy" if report.labelled else "agreement with control"
-
-
-def _labels_sentence(report: RunReport) -> str:
-    if report.labelled:
-        return ""
-    return (
-        "Without labels (--robustness-labels=none): an image's class is what the model itself answers to it untouched, "
-        "and accuracy means agreement with that, which is 100 % in control by definition. Agreement can only fall, so "
-        "that the margins alone decide."
-    )
+    return [text for text in (report.labels_note, _correction_sentence(report), _rule_sentence(report)) if text]
 
 
 def verdict(report: RunReport) -> str:

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from pytest_robustness.analysis.statistics.accuracy_regression import AccuracyModel, Conditions, obstacle
-from pytest_robustness.analysis.statistics.unlabelled_accuracy import SIGNS, Answered, Reference, mean_signs
+from pytest_robustness.analysis.statistics.accuracy_regression import AccuracyModel, obstacle
+from pytest_robustness.analysis.statistics.unlabelled_accuracy import SIGNS, Reference, mean_signs
+from pytest_robustness.analysis.studies.answered_images import (
+    labelled_answers,
+    sampled_conditions,
+    unlabelled_answers,
+)
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.inference.run_log import StudyRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -187,17 +192,17 @@ def _learnt(evidence: Evidence, unlabelled: UnlabelledImages, model: str, cells:
     few = obstacle([condition.transform for condition in shared])
     if few:
         return few
-    images, given = _unlabelled_answers(evidence, unlabelled, model, usable)
+    images, given = unlabelled_answers(evidence, unlabelled, model, usable)
     if len(images) < _FEWEST_IMAGES:
         return f"{len(images)} images are too few: it takes {_FEWEST_IMAGES}"
-    labelled = {condition: _answered(evidence, model, usable, condition) for condition in shared}
+    labelled = {condition: labelled_answers(evidence, model, usable, condition) for condition in shared}
     control, right = labelled[CONTROL]
     if not right.any():
         return "the model is right on no image in control"
     reference = Reference.of(control, right, len(evidence.predictions.classes) + 1)
     rng = np.random.default_rng(evidence.options.seed)
     size = min(len(images), len(right))
-    model_of_accuracy = AccuracyModel.of(*_conditions(reference, labelled, size, rng))
+    model_of_accuracy = AccuracyModel.of(*sampled_conditions(reference, labelled, size, rng))
     published = [given.confidence.mean(), reference.difference_of_confidences(given), reference.atc(given)]
     return _Learnt(
         model_of_accuracy,
@@ -207,69 +212,6 @@ def _learnt(evidence: Evidence, unlabelled: UnlabelledImages, model: str, cells:
         np.array(published, np.float64),
         len(images),
     )
-
-
-def _conditions(
-    reference: Reference,
-    labelled: Mapping[Condition, tuple[Answered, NDArray[np.bool_]]],
-    size: int,
-    rng: np.random.Generator,
-) -> tuple[Conditions, Conditions]:
-    """Return signs and accuracy of each condition, over all its images and in one sample of ``size``."""
-    transforms = tuple(condition.transform for condition in labelled)
-    every, samples = [], []
-    for answered, right in labelled.values():
-        chosen = rng.permutation(len(right))[:size]
-        every.append((mean_signs(reference, answered, size, rng), right.mean()))
-        samples.append((reference.signs(answered.at(chosen)), right[chosen].mean()))
-    known, sampled = (
-        Conditions(np.array([signs for signs, _ in rows]), np.array([share for _, share in rows]), transforms)
-        for rows in (every, samples)
-    )
-    return known, sampled
-
-
-def _answered(
-    evidence: Evidence, model: str, others: Iterable[str], condition: Condition
-) -> tuple[Answered, NDArray[np.bool_]]:
-    """Return a model's answers to the labelled images that could be read, and which are right."""
-    predictions = evidence.predictions
-    (predicted, targets), confidence, _ = predictions.scored(Cell(model, condition))
-    read = predicted >= 0
-    own = _classes(evidence, model, predicted[read])
-    theirs = [
-        _classes(evidence, other, predictions.outputs(Cell(other, condition)).predicted[read]) for other in others
-    ]
-    right = (predicted == targets[predictions.labels_of(model)])[read]
-    return _given(evidence, own, confidence[read], theirs), right
-
-
-def _unlabelled_answers(
-    evidence: Evidence, unlabelled: UnlabelledImages, model: str, others: Iterable[str]
-) -> tuple[NDArray[np.int64], Answered]:
-    """Return the positions of the images without labels that could be read, and a model's answers to them."""
-    answers = unlabelled.answers(model)
-    read = np.flatnonzero(answers.predicted >= 0)
-    own = _classes(evidence, model, answers.predicted[read])
-    theirs = [_classes(evidence, other, unlabelled.answers(other).predicted[read]) for other in others]
-    return read, _given(evidence, own, answers.confidence[read], theirs)
-
-
-def _classes(evidence: Evidence, model: str, outputs: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the class of the data that each output stands for; one that stands for none has a number behind these."""
-    of_class = np.array(evidence.run_log.models[model].outputs, np.int64)
-    size = int(max(of_class.max(initial=0), outputs.max(initial=0))) + 1
-    classes = len(of_class) + np.arange(size, dtype=np.int64)
-    classes[of_class] = np.arange(len(of_class))
-    return classes[outputs]
-
-
-def _given(
-    evidence: Evidence, own: NDArray[np.int64], confidence: NDArray[np.float32], others: list[NDArray[np.int64]]
-) -> Answered:
-    """Return answers as signs are read from them: whatever is no class of the data counts as one more class."""
-    agreement = np.mean([own == other for other in others], axis=0) if others else None
-    return Answered(np.minimum(own, len(evidence.predictions.classes)), confidence.astype(np.float64), agreement)
 
 
 def _verdict(low: float, high: float, control: float, policy: TestPolicy) -> Verdict:
