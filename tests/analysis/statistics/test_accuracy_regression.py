@@ -127,6 +127,27 @@ def test_what_lies_outside_of_what_was_fitted_is_said():
     assert model.beyond(signs) == ()
 
 
+def test_signs_that_do_not_go_together_as_those_fitted_are_unusual():
+    rng = np.random.default_rng(6)
+    conditions = drawn(rng, noise=0.02)
+    # Spread follows agreement, as where a harm draws the answers to few classes.
+    signs = conditions.signs.copy()
+    signs[:, SPREAD] = signs[:, AGREEMENT] + rng.normal(0, 0.02, len(signs))
+    model = AccuracyModel.of(conditions._replace(signs=signs))
+    apart = signs.mean(axis=0)
+    apart[[AGREEMENT, SPREAD]] = signs[:, AGREEMENT].max(), signs[:, SPREAD].min()
+    assert model.unusual(apart)
+    assert model.beyond(apart) == ()
+    # Mahalanobis's distance of what a parabola in the log odds of the estimate leaves of each sign, with a ridge.
+    odds = special.logit((model.regression.accuracy(signs) + 0.005) / 1.01)
+    left = np.column_stack([column - np.polyval(np.polyfit(odds, column, 2), odds) for column in signs.T])
+    products = left.T @ left
+    products += 0.3 * np.trace(products) / len(SIGNS) / len(left) * np.eye(len(SIGNS))
+    far = [float(row @ np.linalg.inv(products) @ row) for row in left]
+    assert model.company.distance(signs).tolist() == pytest.approx(far, rel=1e-3)
+    assert np.mean([model.unusual(row) for row in signs]) <= 0.1
+
+
 @pytest.mark.parametrize(
     ("transforms", "enough"),
     [

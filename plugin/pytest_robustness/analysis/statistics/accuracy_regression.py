@@ -42,6 +42,8 @@ FEWEST_CONDITIONS: Final = 12
 FEWEST_TRANSFORMS: Final = 5
 # A sign may exceed those that were fitted by this share of their range.
 _SLACK: Final = 0.05
+# Signs that are farther from the others than those of this share of the held-out samples do not go together.
+_USUAL: Final = 0.9
 
 
 class Conditions(NamedTuple):
@@ -86,10 +88,13 @@ class Regression:
 
     def accuracy(self, signs: Floats) -> Floats:
         """Return the accuracy to expect, float64 [k], from signs: float64 [k, 5]."""
-        x = (signs[:, _columns(self.signs)] - self.centre) / self.scale
-        odds = self.weights[0] + x @ self.weights[1:]
-        expected: Floats = np.clip(expit(odds) * (1 + 2 * _END) - _END, 0.0, 1.0)
+        expected: Floats = np.clip(expit(self.odds(signs)) * (1 + 2 * _END) - _END, 0.0, 1.0)
         return expected
+
+    def odds(self, signs: Floats) -> Floats:
+        """Return the logarithm of the odds of the accuracy to expect: float64 [k]."""
+        odds: Floats = self.weights[0] + (signs[:, _columns(self.signs)] - self.centre) / self.scale @ self.weights[1:]
+        return odds
 
 
 def chosen_signs(conditions: Conditions) -> Signs:
@@ -108,17 +113,50 @@ def _left_out(conditions: Conditions, signs: Signs) -> Floats:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Company:
+    """Which signs go with which accuracy under the conditions: a parabola for each, and the scatter about them.
+
+    ``columns`` are the signs that are known, ``curves`` (float64 [3, s]) gives each from the log odds of accuracy,
+    ``inverse`` (float64 [s, s]) is that of the products of what is left.
+    """
+
+    regression: Regression
+    columns: list[int]
+    curves: Floats
+    inverse: Floats
+
+    @classmethod
+    def of(cls, conditions: Conditions, regression: Regression) -> Company:
+        """Return what goes with what under ``conditions``, by the accuracy that ``regression`` estimates."""
+        columns = np.flatnonzero(np.isfinite(conditions.signs).all(axis=0)).tolist()
+        powers = _powers(regression.odds(conditions.signs))
+        curves = np.asarray(np.linalg.lstsq(powers, conditions.signs[:, columns], rcond=None)[0], np.float64)
+        left = conditions.signs[:, columns] - powers @ curves
+        products = left.T @ left
+        ridge = _RIDGE * np.diag(products).mean() / len(left) + 1e-12
+        return cls(regression, columns, curves, np.linalg.inv(products + ridge * np.eye(len(columns))))
+
+    def distance(self, signs: Floats) -> Floats:
+        """Return how far signs (float64 [k, 5]) lie from those that go with their accuracy, by the scatter: [k]."""
+        left = signs[:, self.columns] - _powers(self.regression.odds(signs)) @ self.curves
+        found: Floats = np.einsum("ki,ij,kj->k", left, self.inverse, left)
+        return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class AccuracyModel:
     """Estimates accuracy from signs, and knows how far it was off on transforms that it had not seen.
 
     ``held_out`` is the estimate of each of ``samples`` without its transform (float64 [m]), the choice of signs
-    included.
+    included. ``farthest`` is how far signs may lie from those of ``company`` that still go together.
     """
 
     samples: Conditions
     regression: Regression
     without: tuple[tuple[Bools, Regression], ...]
     held_out: Floats
+    company: Company
+    farthest: float
 
     @classmethod
     def of(cls, conditions: Conditions, samples: Conditions | None = None) -> AccuracyModel:
@@ -133,13 +171,16 @@ class AccuracyModel:
             what errors are measured on. Without it, they are as large as those of ``conditions``.
         """
         samples = samples or conditions
-        without, held_out = [], np.empty(len(samples.accuracy))
+        without, (held_out, distance) = [], np.empty((2, len(samples.accuracy)))
         for fold in conditions.folds():
             rest = conditions.where(~fold)
             regression = Regression.of(rest, chosen_signs(rest))
             held_out[fold] = regression.accuracy(samples.signs[fold])
+            distance[fold] = Company.of(rest, regression).distance(samples.signs[fold])
             without.append((fold, regression))
-        return cls(samples, Regression.of(conditions, chosen_signs(conditions)), tuple(without), held_out)
+        regression = Regression.of(conditions, chosen_signs(conditions))
+        company, farthest = Company.of(conditions, regression), float(np.quantile(distance, _USUAL))
+        return cls(samples, regression, tuple(without), held_out, company, farthest)
 
     @property
     def rmse(self) -> float:
@@ -173,6 +214,13 @@ class AccuracyModel:
         outside = (signs < low - slack) | (signs > high + slack)
         return tuple(name for name, out in zip(SIGNS, outside, strict=True) if out and name in self.regression.signs)
 
+    def unusual(self, signs: Floats) -> bool:
+        """Whether signs go together unlike those of the conditions, as where other classes are frequent.
+
+        They lie farther from what goes with their accuracy than nine in ten samples from transforms not seen.
+        """
+        return bool(self.company.distance(signs[None])[0] > self.farthest)
+
 
 def obstacle(transforms: Sequence[str]) -> str:
     """Return why conditions of these ``transforms`` (one name each) are too few to learn from; empty where not."""
@@ -183,6 +231,10 @@ def obstacle(transforms: Sequence[str]) -> str:
         f"{len(transforms)} conditions of {kinds} transforms are too few to learn accuracy from: it takes "
         f"{FEWEST_CONDITIONS} of {FEWEST_TRANSFORMS}"
     )
+
+
+def _powers(odds: Floats) -> Floats:
+    return np.column_stack([np.ones(len(odds)), odds, odds**2])
 
 
 def _columns(signs: Signs) -> list[int]:

@@ -118,13 +118,12 @@ class EstimatedAccuracy:
         low, high = (100 * end for end in model.interval(learnt.signs, 1 - 2 * policy.alpha))
         level = f"{100 - 200 * policy.alpha:g} % interval {low:.1f} to {high:.1f} %"
         error = f"on transforms that were held out the estimate is off by {100 * model.rmse:.1f} points (RMSE)"
-        beyond = model.beyond(learnt.signs)
+        beyond = _unlike(learnt)
         verdict = _verdict(low, high, control, policy)
         name = f"{request.model} on {_name(evidence)}"
         headline = f"{name}: estimated {estimate:.1f} % right, {level}; {control:.1f} % in control"
         if beyond:
-            reason = f"unlike all that was fitted in its {' and '.join(_SIGN_NAMES[sign] for sign in beyond)}"
-            verdict, headline = Verdict(Outcome.INCONCLUSIVE, reason), f"{name}: no estimate, because it is {reason}"
+            verdict, headline = Verdict(Outcome.INCONCLUSIVE, beyond), f"{name}: no estimate, because it is {beyond}"
         average, difference, atc = (100 * learnt.published).tolist()
         by_confidence = (
             f"by confidence alone: average confidence {average:.1f} %, difference of confidences {difference:.1f} %, "
@@ -212,6 +211,17 @@ def _learnt(evidence: Evidence, unlabelled: UnlabelledImages, model: str, cells:
         np.array(published, np.float64),
         len(images),
     )
+
+
+def _unlike(learnt: _Learnt) -> str:
+    """Return in what the images without labels are unlike the fitted conditions; empty where they are not."""
+    outside = [_SIGN_NAMES[sign] for sign in learnt.model.beyond(learnt.signs)]
+    if outside:
+        return f"unlike all that was fitted in its {' and '.join(outside)}"
+    if learnt.model.unusual(learnt.signs):
+        how = "how confidence and the classes of the answers go together"
+        return f"unlike what was fitted in {how}; are other classes frequent?"
+    return ""
 
 
 def _verdict(low: float, high: float, control: float, policy: TestPolicy) -> Verdict:
