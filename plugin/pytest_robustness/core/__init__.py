@@ -11,10 +11,12 @@ from pytest_robustness.core.dataset import (
     DataSource,
     IdentifiedSource,
     MatchMethod,
+    OrientedSource,
     Selection,
 )
 from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
 from pytest_robustness.core.protocols import (
+    BindableTransform,
     EngineUsed,
     Predictions,
     Progress,
@@ -22,11 +24,13 @@ from pytest_robustness.core.protocols import (
     Runtime,
     Transform,
     Workload,
+    bound,
 )
 
 __all__ = [
     "CONTROL",
     "PIPELINE_VERSION",
+    "BindableTransform",
     "Canvas",
     "Cell",
     "ClassLabel",
@@ -38,6 +42,7 @@ __all__ = [
     "Interpolation",
     "MatchMethod",
     "Model",
+    "OrientedSource",
     "Panel",
     "Predictions",
     "Preprocess",
@@ -48,4 +53,5 @@ __all__ = [
     "Shard",
     "Transform",
     "Workload",
+    "bound",
 ]
