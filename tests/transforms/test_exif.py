@@ -13,12 +13,13 @@ from pytest_robustness.data import identities, open_source
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import OptionError, TransformError
 from pytest_robustness.inference.preprocess import center_crop, to_canvas
-from pytest_robustness.transforms.exif import ExifOrientation, obey
-from tests.image_maker import encoded
+from pytest_robustness.transforms import builtin
+from pytest_robustness.transforms.exif import obey
 from tests.identities import identified
+from tests.image_maker import encoded
 
 CODES = range(1, 9)
-EXIF = ExifOrientation()
+EXIF = builtin().get("exif")
 
 
 def tagged(pixels: np.ndarray, code: int, form: str = "PNG") -> bytes:
@@ -67,12 +68,16 @@ def test_each_image_of_a_batch_is_turned_by_its_own_tag(photos):
 
 
 def test_the_key_is_the_same_for_any_selection_and_bound_or_not(photos):
-    keys = {EXIF.key(None), bound(EXIF, selected(photos, [0])).key(None), bound(EXIF, selected(photos, [3, 4])).key(None)}
-    assert keys == {"exif(version=1)"}
+    keys = {
+        EXIF.key(None),
+        bound(EXIF, selected(photos, [0])).key(None),
+        bound(EXIF, selected(photos, [3, 4])).key(None),
+    }
+    assert keys == {"exif(level=None, draws=0, version=1)"}
 
 
 def test_a_turned_canvas_is_that_of_a_turned_file_up_to_rounding(tmp_path):
-    """The square canvas turns as the file does; resizing rounds to whole pixel values, and an odd excess is cut unevenly."""
+    """Resizing rounds to whole pixel values, and an odd excess is cut unevenly: by a pixel, the crop may differ."""
     grey = np.linspace(0, 255, 60 * 80, dtype=np.uint8).reshape(60, 80)
     pixels = np.stack([grey, grey[::-1], grey[:, ::-1]], axis=2)
     canvas = Canvas(32, 24, "bilinear", antialias=True)
@@ -101,8 +106,31 @@ def test_a_quarter_turn_of_an_oblong_image_is_refused(tmp_path):
     (folder / "a.png").write_bytes(tagged(np.zeros((5, 8, 3), np.uint8), 6))
     source = open_source(f"folder:{tmp_path / 'photos'}")
     selection = selected(source, [0])
-    with pytest.raises(TransformError, match="tag 6 asks for a quarter turn, and images of 8x5 pixels cannot keep"):
+    with pytest.raises(TransformError, match="tag 6 asks for a quarter turn, and images of 8 x 5 pixels cannot keep"):
         bound(EXIF, selection)(source.read(0)[None], None, selection.identities, 0)
+
+
+@pytest.mark.parametrize("name", ["exif+vflip", "vflip+exif", "worst(exif+rotation,k=2)"])
+def test_a_chain_is_bound_with_it(photos, name):
+    selection = selected(photos, [5])
+    one = photos.read(5)[None]
+    if name.startswith("worst"):
+        worst = bound(builtin().get(name), selection)
+        results = [variant(one, 1, selection.identities, 0) for variant in worst.variants]
+        mirrored = as_viewers_show(photos.describe(5)).flip(-1)[None]  # an operation is drawn by its place, too
+        same = builtin().get("worst(hflip+rotation,k=2)")
+        plain = [variant(mirrored, 1, selection.identities, 0) for variant in same.variants]
+        torch.testing.assert_close(results, plain)
+        return
+    result = bound(builtin().get(name), selection)(one, None, selection.identities, 0)[0]
+    upright = as_viewers_show(photos.describe(5))
+    expected = upright.flip(-2) if name == "exif+vflip" else obey(one[0].flip(-2), 6)
+    torch.testing.assert_close(result, expected)
+
+
+def test_it_is_known_and_a_run_has_it_on_request_alone():
+    assert "exif" not in builtin().names()
+    assert [one.on_request for one in builtin().describe() if one.name == "exif"] == [True]
 
 
 def test_it_cannot_be_applied_before_it_is_bound():

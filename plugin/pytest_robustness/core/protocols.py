@@ -46,7 +46,7 @@ class BindableTransform(Protocol):
     def bound(self, selection: Selection) -> Transform:
         """Return the transform of the images of ``selection``, under the same name and key.
 
-        What is known of an image must follow from its identity, because that and the key are all that the store goes by.
+        What is known of an image must follow from its identity: the store goes by that and the key alone.
         """
 
 

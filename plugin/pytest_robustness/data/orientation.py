@@ -1,7 +1,7 @@
 """Read the EXIF orientation of image files, from their headers alone.
 
-The tag says how a viewer is to turn or mirror the stored pixels. torchvision's ImageFolder does not obey it, and nor does
-this package: cameras set it, programs turn the pixels and leave it.
+The tag says how a viewer is to turn or mirror the stored pixels. Neither torchvision's ImageFolder nor this package
+obeys it: cameras set it, programs turn the pixels and leave it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import OrientedSource
 from pytest_robustness.errors import OptionError, TransformError
+from pytest_robustness.transforms.operation import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Selection
 
-_VERSION: Final = 1
 # What a viewer does for each code: mirror left to right first where that is true, then as many quarter turns
 # counter-clockwise. Code 1 asks for nothing.
 _STEPS: Final[Mapping[int, tuple[bool, int]]] = {
@@ -41,25 +41,19 @@ def obey(images: torch.Tensor, code: int) -> torch.Tensor:
 
 
 @dataclasses.dataclass(frozen=True)
-class ExifOrientation:
-    """Applies each file's orientation tag, as a `Transform`; it has to be bound to the images of a run first.
+class ExifOrientation(Operation):
+    """Applies each file's orientation tag; it has to be bound to the images of a run first.
 
     The tag is in the bytes of the file, of which an image's identity is the hash: no key needs to hold it.
     """
 
-    name: str = "exif"
-    severities: tuple[int, ...] = ()
-    published: bool = True
-    summary: str = "Turn and mirror as the EXIF orientation of each file says."
-
-    def key(self, severity: int | None) -> str:
-        """Return the name and the version of the code."""
-        if severity is not None:
-            raise OptionError(f"{self.name!r} has a single level and takes no severity; got {severity}.")
-        return f"{self.name}(version={_VERSION})"
+    @property
+    def summary(self) -> str:
+        """What a list of transforms says of it."""
+        return "Turn and mirror each image as the EXIF orientation of its file says."
 
     def bound(self, selection: Selection) -> AppliedTags:
-        """Return the transform of the images of ``selection``.
+        """Return the operation on the images of ``selection``.
 
         Raises
         ------
@@ -71,10 +65,16 @@ class ExifOrientation:
                 f"'exif' applies the orientation tags of image files, and {selection.source.name} has none to read. "
                 f"Leave it out of --robustness-transforms, or name the files: --robustness-data=folder:PATH."
             )
-        return AppliedTags(selection=selection)
+        of_operation = {field.name: getattr(self, field.name) for field in dataclasses.fields(Operation)}
+        return AppliedTags(**of_operation, selection=selection)
 
-    def __call__(
-        self, images: torch.Tensor, severity: int | None, identities: NDArray[np.void], seed: int
+    def apply(
+        self,
+        images: torch.Tensor,  # noqa: ARG002 (the tags are not in the pixels)
+        level: float | None,  # noqa: ARG002
+        identities: NDArray[np.void],  # noqa: ARG002
+        seed: int,  # noqa: ARG002
+        draw: str = "",  # noqa: ARG002
     ) -> torch.Tensor:
         """Raise `TransformError`: the tags are not in the pixels."""
         raise TransformError("'exif' depends on the files of a run: call bound(selection) and apply what it returns.")
@@ -95,8 +95,13 @@ class AppliedTags(ExifOrientation):
         codes = zip(self.selection.identities, source.orientations(indices), strict=True)
         return {identity.tobytes(): int(code) for identity, code in codes if code != 1}
 
-    def __call__(
-        self, images: torch.Tensor, severity: int | None, identities: NDArray[np.void], seed: int
+    def apply(
+        self,
+        images: torch.Tensor,
+        level: float | None,  # noqa: ARG002 (it has a single level, and no draws)
+        identities: NDArray[np.void],
+        seed: int,  # noqa: ARG002
+        draw: str = "",  # noqa: ARG002
     ) -> torch.Tensor:
         """Return a copy of ``images``, each turned by its tag.
 
@@ -114,8 +119,11 @@ class AppliedTags(ExifOrientation):
             if turned.shape != images[row].shape:
                 height, width = images.shape[-2:]
                 raise TransformError(
-                    f"The orientation tag {code} asks for a quarter turn, and images of {width}x{height} pixels cannot "
-                    f"keep their shape. Give the model Preprocess(resize=...), so that it sees squares."
+                    f"The orientation tag {code} asks for a quarter turn, and images of {width} x {height} pixels "
+                    f"cannot keep their shape. Give the model Preprocess(resize=..., crop=...): it then sees squares."
                 )
             result[row] = turned
         return result
+
+
+EXIF: Final = ExifOrientation("exif", obey, levels=(), draws=0, version=1)
