@@ -218,8 +218,7 @@ class Registry:
         return chain.at(magnitude)
 
     def _levelled(self, name: str) -> Chain:
-        spelled = spelling(name)
-        if spelled.draws is not None:
+        if (spelled := spelling(name)).draws is not None:
             raise OptionError(f"{name!r} takes no magnitude. Give one to the transform inside of it.")
         return self._spelled(spelled)
 

@@ -86,8 +86,8 @@ def test_a_mirror_image_is_that_of_the_same_view():
 def test_weights_and_shares_come_back(turn, alike):
     fit = fit_views(planted(upright_images(2000, 1, alike=alike), np.arange(200), turn))
     back = next(view for view in VIEWS if then(turn, view) == "control")
-    assert fit.shares[VIEWS.index(back)] == pytest.approx(0.1, abs=0.02)
-    assert fit.turned == pytest.approx(0.1, abs=0.025)
+    assert fit.shares[VIEWS.index(back)] == pytest.approx(0.1, abs=0.03)
+    assert fit.turned == pytest.approx(0.1, abs=0.03)
     assert fit.own + fit.mirrored == pytest.approx(1.0, abs=0.15)
     assert fit.shares.sum() == pytest.approx(1)
 
