@@ -83,8 +83,7 @@ class Registry:
             Random numbers per image. The function gets them last, as a numpy array: float64 [B, draws], uniform in
             [0, 1), the same for an image in every batch and at every severity. 0: it is called without them.
         version
-            The version of the function's code. Results are computed again when it changes. ``None``: a hash of the
-            source code.
+            The version of the function's code; a new one has results computed again. ``None``: a hash of its source.
         neutral
             The level that changes nothing: 0 of a rotation, 1 of a factor. Magnitudes go from there to the last level.
             ``None``: from the mildest level.
@@ -96,8 +95,7 @@ class Registry:
         Raises
         ------
         TransformError
-            The name is taken or not valid, levels or neutral are not valid, the number of draws is negative, or the
-            function cannot be called with these arguments.
+            Something of these is not valid, the name is taken, or the function cannot be called with them.
         """
         if not isinstance(name, str):
             raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")
@@ -110,14 +108,17 @@ class Registry:
             _check_name(name, self._known)
             check_call(name, function, bool(values), bool(draws))
             code = code_version(name, function) if version is None else version
-            operation = Operation(name, function, values, draws, code, span)
-            chain = Chain(name, (operation,))
-            self._known[name] = _Known(
-                chain, Description(name, chain.severities, values, operation.summary, on_request)
-            )
+            self.add(Operation(name, function, values, draws, code, span), on_request=on_request)
             return function
 
         return register
+
+    def add(self, operation: Operation, *, on_request: bool = False) -> None:
+        """Register an operation under its name; raises `TransformError` where that is taken or not valid."""
+        self._check_name(operation.name)
+        chain = Chain(operation.name, (operation,))
+        facts = Description(operation.name, chain.severities, operation.levels, operation.summary, on_request)
+        self._known[operation.name] = _Known(chain, facts)
 
     def chain(self, name: str, parts: Sequence[str]) -> None:
         """Register the known transforms ``parts``, applied in this order, under one name.
@@ -186,8 +187,7 @@ class Registry:
         for transform in map(self.get, names):
             if not transform.severities:
                 conditions.append(Condition(transform.name))
-                continue
-            for severity in severities:
+            for severity in severities if transform.severities else ():
                 if severity not in transform.severities:
                     valid = ", ".join(map(str, transform.severities))
                     raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
@@ -218,8 +218,7 @@ class Registry:
         return chain.at(magnitude)
 
     def _levelled(self, name: str) -> Chain:
-        spelled = spelling(name)
-        if spelled.draws is not None:
+        if (spelled := spelling(name)).draws is not None:
             raise OptionError(f"{name!r} takes no magnitude. Give one to the transform inside of it.")
         return self._spelled(spelled)
 
