@@ -1,10 +1,10 @@
-"""Which part of the suite a run collects: findings, the comparison with a baseline, or both."""
+"""Which part of the suite a run collects: findings, the comparison with a baseline, the studies that it asks for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness import RunMode, run_mode
+from pytest_robustness import RunMode, asks_study, run_mode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +17,20 @@ _LEFT_OUT = {
     # A candidate without a baseline is refused by the tests that would compare it.
     "test_gate.py": {RunMode.JUDGE, RunMode.WRITE},
 }
+_STUDIES = {
+    "test_breaking_points.py": "breaking_point",
+    "test_detectable.py": "detectable",
+    "test_turned_images.py": "turned_images",
+    "test_label_errors.py": "label_errors",
+    "test_augmentation.py": "augmentation",
+    "test_estimated_accuracy.py": "estimated_accuracy",
+}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the comparison without a baseline, and the findings where a candidate is judged."""
+    """Leave out the comparison without a baseline, the findings where a candidate is judged, studies not asked for."""
+    study = _STUDIES.get(collection_path.name)
+    if study is not None and not asks_study(config, study):
+        return True
     left_out = _LEFT_OUT.get(collection_path.name)
     return True if left_out and run_mode(config) in left_out else None

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+    from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
     from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
     from pytest_robustness.plugin.assertion import NotRobust, assert_robust
     from pytest_robustness.plugin.options import RunMode, run_mode
     from pytest_robustness.plugin.session import RobustnessSession
+    from pytest_robustness.plugin.studies import asks_study
 
 __version__ = "0.1.0"
 
@@ -35,9 +37,11 @@ __all__ = [
     "Preprocess",
     "RobustnessSession",
     "RunMode",
+    "StudyFinding",
     "TTestResult",
     "TestResult",
     "Verdict",
+    "asks_study",
     "assert_robust",
     "run_mode",
 ]
@@ -45,10 +49,12 @@ __all__ = [
 _HOMES = {
     "core": ("Cell", "ClassLabel", "Condition", "DataSource", "Model", "Panel", "Preprocess"),
     "analysis.findings": ("ClassTest", "GateTest", "ImageTest", "ModelTest"),
+    "analysis.study_finding": ("StudyFinding",),
     "analysis.test_result": ("McNemarResult", "Outcome", "TTestResult", "TestResult", "Verdict"),
     "plugin.assertion": ("NotRobust", "assert_robust"),
     "plugin.options": ("RunMode", "run_mode"),
     "plugin.session": ("RobustnessSession",),
+    "plugin.studies": ("asks_study",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

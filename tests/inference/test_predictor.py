@@ -29,6 +29,7 @@ class World:
     def __init__(self, folder, planned=(), refuse=None, **settings):
         self.path = folder.path
         self.checked = []
+        self.probed = []
         self.sweeps = []
         self.refuse = refuse
         self.run_log = RunLog(plan=Plan.of(planned))
@@ -61,7 +62,10 @@ class World:
         progress.start = lambda images, cells: self.sweeps.append((images, cells))
         return progress
 
-    def check(self, jobs, conditions):
+    def check(self, jobs, conditions, compared):
+        if not compared:
+            self.probed.append(tuple(conditions))
+            return
         self.checked.append(tuple(conditions))
         if self.refuse in conditions:
             raise BaselineError(f"{self.refuse} is refused")

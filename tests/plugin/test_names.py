@@ -39,6 +39,14 @@ def test_a_path_may_hold_blanks_commas_and_brackets(path, written, names):
         ("'python:odd.py:f here.py:g'", ("python:odd.py:f here.py:g",)),
         ('"python:o\'brien/n.py:f"', ("python:o'brien/n.py:f",)),
         ("equalize+vflip", ("equalize+vflip",)),
+        ("rotation:17.5,zoom:1e-05 vflip", ("rotation:17.5", "zoom:1e-05", "vflip")),
+        ("worst(rotation+translate,k=10)", ("worst(rotation+translate,k=10)",)),
+        ("vflip, worst( a + b , k = 3 ),hflip", ("vflip", "worst( a + b , k = 3 )", "hflip")),
+        ("worst(a,k=1) worst(b),c", ("worst(a,k=1)", "worst(b)", "c")),
+        ("worst(worst(a,k=2),k=3),b", ("worst(worst(a,k=2),k=3)", "b")),
+        ("worst(a,b", ("worst(a", "b")),
+        ("python:a(1/n.py:f,python:b)2/n.py:f", ("python:a(1/n.py:f", "python:b)2/n.py:f")),
+        ("onnx:net (copy, 2).onnx,b", ("onnx:net (copy, 2).onnx", "b")),
     ],
 )
 def test_names_are_split(text, names):

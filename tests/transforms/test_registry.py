@@ -32,6 +32,8 @@ NAMES = (
     "equalize_zoom_brightness",
 )
 SINGLE_LEVEL = {"equalize", "hflip", "vflip"}
+TURNS = ("turn90", "turn180", "turn270")
+KNOWN = ", ".join(sorted([*NAMES, *TURNS]))
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def raises(error: type[Exception], message: str) -> Any:
 
 
 def test_the_nine_are_built_in_with_the_levels_of_the_protocol() -> None:
-    described = {item.name: item for item in builtin().describe()}
+    described = {item.name: item for item in builtin().describe() if not item.on_request}
     assert tuple(described) == builtin().names() == NAMES
     assert {name: item.levels for name, item in described.items() if item.levels} == {
         "rotation": (5, 15, 30, 45, 90),
@@ -66,6 +68,12 @@ def test_the_nine_are_built_in_with_the_levels_of_the_protocol() -> None:
     for name, item in described.items():
         assert item.severities == (() if name in SINGLE_LEVEL else (1, 2, 3, 4, 5))
         assert item.summary.endswith(".")
+
+
+def test_turns_are_known_on_request() -> None:
+    known = builtin()
+    assert tuple(item.name for item in known.describe() if item.on_request) == TURNS
+    assert known.conditions(TURNS, [3]) == tuple(map(Condition, TURNS))
 
 
 def test_names_and_levels_are_known_without_torch() -> None:
@@ -94,7 +102,7 @@ def test_conditions_are_each_transform_at_each_severity_it_has() -> None:
 def test_a_severity_that_a_transform_lacks_is_named() -> None:
     with raises(OptionError, "zoom has no severity 6. It has: 1, 2, 3, 4, 5."):
         builtin().conditions(["vflip", "zoom"], [6])
-    with raises(OptionError, f"'zom' is not a transform. Did you mean 'zoom'? Known: {', '.join(sorted(NAMES))}."):
+    with raises(OptionError, f"'zom' is not a transform. Did you mean 'zoom'? Known: {KNOWN}."):
         builtin().conditions(["zom"], [1])
 
 
@@ -283,12 +291,12 @@ def test_the_parts_of_a_chain_are_a_list(parts: Any) -> None:
 
 @pytest.mark.parametrize(("name", "part"), [("blurr", "blurr"), ("vflip+blurr", "blurr"), ("vflip+", ""), ("", "")])
 def test_an_unknown_name_is_an_error_that_lists_the_known(name: str, part: str) -> None:
-    with raises(OptionError, f"{part!r} is not a transform. Known: {', '.join(sorted(NAMES))}."):
+    with raises(OptionError, f"{part!r} is not a transform. Known: {KNOWN}."):
         builtin().get(name)
 
 
 def test_a_named_chain_of_unknown_parts_is_an_error() -> None:
-    with raises(OptionError, f"'blurr' is not a transform. Known: {', '.join(sorted(NAMES))}."):
+    with raises(OptionError, f"'blurr' is not a transform. Known: {KNOWN}."):
         builtin().chain("dusk", ("equalize", "blurr"))
 
 
@@ -330,7 +338,7 @@ def test_equalize_zoom_brightness_is_the_chain_of_the_three(images: torch.Tensor
 def test_a_chain_under_its_own_name_can_be_chained_further(images: torch.Tensor) -> None:
     known = builtin()
     known.chain("over", ("hflip", "vflip"))
-    assert known.describe()[-1] == ("over", (), (), "The chain hflip+vflip.")
+    assert known.describe()[len(NAMES)] == ("over", (), (), "The chain hflip+vflip.", False)
     assert torch.equal(apply(known.get("over+over"), images), images)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
+from pytest_robustness.errors import TransformError
 from pytest_robustness.transforms import builtin, warps
 from pytest_robustness.transforms.corners import draw_corners, image_corners
 from pytest_robustness.transforms.random_draws import uniforms
@@ -235,3 +236,20 @@ def test_corners_move_further_with_severity(monkeypatch: pytest.MonkeyPatch, nam
 def test_perspective_leaves_a_line_of_pixels_alone(height: int, width: int) -> None:
     images = noise(4, height, width)
     assert torch.equal(apply("perspective", 5, images), images)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_turns_are_those_of_pillow(quarters: int) -> None:
+    turn = [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270][quarters - 1]
+    images = noise(3, 9, 9)
+    expected = [np.asarray(Image.fromarray(image.permute(1, 2, 0).numpy()).transpose(turn)) for image in images]
+    turned = apply(f"turn{90 * quarters}", None, images)
+    np.testing.assert_array_equal(turned.permute(0, 2, 3, 1).numpy(), np.stack(expected))
+
+
+def test_a_quarter_turn_of_images_that_are_not_square_is_refused_and_half_a_turn_is_not() -> None:
+    images = noise(2, 9, 7)
+    for name in ("turn90", "turn270"):
+        with pytest.raises(TransformError, match="keeps the size of square images alone, and these are 7 x 9 pixels"):
+            apply(name, None, images)
+    assert torch.equal(apply("turn180", None, images), apply("vflip+hflip", None, images))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Estimate, Outcome
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
         Verdict,
     )
     from pytest_robustness.core import Condition
-
-
-Reference = Literal["control", "baseline"]
-"""What a finding compares with: the same model without the transform, or a baseline's model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +61,7 @@ class ModelTest:
     """
 
     __test__: ClassVar[bool] = False
-    against: ClassVar[Reference] = "control"
+    against: ClassVar[Literal["control"]] = "control"
 
     model: str
     condition: Condition
@@ -102,7 +99,7 @@ class ClassTest:
     images, ``left_out`` the models that could not be run. ``expected`` is as in `ModelTest`.
     """
 
-    against: ClassVar[Reference] = "control"
+    against: ClassVar[Literal["control"]] = "control"
 
     condition: Condition
     models: tuple[str, ...]
@@ -142,7 +139,7 @@ class ImageTest:
     """Whether one model answers differently under a condition on the same images: McNemar's exact test."""
 
     __test__: ClassVar[bool] = False
-    against: ClassVar[Reference] = "control"
+    against: ClassVar[Literal["control"]] = "control"
 
     model: str
     condition: Condition
@@ -172,7 +169,7 @@ class GateTest:
     first. ``shared`` counts the images that both have, readable or not, and those that only one has.
     """
 
-    against: ClassVar[Reference] = "baseline"
+    against: ClassVar[Literal["baseline"]] = "baseline"
 
     model: str
     counterpart: str
@@ -196,8 +193,12 @@ class GateTest:
         return (self.model,)
 
 
-Finding = ModelTest | ClassTest | ImageTest | GateTest
-"""The four kinds of finding."""
+Finding = ModelTest | ClassTest | ImageTest | GateTest | StudyFinding
+"""The kinds of finding: four about sensitivity, and that of the studies.
+
+``against`` says what a finding compares with: the same model without the transform (``control``), a ``baseline``'s
+model, or what its ``study`` says.
+"""
 
 
 class LostImage(NamedTuple):

@@ -49,7 +49,8 @@ class Predictor:
     progress
         Factory for the progress display.
     check
-        Called with conditions before anything is computed under them; it prevents that by raising an error.
+        Called with conditions before anything is computed under them, and whether tests ask for them or studies alone;
+        it prevents that by raising an error.
     agree
         Called once the models are loaded, before anything is computed; it prevents that by raising an error.
     provenance
@@ -64,7 +65,7 @@ class Predictor:
         run_log: RunLog,
         *,
         progress: Callable[[], Progress],
-        check: Callable[[JobMaker, Sequence[Condition]], None],
+        check: Callable[[JobMaker, Sequence[Condition], bool], None],
         agree: Callable[[], None],
         provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
@@ -143,11 +144,23 @@ class Predictor:
             When nothing can be computed: the data cannot be read, say.
         """
         needed, log = Plan.of([request]).cells, self._run_log
-        known = {*log.keys, *log.errors}
-        if known.issuperset(needed):
+        if log.known(needed):
             return False
-        self._admit([cell for cell in needed if cell not in log.wanted])
-        self._compute([cell for cell in log.wanted.cells if cell not in known])
+        unplanned = [cell for cell in needed if cell not in log.wanted]
+        if unplanned:
+            self._check(self.open_data(), [cell.condition for cell in unplanned], True)
+            log.unplanned = log.unplanned.extended(unplanned)
+        self._compute(log.not_known())
+        return True
+
+    def probe(self, cells: Sequence[Cell]) -> bool:
+        """Compute what a study needs, as `ensure` does; no test judges these cells, and no baseline holds them."""
+        log = self._run_log
+        if log.known(cells):
+            return False
+        self._check(self.open_data(), [cell.condition for cell in cells], False)
+        log.probed = log.probed.extended(cell for cell in cells if cell not in log.wanted)
+        self._compute(log.not_known())
         return True
 
     def close(self) -> None:
@@ -185,14 +198,8 @@ class Predictor:
         stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
         self.store.put_selection(selection.fingerprint, stored)
         self._run_log.dataset = selection.fingerprint
-        self._check(bench, self._run_log.plan.conditions_of_all())
+        self._check(bench, self._run_log.plan.conditions_of_all(), True)
         return bench
-
-    def _admit(self, unplanned: Sequence[Cell]) -> None:
-        """Add cells to the run that the plan lacks."""
-        if unplanned:
-            self._check(self.open_data(), [cell.condition for cell in unplanned])
-            self._run_log.unplanned = self._run_log.unplanned.extended(unplanned)
 
     def _compute(self, cells: list[Cell]) -> None:
         if self._fatal is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
 from pytest_robustness.core.text import printable, printable_lines
@@ -13,7 +13,7 @@ from pytest_robustness.inference.agreement import require_same
 from pytest_robustness.inference.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 _LISTS: Final = ("outputs", "assumed", "unhashed")
@@ -51,12 +51,20 @@ class ModelFacts:
         return cls(**{**facts, **tuples, "preprocess": Preprocess(**facts["preprocess"])})
 
 
+class StudyRequest(NamedTuple):
+    """What a test asks of a study: the study's name, and the cell or the panel that it is asked about."""
+
+    study: str
+    subject: Cell | Panel
+
+
 @dataclasses.dataclass
 class RunLog:
     """What one process, or several together, did.
 
     Together with the store it is all that a report needs: ``keys`` gives each finished cell's key there, ``dataset``
     the key of the labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for in addition.
+    ``probed`` is what studies alone asked for, and ``studied`` what they were asked, each with the cells that it used.
     ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds
     what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
     ``unreadable`` are the positions of images that this run could not read, ``skipped`` their names; ``warnings`` are
@@ -68,10 +76,12 @@ class RunLog:
     dataset: str = ""
     plan: Plan = dataclasses.field(default_factory=Plan)
     unplanned: Plan = dataclasses.field(default_factory=Plan)
+    probed: Plan = dataclasses.field(default_factory=Plan)
     keys: dict[Cell, str] = dataclasses.field(default_factory=dict)
     errors: dict[Cell, str] = dataclasses.field(default_factory=dict)
     tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
     gated: dict[Cell, None] = dataclasses.field(default_factory=dict)
+    studied: dict[StudyRequest, tuple[Cell, ...]] = dataclasses.field(default_factory=dict)
     skipped: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     unreadable: list[int] = dataclasses.field(default_factory=list)
@@ -85,6 +95,19 @@ class RunLog:
     def wanted(self) -> Plan:
         """The cells that were planned or asked for."""
         return self.plan.extended(self.unplanned.cells)
+
+    @property
+    def asked(self) -> Plan:
+        """The cells that were planned or asked for, by tests of sensitivity or by studies."""
+        return self.wanted.extended(self.probed.cells)
+
+    def known(self, cells: Iterable[Cell]) -> bool:
+        """Whether each of ``cells`` was computed, or has its error."""
+        return all(cell in self.keys or cell in self.errors for cell in cells)
+
+    def not_known(self) -> list[Cell]:
+        """Return the cells that were asked for so far and that are not `known`."""
+        return [cell for cell in self.asked.cells if not self.known([cell])]
 
     def model_family(self, cell: Cell) -> tuple[str, ...]:
         """Return the correction family of a model test. An unplanned cell is a family of its own."""
@@ -113,24 +136,27 @@ class RunLog:
         return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
 
     @property
-    def length(self) -> tuple[int, int, int]:
-        """The number of tests, of comparisons with a baseline, and of notes, so far."""
-        return len(self.tests), len(self.gated), len(self.notes)
+    def length(self) -> tuple[int, int, int, int]:
+        """The number of tests, of comparisons with a baseline, of studies, and of notes, so far."""
+        return len(self.tests), len(self.gated), len(self.studied), len(self.notes)
 
-    def since(self, tests: int, gated: int, notes: int) -> RunLog:
+    def since(self, tests: int, gated: int, studied: int, notes: int) -> RunLog:
         """Return the notes after an earlier `length`, and the part of the log that the tests after it need."""
         asked = dict(itertools.islice(self.tests.items(), tests, None))
         compared = dict(itertools.islice(self.gated.items(), gated, None))
-        cells = Plan.of([*asked, *compared])
+        examined = dict(itertools.islice(self.studied.items(), studied, None))
+        cells = Plan.of([*asked, *compared]).extended(cell for used in examined.values() for cell in used)
         models = {cell.model for cell in cells.cells}
         return dataclasses.replace(
             self,
             plan=_only(self.plan, cells),
             unplanned=_only(self.unplanned, cells),
+            probed=_only(self.probed, cells),
             keys={cell: key for cell, key in self.keys.items() if cell in cells},
             errors={cell: text for cell, text in self.errors.items() if cell in cells},
             tests=asked,
             gated=compared,
+            studied=examined,
             models={model: facts for model, facts in self.models.items() if model in models},
             notes=self.notes[notes:],
         )
@@ -156,10 +182,12 @@ class RunLog:
         self.dataset = self.dataset or other.dataset
         self.plan = self.plan.extended(other.plan.cells)
         self.unplanned = self.unplanned.extended(other.unplanned.cells)
+        self.probed = self.probed.extended(other.probed.cells)
         self.keys.update(other.keys)
         self.errors.update(other.errors)
         self.tests.update(other.tests)
         self.gated.update(other.gated)
+        self.studied.update(other.studied)
         self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
         self.warnings = list(dict.fromkeys([*self.warnings, *other.warnings]))
         self.unreadable = sorted({*self.unreadable, *other.unreadable})
@@ -174,11 +202,15 @@ class RunLog:
             "dataset": self.dataset,
             "plan": [_pack(cell) for cell in self.plan.cells],
             "unplanned": [_pack(cell) for cell in self.unplanned.cells],
+            "probed": [_pack(cell) for cell in self.probed.cells],
             "keys": [[_pack(cell), key] for cell, key in self.keys.items()],
             # As plain strings of Unicode, which is what execnet takes: a traceback is shown where it was raised.
             "errors": [[_pack(cell), printable_lines(text)] for cell, text in self.errors.items()],
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
+            "studied": [
+                [study, _pack(subject), [*map(_pack, used)]] for (study, subject), used in self.studied.items()
+            ],
             "skipped": [*map(printable, self.skipped)],
             "warnings": [*map(printable_lines, self.warnings)],
             "unreadable": self.unreadable,
@@ -196,10 +228,15 @@ class RunLog:
             dataset=packed["dataset"],
             plan=Plan(tuple(_cell(row) for row in packed["plan"])),
             unplanned=Plan(tuple(_cell(row) for row in packed["unplanned"])),
+            probed=Plan(tuple(_cell(row) for row in packed["probed"])),
             keys={_cell(row): key for row, key in packed["keys"]},
             errors={_cell(row): text for row, text in packed["errors"]},
             tests={_request(row): None for row in packed["tests"]},
             gated={_cell(row): None for row in packed["gated"]},
+            studied={
+                StudyRequest(study, _request(subject)): tuple(map(_cell, used))
+                for study, subject, used in packed["studied"]
+            },
             skipped=packed["skipped"],
             warnings=packed["warnings"],
             unreadable=packed["unreadable"],

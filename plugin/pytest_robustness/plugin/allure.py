@@ -20,6 +20,7 @@ from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.plugin.collection import requests
 from pytest_robustness.plugin.fixture_names import GATE_CELL
+from pytest_robustness.plugin.studies import study_of
 from pytest_robustness.report.allure import history, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
@@ -130,6 +131,8 @@ class AllureHooks:
         for finding in session.findings:
             if finding.against == "control":
                 record.attach_evidence(finding, *session.illustrate(finding))
+            elif finding.against == "study":
+                record.attach_items(finding)
             else:
                 record.attach_lost(session.lost_examples(finding))
 
@@ -176,8 +179,9 @@ class AllureHooks:
     def _facts(self, item: pytest.Item, parameters: dict[str, object], session: RobustnessSession) -> list[Facts]:
         asked = [value for value in parameters.values() if isinstance(value, Cell | Panel)]
         subjects = asked or session.findings or requests(item, session)
+        study = study_of(item) or ""
         compared = GATE_CELL in parameters or any(finding.against == "baseline" for finding in session.findings)
-        return facts_of(subjects, session.requests.models, self._options.data, compared=compared)
+        return facts_of(subjects, session.requests.models, self._options.data, compared=compared, study=study)
 
     @property
     def _has_gate(self) -> bool:

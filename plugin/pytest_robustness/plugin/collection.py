@@ -8,7 +8,9 @@ import pytest
 
 from pytest_robustness.core import CONTROL, Cell, Panel, naming
 from pytest_robustness.errors import OptionError
-from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
+from pytest_robustness.inference.run_log import StudyRequest
+from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
+from pytest_robustness.plugin.studies import study_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -32,6 +34,12 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
         _over_cells(metafunc, CELL, panels, several)
     if GATE_CELL in metafunc.fixturenames:
         _over_cells(metafunc, GATE_CELL, [Panel(CONTROL, panels[0].models), *panels], several)
+    if LEVELLED in metafunc.fixturenames:
+        _over_cells(
+            metafunc, LEVELLED, [panel for panel in panels if session.requests.has_levels(panel.condition)], several
+        )
+    if CONTROL_CELL in metafunc.fixturenames:
+        _over_cells(metafunc, CONTROL_CELL, [Panel(CONTROL, panels[0].models)], several)
     if PANEL in metafunc.fixturenames:
         ids = [naming.condition_id(panel.condition, several) for panel in panels]
         metafunc.parametrize(PANEL, panels, ids=ids, indirect=True)
@@ -69,6 +77,12 @@ def requests(item: pytest.Item, session: RobustnessSession) -> list[Cell | Panel
     if found or marker is None or not marker.kwargs:
         return found
     return list(_panels(item, session))
+
+
+def studies(item: pytest.Item, session: RobustnessSession) -> list[StudyRequest]:
+    """Return what ``item`` is going to ask of the study that its marker names, as far as its fixtures show."""
+    name = study_of(item)
+    return [] if name is None else [StudyRequest(name, subject) for subject in requests(item, session)]
 
 
 def _panels(node: pytest.Item | pytest.Collector, session: RobustnessSession) -> list[Panel]:

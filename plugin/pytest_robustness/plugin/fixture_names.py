@@ -5,3 +5,5 @@ from __future__ import annotations
 CELL = "_robustness_cell"
 GATE_CELL = "_robustness_gate_cell"
 PANEL = "_robustness_condition"
+LEVELLED = "_robustness_levelled_cell"
+CONTROL_CELL = "_robustness_control_cell"

@@ -1,4 +1,4 @@
-"""The plugin: hooks and fixtures, each a few lines that delegate."""
+"""The plugin: hooks, each a few lines that delegate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_robustness.analysis.studies import STUDIES
 from pytest_robustness.errors import DisagreementError, RobustnessError, UnknownTransformError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import (
@@ -17,22 +18,22 @@ from pytest_robustness.plugin.active import (
     require_allure,
     robustness_session,
 )
-from pytest_robustness.plugin.fixture_names import CELL, GATE_CELL, PANEL
-from pytest_robustness.plugin.options import RunMode, add_options, resolve_options
+from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
+from pytest_robustness.plugin.options import add_options, resolve_options
 from pytest_robustness.plugin.refusal import PROBLEM, refuse, usage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_robustness.core import Cell, Panel
-    from pytest_robustness.plugin.session import RobustnessSession
 
 _log = logging.getLogger(__name__)
+
+pytest_plugins = ["pytest_robustness.plugin.fixtures"]
 
 _WITH_ALLURE = pytest.StashKey[bool]()
 _COLLECTED = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
-_NEWS_SINCE = pytest.StashKey[tuple[int, int, int]]()
+_NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int]]()
 
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
@@ -53,6 +54,10 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker and check the options."""
     config.addinivalue_line("markers", _MARKER)
+    for name in STUDIES:
+        config.addinivalue_line(
+            "markers", f"{name}: a test that asks the study of that name; the bundled one runs on request"
+        )
     with usage_errors():
         options = resolve_options(config)
     if options.timeout is not None:
@@ -101,7 +106,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test over every cell, or every condition, of its marker or of the options."""
-    if not {CELL, GATE_CELL, PANEL}.intersection(metafunc.fixturenames):
+    if not {CELL, GATE_CELL, PANEL, LEVELLED, CONTROL_CELL}.intersection(metafunc.fixturenames):
         return
     from pytest_robustness.plugin.collection import parametrize
 
@@ -137,11 +142,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
     if not items:
         return
-    from pytest_robustness.plugin.collection import requests
+    from pytest_robustness.plugin.collection import requests, studies
 
     try:
         robustness = robustness_session(session.config)
-        robustness.plan(request for item in items for request in requests(item, robustness))
+        robustness.plan(
+            (request for item in items for request in requests(item, robustness)),
+            (request for item in items for request in studies(item, robustness)),
+        )
         if not session.config.option.collectonly:
             robustness.open_data()
     except RobustnessError as error:
@@ -231,51 +239,3 @@ def pytest_terminal_summary(
         terminalreporter.section("robustness")
         for line in (*text.splitlines(), *rerun_lines(config, terminalreporter.getreports("failed"), writer.fullwidth)):
             terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def robustness(request: pytest.FixtureRequest) -> RobustnessSession:
-    """Answer questions: ``model_test``, ``class_test``, ``image_test`` and ``gate_test``. Scope: session."""
-    return robustness_session(request.config)
-
-
-@pytest.fixture
-def cell(robustness: RobustnessSession, _robustness_cell: Cell) -> Cell:
-    """One model under one condition, computed; the test runs once for each of the run's. Scope: function."""
-    robustness.ensure(_robustness_cell)
-    return _robustness_cell
-
-
-@pytest.fixture
-def gate_cell(robustness: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
-    """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
-    if robustness.options.mode is RunMode.WRITE:
-        pytest.skip("this run writes the baseline: there is nothing to compare with")
-    robustness.ensure(_robustness_gate_cell)
-    return _robustness_gate_cell
-
-
-@pytest.fixture
-def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Panel:
-    """One condition with the models to test over, computed; the test runs once for each. Scope: function."""
-    robustness.ensure(_robustness_condition)
-    return _robustness_condition
-
-
-# Parametrization targets these private fixtures, so that a project may define its own `cell` or `condition`.
-@pytest.fixture
-def _robustness_cell(request: pytest.FixtureRequest) -> Cell:
-    found: Cell = request.param
-    return found
-
-
-@pytest.fixture
-def _robustness_gate_cell(request: pytest.FixtureRequest) -> Cell:
-    found: Cell = request.param
-    return found
-
-
-@pytest.fixture
-def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
-    found: Panel = request.param
-    return found

@@ -1,4 +1,4 @@
-"""Turn options into how a run judges: the policy of its tests, and the comparison with a baseline."""
+"""Turn options into how a run judges: the policy of its tests, the studies, and the comparison with a baseline."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.policy import TestPolicy
+from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
+from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.errors import OptionError
+from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.plugin.options import RunMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_robustness.analysis.predictions import StoredPredictions
-    from pytest_robustness.plugin.options import Options
+    import numpy as np
+    from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.judge import Judge
+    from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.core import DataSource
+    from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.plugin.options import Options
+    from pytest_robustness.transforms import Registry
+
+_DEFAULT_SEVERITY: Final = 3
+# How many images the lists of studies hold where the user names no number.
+_SUSPECTS: Final = 50
 _INCONCLUSIVE: Final = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
 
 
@@ -33,6 +46,24 @@ def policy_of(options: Options) -> TestPolicy:
         margin=options.margin,
         class_margin=options.class_margin,
     )
+
+
+def severity_of(options: Options) -> int:
+    """Return the severity of a request that names none: the one of the options, or 3 where they name several."""
+    return options.severity[0] if len(options.severity) == 1 else _DEFAULT_SEVERITY
+
+
+def examiner_of(
+    options: Options,
+    judge: Judge,
+    predictions: StoredPredictions,
+    run_log: RunLog,
+    registry: Registry,
+    images: Callable[[], tuple[DataSource, NDArray[np.int64]]],
+) -> Examiner:
+    """Return what answers the studies of a run; ``images`` opens the data."""
+    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS)
+    return Examiner(Evidence(predictions, run_log, judge, registry, asked, source=images, names=ImageNames(images)))
 
 
 def comparison_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
     from pytest_robustness.transforms import Registry
 
+_WRITTEN: Final = (
+    ("rotation:17.5", "A transform at a magnitude, from the level that changes nothing to the last one."),
+    ("equalize+vflip", "A chain: transforms in this order. At :0.5 each goes half of its own way."),
+    ("worst(rotation+translate,k=10)", "Several draws, milder ones too; of each image the worst answer counts."),
+)
+
 
 def print_catalogue(registry: Registry) -> None:
     """Print the models, transforms and data that the options accept."""
@@ -29,7 +35,12 @@ def print_catalogue(registry: Registry) -> None:
     _print(
         console,
         "Transforms (--robustness-transforms)",
-        [(t.name, _levels(t.levels) + t.summary) for t in registry.describe()],
+        [(t.name, _levels(t.levels) + t.summary) for t in registry.describe() if not t.on_request],
+    )
+    _print(
+        console,
+        "Transforms on request; magnitudes, chains, and the worst of several draws",
+        [*((t.name, _levels(t.levels) + t.summary) for t in registry.describe() if t.on_request), *_WRITTEN],
     )
     _print(console, "Data (--robustness-data)", list(data.known().items()))
 

@@ -8,6 +8,7 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models.presets import PRESETS
+from pytest_robustness.plugin.judging import severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pytest_robustness.transforms import Registry
 
 _DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
-_DEFAULT_SEVERITY = 3
 
 
 class Requests:
@@ -109,9 +109,12 @@ class Requests:
             return transform
         if transform == CONTROL.transform:
             return CONTROL
-        levels = self._options.severity
-        default = levels[0] if len(levels) == 1 else _DEFAULT_SEVERITY
-        return self._registry.conditions([transform], [default if severity is None else severity])[0]
+        chosen = severity_of(self._options) if severity is None else severity
+        return self._registry.conditions([transform], [chosen])[0]
+
+    def has_levels(self, condition: Condition) -> bool:
+        """Return whether the transform of a condition has levels."""
+        return bool(self._registry.get(condition.transform).severities)
 
     def cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
         """Return a cell; a `Cell` is returned as it is.

@@ -22,16 +22,18 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
-from pytest_robustness.plugin.judging import comparison_of, policy_of
+from pytest_robustness.plugin.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.plugin.options import RunMode
 from pytest_robustness.report.build import RunRecord, build_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.jobs import JobMaker
+    from pytest_robustness.inference.run_log import StudyRequest
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.run_report import RunReport
@@ -62,6 +64,8 @@ class Run:
         What this process did.
     judge
         Makes the findings.
+    examiner
+        Answers the studies.
     record
         What a report is built from.
     report
@@ -113,8 +117,16 @@ class Run:
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
         )
+        self.examiner = examiner_of(options, self.judge, self._predictions, self.log, registry, self._predictor.images)
         self.record = RunRecord(
-            self.log, self._predictor, self._predictions, self.judge, registry, options.seed, options.chance_check
+            self.log,
+            self._predictor,
+            self._predictions,
+            self.judge,
+            self.examiner,
+            registry,
+            options.seed,
+            options.chance_check,
         )
 
     @property
@@ -143,9 +155,19 @@ class Run:
             When the data cannot be read, or a cell could not be computed (of a panel: none of its models could).
         """
         if self._predictor.ensure(request):
-            self._check_answers()
+            _check_answers(self.record)
         if isinstance(request, Cell) or not self.log.testable(request):
             self.log.require(*Plan.of([request]).cells)
+
+    def study(self, request: StudyRequest) -> StudyFinding:
+        """Answer a study; what it needs and the store lacks is computed, and no baseline is compared under it.
+
+        Raises
+        ------
+        RobustnessError
+            When the data cannot be read, or what the study needs could not be computed.
+        """
+        return self.examiner.examine(request, self._probe)
 
     def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
@@ -184,17 +206,13 @@ class Run:
         """Close the store."""
         self._predictor.close()
 
-    def _check_answers(self) -> None:
-        """Note what was computed of no use: models at chance level, images that could not be read."""
-        log, predictions = self.log, self._predictions
-        for model, message in ChanceCheck.of(self._options.chance_check, log.models).errors(predictions).items():
-            log.errors |= {cell: message for cell in log.wanted.cells if cell.model == model}
-        if log.unreadable:
-            source, indices = self._predictor.images()
-            log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
+    def _probe(self, cells: Iterable[Cell]) -> None:
+        if self._predictor.probe(tuple(cells)):
+            _check_answers(self.record)
 
-    def _admit(self, bench: JobMaker, conditions: Sequence[Condition]) -> None:
-        self._require_comparable(bench, conditions)
+    def _admit(self, bench: JobMaker, conditions: Sequence[Condition], compared: bool) -> None:
+        if compared:
+            self._require_comparable(bench, conditions)
         if self._agreement is not None:
             self._agreement.opened(bench, self.log.plan, conditions)
 
@@ -219,17 +237,30 @@ class Run:
         path = self._options.baseline
         if self._options.mode is not RunMode.WRITE or path is None:
             return
-        bench, wanted = self._predictor.open_data(), self.log.wanted
-        written = new_baseline(
-            self._protocol(bench, wanted.conditions_of_all()),
-            self._images(),
-            self._predictions,
-            self.judge,
-            tuple(dict.fromkeys(cell.model for cell in wanted.cells)),
-            {model: facts.fingerprint for model, facts in self.log.models.items()},
-        )
-        changed = baseline.write(written, path)
+        protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
+        changed = baseline.write(_baseline_of(self.record, protocol, self._images()), path)
         self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
+
+
+def _check_answers(run: RunRecord) -> None:
+    """Note what was computed of no use: models at chance level, images that could not be read."""
+    log = run.run_log
+    for model, message in ChanceCheck.of(run.chance_check, log.models).errors(run.predictions).items():
+        log.errors |= {cell: message for cell in log.asked.cells if cell.model == model}
+    if log.unreadable:
+        source, indices = run.predictor.images()
+        log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
+
+
+def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:
+    return new_baseline(
+        protocol,
+        images,
+        run.predictions,
+        run.judge,
+        tuple(dict.fromkeys(cell.model for cell in run.run_log.wanted.cells)),
+        {model: facts.fingerprint for model, facts in run.run_log.models.items()},
+    )
 
 
 def _settings(options: Options, processes: int, process: int) -> InferenceSettings:

@@ -9,15 +9,18 @@ from pytest_robustness.core import Cell, Panel
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.files import short_path
 from pytest_robustness.inference.plan import Plan
+from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.plugin.requests import Requests, require_transform
 from pytest_robustness.plugin.run import Run
+from pytest_robustness.plugin.studies import Studies, require_study
 from pytest_robustness.report.build import examples, lost_examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.analysis.findings import ClassTest, Finding, ImageTest, ModelTest
+    from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.run_log import RunLog
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 _Kind = TypeVar("_Kind", bound="Finding")
 
 
-class RobustnessSession:
+class RobustnessSession(Studies):
     """Answers what tests ask of a run; created once a robustness test is collected.
 
     Parameters
@@ -162,6 +165,20 @@ class RobustnessSession:
         self.run_log.gated[cell] = None
         return self._keep(finding)
 
+    def study(self, name: str, subject: Cell | Panel) -> StudyFinding:
+        """Answer a study about a cell or a panel; each has a method of its name, which takes names: see `Studies`.
+
+        Raises
+        ------
+        OptionError
+            When there is no such study.
+        RobustnessError
+            When what it needs cannot be computed.
+        """
+        require_study(name)
+        self.ensure(subject)
+        return self._keep(self._run.study(StudyRequest(name, subject)))
+
     def illustrate(self, finding: Finding) -> tuple[ClassTest, tuple[Example, ...]]:
         """Return the test of every class behind a finding (over a model's images, for one model), and images."""
         classes = self._run.judge.class_test(Panel(finding.condition, finding.models))
@@ -171,9 +188,10 @@ class RobustnessSession:
         """Return images that a comparison with the baseline lost, if ``finding`` is one that failed; else none."""
         return lost_examples(self._run.record, finding) if isinstance(finding, GateTest) else ()
 
-    def plan(self, requests: Iterable[Cell | Panel]) -> None:
+    def plan(self, requests: Iterable[Cell | Panel], studies: Iterable[StudyRequest] = ()) -> None:
         """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
         self.run_log.plan = self.run_log.plan.extended(Plan.of(requests).cells)
+        self._run.examiner.plan(studies)
 
     def open_data(self) -> None:
         """Open the data and the store, once, so that errors in them are reported early: see `Run.open_data`."""

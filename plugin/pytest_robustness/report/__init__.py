@@ -17,6 +17,7 @@ REPORTS = (
     "tables",  # results.json, accuracy.csv, tests.csv
     "page.render",  # index.html
     "markdown",  # summary.md
+    "studies",  # studies/*.csv
     "images",  # images.csv; last, because it may be large
 )
 """The modules of this package that write files, each by its function ``write(run_report, folder)``."""

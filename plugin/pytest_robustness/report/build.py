@@ -21,6 +21,7 @@ from pytest_robustness.report.confusions import confusions
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
+from pytest_robustness.report.study_sections import study_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
+    from pytest_robustness.analysis.studies.examiner import Examiner
     from pytest_robustness.core import Condition, EngineUsed
     from pytest_robustness.inference.predictor import Predictor
     from pytest_robustness.inference.run_log import RunLog
@@ -45,8 +47,8 @@ class RunRecord:
 
     Parameters
     ----------
-    run_log, predictor, predictions, judge
-        What was done, the images and the store, the finished cells, and their findings.
+    run_log, predictor, predictions, judge, examiner
+        What was done, the images and the store, the finished cells, their findings, and those of the studies.
     registry, seed
         The transforms and the seed: they are applied again to the images that are shown.
     chance_check
@@ -57,6 +59,7 @@ class RunRecord:
     predictor: Predictor
     predictions: StoredPredictions
     judge: Judge
+    examiner: Examiner
     registry: Registry
     seed: int
     chance_check: ChanceRule = "error"
@@ -117,6 +120,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
+        studies=tuple(study_sections(log, run.examiner, models, conditions, lambda: _pictures(run))),
     )
 
 
@@ -162,6 +166,13 @@ def _finished_with_control(log: RunLog, counts: Mapping[Cell, Counts]) -> Iterab
     return [cell for cell in log.keys if cell in counts and log.finished(cell, Cell(cell.model, CONTROL))]
 
 
+def _pictures(run: RunRecord) -> Pictures:
+    canvases = {name: facts.preprocess.canvas for name, facts in run.run_log.models.items()}
+    return Pictures(
+        run.predictor.store, run.predictions.identities, canvases, run.registry, run.seed, lambda: _painter(run)
+    )
+
+
 def _painter(run: RunRecord) -> Painter:
     """Open the images again; raise `DataError` where they are gone."""
     from pytest_robustness.report.thumbnails import Painter
@@ -177,10 +188,7 @@ def _drawn(
     """Draw what is shown; where the data is gone, return a note with the reason, not an error."""
     if not shown and not lost:
         return shown, lost, ""
-    canvases = {name: facts.preprocess.canvas for name, facts in run.run_log.models.items()}
-    pictures = Pictures(
-        run.predictor.store, run.predictions.identities, canvases, run.registry, run.seed, lambda: _painter(run)
-    )
+    pictures = _pictures(run)
     try:
         return pictures.examples(shown), pictures.lost(lost), ""
     except RobustnessError as error:

@@ -1,4 +1,7 @@
-"""Findings as text: how bad one is, its headline, and the lines of a failure, for each kind of finding."""
+"""Findings as text: how bad one is, its headline, and the lines of a failure, for each kind of finding.
+
+One file because every kind of finding has its words here, and they are to agree.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
 from pytest_robustness.analysis.lost_images import MOST
+from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.analysis.verdicts import points
 from pytest_robustness.core.files import short_path
@@ -108,6 +112,14 @@ def _(finding: GateTest) -> FindingText:
     return FindingText(grade, _headline(grade, f"{-fell:+.2f} points", shown), _gate_lines(finding))
 
 
+@text_of.register(StudyFinding)
+def _(finding: StudyFinding) -> FindingText:
+    outcome = finding.verdict.outcome
+    grade = Grade.MILD if outcome is Outcome.FAIL else Grade(outcome.value)
+    start = "INCONCLUSIVE: " if grade is Grade.INCONCLUSIVE else ""
+    return FindingText(grade, f"{start}{finding.headline}", [finding.verdict.reason, *finding.details])
+
+
 @singledispatch
 def subject_text(finding: Finding) -> str:
     """Return what a finding is about: ``resnet18 under vflip``, for a class test the condition alone.
@@ -126,6 +138,11 @@ def _(finding: ModelTest | ImageTest) -> str:
 @subject_text.register(ClassTest)
 def _(finding: ClassTest) -> str:
     return condition_text(finding.condition)
+
+
+@subject_text.register(StudyFinding)
+def _(finding: StudyFinding) -> str:
+    return finding.headline
 
 
 @subject_text.register(GateTest)

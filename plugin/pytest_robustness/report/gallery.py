@@ -85,6 +85,17 @@ class LostExample:
     note: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """An image that a study asks to be shown; ``thumbnails`` and ``note`` are as in `Example`."""
+
+    model: str
+    condition: Condition
+    position: int
+    thumbnails: Thumbnails | None = None
+    note: str = ""
+
+
 def choose_lost(tests: Iterable[GateTest]) -> tuple[LostExample, ...]:
     """Return the images to show of comparisons that failed, without thumbnails: eight each, of the twelve worst."""
     failed = [test for test in tests if test.verdict.outcome is Outcome.FAIL]

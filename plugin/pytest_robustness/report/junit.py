@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.core.text import LONGEST_TEXT, printable
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ def _(finding: GateTest) -> dict[str, object]:
         **_change(result),
         **_images(finding.change),
     }
+
+
+@_own_figures.register(StudyFinding)
+def _(finding: StudyFinding) -> dict[str, object]:
+    return {"study": finding.study, **finding.figures}
 
 
 def _change(result: TestResult) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pytest_robustness.core.files import publish
 from pytest_robustness.core.text import LONGEST_TEXT, printable
 from pytest_robustness.report import summary
 from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
+from pytest_robustness.report.study_text import outcome_counts, worst_first
 from pytest_robustness.report.summary import gate_word
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import ClassFinding, ModelTest
     from pytest_robustness.core import Condition
-    from pytest_robustness.report.run_report import RunReport
+    from pytest_robustness.report.run_report import RunReport, StudySection
 
 # Pages of CI systems have a size limit; the report has the rest.
 _MOST_NAMES = 5
@@ -50,6 +51,7 @@ def render(report: RunReport) -> str:
         *_section(_models_title(report), _models(report)),
         *_section("Models", _each_model(report)),
         *_section("Sensitive classes", _classes(report)),
+        *(part for section in report.studies for part in _section(section.study.title, _study(section))),
         *_section("Inconclusive", _reasons(report, Outcome.INCONCLUSIVE)),
         *_section("Passed, and what that excludes", _folded("Tests that passed", _reasons(report, Outcome.PASS))),
         *_section("Errors", _errors(report)),
@@ -69,6 +71,13 @@ def escape(text: str) -> str:
     one_line = printable(" ".join(text.split()), LONGEST_TEXT).replace("&", "&amp;").replace("<", "&lt;")
     # A single underscore within a word, as in most transforms, is no emphasis and stays readable.
     return re.sub(r"([\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", one_line)
+
+
+def _study(section: StudySection) -> Iterator[str]:
+    yield f"{outcome_counts(section)}."
+    yield ""
+    for finding in worst_first(section.findings)[:_MOST_REASONS]:
+        yield f"- {finding.verdict.outcome.value}: {escape(finding.headline)}"
 
 
 def _gate(report: RunReport) -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.core import CONTROL
-from pytest_robustness.report.gallery import Example, LostExample, Thumbnails
+from pytest_robustness.report.gallery import Drawn, Example, LostExample, Thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Raised when the way from image to picture changes.
 _VERSION = 1
 
-_Shown = TypeVar("_Shown", Example, LostExample)
+_Shown = TypeVar("_Shown", Example, LostExample, Drawn)
 
 
 class Pictures:
@@ -73,6 +73,12 @@ class Pictures:
         return tuple(
             self._drawn(one, one.model, one.image.position, lambda one: self._painter.lost([one])[0])
             for one in examples
+        )
+
+    def drawn(self, images: Iterable[Drawn]) -> tuple[Drawn, ...]:
+        """Return ``images`` with thumbnails; one that fails gets a note instead."""
+        return tuple(
+            self._drawn(one, one.model, one.position, lambda one: self._painter.drawn([one])[0]) for one in images
         )
 
     def _drawn(self, example: _Shown, model: str, position: int, draw: Callable[[_Shown], _Shown]) -> _Shown:

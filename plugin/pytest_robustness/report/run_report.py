@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import Counts
+    from pytest_robustness.analysis.studies.study import Study
+    from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
     from pytest_robustness.analysis.test_result import Estimate
     from pytest_robustness.core import EngineUsed
     from pytest_robustness.report.confusions import ClassConfusion
-    from pytest_robustness.report.gallery import Example, LostExample
+    from pytest_robustness.report.gallery import Drawn, Example, LostExample
     from pytest_robustness.report.image_table import ImageTable
 
 
@@ -66,6 +68,15 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True)
+class StudySection:
+    """What a report shows of one study: its findings, in order, and the pictures that they ask for."""
+
+    study: Study
+    findings: tuple[StudyFinding, ...]
+    pictures: Mapping[StudyPicture, Drawn] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class RunReport:
     """Everything that the reports of a run may show.
 
@@ -77,7 +88,7 @@ class RunReport:
     baseline; ``engines`` what computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what
     may make the figures of a model wrong: a set-up that was assumed, accuracy that cannot be told from guessing;
     ``data_notes`` what was left out of the data, and what is read in one of several ways; ``lost`` images to show that
-    a candidate lost; ``images`` every answer to every image.
+    a candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity.
     """
 
     models: tuple[str, ...]
@@ -102,6 +113,7 @@ class RunReport:
     data_notes: tuple[str, ...] = ()
     lost: tuple[LostExample, ...] = ()
     images: ImageTable | None = None
+    studies: tuple[StudySection, ...] = ()
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""

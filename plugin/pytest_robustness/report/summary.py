@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.report.finding_text import subject_text
 from pytest_robustness.report.number_text import counted, points
+from pytest_robustness.report.study_text import outcome_counts
 
 if TYPE_CHECKING:
-    from pytest_robustness.analysis.findings import ModelTest
+    from pytest_robustness.analysis.findings import Finding, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport
@@ -37,9 +39,10 @@ def outcome(report: RunReport) -> Outcome:
     return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or report.errors or not found else Outcome.PASS
 
 
-def findings(report: RunReport) -> list[ModelTest | ClassTest | GateTest]:
-    """Return every test of the run: of the models, of the classes, and against the baseline."""
-    return [*report.model_tests, *report.class_tests, *report.gate_tests]
+def findings(report: RunReport) -> list[Finding]:
+    """Return every test of the run: of the models, of the classes, against the baseline, and those of studies."""
+    studied = (finding for section in report.studies for finding in section.findings)
+    return [*report.model_tests, *report.class_tests, *report.gate_tests, *studied]
 
 
 def reasons(report: RunReport, outcome: Outcome) -> list[str]:
@@ -69,6 +72,7 @@ def verdict(report: RunReport) -> str:
         _known_sentence(report),
         _extremes_sentence(report),
         _classes_sentence(report),
+        *(f"{section.study.title}: {outcome_counts(section)}." for section in report.studies),
     ]
     text = " ".join(part for part in parts if part)
     return text or "Nothing could be tested: see the errors below."
@@ -135,12 +139,14 @@ def classes_heading(report: RunReport) -> str:
     )
 
 
-def _subject(report: RunReport, test: ModelTest | ClassTest | GateTest) -> str:
+def _subject(report: RunReport, test: Finding) -> str:
+    if test.against == "study":
+        return subject_text(test)
     label = report.condition_label(test.condition)
     if isinstance(test, ClassTest):
         return f"the classes under {label}"
     against = " against the baseline" if test.against == "baseline" else ""
-    return f"{report.labels[test.model]}{against} under {label}"
+    return f"{report.labels[test.models[0]]}{against} under {label}"
 
 
 def _correction_sentence(report: RunReport) -> str:

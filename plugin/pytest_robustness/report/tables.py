@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
 from pytest_robustness.report.csv_text import csv_text
+from pytest_robustness.report.study_text import row as study_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, ModelTest
+    from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import AnyTestResult, ClassImages, ImageChange
     from pytest_robustness.core import Cell, Condition
     from pytest_robustness.report.run_report import RunReport
@@ -97,6 +99,7 @@ def as_dict(report: RunReport) -> dict[str, Any]:
         "skipped_images": list(report.skipped),
         "warnings": list(report.warnings),
         "data_notes": list(report.data_notes),
+        "studies": {section.study.name: list(map(_study_row, section.findings)) for section in report.studies},
     }
 
 
@@ -257,6 +260,10 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "broken_classes": list(map(_fallen, test.broken)),
         "lost_images": [image._asdict() for image in test.lost_images],
     }
+
+
+def _study_row(finding: StudyFinding) -> dict[str, Any]:
+    return study_row(finding) | {"items": [dict(item) for item in finding.items]}
 
 
 def _fallen(found: ClassFinding) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report import summary
 from pytest_robustness.report.finding_text import expected_text
 from pytest_robustness.report.number_text import counted, cut, p_text, points_text
+from pytest_robustness.report.study_text import finding_list
 from pytest_robustness.report.summary import gate_word
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _NARROWEST_LIST = 16
 _LONGEST_NAME = 24
 _MOST_NAMES = 3
 _MOST_ERRORS = 3
-_MOST_UNDECIDED = 10
+_MOST_UNDECIDED = _MOST_FINDINGS = 10
 _CONTROL = "control"
 # textwrap breaks no line at a no-break space.
 _TIE = "\N{NO-BREAK SPACE}"
@@ -275,6 +276,8 @@ def _table() -> Table:
 
 def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
     """Yield what the tables leave out; each error appears once, and only the first few."""
+    for section in report.studies:
+        yield from finding_list(section, _MOST_FINDINGS)
     yield from summary.caveats(report)
     errors = list(dict.fromkeys(report.errors.values()))
     for text in errors[:_MOST_ERRORS]:

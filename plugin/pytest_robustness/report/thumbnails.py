@@ -16,7 +16,7 @@ from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import identities
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.preprocess import center_crop, to_canvas
-from pytest_robustness.report.gallery import Example, LostExample, Thumbnails
+from pytest_robustness.report.gallery import Drawn, Example, LostExample, Thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ SIDE = 96
 _QUALITY = 80
 
 
-_Shown = TypeVar("_Shown", Example, LostExample)
+_Shown = TypeVar("_Shown", Example, LostExample, Drawn)
 
 
 class Painter:
@@ -71,6 +71,10 @@ class Painter:
     def lost(self, examples: Iterable[LostExample]) -> tuple[LostExample, ...]:
         """Return ``examples`` with thumbnails; one that fails gets a note instead."""
         return tuple(self._drawn(one, one.model, one.image.position) for one in examples)
+
+    def drawn(self, images: Iterable[Drawn]) -> tuple[Drawn, ...]:
+        """Return ``images`` with thumbnails; one that fails gets a note instead."""
+        return tuple(self._drawn(one, one.model, one.position) for one in images)
 
     def _drawn(self, example: _Shown, model: str, position: int) -> _Shown:
         try:

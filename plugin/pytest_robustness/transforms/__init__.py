@@ -1,4 +1,4 @@
-"""Transforms: the nine of the protocol, a registry for a user's own, and chains of any of them; and augmentations.
+"""Transforms: the nine of the protocol, a user's own, chains of them, magnitudes, and the worst of several draws.
 
 Importing this package does not import torch: only applying a transform needs it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import OptionError
+from pytest_robustness.transforms.operation import Span
 from pytest_robustness.transforms.registry import Description, Registry
 from pytest_robustness.transforms.standard import builtin
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_robustness.transforms.augmentations import AugmentationPolicy
     from pytest_robustness.transforms.class_conditional import ClassConditional
 
-__all__ = ["Description", "Registry", "builtin", "load_augmentations"]
+__all__ = ["Description", "Registry", "Span", "builtin", "load_augmentations"]
 
 
 def load_augmentations(

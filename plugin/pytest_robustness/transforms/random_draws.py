@@ -1,4 +1,4 @@
-"""Random numbers by image: they depend on its content, not on its place, batch, shard, worker or device."""
+"""Random numbers by image, which depend on its content and not on place, batch or device; and some for all images."""
 
 from __future__ import annotations
 
@@ -45,3 +45,9 @@ def uniforms(seed: int, name: str, identities: NDArray[np.void], k: int) -> NDAr
         rows.append(state.digest(8 * k))
     bits = np.frombuffer(b"".join(rows), "<u8").reshape(len(identities), k)
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def shared_uniform(seed: int, name: str) -> float:
+    """Return one number for all images, uniform in [0, 1); it depends on ``(seed, name)`` only."""
+    # The hash of no image.
+    return float(uniforms(seed, name, np.zeros(1, "V16"), 1)[0, 0])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-import math
-import numbers
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.errors import OptionError, TransformError, UnknownTransformError, unknown
+from pytest_robustness.transforms.chain import Chain, not_a_magnitude
 from pytest_robustness.transforms.function_hash import code_version
-from pytest_robustness.transforms.types import Chain, FunctionTransform
+from pytest_robustness.transforms.operation import Operation, Span
+from pytest_robustness.transforms.registration import check_call, valid_levels, valid_span
+from pytest_robustness.transforms.spelling import Spelling, read_magnitude, spelling
+from pytest_robustness.transforms.worst import WorstOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,12 +23,21 @@ if TYPE_CHECKING:
 
 
 class Description(NamedTuple):
-    """A transform as ``--robustness-list`` shows it; ``levels`` is empty for a single level and for a chain."""
+    """A transform as ``--robustness-list`` shows it; ``levels`` is empty for a single level and for a chain.
+
+    ``on_request``: a run has it only where it is named.
+    """
 
     name: str
     severities: tuple[int, ...]
     levels: tuple[float, ...]
     summary: str
+    on_request: bool = False
+
+
+class _Known(NamedTuple):
+    chain: Chain
+    description: Description
 
 
 class Registry:
@@ -47,10 +57,18 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self._transforms: dict[str, FunctionTransform | Chain] = {}
+        self._known: dict[str, _Known] = {}
 
     def transform(
-        self, name: str, *, levels: Sequence[float] | None = None, draws: int = 0, version: int | None = None
+        self,
+        name: str,
+        *,
+        levels: Sequence[float] | None = None,
+        draws: int = 0,
+        version: int | None = None,
+        neutral: float | None = None,
+        continuous: bool | None = None,
+        on_request: bool = False,
     ) -> Callable[[Function], Function]:
         """Register the decorated function under ``name`` and return it unchanged.
 
@@ -67,24 +85,36 @@ class Registry:
         version
             The version of the function's code. Results are computed again when it changes. ``None``: a hash of the
             source code.
+        neutral
+            The level that changes nothing: 0 of a rotation, 1 of a factor. Magnitudes go from there to the last level.
+            ``None``: from the mildest level.
+        continuous
+            Whether the function takes any number between its levels. ``None``: unless all levels are whole numbers.
+        on_request
+            Whether a run has the transform only where an option or a test names it.
 
         Raises
         ------
         TransformError
-            The name is taken or not valid, the levels are not numbers, the number of draws is negative, or the function
-            cannot be called with these arguments.
+            The name is taken or not valid, levels or neutral are not valid, the number of draws is negative, or the
+            function cannot be called with these arguments.
         """
         if not isinstance(name, str):
             raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")
         if draws < 0:
             raise TransformError(f"draws of transform {name!r} is {draws}. Valid: a whole number from 0.")
-        values = None if levels is None else _valid_levels(name, levels)
+        values = () if levels is None else valid_levels(name, levels)
+        span = valid_span(name, values, neutral, continuous)
 
         def register(function: Function) -> Function:
             self._check_name(name)
-            _check_call(name, function, bool(values), bool(draws))
+            check_call(name, function, bool(values), bool(draws))
             code = code_version(name, function) if version is None else version
-            self._transforms[name] = FunctionTransform(name, function, values or (), draws, code)
+            operation = Operation(name, function, values, draws, code, span)
+            chain = Chain(name, (operation,))
+            self._known[name] = _Known(
+                chain, Description(name, chain.severities, values, operation.summary, on_request)
+            )
             return function
 
         return register
@@ -102,18 +132,47 @@ class Registry:
         self._check_name(name)
         if isinstance(parts, str) or not parts:
             raise TransformError(f"The parts of chain {name!r} are {parts!r}. Valid: a list of one transform or more.")
-        self._transforms[name] = Chain(name, tuple(self._single(part) for part in parts))
+        chain = self._chain(name, parts)
+        summary = f"The chain {'+'.join(one.name for one in chain.operations)}."
+        self._known[name] = _Known(chain, Description(name, chain.severities, (), summary))
 
     def get(self, name: str) -> Transform:
-        """Return the transform of that name, or the chain that joins names with ``+`` in the order of application.
+        """Return the transform of that name.
+
+        A name may be one that is registered (``rotation``); a chain that joins names with ``+`` in the order of
+        application; either at a magnitude (``rotation:17.5``, ``rotation+translate:0.5``); or the worst of k draws
+        of one of these (``worst(rotation+translate,k=10)``).
 
         Raises
         ------
         OptionError
-            A name is not known.
+            A name is not known, or a magnitude or k is not valid.
         """
-        parts = tuple(self._single(part) for part in name.split("+"))
-        return parts[0] if len(parts) == 1 else Chain(name, parts)
+        spelled = spelling(name)
+        chain = self._spelled(spelled)
+        return chain if spelled.draws is None else WorstOf(chain, spelled.draws)
+
+    def span(self, name: str, severity: int | None = None) -> Span:
+        """Return the magnitudes of the transform or chain ``name``; with a severity, those up to its levels.
+
+        The magnitude of a chain is the fraction of its own span that each of its transforms goes: 0 to 1.
+
+        Raises
+        ------
+        OptionError
+            A name is not known, or it has a single level, or not that severity.
+        """
+        return self._levelled(name).span(severity)
+
+    def at(self, name: str, magnitude: float) -> Condition:
+        """Return the condition of the transform or chain ``name`` at ``magnitude``.
+
+        Raises
+        ------
+        OptionError
+            A name is not known, or it has a single level, or the magnitude is outside of its span.
+        """
+        return Condition(self._levelled(name).at(magnitude).name)
 
     def conditions(self, names: Iterable[str], severities: Sequence[int]) -> tuple[Condition, ...]:
         """Return each transform at each severity, without repetition; one with a single level gives one condition.
@@ -138,24 +197,39 @@ class Registry:
     def copy(self) -> Registry:
         """Return a registry of the same transforms; what is registered in one of the two is not in the other."""
         copy = Registry()
-        copy._transforms = dict(self._transforms)
+        copy._known = dict(self._known)
         return copy
 
     def names(self) -> tuple[str, ...]:
-        """Return the names in the order of their registration."""
-        return tuple(self._transforms)
+        """Return the names of the transforms of a run that names none, in the order of their registration."""
+        return tuple(name for name, known in self._known.items() if not known.description.on_request)
 
     def describe(self) -> tuple[Description, ...]:
-        """Describe every transform, in the order of ``names``."""
-        return tuple(
-            Description(item.name, item.severities, getattr(item, "levels", ()), item.summary)
-            for item in self._transforms.values()
-        )
+        """Describe every transform, in the order of registration; those that a run has on request, last."""
+        return tuple(sorted((known.description for known in self._known.values()), key=lambda one: one.on_request))
 
-    def _single(self, name: str) -> Transform:
-        if name not in self._transforms:
-            raise UnknownTransformError(unknown("transform", name, self._transforms))
-        return self._transforms[name]
+    def _spelled(self, spelled: Spelling) -> Chain:
+        chain = self._chain(spelled.chain, spelled.names)
+        if spelled.magnitude is None:
+            return chain
+        magnitude = read_magnitude(spelled.magnitude)
+        if magnitude is None:
+            raise OptionError(not_a_magnitude(chain, spelled.magnitude))
+        return chain.at(magnitude)
+
+    def _levelled(self, name: str) -> Chain:
+        spelled = spelling(name)
+        if spelled.draws is not None:
+            raise OptionError(f"{name!r} takes no magnitude. Give one to the transform inside of it.")
+        return self._spelled(spelled)
+
+    def _chain(self, name: str, parts: Sequence[str]) -> Chain:
+        return Chain(name, tuple(one for part in parts for one in self._single(part).operations))
+
+    def _single(self, name: str) -> Chain:
+        if name not in self._known:
+            raise UnknownTransformError(unknown("transform", name, self._known))
+        return self._known[name].chain
 
     def _check_name(self, name: str) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_]+", name):
@@ -165,30 +239,5 @@ class Registry:
             )
         if name == CONTROL.transform:
             raise TransformError(f"{name!r} is the condition that changes nothing. Choose another name.")
-        if name in self._transforms:
+        if name in self._known:
             raise TransformError(f"A transform named {name!r} is registered already. Choose another name.")
-
-
-def _valid_levels(name: str, levels: Sequence[float]) -> tuple[float, ...]:
-    if not len(levels) or not all(isinstance(level, numbers.Real) and math.isfinite(level) for level in levels):
-        raise TransformError(
-            f"The levels of transform {name!r} must be one or more finite numbers, the value at severity 1, 2, and so "
-            f"on; got {levels!r}. Leave levels out for a transform with a single level."
-        )
-    # Python's own numbers, because the key holds their repr and numpy's has changed between versions.
-    return tuple(int(level) if isinstance(level, numbers.Integral) else float(level) for level in levels)
-
-
-def _check_call(name: str, function: Callable[..., Any], has_level: bool, has_draws: bool) -> None:
-    expected = ["images", *["level"] * has_level, *["draws"] * has_draws]
-    try:
-        inspect.signature(function).bind(*expected)
-    except ValueError:
-        raise TransformError(
-            f"Python cannot read the parameters of {function!r}. Register a function that calls it as {name!r}."
-        ) from None
-    except TypeError as error:
-        raise TransformError(
-            f"Transform {name!r} is called as f({', '.join(expected)}), but its function does not take that: {error}. "
-            f"Change its parameters, or the levels and draws that it is registered with."
-        ) from None

@@ -1,4 +1,4 @@
-"""The nine transforms of the protocol: what their levels mean, and how draws become parameters.
+"""The nine transforms of the protocol, and others on request: what levels mean, and how draws become parameters.
 
 A transform is one decorated function; its version goes up whenever its pixels change. Implementations are imported
 lazily, because they need torch.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.errors import TransformError
 from pytest_robustness.transforms.corners import draw_corners
 from pytest_robustness.transforms.registry import Registry
 
@@ -22,11 +23,11 @@ _STANDARD = Registry()
 
 
 def builtin() -> Registry:
-    """Return a new registry that holds the nine."""
+    """Return a new registry that holds the nine, and on request the quarter turns."""
     return _STANDARD.copy()
 
 
-@_STANDARD.transform("rotation", levels=(5, 15, 30, 45, 90), draws=1, version=1)
+@_STANDARD.transform("rotation", levels=(5, 15, 30, 45, 90), neutral=0, continuous=True, draws=1, version=1)
 def rotation(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
     """Rotate about the centre by ± that many degrees, the sign drawn per image."""
     from pytest_robustness.transforms import warps
@@ -34,7 +35,7 @@ def rotation(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> 
     return warps.rotate(images, level * _signs(draws[:, 0]))
 
 
-@_STANDARD.transform("brightness", levels=(1.1, 1.25, 1.5, 1.75, 2.0), version=1)
+@_STANDARD.transform("brightness", levels=(1.1, 1.25, 1.5, 1.75, 2.0), neutral=1, version=1)
 def brightness(images: torch.Tensor, level: float) -> torch.Tensor:
     """Multiply every pixel by that factor, up to 255."""
     from torchvision.transforms.v2 import functional as tvf
@@ -42,7 +43,7 @@ def brightness(images: torch.Tensor, level: float) -> torch.Tensor:
     return tvf.adjust_brightness(images, level)
 
 
-@_STANDARD.transform("translate", levels=(0.05, 0.1, 0.2, 0.3, 0.4), draws=2, version=1)
+@_STANDARD.transform("translate", levels=(0.05, 0.1, 0.2, 0.3, 0.4), neutral=0, draws=2, version=1)
 def translate(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
     """Move by ± that fraction of width and height, in whole pixels, each sign drawn per image."""
     from pytest_robustness.transforms import warps
@@ -51,7 +52,7 @@ def translate(images: torch.Tensor, level: float, draws: NDArray[np.float64]) ->
     return warps.translate(images, np.array([round(level * width), round(level * height)]) * _signs(draws))
 
 
-@_STANDARD.transform("zoom", levels=(1.1, 1.25, 1.5, 2.0, 3.0), version=1)
+@_STANDARD.transform("zoom", levels=(1.1, 1.25, 1.5, 2.0, 3.0), neutral=1, version=1)
 def zoom(images: torch.Tensor, level: float) -> torch.Tensor:
     """Enlarge about the centre by that factor."""
     from pytest_robustness.transforms import warps
@@ -59,7 +60,7 @@ def zoom(images: torch.Tensor, level: float) -> torch.Tensor:
     return warps.zoom(images, level)
 
 
-@_STANDARD.transform("perspective", levels=(0.1, 0.3, 0.5, 0.7, 0.9), draws=8, version=1)
+@_STANDARD.transform("perspective", levels=(0.1, 0.3, 0.5, 0.7, 0.9), neutral=0, draws=8, version=1)
 def perspective(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
     """RunReport in perspective: each corner moves inwards by up to that fraction of half a side, drawn per image."""
     from pytest_robustness.transforms import warps
@@ -93,6 +94,34 @@ def vflip(images: torch.Tensor) -> torch.Tensor:
 
 
 _STANDARD.chain("equalize_zoom_brightness", ("equalize", "zoom", "brightness"))
+
+
+@_STANDARD.transform("turn90", version=1, on_request=True)
+def turn90(images: torch.Tensor) -> torch.Tensor:
+    """Turn by a quarter, counter-clockwise, pixel by pixel; the images must be square."""
+    return _turned(images, 1)
+
+
+@_STANDARD.transform("turn180", version=1, on_request=True)
+def turn180(images: torch.Tensor) -> torch.Tensor:
+    """Turn upside down, pixel by pixel."""
+    return _turned(images, 2)
+
+
+@_STANDARD.transform("turn270", version=1, on_request=True)
+def turn270(images: torch.Tensor) -> torch.Tensor:
+    """Turn by three quarters, counter-clockwise, pixel by pixel; the images must be square."""
+    return _turned(images, 3)
+
+
+def _turned(images: torch.Tensor, quarters: int) -> torch.Tensor:
+    height, width = images.shape[-2:]
+    if quarters % 2 and height != width:
+        raise TransformError(
+            f"A quarter turn keeps the size of square images alone, and these are {width} x {height} pixels. Give the "
+            f"model Preprocess(resize=..., crop=...), or turn by turn180."
+        )
+    return images.rot90(quarters, dims=(-2, -1))
 
 
 def _signs(draws: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,6 +16,9 @@ def test_it_lists_what_the_options_accept_and_runs_nothing(project):
             "*digits *alexnet, squeezenet1_0, *",
             "Transforms (--robustness-transforms)",
             "*vflip *Mirror top to bottom.*",
+            "Transforms on request*",
+            "*turn90 *Turn by a quarter, *",
+            "*worst(rotation+translate,k=10) *",
             "Data (--robustness-data)",
             "*folder:path *images in path/<class>/<image>, *",
         ]

@@ -1,4 +1,4 @@
-"""Split lists of names: commas and blanks separate them, and may be part of a path."""
+"""Split lists of names: commas and blanks separate them, and may be part of a path or of a call."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ _ENDS: Final = {
     "openvino": r"(?i:.*\.(xml|onnx|tflite))",
 }
 
+# A name that is written as a call, from its start: worst(rotation, k=10). Elsewhere a parenthesis is part of a path.
+_CALL: Final = r"""(?<![^,\s])\w+\((?:[^()"']|\([^()"']*\))*\)"""
+
 
 def read_names(text: str) -> tuple[str, ...]:
     """Read names separated by commas or blanks.
 
-    What stands in quotes, single or double, is one name. Without quotes, a path goes on over commas and blanks until
-    it ends as the names of its source do.
+    What stands in quotes, single or double, is one name, and what is written as a call goes on to its last parenthesis.
+    Without quotes, a path goes on over commas and blanks until it ends as the names of its source do.
 
     >>> read_names("resnet18, python:my nets/a,b.py:make")
     ('resnet18', 'python:my nets/a,b.py:make')
     >>> read_names("'onnx:one.onnx two.onnx'")
     ('onnx:one.onnx two.onnx',)
+    >>> read_names("vflip, worst(rotation+translate, k=10)")
+    ('vflip', 'worst(rotation+translate, k=10)')
 
     Raises
     ------
@@ -59,7 +64,8 @@ class _Part(NamedTuple):
 
 def _parts(text: str) -> list[_Part]:
     parts = []
-    for match in re.finditer(r"""(?P<text>(?:"[^"]*"|'[^']*'|[^,\s"'])+)(?P<separator>[,\s]*)""", _closed(text)):
+    piece = rf"""(?:"[^"]*"|'[^']*'|{_CALL}|[^,\s"'])+"""
+    for match in re.finditer(rf"(?P<text>{piece})(?P<separator>[,\s]*)", _closed(text)):
         plain = re.sub(r"""(["'])(.*?)\1""", r"\2", match["text"])
         parts.append(_Part(plain, match["separator"], plain != match["text"]))
     return parts

@@ -9,12 +9,14 @@ import dataclasses
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, get_args
 
+from pytest_robustness.analysis.studies import ALL, STUDIES
 from pytest_robustness.inference.runtimes import RUNTIMES
 from pytest_robustness.plugin.options.names import read_names
 from pytest_robustness.plugin.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.plugin.options.values import (
     Choice,
     read_alpha,
+    read_choices,
     read_device,
     read_max_sensitive,
     read_points,
@@ -103,6 +105,21 @@ class SubjectOptions:
         read_whole(1, "all"), "all", area=_SUBJECT, metavar="N", about="images per class, drawn at random"
     )
     seed: int = option(read_whole(0), "0", area=_SUBJECT, metavar="N", about="seed of every random draw")
+    studies: tuple[str, ...] = option(
+        read_choices(*STUDIES, ALL),
+        "none",
+        area=_SUBJECT,
+        metavar="NAMES",
+        about="questions beyond sensitivity to ask of the models, separated by commas; -k and -m ask for them too",
+    )
+    suspects: int | None = option(
+        read_whole(1, "none", most=100_000),
+        "none",
+        area=_SUBJECT,
+        metavar="N",
+        about="list up to N images that seem to be turned, and up to N that seem to be labelled wrongly; asks for the "
+        "studies turned_images and label_errors, whose lists hold 50 where this is left out",
+    )
     on_bad_image: OnBadImage = option(
         Choice(*get_args(OnBadImage)),
         "error",

@@ -45,6 +45,20 @@ class Choice(Generic[_Word]):
         raise ValueError(", ".join(self.words))
 
 
+def read_choices(*words: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of some of ``words``, separated by commas or blanks; it reads ``none`` as none of them."""
+
+    def read(text: str) -> tuple[str, ...]:
+        if text == "none":
+            return ()
+        names = tuple(filter(None, re.split(r"[,\s]+", text)))
+        if not names or not {*names} <= {*words}:
+            raise ValueError(f"{', '.join(words)}, separated by commas; or none")
+        return tuple(dict.fromkeys(names))
+
+    return read
+
+
 def require_plain(text: str) -> None:
     """Refuse what is a value of no option: it would fail later, and less clearly."""
     if not is_printable(text):

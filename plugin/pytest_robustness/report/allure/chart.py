@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
+from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.report.number_text import condition_text, cut
 
 if TYPE_CHECKING:
@@ -43,8 +44,11 @@ class Bars(NamedTuple):
 
 
 @singledispatch
-def bars_of(finding: Finding) -> Bars:
-    """Return what to draw of ``finding``: the classes that fell most, ten at most; of a model, all classes first."""
+def bars_of(finding: Finding) -> Bars | None:
+    """Return what to draw of ``finding``: the classes that fell most, ten at most; of a model, all classes first.
+
+    A study compares no accuracies; ``None`` then.
+    """
     raise TypeError(f"{finding!r} is not a finding")
 
 
@@ -71,6 +75,11 @@ def _(finding: GateTest) -> Bars:
     change = f"{finding.result.difference:+.2f} points"
     title = f"{finding.model} against {finding.counterpart} under {condition_text(finding.condition)}: {change}"
     return Bars(title, [_all_classes(finding.result), *_rows(finding.fallen)], ("baseline", "candidate"))
+
+
+@bars_of.register(StudyFinding)
+def _(_: StudyFinding) -> None:
+    return None
 
 
 def _model_title(finding: ModelTest | ImageTest) -> str:

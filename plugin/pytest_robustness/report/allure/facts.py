@@ -26,6 +26,7 @@ class Kind(StrEnum):
     MODEL = "Models"
     CLASSES = "Classes"
     COMPARISON = "Comparison with the baseline"
+    STUDY = "Studies"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Facts:
         All models that the test judges.
     dataset
         The data as the user named it.
+    study
+        The name of the study, where the test asks one.
     """
 
     kind: Kind
@@ -54,6 +57,7 @@ class Facts:
     condition: Condition
     models: tuple[str, ...]
     dataset: str
+    study: str = ""
 
     @property
     def title(self) -> str:
@@ -62,6 +66,7 @@ class Facts:
             Kind.MODEL: self.label,
             Kind.CLASSES: "classes",
             Kind.COMPARISON: f"{self.label} against the baseline",
+            Kind.STUDY: f"{self.study.replace('_', ' ')} of {self.label}",
         }
         return f"{subjects[self.kind]} under {condition_text(self.condition)}"
 
@@ -100,6 +105,7 @@ def facts_of(
     dataset: str,
     *,
     compared: bool = False,
+    study: str = "",
 ) -> list[Facts]:
     """Return the facts about a test's subjects, each once, in order.
 
@@ -113,15 +119,22 @@ def facts_of(
         The data as the user named it.
     compared
         Whether the test compares models with a baseline.
+    study
+        The study that the test asks, by its marker; empty where it asks none.
     """
     short = short_names(models)
-    of_models = Kind.COMPARISON if compared else Kind.MODEL
+    of_models = Kind.STUDY if study else Kind.COMPARISON if compared else Kind.MODEL
+    of_classes = Kind.STUDY if study else Kind.CLASSES
     found: dict[Facts, None] = {}
     for subject in subjects:
         if isinstance(subject, Panel | ClassTest):
-            facts = Facts(Kind.CLASSES, ALL_MODELS, ALL_MODELS, subject.condition, subject.models, dataset)
+            facts = Facts(of_classes, ALL_MODELS, ALL_MODELS, subject.condition, subject.models, dataset, study)
         else:
-            name = subject.model
-            facts = Facts(of_models, name, short.get(name, name), subject.condition, (name,), dataset)
+            name = _only_model(subject)
+            facts = Facts(of_models, name, short.get(name, name), subject.condition, (name,), dataset, study)
         found[facts] = None
     return list(found)
+
+
+def _only_model(subject: Cell | Finding) -> str:
+    return subject.model if isinstance(subject, Cell) else ", ".join(subject.models)

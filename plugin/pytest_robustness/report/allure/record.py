@@ -20,6 +20,7 @@ from pytest_robustness.report.allure.evidence import (
     lost_pictures,
     severity,
 )
+from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.number_text import percent
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from allure_commons.model2 import TestResult
 
     from pytest_robustness.analysis.findings import Finding
+    from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.report.allure.facts import Facts
     from pytest_robustness.report.gallery import Example, LostExample
 
@@ -76,7 +78,9 @@ def report(result: TestResult, findings: Sequence[Finding]) -> None:
     result.descriptionHtml = "".join(map(description, findings))
     result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
     for finding in findings:
-        allure.attach(svg(bars_of(finding)), "accuracy before and after", allure.attachment_type.SVG)
+        bars = bars_of(finding)
+        if bars is not None:
+            allure.attach(svg(bars), "accuracy before and after", allure.attachment_type.SVG)
 
 
 def control_accuracies(findings: Sequence[Finding]) -> dict[str, float]:
@@ -107,6 +111,13 @@ def attach_evidence(finding: Finding, classes: ClassTest, examples: Sequence[Exa
     allure.attach(classes_csv(classes, most), name, allure.attachment_type.CSV)
     for caption, comparison in image_pairs(examples):
         allure.attach(comparison, caption, IMAGE_DIFF, "imagediff")
+
+
+def attach_items(finding: StudyFinding) -> None:
+    """Attach the items of a study's finding as a table: points of a curve, images, classes."""
+    if finding.items:
+        rows = [item.values() for item in finding.items]
+        allure.attach(csv_text([*finding.items[0]], rows), finding.study, allure.attachment_type.CSV)
 
 
 def attach_lost(examples: Sequence[LostExample]) -> None:

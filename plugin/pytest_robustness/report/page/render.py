@@ -11,10 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
-from pytest_robustness.report import summary
+from pytest_robustness.report import study_text, summary
 from pytest_robustness.report.finding_text import image_text
 from pytest_robustness.report.number_text import FILTERS
-from pytest_robustness.report.page import curves, gate, heat, method, payload
+from pytest_robustness.report.page import curves, gate, heat, method, payload, studies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def render(report: RunReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FILTERS
+    environment.filters |= FILTERS | {"figure": study_text.figure_text, "is_number": study_text.is_number}
     style, script = _joined("styles", "css", _STYLES), _joined("scripts", "js", _SCRIPTS)
     return environment.get_template("page.html").render(
         report=report,
@@ -55,6 +55,7 @@ def render(report: RunReport) -> str:
         curves=curves,
         gate=gate,
         method=method,
+        studies=studies,
         image_text=image_text,
         payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,

@@ -1,0 +1,93 @@
+"""What a study may look at, and have computed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_robustness.analysis.judge import Judge
+    from pytest_robustness.analysis.policy import TestPolicy
+    from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.core import Cell, DataSource, Panel
+    from pytest_robustness.inference.image_names import ImageNames
+    from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.transforms import Registry
+
+
+def _nothing(_: Iterable[Cell]) -> None:
+    """Compute nothing: what is needed is in the store."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyOptions:
+    """What the user asked of the studies.
+
+    ``severity`` is that of the run, or 3 where the run has several; ``suspects`` is how many images a list holds at
+    most.
+    """
+
+    severity: int
+    seed: int
+    suspects: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a run knows, for a study.
+
+    Parameters
+    ----------
+    predictions
+        The finished cells.
+    run_log
+        Which cells are finished, and the errors of the others.
+    judge
+        Makes the findings of sensitivity that a study builds on.
+    registry
+        The known transforms.
+    options
+        What the user asked of the studies.
+    source
+        Returns the source of the images, and the indices of those of the run (int64 [N]); raises `DataError` where the
+        data is gone.
+    names
+        Names the images.
+    planned
+        By study, everything that tests of this run ask of it, so that one sweep serves all.
+    compute
+        Computes the cells that the store lacks, in one sweep. Afterwards `RunLog.finished` says which could be; it
+        raises `RobustnessError` where the data cannot be read. By default it computes nothing.
+    """
+
+    predictions: StoredPredictions
+    run_log: RunLog
+    judge: Judge
+    registry: Registry
+    options: StudyOptions
+    source: Callable[[], tuple[DataSource, NDArray[np.int64]]]
+    names: ImageNames
+    planned: Mapping[str, tuple[Cell | Panel, ...]] = dataclasses.field(default_factory=dict)
+    compute: Callable[[Iterable[Cell]], None] = _nothing
+
+    @property
+    def policy(self) -> TestPolicy:
+        """How the run tests, and when it fails."""
+        return self.judge.policy
+
+    def computed(self, cells: Iterable[Cell]) -> None:
+        """Compute ``cells``, of which every one is needed.
+
+        Raises
+        ------
+        RobustnessError
+            When one of them could not be computed.
+        """
+        listed = tuple(cells)
+        self.compute(listed)
+        self.run_log.require(*listed)

@@ -1,0 +1,88 @@
+"""The fixtures: each a few lines that delegate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_robustness.plugin.active import robustness_session
+from pytest_robustness.plugin.options import RunMode
+
+if TYPE_CHECKING:
+    from pytest_robustness.core import Cell, Panel
+    from pytest_robustness.plugin.session import RobustnessSession
+
+
+@pytest.fixture(scope="session")
+def robustness(request: pytest.FixtureRequest) -> RobustnessSession:
+    """Answer questions: ``model_test``, ``class_test``, ``image_test`` and ``gate_test``. Scope: session."""
+    return robustness_session(request.config)
+
+
+@pytest.fixture
+def cell(robustness: RobustnessSession, _robustness_cell: Cell) -> Cell:
+    """One model under one condition, computed; the test runs once for each of the run's. Scope: function."""
+    robustness.ensure(_robustness_cell)
+    return _robustness_cell
+
+
+@pytest.fixture
+def gate_cell(robustness: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
+    """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
+    if robustness.options.mode is RunMode.WRITE:
+        pytest.skip("this run writes the baseline: there is nothing to compare with")
+    robustness.ensure(_robustness_gate_cell)
+    return _robustness_gate_cell
+
+
+@pytest.fixture
+def levelled_cell(robustness: RobustnessSession, _robustness_levelled_cell: Cell) -> Cell:
+    """One model under one condition whose transform has levels, computed. Scope: function."""
+    robustness.ensure(_robustness_levelled_cell)
+    return _robustness_levelled_cell
+
+
+@pytest.fixture
+def control_cell(robustness: RobustnessSession, _robustness_control_cell: Cell) -> Cell:
+    """One model under control, computed; the test runs once for each model. Scope: function."""
+    robustness.ensure(_robustness_control_cell)
+    return _robustness_control_cell
+
+
+@pytest.fixture
+def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Panel:
+    """One condition with the models to test over, computed; the test runs once for each. Scope: function."""
+    robustness.ensure(_robustness_condition)
+    return _robustness_condition
+
+
+# Parametrization targets these private fixtures, so that a project may define its own `cell` or `condition`.
+@pytest.fixture
+def _robustness_cell(request: pytest.FixtureRequest) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def _robustness_gate_cell(request: pytest.FixtureRequest) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def _robustness_levelled_cell(request: pytest.FixtureRequest) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def _robustness_control_cell(request: pytest.FixtureRequest) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
+    found: Panel = request.param
+    return found

@@ -1,0 +1,128 @@
+"""Operations: registered functions on batches of images, each with its levels and the magnitudes between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.errors import TransformError
+from pytest_robustness.transforms.random_draws import uniforms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """The magnitudes of a transform: from ``neutral``, which changes nothing, to ``extreme``, the last of its levels.
+
+    Where nobody named a level that changes nothing, ``neutral`` is the mildest level. ``whole``: whole numbers alone.
+    """
+
+    neutral: float
+    extreme: float
+    whole: bool
+
+    def __contains__(self, magnitude: float) -> bool:
+        low, high = sorted((self.neutral, self.extreme))
+        return low <= magnitude <= high and (not self.whole or float(magnitude).is_integer())
+
+    def at(self, fraction: float) -> float:
+        """Return the magnitude at ``fraction`` of the way from neutral (0) to extreme (1)."""
+        magnitude = self.neutral + (self.extreme - self.neutral) * fraction if fraction < 1 else self.extreme
+        return round(magnitude) if self.whole else float(magnitude)
+
+    def fraction(self, magnitude: float) -> float:
+        """Return how far ``magnitude`` is on the way from neutral (0) to extreme (1)."""
+        return (magnitude - self.neutral) / (self.extreme - self.neutral) if self.extreme != self.neutral else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """A function on batches.
+
+    Parameters
+    ----------
+    name
+        The name that it was registered under.
+    function
+        ``function(images[, level][, draws])``: ``level`` if there are levels, ``draws`` (float64 [B, draws], uniform
+        in [0, 1)) if it needs any. It gets a copy of the images.
+    levels
+        The value at severity 1, 2, ...; empty for a single level.
+    draws
+        Random numbers per image.
+    version
+        The version of the code.
+    span
+        The magnitudes that it takes; ``None`` for a single level.
+    """
+
+    name: str
+    function: Callable[..., torch.Tensor]
+    levels: tuple[float, ...]
+    draws: int
+    version: int | str
+    span: Span | None = None
+
+    @property
+    def published(self) -> bool:
+        """Whether the function belongs to this package, whose code changes with its version alone."""
+        return self.function.__module__.startswith("pytest_robustness.")
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def level(self, magnitude: float) -> float:
+        """Return ``magnitude`` as the function gets it: where it is one of the levels, as that was written."""
+        for level in self.levels:
+            if level == magnitude:
+                return level
+        return int(magnitude) if self.span is not None and self.span.whole else float(magnitude)
+
+    def key(self, level: float | None) -> str:
+        """Return name, level, number of draws and code version."""
+        return f"{self.name}(level={level!r}, draws={self.draws}, version={self.version!r})"
+
+    def apply(
+        self, images: torch.Tensor, level: float | None, identities: NDArray[np.void], seed: int, draw: str = ""
+    ) -> torch.Tensor:
+        """Return the changed copy of ``images`` (uint8 [B, 3, H, W]); see `Transform`.
+
+        ``draw`` names one of several draws, which are independent of one another.
+
+        Raises
+        ------
+        TransformError
+            The function returns anything but uint8 images of the same shape on the same device.
+        """
+        # A copy, because other conditions read the same batch, and a user's function may write into its argument.
+        arguments: list[Any] = [images.clone()]
+        if level is not None:
+            arguments.append(level)
+        if self.draws:
+            arguments.append(uniforms(seed, draw + self.name, identities, self.draws))
+        return _checked(self.name, self.function(*arguments), images)
+
+
+def _checked(name: str, result: object, images: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    if isinstance(result, torch.Tensor) and _form(result) == _form(images):
+        return result
+    returned = _form(result) if isinstance(result, torch.Tensor) else type(result).__name__
+    raise TransformError(
+        f"Transform {name!r} returned {returned} instead of {_form(images)}. It must keep the shape, dtype and device "
+        f"of its images; end with .round().clamp(0, 255).to(torch.uint8) after computing in floating point."
+    )
+
+
+def _form(images: torch.Tensor) -> str:
+    return f"{str(images.dtype).removeprefix('torch.')} {list(images.shape)} on {images.device}"
