@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import PIL.Image
 import torch
 from torchvision import tv_tensors
@@ -12,13 +11,14 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.transforms.augmentations import Augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_robustness.transforms.augmentations import Augmentation
     from pytest_robustness.transforms.registry import Registry
 
 _TAKES = (
@@ -95,17 +95,16 @@ class ClassConditional(v2.Transform):
             return batch
         chosen = torch.multinomial(self._probabilities[labels], 1)[:, 0]
         changed = batch.clone()
-        for step in chosen.unique().tolist():
+        for step in sorted(set(chosen.tolist())):
             if step == len(self._steps):
                 continue
             where = (chosen == step).nonzero()[:, 0].to(batch.device)
             images = batch[where].expand(-1, 3, -1, -1)
-            changed[where] = self._apply(*self._steps[step], images)[:, : batch.shape[1]]
+            transform, magnitudes = self._steps[step]
+            changed[where] = self._augmented(transform, magnitudes, images)[:, : batch.shape[1]]
         return changed
 
-    def _apply(
-        self, transform: str, magnitudes: tuple[float, float] | None, images: torch.Tensor
-    ) -> torch.Tensor:
+    def _augmented(self, transform: str, magnitudes: tuple[float, float] | None, images: torch.Tensor) -> torch.Tensor:
         name = transform
         if magnitudes is not None:
             low, high = magnitudes
@@ -179,11 +178,12 @@ def _as_batch(image: Any) -> torch.Tensor:
 
 def _as_before(batch: torch.Tensor, image: Any) -> Any:
     if isinstance(image, PIL.Image.Image):
-        return functional.to_pil_image(batch[0])
+        return functional.to_pil_image(batch[0])  # type: ignore[no-untyped-call]
     tensor = batch[0] if image.ndim == 3 else batch
-    return tv_tensors.wrap(tensor, like=image) if isinstance(image, tv_tensors.TVTensor) else tensor
+    return tv_tensors.wrap(tensor, like=image) if isinstance(image, tv_tensors.Image) else tensor
 
 
 def _random_identities(n: int) -> NDArray[np.void]:
     """Return ``n`` random identities, V16 [n]: transforms draw signs, directions and corners by them."""
-    return torch.randint(0, 256, (n, 16), dtype=torch.uint8).numpy().view("V16")[:, 0]
+    drawn: NDArray[np.uint8] = torch.randint(0, 256, (n, 16), dtype=torch.uint8).numpy()
+    return drawn.view("V16")[:, 0]
