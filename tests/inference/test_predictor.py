@@ -112,6 +112,20 @@ def test_what_nobody_planned_is_checked_and_added_with_its_control(world):
     assert ours.sweeps == [(40, 2), (40, 2)]
 
 
+def test_what_a_study_needs_is_computed_and_belongs_to_no_test(world):
+    ours = world(Cell(SLOPE, VFLIP), refuse=HFLIP)
+    probed = (Cell(SLOPE, HFLIP), Cell(SLOPE, CONTROL))
+    assert ours.predictor.probe(probed)
+    assert ours.probed == [(HFLIP, CONTROL)]
+    assert ours.run_log.known(probed)
+    # With it goes what is planned, in one sweep; no test of sensitivity and no baseline gets what was probed.
+    assert ours.sweeps == [(40, 3)]
+    assert ours.run_log.wanted.cells == (Cell(SLOPE, CONTROL), Cell(SLOPE, VFLIP))
+    assert ours.run_log.probed.cells == (Cell(SLOPE, HFLIP),)
+    assert not ours.predictor.probe(probed)
+    assert not ours.predictor.ensure(Cell(SLOPE, VFLIP))
+
+
 def test_a_condition_that_the_check_refuses_is_not_computed_and_the_next_one_is(world):
     ours = world(Cell(SLOPE, VFLIP), refuse=HFLIP)
     with pytest.raises(BaselineError, match="hflip is refused"):

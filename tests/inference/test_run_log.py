@@ -13,7 +13,7 @@ from pytest_robustness.core.text import printable
 from pytest_robustness.errors import DisagreementError, StoreError
 from pytest_robustness.inference.agreement import Agreement, said
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.run_log import ModelFacts, RunLog
+from pytest_robustness.inference.run_log import ModelFacts, RunLog, StudyRequest
 
 CONDITIONS = st.one_of(
     st.builds(Condition, st.sampled_from(["vflip", "a+b"])),
@@ -24,12 +24,19 @@ CELLS = st.builds(Cell, st.sampled_from(["resnet18", "python:nets.py:make"]), CO
 # What crosses between processes is shown as text in both: control characters are escapes already.
 TEXTS = st.text(max_size=3).map(printable)
 PANELS = st.builds(Panel, CONDITIONS, st.lists(st.text(max_size=3), max_size=3).map(tuple))
+STUDIED = st.dictionaries(
+    st.builds(StudyRequest, st.sampled_from(["breaking_point", "detectable"]), CELLS | PANELS),
+    st.lists(CELLS, unique=True, max_size=4).map(tuple),
+    max_size=3,
+)
 FACTS = ModelFacts("f00d", "name", (1, 0), Preprocess(resize=8, crop=7), ("mean", "classes"))
 RUN_LOGS = st.builds(
     RunLog,
     dataset=st.sampled_from(["", "f00d"]),
     plan=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
     unplanned=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
+    probed=st.lists(CELLS, unique=True, max_size=6).map(tuple).map(Plan),
+    studied=STUDIED,
     # All processes of a run know a cell by the same key.
     keys=st.lists(CELLS, max_size=6).map(lambda cells: {cell: str(cell) for cell in cells}),
     errors=st.dictionaries(CELLS, TEXTS, max_size=6),
@@ -70,6 +77,8 @@ def test_merging_keeps_what_either_did(one, other):
     assert merged.keys == one.keys | other.keys
     assert merged.errors == one.errors | other.errors
     assert set(merged.tests) == {*one.tests, *other.tests}
+    assert merged.studied == one.studied | other.studied
+    assert set(merged.asked.cells) == {*one.asked.cells, *other.asked.cells}
     assert set(merged.notes) == {*one.notes, *other.notes}
     assert set(merged.skipped) == {*one.skipped, *other.skipped}
 
@@ -94,11 +103,15 @@ def test_a_test_is_judged_when_control_and_condition_of_some_model_are_finished(
 
 @given(run_log=RUN_LOGS)
 def test_what_came_since_the_start_is_enough_to_judge_every_test(run_log):
-    received = RunLog.unpack(run_log.since(0, 0, 0).pack())
+    received = RunLog.unpack(run_log.since(0, 0, 0, 0).pack())
     assert list(received.tests) == list(run_log.tests)
     assert received.notes == run_log.notes
     assert run_log.since(*run_log.length).notes == []
     assert received.dataset == run_log.dataset
+    assert received.studied == run_log.studied
+    for used in run_log.studied.values():
+        for cell in used:
+            assert received.known([cell]) == run_log.known([cell])
     for test in run_log.tests:
         assert received.testable(test) == run_log.testable(test)
         for cell in Plan.of([test]).cells:

@@ -1,0 +1,58 @@
+"""``--robustness-studies`` and ``--robustness-suspects``: which questions beyond sensitivity a run asks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_robustness.analysis.studies import STUDIES
+from pytest_robustness.errors import OptionError
+from pytest_robustness.plugin import studies
+
+
+@pytest.mark.parametrize(
+    ("named", "suspects", "asked"),
+    [
+        ((), None, ()),
+        (("detectable", "breaking_point"), None, ("breaking_point", "detectable")),
+        (("all",), None, tuple(STUDIES)),
+        ((), 10, ("turned_images", "label_errors")),
+        (("breaking_point",), 10, ("breaking_point", "turned_images", "label_errors")),
+    ],
+)
+def test_the_options_name_studies_and_a_number_of_suspects_asks_for_their_lists(named, suspects, asked):
+    assert studies.asked_for(SimpleNamespace(studies=named, suspects=suspects)) == asked
+
+
+@pytest.mark.parametrize(
+    ("keyword", "mark", "asked"),
+    [
+        ("", "", ()),
+        ("vflip", "", ()),
+        ("breaking_point", "", ("breaking_point",)),
+        ("breaking and resnet18", "", ("breaking_point",)),
+        ("", "detectable", ("detectable",)),
+        ("Turned_Images or label_errors", "", ("turned_images", "label_errors")),
+        # Three letters are part of too many names.
+        ("ect", "", ()),
+    ],
+)
+def test_an_expression_that_names_a_study_asks_for_it(monkeypatch, keyword, mark, asked):
+    monkeypatch.setattr(studies, "resolve_options", lambda config: SimpleNamespace(studies=(), suspects=None))
+    config = SimpleNamespace(getoption=lambda name, default: {"keyword": keyword, "markexpr": mark}[name])
+    assert tuple(name for name in STUDIES if studies.asks_study(config, name)) == asked
+
+
+def test_a_study_that_does_not_exist_is_named_with_the_closest():
+    with pytest.raises(OptionError, match="breaking_point"):
+        studies.require_study("breaking_points")
+
+
+def test_another_word_is_a_usage_error(project):
+    result = project.judge("--robustness-studies=detectable,foo")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        [f"ERROR: --robustness-studies: 'detectable,foo' is not valid. Valid: {', '.join(STUDIES)}, all*"]
+    )
+    assert project.judge("--robustness-suspects=0").ret == 4
