@@ -62,7 +62,7 @@ def examiner_of(
     images: Callable[[], tuple[DataSource, NDArray[np.int64]]],
 ) -> Examiner:
     """Return what answers the studies of a run; ``images`` opens the data."""
-    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS)
+    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS, options.transforms or ())
     return Examiner(Evidence(predictions, run_log, judge, registry, asked, source=images, names=ImageNames(images)))
 
 

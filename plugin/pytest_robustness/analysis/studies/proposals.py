@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from pytest_robustness.transforms.augmentations import Augmentation, AugmentationPolicy, ClassAugmentations, LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.study_finding import Figure
     from pytest_robustness.core import Condition
     from pytest_robustness.transforms import Registry
 
@@ -24,6 +25,8 @@ LIKE_ANOTHER: Final = 1 / 3
 
 FEWEST_IMAGES: Final = 5
 """With fewer images of a class, what it is answered as says nothing of the class."""
+
+_FIGURES: Final = ("change", "probability", "low", "high", "looks_like", "share")
 
 
 class Sensitive(NamedTuple):
@@ -169,6 +172,36 @@ def propose(
         if found is not None
     )
     return AugmentationPolicy(len(class_names), tuple(classes), left_out)
+
+
+def items_of(policy: AugmentationPolicy) -> Iterator[Mapping[str, Figure]]:
+    """Yield each pair of class and transform as the row of a table, those left out last; `policy_of` reads them."""
+    for of_class in policy.classes:
+        for one in of_class.augmentations:
+            low, high = one.magnitudes or (None, None)
+            yield _item(of_class, one.transform, change=one.change, probability=one.probability, low=low, high=high)
+    for left in policy.left_out:
+        yield _item(left, left.transform, looks_like=left.becomes, share=left.share)
+
+
+def policy_of(items: Iterable[Mapping[str, Any]], class_count: int) -> AugmentationPolicy:
+    """Return the policy whose pairs `items_of` lists."""
+    classes: dict[tuple[int, str], list[Augmentation]] = {}
+    left_out = []
+    for item in items:
+        number, name, transform = item["index"], item["class"], item["transform"]
+        if item["looks_like"] is not None:
+            left_out.append(LeftOut(number, name, transform, item["looks_like"], item["share"]))
+            continue
+        ends = None if item["low"] is None else (item["low"], item["high"])
+        found = Augmentation(transform, item["probability"], ends, item["change"])
+        classes.setdefault((number, name), []).append(found)
+    listed = tuple(ClassAugmentations(*of, tuple(found)) for of, found in classes.items())
+    return AugmentationPolicy(class_count, listed, tuple(left_out))
+
+
+def _item(of: ClassAugmentations | LeftOut, transform: str, **figures: Figure) -> dict[str, Figure]:
+    return {"index": of.index, "class": of.name, "transform": transform, **dict.fromkeys(_FIGURES), **figures}
 
 
 def _worst(sensitive: Iterable[Sensitive]) -> dict[tuple[int, str], Sensitive]:
