@@ -116,14 +116,17 @@ def magnitudes(
 ) -> tuple[float, float] | None:
     """Return between which magnitudes to train against ``condition``; ``None`` for a single level.
 
-    From the magnitude that changes nothing up to the breaking point, and to the level of the condition where that is
-    further: short of the level, the level would stay as hard as before.
+    From the breaking point, where models begin to lose images, to the level of the condition; up to the breaking point
+    where that is further. Where it is not known, from half way to the level. Milder images are answered right already,
+    and what was trained short of the level stays as hard at the level.
     """
     if condition.severity is None:
         return None
     span = registry.span(condition.transform, condition.severity)
-    ends = [span.extreme] if breaking_point is None else [span.extreme, breaking_point]
-    return span.neutral, max(ends, key=lambda end: abs(end - span.neutral))
+    start = span.at(0.5) if breaking_point is None else breaking_point
+    if abs(start - span.neutral) > abs(span.extreme - span.neutral):
+        return span.extreme, start
+    return start, span.extreme
 
 
 def propose(
