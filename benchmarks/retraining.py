@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def judged_under(judged: Half) -> dict[Condition, torch.Tensor]:
-    """Return the canvases of the judged half under each condition, with the draws that a run has: uint8 [N, 3, 16, 16]."""
+    """Return the canvases of the judged half under each condition, with the draws of a run: uint8 [N, 3, 16, 16]."""
     source = data.open_source("digits", download=False)
     identities = data.identities(source, np.arange(len(source.labels)), None)
     views = {CONTROL: judged.images}
@@ -215,12 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--out", type=Path, help="write the figures here, as JSON")
-    parser.add_argument(
-        "--answers",
-        type=Path,
-        required=True,
-        help="a folder for what each model gets right; what it has is not trained again",
-    )
+    parser.add_argument("--answers", type=Path, required=True, help="a folder for what is trained, and not twice")
     return parser
 
 

@@ -110,8 +110,10 @@ def test_a_class_name_is_text_to_any_reader_of_yaml(name):
         (
             "range: [0, 30]",
             "ranges: [0, 30]",
-            "classes[0].augmentations[0].ranges is [0, 30]. Valid: no such entry; known are transform, probability, "
-            "range, change.",
+            (
+                "classes[0].augmentations[0].ranges is [0, 30]. Valid: no such entry; known are transform, "
+                "probability, range, change."
+            ),
         ),
         ("left_out: []", "left_out: {}", "left_out is {}. Valid: a list."),
         (

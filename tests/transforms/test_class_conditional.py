@@ -78,7 +78,7 @@ def test_it_is_a_step_of_compose_the_transforms_of_a_dataset_and_part_of_a_colla
     steps = v2.Compose([flips(), v2.ToDtype(torch.float32, scale=True)])
     for index, expected in enumerate(flipped(IMAGES, LABELS)):
         image, label = Data(transforms=steps)[index]
-        assert torch.equal(image, expected.float() / 255)
+        assert torch.equal(image, functional.to_dtype(expected, torch.float32, scale=True))
         assert label == LABELS[index]
     collated = DataLoader(
         list(zip(IMAGES, LABELS, strict=True)), batch_size=6, collate_fn=lambda rows: flips()(*default_collate(rows))

@@ -38,8 +38,8 @@ class Augmentation:
     name: Final = "augmentation"
     title: Final = "Augmentations to train with"
     about: Final = (
-        "Each class that is sensitive to a transform gets that transform in training, with a probability by how much of "
-        "the class it loses, at magnitudes up to the level that was judged or up to the breaking point. A class that "
+        "Each class that is sensitive to a transform gets that transform in training, with a probability by how much "
+        "of the class is lost, at magnitudes from the breaking point to the level that was judged. A class that "
         "models take for one other class under a transform is left out: to train with it would teach that pictures of "
         "the other class bear its label. Whether training helps, and which classes it harms, only a comparison of the "
         "trained model with the old one can say: --robustness-baseline lists every class that fell."
@@ -141,7 +141,7 @@ def _verdict(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Verdict:
     if policy.left_out:
         return Verdict(
             Outcome.INCONCLUSIVE,
-            f"{_pairs(len(policy.left_out))} sensitive {over}, whose images look like another class: nothing to train with",
+            f"{_pairs(len(policy.left_out))} sensitive {over}, all of images that look like another class",
         )
     blind = max((test.blind for test in tests), default=0)
     undecided = [test for test in tests if test.verdict.outcome is Outcome.INCONCLUSIVE]
@@ -178,7 +178,7 @@ def _details(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Iterator
         yield _line("left out", left)
     few = [c for test in tests[:1] for c in test.classes if c.images is not None and c.images.n < FEWEST_IMAGES]
     if few:
-        yield f"  {'not checked':<24} {len(few)} classes with fewer than {FEWEST_IMAGES} images: they may look like others"
+        yield f"  {'not checked':<24} {len(few)} classes have fewer than {FEWEST_IMAGES} images and may look like others"
     lost = sorted({model for test in tests for model in test.left_out})
     if lost:
         yield _line("could not be run", lost)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Member(NamedTuple):
     """What one model says of the images under one condition.
 
-    ``answer`` is the class that it answers (int64 [N], -1 for an output that stands for no class of the data or an image
-    that was skipped), ``probability`` the probability of the answer, ``runner_up`` that of the output that comes second,
-    ``label_probability`` that of the image's label: float64 [N] each, NaN where the image was skipped.
+    ``answer`` is the class that it answers: int64 [N], -1 for an output that stands for no class of the data.
+    ``probability`` is the probability of the answer, ``runner_up`` that of the output that comes second,
+    ``label_probability`` that of the image's label: float64 [N] each.
     """
 
     answer: NDArray[np.int64]
