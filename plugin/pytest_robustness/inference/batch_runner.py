@@ -16,7 +16,7 @@ from pytest_robustness.inference.device import equal_batches, pixels_at_once, to
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory
 from pytest_robustness.inference.preprocess import to_inputs
-from pytest_robustness.inference.scoring import score
+from pytest_robustness.inference.scoring import score, worse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import Selection
+    from pytest_robustness.core import Selection, Transform
     from pytest_robustness.inference.loader import Batch
     from pytest_robustness.inference.prepared_models import PreparedModels
+    from pytest_robustness.inference.scoring import Scores
     from pytest_robustness.inference.unsaved import Unsaved
     from pytest_robustness.inference.user_calls import UserCalls
 
@@ -145,7 +146,7 @@ class BatchRunner:
 
     def _score_piece(self, batch: Batch, piece: slice) -> None:
         device, positions = self._settings.device, batch.positions[piece]
-        identities, size = self._selection.identities[positions], len(positions)
+        size = len(positions)
         for canvas, by_condition in _group(self.without_errors(batch.portion.jobs)).items():
             on_canvas = [job for groups in by_condition.values() for group in groups.values() for job in group]
             with self._guard(f"copying images to {device}", on_canvas, size):
@@ -153,27 +154,56 @@ class BatchRunner:
                 for condition, by_preprocess in by_condition.items():
                     under_condition = [job for group in by_preprocess.values() for job in group]
                     with self._guard(str(condition), under_condition, size):
-                        with self._calls.call(f"the transform {condition}", error=TransformError, batch=True):
-                            transformed = _transform(under_condition[0], images, identities, self._settings.seed)
-                        for preprocess, group in by_preprocess.items():
-                            self._run(group, to_inputs(transformed, preprocess), positions)
+                        self._score_under(by_preprocess, images, positions)
 
-    def _run(self, jobs: Sequence[Job], inputs: torch.Tensor, positions: NDArray[np.int64]) -> None:
-        for job in jobs:
-            if job.cell in self.errors:  # the model has just failed under another condition
-                continue
-            of_model = [other for other in self._jobs if other.loaded is job.loaded]
-            with self._guard(job.loaded.name, of_model, len(inputs)):
-                labels = self._selection.labels[positions]
-                targets = to_device(torch.from_numpy(job.loaded.outputs[labels]), inputs.device)
-                started, ready = time.monotonic(), self._models.ready(job.loaded)
-                logits = self._models.run(job.loaded, inputs, self.batch_size, str(job.condition))
-                scores = score(logits, targets)
-                self._unsaved.add(job, positions, scores)
-                if ready and len(inputs) > 1 and time.monotonic() - started > _LONGEST_SECONDS:
-                    self._too_long = max(self._too_long, len(inputs))
-            if self._unsaved.due:
-                self.commit()
+    def _score_under(
+        self, by_preprocess: dict[Preprocess, list[Job]], images: torch.Tensor, positions: NDArray[np.int64]
+    ) -> None:
+        """Score the jobs under one condition: each image by the worst of the answers to the transform's variants."""
+        variants = next(iter(by_preprocess.values()))[0].variants
+        worst: dict[Job, Scores] = {}
+        for number, variant in enumerate(variants, 1):
+            for job, scores in self._scores(variant, by_preprocess, images, positions):
+                worst[job] = worse(worst[job], scores) if job in worst else scores
+                if number == len(variants):
+                    self._unsaved.add(job, positions, worst.pop(job))
+                    if self._unsaved.due:
+                        self.commit()
+
+    def _scores(
+        self,
+        variant: Transform | None,
+        by_preprocess: dict[Preprocess, list[Job]],
+        images: torch.Tensor,
+        positions: NDArray[np.int64],
+    ) -> Iterator[tuple[Job, Scores]]:
+        """Yield each job, unless it fails, with its scores on the images under one variant of its transform."""
+        condition = next(iter(by_preprocess.values()))[0].condition
+        identities = self._selection.identities[positions]
+        with self._calls.call(f"the transform {condition}", error=TransformError, batch=True):
+            images = _transformed(images, variant, condition, identities, self._settings.seed)
+        for preprocess, group in by_preprocess.items():
+            inputs = to_inputs(images, preprocess)
+            for job in group:
+                if job.cell in self.errors:  # the model has just failed under another condition
+                    continue
+                scores = self._run(job, inputs, positions)
+                if scores is not None:
+                    yield job, scores
+
+    def _run(self, job: Job, inputs: torch.Tensor, positions: NDArray[np.int64]) -> Scores | None:
+        """Return the scores of one job; ``None`` where it fails."""
+        of_model = [other for other in self._jobs if other.loaded is job.loaded]
+        with self._guard(job.loaded.name, of_model, len(inputs)):
+            labels = self._selection.labels[positions]
+            targets = to_device(torch.from_numpy(job.loaded.outputs[labels]), inputs.device)
+            started, ready = time.monotonic(), self._models.ready(job.loaded)
+            logits = self._models.run(job.loaded, inputs, self.batch_size, str(job.condition))
+            scores = score(logits, targets)
+            if ready and len(inputs) > 1 and time.monotonic() - started > _LONGEST_SECONDS:
+                self._too_long = max(self._too_long, len(inputs))
+            return scores
+        return None
 
     @contextlib.contextmanager
     def _guard(self, what: str, jobs: Sequence[Job], images: int) -> Iterator[None]:
@@ -203,8 +233,10 @@ class BatchRunner:
         self.errors |= self._unsaved.commit()
 
 
-def _transform(job: Job, images: torch.Tensor, identities: NDArray[np.void], seed: int) -> torch.Tensor:
-    return images if job.transform is None else job.transform(images, job.condition.severity, identities, seed)
+def _transformed(
+    images: torch.Tensor, transform: Transform | None, condition: Condition, identities: NDArray[np.void], seed: int
+) -> torch.Tensor:
+    return images if transform is None else transform(images, condition.severity, identities, seed)
 
 
 def _misfit_text(job: Job, batch: Batch) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,16 +15,17 @@ from pytest_robustness.errors import TransformError, cause
 from pytest_robustness.inference.device import to_device
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes.eager import plain_runner, run_unchanged
-from pytest_robustness.inference.scoring import joined, score
+from pytest_robustness.inference.scoring import joined, score, worse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import Predictions, Runner, Selection
+    from pytest_robustness.core import Predictions, Runner, Selection, Transform
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.loaded_model import LoadedModel
+    from pytest_robustness.inference.scoring import Scores
     from pytest_robustness.inference.store import StoredResult
     from pytest_robustness.inference.stored_cells import StoredCells
     from pytest_robustness.inference.user_calls import UserCalls
@@ -114,16 +116,18 @@ class Canary:
     def _of_model(self, jobs: Sequence[Job], held: dict[Job, NDArray[np.bool_]], seconds: float) -> dict[Job, str]:
         found: dict[Job, str] = {}
         started = time.monotonic()
-        most = IMAGES
-        for count, job in enumerate(sorted(jobs, key=lambda job: job.condition != CONTROL)):
+        most, done, left = IMAGES, 0, sum(len(job.variants) for job in jobs)
+        for job in sorted(jobs, key=lambda job: (job.condition != CONTROL, len(job.variants))):
             positions = self._order[held[job][self._order]][:most]
             text = self._compare(job, positions)
             if text:
                 found[job] = text
-            # What is left of the time, shared among the conditions that are left.
-            spent, left = time.monotonic() - started, len(jobs) - count - 1
+            done += len(job.variants) * len(positions)
+            left -= len(job.variants)
+            # What is left of the time, shared among the conditions that are left, by how often each runs the model.
+            spent = time.monotonic() - started
             if left:
-                a_image = spent / (count + 1) / max(1, len(positions))
+                a_image = spent / max(1, done)
                 most = int(np.clip((seconds - spent) / left / max(a_image, 1e-9), 1, IMAGES))
         return found
 
@@ -134,7 +138,7 @@ class Canary:
         return difference(stored.at(positions), fresh, job.precision)
 
     def _answers(self, job: Job, positions: NDArray[np.int64]) -> Predictions:
-        model, selection = job.loaded.model, self._selection
+        selection = self._selection
         targets = torch.from_numpy(job.loaded.outputs[selection.labels[positions]]).to(self._device)
         canvases = [self._canvas(int(position), job.loaded) for position in positions]
         # Where a model does not resize, images may differ in size: then each is a batch of its own.
@@ -142,13 +146,24 @@ class Canary:
         scored = []
         for part in [slice(None)] if alike else [slice(i, i + 1) for i in range(len(positions))]:
             images = to_device(torch.stack(canvases[part]), self._device)
-            if job.transform is not None:
-                identities = selection.identities[positions[part]]
-                with self._calls.call(f"the transform {job.condition}", error=TransformError, batch=True):
-                    images = job.transform(images, job.condition.severity, identities, self._seed)
-            with torch.inference_mode(), self._calls.call(job.loaded.name, f"under {job.condition}", batch=True):
-                scored.append(score(self._run(job, to_inputs(images, model.preprocess)), targets[part]))
+            identities = selection.identities[positions[part]]
+            variants = (self._scores(job, variant, images, identities, targets[part]) for variant in job.variants)
+            scored.append(functools.reduce(worse, variants))
         return joined(scored)[0]
+
+    def _scores(
+        self,
+        job: Job,
+        variant: Transform | None,
+        images: torch.Tensor,
+        identities: NDArray[np.void],
+        targets: torch.Tensor,
+    ) -> Scores:
+        if variant is not None:
+            with self._calls.call(f"the transform {job.condition}", error=TransformError, batch=True):
+                images = variant(images, job.condition.severity, identities, self._seed)
+        with torch.inference_mode(), self._calls.call(job.loaded.name, f"under {job.condition}", batch=True):
+            return score(self._run(job, to_inputs(images, job.loaded.model.preprocess)), targets)
 
     def _run(self, job: Job, inputs: torch.Tensor) -> torch.Tensor:
         """Return logits without any optimization: trying and compiling them would take longer than all the rest."""

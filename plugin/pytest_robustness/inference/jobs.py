@@ -57,6 +57,11 @@ class Job:
         return self.loaded.published and (self.transform is None or getattr(self.transform, "published", False))
 
     @property
+    def variants(self) -> tuple[Transform | None, ...]:
+        """The transforms of which each image's worst answer counts; usually the job's own alone."""
+        return getattr(self.transform, "variants", (self.transform,))
+
+    @property
     def description(self) -> dict[str, Any]:
         """What the store says of the cell to people who look into it."""
         return {

@@ -53,7 +53,9 @@ class PreparedModels:
         self._prepare = prepare
         self._precision = precision
         # Cells that are stored already, or claimed elsewhere, count too: the choice of runtime must not depend on them.
-        self._passes = {name: images * count for name, count in Counter(job.loaded.name for job in jobs).items()}
+        self._passes: Counter[str] = Counter()
+        for job in jobs:
+            self._passes[job.loaded.name] += images * len(job.variants)
         self._runners: dict[str, Runner] = {}
         self._engines: dict[str, EngineUsed] = {}
         self._plain: set[str] = set()

@@ -49,6 +49,18 @@ def score(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
     )
 
 
+def worse(first: Scores, second: Scores) -> Scores:
+    """Return, of two answers to each image, the worse: a wrong one before a right one, then the less probable truth.
+
+    Of equal ones it is the first. An image is finite where both are.
+    """
+    right, also_right = first.rank == 0, second.rank == 0
+    less = second.true_probability < first.true_probability
+    replaced = (right & ~also_right) | ((right == also_right) & less)
+    chosen = Scores(*(torch.where(replaced, after, before) for before, after in zip(first, second, strict=True)))
+    return chosen._replace(finite=first.finite & second.finite)
+
+
 def joined(batches: Sequence[Scores]) -> tuple[Predictions, NDArray[np.bool_]]:
     """Return the predictions of one batch after the other, and which of the images had finite logits: bool [n]."""
     predicted, confidence, true, runner_up, rank, finite = (
