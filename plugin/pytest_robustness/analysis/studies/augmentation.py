@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.studies.label_scores import answered_classes
 from pytest_robustness.analysis.studies.proposals import (
     FEWEST_IMAGES,
     Lookalike,
@@ -123,9 +124,7 @@ def similar_classes(predictions: StoredPredictions, test: ClassTest) -> dict[int
     answers, readable = [], np.ones(len(predictions.labels), np.bool_)
     for model in test.models:
         predicted, targets = predictions.outputs(pair(model, test.condition)[1])
-        named = np.full(max(int(targets.max()), int(predicted.max())) + 2, -1, np.int64)
-        named[targets] = np.arange(classes)
-        answers.append(named[predicted])
+        answers.append(answered_classes(predicted, targets))
         readable &= predicted >= 0
     labels = predictions.labels[readable]
     shares = answer_shares(labels, np.stack(answers)[:, readable], classes)
@@ -178,7 +177,7 @@ def _details(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Iterator
         yield _line("left out", left)
     few = [c for test in tests[:1] for c in test.classes if c.images is not None and c.images.n < FEWEST_IMAGES]
     if few:
-        yield f"  {'not checked':<24} {len(few)} classes have fewer than {FEWEST_IMAGES} images and may look like others"
+        yield f"  {'not checked':<24} {len(few)} classes, of fewer than {FEWEST_IMAGES} images, may look like others"
     lost = sorted({model for test in tests for model in test.left_out})
     if lost:
         yield _line("could not be run", lost)

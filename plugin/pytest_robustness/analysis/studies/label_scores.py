@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,22 @@ class LabelScores(NamedTuple):
     margin: NDArray[np.float64]
     answer: NDArray[np.int64]
     answer_probability: NDArray[np.float64]
+
+
+def answered_classes(predicted: NDArray[np.int32], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the class that each output stands for, -1 where it is none of the data's: int64 [N].
+
+    Parameters
+    ----------
+    predicted
+        Outputs, -1 where an image was skipped: int32 [N].
+    targets
+        The output of each class: int64 [C].
+    """
+    # The last entry is that of a skipped image.
+    of_output = np.full(max(int(targets.max(initial=-1)), int(predicted.max(initial=-1))) + 2, -1, np.int64)
+    of_output[targets] = np.arange(len(targets))
+    return of_output[predicted]
 
 
 def normalized_margin(member: Member, labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -81,11 +98,12 @@ def confident_thresholds(
     """Return each class's threshold: the mean self-confidence of its images, float64 [C]; infinite without images."""
     counts = np.bincount(labels, minlength=classes)
     sums = np.bincount(labels, weights=self_confidence, minlength=classes)
-    return np.divide(sums, counts, out=np.full(classes, np.inf), where=counts > 0)
+    thresholds: NDArray[np.float64] = np.divide(sums, counts, out=np.full(classes, np.inf), where=counts > 0)
+    return thresholds
 
 
 def suspects(scores: LabelScores, labels: NDArray[np.int64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the positions of images that are confidently of another class than their label: the worst margin first.
+    """Return the positions of images that are surely of another class than their label: the least likely label first.
 
     All members answer the same other class, with a mean probability that reaches the threshold of that class. These
     are off the diagonal of the confident joint of the mean probabilities. The converse does not hold: an image that the
@@ -93,4 +111,42 @@ def suspects(scores: LabelScores, labels: NDArray[np.int64], thresholds: NDArray
     """
     other = np.flatnonzero((scores.answer >= 0) & (scores.answer != labels))
     found = other[scores.answer_probability[other] >= thresholds[scores.answer[other]]]
-    return found[np.lexsort((found, scores.margin[found]))]
+    return found[np.lexsort((scores.margin[found], scores.self_confidence[found]))]
+
+
+class Precision(NamedTuple):
+    """Which share of the suspects are labelled wrongly, with its 95 % interval.
+
+    ``recall`` is the share of all images that, had they got another label, would be suspects.
+    """
+
+    value: float
+    low: float
+    high: float
+    recall: float
+
+
+def estimated_precision(scores: LabelScores, labels: NDArray[np.int64], thresholds: NDArray[np.float64]) -> Precision:
+    """Estimate which share of the `suspects` are labelled wrongly; NaN where no image is answered by its label.
+
+    Assumed is, as in confident learning, that whether a label is wrong does not depend on the image within its class.
+    Images of wrong labels are then answered as surely as those whose answer is their label, while a model's own
+    mistakes are less sure. Of the images that are answered as another class, twice the share that is surer than the
+    median of those answered by their label is therefore labelled wrongly, at most: some mistakes are as sure.
+    """
+    agreed = scores.answer >= 0
+    own = agreed & (scores.answer == labels)
+    other = agreed & ~own
+    reached = scores.answer_probability >= thresholds[scores.answer]
+    listed = int((other & reached).sum())
+    if not own.any():
+        return Precision(np.nan, np.nan, np.nan, np.nan)
+    recall = float((own & reached).sum() / len(labels))
+    if not listed:
+        return Precision(np.nan, np.nan, np.nan, recall)
+    sure = int((other & (scores.answer_probability >= np.median(scores.answer_probability[own]))).sum())
+    interval = stats.binomtest(sure, int(other.sum())).proportion_ci()
+    # Twice the sure ones are labelled wrongly; as many of these reach the threshold as of the rightly labelled ones.
+    scale = 2 * int(other.sum()) * reached[own].mean() / listed
+    value, low, high = (float(min(1.0, scale * share)) for share in (sure / other.sum(), interval.low, interval.high))
+    return Precision(value, low, high, recall)
