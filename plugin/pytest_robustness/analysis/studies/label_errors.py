@@ -48,10 +48,10 @@ class LabelErrors:
         "normalized margin that less the probability of the likeliest other class, as in confident learning; both are "
         "means over the models, under control and those transforms of the run that cost them less than the margin. An "
         "image is listed where all answer the same other class and reach that class's threshold, the mean "
-        "self-confidence of its own images; the list is ranked by self-confidence. A model's own mistakes are listed too where they are "
-        "as sure: the precision is estimated from how sure the answers are, on the assumption that wrong labels fall "
-        "on any image of a class alike. A test fails where more than half of the list is estimated to be wrong. Models "
-        "that were trained on the images they judge have learnt the wrong labels and find few."
+        "self-confidence of its own images; the list is ranked by self-confidence. A model's own mistakes are listed "
+        "too where they are as sure: the precision is estimated from how sure the answers are, on the assumption that "
+        "wrong labels fall on any image of a class alike. A test fails where more than half of the list is estimated "
+        "to be wrong. Models that were trained on the images they judge have learnt the wrong labels and find few."
     )
     columns: ClassVar[Mapping[str, str]] = {
         "images": "images",
@@ -205,20 +205,18 @@ def _members(predictions: StoredPredictions, cells: Sequence[Cell]) -> tuple[NDA
 
 
 def _verdict(listed: int, precision: Precision, images: int, models: Sequence[str], left_out: Sequence[str]) -> Verdict:
+    found = f"{_images(listed)} of {images:,} listed"
+    wrong = f"{_percent(precision.value)} of them estimated to be wrong"
     if listed and precision.value > LIKELY:
-        reason = f"{_images(listed)} of {images:,} listed, {_percent(precision.value)} of them estimated to be wrong"
-        return Verdict(
-            Outcome.FAIL, f"{reason} (95 % interval {_percent(precision.low)} to {_percent(precision.high)})"
-        )
+        interval = f"95 % interval {_percent(precision.low)} to {_percent(precision.high)}"
+        return Verdict(Outcome.FAIL, f"{found}, {wrong} ({interval})")
     if listed:
-        share = f"no more than {_percent(precision.value)} of them estimated to be wrong"
-        reason = f"{_images(listed)} of {images:,} listed, {share}: the rest are mistakes of the models"
-        return Verdict(Outcome.INCONCLUSIVE, reason)
+        return Verdict(Outcome.INCONCLUSIVE, f"{found}, no more than {wrong}: most are mistakes of the models")
     if left_out:
         return Verdict(Outcome.INCONCLUSIVE, f"no image listed, but {', '.join(left_out)} could not be run")
     if not precision.recall > LIKELY:
         seen = "no wrong label" if np.isnan(precision.recall) else f"{_percent(precision.recall)} of wrong labels"
-        return Verdict(Outcome.INCONCLUSIVE, f"no image listed, but {seen} would be, of {images:,} images")
+        return Verdict(Outcome.INCONCLUSIVE, f"no image listed, but only {seen} would be, of {images:,} images")
     who = "the model" if len(models) == 1 else f"all {len(models)} models"
     reason = f"no image of {images:,} is surely of another class to {who}; {_percent(precision.recall)} of wrong labels"
     return Verdict(Outcome.PASS, f"{reason} would be listed")
@@ -228,9 +226,8 @@ def _headline(listed: int, images: int, precision: Precision) -> str:
     if not listed:
         return f"No image of {images:,} seems to be labelled wrongly"
     seem = "seems" if listed == 1 else "seem"
-    return (
-        f"{_images(listed)} of {images:,} {seem} to be labelled wrongly, about {_percent(precision.value)} of the list"
-    )
+    estimated = f"about {_percent(precision.value)} of the list by estimate"
+    return f"{_images(listed)} of {images:,} {seem} to be labelled wrongly: {estimated}"
 
 
 def _details(items: Iterator[dict[str, Figure]], listed: int, left_out: Sequence[str]) -> Iterator[str]:
