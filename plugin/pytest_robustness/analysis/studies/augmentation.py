@@ -52,6 +52,7 @@ class Augmentation:
         "classes": "classes to train so",
         "left_out": "pairs left out",
     }
+    main: Final = ""
     item_name: Final = "proposals"
     item_columns: Final = {
         "index": "class index",
@@ -157,7 +158,8 @@ def _verdict(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Verdict:
 
 def _headline(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> str:
     if not policy.classes and not policy.left_out:
-        return f"No class of {policy.class_count} needs augmentation against {len(tests)} transforms"
+        against = f"{len(tests)} transforms" if len(tests) != 1 else str(tests[0].condition)
+        return f"No class of {policy.class_count} needs augmentation against {against}"
     left = f", {_pairs(len(policy.left_out))} left out" if policy.left_out else ""
     return (
         f"Train {len(policy.classes)} of {policy.class_count} classes with {_pairs(_covered(policy))} of class and "

@@ -64,6 +64,7 @@ class LabelErrors:
         "precision_high": "high",
         "recall": "wrong labels that would be listed, %",
     }
+    main: ClassVar[str] = ""
     item_name: ClassVar[str] = "images"
     item_columns: ClassVar[Mapping[str, str]] = {
         "rank": "rank",
