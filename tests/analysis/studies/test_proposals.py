@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_robustness.analysis.studies import augmentation
 from pytest_robustness.analysis.studies.proposals import (
     LIKE_ANOTHER,
     MOST_CHANGED,
@@ -22,7 +24,9 @@ from pytest_robustness.analysis.studies.proposals import (
     policy_of,
     propose,
 )
-from pytest_robustness.core import Condition
+from pytest_robustness.core import Cell, Condition
+from pytest_robustness.errors import ModelError
+from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.transforms import builtin
 
 NAMES = ("cat", "dog", "owl", "eel")
@@ -101,6 +105,25 @@ def test_whole_levels_stay_whole():
     registry = builtin()
     registry.transform("bits", levels=(1, 2, 5), version=1)(lambda images, level: images)
     assert magnitudes(registry, Condition("bits", 3)) == (3, 5)
+    assert magnitudes(registry, Condition("bits", 3), 1.6) == (2, 5)
+
+
+def test_breaking_points_are_the_median_of_those_that_the_run_searches(monkeypatch):
+    rotated, zoomed, failing = (Condition(name, 3) for name in ("rotation", "zoom", "translate"))
+    points = {"a": 5.0, "b": 9.0, "c": 20.0, "other": 80.0}
+
+    def examine(evidence, cell):
+        if cell.condition == failing:
+            raise ModelError("could not be computed")
+        return SimpleNamespace(figures={"breaking_point": None if cell.condition == zoomed else points[cell.model]})
+
+    monkeypatch.setattr(augmentation, "load_study", lambda name: SimpleNamespace(examine=examine))
+    asked = [StudyRequest("breaking_point", Cell(model, rotated)) for model in ("b", "c", "other")]
+    evidence = SimpleNamespace(
+        run_log=SimpleNamespace(studied=dict.fromkeys([*asked, StudyRequest("detectable", Cell("a", rotated))])),
+        planned={"breaking_point": (Cell("a", rotated), Cell("a", zoomed), Cell("a", failing), Cell("b", rotated))},
+    )
+    assert augmentation.breaking_points(evidence, ("a", "b", "c")) == {"rotation": 9.0}
 
 
 def proposed():

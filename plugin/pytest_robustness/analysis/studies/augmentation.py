@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.studies import load_study
 from pytest_robustness.analysis.studies.label_scores import answered_classes
 from pytest_robustness.analysis.studies.proposals import (
     FEWEST_IMAGES,
@@ -19,7 +21,8 @@ from pytest_robustness.analysis.studies.proposals import (
 )
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
-from pytest_robustness.core import CONTROL, Panel
+from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.analysis.studies.evidence import Evidence
-    from pytest_robustness.core import Cell, Condition
+    from pytest_robustness.core import Condition
     from pytest_robustness.transforms.augmentations import AugmentationPolicy
 
 _NAMED = 5
+_BREAKING = "breaking_point"
+_log = logging.getLogger(__name__)
 
 
 class Augmentation:
@@ -86,7 +91,7 @@ class Augmentation:
             {test.condition: similar_classes(evidence.predictions, test) for test in tests},
             evidence.predictions.class_names,
             evidence.registry,
-            {},
+            breaking_points(evidence, models),
         )
         return StudyFinding(
             study=self.name,
@@ -117,6 +122,25 @@ def trainable(evidence: Evidence) -> tuple[Condition, ...]:
             [name], [evidence.options.severity] if evidence.registry.get(name).severities else []
         )
     )
+
+
+def breaking_points(evidence: Evidence, models: Sequence[str]) -> dict[str, float]:
+    """Return the breaking points of transforms that this run searches: the median over ``models``."""
+    searched = {
+        request.subject: None for request in evidence.run_log.studied if request.study == _BREAKING
+    } | dict.fromkeys(evidence.planned.get(_BREAKING, ()))
+    points: dict[str, list[float]] = {}
+    for subject in searched:
+        if not isinstance(subject, Cell) or subject.model not in models:
+            continue
+        try:
+            found = load_study(_BREAKING).examine(evidence, subject).figures[_BREAKING]
+        except RobustnessError:
+            _log.debug("%s has no breaking point", subject, exc_info=True)
+            continue
+        if isinstance(found, float):
+            points.setdefault(subject.condition.transform, []).append(found)
+    return {transform: float(np.median(found)) for transform, found in points.items()}
 
 
 def similar_classes(predictions: StoredPredictions, test: ClassTest) -> dict[int, Lookalike]:

@@ -123,7 +123,8 @@ def magnitudes(
     if condition.severity is None:
         return None
     span = registry.span(condition.transform, condition.severity)
-    start = span.at(0.5) if breaking_point is None else breaking_point
+    whole = registry.span(condition.transform)
+    start = span.at(0.5) if breaking_point is None else whole.at(whole.fraction(breaking_point))
     if abs(start - span.neutral) > abs(span.extreme - span.neutral):
         return span.extreme, start
     return start, span.extreme
