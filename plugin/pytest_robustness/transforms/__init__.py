@@ -50,8 +50,15 @@ def load_augmentations(
 
     Examples
     --------
-    >>> transform = load_augmentations("augmentations.yaml")  # doctest: +SKIP
-    >>> data = CIFAR10(root, transforms=v2.Compose([transform, ...]))  # doctest: +SKIP
+    As the transform of a dataset, before all others::
+
+        steps = v2.Compose([load_augmentations("augmentations.yaml"), v2.ToDtype(torch.float32, scale=True)])
+        data = CIFAR10(root, transforms=steps)
+
+    On whole batches, as a collate function::
+
+        augment = load_augmentations("augmentations.yaml")
+        loader = DataLoader(data, batch_size=64, collate_fn=lambda rows: augment(*default_collate(rows)))
     """
     from pytest_robustness.transforms.augmentation_file import read_augmentations
     from pytest_robustness.transforms.class_conditional import ClassConditional
