@@ -40,7 +40,9 @@ def test_planted_labels_are_listed_and_the_list_says_how_many_of_it_are_wrong(pr
     assert sum(wrong) >= WRONG - 2
     assert all(wrong[: WRONG - 3])
     assert [item["rank"] for item in items] == list(range(1, len(items) + 1))
-    assert abs(found["precision"] - 100 * np.mean(wrong)) < 25
+    # Twelve images say little of the share of twelve.
+    assert found["precision_low"] <= 100 * np.mean(wrong) <= found["precision_high"]
+    assert found["precision"] > 50
     assert all(item["class"] != item["answer"] and item["margin"] < 0 for item in items)
     table = project.table("studies/label_errors-images.csv")
     assert table["self_confidence"].tolist() == pytest.approx([item["self_confidence"] for item in items])
