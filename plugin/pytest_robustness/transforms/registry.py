@@ -105,7 +105,6 @@ class Registry:
         span = valid_span(name, values, neutral, continuous)
 
         def register(function: Function) -> Function:
-            _check_name(name, self._known)
             check_call(name, function, bool(values), bool(draws))
             code = code_version(name, function) if version is None else version
             self.add(Operation(name, function, values, draws, code, span), on_request=on_request)
@@ -115,7 +114,7 @@ class Registry:
 
     def add(self, operation: Operation, *, on_request: bool = False) -> None:
         """Register an operation under its name; raises `TransformError` where that is taken or not valid."""
-        self._check_name(operation.name)
+        _check_name(operation.name, self._known)
         chain = Chain(operation.name, (operation,))
         facts = Description(operation.name, chain.severities, operation.levels, operation.summary, on_request)
         self._known[operation.name] = _Known(chain, facts)
