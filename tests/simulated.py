@@ -118,8 +118,7 @@ class _Drawn:
     class_names: tuple[str, ...]
     drawn: dict[Cell, Counts]
 
-    @property
-    def labels(self) -> np.ndarray[Any, Any]:
+    def labels_of(self, model: str) -> np.ndarray[Any, Any]:
         (n, *_) = (counts.n for counts in self.drawn.values())
         return np.repeat(np.arange(len(n)), n)
 

@@ -40,6 +40,9 @@ class World:
             self.given[Cell(model, CONTROL)] = Answers(readable, before & readable)
             self.given[Cell(model, BEND)] = Answers(readable, after & readable)
 
+    def labels_of(self, model):
+        return self.labels
+
     def answers(self, cell):
         return self.given[cell]
 

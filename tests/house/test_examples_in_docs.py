@@ -149,9 +149,9 @@ def judged(extended: Extended) -> dict[str, object]:
 def test_the_page_has_an_example_of_each_kind():
     found = examples(PAGE.read_text(encoding="utf-8"))
     rooms = [example.path.partition("/")[0] for example in found]
-    assert {"transforms", "models", "data", "inference", "plugin", "report"} == set(rooms)
+    assert {"transforms", "models", "data", "inference", "plugin", "report", "analysis"} == set(rooms)
     tables = [example.table for example in found if example.table]
-    assert tables == ["SOURCES", "KINDS", "RUNTIMES", "Options", "REPORTS"]
+    assert tables == ["SOURCES", "KINDS", "RUNTIMES", "Options", "REPORTS", "STUDIES"]
     # One file, one line in a table, or both.
     assert all(rooms.count(room) <= 2 for room in rooms)
     assert all(len(example.code.splitlines()) <= 26 for example in found)
@@ -181,6 +181,23 @@ def test_the_runtime_is_a_valid_value_and_ran_every_cell(described, judged):
     assert all(
         cell["engines"] == [{"runtime": "export", "precision": "fp32", "layout": ""}] for cell in judged["cells"]
     )
+
+
+def test_the_study_is_a_valid_value_and_is_shown_with_the_others(extended, judged):
+    (extended.path / "test_sure.py").write_text(
+        "from pytest_robustness import assert_robust\n"
+        "def test_sure(robustness):\n"
+        "    cell = robustness.requests.cell('exported:net.pt2', 'fog', None)\n"
+        "    assert_robust(robustness.study('sureness', cell))\n"
+    )
+    options = ("--robustness-data=npz:photos.npz", "--robustness-models=exported:net.pt2", "--robustness-workers=0")
+    result = extended.run("test_sure.py", *options, "--robustness-studies=sureness", "--robustness-report=sure")
+    assert result.returncode == pytest.ExitCode.OK, result.stdout + result.stderr
+    found = json.loads((extended.path / "sure/results.json").read_text())["studies"]["sureness"]
+    assert [(row["transform"], row["outcome"]) for row in found] == [("fog", "PASS")]
+    assert 50 < found[0]["mean"] <= 100
+    assert (extended.path / "sure/studies/sureness.csv").read_text().count("\n") == 2
+    assert "Sureness: 1 passed of 1 test" in result.stdout
 
 
 def test_the_option_has_a_help_and_a_default(described):

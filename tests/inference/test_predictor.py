@@ -198,6 +198,7 @@ def test_the_log_says_what_was_computed_and_on_which_images(world):
         "fingerprint": ours.run_log.dataset,
         "images": 10,
         "classes": 2,
+        "labels": "data",
     }
     name, classes, labels, _ = ours.predictor.store.selection(ours.run_log.dataset)
     assert (name, [label.name for label in classes]) == ("folder:photos", ["down", "up"])

@@ -30,6 +30,7 @@ STUDY = SimpleNamespace(
     title="Breaking points",
     about="Where accuracy breaks.",
     columns={"model": "model", "point": "breaking point", "low": "from", "never": "never"},
+    main="point",
     item_name="points",
     item_columns={"magnitude": "magnitude", "accuracy": "accuracy, %"},
 )
@@ -111,9 +112,18 @@ def test_the_page_shows_those_that_fail_first_and_nothing_unescaped(view, run):
     assert HOSTILE not in page
     part = page.partition('<section id="studies"')[2].partition("</section>")[0]
     # Names break at underscores and dots, where the page inserts a sign of its own.
-    plain = part.replace("<wbr>", "")
+    plain = part.replace("<wbr>", "").partition("with all figures")[2]
     assert plain.index("resnet18 breaks at 12.5") < plain.index("vgg16 breaks at 40")
-    assert "1 failed, 1 inconclusive, 1 passed of 3 tests" in plain.lower()
+    assert "1 failed, 1 inconclusive, 1 passed of 3 tests" in part.lower()
+    # The table of models and conditions has a row for each model and marks what fails.
+    conditions, rows = page_studies.matrix(run, view.studies[0])
+    assert conditions == [ROTATION, CONTROL]
+    assert [(row.label, [cell.text for cell in row.cells]) for row in rows] == [
+        ("digits:vgg16", ["40", ""]),
+        ("digits:resnet18", ["12.5", ""]),
+        ("digits:alexnet", ["", "–"]),
+    ]
+    assert 'class="fail"' in part
     assert plain.count("<svg") == 3
     assert 'href="#studies"' in page
     # A column without any value is left out.

@@ -125,7 +125,7 @@ def _controls(predictions: StoredPredictions, models: Iterable[str]) -> Iterator
             outputs = predictions.outputs(cell)
             readable = outputs.predicted >= 0
             if readable.any():
-                yield _control(model, predictions.labels[readable], _answers(outputs)[readable])
+                yield _control(model, predictions.labels_of(model)[readable], _answers(outputs)[readable])
 
 
 def _control(model: str, labels: NDArray[np.int64], answers: NDArray[np.int64]) -> _Control:

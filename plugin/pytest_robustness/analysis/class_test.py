@@ -66,7 +66,8 @@ def image_results(source: AnswerSource, panel: Panel, policy: TestPolicy) -> lis
     control, treated = (source.answers(cell) for cell in pair(panel.models[0], panel.condition))
     both, before, after = readable_in_both(control, treated)
     classes = len(source.class_names)
-    results = statistics.mcnemar_by_class(before, after, source.labels[both], classes, alpha=policy.alpha)
+    labels = source.labels_of(panel.models[0])[both]
+    results = statistics.mcnemar_by_class(before, after, labels, classes, alpha=policy.alpha)
     return statistics.adjust(results, policy.correction)
 
 

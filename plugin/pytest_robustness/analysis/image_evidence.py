@@ -31,12 +31,15 @@ class ChangedImages(NamedTuple):
     """How models changed their answers to the same images, which all of them could read.
 
     ``sums`` (int16 [n]) adds 1 for each model that is right in the second way of answering only, -1 for each that is
-    right in the first only; ``labels`` (int64 [n]) are the images' classes, ``models`` is the number of models.
+    right in the first only; ``labels`` (int64 [n]) are the images' classes, ``models`` is the number of models. Where
+    the models count an image in different classes, it has an entry for each, and ``asked`` (int64 [n]) says how many
+    models the entry is of.
     """
 
     sums: NDArray[np.int16]
     labels: NDArray[np.int64]
     models: int
+    asked: NDArray[np.int64] | None = None
 
     @classmethod
     def between(cls, pairs: Iterable[tuple[Answers, Answers]], labels: NDArray[np.int64]) -> ChangedImages:
@@ -50,6 +53,20 @@ class ChangedImages(NamedTuple):
         if readable.all():
             return cls(sums, labels, len(listed))
         return cls(sums[readable], labels[readable], len(listed))
+
+    @classmethod
+    def in_own_classes(
+        cls, pairs: Iterable[tuple[Answers, Answers]], labels: Iterable[NDArray[np.int64]]
+    ) -> ChangedImages:
+        """Return the changes where each model counts an image in a class of its own; ``labels`` are int64 [N] each."""
+        listed, own = list(pairs), np.stack([*labels])
+        images = np.flatnonzero(readable_by_all(answers for both in listed for answers in both))
+        changes = np.stack([after.correct.astype(np.int64) - before.correct for before, after in listed])[:, images]
+        classes = int(own.max(initial=0)) + 1
+        entries, of_entry, asked = np.unique(images * classes + own[:, images], return_inverse=True, return_counts=True)
+        sums = np.zeros(len(entries), np.int16)
+        np.add.at(sums, of_entry.reshape(-1), changes.reshape(-1).astype(np.int16))
+        return cls(sums, entries % classes, len(listed), asked)
 
 
 def model_changes(changes: list[ChangedImages], classes: int, *, alpha: float, margin: float) -> list[ImageChange]:
@@ -122,15 +139,26 @@ def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[Cla
     p, adjusted = np.full((2, classes), np.nan)
     p[seen] = sign_flip_p(sizes[seen], total[seen])
     adjusted[seen] = holm(p[seen])
-    change = np.divide(total, n * changes.models, out=np.full(classes, np.nan), where=seen)
-    squares = sizes @ np.square(np.arange(changes.models + 1) / changes.models)
-    pooled = partially_pooled(change, sampling_variance(n, total / changes.models, squares))
+    asked = _models_asked(changes, n)
+    change = np.divide(total, n * asked, out=np.full(classes, np.nan), where=seen)
+    squares = (sizes @ np.square(np.arange(changes.models + 1))) / asked**2
+    pooled = partially_pooled(change, sampling_variance(n, total / asked, squares))
     half = _POOLED_QUANTILE * pooled.error
     low, high = np.maximum(pooled.value - half, -1.0), np.minimum(pooled.value + half, 1.0)
     blind = n < fewest_significant(alpha, int(seen.sum()))
     estimates = map(Estimate._make, _rows([100 * pooled.value, 100 * low, 100 * high]))
     rows = zip(_rows([n, 100 * change, p, adjusted, blind]), estimates, strict=True)
     return [ClassImages(*(*row, estimate)) for row, estimate in rows]
+
+
+def _models_asked(changes: ChangedImages, n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how many models an image of each class counts for, on average: float64 [C]."""
+    every = np.full(len(n), float(changes.models))
+    if changes.asked is None:
+        return every
+    answers = np.bincount(changes.labels, changes.asked, minlength=len(n))
+    asked: NDArray[np.float64] = np.divide(answers, n, out=every, where=n > 0)
+    return asked
 
 
 def _rows(columns: Iterable[NDArray[Any]]) -> Iterator[tuple[Any, ...]]:
@@ -140,4 +168,8 @@ def _rows(columns: Iterable[NDArray[Any]]) -> Iterator[tuple[Any, ...]]:
 def panel_changes(source: AnswerSource, panel: Panel) -> ChangedImages:
     """Return how the models of a panel changed their answers, control against its condition."""
     cells = (pair(model, panel.condition) for model in panel.models)
-    return ChangedImages.between(((source.answers(a), source.answers(b)) for a, b in cells), source.labels)
+    pairs = ((source.answers(a), source.answers(b)) for a, b in cells)
+    first, *others = [source.labels_of(model) for model in panel.models]
+    if all(labels is first or np.array_equal(labels, first) for labels in others):
+        return ChangedImages.between(pairs, first)
+    return ChangedImages.in_own_classes(pairs, [first, *others])

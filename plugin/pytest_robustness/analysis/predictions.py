@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core import CONTROL, Cell, ClassLabel
 from pytest_robustness.core.text import printable
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.stored_cells import StoredCells
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import ClassLabel, Condition, EngineUsed
+    from pytest_robustness.core import Condition, EngineUsed
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.store import Store, StoredSelection
 
@@ -49,14 +49,15 @@ class Outputs(NamedTuple):
 
 
 class ScoredOutputs(NamedTuple):
-    """A cell's outputs, the probability of each answer, and that of the true class.
+    """A cell's outputs, the probability of each answer, of the true class, and of the output that comes second.
 
-    Probabilities are float32 [N], NaN where the image was skipped.
+    Probabilities are float32 [N], NaN where the image was skipped, and of the true class where it has no label.
     """
 
     outputs: Outputs
     probability: NDArray[np.float32]
     true_probability: NDArray[np.float32]
+    runner_up: NDArray[np.float32]
 
 
 class AnswerSource(Protocol):
@@ -66,9 +67,8 @@ class AnswerSource(Protocol):
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes: C of them."""
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """The class of each image: int64 [N]."""
+    def labels_of(self, model: str) -> NDArray[np.int64]:
+        """Return the class of each image by which a model is counted: int64 [N]."""
 
     def answers(self, cell: Cell) -> Answers:
         """Return the answers of one model under one condition."""
@@ -122,6 +122,7 @@ class StoredPredictions:
         self._open_store = open_store
         self._run_log = run_log
         self._counts: dict[Cell, Counts] = {}
+        self._own: dict[str, NDArray[np.int64]] = {}
 
     @cached_property
     def _selection(self) -> StoredSelection:
@@ -132,9 +133,17 @@ class StoredPredictions:
         return StoredCells(self._open_store(), self._selection.images, self._selection.labels)
 
     @property
+    def labelled(self) -> bool:
+        """Whether the images have labels; without them a model's own answers to untouched images are the classes."""
+        return bool(self._selection.classes)
+
+    @property
     def classes(self) -> tuple[ClassLabel, ...]:
-        """The classes of the data."""
-        return self._selection.classes
+        """The classes of the data; without labels the outputs of the models, which all have the same."""
+        if self.labelled:
+            return self._selection.classes
+        names = next((facts.classes for facts in self._run_log.models.values()), ())
+        return tuple(ClassLabel(name, name) for name in names)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -143,8 +152,20 @@ class StoredPredictions:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The class of each image: int64 [N]."""
+        """The class of each image in the data: int64 [N], `UNLABELLED` without labels."""
         return self._selection.labels
+
+    def labels_of(self, model: str) -> NDArray[np.int64]:
+        """Return the class of each image by which a model is counted: int64 [N].
+
+        Without labels it is what the model answers to the image in control; 0 where the image could not be read, which
+        counts nowhere.
+        """
+        if self.labelled:
+            return self.labels
+        if model not in self._own:
+            self._own[model] = np.maximum(self.outputs(Cell(model, CONTROL)).predicted, 0).astype(np.int64)
+        return self._own[model]
 
     @property
     def identities(self) -> NDArray[np.void]:
@@ -174,17 +195,17 @@ class StoredPredictions:
         if missing.any():
             raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to continue.")
         found = Outputs(predictions.predicted, np.array(outputs, np.int64))
-        return ScoredOutputs(found, predictions.confidence, predictions.true_probability)
+        return ScoredOutputs(found, predictions.confidence, predictions.true_probability, predictions.runner_up)
 
     def answers(self, cell: Cell) -> Answers:
         """Return which images could be read and which were classified correctly."""
         predicted, targets = self.outputs(cell)
-        return Answers(predicted >= 0, predicted == targets[self.labels])
+        return Answers(predicted >= 0, predicted == targets[self.labels_of(cell.model)])
 
     def counts(self, cell: Cell) -> Counts:
         """Return the same, counted by class; counted once."""
         if cell not in self._counts:
-            self._counts[cell] = counted(self.answers(cell), self.labels, len(self.classes))
+            self._counts[cell] = counted(self.answers(cell), self.labels_of(cell.model), len(self.classes))
         return self._counts[cell]
 
     def engines(self, cell: Cell) -> tuple[EngineUsed, ...]:

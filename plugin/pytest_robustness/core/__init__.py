@@ -6,6 +6,7 @@ percentages and differences are percentage points throughout: ``difference == tr
 
 from pytest_robustness.core.conditions import CONTROL, PIPELINE_VERSION, Cell, Condition, Panel, Shard
 from pytest_robustness.core.dataset import (
+    UNLABELLED,
     ClassLabel,
     ClassMatch,
     DataSource,
@@ -30,6 +31,7 @@ from pytest_robustness.core.protocols import (
 __all__ = [
     "CONTROL",
     "PIPELINE_VERSION",
+    "UNLABELLED",
     "BindableTransform",
     "Canvas",
     "Cell",

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core.file_hashes import FileHashes
+
+
+UNLABELLED: Final = -1
+"""The label of an image without one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +93,8 @@ class Selection:
     """The images that a run judges on.
 
     ``indices`` into ``source`` (int64 [N], ascending), ``labels`` (int64 [N]), and the hash of each image's content
-    (V16 [N]; zeros where it cannot be read).
+    (V16 [N]; zeros where it cannot be read). Where a run goes without labels, all are `UNLABELLED`, and there are no
+    ``classes``, whatever the source has.
     """
 
     source: DataSource
@@ -97,17 +102,34 @@ class Selection:
     labels: NDArray[np.int64]
     identities: NDArray[np.void]
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the images have labels."""
+        return bool((self.labels != UNLABELLED).any())
+
+    @property
+    def classes(self) -> tuple[ClassLabel, ...]:
+        """The classes that the labels name."""
+        return tuple(self.source.classes) if self.labelled else ()
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """The hash of the classes, the labels and the content of the images."""
-        digest = hashlib.sha256(json.dumps([label.key for label in self.source.classes]).encode())
+        digest = hashlib.sha256(json.dumps([label.key for label in self.classes]).encode())
         digest.update(self.labels.astype("<i8").tobytes())
         digest.update(self.identities.tobytes())
         return digest.hexdigest()
 
 
 MatchMethod = Literal[
-    "wordnet id", "name", "name, Unicode-normalized", "name, case-folded", "first synonym", "number", "position"
+    "wordnet id",
+    "name",
+    "name, Unicode-normalized",
+    "name, case-folded",
+    "first synonym",
+    "number",
+    "position",
+    "output",
 ]
 
 
@@ -116,7 +138,7 @@ class ClassMatch:
     """How a dataset's classes meet a model's outputs.
 
     ``outputs[c]`` is the model output that stands for class ``c`` of the data (int64 [C]). ``method`` is the loosest
-    that one of the classes needed.
+    that one of the classes needed; ``output`` where the images have no labels, and each output is a class.
     """
 
     method: MatchMethod

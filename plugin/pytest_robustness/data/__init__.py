@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_robustness.data import cifar10, digits, factory, folder, imagenet, imagenette
 from pytest_robustness.data.identity import identities as identities
 from pytest_robustness.data.identity import keys as keys
+from pytest_robustness.data.protocol import UnlabelledKind
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check(spec: str) -> None:
     kind.check(spec, argument)
 
 
-def open_source(spec: str, *, download: bool = False) -> DataSource:
+def open_source(spec: str, *, download: bool = False, labelled: bool = True) -> DataSource:
     """Open the dataset that ``spec`` names.
 
     Parameters
@@ -53,6 +54,8 @@ def open_source(spec: str, *, download: bool = False) -> DataSource:
         One of the forms of `known`, e.g. ``folder:photos``.
     download
         Download the data if it is absent; only ``cifar10`` and ``imagenette`` can be downloaded.
+    labelled
+        Whether the labels are needed. Without them a folder of images needs no class folders.
 
     Raises
     ------
@@ -63,11 +66,13 @@ def open_source(spec: str, *, download: bool = False) -> DataSource:
     """
     kind, argument = _parse(spec)
     kind.check(spec, argument)
+    if not labelled and isinstance(kind, UnlabelledKind):
+        return kind.open_unlabelled(spec, argument)
     return kind.open_source(spec, argument, download=download)
 
 
 def select(source: DataSource, limit: int | None, seed: int) -> NDArray[np.int64]:
-    """Draw at most ``limit`` images of each class.
+    """Draw at most ``limit`` images of each class; where a source has no classes, of each folder.
 
     Parameters
     ----------

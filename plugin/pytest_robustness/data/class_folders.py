@@ -62,8 +62,10 @@ def _counted(ending: str, count: int) -> str:
     return f"{count} {ending or 'without an ending'}{hint}"
 
 
-def list_files(root: Path, folder: str, left_out: LeftOut) -> list[str]:
+def list_files(root: Path, folder: str, left_out: LeftOut, *, nested: bool = True) -> list[str]:
     """Return the images of the class ``folder`` of ``root``, at any depth, each by its path below ``root``.
+
+    Without ``nested``, those in the folder itself alone; the folder "" is ``root``.
 
     They are in the order of torchvision's ImageFolder: by the path of their folder, then by name.
 
@@ -78,15 +80,16 @@ def list_files(root: Path, folder: str, left_out: LeftOut) -> list[str]:
         parent = pending.pop()
         names = []
         for entry in _entries(root / parent):
+            path = f"{parent}/{entry.name}" if parent else entry.name
             if is_hidden(entry.name):
                 left_out.hidden += 1
             elif _is_folder(entry):
-                if not _leads_back(entry, real):
-                    pending.append(f"{parent}/{entry.name}")
+                if nested and not _leads_back(entry, real):
+                    pending.append(path)
             elif not _may_be_read(entry):
-                left_out.irregular.append(decoded(f"{parent}/{entry.name}"))
+                left_out.irregular.append(decoded(path))
             elif (ending := extension(entry.name)) in extensions:
-                names.append(f"{parent}/{entry.name}")
+                names.append(path)
             else:
                 left_out.endings[decoded(ending)] += 1
         found.append((Path(parent), sorted(names)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.files import user_path
 from pytest_robustness.data.class_folders import require_no_splits
-from pytest_robustness.data.image_files import class_of, find_folders, list_images
+from pytest_robustness.data.image_files import class_of, find_folders, list_images, list_unlabelled
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {"folder:path": "images in path/<class>/<image>, one folder per class"}
+_FORMS: Final = {
+    "folder:path": "images in path/<class>/<image>, one folder per class; without labels, images anywhere below path"
+}
 
 
 def known() -> Mapping[str, str]:
@@ -41,3 +43,14 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     folders = find_folders(root, f"{root}/<class>/<image>")
     require_no_splits(root, folders)
     return list_images(spec, root, {folder: class_of(folder) for folder in folders})
+
+
+def open_unlabelled(spec: str, argument: str) -> DataSource:
+    """Return all images in a folder, at any depth: folders are no classes, but places to draw from.
+
+    Raises
+    ------
+    DataError
+        The folder is missing or holds no images.
+    """
+    return list_unlabelled(spec, user_path(argument).absolute())

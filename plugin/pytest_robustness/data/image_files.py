@@ -69,8 +69,8 @@ class FileSource:
         return decoded(str(self.path(index)))
 
     def key(self, index: int) -> str:
-        """Return the file's path below the folder of its class."""
-        return decoded(os.fsdecode(self.paths[index].partition(b"/")[2]))
+        """Return the file's path below the folder of its class, or below ``root`` where it lies in no folder."""
+        return decoded(os.fsdecode(self.paths[index].partition(b"/")[2] or self.paths[index]))
 
     def identities(self, indices: NDArray[np.int64], hashes: FileHashes) -> NDArray[np.void]:
         """Return the hash of each file: V16 [n]; zeros where it cannot be read."""
@@ -99,16 +99,20 @@ def find_folders(root: Path, layout: str) -> list[str]:
         ``root`` is missing, is a file, cannot be read, or holds no folder. The message says that ``layout`` was
         expected.
     """
+    names = _folders(root, layout)
+    if not names:
+        raise DataError(decoded(f"{root} holds no class folder. Expected {layout}."))
+    return names
+
+
+def _folders(root: Path, layout: str) -> list[str]:
     try:
         with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name))
+            return sorted(entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name))
     except OSError as error:
         _log.debug("%s cannot be listed", root, exc_info=True)
         reason = _REASONS.get(type(error), f"cannot be read: {error.strerror}")
         raise DataError(decoded(f"{root} {reason}. Expected {layout}.")) from error
-    if not names:
-        raise DataError(decoded(f"{root} holds no class folder. Expected {layout}."))
-    return names
 
 
 def class_of(folder: str) -> ClassLabel:
@@ -151,6 +155,39 @@ def list_images(spec: str, root: Path, folders: Mapping[str, ClassLabel]) -> Fil
     labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     notes = tuple(_notes(shown, [*folders.values()], counts, left_out))
     return FileSource(decoded(spec), tuple(folders.values()), labels, root, np.asarray(paths), notes=notes)
+
+
+def list_unlabelled(spec: str, root: Path) -> FileSource:
+    """Return the source of all images below ``root``, at any depth; labels number the folders in it, then itself.
+
+    Parameters
+    ----------
+    spec
+        The data as the user names it.
+    root
+        The folder.
+
+    Raises
+    ------
+    DataError
+        A folder cannot be read, or holds no image.
+    """
+    import numpy as np
+
+    shown, left_out = decoded(str(root)), LeftOut()
+    folders = _folders(root, f"images below {root}")
+    require_apart(root, folders)
+    files = [list_files(root, folder, left_out) for folder in folders]
+    files.append(list_files(root, "", left_out, nested=False))
+    paths = [os.fsencode(file) for part in files for file in part]
+    if not paths:
+        raise DataError(
+            f"{shown} holds no image. Expected images at any depth, with one of the extensions "
+            f"{', '.join(sorted(readable().extensions))}. {' '.join(left_out.sentences(shown))}".rstrip()
+        )
+    labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(part) for part in files])
+    places = tuple(map(class_of, [*folders, ""]))
+    return FileSource(decoded(spec), places, labels, root, np.asarray(paths), notes=(*left_out.sentences(shown),))
 
 
 def _notes(root: str, classes: Sequence[ClassLabel], counts: Sequence[int], left_out: LeftOut) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,17 @@ class DatasetKind(Protocol):
         ------
         DataError
             The data is absent or not as expected.
+        """
+
+
+@runtime_checkable
+class UnlabelledKind(Protocol):
+    """What a kind of dataset may offer besides: to open data whose layout names no classes."""
+
+    def open_unlabelled(self, spec: str, argument: str) -> DataSource:
+        """Return the images that ``spec`` names, whatever their layout; raises what `DatasetKind.open_source` raises.
+
+        The label of an image is the place that it comes from, its folder, say, and only serves to draw from each.
         """
 
 

@@ -160,7 +160,7 @@ def _text(name: str, one: tuple[str, str], other: tuple[str, str]) -> str:
 def facts_of_data(bench: JobMaker, plan: Plan) -> dict[str, str]:
     """Return what a process states when it has opened the data, all but models and transforms."""
     selection = bench.selection
-    classes = [label.key for label in selection.source.classes]
+    classes = [label.key for label in selection.classes]
     cells = sorted(f"{cell.model} under {cell.condition}" for cell in plan.cells)
     return {
         f"{_DATA}the classes": _counted(classes, json.dumps(classes).encode()),

@@ -196,7 +196,7 @@ class BatchRunner:
         of_model = [other for other in self._jobs if other.loaded is job.loaded]
         with self._guard(job.loaded.name, of_model, len(inputs)):
             labels = self._selection.labels[positions]
-            targets = to_device(torch.from_numpy(job.loaded.outputs[labels]), inputs.device)
+            targets = to_device(torch.from_numpy(job.loaded.targets(labels)), inputs.device)
             started, ready = time.monotonic(), self._models.ready(job.loaded)
             logits = self._models.run(job.loaded, inputs, self.batch_size, str(job.condition))
             scores = score(logits, targets)

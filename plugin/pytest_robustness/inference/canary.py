@@ -139,7 +139,7 @@ class Canary:
 
     def _answers(self, job: Job, positions: NDArray[np.int64]) -> Predictions:
         selection = self._selection
-        targets = torch.from_numpy(job.loaded.outputs[selection.labels[positions]]).to(self._device)
+        targets = torch.from_numpy(job.loaded.targets(selection.labels[positions])).to(self._device)
         canvases = [self._canvas(int(position), job.loaded) for position in positions]
         # Where a model does not resize, images may differ in size: then each is a batch of its own.
         alike = len({canvas.shape for canvas in canvases}) == 1
@@ -180,7 +180,8 @@ class Canary:
 def difference(before: Predictions, now: Predictions, precision: str) -> str:
     """Return how two sets of predictions of the same images differ beyond rounding; empty where they do not."""
     tolerance = _ROUNDING[precision]
-    distance = np.maximum(
+    # An image without a label has no true class, and its probability is NaN.
+    distance = np.fmax(
         np.abs(before.confidence - now.confidence), np.abs(before.true_probability - now.true_probability)
     )
     # Where the two best outputs are as close as rounding, either may be the answer.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import logging
 import re
 import unicodedata
 from collections import Counter
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import ClassLabel, MatchMethod
+
+_log = logging.getLogger(__name__)
 
 _SHOWN: Final = 10
 _OTHER_WORDINGS: Final = 10
@@ -65,11 +68,7 @@ def match(
     """
     if model_classes is None:
         return _match_unlisted(data_classes, outputs, model)
-    if len(model_classes) != outputs:
-        raise DataError(
-            f"{model} has {outputs} outputs, but its class list has {len(model_classes)} entries. Give the model one "
-            f"class name or WordNet id for each output."
-        )
+    _require_one_for_each(outputs, model_classes, model)
     attempts = (_by_wnid(data_classes, _wnids(model_classes)), _by_name(data_classes, model_classes))
     return _first_complete(attempts) or _refuse(max(attempts, key=_matched), data_classes, model_classes, model)
 
@@ -85,6 +84,14 @@ def imagenet_classes() -> Mapping[str, str]:
     """Return the name of each of ImageNet's 1000 classes by WordNet id, in the order of the models' outputs."""
     with Path(__file__).with_name("imagenet_classes.csv").open(encoding="utf-8", newline="") as table:
         return {row["wnid"]: row["name"] for row in csv.DictReader(table)}
+
+
+def _require_one_for_each(outputs: int, model_classes: Sequence[str], model: str) -> None:
+    if len(model_classes) != outputs:
+        raise DataError(
+            f"{model} has {outputs} outputs, but its class list has {len(model_classes)} entries. Give the model one "
+            f"class name or WordNet id for each output."
+        )
 
 
 def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str) -> ClassMatch:
@@ -219,6 +226,46 @@ def _refuse(
         f"Name their folders by WordNet id or as the model names its classes (it begins with "
         f"{'; '.join(model_classes[:3])}), or leave them out of the data."
     )
+
+
+def output_names(
+    outputs: int, model_classes: Sequence[str] | None, data_classes: Sequence[ClassLabel], model: str
+) -> tuple[str, ...]:
+    """Return a name for each output, where outputs are the classes because the images have no labels.
+
+    It is the model's own, else that of the class of the data that the output would be matched with, else its number.
+
+    Parameters
+    ----------
+    outputs
+        How many outputs the model has.
+    model_classes
+        The name or WordNet id of each output, where the model has a list.
+    data_classes
+        The classes of the data, whose labels do not count.
+    model
+        The model's name, for messages.
+
+    Raises
+    ------
+    DataError
+        When the class list does not fit the outputs.
+    """
+    import numpy as np  # here: listing what is known needs none
+
+    imagenet = imagenet_classes()
+    if model_classes is not None:
+        _require_one_for_each(outputs, model_classes, model)
+        return tuple(imagenet.get(entry, entry) for entry in model_classes)
+    try:
+        found = _match_unlisted(data_classes, outputs, model)
+    except DataError:
+        _log.debug("the classes of the data do not name the outputs of %s", model, exc_info=True)
+        found = ClassMatch("position", ())
+    # By their order alone folders name nothing: without labels they may be any.
+    named = data_classes if found.method != "position" else ()
+    name = answer_naming(np.array(found.outputs, np.int64)[: len(named)], named, display_names(named))
+    return tuple(map(name, range(outputs)))
 
 
 def answer_naming(

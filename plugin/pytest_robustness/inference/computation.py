@@ -177,6 +177,7 @@ def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
             subject.model.preprocess,
             subject.assumed,
             tuple(subject.model.unhashed),
+            subject.classes,
         )
         for name, subject in bench.models.items()
     }

@@ -27,7 +27,7 @@ from pytest_robustness.inference.class_matching import display_names
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_robustness.inference.loaded_model import LoadedModel
     from pytest_robustness.inference.run_log import ModelFacts
@@ -63,6 +63,11 @@ class Job:
         return getattr(self.transform, "variants", (self.transform,))
 
     @property
+    def needs_labels(self) -> bool:
+        """Whether answers depend on the labels of the images: which of several is the worst."""
+        return len(self.variants) > 1
+
+    @property
     def description(self) -> dict[str, Any]:
         """What the store says of the cell to people who look into it."""
         return {
@@ -94,6 +99,8 @@ class JobMaker:
         Of the run; they are part of every key.
     calls
         Calls the models' code; ``None``: without notes and deadline.
+    same_classes
+        Whether a model whose outputs are not those of the first is refused.
     """
 
     def __init__(
@@ -104,6 +111,8 @@ class JobMaker:
         seed: int,
         precision: str,
         calls: UserCalls | None = None,
+        *,
+        same_classes: bool = False,
     ) -> None:
         self.selection = selection
         self.classes = _with_display_names(selection)
@@ -112,6 +121,7 @@ class JobMaker:
         self._zoo = zoo
         self._registry = registry
         self._seed = seed
+        self.same_classes = same_classes
         self._calls = calls or UserCalls(_log.info)
         self._broken: dict[str, str] = {}
 
@@ -124,13 +134,24 @@ class JobMaker:
             if loaded is None:
                 errors[cell] = self._broken[cell.model]
                 continue
-            transform = self._transform(cell.condition)
-            jobs.append(job(loaded, cell.condition, transform, self._seed, self.precision))
+            made = job(loaded, cell.condition, self._transform(cell.condition), self._seed, self.precision)
+            if made.needs_labels and not self.selection.labelled:
+                errors[cell] = (
+                    f"{cell.condition} cannot be judged without labels: which answer is the worst, the label decides. "
+                    f"Leave it out, or judge with the labels of the data."
+                )
+            else:
+                jobs.append(made)
         return jobs, errors
 
     def published(self, cell: Cell) -> bool:
-        """Whether model and transform of a cell are of released packages; neither is loaded."""
+        """Whether model and transform of a cell are of released packages; neither is loaded.
+
+        Without labels none is whose answers depend on them: it is refused when it becomes a job.
+        """
         transform = self._transform(cell.condition)
+        if not self.selection.labelled and len(getattr(transform, "variants", ())) > 1:
+            return False
         return self._zoo.published(cell.model) and (transform is None or getattr(transform, "published", False))
 
     def key(self, cell: Cell, facts: ModelFacts) -> str:
@@ -148,7 +169,10 @@ class JobMaker:
     def _loaded(self, name: str) -> LoadedModel | None:
         if name not in self.models and name not in self._broken:
             try:
-                self.models[name] = self._load(name)
+                loaded = self._load(name)
+                if self.same_classes:
+                    _require_same_classes(loaded, self.models.values())
+                self.models[name] = loaded
             except (ModelError, DataError) as error:
                 _log.debug("model %s cannot be judged", name, exc_info=True)
                 self._broken[name] = ErrorText(str(error), error)
@@ -206,6 +230,21 @@ def transform_key(transform: Transform | None, condition: Condition) -> str:
     return str(CONTROL) if transform is None else transform.key(condition.severity)
 
 
+def _require_same_classes(loaded: LoadedModel, others: Iterable[LoadedModel]) -> None:
+    """Raise `ModelError` where the outputs of a model are not those of the first."""
+    first = next(iter(others), loaded)
+    if loaded.classes == first.classes:
+        return
+    differs = f"{len(loaded.classes)} outputs, and {first.name} {len(first.classes)}"
+    if len(loaded.classes) == len(first.classes):
+        place = next(i for i, pair in enumerate(zip(loaded.classes, first.classes, strict=True)) if len({*pair}) > 1)
+        differs = f"{loaded.classes[place]!r} as output {place}, and {first.name} {first.classes[place]!r}"
+    raise ModelError(
+        f"{loaded.name} has {differs}: without labels the outputs are the classes, so that all models of a run need "
+        f"the same, in one order. Judge it in a run of its own."
+    )
+
+
 def _with_display_names(selection: Selection) -> tuple[ClassLabel, ...]:
-    classes = selection.source.classes
+    classes = selection.classes
     return tuple(ClassLabel(label.key, name) for label, name in zip(classes, display_names(classes), strict=True))

@@ -56,6 +56,8 @@ def known_answers(
     facts = {name: found for name, found in models.items() if found is not None}
     if len(facts) < len(models) or not all(bench.published(cell) for cell in cells):
         return None
+    if bench.same_classes and len({found.classes for found in facts.values()}) > 1:  # where they are loaded, it is said
+        return None
     keys = {cell: bench.key(cell, facts[cell.model]) for cell in cells}
     stored = StoredCells(store, selection.identities, selection.labels)
     unreadable = UnreadableImages(selection, store, on_bad_image, note)

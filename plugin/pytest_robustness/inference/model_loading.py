@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core import ClassMatch
 from pytest_robustness.core.opened_files import recorded
 from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.assumptions import assumed
-from pytest_robustness.inference.class_matching import match
+from pytest_robustness.inference.class_matching import match, output_names
 from pytest_robustness.inference.first_answers import first_answers
 from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.preprocess import to_canvas
@@ -37,8 +38,13 @@ def load_model(name: str, zoo: ModelZoo, selection: Selection, calls: UserCalls)
         first = first_answers(name, model, canvas)
     for text in first.warnings:
         calls.warn(text)
-    model, classes = first.model, selection.source.classes
-    matched = match(classes, first.outputs, model.classes, name)
+    model, classes = first.model, selection.classes
+    names: tuple[str, ...] = ()
+    if selection.labelled:
+        matched = match(classes, first.outputs, model.classes, name)
+    else:
+        matched = ClassMatch("output", tuple(range(first.outputs)))
+        names = output_names(first.outputs, model.classes, selection.source.classes, name)
     height, width = canvas.shape[-2:]
     return LoadedModel(
         name,
@@ -48,6 +54,7 @@ def load_model(name: str, zoo: ModelZoo, selection: Selection, calls: UserCalls)
         assumed=assumed(model, matched, classes, (height, width)),
         published=zoo.published(name),
         files=tuple(files) if zoo.embedded(name) or files else None,
+        classes=names,
     )
 
 

@@ -124,7 +124,7 @@ class Predictor:
             return self._bench.selection.source, self._bench.selection.indices
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
         if self._images is None:
-            source = data.open_source(self._settings.data)
+            source = data.open_source(self._settings.data, labelled=self._settings.labelled)
             self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
@@ -192,9 +192,11 @@ class Predictor:
                 seed=settings.seed,
                 download=settings.download,
                 hashes=self._zoo.hashes,
+                labelled=settings.labelled,
             )
         _, precision = machine(self._settings, self._remembered)
-        bench = JobMaker(selection, self._zoo, self._registry, settings.seed, precision, self._calls)
+        parts = (selection, self._zoo, self._registry, settings.seed, precision, self._calls)
+        bench = JobMaker(*parts, same_classes=settings.same_classes)
         stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
         self.store.put_selection(selection.fingerprint, stored)
         self._run_log.dataset = selection.fingerprint
@@ -239,4 +241,5 @@ def _dataset(bench: JobMaker) -> dict[str, Any]:
         "fingerprint": selection.fingerprint,
         "images": len(selection.indices),
         "classes": len(bench.classes),
+        "labels": "data" if selection.labelled else "none",
     }

@@ -90,7 +90,7 @@ class Remembered:
         return found
 
     def _classes(self, selection: Selection) -> str:
-        return json.dumps([[label.key, label.name] for label in selection.source.classes])
+        return json.dumps([selection.labelled, [[label.key, label.name] for label in selection.source.classes]])
 
 
 @functools.cache

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-_LISTS: Final = ("outputs", "assumed", "unhashed")
+_LISTS: Final = ("outputs", "assumed", "unhashed", "classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,8 @@ class ModelFacts:
 
     ``outputs`` has the output that stands for each class of the data.
     ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size``, ``classes`` and
-    ``numbers``. ``unhashed`` names what the model holds and its fingerprint does not cover: see `Model`.
+    ``numbers``. ``unhashed`` names what the model holds and its fingerprint does not cover: see `Model`. ``classes``
+    names the outputs where the images have no labels, so that each output is a class.
     """
 
     fingerprint: str
@@ -34,6 +35,7 @@ class ModelFacts:
     preprocess: Preprocess
     assumed: tuple[str, ...] = ()
     unhashed: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
@@ -41,8 +43,8 @@ class ModelFacts:
         return dataclasses.asdict(self) | lists
 
     def shown(self) -> dict[str, Any]:
-        """Return what people read: without the outputs, of which there may be a thousand."""
-        return {name: value for name, value in self.as_dict().items() if name != "outputs"}
+        """Return what people read: without outputs and classes, of which there may be a thousand."""
+        return {name: value for name, value in self.as_dict().items() if name not in ("outputs", "classes")}
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ModelFacts:
@@ -71,6 +73,7 @@ class RunLog:
     what a report should say of the store.
     ``facts`` are what each process of several computes on: see `Agreement`.
     ``notes`` are what a worker of xdist reports to the user about its sweep.
+    ``unlabelled`` has, for each model that answered the images without labels, the key of these images in the store.
     """
 
     dataset: str = ""
@@ -90,6 +93,7 @@ class RunLog:
     notes: list[str] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     facts: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    unlabelled: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def wanted(self) -> Plan:
@@ -171,6 +175,11 @@ class RunLog:
         """
         facts = {**self.facts, **other.facts}
         require_same(facts)
+        if len({*self.unlabelled.values(), *other.unlabelled.values()}) > 1:
+            raise DisagreementError(
+                "The processes of this run differ in the images without labels. All must open the same. Or run "
+                "without -n."
+            )
         differing = [cell for cell, key in other.keys.items() if self.keys.get(cell, key) != key]
         if differing or (self.dataset and other.dataset and self.dataset != other.dataset):
             what = f"{differing[0].model} under {differing[0].condition}" if differing else "the images"
@@ -179,6 +188,7 @@ class RunLog:
                 f"and transforms. Or run without -n."
             )
         self.facts = facts
+        self.unlabelled |= other.unlabelled
         self.dataset = self.dataset or other.dataset
         self.plan = self.plan.extended(other.plan.cells)
         self.unplanned = self.unplanned.extended(other.unplanned.cells)
@@ -219,6 +229,7 @@ class RunLog:
             "notes": [*map(printable_lines, self.notes)],
             "provenance": self.provenance,
             "facts": self.facts,
+            "unlabelled": self.unlabelled,
         }
 
     @classmethod
@@ -245,6 +256,7 @@ class RunLog:
             notes=packed["notes"],
             provenance=packed["provenance"],
             facts=packed["facts"],
+            unlabelled=packed["unlabelled"],
         )
 
 

@@ -31,20 +31,24 @@ class Scores(NamedTuple):
 
 
 def score(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
-    """Score ``logits`` (float32 [B, K]) against the true outputs ``targets`` (int64 [B]), without a device sync."""
+    """Score ``logits`` (float32 [B, K]) against the true outputs ``targets`` (int64 [B]), without a device sync.
+
+    The target of an image without a label is -1: then the probability of the true class and its rank are 0.
+    """
     probabilities = logits.softmax(dim=1)
     best, predicted = logits.max(dim=1)
     highest = probabilities.topk(min(2, logits.shape[1]), dim=1).values
-    at_target = targets[:, None]
+    unlabelled = targets < 0
+    at_target = targets.clamp(min=0)[:, None]
     true_logits = logits.gather(1, at_target)
     # Of equal logits the first counts as the higher one, as it does for the answer.
     tied_before = (logits == true_logits) & (torch.arange(logits.shape[1], device=logits.device) < at_target)
     return Scores(
         predicted=predicted.int(),
         confidence=highest[:, 0],
-        true_probability=probabilities.gather(1, at_target)[:, 0],
+        true_probability=probabilities.gather(1, at_target)[:, 0].masked_fill(unlabelled, 0.0),
         runner_up=highest[:, 1] if highest.shape[1] > 1 else torch.zeros_like(best),
-        rank=((logits > true_logits) | tied_before).sum(dim=1, dtype=torch.int32),
+        rank=((logits > true_logits) | tied_before).sum(dim=1, dtype=torch.int32).masked_fill(unlabelled, 0),
         finite=logits.isfinite().all(dim=1),
     )
 

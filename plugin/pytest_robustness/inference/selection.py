@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_robustness import data
-from pytest_robustness.core import Selection
+from pytest_robustness.core import UNLABELLED, Selection
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from pytest_robustness.core.file_hashes import FileHashes
 
 
-def select(spec: str, *, limit: int | None, seed: int, download: bool, hashes: FileHashes) -> Selection:
+def select(
+    spec: str, *, limit: int | None, seed: int, download: bool, hashes: FileHashes, labelled: bool = True
+) -> Selection:
     """Open the data and choose at most ``limit`` images per class; ``hashes`` reads the files.
+
+    Where the run goes without labels (not ``labelled``), the same images are chosen, and their labels are left out.
 
     Raises
     ------
     DataError
         When the data cannot be opened, or holds no image.
     """
-    source = data.open_source(spec, download=download)
+    source = data.open_source(spec, download=download, labelled=labelled)
     indices = data.select(source, limit, seed)
     if not len(indices):
         raise DataError(f"{source.name} holds no image.")
-    return Selection(source, indices, source.labels[indices], data.identities(source, indices, hashes))
+    labels = source.labels[indices] if labelled else np.full(len(indices), UNLABELLED, np.int64)
+    return Selection(source, indices, labels, data.identities(source, indices, hashes))

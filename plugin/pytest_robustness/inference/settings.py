@@ -18,6 +18,10 @@ class InferenceSettings:
     data, limit, seed, download
         The data as the user names it, images per class (``None``: all), the seed of every random draw, and whether to
         download data that is missing.
+    labelled
+        Whether the labels of the data count.
+    same_classes
+        Whether all models must have the same outputs, because these are the classes.
     device, precision, runtime, workers, batch_size
         As the options of the same names; ``None`` leaves the choice to the run.
     on_bad_image
@@ -44,3 +48,5 @@ class InferenceSettings:
     processes: int = 1
     process: int = 0
     timeout: float | None = None
+    labelled: bool = True
+    same_classes: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.core import Predictions
+from pytest_robustness.core import UNLABELLED, Predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,10 +19,28 @@ _SMALL, _LARGE = np.dtype("<u2"), np.dtype("<u4")
 
 
 class Block(NamedTuple):
-    """Images that were computed together: their identities (V16 [n]) and the outputs of their classes (int32 [n])."""
+    """Images that were computed together: their identities (V16 [n]) and the outputs of their classes (int32 [n]).
+
+    The target of an image without a label is -1.
+    """
 
     images: NDArray[np.void]
     targets: NDArray[np.int32]
+
+
+def targets_of(outputs: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the output that stands for the class of each image (int64 [n]), -1 for an image without a label.
+
+    Parameters
+    ----------
+    outputs
+        The output of each class: int64 [C].
+    labels
+        The class of each image: int64 [n].
+    """
+    if not len(labels) or labels.min() >= 0:
+        return outputs[labels]
+    return np.where(labels < 0, UNLABELLED, outputs[np.maximum(labels, 0)])
 
 
 def checksum(*parts: bytes) -> bytes:

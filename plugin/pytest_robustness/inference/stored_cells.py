@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.core import Predictions
+from pytest_robustness.core import UNLABELLED, Predictions
+from pytest_robustness.inference.store_rows import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +29,16 @@ class _Places(NamedTuple):
 
 
 class _Images:
-    """The distinct images of a run: equal bytes under one label are one image, at however many positions."""
+    """The distinct images of a run: equal bytes under one label are one image, at however many positions.
+
+    Without labels equal bytes are one image, whatever label they were stored under: answers depend on none.
+    """
 
     def __init__(self, identities: NDArray[np.void], targets: NDArray[np.int64]) -> None:
         numbers: dict[bytes, int] = {}
+        self.labelled = bool((targets != UNLABELLED).any())
         self.at_position = np.array(
-            [numbers.setdefault(key, len(numbers)) for key in _keys(identities, targets)], np.int64
+            [numbers.setdefault(key, len(numbers)) for key in self._keys(identities, targets)], np.int64
         )
         self.count = len(numbers)
         self._numbers = numbers
@@ -42,11 +47,14 @@ class _Images:
     def places(self, number: int, block: Block) -> _Places:
         """Return where the block with this number holds images of the run."""
         if number not in self._places:
-            found = [self._numbers.get(key, -1) for key in _keys(block.images, block.targets)]
+            found = [self._numbers.get(key, -1) for key in self._keys(block.images, block.targets)]
             images = np.array(found, np.int64)
             rows = np.flatnonzero(images >= 0)
             self._places[number] = _Places(rows, images[rows])
         return self._places[number]
+
+    def _keys(self, identities: NDArray[np.void], targets: NDArray[np.integer]) -> list[bytes]:
+        return _keys(identities, targets) if self.labelled else [*identities.tolist()]
 
 
 def _keys(identities: NDArray[np.void], targets: NDArray[np.integer]) -> list[bytes]:
@@ -63,7 +71,7 @@ class StoredCells:
     store
         The store.
     identities, labels
-        The images of the run (V16 [N]) and their classes (int64 [N]).
+        The images of the run (V16 [N]) and their classes (int64 [N], all `UNLABELLED` where there are none).
     """
 
     def __init__(self, store: Store, identities: NDArray[np.void], labels: NDArray[np.int64]) -> None:
@@ -106,6 +114,10 @@ class StoredCells:
             places = images.places(result.block, self._store.block(result))
             for column, values in zip(found, result.predictions, strict=True):
                 column[places.images] = values[places.rows]
+        if not images.labelled:
+            # Those of the label that an earlier run had, or of none.
+            found.true_probability.fill(np.nan)
+            found.rank.fill(-1)
         return found.at(images.at_position)
 
     def engines(self, key: str, outputs: tuple[int, ...]) -> tuple[EngineUsed, ...]:
@@ -127,7 +139,8 @@ class StoredCells:
 
     def _images_of(self, outputs: tuple[int, ...]) -> _Images:
         if outputs not in self._images:
-            self._images[outputs] = _Images(self._identities, np.array(outputs, np.int64)[self._labels])
+            targets = targets_of(np.array(outputs, np.int64), self._labels)
+            self._images[outputs] = _Images(self._identities, targets)
         return self._images[outputs]
 
 

@@ -71,7 +71,7 @@ class Unsaved:
             if not finite.all():
                 errors[job.cell] = self._not_finite_text(job, int(positions[~finite].min()))
                 continue
-            targets = job.loaded.outputs[self._selection.labels[positions]].astype(np.int32)
+            targets = job.loaded.targets(self._selection.labels[positions]).astype(np.int32)
             block = blocks.setdefault(
                 (positions.tobytes(), targets.tobytes()), Block(self._selection.identities[positions], targets)
             )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.core import DataSource
     from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.unlabelled import UnlabelledImages
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.transforms import Registry
 
@@ -42,7 +43,8 @@ def policy_of(options: Options) -> TestPolicy:
         alpha=options.alpha,
         correction=options.correction,
         max_sensitive=options.max_sensitive,
-        verdict=options.verdict,
+        # Agreement with a model's own answers can only fall: a test of whether it did rejects on any change.
+        verdict=options.verdict if options.labels == "data" else "margin",
         margin=options.margin,
         class_margin=options.class_margin,
     )
@@ -60,10 +62,12 @@ def examiner_of(
     run_log: RunLog,
     registry: Registry,
     images: Callable[[], tuple[DataSource, NDArray[np.int64]]],
+    unlabelled: UnlabelledImages | None = None,
 ) -> Examiner:
-    """Return what answers the studies of a run; ``images`` opens the data."""
-    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS)
-    return Examiner(Evidence(predictions, run_log, judge, registry, asked, source=images, names=ImageNames(images)))
+    """Return what answers the studies of a run; ``images`` opens the data, ``unlabelled`` is that without labels."""
+    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS, options.transforms or ())
+    names = ImageNames(images)
+    return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))
 
 
 def comparison_of(
@@ -74,11 +78,16 @@ def comparison_of(
     Raises
     ------
     OptionError
-        When options need a baseline and none is named.
+        When options need a baseline and none is named, or name one in a run without labels.
     BaselineError
         When the baseline is missing, damaged, or of another version than this code's, or has no model to compare the
         candidate with; or when it is to be written over a file that is none.
     """
+    if options.labels == "none" and (options.candidate is not None or options.baseline is not None):
+        raise OptionError(
+            "--robustness-labels=none compares each model with its own answers, and a baseline compares two models by "
+            "the labels of the data. Leave out one of the two."
+        )
     if options.candidate is not None and (options.baseline is None or options.update_baseline):
         raise OptionError(
             "--robustness-candidate compares a model with a baseline: name it with --robustness-baseline=FILE, without "

@@ -7,7 +7,7 @@ import os
 import traceback
 from typing import TYPE_CHECKING
 
-from pytest_robustness import data, report
+from pytest_robustness import report
 from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.update import new_baseline
 from pytest_robustness.analysis.checks import ChanceCheck
@@ -16,14 +16,12 @@ from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.settings import InferenceSettings
 from pytest_robustness.plugin.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.plugin.options import RunMode
+from pytest_robustness.plugin.predicting import Means, predictor_of, unlabelled_of
 from pytest_robustness.report.build import RunRecord, build_report
 
 if TYPE_CHECKING:
@@ -90,23 +88,15 @@ class Run:
         process: int,
         agreement: Agreement | None = None,
     ) -> None:
-        data.check(options.data)
         self._options = options
         self._agreement = agreement
         self.log = RunLog()
         self.report: RunReport | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
-        self._predictor = Predictor(
-            _settings(options, processes, process),
-            registry,
-            zoo,
-            self.log,
-            progress=progress,
-            check=self._admit,
-            agree=self._agree,
-            provenance=lambda: provenance.of_run(options),
-        )
+        means = Means(registry, zoo, progress, processes, process)
+        self._predictor = predictor_of(options, means, self.log, self._admit, self._agree)
+        self._unlabelled = unlabelled_of(options, means, self.log)
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
         self._comparison = comparison_of(options, self._predictions, self._images)
         self.judge = Judge(
@@ -117,7 +107,9 @@ class Run:
             expect_baseline=options.expect == "baseline",
             names=ImageNames(self._predictor.images),
         )
-        self.examiner = examiner_of(options, self.judge, self._predictions, self.log, registry, self._predictor.images)
+        self.examiner = examiner_of(
+            options, self.judge, self._predictions, self.log, registry, self._predictor.images, self._unlabelled
+        )
         self.record = RunRecord(
             self.log,
             self._predictor,
@@ -205,6 +197,8 @@ class Run:
     def close(self) -> None:
         """Close the store."""
         self._predictor.close()
+        if self._unlabelled is not None:
+            self._unlabelled.close()
 
     def _probe(self, cells: Iterable[Cell]) -> None:
         if self._predictor.probe(tuple(cells)):
@@ -260,23 +254,4 @@ def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baselin
         run.judge,
         tuple(dict.fromkeys(cell.model for cell in run.run_log.wanted.cells)),
         {model: facts.fingerprint for model, facts in run.run_log.models.items()},
-    )
-
-
-def _settings(options: Options, processes: int, process: int) -> InferenceSettings:
-    return InferenceSettings(
-        data=options.data,
-        limit=options.limit,
-        seed=options.seed,
-        download=options.download,
-        device=options.device,
-        precision=options.precision,
-        runtime=options.runtime,
-        workers=options.workers,
-        batch_size=options.batch_size,
-        on_bad_image=options.on_bad_image,
-        store=options.store,
-        processes=processes,
-        process=process,
-        timeout=options.timeout,
     )

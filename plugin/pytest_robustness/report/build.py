@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
@@ -109,6 +109,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
             # A worker of xdist does not know the command that was typed.
             "command": provenance.command(),
             "runtime": _used(engines),
+            **_dataset(log, predictions),
         },
         changes=average_changes(predictions, counts),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
@@ -116,12 +117,20 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         gallery_note=printable_lines(note),
         engines=engines,
         notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(model_tests, class_tests)))),
+        labelled=predictions.labelled,
         warnings=tuple(map(printable_lines, _warnings(run, models))),
         data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
         studies=tuple(study_sections(log, run.examiner, models, conditions, lambda: _pictures(run))),
     )
+
+
+def _dataset(log: RunLog, predictions: StoredPredictions) -> dict[str, Any]:
+    """Return what is said of the data; without labels the number of classes is known once a model was loaded."""
+    if "dataset" not in log.provenance:
+        return {}
+    return {"dataset": {**log.provenance["dataset"], "classes": len(predictions.class_names)}}
 
 
 def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:

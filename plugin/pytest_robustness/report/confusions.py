@@ -63,7 +63,7 @@ def confusions(predictions: StoredPredictions, cells: Iterable[Cell]) -> dict[Ce
         for cell in under:
             if cell.condition != CONTROL:
                 treated = predictions.outputs(cell).predicted
-                found[cell] = class_confusions(predictions.labels, control, treated, targets, names, naming)
+                found[cell] = class_confusions(predictions.labels_of(model), control, treated, targets, names, naming)
     return found
 
 

@@ -127,7 +127,7 @@ def _example(
     treated: Mapping[str, Outputs],
 ) -> Example:
     readable = next(iter(treated.values())).predicted >= 0
-    members = np.flatnonzero((predictions.labels == finding.index) & readable)
+    members = np.flatnonzero((predictions.labels_of(test.models[0]) == finding.index) & readable)
 
     def right(outputs: Outputs) -> NDArray[np.bool_]:
         correct: NDArray[np.bool_] = outputs.predicted[members] == outputs.targets[finding.index]

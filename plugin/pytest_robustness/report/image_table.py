@@ -37,13 +37,11 @@ COLUMNS = (
 class ImageColumns:
     """What is the same of an image in every cell: N entries each.
 
-    ``index`` is its place in the dataset (int64; ``None`` where the data is gone), ``file`` its path or other name,
-    ``class_index`` its class (int64).
+    ``index`` is its place in the dataset (int64; ``None`` where the data is gone), ``file`` its path or other name.
     """
 
     index: NDArray[np.int64] | None
     file: list[str]
-    class_index: NDArray[np.int64]
 
 
 class AnswerColumns(NamedTuple):
@@ -51,7 +49,8 @@ class AnswerColumns(NamedTuple):
 
     ``output`` is the model's output (int32; -1 where the image could not be read), ``names`` the name of every output
     that occurs, ``right`` whether it is that of the true class (bool), ``probability`` its probability and
-    ``true_probability`` that of the true class (float32; NaN where the image could not be read).
+    ``true_probability`` that of the true class (float32; NaN where the image could not be read, or has no label).
+    ``class_index`` is the class by which the model is counted (int64).
     """
 
     output: NDArray[np.int32]
@@ -59,6 +58,7 @@ class AnswerColumns(NamedTuple):
     right: NDArray[np.bool_]
     probability: NDArray[np.float32]
     true_probability: NDArray[np.float32]
+    class_index: NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,9 +86,8 @@ class ImageTable:
 
     def images(self) -> ImageColumns:
         """Return the columns that all cells share."""
-        labels = self.predictions.labels
-        files = self.names.of(np.arange(len(labels)), len(labels))
-        return ImageColumns(self.names.indices(len(labels)), files, labels)
+        images = len(self.predictions.labels)
+        return ImageColumns(self.names.indices(images), self.names.of(np.arange(images), images))
 
     def answers(self, cell: Cell) -> AnswerColumns:
         """Return the columns of one cell.
@@ -99,7 +98,8 @@ class ImageTable:
             When the store lacks shards of it.
         """
         predictions = self.predictions
-        (output, targets), probability, true_probability = predictions.scored(cell)
+        (output, targets), probability, true_probability, _ = predictions.scored(cell)
         name = answer_naming(targets, predictions.classes, predictions.class_names)
         names = {answer: name(answer) for answer in np.unique(output[output >= 0]).tolist()}
-        return AnswerColumns(output, names, output == targets[predictions.labels], probability, true_probability)
+        labels = predictions.labels_of(cell.model)
+        return AnswerColumns(output, names, output == targets[labels], probability, true_probability, labels)

@@ -89,7 +89,8 @@ def _texts(table: ImageTable) -> Iterator[str]:
     What an image has in common in all cells is formatted once, and each name of an answer once for a cell.
     """
     yield ",".join(COLUMNS) + "\n"
-    images = list(_image_texts(table.images(), table.predictions.class_names))
+    images = list(_image_texts(table.images()))
+    classes = [f"{index},{_field(name)}" for index, name in enumerate(table.predictions.class_names)]
     for cell in table.cells:
         severity = cell.condition.severity
         start = f"{_field(cell.model)},{_field(cell.condition.transform)},{'' if severity is None else severity},"
@@ -98,22 +99,21 @@ def _texts(table: ImageTable) -> Iterator[str]:
             part = slice(first, first + _BATCH)
             yield "".join(
                 f"{start}{image},{answer}\n"
-                for image, answer in zip(images[part], _answer_texts(answers, part), strict=True)
+                for image, answer in zip(images[part], _answer_texts(answers, classes, part), strict=True)
             )
 
 
-def _image_texts(images: ImageColumns, class_names: tuple[str, ...]) -> Iterator[str]:
-    classes = [f"{index},{_field(name)}" for index, name in enumerate(class_names)]
+def _image_texts(images: ImageColumns) -> Iterator[str]:
     indices: Iterable[object] = [""] * len(images.file) if images.index is None else images.index.tolist()
-    rows = zip(indices, images.file, images.class_index.tolist(), strict=True)
-    for position, (index, file, label) in enumerate(rows):
-        yield f"{position},{index},{_field(file)},{classes[label]}"
+    for position, (index, file) in enumerate(zip(indices, images.file, strict=True)):
+        yield f"{position},{index},{_field(file)}"
 
 
-def _answer_texts(answers: AnswerColumns, part: slice) -> Iterator[str]:
-    """Yield answer, output, right and the two probabilities; nothing but commas for an image that was not read."""
+def _answer_texts(answers: AnswerColumns, classes: list[str], part: slice) -> Iterator[str]:
+    """Yield class, answer, output, right and the two probabilities; the class alone of an image that was not read."""
     names = {output: f"{_field(name)},{output}" for output, name in answers.names.items()}
     rows = zip(
+        answers.class_index[part].tolist(),
         answers.output[part].tolist(),
         answers.right[part].tolist(),
         # As text a float32 has the fewest digits that read back equal.
@@ -121,8 +121,14 @@ def _answer_texts(answers: AnswerColumns, part: slice) -> Iterator[str]:
         map(str, answers.true_probability[part]),
         strict=True,
     )
-    for output, right, probability, true_probability in rows:
-        yield f"{names[output]},{right:d},{probability},{true_probability}" if output >= 0 else ",,,,"
+    for label, output, right, probability, true_probability in rows:
+        given = f"{names[output]},{right:d},{probability},{_number(true_probability)}" if output >= 0 else ",,,,"
+        yield f"{classes[label]},{given}"
+
+
+def _number(text: str) -> str:
+    """Return a probability as text, nothing for NaN."""
+    return "" if text == "nan" else text
 
 
 def _field(text: str) -> str:
@@ -137,24 +143,22 @@ def _write_parquet(table: ImageTable, file: BinaryIO) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    images, names = table.images(), table.predictions.class_names
+    images, names = table.images(), pa.array(table.predictions.class_names, pa.string())
     shared = {
         "position": pa.array(np.arange(len(images.file))),
         "index": pa.nulls(len(images.file), pa.int64()) if images.index is None else pa.array(images.index),
         "file": pa.array([file or None for file in images.file], pa.string()),
-        "class_index": pa.array(images.class_index),
-        "class_name": pa.array(names, pa.string()).take(pa.array(images.class_index)),
     }
     types = {"severity": pa.int64(), "position": pa.int64(), "index": pa.int64(), "class_index": pa.int64()}
     types |= {"output": pa.int32(), "right": pa.int8(), "probability": pa.float32(), "true_probability": pa.float32()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
     with pq.ParquetWriter(file, schema) as writer:
         for cell in table.cells:
-            columns = shared | _arrow_columns(cell, table.answers(cell))
+            columns = shared | _arrow_columns(cell, table.answers(cell), names)
             writer.write_table(pa.table([columns[name] for name in COLUMNS], schema=schema))
 
 
-def _arrow_columns(cell: Cell, answers: AnswerColumns) -> dict[str, Any]:
+def _arrow_columns(cell: Cell, answers: AnswerColumns, class_names: Any) -> dict[str, Any]:
     import pyarrow as pa
 
     lost: NDArray[np.bool_] = answers.output < 0
@@ -162,7 +166,7 @@ def _arrow_columns(cell: Cell, answers: AnswerColumns) -> dict[str, Any]:
     place = pa.array(np.searchsorted(outputs, answers.output), mask=lost)
 
     def column(values: NDArray[Any]) -> Any:
-        return pa.array(values, mask=lost)
+        return pa.array(values, mask=lost | np.isnan(values))
 
     def same(value: object, kind: Any) -> Any:
         return pa.repeat(pa.scalar(value, kind), len(lost))
@@ -171,6 +175,8 @@ def _arrow_columns(cell: Cell, answers: AnswerColumns) -> dict[str, Any]:
         "model": same(cell.model, pa.string()),
         "transform": same(cell.condition.transform, pa.string()),
         "severity": same(cell.condition.severity, pa.int64()),
+        "class_index": pa.array(answers.class_index),
+        "class_name": class_names.take(pa.array(answers.class_index)),
         "answer": pa.array([answers.names[output] for output in outputs], pa.string()).take(place),
         "output": column(answers.output),
         "right": column(answers.right.astype(np.int8)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from pytest_robustness.report.confusions import ClassConfusion
     from pytest_robustness.report.gallery import Drawn, Example, LostExample
     from pytest_robustness.report.image_table import ImageTable
+
+
+_WITHOUT_LABELS: Final = (
+    "Without labels (--robustness-labels=none): an image's class is what the model itself answers to it untouched, and "
+    "accuracy means agreement with that, which is 100 % in control by definition. Agreement can only fall, so that the "
+    "margins alone decide."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +94,9 @@ class RunReport:
     ``gallery`` images to show, and ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a
     baseline; ``engines`` what computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what
     may make the figures of a model wrong: a set-up that was assumed, accuracy that cannot be told from guessing;
-    ``data_notes`` what was left out of the data, and what is read in one of several ways; ``lost`` images to show that
-    a candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity.
+    ``data_notes`` what was left out of the data, and what is read in one of several ways; ``labelled`` whether the
+    images have labels, without which accuracy is agreement with a model's own answers; ``lost`` images to show that a
+    candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity.
     """
 
     models: tuple[str, ...]
@@ -111,14 +119,30 @@ class RunReport:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
+    labelled: bool = True
     lost: tuple[LostExample, ...] = ()
     images: ImageTable | None = None
     studies: tuple[StudySection, ...] = ()
+
+    @property
+    def measure(self) -> str:
+        """What the figures are: accuracy, or agreement where the images have no labels."""
+        return "top-1 accuracy" if self.labelled else "agreement with control"
+
+    @property
+    def labels_note(self) -> str:
+        """What accuracy means in a run without labels; empty in one with labels."""
+        return "" if self.labelled else _WITHOUT_LABELS
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""
         severities = {other.severity for other in self.conditions} - {None}
         return condition.transform if len(severities) == 1 else str(condition)
+
+    def picture_label(self, condition: Condition) -> str:
+        """Return what a picture under ``condition`` shows: of several draws, the first."""
+        label = self.condition_label(condition)
+        return f"{label}, first draw" if condition.transform.startswith("worst(") else label
 
     def change(self, cell: Cell) -> float | None:
         """Return the change of top-1 accuracy against control in points; ``None`` where either was not computed."""

@@ -58,8 +58,8 @@ def reasons(report: RunReport, outcome: Outcome) -> list[str]:
 
 
 def caveats(report: RunReport) -> list[str]:
-    """Return what else to know of the verdict, in sentences: the rule, and how many tests could fail by chance."""
-    return [text for text in (_correction_sentence(report), _rule_sentence(report)) if text]
+    """Return what else to know of the verdict, in sentences: labels, rule, how many tests could fail by chance."""
+    return [text for text in (report.labels_note, _correction_sentence(report), _rule_sentence(report)) if text]
 
 
 def verdict(report: RunReport) -> str:

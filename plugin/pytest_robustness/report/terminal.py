@@ -58,7 +58,7 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
             console.print(Text(line.replace(_TIE, " "), "bold"))
 
     if report.model_conditions:
-        print_heading(f"Change of top-1 accuracy in points, control in percent{_legend(report)}")
+        print_heading(f"Change of {report.measure} in points, control in percent{_legend(report)}")
         figures = _Figures.of(report)
         for number, conditions in enumerate(_pages(report, figures, console.width)):
             console.print(_change_table(report, figures, conditions, console.width, control=number == 0))

@@ -15,7 +15,7 @@ from pytest_robustness.transforms.spelling import Spelling, read_magnitude, spel
 from pytest_robustness.transforms.worst import WorstOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from pytest_robustness.core import Transform
 
@@ -105,7 +105,7 @@ class Registry:
         span = valid_span(name, values, neutral, continuous)
 
         def register(function: Function) -> Function:
-            self._check_name(name)
+            _check_name(name, self._known)
             check_call(name, function, bool(values), bool(draws))
             code = code_version(name, function) if version is None else version
             self.add(Operation(name, function, values, draws, code, span), on_request=on_request)
@@ -130,7 +130,7 @@ class Registry:
         OptionError
             A part is not known.
         """
-        self._check_name(name)
+        _check_name(name, self._known)
         if isinstance(parts, str) or not parts:
             raise TransformError(f"The parts of chain {name!r} are {parts!r}. Valid: a list of one transform or more.")
         chain = self._chain(name, parts)
@@ -230,13 +230,14 @@ class Registry:
             raise UnknownTransformError(unknown("transform", name, self._known))
         return self._known[name].chain
 
-    def _check_name(self, name: str) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-            raise TransformError(
-                f"{name!r} cannot name a transform, because names go into test ids and file names. "
-                f"Use letters, digits and underscores."
-            )
-        if name == CONTROL.transform:
-            raise TransformError(f"{name!r} is the condition that changes nothing. Choose another name.")
-        if name in self._known:
-            raise TransformError(f"A transform named {name!r} is registered already. Choose another name.")
+
+def _check_name(name: str, taken: Container[str]) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise TransformError(
+            f"{name!r} cannot name a transform, because names go into test ids and file names. "
+            f"Use letters, digits and underscores."
+        )
+    if name == CONTROL.transform:
+        raise TransformError(f"{name!r} is the condition that changes nothing. Choose another name.")
+    if name in taken:
+        raise TransformError(f"A transform named {name!r} is registered already. Choose another name.")

@@ -61,6 +61,9 @@ class Run:
         self.readable = readable
         self.right = right
 
+    def labels_of(self, model):
+        return self.labels
+
     def answers(self, cell):
         return Answers(self.readable, self.right[cell])
 

@@ -247,7 +247,7 @@ class BaselineComparison:
         """
         cells = [Cell(model, finding.condition) for model in finding.models]
         pairs = [(baseline.answers(cell), self._source.answers(cell)) for cell in cells]
-        changes = ChangedImages.between(pairs, self._source.labels)
+        changes = ChangedImages.between(pairs, self._source.labels_of(finding.models[0]))
         images = class_images(changes, len(self._source.class_names), self._policy.alpha)
         fallen = [
             f"{name} {found.difference:+.1f}"
@@ -268,7 +268,7 @@ class BaselineComparison:
             self._compared[model, family] = compare_models(
                 {condition: self._shared.right(before, condition) for condition in answers},
                 {condition: given.correct for condition, given in answers.items()},
-                labels=self._source.labels,
+                labels=self._source.labels_of(model),
                 classes=self._source.class_names,
                 policy=self._policy,
                 images=answers[CONTROL].readable & self._shared.readable,

@@ -60,7 +60,11 @@ class _Renamed:
         self._shared = shared
         self._models = models
         self.class_names = run.class_names
-        self.labels = run.labels
+        self._run = run
+
+    def labels_of(self, model: str) -> NDArray[np.int64]:
+        """Return the classes of the run's images."""
+        return self._run.labels_of(model)
 
     def answers(self, cell: Cell) -> Answers:
         """Return the answers of the counterpart of the cell's model."""
@@ -68,4 +72,4 @@ class _Renamed:
 
     def counts(self, cell: Cell) -> Counts:
         """Return the same, counted by class."""
-        return counted(self.answers(cell), self.labels, len(self.class_names))
+        return counted(self.answers(cell), self.labels_of(cell.model), len(self.class_names))

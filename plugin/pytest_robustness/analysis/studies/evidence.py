@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Cell, DataSource, Panel
     from pytest_robustness.inference.image_names import ImageNames
     from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.unlabelled import UnlabelledImages
     from pytest_robustness.transforms import Registry
 
 
@@ -29,12 +30,13 @@ class StudyOptions:
     """What the user asked of the studies.
 
     ``severity`` is that of the run, or 3 where the run has several; ``suspects`` is how many images a list holds at
-    most.
+    most; ``transforms`` are those that the options name, none where they name none.
     """
 
     severity: int
     seed: int
     suspects: int
+    transforms: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,6 +62,8 @@ class Evidence:
         Names the images.
     planned
         By study, everything that tests of this run ask of it, so that one sweep serves all.
+    unlabelled
+        The images without labels on which accuracy is estimated; ``None`` where the user named none.
     compute
         Computes the cells that the store lacks, in one sweep. Afterwards `RunLog.finished` says which could be; it
         raises `RobustnessError` where the data cannot be read. By default it computes nothing.
@@ -72,6 +76,7 @@ class Evidence:
     options: StudyOptions
     source: Callable[[], tuple[DataSource, NDArray[np.int64]]]
     names: ImageNames
+    unlabelled: UnlabelledImages | None = None
     planned: Mapping[str, tuple[Cell | Panel, ...]] = dataclasses.field(default_factory=dict)
     compute: Callable[[Iterable[Cell]], None] = _nothing
 

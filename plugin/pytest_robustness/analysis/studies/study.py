@@ -32,6 +32,10 @@ class Study(Protocol):
         """The heading, with its unit, of each of a finding's figures, in order."""
 
     @property
+    def main(self) -> str:
+        """The figure that a table of models and conditions shows; empty for a study of the whole run."""
+
+    @property
     def item_name(self) -> str:
         """What the items of a finding are: ``points``, ``images``; empty where a finding has none."""
 

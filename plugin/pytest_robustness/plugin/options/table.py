@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 OnBadImage = Literal["error", "skip"]
+Labels = Literal["data", "none"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
@@ -103,6 +104,21 @@ class SubjectOptions:
     )
     limit: int | None = option(
         read_whole(1, "all"), "all", area=_SUBJECT, metavar="N", about="images per class, drawn at random"
+    )
+    labels: Labels = option(
+        Choice(*get_args(Labels)),
+        "data",
+        area=_SUBJECT,
+        metavar="WHOSE",
+        about="which labels count: those of the data; or none, and an image's class is what the model itself answers "
+        "to it untouched, accuracy is the agreement with that, and the margins alone decide",
+    )
+    unlabelled: str | None = option(
+        read_text,
+        None,
+        area=_SUBJECT,
+        metavar="SPEC",
+        about="images without labels on which to estimate the models' accuracy, such as folder:PATH, read at any depth",
     )
     seed: int = option(read_whole(0), "0", area=_SUBJECT, metavar="N", about="seed of every random draw")
     studies: tuple[str, ...] = option(

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_robustness.analysis.study_finding import Curve, Figure, StudyFinding
+    from pytest_robustness.core import Condition
     from pytest_robustness.report.gallery import Drawn
-    from pytest_robustness.report.run_report import StudySection
+    from pytest_robustness.report.run_report import RunReport, StudySection
 
 __all__ = ["columns", "figure_text", "is_number", "outcome_counts"]
 
@@ -24,6 +25,8 @@ _MOST_ROWS: Final = 300
 _MOST_ITEMS: Final = 300
 _MOST_CHARTS: Final = 48
 _TICKS: Final = 5
+# Below this number the list says as much.
+_FEWEST_IN_MATRIX: Final = 3
 
 
 class Line(NamedTuple):
@@ -42,6 +45,21 @@ class Mark(NamedTuple):
     low: float
     high: float
     text: str
+
+
+class MatrixCell(NamedTuple):
+    """A figure of one finding, its outcome, and the sentence that it belongs to; all empty where there is none."""
+
+    text: str
+    outcome: str
+    headline: str
+
+
+class MatrixRow(NamedTuple):
+    """The findings of one model, or of several together, by condition."""
+
+    label: str
+    cells: list[MatrixCell]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +81,35 @@ def table(section: StudySection) -> tuple[list[StudyFinding], int]:
     """Return the findings to show, those that fail first, and how many are left out."""
     ordered = worst_first(section.findings)
     return ordered[:_MOST_ROWS], max(0, len(ordered) - _MOST_ROWS)
+
+
+def matrix(report: RunReport, section: StudySection) -> tuple[list[Condition], list[MatrixRow]] | None:
+    """Return the conditions and the rows of the table of models and conditions; ``None`` where there is none to show.
+
+    Findings over several models stand in rows below those of each model.
+    """
+    if not section.study.main or len(section.findings) < _FEWEST_IN_MATRIX:
+        return None
+    conditions = list(dict.fromkeys(finding.condition for finding in section.findings))
+    rows: dict[tuple[str, ...], dict[Condition, StudyFinding]] = {}
+    for finding in sorted(section.findings, key=lambda finding: len(finding.models)):
+        rows.setdefault(finding.models, {})[finding.condition] = finding
+    labels: dict[tuple[str, ...], str] = {
+        models: report.labels.get(models[0], models[0]) for models in rows if len(models) == 1
+    }
+    return conditions, [
+        MatrixRow(
+            labels.get(models, f"{len(models)} models together"),
+            [_cell(found.get(condition), section.study.main) for condition in conditions],
+        )
+        for models, found in rows.items()
+    ]
+
+
+def _cell(finding: StudyFinding | None, figure: str) -> MatrixCell:
+    if finding is None:
+        return MatrixCell("", "", "")
+    return MatrixCell(figure_text(finding.figures.get(figure)), finding.verdict.outcome.value, finding.headline)
 
 
 def items(section: StudySection) -> list[tuple[StudyFinding, Sequence[Mapping[str, Figure]], int]]:

@@ -1,0 +1,72 @@
+"""Predict images without labels, as they are, on which a run estimates its models' accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.inference.stored_cells import StoredCells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_robustness.core import Predictions
+    from pytest_robustness.inference.predictor import Predictor
+    from pytest_robustness.inference.run_log import RunLog
+
+# Of images without labels nothing depends on which output stands for which class.
+_ANY_OUTPUTS = (0,)
+
+
+class UnlabelledImages:
+    """Gives the answers of a run's models to images without labels.
+
+    A model's key in the store is the one that it has under control in the run: keys know nothing of images.
+
+    Parameters
+    ----------
+    name
+        The images as the user names them.
+    predictor
+        Predicts them, and logs it apart from the run.
+    of_predictor, run_log
+        The log of ``predictor``, and that of the run, which remembers for which models the answers are stored.
+    """
+
+    def __init__(self, name: str, predictor: Predictor, of_predictor: RunLog, run_log: RunLog) -> None:
+        self.name = name
+        self._predictor = predictor
+        self._of_predictor = of_predictor
+        self._run_log = run_log
+
+    def compute(self, models: Iterable[str]) -> None:
+        """Compute the answers of ``models`` that the store lacks, in one sweep.
+
+        Raises
+        ------
+        RobustnessError
+            When the images cannot be read. What prevents one model alone is raised by `answers`.
+        """
+        log = self._of_predictor
+        cells = [Cell(model, CONTROL) for model in models if model not in self._run_log.unlabelled]
+        if cells:
+            self._predictor.probe(cells)
+            self._run_log.unlabelled |= {cell.model: log.dataset for cell in cells if log.finished(cell)}
+
+    def answers(self, model: str) -> Predictions:
+        """Return the answers of a model, one row for each image; -1 where an image could not be read.
+
+        Raises
+        ------
+        ModelError
+            When they could not be computed.
+        """
+        self._of_predictor.require(Cell(model, CONTROL))
+        store = self._predictor.store
+        images = store.selection(self._run_log.unlabelled[model])
+        cells = StoredCells(store, images.images, images.labels)
+        return cells.predictions(self._run_log.keys[Cell(model, CONTROL)], _ANY_OUTPUTS)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._predictor.close()
