@@ -95,7 +95,8 @@ class Registry:
         Raises
         ------
         TransformError
-            Something of these is not valid, the name is taken, or the function cannot be called with them.
+            The name is taken or not valid, levels or neutral are not valid, the number of draws is negative, or the
+            function cannot be called with these arguments.
         """
         if not isinstance(name, str):
             raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")
@@ -115,7 +116,7 @@ class Registry:
 
     def add(self, operation: Operation, *, on_request: bool = False) -> None:
         """Register an operation under its name; raises `TransformError` where that is taken or not valid."""
-        self._check_name(operation.name)
+        _check_name(operation.name, self._known)
         chain = Chain(operation.name, (operation,))
         facts = Description(operation.name, chain.severities, operation.levels, operation.summary, on_request)
         self._known[operation.name] = _Known(chain, facts)

@@ -1,11 +1,11 @@
 """Which of the views of an image is the upright one? A mixture that needs no image known to be upright.
 
-Each image is seen as it is stored and in the seven other ways that a square can lie. Classifiers' log-odds of the label,
-averaged over models, are higher for the view that people would call upright. The model of that is logistic: of the
-views of an image, one is the upright view with a probability that is proportional to exp(own * L + mirrored * L'), where
-L are the log-odds of the view and L' those of its mirror image. It is conditional on the views that an image has, so
-nothing is assumed of how log-odds are distributed. A turned image has the views of an upright one in another order. So
-where a share of the images is stored turned, the likelihood of an image is a mixture, and weights and shares are
+Each image is seen as it is stored and in the seven other ways that a square can lie. Classifiers' log-odds of the
+label, averaged over models, are higher for the view that people would call upright. The model of that is logistic: of
+the views of an image, one is the upright view with a probability that is proportional to exp(own * L + mirrored * L'),
+where L are the log-odds of the view and L' those of its mirror image. It is conditional on the views that an image has,
+so nothing is assumed of how log-odds are distributed. A turned image has the views of an upright one in another order.
+So where a share of the images is stored turned, the likelihood of an image is a mixture, and weights and shares are
 estimated from it together: from the images alone, none of which is known to be upright.
 """
 
