@@ -95,7 +95,8 @@ class Registry:
         Raises
         ------
         TransformError
-            Something of these is not valid, the name is taken, or the function cannot be called with them.
+            The name is taken or not valid, levels or neutral are not valid, the number of draws is negative, or the
+            function cannot be called with these arguments.
         """
         if not isinstance(name, str):
             raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")

@@ -20,7 +20,7 @@ from pytest_robustness.analysis.statistics.upright_view import (
 from pytest_robustness.core import Predictions
 from pytest_robustness.inference.store_rows import pack, unpack
 
-STORED, VFLIP, TURN180, TURN90, TURN270, HFLIP = range(6)
+STORED, VFLIP, TURN180, TURN90, TURN270, HFLIP, *_ = range(8)
 # All eight turns of a square, as arrays see them.
 TURNS = {
     "control": lambda a: a,
@@ -29,8 +29,8 @@ TURNS = {
     "turn90": lambda a: np.rot90(a, 1),
     "turn270": lambda a: np.rot90(a, 3),
     "hflip": np.fliplr,
-    "transposed": np.transpose,
-    "transversed": lambda a: np.rot90(a.T, 2),
+    "vflip+turn90": lambda a: np.rot90(np.flipud(a), 1),
+    "vflip+turn270": lambda a: np.rot90(np.flipud(a), 3),
 }
 ALL = [*TURNS]
 SQUARE = np.arange(9).reshape(3, 3)
@@ -43,11 +43,11 @@ def then(first: str, second: str) -> str:
 
 
 def planted(eight: np.ndarray, rows: np.ndarray, turn: str) -> np.ndarray:
-    """Return the six views [n, 6] of images with ``eight`` (in the order of ALL), where ``rows`` are stored turned."""
-    assert tuple(ALL[:6]) == VIEWS
+    """Return the views [n, 8] of images with ``eight`` (in the order of ALL), where ``rows`` are stored turned."""
+    assert tuple(ALL) == VIEWS
     stored = eight.copy()
     stored[rows] = eight[rows][:, [ALL.index(then(turn, view)) for view in ALL]]
-    return stored[:, :6]
+    return stored
 
 
 def upright_images(n: int, seed: int, *, own: float = 1.0, alike: bool = False, spread: float = 2.0) -> np.ndarray:
@@ -67,7 +67,7 @@ def likelihood(views: np.ndarray, own: float, mirrored: float, shares: np.ndarra
     """Return the log-likelihood by plain loops."""
     total = 0.0
     for row in views:
-        weights = [math.exp(own * row[v] + mirrored * row[MIRROR[v]]) for v in range(6)]
+        weights = [math.exp(own * row[v] + mirrored * row[MIRROR[v]]) for v in range(8)]
         total += math.log(sum(share * weight for share, weight in zip(shares, weights, strict=True)) / sum(weights))
     return total
 
@@ -77,7 +77,7 @@ def prior(own: float, turned: float) -> float:
 
 
 def test_a_mirror_image_is_that_of_the_same_view():
-    for view, twin in zip(VIEWS[:3], MIRROR[:3], strict=True):
+    for view, twin in zip(VIEWS, MIRROR, strict=True):
         assert then(view, "hflip") == VIEWS[twin]
 
 
@@ -107,10 +107,10 @@ def test_no_neighbour_is_more_likely():
 
 
 def test_probabilities_are_bayes_rule():
-    fit = ViewModel(0.8, 0.3, np.array([0.9, 0.05, 0.0, 0.03, 0.02, 0.0]), 0.0)
-    views = np.random.default_rng(0).normal(0, 2, (5, 6))
+    fit = ViewModel(0.8, 0.3, np.array([0.9, 0.05, 0.0, 0.03, 0.02, 0.0, 0.0, 0.0]), 0.0)
+    views = np.random.default_rng(0).normal(0, 2, (5, 8))
     for row, found in zip(views, fit.probabilities(views), strict=True):
-        weights = [fit.shares[v] * math.exp(0.8 * row[v] + 0.3 * row[MIRROR[v]]) for v in range(6)]
+        weights = [fit.shares[v] * math.exp(0.8 * row[v] + 0.3 * row[MIRROR[v]]) for v in range(8)]
         assert found == pytest.approx(np.array(weights) / sum(weights))
 
 
@@ -138,7 +138,7 @@ def test_the_interval_covers_the_share():
 def test_nothing_turned_leaves_a_bound():
     lows = []
     for seed in range(5):
-        views = upright_images(800, 40 + seed)[:, :6]
+        views = upright_images(800, 40 + seed)
         fit = fit_views(views)
         low, high = share_interval(views, fit)
         lows.append(low)
@@ -148,7 +148,7 @@ def test_nothing_turned_leaves_a_bound():
 
 
 def test_models_that_see_no_difference_leave_everything_open():
-    views = np.random.default_rng(5).normal(0, 0.01, (200, 6))
+    views = np.random.default_rng(5).normal(0, 0.01, (200, 8))
     fit = fit_views(views)
     assert share_interval(views, fit).high > 0.5
     assert len(longest_list(1 - fit.probabilities(views)[:, STORED], 0.2)) == 0

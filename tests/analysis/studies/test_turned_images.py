@@ -121,7 +121,7 @@ def test_a_turn_that_one_model_alone_prefers_is_not_listed(upright):
 
 
 def test_upright_images_pass_and_the_reason_says_what_could_hide(upright):
-    finding = examined(Predictions(upright[:, :6]))
+    finding = examined(Predictions(upright))
     assert finding.verdict.outcome is Outcome.PASS
     assert finding.verdict.reason.startswith("No image seems to be turned: at most ")
     assert finding.figures["share_low"] == 0 < finding.figures["share_high"] < 5
@@ -137,7 +137,7 @@ def test_one_model_is_no_evidence(upright):
 
 
 def test_few_images_are_too_few():
-    finding = examined(Predictions(upright_images(99, 1)[:, :6]), tags=[6] + [1] * 98)
+    finding = examined(Predictions(upright_images(99, 1)), tags=[6] + [1] * 98)
     assert finding.verdict == (
         Outcome.INCONCLUSIVE,
         "99 images are too few to estimate how many are turned. It takes 100, better 500.",
@@ -148,18 +148,18 @@ def test_few_images_are_too_few():
 
 
 def test_models_that_see_no_difference_decide_nothing():
-    finding = examined(Predictions(np.random.default_rng(1).normal(0, 0.01, (150, 6)), noise=0.01))
+    finding = examined(Predictions(np.random.default_rng(1).normal(0, 0.01, (150, 8)), noise=0.01))
     assert finding.verdict.outcome is Outcome.INCONCLUSIVE
     assert finding.verdict.reason.startswith("The models hardly tell turned images from others here: up to ")
 
 
 def test_a_broken_model_is_left_out_and_all_broken_is_an_error(upright):
     computed = []
-    finding = examined(Predictions(upright[:, :6]), broken=("c",), computed=computed)
+    finding = examined(Predictions(upright), broken=("c",), computed=computed)
     assert finding.models == ("a", "b")
-    assert computed[:6] == [Cell("a", CONTROL), *(Cell("a", Condition(view)) for view in VIEWS[1:])]
+    assert computed[:8] == [Cell("a", CONTROL), *(Cell("a", Condition(view)) for view in VIEWS[1:])]
     with pytest.raises(ModelError, match="broken"):
-        examined(Predictions(upright[:, :6]), broken=MODELS)
+        examined(Predictions(upright), broken=MODELS)
 
 
 def test_images_that_a_model_could_not_read_keep_the_others_in_place(upright):
@@ -175,9 +175,9 @@ def test_images_that_a_model_could_not_read_keep_the_others_in_place(upright):
 
 def test_a_tag_is_reported_and_what_the_models_prefer(upright):
     # Row 5 is stored on its side and its tag is right; row 6 is stored upright and its tag is wrong.
-    views = upright[:, :6].copy()
-    views[5] = [-3, -3, -3, -3, 6, -3]
-    views[6] = [6, -3, -3, -3, -3, 5.5]
+    views = upright.copy()
+    views[5] = [-3, -3, -3, -3, 6, -3, -3, 5]
+    views[6] = [6, -3, -3, -3, -3, 5.5, -3, -3]
     tags = np.ones(700, int)
     tags[[5, 6]] = 6
     finding = examined(Predictions(views), tags=tags)
@@ -186,6 +186,19 @@ def test_a_tag_is_reported_and_what_the_models_prefer(upright):
     found = {item["file"]: (item["exif"], item["prefer"]) for item in finding.items}
     assert found["cat/5.jpg"] == (6, "as tagged")
     assert found["cat/6.jpg"] == (6, "as stored")
+
+
+@pytest.mark.parametrize("code", range(2, 9))
+def test_each_code_names_the_view_that_obeys_it(code):
+    import torch
+
+    from pytest_robustness.analysis.studies.turned_ranking import _TURN_BY_TAG
+    from pytest_robustness.transforms import builtin
+    from pytest_robustness.transforms.exif import obey
+
+    image = torch.arange(48, dtype=torch.uint8).reshape(1, 3, 4, 4)
+    turned = builtin().get(_TURN_BY_TAG[code])(image, None, np.zeros(1, "V16"), 0)
+    torch.testing.assert_close(turned, obey(image, code))
 
 
 def test_without_labels_the_top_answers_are_judged(upright):

@@ -1,11 +1,12 @@
 """Which of the views of an image is the upright one? A mixture that needs no image known to be upright.
 
-Each image is seen as it is stored and turned in five ways. Classifiers' log-odds of the label, averaged over models,
-are higher for the view that people would call upright. The model of that is logistic: of the views of an image, one
-is the upright view with a probability that is proportional to exp(own * L + mirrored * L'), where L are the log-odds of
-the view and L' those of its mirror image. It is conditional on the views that an image has, so nothing is assumed of
-how log-odds are distributed. Where a share of the images is stored turned, the likelihood of an image is a mixture, and
-weights and shares are estimated from it together: from the images alone, none of which is known to be upright.
+Each image is seen as it is stored and in the seven other ways that a square can lie. Classifiers' log-odds of the
+label, averaged over models, are higher for the view that people would call upright. The model of that is logistic: of
+the views of an image, one is the upright view with a probability that is proportional to exp(own * L + mirrored * L'),
+where L are the log-odds of the view and L' those of its mirror image. It is conditional on the views that an image has,
+so nothing is assumed of how log-odds are distributed. A turned image has the views of an upright one in another order.
+So where a share of the images is stored turned, the likelihood of an image is a mixture, and weights and shares are
+estimated from it together: from the images alone, none of which is known to be upright.
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-VIEWS: Final = ("control", "vflip", "turn180", "turn90", "turn270", "hflip")
+VIEWS: Final = ("control", "vflip", "turn180", "turn90", "turn270", "hflip", "vflip+turn90", "vflip+turn270")
 """What is done to an image as it is stored; the order of every axis over views."""
-_STORED, _VFLIP, _TURN180, _TURN90, _TURN270, _HFLIP = range(len(VIEWS))
-MIRROR: Final = (_HFLIP, _TURN180, _VFLIP, _TURN90, _TURN270, _STORED)
-"""The view that is the mirror image, left to right, of each. That of a quarter turn is not computed: the view itself
-stands in for it."""
+_STORED, _VFLIP, _TURN180, _TURN90, _TURN270, _HFLIP = range(6)
+MIRROR: Final = (_HFLIP, _TURN180, _VFLIP, 6, 7, _STORED, _TURN90, _TURN270)
+"""The view that is the mirror image, left to right, of each."""
 _QUARTERS: Final = (_TURN90, _TURN270)
 
 LARGEST_LOG_ODDS: Final = float(logit(1 - 2.0**-24))
@@ -58,7 +58,7 @@ class ViewModel:
     """What the images say of turned ones among them.
 
     ``own`` and ``mirrored`` weigh the log-odds of a view and of its mirror image. ``shares`` are those of the images
-    that each of `VIEWS` sets upright: float64 [6], that of the stored view first; they sum to 1. ``log_likelihood`` is
+    that each of `VIEWS` sets upright: float64 [8], that of the stored view first; they sum to 1. ``log_likelihood`` is
     that of all images.
     """
 
@@ -73,13 +73,13 @@ class ViewModel:
         return float(1 - self.shares[_STORED])
 
     def relative(self, log_odds: Array) -> Array:
-        """Return the logarithm of how probable each view is as the upright one, were all turns as frequent: [N, 6]."""
+        """Return the logarithm of how probable each view is as the upright one, were all turns as frequent: [N, 8]."""
         return np.asarray(log_softmax(self.own * log_odds + self.mirrored * log_odds[:, MIRROR], axis=1))
 
     def probabilities(self, log_odds: Array) -> Array:
-        """Return how probable it is of each view that it is the upright one: float64 [N, 6], each row sums to 1.
+        """Return how probable it is of each view that it is the upright one: float64 [N, 8], each row sums to 1.
 
-        ``log_odds`` are float64 [N, 6].
+        ``log_odds`` are float64 [N, 8].
         """
         with np.errstate(divide="ignore"):
             return np.asarray(np.exp(log_softmax(np.log(self.shares) + self.relative(log_odds), axis=1)))
@@ -92,7 +92,7 @@ def log_odds(probability: NDArray[np.floating]) -> Array:
 
 
 def fit_views(log_odds: Array) -> ViewModel:
-    """Fit weights and shares to the views of images: float64 [N, 6], mean log-odds by view, all finite.
+    """Fit weights and shares to the views of images: float64 [N, 8], mean log-odds by view, all finite.
 
     A kind of turn takes part where the images ask for it. Models that were trained with mirrored images hardly tell an
     image from its mirror image. So an image that is upside down is set upright by ``vflip``, unless the images show

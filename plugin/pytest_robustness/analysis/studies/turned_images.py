@@ -35,8 +35,8 @@ class TurnedImages:
     name = "turned_images"
     title = "Turned images"
     about = (
-        "Is an image upside down, on its side or mirrored by accident? Each is shown to the models as it is stored, "
-        "flipped both ways and turned by each quarter; the upright one of these views has the highest log-odds of the "
+        "Is an image upside down, on its side or mirrored by accident? Each is shown to the models as it is stored and "
+        "in the seven other ways that a square can lie; the upright one of these views has the highest log-odds of the "
         "label, more often than not. The share of turned images and the probability of each are estimated from the "
         "images alone. Listed are as many as keep the expected share of upright ones within 20 %, where at least two "
         "models agree on the turn. Models hardly tell an image from its mirror image: one that is upside down may need "
@@ -241,7 +241,7 @@ def _items(
 
 
 def _top_answers(evidence: Evidence, images: ViewedImages, rows: list[int]) -> NDArray[np.float64]:
-    """Return the mean log-odds of the models' top answers to some images, by view: float64 [k, 6]."""
+    """Return the mean log-odds of the models' top answers to some images, by view: float64 [k, 8]."""
     chosen = images.positions[rows]
     known = [
         [log_odds(evidence.predictions.scored(Cell(model, _condition(view))).probability[chosen]) for view in VIEWS]

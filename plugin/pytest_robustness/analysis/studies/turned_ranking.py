@@ -24,14 +24,14 @@ FALSE_SHARE: Final = 0.2
 """Of the images that are listed, so many may be expected to be upright."""
 AGREEING: Final = 2
 """So many models have to agree on the turn of an image that is listed."""
-# The view that each EXIF code sets upright; 5 and 7 mirror besides, which models hardly notice.
+# What each EXIF code asks for.
 _TURN_BY_TAG: Final = {
     2: "hflip",
     3: "turn180",
     4: "vflip",
-    5: "turn270",
+    5: "vflip+turn270",
     6: "turn270",
-    7: "turn90",
+    7: "vflip+turn90",
     8: "turn90",
 }
 
@@ -40,7 +40,7 @@ _TURN_BY_TAG: Final = {
 class ViewedImages:
     """What is known of the images that every model could read: n of the N of the run.
 
-    ``positions`` int64 [n] in the run, ``by_model`` float64 [M, n, 6] log-odds of each view, ``tags`` uint8 [n].
+    ``positions`` int64 [n] in the run, ``by_model`` float64 [M, n, 8] log-odds of each view, ``tags`` uint8 [n].
     """
 
     models: tuple[str, ...]
@@ -50,7 +50,7 @@ class ViewedImages:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """The mean over the models: float64 [n, 6]."""
+        """The mean over the models: float64 [n, 8]."""
         return np.asarray(self.by_model.mean(axis=0))
 
 
