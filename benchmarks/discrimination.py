@@ -93,6 +93,6 @@ def levels(runs: int) -> None:
 
 
 if __name__ == "__main__":
-    several = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    several = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     coverage(several)
     levels(several)

@@ -1,6 +1,7 @@
 """pytest-robustness: how sensitive image classifiers are to simple transforms, and which classes are to blame.
 
-The names exported here are the public API; `pytest_robustness.errors` documents the errors.
+The names exported here are the public API; `pytest_robustness.errors` documents the errors, and
+`pytest_robustness.strategies` has strategies of Hypothesis.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
     from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
+    from pytest_robustness.inference.transformed import transformed
     from pytest_robustness.plugin.assertion import NotRobust, assert_robust
     from pytest_robustness.plugin.options import RunMode, run_mode
     from pytest_robustness.plugin.session import RobustnessSession
@@ -44,6 +46,7 @@ __all__ = [
     "asks_study",
     "assert_robust",
     "run_mode",
+    "transformed",
 ]
 
 _HOMES = {
@@ -51,6 +54,7 @@ _HOMES = {
     "analysis.findings": ("ClassTest", "GateTest", "ImageTest", "ModelTest"),
     "analysis.study_finding": ("StudyFinding",),
     "analysis.test_result": ("McNemarResult", "Outcome", "TTestResult", "TestResult", "Verdict"),
+    "inference.transformed": ("transformed",),
     "plugin.assertion": ("NotRobust", "assert_robust"),
     "plugin.options": ("RunMode", "run_mode"),
     "plugin.session": ("RobustnessSession",),

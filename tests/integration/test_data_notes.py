@@ -30,7 +30,7 @@ def test_what_was_left_out_is_in_every_report(project):
     notes = [
         f"1 file in {photos} is left out, {why}: 1 .heic (needs pillow-heif).",
         f"1 hidden file or folder in {photos} is left out.",
-        "1 of 40 images carries an EXIF orientation, which is not applied, as in torchvision's ImageFolder.",
+        "1 of 40 images carries an EXIF orientation (3), which is not applied, as in torchvision's ImageFolder.",
     ]
     assert project.results()["data_notes"] == notes
     reports = project.path / "reports/latest"

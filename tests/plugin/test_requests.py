@@ -71,6 +71,21 @@ def test_a_condition_without_a_severity_has_the_one_of_the_options_or_three(opti
     assert requests(severity=options).condition("zoom", severity) == Condition("zoom", expected)
 
 
+@pytest.mark.parametrize(
+    ("transform", "levels"),
+    [
+        ("zoom", True),
+        ("rotation+vflip", True),
+        ("vflip", False),
+        ("zoom:1.5", False),
+        ("worst(zoom,k=2)", False),
+        ("control", False),
+    ],
+)
+def test_what_has_magnitudes_has_levels(transform, levels):
+    assert requests().has_levels(Condition(transform)) is levels
+
+
 def test_conditions_cells_and_panels_stay_as_they_are():
     asked, zoom = requests(), Condition("zoom", 5)
     cell, panel = Cell("anything", zoom), Panel(zoom, ("any", "thing"))

@@ -237,3 +237,11 @@ def test_a_lost_image_is_named_as_one_types_it_or_by_its_position(findings, tmp_
 def test_a_comparison_that_did_not_fail_lists_no_images(findings, outcome):
     lines = finding_lines(findings.compared(outcome=outcome, lost_images=findings.lost(3)))
     assert "lost image" not in "\n".join(lines)
+
+
+def test_a_picture_of_a_worst_of_k_is_said_to_show_its_first_draw(findings):
+    report = findings.view()
+    worst = Condition("worst(rotation+translate,k=10)", 3)
+    assert report.picture_label(worst) == f"{report.condition_label(worst)}, first draw"
+    for condition in (Condition("vflip"), Condition("rotation", 3), Condition("rotation:17.5")):
+        assert report.picture_label(condition) == report.condition_label(condition)

@@ -33,7 +33,8 @@ NAMES = (
 )
 SINGLE_LEVEL = {"equalize", "hflip", "vflip"}
 TURNS = ("turn90", "turn180", "turn270")
-KNOWN = ", ".join(sorted([*NAMES, *TURNS]))
+ON_REQUEST = (*TURNS, "exif")
+KNOWN = ", ".join(sorted([*NAMES, *ON_REQUEST]))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_the_nine_are_built_in_with_the_levels_of_the_protocol() -> None:
 
 def test_turns_are_known_on_request() -> None:
     known = builtin()
-    assert tuple(item.name for item in known.describe() if item.on_request) == TURNS
+    assert tuple(item.name for item in known.describe() if item.on_request) == ON_REQUEST
     assert known.conditions(TURNS, [3]) == tuple(map(Condition, TURNS))
 
 

@@ -33,7 +33,7 @@ def lost_images(
     names
         Names the images; without it they have no file name.
     """
-    (output, targets), probability, _ = predictions.scored(cell)
+    (output, targets), probability, *_ = predictions.scored(cell)
     labels = predictions.labels
     read = output >= 0
     right = output == targets[labels]

@@ -49,7 +49,7 @@ class Outputs(NamedTuple):
 
 
 class ScoredOutputs(NamedTuple):
-    """A cell's outputs, the probability of each answer, and that of the true class.
+    """A cell's outputs, the probability of each answer, of the true class, and of the output that comes second.
 
     Probabilities are float32 [N], NaN where the image was skipped, and of the true class where it has no label.
     """
@@ -57,6 +57,7 @@ class ScoredOutputs(NamedTuple):
     outputs: Outputs
     probability: NDArray[np.float32]
     true_probability: NDArray[np.float32]
+    runner_up: NDArray[np.float32]
 
 
 class AnswerSource(Protocol):
@@ -194,7 +195,7 @@ class StoredPredictions:
         if missing.any():
             raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to continue.")
         found = Outputs(predictions.predicted, np.array(outputs, np.int64))
-        return ScoredOutputs(found, predictions.confidence, predictions.true_probability)
+        return ScoredOutputs(found, predictions.confidence, predictions.true_probability, predictions.runner_up)
 
     def answers(self, cell: Cell) -> Answers:
         """Return which images could be read and which were classified correctly."""

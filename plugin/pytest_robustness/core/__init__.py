@@ -12,10 +12,12 @@ from pytest_robustness.core.dataset import (
     DataSource,
     IdentifiedSource,
     MatchMethod,
+    OrientedSource,
     Selection,
 )
 from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
 from pytest_robustness.core.protocols import (
+    BindableTransform,
     EngineUsed,
     Predictions,
     Progress,
@@ -23,12 +25,14 @@ from pytest_robustness.core.protocols import (
     Runtime,
     Transform,
     Workload,
+    bound,
 )
 
 __all__ = [
     "CONTROL",
     "PIPELINE_VERSION",
     "UNLABELLED",
+    "BindableTransform",
     "Canvas",
     "Cell",
     "ClassLabel",
@@ -40,6 +44,7 @@ __all__ = [
     "Interpolation",
     "MatchMethod",
     "Model",
+    "OrientedSource",
     "Panel",
     "Predictions",
     "Preprocess",
@@ -50,4 +55,5 @@ __all__ = [
     "Shard",
     "Transform",
     "Workload",
+    "bound",
 ]

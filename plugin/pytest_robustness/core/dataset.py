@@ -77,6 +77,17 @@ class IdentifiedSource(Protocol):
         """
 
 
+@runtime_checkable
+class OrientedSource(Protocol):
+    """What a `DataSource` of image files may offer besides: their EXIF orientations."""
+
+    def orientations(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the code, 1 to 8, that each image carries and `read` does not obey: uint8 [n]; 1 where there is none.
+
+        It must be a function of the bytes that the image's identity is the hash of.
+        """
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Selection:
     """The images that a run judges on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from pytest_robustness.core.dataset import Selection
     from pytest_robustness.core.model import Model
 
 
@@ -36,6 +37,22 @@ class Transform(Protocol):
 
         ``identities`` (V16 [B]) are hashes of the images' content: random draws depend on them and on ``seed``.
         """
+
+
+@runtime_checkable
+class BindableTransform(Protocol):
+    """What a `Transform` may offer besides: it depends on something that is known of the images, and not in them."""
+
+    def bound(self, selection: Selection) -> Transform:
+        """Return the transform of the images of ``selection``, under the same name and key.
+
+        What is known of an image must follow from its identity: the store goes by that and the key alone.
+        """
+
+
+def bound(transform: Transform, selection: Selection) -> Transform:
+    """Return ``transform`` as it applies to the images of ``selection``."""
+    return transform.bound(selection) if isinstance(transform, BindableTransform) else transform
 
 
 class EngineUsed(NamedTuple):

@@ -77,6 +77,14 @@ class FileSource:
         found = hashes.digests(self.root, self.paths[indices].tolist())
         return as_array(UNREADABLE if isinstance(digest, OSError) else digest for digest in found)
 
+    def orientations(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the EXIF code that is still to be obeyed in each image: uint8 [n], 1 to 8."""
+        import numpy as np
+
+        from pytest_robustness.data.orientation import orientation_in
+
+        return np.array([orientation_in(self.path(index)).pending for index in indices], np.uint8)
+
     def path(self, index: int | np.int64) -> Path:
         """Return where image ``index`` lies."""
         return self.root / os.fsdecode(self.paths[index])

@@ -12,6 +12,7 @@ from pytest_robustness.core.files import open_regular
 from pytest_robustness.core.text import printable
 from pytest_robustness.data.formats import formats_for
 from pytest_robustness.data.image_files import FileSource
+from pytest_robustness.data.orientation import UPRIGHT, orientation_of
 from pytest_robustness.data.pillow_settings import strictly
 
 if TYPE_CHECKING:
@@ -25,16 +26,14 @@ if TYPE_CHECKING:
 _MOST: Final = 500
 """So many headers are read in about a tenth of a second; of more images, so many are drawn."""
 _LONGEST_NOTE: Final = 2_000
-_ORIENTATION: Final = 0x0112
-_UPRIGHT: Final = 1
 _log = logging.getLogger(__name__)
 
 
 class Traits(NamedTuple):
     """What the header of an image says."""
 
-    turned: bool
-    """Its EXIF orientation asks viewers to turn or mirror it."""
+    orientation: int
+    """The code, 1 to 8, by which EXIF asks viewers to turn or mirror it; 1: not at all."""
     transparent: bool
     """It has an alpha channel, or a transparent colour."""
 
@@ -53,14 +52,10 @@ def traits_of(path: Path) -> Traits:
     """Return the traits of an image file from its header alone; what is no image has none."""
     try:
         with open_regular(path) as file, strictly(), Image.open(file, formats=formats_for(path.name)) as image:
-            # Pillow would decode a PNG to look for EXIF data behind its pixels.
-            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
-            # Pillow turns a TIFF itself, as does torchvision with it.
-            turned = exif.get(_ORIENTATION, _UPRIGHT) if image.format != "TIFF" else _UPRIGHT
-            return Traits(turned in range(_UPRIGHT + 1, 9), image.has_transparency_data)
+            return Traits(orientation_of(image).pending, image.has_transparency_data)
     except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
         _log.debug("%s has no header to read", path, exc_info=True)
-        return Traits(turned=False, transparent=False)
+        return Traits(UPRIGHT, transparent=False)
 
 
 def _traits(source: FileSource, indices: NDArray[np.int64]) -> Iterator[str]:
@@ -68,10 +63,15 @@ def _traits(source: FileSource, indices: NDArray[np.int64]) -> Iterator[str]:
     chosen = indices[np.argsort(keys, kind="stable")[:_MOST]]
     found = [traits_of(source.path(index)) for index in chosen]
     of = f"{len(chosen)} images" if len(chosen) == len(indices) else f"{len(chosen)} images looked at"
-    turned, transparent = (sum(column) for column in zip(*found, strict=True)) if found else (0, 0)
-    if turned:
-        carry = "carries" if turned == 1 else "carry"
-        yield f"{turned} of {of} {carry} an EXIF orientation, which is not applied, as in torchvision's ImageFolder."
+    tags = [one.orientation for one in found if one.orientation != UPRIGHT]
+    transparent = sum(one.transparent for one in found)
+    if tags:
+        carry = "carries" if len(tags) == 1 else "carry"
+        codes = ", ".join(map(str, sorted(set(tags))))
+        yield (
+            f"{len(tags)} of {of} {carry} an EXIF orientation ({codes}), which is not applied, as in torchvision's "
+            f"ImageFolder."
+        )
     if transparent:
         are = "is" if transparent == 1 else "are"
         yield f"{transparent} of {of} {are} transparent in part: the alpha channel is dropped, the colours stay."

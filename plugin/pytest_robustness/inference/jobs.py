@@ -20,6 +20,7 @@ from pytest_robustness.core import (
     Preprocess,
     Selection,
     Transform,
+    bound,
 )
 from pytest_robustness.errors import DataError, ErrorText, ModelError, cause
 from pytest_robustness.inference.class_matching import display_names
@@ -163,7 +164,7 @@ class JobMaker:
         return transform_key(self._transform(condition), condition)
 
     def _transform(self, condition: Condition) -> Transform | None:
-        return None if condition == CONTROL else self._registry.get(condition.transform)
+        return None if condition == CONTROL else bound(self._registry.get(condition.transform), self.selection)
 
     def _loaded(self, name: str) -> LoadedModel | None:
         if name not in self.models and name not in self._broken:

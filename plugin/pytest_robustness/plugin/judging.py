@@ -65,7 +65,7 @@ def examiner_of(
     unlabelled: UnlabelledImages | None = None,
 ) -> Examiner:
     """Return what answers the studies of a run; ``images`` opens the data, ``unlabelled`` is that without labels."""
-    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS)
+    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS, options.transforms or ())
     names = ImageNames(images)
     return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.plugin.options import Options
     from pytest_robustness.transforms import Registry
+
+_log = logging.getLogger(__name__)
 
 _DEFAULT_MODELS = {"digits": "digits12", "imagenet": "imagenet12", "imagenette": "imagenet12"}
 
@@ -113,8 +116,13 @@ class Requests:
         return self._registry.conditions([transform], [chosen])[0]
 
     def has_levels(self, condition: Condition) -> bool:
-        """Return whether the transform of a condition has levels."""
-        return bool(self._registry.get(condition.transform).severities)
+        """Return whether the transform of a condition has magnitudes, which the worst of several draws has not."""
+        try:
+            self._registry.span(condition.transform)
+        except OptionError:
+            _log.debug("%s has no magnitudes", condition.transform, exc_info=True)
+            return False
+        return True
 
     def cell(self, model: str | Cell, transform: str | Condition, severity: int | None) -> Cell:
         """Return a cell; a `Cell` is returned as it is.

@@ -92,7 +92,7 @@ def asked_for(options: Options) -> tuple[str, ...]:
 
 
 def asks_study(config: pytest.Config, name: str) -> bool:
-    """Return whether a run asks for a study: by an option, or because ``-k`` or ``-m`` names it or a part of it.
+    """Return whether a run asks for a study: by an option, or where ``-k`` or ``-m`` names it, its test, or a part.
 
     Raises
     ------
@@ -101,8 +101,8 @@ def asks_study(config: pytest.Config, name: str) -> bool:
     """
     require_study(name)
     expressions = f"{config.getoption('keyword', '')} {config.getoption('markexpr', '')}"
-    words = re.findall(r"\w{4,}", expressions)
-    return name in asked_for(resolve_options(config)) or any(word.lower() in name for word in words)
+    words = re.findall(r"\w{4,}", expressions.lower())
+    return name in asked_for(resolve_options(config)) or any(word in name or name in word for word in words)
 
 
 def study_of(node: pytest.Item) -> str | None:

@@ -18,6 +18,7 @@ REPORTS = (
     "page.render",  # index.html
     "markdown",  # summary.md
     "studies",  # studies/*.csv
+    "augmentations",  # augmentations.yaml
     "images",  # images.csv; last, because it may be large
 )
 """The modules of this package that write files, each by its function ``write(run_report, folder)``."""

@@ -139,6 +139,11 @@ class RunReport:
         severities = {other.severity for other in self.conditions} - {None}
         return condition.transform if len(severities) == 1 else str(condition)
 
+    def picture_label(self, condition: Condition) -> str:
+        """Return what a picture under ``condition`` shows: of several draws, the first."""
+        label = self.condition_label(condition)
+        return f"{label}, first draw" if condition.transform.startswith("worst(") else label
+
     def change(self, cell: Cell) -> float | None:
         """Return the change of top-1 accuracy against control in points; ``None`` where either was not computed."""
         control, treated = self.counts.get(Cell(cell.model, CONTROL)), self.counts.get(cell)

@@ -49,7 +49,8 @@ def study_sections(
         found = [finding for request in requests if (finding := _examined(examiner, request)) is not None]
         if not found:
             continue
-        found.sort(key=lambda finding: (_place(finding.condition, conditions), _place(finding.models[0], models)))
+        # By condition, and under each what concerns all models before what concerns one.
+        found.sort(key=lambda one: (_place(one.condition, conditions), -len(one.models), _place(one.models[0], models)))
         wanted = dict.fromkeys(picture for finding in found for picture in finding.pictures)
         yield StudySection(examiner.study(name), tuple(found), _drawn(pictures, tuple(wanted)))
 

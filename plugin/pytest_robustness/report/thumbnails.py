@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL import Image
 
-from pytest_robustness.core import CONTROL
+from pytest_robustness.core import CONTROL, Selection, bound
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import identities
 from pytest_robustness.errors import RobustnessError
@@ -91,8 +91,9 @@ class Painter:
         before = _shrink(center_crop(control, canvas.crop))
         if condition == CONTROL:
             return Thumbnails(_data_uri(before), "", before.width)
-        transform = self._registry.get(condition.transform)
         known = identities(self._source, index, FileHashes())
+        shown = Selection(self._source, index, self._source.labels[index], known)
+        transform = bound(self._registry.get(condition.transform), shown)
         treated = transform(control[None], condition.severity, known, self._seed)[0]
         return Thumbnails(_data_uri(before), _data_uri(_shrink(center_crop(treated, canvas.crop))), before.width)
 

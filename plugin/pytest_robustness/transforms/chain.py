@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from pytest_robustness.core import Selection
     from pytest_robustness.transforms.operation import Operation
 
 # The level of each operation of a chain; None for one with a single level.
@@ -77,6 +78,10 @@ class Chain:
         for one, level in zip(self.operations, levels, strict=True):
             images = one.apply(images, level, identities, seed, draw)
         return images
+
+    def bound(self, selection: Selection) -> Chain:
+        """Return the chain on the images of ``selection``; see `BindableTransform`."""
+        return dataclasses.replace(self, operations=tuple(one.bound(selection) for one in self.operations))
 
     def levels(self, severity: int | None) -> Levels:
         """Return the level of each operation at ``severity``.

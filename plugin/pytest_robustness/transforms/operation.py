@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from pytest_robustness.core import Selection
+
 
 @dataclasses.dataclass(frozen=True)
 class Span:
@@ -79,6 +81,10 @@ class Operation:
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def bound(self, selection: Selection) -> Operation:  # noqa: ARG002 (it needs nothing of the images but their pixels)
+        """Return the operation on the images of ``selection``; see `BindableTransform`."""
+        return self
 
     def level(self, magnitude: float) -> float:
         """Return ``magnitude`` as the function gets it: where it is one of the levels, as that was written."""

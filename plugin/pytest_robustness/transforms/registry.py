@@ -15,7 +15,7 @@ from pytest_robustness.transforms.spelling import Spelling, read_magnitude, spel
 from pytest_robustness.transforms.worst import WorstOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from pytest_robustness.core import Transform
 
@@ -83,8 +83,7 @@ class Registry:
             Random numbers per image. The function gets them last, as a numpy array: float64 [B, draws], uniform in
             [0, 1), the same for an image in every batch and at every severity. 0: it is called without them.
         version
-            The version of the function's code. Results are computed again when it changes. ``None``: a hash of the
-            source code.
+            The version of the function's code; a new one has results computed again. ``None``: a hash of its source.
         neutral
             The level that changes nothing: 0 of a rotation, 1 of a factor. Magnitudes go from there to the last level.
             ``None``: from the mildest level.
@@ -107,17 +106,19 @@ class Registry:
         span = valid_span(name, values, neutral, continuous)
 
         def register(function: Function) -> Function:
-            self._check_name(name)
             check_call(name, function, bool(values), bool(draws))
             code = code_version(name, function) if version is None else version
-            operation = Operation(name, function, values, draws, code, span)
-            chain = Chain(name, (operation,))
-            self._known[name] = _Known(
-                chain, Description(name, chain.severities, values, operation.summary, on_request)
-            )
+            self.add(Operation(name, function, values, draws, code, span), on_request=on_request)
             return function
 
         return register
+
+    def add(self, operation: Operation, *, on_request: bool = False) -> None:
+        """Register an operation under its name; raises `TransformError` where that is taken or not valid."""
+        _check_name(operation.name, self._known)
+        chain = Chain(operation.name, (operation,))
+        facts = Description(operation.name, chain.severities, operation.levels, operation.summary, on_request)
+        self._known[operation.name] = _Known(chain, facts)
 
     def chain(self, name: str, parts: Sequence[str]) -> None:
         """Register the known transforms ``parts``, applied in this order, under one name.
@@ -129,7 +130,7 @@ class Registry:
         OptionError
             A part is not known.
         """
-        self._check_name(name)
+        _check_name(name, self._known)
         if isinstance(parts, str) or not parts:
             raise TransformError(f"The parts of chain {name!r} are {parts!r}. Valid: a list of one transform or more.")
         chain = self._chain(name, parts)
@@ -186,8 +187,7 @@ class Registry:
         for transform in map(self.get, names):
             if not transform.severities:
                 conditions.append(Condition(transform.name))
-                continue
-            for severity in severities:
+            for severity in severities if transform.severities else ():
                 if severity not in transform.severities:
                     valid = ", ".join(map(str, transform.severities))
                     raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
@@ -218,8 +218,7 @@ class Registry:
         return chain.at(magnitude)
 
     def _levelled(self, name: str) -> Chain:
-        spelled = spelling(name)
-        if spelled.draws is not None:
+        if (spelled := spelling(name)).draws is not None:
             raise OptionError(f"{name!r} takes no magnitude. Give one to the transform inside of it.")
         return self._spelled(spelled)
 
@@ -231,13 +230,14 @@ class Registry:
             raise UnknownTransformError(unknown("transform", name, self._known))
         return self._known[name].chain
 
-    def _check_name(self, name: str) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-            raise TransformError(
-                f"{name!r} cannot name a transform, because names go into test ids and file names. "
-                f"Use letters, digits and underscores."
-            )
-        if name == CONTROL.transform:
-            raise TransformError(f"{name!r} is the condition that changes nothing. Choose another name.")
-        if name in self._known:
-            raise TransformError(f"A transform named {name!r} is registered already. Choose another name.")
+
+def _check_name(name: str, taken: Container[str]) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise TransformError(
+            f"{name!r} cannot name a transform, because names go into test ids and file names. "
+            f"Use letters, digits and underscores."
+        )
+    if name == CONTROL.transform:
+        raise TransformError(f"{name!r} is the condition that changes nothing. Choose another name.")
+    if name in taken:
+        raise TransformError(f"A transform named {name!r} is registered already. Choose another name.")

@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_robustness.errors import TransformError
 from pytest_robustness.transforms.corners import draw_corners
+from pytest_robustness.transforms.exif import EXIF
 from pytest_robustness.transforms.registry import Registry
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _STANDARD = Registry()
 
 
 def builtin() -> Registry:
-    """Return a new registry that holds the nine, and on request the quarter turns."""
+    """Return a new registry that holds the nine, and on request the quarter turns and the files' orientation tags."""
     return _STANDARD.copy()
 
 
@@ -112,6 +113,9 @@ def turn180(images: torch.Tensor) -> torch.Tensor:
 def turn270(images: torch.Tensor) -> torch.Tensor:
     """Turn by three quarters, counter-clockwise, pixel by pixel; the images must be square."""
     return _turned(images, 3)
+
+
+_STANDARD.add(EXIF, on_request=True)
 
 
 def _turned(images: torch.Tensor, quarters: int) -> torch.Tensor:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from pytest_robustness.core import Selection
     from pytest_robustness.transforms.chain import Chain, Levels
 
 # Raised when the way from seed and number to a draw's magnitudes changes.
@@ -111,6 +112,10 @@ class WorstOf:
     def variants(self) -> tuple[Draw, ...]:
         """The draws."""
         return tuple(Draw(self.chain, number) for number in range(1, self.count + 1))
+
+    def bound(self, selection: Selection) -> WorstOf:
+        """Return the draws on the images of ``selection``; see `BindableTransform`."""
+        return WorstOf(self.chain.bound(selection), self.count)
 
     def key(self, severity: int | None) -> str:
         """Return how many draws there are, what magnitudes are drawn between, and the version of how."""

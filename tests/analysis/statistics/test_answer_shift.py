@@ -34,20 +34,23 @@ def test_the_p_is_close_to_that_of_all_swaps():
         for swap in map(np.array, itertools.product([False, True], repeat=10))
     ]
     exact = np.mean(np.array(distances) >= observed - 1e-12)
-    p = answer_shift(control, treated, seed=1).p_value
+    found = answer_shift(control, treated, seed=1)
+    assert found.by_chance == pytest.approx(np.mean(distances), abs=4 * np.std(distances) / math.sqrt(999))
+    p = found.p_value
     assert p == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 1000) + 0.001)
 
 
 def test_answers_that_did_not_change_have_not_moved():
     answers = np.arange(20) % 3
-    assert answer_shift(answers, answers, seed=0) == (0.0, 1.0)
+    assert answer_shift(answers, answers, seed=0) == (0.0, 0.0, 1.0)
+    assert all(map(math.isnan, answer_shift(answers[:0], answers[:0], seed=0)))
 
 
 def test_several_models_have_a_mean_and_no_p_of_their_own():
-    mean = AnswerShift.mean([AnswerShift(0.1, 0.5), AnswerShift(0.3, 0.001)])
-    assert mean.moved == pytest.approx(0.2)
+    mean = AnswerShift.mean([AnswerShift(0.1, 0.05, 0.5), AnswerShift(0.3, 0.15, 0.001)])
+    assert mean[:2] == pytest.approx((0.2, 0.1))
     assert math.isnan(mean.p_value)
-    assert AnswerShift.mean([AnswerShift(0.1, 0.5)]) == AnswerShift(0.1, 0.5)
+    assert AnswerShift.mean([AnswerShift(0.1, 0.05, 0.5)]) == (0.1, 0.05, 0.5)
 
 
 def drawn(generator, n, classes, churn, to_first):

@@ -85,6 +85,7 @@ def test_the_figures_of_a_cell_are_those_of_scikit_learn_and_scipy(world, condit
     figures = finding.figures
     area = auroc(control.probability, treated.probability)
     assert figures["auroc"] == pytest.approx(max(area, 1 - area), abs=1e-9)
+    assert figures["best_auroc"] == max(figures["auroc"], figures["answer_auroc"])
     assert figures["auroc_low"] < figures["auroc"] < figures["auroc_high"]
     by_label = auroc(control.true_probability, treated.true_probability)
     assert figures["label_auroc"] == pytest.approx(max(by_label, 1 - by_label), abs=1e-9)
@@ -216,7 +217,7 @@ def detection(confidence, answer):
     """Return a detection with the AUROCs and intervals given."""
     scores = [Discrimination(n, *figures) for n, figures in ((100, confidence), (50, answer))]
     distance, nothing = LargestDistance(0.1, 0.5), Discrimination(0, math.nan, math.nan, math.nan)
-    shift = AnswerShift(0.1, 0.5)
+    shift = AnswerShift(0.1, 0.05, 0.5)
     return Detection(("ann",), BLUR, 100, *scores, nothing, distance, distance, shift, (), (0.5,))
 
 

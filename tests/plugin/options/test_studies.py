@@ -34,6 +34,8 @@ def test_the_options_name_studies_and_a_number_of_suspects_asks_for_their_lists(
         ("breaking and resnet18", "", ("breaking_point",)),
         ("", "detectable", ("detectable",)),
         ("Turned_Images or label_errors", "", ("turned_images", "label_errors")),
+        ("test_detectable_by_all", "", ("detectable",)),
+        ("test_no_turned_images and not resnet18", "", ("turned_images",)),
         # Three letters are part of too many names.
         ("ect", "", ()),
     ],

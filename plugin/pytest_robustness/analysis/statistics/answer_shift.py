@@ -6,6 +6,7 @@ at random on whole images instead.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from pytest_robustness.analysis.statistics.discrimination import SWAPS, random_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from pytest_robustness.analysis.statistics.columns import Floats, Ints
 
@@ -25,36 +28,53 @@ class AnswerShift(NamedTuple):
     """How far the distribution of answers moved.
 
     ``moved`` is the total variation distance, 0 to 1: the share of the answers that would have to be others for both
-    distributions to be alike. Chance adds to it; ``p_value`` says whether it is more than chance.
+    distributions to be alike. Chance moves answers too: ``by_chance`` is the mean distance under random swaps, and
+    ``p_value`` says whether the one observed is more than that. NaN without images.
     """
 
     moved: float
+    by_chance: float
     p_value: float
 
     @classmethod
     def mean(cls, shifts: Sequence[AnswerShift]) -> AnswerShift:
-        """Return the mean distance over models; p is NaN of several, which share their images."""
-        return cls(float(np.mean([shift.moved for shift in shifts])), shifts[0].p_value if len(shifts) == 1 else np.nan)
+        """Return the mean distances over models; p is NaN of several, which share their images."""
+        if len(shifts) == 1:
+            return shifts[0]
+        moved, by_chance = np.mean([(shift.moved, shift.by_chance) for shift in shifts], axis=0).tolist()
+        return cls(moved, by_chance, math.nan)
 
 
 def answer_shift(control: Ints, treated: Ints, *, seed: int) -> AnswerShift:
     """Measure how far answers (int [n] each) moved from control to treated."""
+    if not len(control):
+        return AnswerShift(math.nan, math.nan, math.nan)
     changed = np.flatnonzero(control != treated)
     if not changed.size:
-        return AnswerShift(0.0, 1.0)
+        return AnswerShift(0.0, 0.0, 1.0)
     answers, index = np.unique(np.concatenate([control[changed], treated[changed]]), return_inverse=True)
     before, after = np.split(index, 2)
-    observed = int(
-        np.abs(np.bincount(after, minlength=len(answers)) - np.bincount(before, minlength=len(answers))).sum()
+    counts = [np.bincount(group, minlength=len(answers)) for group in (before, after)]
+    observed = int(np.abs(counts[1] - counts[0]).sum())
+    distances = np.concatenate(
+        [
+            _distances(signs, before, after, len(answers))
+            for signs in random_signs(changed.size, seed=seed, entries=2 * (changed.size + len(answers)))
+        ]
     )
-    as_far = 0
-    for signs in random_signs(changed.size, seed=seed, entries=2 * (changed.size + len(answers))):
-        rows = np.arange(len(signs))[:, None] * len(answers)
-        weights = signs.ravel().astype(np.float64)
-        size = len(signs) * len(answers)
-        net = np.bincount((rows + after).ravel(), weights, size) - np.bincount((rows + before).ravel(), weights, size)
-        as_far += int(np.count_nonzero(np.abs(net).reshape(len(signs), -1).sum(axis=1) >= observed - 0.5))
-    return AnswerShift(observed / (2 * len(control)), (as_far + 1) / (SWAPS + 1))
+    p = (int(np.count_nonzero(distances >= observed)) + 1) / (SWAPS + 1)
+    # An answer that leaves one class and enters another counts twice.
+    both = 2 * len(control)
+    return AnswerShift(observed / both, float(distances.mean()) / both, p)
+
+
+def _distances(signs: NDArray[np.int8], before: Ints, after: Ints, classes: int) -> Ints:
+    """Return the sum over the classes of the net number of answers [k] for each row of ``signs`` (int8 [k, n])."""
+    rows, size = np.arange(len(signs))[:, None] * classes, len(signs) * classes
+    weights = signs.ravel().astype(np.float64)
+    net = np.bincount((rows + after).ravel(), weights, size) - np.bincount((rows + before).ravel(), weights, size)
+    distances: Ints = np.rint(np.abs(net).reshape(len(signs), classes).sum(axis=1)).astype(np.int64)
+    return distances
 
 
 def answer_scores(control: Ints, treated: Ints, *, seed: int) -> tuple[Floats, Floats]:

@@ -122,8 +122,9 @@ def auroc_interval(scores: PairedScores, *, alpha: float) -> tuple[float, float]
 
     Two images are added that deviate as far as any can, one to each side: so the interval has a width where no score
     changed, or where the groups are fully apart. On the scale of log-odds it stays between 0 and 1. Simulated with 5 to
-    500 images, AUROC 0.5 to 0.96, scores of an image that correlate by 0 to 0.95, and ties, it covers COVERS
-    (``benchmarks/discrimination.py``).
+    500 images, AUROC 0.5 to 0.96, scores of an image that correlate by -0.9 to 0.95, and ties, that of 95 % covers in
+    93 % of the runs or more; one of independent groups in 84 to 100 %, and without the added images, of 5 images that
+    are nearly apart, in 38 % (``benchmarks/discrimination.py``).
     """
     components = _components(scores)
     n, area = len(components), float(components.mean()) / 2 if len(components) else 0.5
@@ -141,7 +142,8 @@ def kolmogorov_smirnov(scores: PairedScores, *, seed: int) -> LargestDistance:
 
     If the condition changed nothing, control and treated could be swapped on any image. The p is the share of
     `SWAPS` random patterns, and of the one observed, whose statistic is at least as large: it holds for any number of
-    images, with ties, and however alike the two scores of an image are.
+    images, with ties, and however alike the two scores of an image are. The table's p, of independent groups, is below
+    0.05 in none of the runs where they correlate by 0.95 and nothing changed, and in 10 % where by -0.9.
     """
     if len(scores.control) < MIN_OBSERVATIONS:
         return LargestDistance(math.nan, math.nan)

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from pytest_robustness.analysis.predictions import pair
-from pytest_robustness.analysis.statistics.discrimination import SWAPS
-from pytest_robustness.analysis.studies.detection import detect
+from pytest_robustness.analysis.studies.detection import BOUND, detect
+from pytest_robustness.analysis.studies.detection_text import auroc_text, details, headline, side
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
-from pytest_robustness.core.naming import short_names
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_robustness.analysis.statistics.calibration import Calibration
-    from pytest_robustness.analysis.statistics.discrimination import Discrimination, LargestDistance
+    from pytest_robustness.analysis.statistics.discrimination import Discrimination
     from pytest_robustness.analysis.studies.detection import Detection
     from pytest_robustness.analysis.studies.evidence import Evidence
     from pytest_robustness.analysis.study_finding import Figure
-    from pytest_robustness.core import Condition, Panel
-
-BOUND: Final = 0.6
-"""The AUROC beyond which a transform counts as detectable.
-
-Of a transformed image and another the score then picks the transformed one in six pairs of ten. With normal scores of
-equal spread, the best threshold is right about a single image in 57 of 100 cases, where guessing is in 50.
-"""
+    from pytest_robustness.core import Panel
 
 # More images than anybody has.
 _MOST_IMAGES = 1e8
@@ -53,6 +45,7 @@ class Detectable:
         "What is not detected here may be by a detector that is trained for it."
     )
     columns: ClassVar[Mapping[str, str]] = {
+        "best_auroc": "AUROC of the score that tells more",
         "images": "images",
         "auroc": "AUROC, confidence",
         "auroc_low": "low",
@@ -64,6 +57,7 @@ class Detectable:
         "answer_auroc_low": "low",
         "answer_auroc_high": "high",
         "answers_moved": "answers moved, %",
+        "answers_by_chance": "moved by chance, %",
         "answers_p": "p of the move",
         "label_auroc": "AUROC with labels",
         "label_auroc_low": "low",
@@ -79,7 +73,7 @@ class Detectable:
         "brier_control": "Brier score in control",
         "brier_treated": "Brier score transformed",
     }
-    main: ClassVar[str] = "auroc"
+    main: ClassVar[str] = "best_auroc"
     item_name: ClassVar[str] = "bins"
     item_columns: ClassVar[Mapping[str, str]] = {
         "group": "images of",
@@ -118,9 +112,9 @@ class Detectable:
             models=models,
             condition=request.condition,
             verdict=verdict,
-            headline=_headline(found, verdict.outcome),
+            headline=headline(found, verdict.outcome),
             figures=_figures(found),
-            details=tuple(_details(found, alpha)),
+            details=tuple(details(found, alpha)),
             items=tuple(_items(found)),
             curves=tuple(_curves(found)),
         )
@@ -138,7 +132,7 @@ def judge(found: Detection, left_out: Sequence[str] = ()) -> Verdict:
     if not all(score.conclusive for score in scores.values()):
         few = {0: "no image was", 1: "only 1 image was"}.get(found.images, f"only {found.images} images were")
         return Verdict(Outcome.INCONCLUSIVE, f"{few} read both ways: too few to tell anything from")
-    told = "; ".join(f"{name} {_auroc_text(score)}" for name, score in scores.items())
+    told = "; ".join(f"{name} {auroc_text(score)}" for name, score in scores.items())
     if beyond := [name for name, score in scores.items() if score.beyond(BOUND)]:
         return Verdict(Outcome.FAIL, f"{' and '.join(beyond)} beyond an AUROC of {BOUND:g}: {told}")
     undecided = [score for score in scores.values() if not score.within(BOUND)]
@@ -165,67 +159,16 @@ def _needed(images: float) -> str:
     return f"about {math.ceil(images / unit) * unit} images would decide, if the AUROC stays what it is"
 
 
-def _headline(found: Detection, outcome: Outcome) -> str:
-    one = len(found.models) == 1
-    by = f" by {short_names(found.models)[found.models[0]]}" if one else ""
-    word = {Outcome.FAIL: "is detectable", Outcome.PASS: "is not detectable"}.get(outcome, "may be detectable")
-    start = f"{_condition_text(found.condition)} {word}{by}"
-    told = {name: score for name, score in found.without_labels.items() if score.conclusive}
-    if not told:
-        return f"{start}: too few images"
-    best = max(told, key=lambda name: (told[name].beyond(BOUND), told[name].distance))
-    source = f"its {best}" if one else f"the {best} of {len(found.models)} models together"
-    return f"{start}: AUROC {_auroc_text(told[best])} from {source}"
-
-
 def _figures(found: Detection) -> Mapping[str, Figure]:
     """Return the row of a finding, with the keys of `Detectable.columns`."""
-    values: list[Figure] = [found.images, *_oriented(found.confidence), _side(found.confidence)]
+    best = None if found.best is None else found.without_labels[found.best].oriented.auroc
+    values: list[Figure] = [best, found.images, *_oriented(found.confidence), side(found.confidence)]
     values += [*_defined(found.confidence_distance), *_oriented(found.answer)]
-    values += _defined((100 * found.shift.moved, found.shift.p_value))
+    values += _defined((100 * found.shift.moved, 100 * found.shift.by_chance, found.shift.p_value))
     values += [*_oriented(found.label), *_defined(found.label_distance)]
     for scale, name in ((100, "accuracy"), (100, "confidence"), (100, "ece"), (1, "brier")):
-        for place in (0, 1):
-            figures = [getattr(both[place], name) for both in found.calibrations]
-            values.append(scale * float(np.mean(figures)) if found.labelled else None)
+        values += [scale * figure if found.labelled else None for figure in found.calibrated(name)]
     return dict(zip(Detectable.columns, values, strict=True))
-
-
-def _details(found: Detection, alpha: float) -> Iterator[str]:
-    if found.confidence.conclusive:
-        side = f"transformed images {_side(found.confidence)}"
-        yield f"confidence: {_told(found.confidence)}, {side}; {_distance_text(found.confidence_distance)}"
-    if found.answer.conclusive:
-        p = "" if math.isnan(found.shift.p_value) else f", {_p_text(found.shift.p_value)}"
-        moved = f"a net {100 * found.shift.moved:.1f} % of the answers moved to other classes{p}"
-        yield f"answers: {_told(found.answer)}, learned from the others; {moved}"
-    if found.label.conclusive:
-        yield f"true class, decides nothing: {_told(found.label)}; {_distance_text(found.label_distance)}"
-        yield f"calibration: {_calibration_text(found)}"
-    if len(found.models) > 1 and found.confidence.conclusive:
-        short = short_names(found.models)
-        alone = sorted(zip(found.aurocs, found.models, strict=True), key=lambda row: -abs(row[0] - 0.5))
-        yield f"confidence by model: {', '.join(f'{short[model]} {max(area, 1 - area):.2f}' for area, model in alone)}"
-    yield (
-        f"detectable: an AUROC beyond {BOUND:g} of confidence or answers, at the level of --robustness-alpha "
-        f"({alpha:g}) over both; whoever detects sees one image, not the pair"
-    )
-
-
-def _told(score: Discrimination) -> str:
-    return f"AUROC {_auroc_text(score)} over {score.n} images"
-
-
-def _distance_text(distance: LargestDistance) -> str:
-    return f"Kolmogorov-Smirnov distance {distance.distance:.2f}, {_p_text(distance.p_value)}"
-
-
-def _calibration_text(found: Detection) -> str:
-    figures = _figures(found)
-    names = {"accuracy": "accuracy {:.1f} to {:.1f} %", "confidence": "confidence {:.1f} to {:.1f} %"}
-    names |= {"ece": "ECE {:.1f} to {:.1f} points", "brier": "Brier score {:.3f} to {:.3f}"}
-    parts = (text.format(figures[f"{name}_control"], figures[f"{name}_treated"]) for name, text in names.items())
-    return ", ".join(parts)
 
 
 def _items(found: Detection) -> Iterator[Mapping[str, Figure]]:
@@ -259,34 +202,3 @@ def _oriented(score: Discrimination) -> list[Figure]:
 
 def _defined(figures: Iterable[float]) -> list[Figure]:
     return [None if math.isnan(figure) else figure for figure in figures]
-
-
-def _side(score: Discrimination) -> str | None:
-    """Return on which side the transformed images lie."""
-    if not score.conclusive:
-        return None
-    return "surer" if score.auroc > 0.5 else "less sure" if score.auroc < 0.5 else "as sure"
-
-
-def _auroc_text(score: Discrimination) -> str:
-    """Return an AUROC with its interval, to as many digits as show on which side of the bound each of them lies."""
-    turned = score.oriented
-    area, low, high = (_on_its_side(value) for value in (turned.auroc, turned.low, turned.high))
-    return f"{area} ({low} to {high})"
-
-
-def _on_its_side(value: float) -> str:
-    """Return ``value`` to two digits, or to as many as compare with both bounds as it does."""
-    texts = (f"{value:.{digits}f}" for digits in range(2, 18))
-    bounds = BOUND, 1 - BOUND
-    return next(t for t in texts if all(np.sign(float(t) - bound) == np.sign(value - bound) for bound in bounds))
-
-
-def _p_text(p: float) -> str:
-    return f"p at most {p:.3g}" if p <= 1 / (SWAPS + 1) else f"p = {p:.2g}"
-
-
-def _condition_text(condition: Condition) -> str:
-    return (
-        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Cell, Condition
 
     Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+BOUND: Final = 0.6
+"""The AUROC beyond which a transform counts as detectable.
+
+Of a transformed image and another the score then picks the transformed one in six pairs of ten. With normal scores of
+equal spread, the best threshold is right about a single image in 57 of 100 cases, where guessing is in 50.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +69,22 @@ class Detection:
         return {"confidence": self.confidence, "answers": self.answer}
 
     @property
+    def best(self) -> str | None:
+        """The score without labels that tells most, before others one beyond the bound; ``None`` of too few images."""
+        told = {name: score for name, score in self.without_labels.items() if score.conclusive}
+        return max(told, key=lambda name: (told[name].beyond(BOUND), told[name].distance), default=None)
+
+    @property
     def labelled(self) -> bool:
         """Whether the images have labels."""
         return all(both[0].n > 0 for both in self.calibrations)
+
+    def calibrated(self, name: str) -> tuple[float, float]:
+        """Return a figure of `Calibration` in control and under the condition: its mean over the models."""
+        control, treated = (
+            np.mean([getattr(one, name) for one in group]) for group in zip(*self.calibrations, strict=True)
+        )
+        return float(control), float(treated)
 
 
 class _Answered(NamedTuple):

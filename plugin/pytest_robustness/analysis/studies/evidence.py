@@ -30,12 +30,13 @@ class StudyOptions:
     """What the user asked of the studies.
 
     ``severity`` is that of the run, or 3 where the run has several; ``suspects`` is how many images a list holds at
-    most.
+    most; ``transforms`` are those that the options name, none where they name none.
     """
 
     severity: int
     seed: int
     suspects: int
+    transforms: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

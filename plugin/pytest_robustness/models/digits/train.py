@@ -28,7 +28,9 @@ from pytest_robustness.models.digits import NAMES, PREPROCESS, WEIGHTS
 from pytest_robustness.models.digits.architectures import build
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    Augment = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 _BATCH_SIZE = 64
 _PEAK_RATE = 6e-3
@@ -36,7 +38,7 @@ _WEIGHT_DECAY = 1e-2
 
 
 class Half(NamedTuple):
-    """One half of the digits: preprocessed float images [N, 3, 16, 16], int64 labels [N]."""
+    """One half of the digits: uint8 images [N, 3, 16, 16], as transforms see them, and int64 labels [N]."""
 
     images: Tensor
     labels: Tensor
@@ -57,22 +59,29 @@ def halves() -> tuple[Half, Half]:
             'The digits come with scikit-learn, which is not installed: pip install "pytest-robustness[digits]"'
         ) from error
     values, labels = load_digits(return_X_y=True)
-    images = preprocess(torch.from_numpy(np.rint(values * (255 / 16)).astype(np.uint8)).reshape(-1, 1, 8, 8))
+    images = canvases(torch.from_numpy(np.rint(values * (255 / 16)).astype(np.uint8)).reshape(-1, 1, 8, 8))
     classes = torch.from_numpy(labels.astype(np.int64))
     return Half(images[0::2], classes[0::2]), Half(images[1::2], classes[1::2])
 
 
-def preprocess(images: Tensor) -> Tensor:
-    """Preprocess ``images`` (uint8 [N, 1, 8, 8]) as the zoo's models need it: float [N, 3, 16, 16]."""
+def canvases(images: Tensor) -> Tensor:
+    """Enlarge ``images`` (uint8 [N, 1, 8, 8]) to the canvas of the zoo's models: uint8 [N, 3, 16, 16]."""
     size = [PREPROCESS.resize or images.shape[-1]] * 2
-    canvas = functional.resize(
+    return functional.resize(
         images.expand(-1, 3, -1, -1), size, InterpolationMode(PREPROCESS.interpolation), antialias=PREPROCESS.antialias
     )
-    return functional.normalize(canvas.float() / 255, list(PREPROCESS.mean), list(PREPROCESS.std))
 
 
-def train(name: str, half: Half, epochs: int, seed: int) -> nn.Module:
-    """Return the architecture ``name``, trained on ``half`` by AdamW with a one-cycle schedule, in eval mode."""
+def normalized(images: Tensor) -> Tensor:
+    """Return canvases (uint8 [N, 3, 16, 16]) as the zoo's models need them: float of the same shape."""
+    return functional.normalize(images.float() / 255, list(PREPROCESS.mean), list(PREPROCESS.std))
+
+
+def train(name: str, half: Half, epochs: int, seed: int, augment: Augment | None = None) -> nn.Module:
+    """Return the architecture ``name``, trained on ``half`` by AdamW with a one-cycle schedule, in eval mode.
+
+    ``augment`` changes each batch of images and labels before it is learnt from.
+    """
     torch.manual_seed(seed)
     module = build(name)
     optimizer = torch.optim.AdamW(module.parameters(), weight_decay=_WEIGHT_DECAY)
@@ -80,8 +89,11 @@ def train(name: str, half: Half, epochs: int, seed: int) -> nn.Module:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK_RATE, total_steps=epochs * batches)
     for _ in range(epochs):
         for batch in torch.randperm(len(half.labels))[: batches * _BATCH_SIZE].view(batches, _BATCH_SIZE):
+            images, labels = half.images[batch], half.labels[batch]
+            if augment is not None:
+                images, labels = augment(images, labels)
             optimizer.zero_grad()
-            torch.autograd.backward(nn.functional.cross_entropy(module(half.images[batch]), half.labels[batch]))
+            torch.autograd.backward(nn.functional.cross_entropy(module(normalized(images)), labels))
             optimizer.step()
             schedule.step()
     return module.eval()
@@ -90,7 +102,7 @@ def train(name: str, half: Half, epochs: int, seed: int) -> nn.Module:
 def accuracy(module: nn.Module, half: Half) -> float:
     """Return the top-1 accuracy of ``module`` on ``half``, in percent."""
     with torch.inference_mode():
-        correct = module(half.images).argmax(dim=1) == half.labels
+        correct = module(normalized(half.images)).argmax(dim=1) == half.labels
     return float(100 * correct.double().mean())
 
 

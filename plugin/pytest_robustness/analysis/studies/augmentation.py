@@ -1,0 +1,228 @@
+"""Which transforms to train each class with: those under which the models lose it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.studies import load_study
+from pytest_robustness.analysis.studies.label_scores import answered_classes
+from pytest_robustness.analysis.studies.proposals import (
+    FEWEST_IMAGES,
+    Lookalike,
+    Sensitive,
+    answer_shares,
+    items_of,
+    lookalikes,
+    propose,
+)
+from pytest_robustness.analysis.study_finding import StudyFinding
+from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.errors import OptionError, RobustnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.analysis.studies.evidence import Evidence
+    from pytest_robustness.core import Condition
+    from pytest_robustness.transforms.augmentations import AugmentationPolicy
+
+_NAMED = 5
+_BREAKING = "breaking_point"
+_log = logging.getLogger(__name__)
+
+
+class Augmentation:
+    """Proposes, for each class, transforms to train with; the report writes them to ``augmentations.yaml``."""
+
+    name: Final = "augmentation"
+    title: Final = "Augmentations to train with"
+    about: Final = (
+        "Each class that is sensitive to a transform gets that transform in training, with a probability by how much "
+        "of the class is lost, at magnitudes from the breaking point to the level that was judged. A class that "
+        "models take for one other class under a transform is left out: to train with it would teach that pictures of "
+        "the other class bear its label. Whether training helps, and which classes it harms, only a comparison of the "
+        "trained model with the old one can say: --robustness-baseline lists every class that fell."
+    )
+    columns: Final = {
+        "transforms": "transforms",
+        "sensitive": "sensitive pairs of class and transform",
+        "proposed": "pairs to train with",
+        "classes": "classes to train so",
+        "left_out": "pairs left out",
+    }
+    main: Final = ""
+    item_name: Final = "proposals"
+    item_columns: Final = {
+        "index": "class index",
+        "class": "class",
+        "transform": "transform",
+        "change": "change to expect, points",
+        "probability": "probability",
+        "low": "mildest magnitude",
+        "high": "strongest magnitude",
+        "looks_like": "left out: looks like",
+        "share": "share of answers",
+    }
+
+    def examine(self, evidence: Evidence, request: Cell | Panel) -> StudyFinding:
+        """Propose augmentations for the classes that the models of ``request`` lose.
+
+        Raises
+        ------
+        OptionError
+            When the images have no labels.
+        RobustnessError
+            When what it needs could not be computed.
+        """
+        if (evidence.predictions.labels < 0).any():
+            raise OptionError("The study augmentation goes by classes, and the images of this run have no labels.")
+        models = request.models if isinstance(request, Panel) else (request.model,)
+        conditions = trainable(evidence)
+        evidence.compute(cell for condition in conditions for model in models for cell in pair(model, condition))
+        tests = [evidence.judge.class_test(Panel(condition, models)) for condition in conditions]
+        sensitive = [
+            Sensitive(found.index, test.condition, found.expected_change) for test in tests for found in test.failing
+        ]
+        policy = propose(
+            sensitive,
+            {test.condition: similar_classes(evidence.predictions, test) for test in tests},
+            evidence.predictions.class_names,
+            evidence.registry,
+            breaking_points(evidence, models),
+        )
+        return StudyFinding(
+            study=self.name,
+            models=models,
+            condition=CONTROL,
+            verdict=_verdict(policy, tests),
+            headline=_headline(policy, tests),
+            figures={
+                "transforms": len(tests),
+                "sensitive": _covered(policy) + len(policy.left_out),
+                "proposed": _covered(policy),
+                "classes": len(policy.classes),
+                "left_out": len(policy.left_out),
+            },
+            details=tuple(_details(policy, tests)),
+            items=tuple(items_of(policy)),
+        )
+
+
+def trainable(evidence: Evidence) -> tuple[Condition, ...]:
+    """Return the conditions to look at: the transforms of the run at its severity, without those of several draws."""
+    names = evidence.options.transforms or evidence.registry.names()
+    single = [name for name in names if not hasattr(evidence.registry.get(name), "variants")]
+    return tuple(
+        condition
+        for name in single
+        for condition in evidence.registry.conditions(
+            [name], [evidence.options.severity] if evidence.registry.get(name).severities else []
+        )
+    )
+
+
+def breaking_points(evidence: Evidence, models: Sequence[str]) -> dict[str, float]:
+    """Return the breaking points of transforms that this run searches: the median over ``models``."""
+    searched = {
+        request.subject: None for request in evidence.run_log.studied if request.study == _BREAKING
+    } | dict.fromkeys(evidence.planned.get(_BREAKING, ()))
+    points: dict[str, list[float]] = {}
+    for subject in searched:
+        if not isinstance(subject, Cell) or subject.model not in models:
+            continue
+        try:
+            found = load_study(_BREAKING).examine(evidence, subject).figures[_BREAKING]
+        except RobustnessError:
+            _log.debug("%s has no breaking point", subject, exc_info=True)
+            continue
+        if isinstance(found, float):
+            points.setdefault(subject.condition.transform, []).append(found)
+    return {transform: float(np.median(found)) for transform, found in points.items()}
+
+
+def similar_classes(predictions: StoredPredictions, test: ClassTest) -> dict[int, Lookalike]:
+    """Return which classes the models of ``test`` take for one other class under its condition."""
+    classes = len(predictions.class_names)
+    answers, readable = [], np.ones(len(predictions.labels), np.bool_)
+    for model in test.models:
+        predicted, targets = predictions.outputs(pair(model, test.condition)[1])
+        answers.append(answered_classes(predicted, targets))
+        readable &= predicted >= 0
+    labels = predictions.labels[readable]
+    shares = answer_shares(labels, np.stack(answers)[:, readable], classes)
+    return lookalikes(shares, np.bincount(labels, minlength=classes))
+
+
+def _verdict(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Verdict:
+    """Return FAIL where there is something to train, INCONCLUSIVE where too little was to be seen, else PASS."""
+    over = f"under {len(tests)} transforms" if len(tests) != 1 else f"under {tests[0].condition}"
+    if policy.classes:
+        reason = f"{_pairs(_covered(policy))} of class and transform to train with {over}"
+        return Verdict(Outcome.FAIL, reason)
+    if policy.left_out:
+        return Verdict(
+            Outcome.INCONCLUSIVE,
+            f"{_pairs(len(policy.left_out))} sensitive {over}, all of images that look like another class",
+        )
+    blind = max((test.blind for test in tests), default=0)
+    undecided = [test for test in tests if test.verdict.outcome is Outcome.INCONCLUSIVE]
+    if undecided or not tests:
+        return Verdict(
+            Outcome.INCONCLUSIVE,
+            f"no class is shown to be sensitive {over}, but up to {blind} classes have too few images to show it",
+        )
+    return Verdict(
+        Outcome.PASS,
+        f"no class falls {over}: {tests[0].tested} classes tested at alpha {tests[0].alpha:g}, nothing to train with",
+    )
+
+
+def _headline(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> str:
+    if not policy.classes and not policy.left_out:
+        against = f"{len(tests)} transforms" if len(tests) != 1 else str(tests[0].condition)
+        return f"No class of {policy.class_count} needs augmentation against {against}"
+    left = f", {_pairs(len(policy.left_out))} left out" if policy.left_out else ""
+    return (
+        f"Train {len(policy.classes)} of {policy.class_count} classes with {_pairs(_covered(policy))} of class and "
+        f"transform{left}"
+    )
+
+
+def _details(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Iterator[str]:
+    for test in tests:
+        name = test.condition.transform
+        found = [(c.name, one) for c in policy.classes for one in c.augmentations if one.transform == name]
+        found.sort(key=lambda item: item[1].change or 0.0)
+        if found:
+            yield _line(name, [f"{of} {one.change:+.1f} (p {one.probability:.2f})" for of, one in found])
+    if policy.left_out:
+        left = [f"{one.name} under {one.transform} is answered {one.becomes!r}" for one in policy.left_out]
+        yield _line("left out", left)
+    few = [c for test in tests[:1] for c in test.classes if c.images is not None and c.images.n < FEWEST_IMAGES]
+    if few:
+        yield f"  {'not checked':<24} {len(few)} classes, of fewer than {FEWEST_IMAGES} images, may look like others"
+    lost = sorted({model for test in tests for model in test.left_out})
+    if lost:
+        yield _line("could not be run", lost)
+    yield f"  {'file':<24} augmentations.yaml, beside the report; load_augmentations reads it"
+    yield f"  {'what it harms':<24} judge the trained models with --robustness-baseline: it lists classes that fell"
+
+
+def _line(title: str, items: Sequence[str]) -> str:
+    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return f"  {title:<24} {', '.join(items[:_NAMED])}{more}"
+
+
+def _covered(policy: AugmentationPolicy) -> int:
+    return sum(len(of_class.augmentations) for of_class in policy.classes)
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"

@@ -1,0 +1,147 @@
+"""Confident learning's scores from what the store keeps of each answer, against the whole rows of probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from pytest_robustness.analysis.studies.label_scores import (
+    LabelScores,
+    Member,
+    answered_classes,
+    confident_thresholds,
+    estimated_precision,
+    label_scores,
+    normalized_margin,
+    suspects,
+)
+
+CLASSES = 6
+
+
+def rows(seed=0, images=400, members=3, wrong=40, sharpness=3.0):
+    """Return probabilities [M, N, C] of models that more or less agree, labels, and which of these are wrong."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, CLASSES, images)
+    shared = rng.normal(0, 1, (images, CLASSES)) + 3 * np.eye(CLASSES)[truth] * rng.random((images, 1))
+    logits = sharpness * (shared + 0.3 * rng.normal(0, 1, (members, images, CLASSES)))
+    planted = np.zeros(images, bool)
+    planted[rng.choice(images, wrong, replace=False)] = True
+    labels = np.where(planted, (truth + rng.integers(1, CLASSES, images)) % CLASSES, truth)
+    return softmax(logits, axis=2), labels, planted
+
+
+def member(probabilities, labels):
+    """Return what the store keeps of whole rows."""
+    ordered = np.sort(probabilities, axis=1)
+    own = probabilities[np.arange(len(labels)), labels]
+    return Member(probabilities.argmax(1), ordered[:, -1], ordered[:, -2], own)
+
+
+def listed(seed=0, **kind):
+    probabilities, labels, planted = rows(seed, **kind)
+    scores = label_scores([member(one, labels) for one in probabilities], labels)
+    return probabilities, labels, planted, scores, confident_thresholds(scores.self_confidence, labels, CLASSES)
+
+
+def test_the_scores_are_those_of_the_mean_over_whole_rows():
+    probabilities, labels, _, scores, thresholds = listed()
+    for i, label in enumerate(labels):
+        own = [one[i, label] for one in probabilities]
+        margins = [one[i, label] - max(p for k, p in enumerate(one[i]) if k != label) for one in probabilities]
+        assert scores.self_confidence[i] == pytest.approx(np.mean(own))
+        assert scores.margin[i] == pytest.approx(np.mean(margins))
+        answers = {int(one[i].argmax()) for one in probabilities}
+        assert scores.answer[i] == (answers.pop() if len(answers) == 1 else -1)
+    for k in range(CLASSES):
+        assert thresholds[k] == pytest.approx(probabilities.mean(0)[labels == k, k].mean())
+    assert confident_thresholds(scores.self_confidence, labels, CLASSES + 1)[-1] == np.inf
+
+
+def test_suspects_are_off_the_diagonal_of_the_confident_joint_by_brute_force():
+    probabilities, labels, _, scores, thresholds = listed()
+    mean, found = probabilities.mean(0), suspects(scores, labels, thresholds)
+    joint = []
+    for i, row in enumerate(mean):
+        above = [k for k in range(CLASSES) if row[k] >= thresholds[k]]
+        if above and max(above, key=lambda k: row[k]) != labels[i]:
+            joint.append(i)
+    agreed = [i for i in joint if scores.answer[i] >= 0 and mean[i, scores.answer[i]] >= thresholds[scores.answer[i]]]
+    assert sorted(found) == agreed
+    assert 0 < len(found) <= len(joint)
+    assert (np.diff(scores.self_confidence[found]) >= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_thresholds_and_suspects_agree_with_cleanlab(seed):
+    reason = "cleanlab is not installed"
+    count = pytest.importorskip("cleanlab.count", reason=reason)
+    filters = pytest.importorskip("cleanlab.filter", reason=reason)
+    rank = pytest.importorskip("cleanlab.rank", reason=reason)
+    probabilities, labels, _, scores, thresholds = listed(seed)
+    for one in probabilities:
+        margins = rank.get_label_quality_scores(labels, one, method="normalized_margin")
+        np.testing.assert_allclose(normalized_margin(member(one, labels), labels) / 2 + 0.5, margins, atol=1e-12)
+        own = rank.get_label_quality_scores(labels, one, method="self_confidence")
+        np.testing.assert_allclose(member(one, labels).label_probability, own, atol=1e-12)
+    for method, mine in (("self_confidence", scores.self_confidence), ("normalized_margin", scores.margin / 2 + 0.5)):
+        ensemble = rank.get_label_quality_ensemble_scores(
+            labels, list(probabilities), method=method, weight_ensemble_members_by="uniform", verbose=False
+        )
+        np.testing.assert_allclose(mine, ensemble, atol=1e-12)
+    mean = probabilities.mean(0)
+    np.testing.assert_allclose(thresholds, count.get_confident_thresholds(labels, mean), atol=1e-12)
+    issues = filters.find_label_issues(labels, mean, filter_by="confident_learning", n_jobs=1)
+    found = suspects(scores, labels, thresholds)
+    assert len(found) > 10
+    assert issues[found].all()
+
+
+def test_the_estimated_precision_is_near_the_true_one_where_mistakes_are_less_sure_and_its_interval_covers_it():
+    errors, covered = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, CLASSES, 3000)
+        kind = rng.choice(["right", "wrong label", "mistake"], len(labels), p=[0.92, 0.03, 0.05])
+        sure = np.where(kind == "mistake", rng.uniform(0.5, 0.75, len(labels)), rng.uniform(0.5, 1, len(labels)))
+        answer = np.where(kind == "right", labels, (labels + 1) % CLASSES)
+        scores = LabelScores(np.where(kind == "right", sure, 0.1), sure, answer, sure)
+        thresholds = np.full(CLASSES, 0.6)
+        true = (kind[suspects(scores, labels, thresholds)] == "wrong label").mean()
+        estimate = estimated_precision(scores, labels, thresholds)
+        errors.append(estimate.value - true)
+        covered.append(estimate.low <= true <= estimate.high)
+    assert abs(np.mean(errors)) < 0.03
+    assert np.std(errors) < 0.1
+    assert np.mean(covered) >= 0.9
+
+
+def test_the_estimated_precision_is_no_lower_than_the_true_one_where_mistakes_are_sure_too():
+    for seed in range(10):
+        _, labels, planted, scores, thresholds = listed(seed, images=2000, wrong=80)
+        true = planted[suspects(scores, labels, thresholds)].mean()
+        assert true < estimated_precision(scores, labels, thresholds).value < true + 0.35
+
+
+def test_without_wrong_labels_few_are_estimated_to_be_wrong_and_without_models_that_know_nothing_is_known():
+    _, labels, _, scores, thresholds = listed(images=2000, wrong=0)
+    assert len(suspects(scores, labels, thresholds)) > 0
+    assert estimated_precision(scores, labels, thresholds).value < 0.3
+    lost = scores._replace(answer=(labels + 1) % CLASSES)
+    assert np.isnan(estimated_precision(lost, labels, thresholds)).all()
+
+
+def test_recall_is_the_share_of_images_that_would_be_suspects_under_another_label():
+    _, labels, _, scores, thresholds = listed(wrong=0)
+    would = []
+    for i, label in enumerate(labels):
+        other = labels.copy()
+        other[i] = (label + 1) % CLASSES
+        would.append(scores.answer[i] == label and i in suspects(scores, other, thresholds))
+    assert estimated_precision(scores, labels, thresholds).recall == pytest.approx(np.mean(would))
+
+
+def test_an_output_that_stands_for_no_class_and_a_skipped_image_answer_none():
+    found = answered_classes(np.array([7, 2, -1, 3, 900], np.int32), np.array([2, 7]))
+    assert found.tolist() == [1, 0, -1, -1, -1]
