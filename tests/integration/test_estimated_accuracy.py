@@ -32,6 +32,9 @@ def test_one_process_the_store_and_several_processes_find_the_same(unsure):
     assert [row["models"] for row in found] == [["python:nets.py:slope"], ["python:nets.py:mixed"]]
     assert {row["images"] for row in found} == {60}
     assert {row["conditions"] for row in found} == {34}
+    report = unsure.path / "reports/latest"
+    assert "Estimated accuracy" in (report / "index.html").read_text(encoding="utf-8")
+    assert len((report / "studies/estimated_accuracy-conditions.csv").read_text().splitlines()) == 2 * 34 + 1
     stored = unsure.stored()
     assert stored["slope", "control", None] == 40 + 60
     assert {answers for key, answers in stored.items() if key[1] != "control"} == {40}

@@ -83,6 +83,7 @@ class EstimatedAccuracy:
         "conditions": "conditions",
         "images": "images",
     }
+    # Its findings are all in control: there is no table of models and conditions.
     main: ClassVar[str] = ""
     item_name: ClassVar = "conditions"
     item_columns: ClassVar[Mapping[str, str]] = {
