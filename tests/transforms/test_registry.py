@@ -32,8 +32,8 @@ NAMES = (
     "equalize_zoom_brightness",
 )
 SINGLE_LEVEL = {"equalize", "hflip", "vflip"}
-TURNS = ("turn90", "turn180", "turn270")
-KNOWN = ", ".join(sorted([*NAMES, *TURNS]))
+ON_REQUEST = ("turn90", "turn180", "turn270", "exif")
+KNOWN = ", ".join(sorted([*NAMES, *ON_REQUEST]))
 
 
 @pytest.fixture
@@ -70,10 +70,10 @@ def test_the_nine_are_built_in_with_the_levels_of_the_protocol() -> None:
         assert item.summary.endswith(".")
 
 
-def test_turns_are_known_on_request() -> None:
+def test_turns_and_exif_are_known_on_request() -> None:
     known = builtin()
-    assert tuple(item.name for item in known.describe() if item.on_request) == TURNS
-    assert known.conditions(TURNS, [3]) == tuple(map(Condition, TURNS))
+    assert tuple(item.name for item in known.describe() if item.on_request) == ON_REQUEST
+    assert known.conditions(ON_REQUEST, [3]) == tuple(map(Condition, ON_REQUEST))
 
 
 def test_names_and_levels_are_known_without_torch() -> None:
