@@ -18,6 +18,7 @@ def test_it_lists_what_the_options_accept_and_runs_nothing(project):
             "*vflip *Mirror top to bottom.*",
             "Transforms on request*",
             "*turn90 *Turn by a quarter, *",
+            "*exif *Turn and mirror each image *",
             "*worst(rotation+translate,k=10) *",
             "Data (--robustness-data)",
             "*folder:path *images in path/<class>/<image>, *",

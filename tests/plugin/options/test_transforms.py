@@ -37,8 +37,8 @@ def test_an_unknown_transform_is_a_usage_error_that_names_the_known(project):
     result.stderr.fnmatch_lines(
         [
             (
-                "ERROR: 'blurr' is not a transform. Known: brightness, equalize, equalize_zoom_brightness, hflip, "
-                "perspective, rotation, translate, turn180, turn270, turn90, vflip, zoom."
+                "ERROR: 'blurr' is not a transform. Known: brightness, equalize, equalize_zoom_brightness, exif, "
+                "hflip, perspective, rotation, translate, turn180, turn270, turn90, vflip, zoom."
             )
         ]
     )
