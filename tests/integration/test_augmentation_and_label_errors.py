@@ -87,3 +87,17 @@ def test_models_that_nothing_breaks_need_no_augmentation(project):
     project.judge(*chosen, "-k", "augmentation").assert_outcomes(passed=1)
     content = yaml.safe_load((project.path / "reports/latest/augmentations.yaml").read_text(encoding="utf-8"))
     assert content["classes"] == []
+
+
+@pytest.mark.parametrize(
+    ("study", "error"),
+    [
+        ("label_errors", "The study label_errors looks for wrong labels, and the images of this run have none."),
+        ("augmentation", "The study augmentation goes by classes, and the images of this run have no labels."),
+    ],
+)
+def test_images_without_labels_are_refused(project, study, error):
+    chosen = "--robustness-data=digits", MODELS, "--robustness-limit=10", "--robustness-labels=none"
+    result = project.judge(*chosen, "-k", study)
+    assert result.ret == 1
+    assert error in " ".join(result.stdout.str().split())

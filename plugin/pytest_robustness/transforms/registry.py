@@ -106,7 +106,6 @@ class Registry:
         span = valid_span(name, values, neutral, continuous)
 
         def register(function: Function) -> Function:
-            _check_name(name, self._known)
             check_call(name, function, bool(values), bool(draws))
             code = code_version(name, function) if version is None else version
             self.add(Operation(name, function, values, draws, code, span), on_request=on_request)

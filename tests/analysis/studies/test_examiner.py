@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from pytest_robustness.analysis.studies import STUDIES, examiner, load_study
@@ -82,5 +80,5 @@ def test_every_study_can_be_loaded_and_describes_itself(name):
     assert study.title[0].isupper()
     assert study.about.endswith(".")
     assert study.columns
+    assert study.main in ("", *study.columns)
     assert bool(study.item_name) == bool(study.item_columns)
-    assert dataclasses.is_dataclass(StudyFinding)

@@ -45,7 +45,8 @@ def labelled_answers(
 ) -> tuple[Answered, NDArray[np.bool_]]:
     """Return a model's answers to the labelled images that could be read, and which are right."""
     predictions = evidence.predictions
-    (predicted, targets), confidence, _ = predictions.scored(Cell(model, condition))
+    scored = predictions.scored(Cell(model, condition))
+    (predicted, targets), confidence = scored.outputs, scored.probability
     read = predicted >= 0
     own = _classes(evidence, model, predicted[read])
     theirs = [

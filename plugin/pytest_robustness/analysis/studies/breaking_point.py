@@ -58,6 +58,7 @@ class BreakingPoint:
         "images": "images",
         "evaluations": "magnitudes evaluated",
     }
+    main: ClassVar[str] = "breaking_point"
     item_name: ClassVar[str] = "points"
     item_columns: ClassVar[Mapping[str, str]] = {
         "magnitude": "magnitude",

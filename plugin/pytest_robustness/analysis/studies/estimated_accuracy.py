@@ -83,6 +83,7 @@ class EstimatedAccuracy:
         "conditions": "conditions",
         "images": "images",
     }
+    main: ClassVar[str] = ""
     item_name: ClassVar = "conditions"
     item_columns: ClassVar[Mapping[str, str]] = {
         "transform": "transform",

@@ -84,8 +84,10 @@ class LabelErrors:
 
         Raises
         ------
+        OptionError
+            When the images have no labels.
         RobustnessError
-            When none of the models could be run, or the images have no labels.
+            When none of the models could be run.
         """
         asked = request.models if isinstance(request, Panel) else (request.model,)
         evidence.compute(Cell(model, CONTROL) for model in asked)
@@ -93,7 +95,8 @@ class LabelErrors:
         if not models:
             evidence.run_log.require(*(Cell(model, CONTROL) for model in asked))
         predictions = evidence.predictions
-        require_labels(predictions.labels)
+        if (predictions.labels < 0).any():
+            raise OptionError("The study label_errors looks for wrong labels, and the images of this run have none.")
         conditions = mild_conditions(evidence, models)
         where, members = _members(predictions, [Cell(model, c) for model in models for c in conditions])
         labels = predictions.labels[where]
@@ -174,12 +177,6 @@ class _Rows:
             label, answer = self._names[self._labels[i]], self._names[self._scores.answer[i]]
             caption = f"labelled {label}, answered {answer}"
             yield StudyPicture(int(self._where[i]), CONTROL, self._models[0], caption)
-
-
-def require_labels(labels: NDArray[np.int64]) -> None:
-    """Raise `OptionError` where images have no labels."""
-    if (labels < 0).any():
-        raise OptionError("The study label_errors looks for wrong labels, and the images of this run have none.")
 
 
 def mild_conditions(evidence: Evidence, models: Sequence[str]) -> tuple[Condition, ...]:

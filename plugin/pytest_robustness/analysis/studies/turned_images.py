@@ -53,6 +53,7 @@ class TurnedImages:
         "tags_preferred": "of these better as tagged",
         "labels": "judged by",
     }
+    main = ""
     item_name = "images"
     item_columns: Mapping[str, str] = {
         "rank": "rank",
