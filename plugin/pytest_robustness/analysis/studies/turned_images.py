@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -236,7 +237,9 @@ def _items(
                 "prefer": prefer,
             }
         )
-        caption = f"{VIEWS[turn]}: {100 * ranking.probability[rank]:.0f} %"
+        name = PurePath(file).name or f"image {images.positions[row]}"
+        of = f"{items[-1]['class']}, {name}" if label >= 0 else name
+        caption = f"{of}: {VIEWS[turn]}, {100 * ranking.probability[rank]:.0f} %"
         pictures.append(StudyPicture(int(images.positions[row]), Condition(VIEWS[turn]), images.models[0], caption))
     return items, pictures
 
