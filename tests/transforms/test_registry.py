@@ -32,12 +32,7 @@ NAMES = (
     "equalize_zoom_brightness",
 )
 SINGLE_LEVEL = {"equalize", "hflip", "vflip"}
-<<<<<<< HEAD
-TURNS = ("turn90", "turn180", "turn270")
-ON_REQUEST = (*TURNS, "exif")
-=======
 ON_REQUEST = ("turn90", "turn180", "turn270", "exif")
->>>>>>> turned
 KNOWN = ", ".join(sorted([*NAMES, *ON_REQUEST]))
 
 
@@ -78,11 +73,7 @@ def test_the_nine_are_built_in_with_the_levels_of_the_protocol() -> None:
 def test_turns_are_known_on_request() -> None:
     known = builtin()
     assert tuple(item.name for item in known.describe() if item.on_request) == ON_REQUEST
-<<<<<<< HEAD
-    assert known.conditions(TURNS, [3]) == tuple(map(Condition, TURNS))
-=======
     assert known.conditions(ON_REQUEST, [3]) == tuple(map(Condition, ON_REQUEST))
->>>>>>> turned
 
 
 def test_names_and_levels_are_known_without_torch() -> None:
