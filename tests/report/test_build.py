@@ -13,6 +13,8 @@ import pytest
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
+from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
+from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.core import CONTROL, Cell, Condition, EngineUsed, Panel
 from pytest_robustness.data import open_source
 from pytest_robustness.errors import DataError
@@ -51,8 +53,9 @@ def run(folder):
     log.sweep_seconds = 1.5
     predictions = StoredPredictions(lambda: store, log)
     judge = Judge(predictions, log, TestPolicy(), None, expect_baseline=False)
+    examiner = Examiner(Evidence(predictions, log, judge, builtin(), StudyOptions(3, 0, 50), None, None))
     predictor = SimpleNamespace(store=store, images=lambda: (source, np.arange(40)))
-    yield RunRecord(log, predictor, predictions, judge, builtin(), 0)
+    yield RunRecord(log, predictor, predictions, judge, examiner, builtin(), 0)
     store.close()
 
 

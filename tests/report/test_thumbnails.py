@@ -96,6 +96,8 @@ def test_an_image_that_cannot_be_shown_says_why_and_the_others_are_shown():
     source = source_of(torch.zeros(3, 8, 8, dtype=torch.uint8))
 
     class Gone:
+        labels = source.labels
+
         def read(self, index):
             if index == 1:
                 raise BadImageError("photos/1.png", "the file is empty")
