@@ -36,17 +36,20 @@ class TurnedImages:
     name = "turned_images"
     title = "Turned images"
     about = (
-        "Is an image upside down, on its side or mirrored by accident? Each is shown to the models as it is stored and "
-        "in the seven other ways that a square can lie; the upright one of these views has the highest log-odds of the "
-        "label, more often than not. The share of turned images and the probability of each are estimated from the "
-        "images alone. Listed are as many as keep the expected share of upright ones within 20 %, where at least two "
-        "models agree on the turn. Models hardly tell an image from its mirror image: one that is upside down may need "
-        "turn180 where vflip is proposed, so look at both. An EXIF orientation is reported and never obeyed blindly."
+        "Is an image upside down, on its side or mirrored by accident? Each is shown to the models as it is stored "
+        "and in the seven other ways that a square can lie; the upright one of these views has the highest log-odds"
+        " of the label, more often than not. The share of turned images and the probability of each are estimated "
+        "from the images alone. Listed are as many as keep the expected share of upright ones within 20 %, where at"
+        " least two models agree on the turn. That supposes one upright view of each image, as clear as those of "
+        "the others: where objects lie in any direction or look alike turned, and with weak models, fewer of the "
+        "list are turned than is stated. So the precision stands as the most that it can be, and the list is to be "
+        "looked at. Models hardly tell an image from its mirror image: one that is upside down may need turn180 "
+        "where vflip is proposed, so look at both. An EXIF orientation is reported and never obeyed blindly."
     )
     columns: Mapping[str, str] = {
         "images": "images",
         "listed": "listed",
-        "precision": "expected precision of the list, %",
+        "precision": "precision of the list, at most, %",
         "turned_share": "turned images, estimated, %",
         "share_low": "from, %",
         "share_high": "to, %",
@@ -64,7 +67,7 @@ class TurnedImages:
         "turn": "turn proposed",
         "gain": "gain in log-odds",
         "probability": "probability that it is turned, %",
-        "precision": "expected precision up to here, %",
+        "precision": "precision up to here, at most, %",
         "agreeing": "models that agree, with their gains",
         "unlabelled_gain": "gain of the top answer",
         "exif": "EXIF tag",
@@ -127,7 +130,7 @@ def _finding(
     shown = max(1, len(items))
     ranks = tuple(float(rank) for rank in range(1, shown + 1))
     curve = Curve(
-        "expected precision",
+        "precision, at most",
         ranks,
         tuple(100 * float(value) for value in ranking.precision[:shown]),
         x_title="images from the top of the list",
@@ -160,7 +163,8 @@ def _verdict(images: ViewedImages, ranking: Ranking) -> Verdict:
         stated = 100 * (ranking.stated or 0)
         return Verdict(
             Outcome.FAIL,
-            f"{listed} of {count} {seem} to be turned or flipped by accident: expected precision {stated:.0f} %.",
+            f"{listed} of {count} {seem} to be turned or flipped by accident: by estimate at most {stated:.0f} % of "
+            f"the list. Look at them: objects that lie in any direction are listed, too.",
         )
     if interval.low * count >= 1:
         return Verdict(
