@@ -89,15 +89,10 @@ def test_models_that_nothing_breaks_need_no_augmentation(project):
     assert content["classes"] == []
 
 
-@pytest.mark.parametrize(
-    ("study", "error"),
-    [
-        ("label_errors", "The study label_errors looks for wrong labels, and the images of this run have none."),
-        ("augmentation", "The study augmentation goes by classes, and the images of this run have no labels."),
-    ],
-)
-def test_images_without_labels_are_refused(project, study, error):
+@pytest.mark.parametrize("study", ["label_errors", "augmentation"])
+def test_images_without_labels_are_refused(project, study):
     chosen = "--robustness-data=digits", MODELS, "--robustness-limit=10", "--robustness-labels=none"
     result = project.judge(*chosen, "-k", study)
     assert result.ret == 1
+    error = f"The study {study} goes by classes, and the images of this run have no labels."
     assert error in " ".join(result.stdout.str().split())

@@ -39,6 +39,10 @@ class UnlabelledImages:
         self._of_predictor = of_predictor
         self._run_log = run_log
 
+    def open_data(self) -> None:
+        """Open the images, so that errors in them are reported early; raises what `Predictor.open_data` raises."""
+        self._predictor.open_data()
+
     def compute(self, models: Iterable[str]) -> None:
         """Compute the answers of ``models`` that the store lacks, in one sweep.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_robustness.plugin.active import robustness_session
+from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.plugin.options import RunMode
 
 if TYPE_CHECKING:
@@ -58,31 +59,17 @@ def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Pa
 
 
 # Parametrization targets these private fixtures, so that a project may define its own `cell` or `condition`.
-@pytest.fixture
-def _robustness_cell(request: pytest.FixtureRequest) -> Cell:
-    found: Cell = request.param
-    return found
+def _parameter(name: str) -> Any:
+    """Return a fixture of that name, which gives what the test is parametrized with."""
+
+    def given(request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+    return pytest.fixture(name=name)(given)
 
 
-@pytest.fixture
-def _robustness_gate_cell(request: pytest.FixtureRequest) -> Cell:
-    found: Cell = request.param
-    return found
-
-
-@pytest.fixture
-def _robustness_levelled_cell(request: pytest.FixtureRequest) -> Cell:
-    found: Cell = request.param
-    return found
-
-
-@pytest.fixture
-def _robustness_control_cell(request: pytest.FixtureRequest) -> Cell:
-    found: Cell = request.param
-    return found
-
-
-@pytest.fixture
-def _robustness_condition(request: pytest.FixtureRequest) -> Panel:
-    found: Panel = request.param
-    return found
+_cell = _parameter(CELL)
+_gate_cell = _parameter(GATE_CELL)
+_levelled_cell = _parameter(LEVELLED)
+_control_cell = _parameter(CONTROL_CELL)
+_panel = _parameter(PANEL)

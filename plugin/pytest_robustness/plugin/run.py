@@ -137,6 +137,8 @@ class Run:
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
         self._predictor.open_data()
+        if self._unlabelled is not None:
+            self._unlabelled.open_data()
 
     def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.

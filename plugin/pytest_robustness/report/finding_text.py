@@ -117,7 +117,12 @@ def _(finding: StudyFinding) -> FindingText:
     outcome = finding.verdict.outcome
     grade = Grade.MILD if outcome is Outcome.FAIL else Grade(outcome.value)
     start = "INCONCLUSIVE: " if grade is Grade.INCONCLUSIVE else ""
-    return FindingText(grade, f"{start}{finding.headline}", [finding.verdict.reason, *finding.details])
+    return FindingText(grade, f"{start}{finding.headline}", [*reason_beyond_headline(finding), *finding.details])
+
+
+def reason_beyond_headline(finding: StudyFinding) -> list[str]:
+    """Return the reason of a study's verdict, unless the headline has it already."""
+    return [] if finding.verdict.reason in finding.headline else [finding.verdict.reason]
 
 
 @singledispatch
@@ -138,11 +143,6 @@ def _(finding: ModelTest | ImageTest) -> str:
 @subject_text.register(ClassTest)
 def _(finding: ClassTest) -> str:
     return condition_text(finding.condition)
-
-
-@subject_text.register(StudyFinding)
-def _(finding: StudyFinding) -> str:
-    return finding.headline
 
 
 @subject_text.register(GateTest)

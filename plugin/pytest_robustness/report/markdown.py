@@ -10,7 +10,7 @@ from pytest_robustness.core.files import publish
 from pytest_robustness.core.text import LONGEST_TEXT, printable
 from pytest_robustness.report import summary
 from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
-from pytest_robustness.report.study_text import outcome_counts, worst_first
+from pytest_robustness.report.study_text import finding_line, outcome_counts, worst_first
 from pytest_robustness.report.summary import gate_word
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _study(section: StudySection) -> Iterator[str]:
     yield f"{outcome_counts(section)}."
     yield ""
     for finding in worst_first(section.findings)[:_MOST_REASONS]:
-        yield f"- {finding.verdict.outcome.value}: {escape(finding.headline)}"
+        yield f"- {finding.verdict.outcome.value}: {escape(finding_line(finding))}"
 
 
 def _gate(report: RunReport) -> Iterator[str]:

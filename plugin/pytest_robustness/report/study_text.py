@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.report.finding_text import reason_beyond_headline
 from pytest_robustness.report.number_text import DASH, counted
 
 if TYPE_CHECKING:
@@ -67,11 +68,16 @@ def columns(section: StudySection) -> Mapping[str, str]:
     }
 
 
+def finding_line(finding: StudyFinding) -> str:
+    """Return a finding in a line: its headline, and the reason of its verdict where that says more."""
+    return ": ".join([finding.headline, *reason_beyond_headline(finding)])
+
+
 def finding_list(section: StudySection, most: int) -> Iterator[str]:
     """Yield how a study ended, and its first ``most`` findings, those that fail first."""
     yield f"{section.study.title}: {outcome_counts(section)}"
     ordered = worst_first(section.findings)
-    yield from (f"{finding.verdict.outcome.value.lower()}: {finding.headline}" for finding in ordered[:most])
+    yield from (f"{finding.verdict.outcome.value.lower()}: {finding_line(finding)}" for finding in ordered[:most])
     if len(ordered) > most:
         yield f"{counted(len(ordered) - most, 'more finding')}, in the report"
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.finding_text import subject_text
 from pytest_robustness.report.number_text import counted, points
 from pytest_robustness.report.study_text import outcome_counts
 
@@ -53,7 +52,8 @@ def reasons(report: RunReport, outcome: Outcome) -> list[str]:
     return [
         f"{_subject(report, test)}: {test.verdict.reason.removeprefix('inconclusive: ')}"
         for test in findings(report)
-        if (Outcome.INCONCLUSIVE if getattr(test, "undecided", False) else test.verdict.outcome) is outcome
+        if test.against != "study"  # each has its own line, with its study
+        and (Outcome.INCONCLUSIVE if getattr(test, "undecided", False) else test.verdict.outcome) is outcome
     ]
 
 
@@ -140,8 +140,6 @@ def classes_heading(report: RunReport) -> str:
 
 
 def _subject(report: RunReport, test: Finding) -> str:
-    if test.against == "study":
-        return subject_text(test)
     label = report.condition_label(test.condition)
     if isinstance(test, ClassTest):
         return f"the classes under {label}"

@@ -277,7 +277,7 @@ def _table() -> Table:
 def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
     """Yield what the tables leave out; each error appears once, and only the first few."""
     for section in report.studies:
-        yield from finding_list(section, _MOST_FINDINGS)
+        yield from finding_list(section, len(section.findings) if verbose else _MOST_FINDINGS)
     yield from summary.caveats(report)
     errors = list(dict.fromkeys(report.errors.values()))
     for text in errors[:_MOST_ERRORS]:

@@ -21,7 +21,24 @@ _VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
+class _OfChain:
+    """What draws of a chain have in common."""
+
+    chain: Chain
+
+    @property
+    def severities(self) -> tuple[int, ...]:
+        """Those of the chain."""
+        return self.chain.severities
+
+    @property
+    def published(self) -> bool:
+        """Whether every operation belongs to this package."""
+        return self.chain.published
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw(_OfChain):
     """One draw of a chain, as a `Transform`: its magnitudes are the same for all images, its random signs are not.
 
     The level of each operation is uniform between its neutral level and the one that the chain has. An operation with a
@@ -35,23 +52,12 @@ class Draw:
         Which draw, from 1. It does not depend on how many there are.
     """
 
-    chain: Chain
     number: int
 
     @property
     def name(self) -> str:
         """The chain's name and the number."""
         return f"{self.chain.name} (draw {self.number})"
-
-    @property
-    def severities(self) -> tuple[int, ...]:
-        """Those of the chain."""
-        return self.chain.severities
-
-    @property
-    def published(self) -> bool:
-        """Whether every operation belongs to this package."""
-        return self.chain.published
 
     def key(self, severity: int | None) -> str:
         """Return the number, what magnitudes are drawn between, and the version of how."""
@@ -77,7 +83,7 @@ class Draw:
 
 
 @dataclasses.dataclass(frozen=True)
-class WorstOf:
+class WorstOf(_OfChain):
     """Several draws of a chain, as one `Transform`: of each image, the answer to the worst of ``variants`` counts.
 
     Which one that is depends on the model, so a caller has to try each. Called itself, it gives the first.
@@ -90,23 +96,12 @@ class WorstOf:
         How many draws: k.
     """
 
-    chain: Chain
     count: int
 
     @property
     def name(self) -> str:
         """The name as options, ids and reports have it."""
         return f"worst({self.chain.name},k={self.count})"
-
-    @property
-    def severities(self) -> tuple[int, ...]:
-        """Those of the chain."""
-        return self.chain.severities
-
-    @property
-    def published(self) -> bool:
-        """Whether every operation belongs to this package."""
-        return self.chain.published
 
     @cached_property
     def variants(self) -> tuple[Draw, ...]:

@@ -132,7 +132,7 @@ def test_one_model_is_no_evidence(upright):
     finding = examined(Predictions(planted(upright, np.arange(35), "vflip")), models=("b",))
     assert finding.verdict.outcome is Outcome.INCONCLUSIVE
     assert finding.verdict.reason == (
-        "One model alone is no evidence that an image is turned: b. Name two or more with --robustness-models."
+        "One model alone is no evidence that an image is turned: b. Name two or more with --robustness-models"
     )
 
 

@@ -22,7 +22,7 @@ from pytest_robustness.analysis.studies.proposals import (
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
-from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,8 +81,7 @@ class Augmentation:
         RobustnessError
             When what it needs could not be computed.
         """
-        if (evidence.predictions.labels < 0).any():
-            raise OptionError("The study augmentation goes by classes, and the images of this run have no labels.")
+        evidence.require_labels(self.name)
         models = request.models if isinstance(request, Panel) else (request.model,)
         conditions = trainable(evidence)
         evidence.compute(cell for condition in conditions for model in models for cell in pair(model, condition))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from pytest_robustness.errors import OptionError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -84,6 +86,11 @@ class Evidence:
     def policy(self) -> TestPolicy:
         """How the run tests, and when it fails."""
         return self.judge.policy
+
+    def require_labels(self, study: str) -> None:
+        """Raise `OptionError` for a study that goes by classes, where the images have no labels."""
+        if not self.predictions.labelled:
+            raise OptionError(f"The study {study} goes by classes, and the images of this run have no labels.")
 
     def computed(self, cells: Iterable[Cell]) -> None:
         """Compute ``cells``, of which every one is needed.

@@ -19,7 +19,6 @@ from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,8 +94,7 @@ class LabelErrors:
         if not models:
             evidence.run_log.require(*(Cell(model, CONTROL) for model in asked))
         predictions = evidence.predictions
-        if (predictions.labels < 0).any():
-            raise OptionError("The study label_errors looks for wrong labels, and the images of this run have none.")
+        evidence.require_labels(self.name)
         conditions = mild_conditions(evidence, models)
         where, members = _members(predictions, [Cell(model, c) for model in models for c in conditions])
         labels = predictions.labels[where]

@@ -156,7 +156,7 @@ def _verdict(images: ViewedImages, ranking: Ranking) -> Verdict:
         return Verdict(
             Outcome.INCONCLUSIVE,
             f"One model alone is no evidence that an image is turned: {images.models[0]}. Name two or more with "
-            f"--robustness-models.",
+            f"--robustness-models",
         )
     if listed:
         seem = "image seems" if listed == 1 else "images seem"
@@ -164,24 +164,24 @@ def _verdict(images: ViewedImages, ranking: Ranking) -> Verdict:
         return Verdict(
             Outcome.FAIL,
             f"{listed} of {count} {seem} to be turned or flipped by accident: by estimate at most {stated:.0f} % of "
-            f"the list. Look at them: objects that lie in any direction are listed, too.",
+            f"the list. Look at them: objects that lie in any direction are listed, too",
         )
     if interval.low * count >= 1:
         return Verdict(
             Outcome.INCONCLUSIVE,
             f"About {ranking.fit.turned * count:.0f} of {count} images seem to be turned, but of none is it clear "
-            f"enough to list it.",
+            f"enough to list it",
         )
     if interval.high > _MOST_HIDDEN:
         return Verdict(
             Outcome.INCONCLUSIVE,
             f"The models hardly tell turned images from others here: up to {100 * interval.high:.0f} % of the {count} "
-            f"images could be turned.",
+            f"images could be turned",
         )
     return Verdict(
         Outcome.PASS,
         f"No image seems to be turned: at most {interval.high * count:.0f} of {count} could be "
-        f"({100 * interval.high:.1f} %, upper end of the 95 % interval).",
+        f"({100 * interval.high:.1f} %, upper end of the 95 % interval)",
     )
 
 
