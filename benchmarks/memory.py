@@ -53,7 +53,7 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
     from pytest_robustness.inference.store import Store
     from pytest_robustness.inference.sweep import Sweep
-    from pytest_robustness.plugin.progress import SilentProgress
+    from pytest_robustness.session.progress import SilentProgress
     from pytest_robustness.transforms import builtin
 
     source = data.open_source(f"folder:{folder / 'images'}", download=False)

@@ -43,7 +43,7 @@ from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
 from pytest_robustness.inference.sweep import Sweep
 from pytest_robustness.models.presets import ARTICLE_MODELS
-from pytest_robustness.plugin.progress import SilentProgress
+from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
     from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
     from pytest_robustness.inference.transformed import transformed
+    from pytest_robustness.plugin.asked import asks_study
     from pytest_robustness.plugin.assertion import NotRobust, assert_robust
-    from pytest_robustness.plugin.options import RunMode, run_mode
-    from pytest_robustness.plugin.session import RobustnessSession
-    from pytest_robustness.plugin.studies import asks_study
+    from pytest_robustness.plugin.configuration import run_mode
+    from pytest_robustness.session.options import RunMode
+    from pytest_robustness.session.session import RobustnessSession
 
 __version__ = "0.1.0"
 
@@ -55,10 +56,11 @@ _HOMES = {
     "analysis.study_finding": ("StudyFinding",),
     "analysis.test_result": ("McNemarResult", "Outcome", "TTestResult", "TestResult", "Verdict"),
     "inference.transformed": ("transformed",),
+    "plugin.asked": ("asks_study",),
     "plugin.assertion": ("NotRobust", "assert_robust"),
-    "plugin.options": ("RunMode", "run_mode"),
-    "plugin.session": ("RobustnessSession",),
-    "plugin.studies": ("asks_study",),
+    "plugin.configuration": ("run_mode",),
+    "session.options": ("RunMode",),
+    "session.session": ("RobustnessSession",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

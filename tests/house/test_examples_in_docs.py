@@ -149,7 +149,7 @@ def judged(extended: Extended) -> dict[str, object]:
 def test_the_page_has_an_example_of_each_kind():
     found = examples(PAGE.read_text(encoding="utf-8"))
     rooms = [example.path.partition("/")[0] for example in found]
-    assert {"transforms", "models", "data", "inference", "plugin", "report", "analysis"} == set(rooms)
+    assert {"transforms", "models", "data", "inference", "session", "report", "analysis"} == set(rooms)
     tables = [example.table for example in found if example.table]
     assert tables == ["SOURCES", "KINDS", "RUNTIMES", "Options", "REPORTS", "STUDIES"]
     # One file, one line in a table, or both.
@@ -215,7 +215,7 @@ def test_the_report_is_written_with_the_others(extended, judged):
 
 
 def test_the_readme_table_has_a_row_for_the_option(extended):
-    script = "from pytest_robustness.plugin.options.table import readme_table; print(readme_table())"
+    script = "from pytest_robustness.session.options.table import readme_table; print(readme_table())"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=extended.overlay,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pytest_robustness
-from pytest_robustness.plugin.options.table import SPECS
+from pytest_robustness.session.options.table import SPECS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.plugin.progress import SilentProgress
+from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.transforms import builtin
 
 SLOPE, COLOUR = "python:nets.py:slope", "python:nets.py:colour"

@@ -299,7 +299,7 @@ signal.raise_signal(signal.SIGUSR1)
 def test_the_table_of_runtimes_is_read_without_torch_and_names_what_there_is():
     script = (
         "import sys; from pytest_robustness.inference.runtimes import RUNTIMES;"
-        "import pytest_robustness.plugin.options; print('torch' in sys.modules, *RUNTIMES)"
+        "import pytest_robustness.session.options; print('torch' in sys.modules, *RUNTIMES)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["False", "eager", "compile", "onnxruntime", "openvino"], done.stderr

@@ -723,7 +723,7 @@ from pytest_robustness.inference.stored_cells import StoredCells
 from pytest_robustness.inference.sweep import Sweep
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, EngineUsed, Model, Runner, Selection
-from pytest_robustness.plugin.progress import SilentProgress
+from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store import Store
 

@@ -10,7 +10,7 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.plugin import collection
-from pytest_robustness.plugin.requests import Requests
+from pytest_robustness.session.requests import Requests
 from pytest_robustness.transforms import builtin
 
 VFLIP, ZOOM3, ZOOM5 = Condition("vflip"), Condition("zoom", 3), Condition("zoom", 5)

@@ -9,9 +9,9 @@ import pytest
 
 from pytest_robustness.core import Cell, Condition, Panel
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.plugin.options import resolve_options
-from pytest_robustness.plugin.progress import SilentProgress
-from pytest_robustness.plugin.session import RobustnessSession
+from pytest_robustness.plugin.configuration import resolve_options
+from pytest_robustness.session.progress import SilentProgress
+from pytest_robustness.session.session import RobustnessSession
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:

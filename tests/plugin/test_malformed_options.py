@@ -12,9 +12,9 @@ from pytest_robustness import data
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.plugin.options import resolve_options
-from pytest_robustness.plugin.options.table import SPECS
-from pytest_robustness.plugin.requests import Requests
+from pytest_robustness.plugin.configuration import resolve_options
+from pytest_robustness.session.options.table import SPECS
+from pytest_robustness.session.requests import Requests
 from pytest_robustness.transforms import builtin
 
 MALFORMED = 400

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_robustness.errors import OptionError
-from pytest_robustness.plugin.options import Options, RunMode, resolve_options
-from pytest_robustness.plugin.options.table import SPECS
+from pytest_robustness.plugin.configuration import resolve_options
+from pytest_robustness.session.options import Options, RunMode
+from pytest_robustness.session.options.table import SPECS
 
 README = Path(__file__).parents[2] / "README.md"
 needs_pytest_9 = pytest.mark.skipif(
@@ -265,7 +266,7 @@ def test_the_help_shows_every_option_with_its_choices_and_its_default(pytester):
 
 
 def test_the_readme_shows_the_table_of_options():
-    command = [sys.executable, "-m", "pytest_robustness.plugin.options"]
+    command = [sys.executable, "-m", "pytest_robustness.session.options"]
     table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     start, end = f"<!-- options: {' '.join(['python', *command[1:]])} -->\n", "<!-- end of options -->"
     shown = README.read_text(encoding="utf-8").partition(start)[2].partition(end)[0]

@@ -1,1 +1,1 @@
-"""Everything that knows pytest: hooks, fixtures, options, and the session that tests ask."""
+"""Everything that knows pytest: hooks, fixtures, options on its command line, and several processes."""

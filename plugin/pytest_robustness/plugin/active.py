@@ -10,11 +10,11 @@ import pytest
 
 from pytest_robustness.core.process import end_with_parent
 from pytest_robustness.errors import OptionError
-from pytest_robustness.plugin.options import resolve_options
+from pytest_robustness.plugin.configuration import resolve_options
 
 if TYPE_CHECKING:
     from pytest_robustness.core import Progress
-    from pytest_robustness.plugin.session import RobustnessSession
+    from pytest_robustness.session.session import RobustnessSession
     from pytest_robustness.transforms import Registry
 
 ALLURE_HOOKS = "robustness-allure"
@@ -70,7 +70,7 @@ def known_transforms(config: pytest.Config) -> Registry:
 
 def progress_display(config: pytest.Config) -> Progress:
     """Return what shows how far a sweep is: a bar on a terminal, else lines; nothing with ``-q`` or in a worker."""
-    from pytest_robustness.plugin.progress import BarProgress, LineProgress, SilentProgress
+    from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress
 
     if hasattr(config, "workerinput"):
         # The controller shows how far the workers are, and their notes.

@@ -18,9 +18,9 @@ import pytest
 from pytest_robustness.core import Cell, Panel
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.plugin.asked import study_of
 from pytest_robustness.plugin.collection import requests
 from pytest_robustness.plugin.fixture_names import GATE_CELL
-from pytest_robustness.plugin.studies import study_of
 from pytest_robustness.report.allure import history, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
@@ -29,10 +29,10 @@ from pytest_robustness.report.allure.results_guard import ResultsGuard, explaine
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from pytest_robustness.plugin.options import Options
-    from pytest_robustness.plugin.session import RobustnessSession
     from pytest_robustness.report.allure.facts import Facts
     from pytest_robustness.report.run_report import RunReport
+    from pytest_robustness.session.options import Options
+    from pytest_robustness.session.session import RobustnessSession
 
 _log = logging.getLogger(__name__)
 

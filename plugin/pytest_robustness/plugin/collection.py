@@ -9,13 +9,13 @@ import pytest
 from pytest_robustness.core import CONTROL, Cell, Panel, naming
 from pytest_robustness.errors import OptionError
 from pytest_robustness.inference.run_log import StudyRequest
+from pytest_robustness.plugin.asked import study_of
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
-from pytest_robustness.plugin.studies import study_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pytest_robustness.plugin.session import RobustnessSession
+    from pytest_robustness.session.session import RobustnessSession
 
 _ARGUMENTS = {"models", "transforms"}
 

@@ -8,11 +8,11 @@ import pytest
 
 from pytest_robustness.plugin.active import robustness_session
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
-from pytest_robustness.plugin.options import RunMode
+from pytest_robustness.session.options import RunMode
 
 if TYPE_CHECKING:
     from pytest_robustness.core import Cell, Panel
-    from pytest_robustness.plugin.session import RobustnessSession
+    from pytest_robustness.session.session import RobustnessSession
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from pytest_robustness.plugin.active import (
     require_allure,
     robustness_session,
 )
+from pytest_robustness.plugin.configuration import add_options, resolve_options
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
-from pytest_robustness.plugin.options import add_options, resolve_options
 from pytest_robustness.plugin.refusal import PROBLEM, refuse, usage_errors
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from pytest_robustness.plugin.options.values import Choice, read_flag, read_path
+from pytest_robustness.session.options.values import Choice, read_flag, read_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

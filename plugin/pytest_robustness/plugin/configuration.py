@@ -1,4 +1,4 @@
-"""The options: declared in one table, read once, into one frozen object.
+"""The options on pytest's command line and in its configuration files.
 
 Each is a command-line option ``--robustness-NAME`` and an ini or TOML key ``robustness_NAME``. The command line wins.
 """
@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_robustness.core.text import quoted
 from pytest_robustness.errors import OptionError
-from pytest_robustness.plugin.options.names import in_quotes
-from pytest_robustness.plugin.options.spec import PREFIX
-from pytest_robustness.plugin.options.table import SPECS, Options, RunMode
-from pytest_robustness.plugin.options.values import require_plain, require_short
+from pytest_robustness.session.options import PREFIX, SPECS, Options, RunMode
+from pytest_robustness.session.options.names import in_quotes
+from pytest_robustness.session.options.reading import ALONE, complete, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_robustness.plugin.options.spec import OptionSpec
-
-__all__ = ["PREFIX", "Options", "RunMode", "add_options", "resolve_options", "run_mode"]
+    from pytest_robustness.session.options.spec import OptionSpec
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +30,6 @@ _INI_TYPE: dict[str, Literal["args", "string", "bool"]] = {
     "names": "args",
     "switch": "bool",
 }
-_NO_VALUE = True
-"""What pytest holds for an option that was typed without its value: plain data, which xdist hands to its workers."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -45,7 +39,7 @@ def add_options(parser: pytest.Parser) -> None:
         if spec.kind == "switch":
             group.addoption(spec.flag, action="store_const", const="true", default=None, help=spec.help)
         else:
-            optional = {} if spec.alone is None else {"nargs": "?", "const": _NO_VALUE}
+            optional = {} if spec.alone is None else {"nargs": "?", "const": ALONE}
             group.addoption(spec.flag, default=None, metavar=spec.metavar, help=spec.help, **optional)
         if spec.ini:
             parser.addini(
@@ -62,17 +56,8 @@ def resolve_options(config: pytest.Config) -> Options:
         On a value that is not valid; the text names the option, the value and the valid ones.
     """
     values = {spec.field: _resolve(config, spec) for spec in SPECS}
-    for spec in SPECS:
-        if values[spec.field] is _NO_VALUE and spec.alone is not None:
-            values[spec.field] = values["report"] / spec.alone
-    if values["update_baseline"] and values["baseline"] is None:
-        values["baseline"] = config.rootpath / "robustness-baseline.json"
-    for spec in SPECS:
-        # A configured option may wait for the run that names the other.
-        if spec.needs and config.getoption(spec.flag) is not None and values[spec.needs] is None:
-            other = PREFIX + spec.needs.replace("_", "-")
-            raise OptionError(f"{spec.flag} does nothing without {other}. Give both, or neither.")
-    return Options(**values)
+    named = {spec.field for spec in SPECS if config.getoption(spec.flag) is not None}
+    return complete(values, named, config.rootpath, PREFIX)
 
 
 def run_mode(config: pytest.Config) -> RunMode:
@@ -88,21 +73,13 @@ def run_mode(config: pytest.Config) -> RunMode:
 
 def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
     typed = config.getoption(spec.flag)
-    if typed is _NO_VALUE:
+    if typed is ALONE:
         return typed
     configured = _configured(config, spec) if spec.ini else None
     text = typed if typed is not None else configured if configured is not None else spec.default
     if text is None:
         return None
-    try:
-        # Of names any blank is a separator.
-        require_plain(" ".join(text.split()) if spec.kind == "names" else text.strip())
-        value = spec.read(text.strip())
-        require_short(text)
-    except ValueError as error:
-        _log.debug("%s is not valid", spec.flag, exc_info=True)
-        where = spec.flag if typed is not None else f"{spec.key} in {config.inipath}"
-        raise OptionError(f"{where}: {quoted(text)} is not valid. Valid: {error}.") from None
+    value = read(spec, text, spec.flag if typed is not None else f"{spec.key} in {config.inipath}")
     return _based(config, value, typed=typed is not None) if spec.kind == "path" else value
 
 

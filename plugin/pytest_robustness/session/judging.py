@@ -14,7 +14,7 @@ from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.errors import OptionError
 from pytest_robustness.inference.image_names import ImageNames
-from pytest_robustness.plugin.options import RunMode
+from pytest_robustness.session.options import RunMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import DataSource
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.unlabelled import UnlabelledImages
-    from pytest_robustness.plugin.options import Options
+    from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
 
 _DEFAULT_SEVERITY: Final = 3

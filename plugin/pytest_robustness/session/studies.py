@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_robustness.analysis.studies import ALL, STUDIES
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import OptionError, unknown
-from pytest_robustness.plugin.options import resolve_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pytest
-
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.plugin.options import Options
-    from pytest_robustness.plugin.requests import Requests
+    from pytest_robustness.session.options import Options
+    from pytest_robustness.session.requests import Requests
 
 _SUSPECTS = ("turned_images", "label_errors")
 
@@ -89,25 +85,6 @@ def asked_for(options: Options) -> tuple[str, ...]:
     named = STUDIES if ALL in options.studies else options.studies
     wanted = {*named, *(_SUSPECTS if options.suspects is not None else ())}
     return tuple(name for name in STUDIES if name in wanted)
-
-
-def asks_study(config: pytest.Config, name: str) -> bool:
-    """Return whether a run asks for a study: by an option, or where ``-k`` or ``-m`` names it, its test, or a part.
-
-    Raises
-    ------
-    OptionError
-        On an option that is not valid.
-    """
-    require_study(name)
-    expressions = f"{config.getoption('keyword', '')} {config.getoption('markexpr', '')}"
-    words = re.findall(r"\w{4,}", expressions.lower())
-    return name in asked_for(resolve_options(config)) or any(word in name or name in word for word in words)
-
-
-def study_of(node: pytest.Item) -> str | None:
-    """Return the study that a test asks, by its marker; ``None`` where it has no such marker."""
-    return next((name for name in STUDIES if node.get_closest_marker(name) is not None), None)
 
 
 def _of_run(session: _Session, models: str | Sequence[str] | None) -> Panel:

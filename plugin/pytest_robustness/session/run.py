@@ -19,10 +19,10 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.plugin.judging import comparison_of, examiner_of, policy_of
-from pytest_robustness.plugin.options import RunMode
-from pytest_robustness.plugin.predicting import Means, predictor_of, unlabelled_of
 from pytest_robustness.report.build import RunRecord, build_report
+from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
+from pytest_robustness.session.options import RunMode
+from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import StudyRequest
     from pytest_robustness.models import ModelZoo
-    from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.run_report import RunReport
+    from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ import pytest
 
 from pytest_robustness.analysis.studies import STUDIES
 from pytest_robustness.errors import OptionError
-from pytest_robustness.plugin import studies
+from pytest_robustness.plugin import asked
+from pytest_robustness.session import studies
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_the_options_name_studies_and_a_number_of_suspects_asks_for_their_lists(
 
 
 @pytest.mark.parametrize(
-    ("keyword", "mark", "asked"),
+    ("keyword", "mark", "named"),
     [
         ("", "", ()),
         ("vflip", "", ()),
@@ -40,10 +41,10 @@ def test_the_options_name_studies_and_a_number_of_suspects_asks_for_their_lists(
         ("ect", "", ()),
     ],
 )
-def test_an_expression_that_names_a_study_asks_for_it(monkeypatch, keyword, mark, asked):
-    monkeypatch.setattr(studies, "resolve_options", lambda config: SimpleNamespace(studies=(), suspects=None))
+def test_an_expression_that_names_a_study_asks_for_it(monkeypatch, keyword, mark, named):
+    monkeypatch.setattr(asked, "resolve_options", lambda config: SimpleNamespace(studies=(), suspects=None))
     config = SimpleNamespace(getoption=lambda name, default: {"keyword": keyword, "markexpr": mark}[name])
-    assert tuple(name for name in STUDIES if studies.asks_study(config, name)) == asked
+    assert tuple(name for name in STUDIES if asked.asks_study(config, name)) == named
 
 
 def test_a_study_that_does_not_exist_is_named_with_the_closest():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.plugin.options.names import in_quotes, read_names
+from pytest_robustness.session.options.names import in_quotes, read_names
 
 PATHS = ["python:my nets/a.py:f", "python:a,b/[x] ü.py:f", "onnx:one two.onnx", "openvino:C:\\my nets\\x.xml"]
 

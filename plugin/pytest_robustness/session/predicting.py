@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Condition, Progress
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.models import ModelZoo
-    from pytest_robustness.plugin.options import Options
+    from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from pytest_robustness.analysis.studies import ALL, STUDIES
 from pytest_robustness.inference.runtimes import RUNTIMES
-from pytest_robustness.plugin.options.names import read_names
-from pytest_robustness.plugin.options.spec import OptionSpec, option, path, switch
-from pytest_robustness.plugin.options.values import (
+from pytest_robustness.session.options.names import read_names
+from pytest_robustness.session.options.spec import OptionSpec, option, path, switch
+from pytest_robustness.session.options.values import (
     Choice,
     read_alpha,
     read_choices,

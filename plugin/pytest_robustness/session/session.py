@@ -11,10 +11,10 @@ from pytest_robustness.core.files import short_path
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.plugin.requests import Requests, require_transform
-from pytest_robustness.plugin.run import Run
-from pytest_robustness.plugin.studies import Studies, require_study
 from pytest_robustness.report.build import examples, lost_examples
+from pytest_robustness.session.requests import Requests, require_transform
+from pytest_robustness.session.run import Run
+from pytest_robustness.session.studies import Studies, require_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Condition, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.plugin.options import Options
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.run_report import RunReport
+    from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
 
 _Kind = TypeVar("_Kind", bound="Finding")

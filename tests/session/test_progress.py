@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from pytest_robustness.plugin import progress
-from pytest_robustness.plugin.progress import BarProgress, LineProgress, SilentProgress
+from pytest_robustness.session import progress
+from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress
 
 
 @pytest.fixture

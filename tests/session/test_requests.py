@@ -9,7 +9,7 @@ import pytest
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.plugin.requests import Requests, require_transform
+from pytest_robustness.session.requests import Requests, require_transform
 from pytest_robustness.transforms import builtin
 
 # The twelve models of the article, as the README's table lists them.

@@ -18,10 +18,10 @@ from pytest_robustness.analysis.findings import ClassTest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import BaselineError, DataError, ModelError, OptionError, RobustnessError
-from pytest_robustness.plugin.options import Options
-from pytest_robustness.plugin.options.table import SPECS
-from pytest_robustness.plugin.progress import SilentProgress
-from pytest_robustness.plugin.session import RobustnessSession
+from pytest_robustness.session.options import Options
+from pytest_robustness.session.options.table import SPECS
+from pytest_robustness.session.progress import SilentProgress
+from pytest_robustness.session.session import RobustnessSession
 from pytest_robustness.transforms import builtin
 from tests.forwards import ASKED, CHECKED, FORMS
 

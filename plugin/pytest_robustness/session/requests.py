@@ -9,13 +9,13 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models.presets import PRESETS
-from pytest_robustness.plugin.judging import severity_of
+from pytest_robustness.session.judging import severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_robustness.models import ModelZoo
-    from pytest_robustness.plugin.options import Options
+    from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,6 @@
+"""The options: declared in one table, read once, into one frozen object."""
+
+from pytest_robustness.session.options.spec import PREFIX
+from pytest_robustness.session.options.table import SPECS, Options, RunMode
+
+__all__ = ["PREFIX", "SPECS", "Options", "RunMode"]
