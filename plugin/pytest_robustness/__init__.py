@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
+    from pytest_robustness.api.evaluate import evaluate
+    from pytest_robustness.api.evaluation import Evaluation
     from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
     from pytest_robustness.inference.transformed import transformed
     from pytest_robustness.plugin.asked import asks_study
@@ -29,6 +31,7 @@ __all__ = [
     "ClassTest",
     "Condition",
     "DataSource",
+    "Evaluation",
     "GateTest",
     "ImageTest",
     "McNemarResult",
@@ -46,11 +49,14 @@ __all__ = [
     "Verdict",
     "asks_study",
     "assert_robust",
+    "evaluate",
     "run_mode",
     "transformed",
 ]
 
 _HOMES = {
+    "api.evaluate": ("evaluate",),
+    "api.evaluation": ("Evaluation",),
     "core": ("Cell", "ClassLabel", "Condition", "DataSource", "Model", "Panel", "Preprocess"),
     "analysis.findings": ("ClassTest", "GateTest", "ImageTest", "ModelTest"),
     "analysis.study_finding": ("StudyFinding",),

@@ -120,7 +120,7 @@ def test_items_that_cannot_be_read_prove_nothing():
 
 
 def test_parts_of_unlike_classes_have_none():
-    with pytest.raises(DataError, match=r"returned a ConcatDataset. Valid: "):
+    with pytest.raises(DataError, match=r"is a ConcatDataset. Valid: "):
         adapt("python:x:y", ConcatDataset([Items([0]), Items([0], classes=4)]))
 
 

@@ -617,7 +617,7 @@ IMAGES = (
         (
             "number",
             (
-                "{spec} returned an int. Valid: an object with the members of pytest_robustness.DataSource, or a "
+                "{spec} is an int. Valid: an object with the members of pytest_robustness.DataSource, or a "
                 "dataset with __len__, __getitem__ -> (image, label), and classes."
             ),
         ),

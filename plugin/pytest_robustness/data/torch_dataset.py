@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 def adapt(spec: str, dataset: Any) -> DataSource:
-    """Return ``dataset``, which the factory of ``spec`` returned, as a `DataSource`.
+    """Return ``dataset``, which ``spec`` names, as a `DataSource`.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def adapt(spec: str, dataset: Any) -> DataSource:
         return _checked(spec, cast("DataSource", dataset))
     names = classes_of(dataset) if all(hasattr(dataset, member) for member in ("__len__", "__getitem__")) else None
     if names is None:
-        raise DataError(f"{spec} returned {_article(dataset)}. {_VALID}")
+        raise DataError(f"{spec} is {_article(dataset)}. {_VALID}")
     classes = tuple(_class_label(spec, entry) for entry in names)
     labels, notes = labels_of(spec, dataset, len(classes))
     source = MapStyleSource(spec, classes, labels, dataset, PillowSettings.current(), notes=notes)

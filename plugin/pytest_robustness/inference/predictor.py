@@ -124,7 +124,8 @@ class Predictor:
             return self._bench.selection.source, self._bench.selection.indices
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
         if self._images is None:
-            source = data.open_source(self._settings.data, labelled=self._settings.labelled)
+            given = self._settings.given
+            source = given or data.open_source(self._settings.data, labelled=self._settings.labelled)
             self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
@@ -193,6 +194,7 @@ class Predictor:
                 download=settings.download,
                 hashes=self._zoo.hashes,
                 labelled=settings.labelled,
+                given=settings.given,
             )
         _, precision = machine(self._settings, self._remembered)
         parts = (selection, self._zoo, self._registry, settings.seed, precision, self._calls)

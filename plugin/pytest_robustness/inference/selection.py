@@ -11,13 +11,21 @@ from pytest_robustness.core import UNLABELLED, Selection
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
+    from pytest_robustness.core import DataSource
     from pytest_robustness.core.file_hashes import FileHashes
 
 
 def select(
-    spec: str, *, limit: int | None, seed: int, download: bool, hashes: FileHashes, labelled: bool = True
+    spec: str,
+    *,
+    limit: int | None,
+    seed: int,
+    download: bool,
+    hashes: FileHashes,
+    labelled: bool = True,
+    given: DataSource | None = None,
 ) -> Selection:
-    """Open the data and choose at most ``limit`` images per class; ``hashes`` reads the files.
+    """Open the data, unless it is ``given``, and choose at most ``limit`` images per class; ``hashes`` reads the files.
 
     Where the run goes without labels (not ``labelled``), the same images are chosen, and their labels are left out.
 
@@ -26,7 +34,7 @@ def select(
     DataError
         When the data cannot be opened, or holds no image.
     """
-    source = data.open_source(spec, download=download, labelled=labelled)
+    source = given or data.open_source(spec, download=download, labelled=labelled)
     indices = data.select(source, limit, seed)
     if not len(indices):
         raise DataError(f"{source.name} holds no image.")

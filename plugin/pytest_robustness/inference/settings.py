@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_robustness.core import DataSource
+
 
 @dataclasses.dataclass(frozen=True)
 class InferenceSettings:
@@ -15,6 +17,8 @@ class InferenceSettings:
 
     Parameters
     ----------
+    given
+        The data itself, where it need not be opened; ``data`` then is what messages call it.
     data, limit, seed, download
         The data as the user names it, images per class (``None``: all), the seed of every random draw, and whether to
         download data that is missing.
@@ -50,3 +54,4 @@ class InferenceSettings:
     timeout: float | None = None
     labelled: bool = True
     same_classes: bool = False
+    given: DataSource | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import logging
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from pytest_robustness.models.sources import SOURCES
 from pytest_robustness.models.weights import WeightsPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_robustness.core import Model
@@ -34,11 +35,18 @@ class ModelZoo:
         Also read weights files that need a full pickle, which can run any code.
     hashes
         Hashes the files that models consist of; ``None`` remembers none of them.
+    given
+        Models that exist already, by name; such a name is not looked up anywhere else.
     """
 
     def __init__(
-        self, weights_dir: Path | None = None, trust_pickle: bool = False, hashes: FileHashes | None = None
+        self,
+        weights_dir: Path | None = None,
+        trust_pickle: bool = False,
+        hashes: FileHashes | None = None,
+        given: Mapping[str, Model] | None = None,
     ) -> None:
+        self.given = dict(given or {})
         self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes())
 
     def known(self) -> dict[str, list[str]]:
@@ -57,6 +65,9 @@ class ModelZoo:
         """
         names: dict[str, None] = {}
         for spec in specs:
+            if spec in self.given:
+                names[spec] = None
+                continue
             for member in PRESETS.get(spec.strip(), (spec,)):
                 parsed = parse(member)
                 SOURCES[parsed.source].check(parsed.name, parsed.weights)
@@ -70,11 +81,11 @@ class ModelZoo:
 
     def published(self, spec: str) -> bool:
         """Whether code and weights of the model are those of a released package, and not the user's own."""
-        return SOURCES[parse(spec).source].PUBLISHED
+        return spec not in self.given and SOURCES[parse(spec).source].PUBLISHED
 
     def embedded(self, spec: str) -> bool:
         """Whether the weights of the model come with this package."""
-        return parse(spec).source == "digits"
+        return spec not in self.given and parse(spec).source == "digits"
 
     def load(self, spec: str) -> Model:
         """Return the model in eval mode, on the CPU, in float32, with its fingerprint.
@@ -86,6 +97,8 @@ class ModelZoo:
         ModelError
             The model cannot be loaded, for any reason; the message holds its name and the cause.
         """
+        if spec in self.given:
+            return _ready(_copy(self.given[spec]), self._policy.hashes)
         parsed = parse(spec)
         source = SOURCES[parsed.source]
         source.check(parsed.name, parsed.weights)
@@ -96,6 +109,11 @@ class ModelZoo:
         except (Exception, SystemExit) as error:
             _log.debug("The model %s could not be loaded", parsed, exc_info=True)
             raise ModelError(f"The model {str(parsed)!r} could not be loaded: {cause(error)}") from error
+
+
+def _copy(model: Model) -> Model:
+    """Return a copy: whoever has the original goes on training it, perhaps, and it stays where it is."""
+    return dataclasses.replace(model, module=copy.deepcopy(model.module))
 
 
 def _ready(model: Model, hashes: FileHashes) -> Model:

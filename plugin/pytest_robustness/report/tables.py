@@ -70,7 +70,7 @@ def write(report: RunReport, folder: Path) -> list[Path]:
     texts = {
         "results.json": json.dumps(_finite(found), indent=1, allow_nan=False) + "\n",
         "accuracy.csv": csv_text(ACCURACY_COLUMNS, accuracy_rows(report)),
-        "tests.csv": csv_text(TESTS_COLUMNS, _tests_rows(found)),
+        "tests.csv": csv_text(TESTS_COLUMNS, tests_rows(found)),
     }
     return publish(texts, folder)
 
@@ -112,7 +112,7 @@ def accuracy_rows(report: RunReport) -> Iterator[tuple[str, str, int | None, int
             yield (*place, index, name, n, correct)
 
 
-def _tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
+def tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
     """Yield the rows of ``tests.csv``, one for each test of a model or a class, from the content of results.json."""
     for kind in ("model", "class"):
         for row in found[f"{kind}_tests"]:

@@ -15,7 +15,7 @@ from pytest_robustness.inference.unlabelled import UnlabelledImages
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_robustness.core import Condition, Progress
+    from pytest_robustness.core import Condition, DataSource, Progress
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.session.options import Options
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Means(NamedTuple):
     """What predicting takes besides the options: transforms, models, the progress display, and the share of a process.
 
-    ``processes`` is how many processes share the machine, ``process`` which of them this is, from 0.
+    ``processes`` is how many processes share the machine, ``process`` which of them this is, from 0. ``given`` is the
+    data, where it need not be opened.
     """
 
     registry: Registry
@@ -33,6 +34,7 @@ class Means(NamedTuple):
     progress: Callable[[], Progress]
     processes: int
     process: int
+    given: DataSource | None = None
 
 
 def predictor_of(
@@ -49,8 +51,10 @@ def predictor_of(
     OptionError
         When the data is not known.
     """
-    data.check(options.data)
-    return _predictor(options, _settings(options, means), means, run_log, check, agree)
+    if means.given is None:
+        data.check(options.data)
+    settings = dataclasses.replace(_settings(options, means), given=means.given)
+    return _predictor(options, settings, means, run_log, check, agree)
 
 
 def unlabelled_of(options: Options, means: Means, run_log: RunLog) -> UnlabelledImages | None:

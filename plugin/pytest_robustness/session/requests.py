@@ -96,7 +96,7 @@ class Requests:
         if self._options.data == "digits":
             for name in models:
                 own = f"digits:{name}"
-                if own in PRESETS["digits12"]:
+                if own in PRESETS["digits12"] and name not in self._zoo.given:
                     raise OptionError(
                         f"{name!r} is torchvision's model, for ImageNet. On the embedded digits say {own!r}."
                     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.core import Condition, Panel, Progress
+    from pytest_robustness.core import Condition, DataSource, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import StudyRequest
@@ -55,6 +55,8 @@ class Run:
         How many processes share the machine, and which of them this is, from 0.
     agreement
         What this process computes on, where several share the run.
+    given
+        The data, where it need not be opened.
 
     Attributes
     ----------
@@ -87,6 +89,7 @@ class Run:
         processes: int,
         process: int,
         agreement: Agreement | None = None,
+        given: DataSource | None = None,
     ) -> None:
         self._options = options
         self._agreement = agreement
@@ -94,7 +97,7 @@ class Run:
         self.report: RunReport | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
-        means = Means(registry, zoo, progress, processes, process)
+        means = Means(registry, zoo, progress, processes, process, given)
         self._predictor = predictor_of(options, means, self.log, self._admit, self._agree)
         self._unlabelled = unlabelled_of(options, means, self.log)
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
@@ -163,6 +166,10 @@ class Run:
         """
         return self.examiner.examine(request, self._probe)
 
+    def build_report(self, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
+        """Return what the reports show, ``None`` where nothing was tested; arguments as for `write_reports`."""
+        return build_report(self.record, models, conditions)
+
     def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
 
@@ -172,7 +179,7 @@ class Run:
             Those of the options, in their order.
         """
         try:
-            self.report = build_report(self.record, models, conditions)
+            self.report = self.build_report(models, conditions)
             if self.report is not None:
                 report.write_all(self.report, self._options.report)
                 self._update_baseline()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.analysis.findings import GateTest
@@ -17,17 +18,26 @@ from pytest_robustness.session.run import Run
 from pytest_robustness.session.studies import Studies, require_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_robustness.analysis.findings import ClassTest, Finding, ImageTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.core import Condition, Progress
+    from pytest_robustness.core import Condition, DataSource, Model, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """Models, by name, and data that a program has already, so that no name need be resolved."""
+
+    models: Mapping[str, Model] = dataclasses.field(default_factory=dict)
+    data: DataSource | None = None
+
 
 _Kind = TypeVar("_Kind", bound="Finding")
 
@@ -47,6 +57,8 @@ class RobustnessSession(Studies):
         How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
     agreement
         What this process computes on, where several share the run.
+    given
+        Models and data that exist already.
 
     Attributes
     ----------
@@ -69,13 +81,15 @@ class RobustnessSession(Studies):
         processes: int = 1,
         process: int = 0,
         agreement: Agreement | None = None,
+        given: Given = Given(),
     ) -> None:
         self.options = options
         self.findings: list[Finding] = []
         self._agreement = agreement
         hashes = FileHashes(options.store.with_suffix(".hashes"))
-        zoo = ModelZoo(weights_dir=options.weights_dir, trust_pickle=options.trust_pickle, hashes=hashes)
-        self._run = Run(options, registry, zoo, progress, processes=processes, process=process, agreement=agreement)
+        zoo = ModelZoo(options.weights_dir, options.trust_pickle, hashes, given.models)
+        shared = {"processes": processes, "process": process}
+        self._run = Run(options, registry, zoo, progress, **shared, agreement=agreement, given=given.data)
         self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_transforms or registry.names())
 
     @property
@@ -211,6 +225,10 @@ class RobustnessSession(Studies):
     def report_folder(self) -> str:
         """Where the report goes, as one would type it from here."""
         return short_path(self.options.report)
+
+    def build_report(self) -> RunReport | None:
+        """Return what the reports show of what was asked so far; ``None`` where nothing was tested."""
+        return self._run.build_report(self.requests.models, self.requests.conditions)
 
     def write_reports(self) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""

@@ -11,16 +11,16 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_robustness.core import Model
 from pytest_robustness.core.opened_files import opened_at_import, recorded
 from pytest_robustness.core.user_code import FORMS, FunctionName, UserModule, parse
 from pytest_robustness.errors import ModelError, OptionError
-from pytest_robustness.models.pretrained_cfg import completed
+from pytest_robustness.models.objects import as_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import ModuleType
 
+    from pytest_robustness.core import Model
     from pytest_robustness.models.weights import WeightsPolicy
 PUBLISHED: Final = False
 
@@ -49,7 +49,13 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
     with module.importable():
         with recorded() as opened:
             factory = module.function(function, ModelError)
-            model = _as_model(factory(), name)
+            returned = factory()
+            model = as_model(returned)
+        if model is None:
+            raise ModelError(
+                f"The factory {name} returned a value of type {type(returned).__name__}. Return a "
+                f"pytest_robustness.Model or a torch.nn.Module."
+            )
         loaded = module.load(ModelError)
         files = files_digest([*opened, *opened_at_import(loaded)], policy.hashes)
         return identified(model, _source(factory, loaded) + files, hashes=policy.hashes)
@@ -60,19 +66,6 @@ def _parse(name: str) -> FunctionName:
     if named is None:
         raise OptionError(f"'python:{name}' does not name a factory. Write python:{' or python:'.join(FORMS)}.")
     return named
-
-
-def _as_model(returned: object, name: str) -> Model:
-    from torch import nn
-
-    if isinstance(returned, nn.Module):
-        returned = Model(returned)
-    if isinstance(returned, Model):
-        return completed(returned)
-    raise ModelError(
-        f"The factory {name} returned a value of type {type(returned).__name__}. Return a pytest_robustness.Model or a "
-        f"torch.nn.Module."
-    )
 
 
 def _source(factory: Callable[[], Any], module: ModuleType) -> bytes:

@@ -1,0 +1,135 @@
+"""Read keyword arguments as options: the values that Python has for them, with the option's own checks and defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from pytest_robustness.errors import OptionError, unknown
+from pytest_robustness.session.options import SPECS
+from pytest_robustness.session.options.names import in_quotes
+from pytest_robustness.session.options.reading import complete, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Literal
+
+    from pytest_robustness.session.options import Options
+    from pytest_robustness.session.options.spec import OptionSpec
+
+_PYTEST_ALONE: Final = frozenset(
+    {
+        "allure_gate",
+        "allure_history",
+        "allure_report",
+        "expect",
+        "inconclusive",
+        "list",
+        "report",
+        "studies",
+        "suspects",
+    }
+)
+"""Options of what pytest writes, prints, or makes of a finding; an evaluation has methods for these."""
+
+ARGUMENTS: Final[Mapping[str, OptionSpec]] = {spec.field: spec for spec in SPECS if spec.field not in _PYTEST_ALONE}
+"""The options that an evaluation takes, by argument."""
+
+
+class EvaluationOptions(TypedDict, total=False):
+    """The keyword arguments of `evaluate`, for editors and type checkers; the README's table says what each does."""
+
+    severity: int | str | Sequence[int]
+    limit: int | Literal["all"] | None
+    labels: Literal["data", "none"]
+    unlabelled: str
+    seed: int
+    on_bad_image: Literal["error", "skip"]
+    alpha: float
+    test: Literal["independent", "welch", "paired"]
+    correction: Literal["none", "bh", "holm"]
+    max_sensitive: float | Literal["chance"]
+    verdict: Literal["strict", "article", "margin"]
+    margin: float
+    class_margin: float
+    chance_check: Literal["error", "warn", "off"]
+    baseline: str | os.PathLike[str]
+    baseline_model: str
+    candidate: str
+    tolerance: float
+    class_tolerance: float
+    gate_correction: Literal["none", "bh", "holm"]
+    update_baseline: bool
+    batch_size: int | Literal["auto"] | None
+    device: str
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"]
+    runtime: str
+    timeout: float | None
+    workers: int | Literal["auto"] | None
+    store: str | os.PathLike[str]
+    weights_dir: str | os.PathLike[str]
+    trust_pickle: bool
+    download: bool
+
+
+def options_from(given: Mapping[str, Any], folder: Path) -> Options:
+    """Return the options that keyword arguments stand for; ``None`` stands for an option's default.
+
+    Parameters
+    ----------
+    given
+        The arguments, by the name of the option: ``severity=3``, ``severity=[1, 3]``, ``severity="1-5"``.
+    folder
+        Where relative paths start.
+
+    Raises
+    ------
+    OptionError
+        On an argument that is none of the options, or has a value that is not valid; the message names both.
+    """
+    named = {name: value for name, value in given.items() if value is not None}
+    for name in named:
+        if name in _PYTEST_ALONE:
+            raise OptionError(f"{name} is an option of pytest alone; an Evaluation has methods for that.")
+        if name not in ARGUMENTS:
+            raise OptionError(unknown("argument", name, ARGUMENTS))
+    values = {spec.field: _value(spec, named.get(spec.field), folder) for spec in SPECS}
+    return complete(values, named, folder, "")
+
+
+def _value(spec: OptionSpec, given: object, folder: Path) -> Any:
+    text = spec.default if given is None else _text(spec, given)
+    if text is None:
+        return None
+    value = read(spec, text, spec.field)
+    return folder / value if spec.kind == "path" else value
+
+
+def _text(spec: OptionSpec, given: object) -> str:
+    """Return an argument as a user of the command line would write it.
+
+    Raises
+    ------
+    OptionError
+        On an object of a kind that no option takes.
+    """
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, str | Real):
+        return str(given)
+    if isinstance(given, os.PathLike):
+        return os.fsdecode(given)
+    entries = list(given) if isinstance(given, Iterable) else []
+    if entries and all(isinstance(each, str | Real) for each in entries):
+        return " ".join(in_quotes(str(each)) for each in entries) if spec.kind == "names" else _joined(entries)
+    raise OptionError(
+        f"{spec.field} has a value of type {type(given).__name__}. Valid: what --robustness-{spec.name} takes, "
+        f"{spec.about}."
+    )
+
+
+def _joined(entries: Sequence[object]) -> str:
+    return ",".join(map(str, entries))

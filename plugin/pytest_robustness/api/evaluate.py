@@ -1,0 +1,153 @@
+"""Judge models from Python: what the bundled tests ask, without pytest."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions, options_from
+from pytest_robustness.api.evaluation import Evaluation
+from pytest_robustness.api.given import NAME, given
+from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.session.options import RunMode
+from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress
+from pytest_robustness.session.session import RobustnessSession
+from pytest_robustness.transforms import builtin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Unpack
+
+    from pytest_robustness.core import Progress
+    from pytest_robustness.transforms import Registry
+
+_log = logging.getLogger(__name__)
+
+
+def evaluate(
+    models: str | Sequence[str] | Mapping[str, Any] | None = None,
+    data: Any = None,
+    transforms: str | Sequence[str] | None = None,
+    *,
+    register: Callable[[Registry], object] | None = None,
+    progress: bool = True,
+    **options: Unpack[EvaluationOptions],
+) -> Evaluation:
+    """Judge how sensitive models are to transforms, and which classes break.
+
+    It asks what the bundled tests ask, of the same store: a later run of pytest computes none of it again.
+
+    Parameters
+    ----------
+    models
+        Names, as ``--robustness-models`` takes them; or models by a name of your choice, each a
+        `pytest_robustness.Model` or a ``torch.nn.Module``, of which a copy is judged. Left out: the twelve that fit
+        the data.
+    data
+        A name, as ``--robustness-data`` takes it; or a `pytest_robustness.DataSource`, or a dataset as torchvision has
+        them. Left out: the embedded digits.
+    transforms
+        Names, as ``--robustness-transforms`` takes them. Left out: the nine of the article, and those that ``register``
+        adds.
+    register
+        Called with the registry of transforms, to add your own, as the hook ``pytest_robustness_register`` is.
+    progress
+        Whether to show how far the computation is.
+    **options
+        Every option that says what to judge, and how, by its name: ``severity=[1, 3, 5]``, ``limit=100``,
+        ``device="cuda"``, ``store="runs.sqlite"``. ``None`` is the default of the command line. Configuration files of
+        pytest are not read.
+
+    Returns
+    -------
+    Evaluation
+        The findings. A model that cannot be judged is in its ``errors``; the others are judged.
+
+    Raises
+    ------
+    OptionError
+        On an argument that is not known, or whose value is not valid.
+    DataError
+        The data cannot be read.
+    RobustnessError
+        No model could be judged; the message is the first one's reason.
+    """
+    found = given(models, data)
+    named = {
+        "models": list(found.models) or models,
+        "data": data if found.data is None else NAME,
+        "transforms": transforms,
+    }
+    registry = builtin()
+    if register is not None:
+        register(registry)
+    chosen = options_from({**named, **options}, Path.cwd())
+    session = RobustnessSession(chosen, registry, lambda: _display(progress), given=found)
+    try:
+        _ask(session)
+    except BaseException:
+        session.close()
+        raise
+    evaluation = Evaluation(session)
+    if not evaluation.findings:
+        raise RobustnessError(next(iter(evaluation.errors.values())) if evaluation.errors else "Nothing was judged.")
+    return evaluation
+
+
+def _ask(session: RobustnessSession) -> None:
+    """Ask what the bundled tests ask; what fails is in the run log, and the rest goes on."""
+    conditions, models = session.requests.conditions, session.requests.require_models()
+    cells = [Cell(model, condition) for condition in conditions for model in models]
+    compared = session.options.mode in (RunMode.COMPARE, RunMode.CANDIDATE)
+    judged = session.options.mode is not RunMode.CANDIDATE
+    panels = [Panel(condition, models) for condition in conditions] if judged else []
+    controls = [Cell(model, CONTROL) for model in models]
+    session.plan([*controls, *cells, *panels])
+    session.open_data()
+    for cell in cells if judged else []:
+        _try(session.model_test, cell)
+    for panel in panels:
+        _try(session.class_test, panel)
+    for cell in [*controls, *cells] if compared else []:
+        _try(session.gate_test, cell)
+
+
+def _try(ask: Callable[[Any], object], subject: Cell | Panel) -> None:
+    try:
+        ask(subject)
+    except OptionError:
+        raise
+    except RobustnessError:
+        _log.debug("%s could not be judged", subject, exc_info=True)
+
+
+def _display(shown: bool) -> Progress:
+    if not shown:
+        return SilentProgress()
+    return BarProgress(contextlib.nullcontext) if sys.stderr.isatty() else LineProgress(_print)
+
+
+def _print(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _signature() -> Any:
+    """Return the signature of `evaluate` with every option by name, for notebooks that complete arguments by it."""
+    import inspect
+
+    own = inspect.signature(evaluate)
+    kept = [each for each in own.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        for name in ARGUMENTS
+        if name not in own.parameters
+    ]
+    return own.replace(parameters=[*kept, *more])
+
+
+evaluate.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -1,0 +1,214 @@
+"""An evaluation from Python finds what a run of pytest finds, from one store, and takes objects as well as names."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from pytest_robustness import Evaluation, Model, Outcome, Preprocess, evaluate
+from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions
+from pytest_robustness.errors import DataError, OptionError, RobustnessError
+
+TINY: dict[str, Any] = {
+    "models": ["python:nets.py:slope", "python:nets.py:colour"],
+    "data": "folder:photos",
+    "transforms": ["vflip", "hflip"],
+    "workers": 0,
+    "margin": 10,
+    "tolerance": 10,
+    "progress": False,
+}
+
+
+class Bright(torch.nn.Module):
+    """Says up where the top is brighter than the bottom."""
+
+    def forward(self, images):
+        top, bottom = images.chunk(2, dim=2)
+        up = 10 * (top - bottom).mean(dim=(1, 2, 3))
+        return torch.stack([-up, up], dim=1)
+
+
+class Photos:
+    """The photos of the project as torchvision's datasets have them."""
+
+    def __init__(self, folder):
+        self.classes = ["down", "up"]
+        paths = [path for name in self.classes for path in sorted((folder / name).iterdir())]
+        self.images = [Image.open(path).convert("RGB").copy() for path in paths]
+        self.targets = [self.classes.index(path.parent.name) for path in paths]
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.images[index], self.targets[index]
+
+
+@pytest.fixture
+def evaluation(folder) -> Evaluation:
+    return evaluate(**TINY)
+
+
+def test_pytest_finds_the_same_in_the_store_of_an_evaluation_and_computes_nothing(folder, evaluation):
+    stored = folder.stored()
+    assert set(stored.values()) == {40}
+    folder.judge()
+    assert folder.stored() == stored
+    for kind, name in (("tests", "tests.csv"), ("images", "images.csv")):
+        expected = folder.table(name)
+        found = evaluation.to_frame(kind)
+        assert list(found) == list(expected)
+        pd.testing.assert_frame_equal(
+            found.astype(object).where(found.notna(), np.nan),
+            expected.astype(object).where(expected.notna(), np.nan),
+            check_dtype=False,
+            rtol=1e-6,
+        )
+    assert evaluation.outcome is Outcome.FAIL
+
+
+def test_models_and_classes_are_the_rows_of_their_tests(evaluation):
+    tests = evaluation.to_frame("tests")
+    for kind, name in (("model", "models"), ("class", "classes")):
+        frame, rows = evaluation.to_frame(name), tests[tests["kind"] == kind].reset_index(drop=True)
+        pd.testing.assert_frame_equal(frame, rows[list(frame)], check_dtype=False)
+        # What was left out has no figure in these rows, or says what the kind does.
+        for column in set(rows) - set(frame) - {"kind", "reason"}:
+            assert rows[column].isna().all()
+    row = evaluation.to_frame("models").set_index(["model", "transform"]).loc[("python:nets.py:slope", "vflip")]
+    assert (row.control_accuracy, row.accuracy, row.images_lost) == (100, 0, 40)
+
+
+def test_a_table_that_does_not_exist_is_named_with_those_that_do(evaluation):
+    with pytest.raises(OptionError, match=r"'model' is not a table\. Did you mean 'models'\? Known: classes, images"):
+        evaluation.to_frame("model")
+
+
+def test_reports_are_those_of_a_run(folder, evaluation):
+    page = evaluation.report("mine")
+    assert page.is_file()
+    folder.judge()
+    for name in ("accuracy.csv", "tests.csv", "images.csv"):
+        mine, theirs = ((folder.path / place / name).read_text() for place in ("mine", "reports/latest"))
+        assert mine.splitlines() == theirs.splitlines()
+
+
+def test_a_model_and_a_dataset_may_be_objects(folder):
+    net = Bright().train()
+    weights = Model(net, Preprocess(mean=(0, 0, 0), std=(1, 1, 1)))
+    found = evaluate({"bright": weights}, Photos(folder.path / "photos"), ["vflip", "hflip"], progress=False)
+    frame = found.to_frame().set_index("transform")
+    right = {name: 100 * folder.right(1, 0, name).mean() for name in ("control", "vflip", "hflip")}
+    assert frame.accuracy.to_dict() == {name: right[name] for name in ("vflip", "hflip")}
+    assert set(frame.control_accuracy) == {right["control"]}
+    assert set(frame.model) == {"bright"}
+    # A copy was judged.
+    assert net.training
+    # Objects of the same content are known, whatever they are called.
+    again = evaluate({"other": Model(Bright(), weights.preprocess)}, "folder:photos", "vflip", progress=False)
+    assert again.robustness.run_log.sweep_seconds is not None
+    assert {cell for cell in folder.stored() if cell[1] == "vflip"} == {("bright", "vflip", None)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"severity": 12}, OptionError, r"severity: '12' is not valid. Valid: levels from 1"),
+        ({"limit": 0}, OptionError, r"limit: '0' is not valid. Valid: a whole number from 1, or all"),
+        ({"precision": "fp8"}, OptionError, r"precision: 'fp8' is not valid. Valid: auto, fp32"),
+        ({"severty": 3}, OptionError, r"'severty' is not an argument. Did you mean 'severity'\?"),
+        ({"report": "x"}, OptionError, r"report is an option of pytest alone"),
+        ({"baseline_model": "a"}, OptionError, r"baseline_model does nothing without baseline"),
+        ({"alpha": [0.1, {}]}, OptionError, r"alpha has a value of type list. Valid: what --robustness-alpha takes"),
+        ({"models": 3}, OptionError, r"models has a value of type int. Valid: names, or models by name"),
+        ({"models": {"a": 3}}, OptionError, r"models\['a'\] has a value of type int. Valid: a pytest_robustness.Model"),
+        ({"models": {"a\n": Bright()}}, OptionError, r"is no name of a model"),
+        ({"models": "python:nets.py:no"}, RobustnessError, r"no"),
+        ({"data": "folder:nowhere"}, DataError, r"nowhere does not exist"),
+        ({"data": 3}, DataError, r"data is an int. Valid: "),
+        ({"transforms": "vflop"}, OptionError, r"'vflop' is not a transform. Did you mean 'vflip'\?"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_is_valid(folder, arguments, error, words):
+    with pytest.raises(error, match=words):
+        evaluate(**TINY | arguments)
+
+
+def test_a_model_that_fails_is_in_the_errors_and_the_others_are_judged(folder):
+    found = evaluate(**TINY | {"models": [TINY["models"][0], "python:nets.py:none"]})
+    assert list(found.to_frame()["model"].unique()) == [TINY["models"][0]]
+    assert set(found.errors) == {f"python:nets.py:none under {name}" for name in ("control", "vflip", "hflip")}
+    assert "none" in found._repr_html_()
+
+
+def test_a_transform_of_the_users_own_is_judged_by_its_name(folder):
+    def register(registry):
+        @registry.transform("dark", version=1)
+        def dark(images):
+            """Halve every value."""
+            return images // 2
+
+    found = evaluate(**TINY | {"transforms": None, "register": register, "severity": 1})
+    assert "dark" in set(found.to_frame()["transform"])
+
+
+def test_a_candidate_is_compared_with_a_baseline_that_pytest_wrote(folder):
+    folder.judge("--robustness-update-baseline")
+    found = evaluate(**TINY | {"baseline": "robustness-baseline.json"})
+    assert [(test.result.lost, test.result.gained) for test in found.gate_tests] == 6 * [(0, 0)]
+    assert len(found.gate_tests) == 2 * 3
+
+
+def test_a_study_that_is_asked_later_is_in_the_reports(folder, evaluation):
+    before = len(evaluation.findings)
+    evaluation.robustness.detectable("python:nets.py:slope", "vflip")
+    assert len(evaluation.findings) == before + 1
+    page = evaluation.report("studied")
+    assert (page.parent / "studies" / "detectable.csv").is_file()
+
+
+def test_text_and_html_have_the_verdict_and_escape_names(folder):
+    found = evaluate({"<b>": Model(Bright(), Preprocess(mean=(0, 0, 0), std=(1, 1, 1)))}, "folder:photos", "vflip")
+    assert "-100.0" in repr(found)
+    page = found._repr_html_()
+    assert page.count("<td") == 2
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "is impacted by vflip" in found.verdict
+    assert "is impacted by vflip" in page
+
+
+def test_the_arguments_are_the_options_and_editors_know_them(evaluation):
+    assert set(EvaluationOptions.__annotations__) == set(ARGUMENTS) - {"models", "data", "transforms"}
+    assert typing.get_type_hints(EvaluationOptions, localns=vars(typing)) != {}
+    parameters = inspect.signature(evaluate).parameters
+    assert set(ARGUMENTS) <= set(parameters)
+    assert inspect.Parameter.VAR_KEYWORD not in {each.kind for each in parameters.values()}
+    assert {"to_frame", "report", "plot", "findings", "outcome", "robustness"} <= set(dir(evaluation))
+
+
+def test_every_default_is_that_of_the_command_line(folder, monkeypatch):
+    asked = {}
+
+    class Session:
+        def __init__(self, options, *rest, **more):
+            asked.update({name: getattr(options, name) for name in ARGUMENTS})
+            raise RobustnessError("enough")
+
+    monkeypatch.setattr("pytest_robustness.api.evaluate.RobustnessSession", Session)
+    with pytest.raises(RobustnessError, match="enough"):
+        evaluate()
+    expected = {name: None if spec.default is None else spec.read(spec.default) for name, spec in ARGUMENTS.items()}
+    assert {name: value for name, value in asked.items() if name != "store"} == {
+        name: value for name, value in expected.items() if name != "store"
+    }
+    assert re.fullmatch(r".*\.robustness.store\.sqlite", str(asked["store"]))
