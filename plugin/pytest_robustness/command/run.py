@@ -1,0 +1,114 @@
+"""Judge models with the bundled tests: what ``pytest --pyargs robustness_tests`` does, options without their prefix."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+from rich_click import RichCommand
+from rich_click.rich_click import OPTION_GROUPS
+
+from pytest_robustness.session.options import PREFIX, SPECS
+from pytest_robustness.session.options.values import Choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_robustness.session.options.spec import OptionSpec
+
+_SUITE: Final = ("--pyargs", "robustness_tests")
+_PYTEST: Final = (
+    "Every other argument goes to pytest: -k vflip selects tests, -n 4 runs four processes, --lf those that failed "
+    "last, --junitxml=FILE writes JUnit XML."
+)
+_OWN_COMMANDS: Final = ("list", "plan")
+_SETTINGS: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
+
+
+def _option(spec: OptionSpec) -> click.Option:
+    """Return an option of the command. Its value is a text, which the plugin reads: one place checks it."""
+    names = [f"--{spec.name}", spec.field]
+    if spec.kind == "switch":
+        return click.Option(names, is_flag=True, default=None, help=spec.help)
+    words = spec.read.words if isinstance(spec.read, Choice) else ()
+    kind: click.ParamType[Any] = click.Path() if spec.kind == "path" else _Words(words)
+    # An option that stands alone, too, has a value without which it is one.
+    alone = None if spec.alone is None else ""
+    return click.Option(names, is_flag=False, flag_value=alone, metavar=spec.metavar, help=spec.help, type=kind)
+
+
+class _Words(click.ParamType[str]):
+    """Takes any text; a shell completes it by words."""
+
+    name = "text"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = tuple(words)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (as click calls it)
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the words that begin as typed."""
+        return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
+
+
+def _arguments(given: dict[str, object]) -> list[str]:
+    """Return the options that were named, as pytest takes them."""
+    named = []
+    for spec in SPECS:
+        value = given.get(spec.field)
+        if value is None or value is False:
+            continue
+        named.append(spec.flag if value is True or value == "" else f"{spec.flag}={value}")
+    return named
+
+
+def _run(context: click.Context, *more: str) -> int:
+    """Run pytest in place of this process; where a system cannot, in another one, and return its exit code."""
+    command = [sys.executable, "-m", "pytest", *_SUITE, *more, *_arguments(context.params), *context.args]
+    if os.name == "posix":
+        sys.stdout.flush()
+        os.execv(sys.executable, command)  # noqa: S606 (no shell: arguments are those of this command)
+    with subprocess.Popen(command) as process:  # noqa: S603 (the same)
+        # Ctrl-C reaches both. pytest writes its report then, and this process waits for that.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return process.wait()
+
+
+def _judge(**_: object) -> int:
+    """Judge models on images under transforms, with the bundled tests; write the report."""
+    return _run(click.get_current_context())
+
+
+def _plan(**_: object) -> int:
+    """Print what `run` would compute with the same options, and how long it would take; compute nothing."""
+    return _run(click.get_current_context(), f"{PREFIX}plan")
+
+
+def _command(name: str, callback: Callable[..., int]) -> click.Command:
+    specs = [spec for spec in SPECS if spec.name not in _OWN_COMMANDS]
+    options: list[click.Parameter] = [_option(spec) for spec in specs]
+    OPTION_GROUPS[f"pytest-robustness {name}"] = [
+        {"name": area, "options": [f"--{spec.name}" for spec in specs if spec.area == area]}
+        for area in dict.fromkeys(spec.area for spec in specs)
+    ]
+    return RichCommand(
+        name=name,
+        context_settings=_SETTINGS,
+        callback=callback,
+        params=options,
+        help=callback.__doc__,
+        epilog=_PYTEST,
+    )
+
+
+run = _command("run", _judge)
+plan = _command("plan", _plan)
