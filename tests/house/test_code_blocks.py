@@ -11,12 +11,14 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from pytest_robustness.command.main import cli
-from tests.conftest import Project
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
