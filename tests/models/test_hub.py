@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
+errors = pytest.importorskip("huggingface_hub.errors")
 
 from pytest_robustness.models.hub import asked_once  # noqa: E402 (after what may be absent)
 
 
-class RefusedError(huggingface_hub.errors.HfHubHTTPError):
+class RefusedError(errors.HfHubHTTPError):
     """What the hub answers where it has no such repository."""
 
     def __init__(self):
