@@ -12,6 +12,7 @@ from pytest_robustness.core import Cell, Progress, Runner, Selection, Shard, Wor
 from pytest_robustness.inference.batch_runner import BatchRunner, SweepSettings
 from pytest_robustness.inference.canary import Canary, Stale
 from pytest_robustness.inference.device import cores_shared
+from pytest_robustness.inference.distinct_images import DistinctImages
 from pytest_robustness.inference.loader import Portion, batches
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.prepared_models import PreparedModels
@@ -204,11 +205,8 @@ class Sweep:
 
 def _distinct(selection: Selection) -> NDArray[np.bool_]:
     """Return which images are the first with their content and label, so that no copy is computed too: bool [N]."""
-    first: dict[tuple[bytes, int], int] = {}
-    for position, pair in enumerate(zip(selection.identities.tolist(), selection.labels.tolist(), strict=True)):
-        first.setdefault(pair, position)
     distinct = np.zeros(len(selection.indices), np.bool_)
-    distinct[list(first.values())] = True
+    distinct[DistinctImages(selection.identities, selection.labels).first] = True
     return distinct
 
 
