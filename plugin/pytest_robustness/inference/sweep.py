@@ -102,6 +102,18 @@ class Sweep:
             self._claims.close()
             self._progress.stop()
 
+    def missing(self) -> Iterator[tuple[Shard, NDArray[np.bool_]]]:
+        """Yield each shard of which some job lacks images, with those that each job lacks (bool [jobs, images]).
+
+        Nothing is computed, and stored answers are taken as they are.
+        """
+        self.unreadable.find()
+        self._update(self._jobs)
+        for shard in _shards(len(self._selection.indices), self._settings.shard_size):
+            lacks = self._lacks(shard, self._jobs)
+            if lacks.any():
+                yield shard, lacks
+
     def _forget_stale(self) -> None:
         """Remove stored answers that no longer hold, with a note of what showed it."""
         settings = self._settings
