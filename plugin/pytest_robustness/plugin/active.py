@@ -52,8 +52,13 @@ def _share(config: pytest.Config) -> dict[str, Any]:
     from pytest_robustness.inference.agreement import Agreement, folder_of
     from pytest_robustness.plugin.xdist import PROCESS
 
-    given = config.workerinput
-    folder = folder_of(resolve_options(config).store, given["testrunuid"])
+    given, options = config.workerinput, resolve_options(config)
+    if options.executor == "ray":
+        raise OptionError(
+            "--robustness-executor=ray does not go with -n: each process would start actors of its own. Leave -n out, "
+            "and Ray divides the work; or leave the executor out."
+        )
+    folder = folder_of(options.store, given["testrunuid"])
     agreement = Agreement(folder, given["workerid"])
     return {"processes": given["workercount"], "process": given[PROCESS], "agreement": agreement}
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness import data
-from pytest_robustness.inference import provenance
+from pytest_robustness.inference import executors, provenance
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
@@ -47,9 +47,10 @@ def predictor_of(
     Raises
     ------
     OptionError
-        When the data is not known.
+        When the data is not known, or the executor's library is not installed.
     """
     data.check(options.data)
+    executors.require(options.executor)
     return _predictor(options, _settings(options, means), means, run_log, check, agree)
 
 
@@ -108,4 +109,6 @@ def _settings(options: Options, means: Means) -> InferenceSettings:
         timeout=options.timeout,
         labelled=options.labels == "data",
         same_classes=options.labels == "none",
+        executor=options.executor,
+        ray_address=options.ray_address,
     )
