@@ -10,7 +10,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
 import torch
 
 from pytest_robustness.core import Shard
@@ -26,9 +25,11 @@ from pytest_robustness.inference.unsaved import Unsaved
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, Model, Preprocess, Runner, Selection, Workload
+    from pytest_robustness.errors import BadImageError
     from pytest_robustness.inference.batch_runner import SweepSettings
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.loader import Batch
@@ -77,14 +78,15 @@ class _TimedRunner(BatchRunner):
         settings: SweepSettings,
         calls: UserCalls,
     ) -> None:
-        super().__init__(jobs, selection, models, unsaved, settings, calls)
+        super().__init__(jobs, selection, models, unsaved, settings, calls, {})
         self.took: dict[str, list[_Call]] = defaultdict(list)
         self.ran: set[Job] = set()
-        self._synchronize = torch.cuda.synchronize if settings.device.type == "cuda" else lambda: None
+        self._device = settings.device
 
     def clock(self) -> float:
         """Return the time once the device has done what it was given."""
-        self._synchronize()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
         return time.perf_counter()
 
     def _run(self, job: Job, inputs: torch.Tensor, positions: NDArray[np.int64]) -> Scores | None:
@@ -126,7 +128,7 @@ class FirstBatches:
         self._settings = settings
         self._prepare = prepare
         self._calls = calls
-        self.unreadable: dict[int, Exception] = {}
+        self.unreadable: dict[int, BadImageError] = {}
 
     def measure(self, positions: NDArray[np.int64], all_jobs: Sequence[Job]) -> Measured:
         """Run every job on the images at ``positions`` (int64 [n], in the selection), as many as there is time for.
@@ -137,7 +139,7 @@ class FirstBatches:
         models = PreparedModels(self._prepare, settings.precision, all_jobs, len(selection.indices), self._calls)
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "first.sqlite")
-            unsaved = _Unsaved(store, selection, models.engine)
+            unsaved = _Unsaved(store.put, selection, models.engine)
             runner = _TimedRunner(self._jobs, selection, models, unsaved, settings, self._calls)
             runner.prepare(self._jobs)
             shared = cores_shared(settings.processes), fp32_products(tf32=settings.precision == "tf32")

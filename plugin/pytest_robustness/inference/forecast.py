@@ -161,8 +161,8 @@ class Forecast:
         How many predictions the store holds of these, and what it lacks.
     store_bytes
         The size of the store now.
-    device, precision, engines
-        Where models run, the number format, and what ran each model that was timed.
+    device, precision, runtime, executor, engines
+        Where models run, the number format, the options of these names, and what ran each model that was timed.
     resources
         Processes, cores and decoding processes.
     rates, seconds
@@ -181,6 +181,7 @@ class Forecast:
     device: str
     precision: str
     runtime: str
+    executor: str
     resources: Resources
     engines: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rates: Rates | None = None

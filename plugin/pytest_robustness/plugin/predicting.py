@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness import data
-from pytest_robustness.inference import provenance
+from pytest_robustness.inference import executors, provenance
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
@@ -47,10 +47,11 @@ def predictor_of(
     Raises
     ------
     OptionError
-        When the data is not known.
+        When the data is not known, or the executor's library is not installed.
     """
     data.check(options.data)
-    return _predictor(options, _settings(options, means), means, run_log, check, agree)
+    executors.require(options.executor)
+    return _predictor(options, settings_of(options, means), means, run_log, check, agree)
 
 
 def unlabelled_of(options: Options, means: Means, run_log: RunLog) -> UnlabelledImages | None:
@@ -64,7 +65,7 @@ def unlabelled_of(options: Options, means: Means, run_log: RunLog) -> Unlabelled
     if options.unlabelled is None:
         return None
     data.check(options.unlabelled)
-    own, labelled = RunLog(), _settings(options, means)
+    own, labelled = RunLog(), settings_of(options, means)
     settings = dataclasses.replace(labelled, data=options.unlabelled, limit=None, labelled=False, same_classes=False)
     predictor = _predictor(options, settings, means, own, lambda *_: None, lambda: None)
     return UnlabelledImages(options.unlabelled, predictor, own, run_log)
@@ -90,7 +91,8 @@ def _predictor(
     )
 
 
-def _settings(options: Options, means: Means) -> InferenceSettings:
+def settings_of(options: Options, means: Means) -> InferenceSettings:
+    """Return which images the options name, and how they are predicted."""
     return InferenceSettings(
         data=options.data,
         limit=options.limit,
@@ -108,4 +110,6 @@ def _settings(options: Options, means: Means) -> InferenceSettings:
         timeout=options.timeout,
         labelled=options.labels == "data",
         same_classes=options.labels == "none",
+        executor=options.executor,
+        ray_address=options.ray_address,
     )

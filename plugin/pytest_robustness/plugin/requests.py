@@ -37,6 +37,8 @@ class Requests:
 
     Attributes
     ----------
+    zoo
+        The known models.
     models
         Those of the options, in their order. There are no models if the dataset has no default models and none were
         given: then tests must name theirs.
@@ -51,7 +53,7 @@ class Requests:
         self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Callable[[], Sequence[str]]
     ) -> None:
         self._options = options
-        self._zoo = zoo
+        self.zoo = zoo
         self._registry = registry
         named = options.models if options.candidate is None else (options.candidate,)
         named = named or _default_models(options.data)
@@ -92,7 +94,7 @@ class Requests:
         OptionError
             When a name is not known, or means ImageNet's model where the data is the embedded digits.
         """
-        models = self._zoo.expand(_plain("models", _some("models", names)))
+        models = self.zoo.expand(_plain("models", _some("models", names)))
         if self._options.data == "digits":
             for name in models:
                 own = f"digits:{name}"

@@ -39,6 +39,7 @@ Labels = Literal["data", "none"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
+ExecutorName = Literal["local", "ray"]
 _CORRECTIONS: tuple[Correction, ...] = ("none", "bh", "holm")
 _CHANCE_RULES: tuple[ChanceRule, ...] = ("error", "warn", "off")
 _VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
@@ -297,6 +298,21 @@ class Options(SubjectOptions):
     workers: int | None = option(
         _COUNT_OF_PROCESSES, "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"
     )
+    executor: ExecutorName = option(
+        Choice(*get_args(ExecutorName)),
+        "local",
+        area=_COMPUTING,
+        metavar="NAME",
+        about="what computes: this process, or those of pytest-xdist; or the actors of a Ray cluster",
+    )
+    ray_address: str | None = option(
+        read_text,
+        None,
+        area=_COMPUTING,
+        metavar="ADDRESS",
+        about="Ray cluster of --robustness-executor=ray: auto, HOST:PORT, or ray://HOST:PORT",
+        unset="one that starts on this machine and ends with the run",
+    )
     store: Path = path(
         ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"
     )
@@ -333,6 +349,12 @@ class Options(SubjectOptions):
         area=_SOURCES, about="also read weights that need a full pickle, which can run any code: for files you trust"
     )
     download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
+    plan: bool = switch(
+        area=_COMPUTING,
+        about="print what the run would compute, the time by a timed first batch of each model, the size of the store, "
+        "and how many images the margin needs; and exit",
+        ini=False,
+    )
     list: bool = switch(area=_SUBJECT, about="print the known models, transforms and data, and exit", ini=False)
 
     @property
