@@ -32,6 +32,7 @@ STUB = '''
 """Images, models and transforms that cost next to nothing, and answer as models do."""
 
 import hashlib
+import time
 
 import numpy as np
 import torch
@@ -69,6 +70,7 @@ def images():
 
 LOGITS = torch.randn(CLASSES, generator=torch.Generator().manual_seed(0)).repeat(512, 1)
 WRITTEN = {{}}
+SPENT = [0.0, 0.0]
 
 
 class Stub(torch.nn.Module):
@@ -79,6 +81,13 @@ class Stub(torch.nn.Module):
         self.register_buffer("number", torch.tensor(number))
 
     def forward(self, images):
+        started, busy = time.perf_counter(), time.process_time()
+        logits = self.logits(images)
+        SPENT[0] += time.perf_counter() - started
+        SPENT[1] += time.process_time() - busy
+        return logits
+
+    def logits(self, images):
         found = (images * 255).round().long()
         index = (found[:, 0, 0, :4] * torch.tensor([1, 256, 65536, 16777216])).sum(1)
         label = (found[:, 0, 1, 0] + 256 * found[:, 0, 1, 1]) % CLASSES
@@ -184,9 +193,9 @@ def watch_all(stages: Stages) -> None:
         (Work, "amount", "what is missing"),
         (Work, "_update", "what other processes stored"),
         (Sweep, "run", "sweep, the rest"),
-        (loader._Reader, "read", "reading images (stub)"),
-        (batch_runner, "_transformed", "transforms (stub)"),
-        (PreparedModels, "run", "models (stub)"),
+        (loader._Reader, "read", "reading images"),
+        (batch_runner, "_transformed", "transforms"),
+        (PreparedModels, "run", "calling models"),
         (batch_runner, "score", "scoring"),
         (Unsaved, "commit", "storing"),
         (StoredPredictions, "scored", "reading cells"),
@@ -227,6 +236,12 @@ def run(folder: Path, models: int, arguments: list[str]) -> None:
         ],
         plugins=[Watcher()],
     )
+    stub = next(module for name, module in sys.modules.items() if name.startswith("robustness_user_stub"))
+    for spent, took in zip((stages.seconds, stages.busy), stub.SPENT, strict=True):
+        spent["calling models"] -= took
+        spent["models (stub)"] += took
+    stages.calls["models (stub)"] = stages.calls["calling models"]
+    stages.peaks["models (stub)"] = stages.peaks.get("calling models", 0)
     found = {
         "code": int(code),
         "wall": time.perf_counter() - started,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.scoring import Scores
     from pytest_robustness.inference.user_calls import UserCalls
 
-# Calls that a rate is the median of, where they are short; a long one scatters less.
+# Calls that a rate is the mean of, where they are short; of long ones fewer are enough.
 _CALLS: Final = 5
 _SHORT: Final = 0.5
 # From so many seconds on, further conditions are timed with the quickest of the models alone.
@@ -210,7 +210,7 @@ def _group_rate(runner: _TimedRunner, batch: Batch, jobs: Sequence[Job], every: 
     later: list[_Call] = []
     while few and _too_few(later):
         later.append(_Call(len(batch.positions), _run(runner, batch, few)))
-    image = statistics.median(call.seconds / call.images for call in later) if later else 0.0
+    image = _mean(later)
     return Rate(max(0.0, first - image * len(batch.positions)), image)
 
 
@@ -241,8 +241,14 @@ def _too_few(calls: Sequence[_Call]) -> bool:
 def _rate(calls: Sequence[_Call]) -> Rate:
     """Return what calls took once, which is the first one's surplus over the others, and for each image."""
     later = calls[1:] or calls
-    image = statistics.median(call.seconds / call.images for call in later)
+    image = _mean(later)
     return Rate(max(0.0, calls[0].seconds - image * calls[0].images), image)
+
+
+def _mean(calls: Sequence[_Call]) -> float:
+    """Return the seconds for an image, on average: where other programs get in the way, they will in the run, too."""
+    images = sum(call.images for call in calls)
+    return sum(call.seconds for call in calls) / images if images else 0.0
 
 
 def _timed_commit(runner: _TimedRunner) -> float:
