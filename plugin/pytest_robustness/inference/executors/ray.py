@@ -58,8 +58,9 @@ class RayExecutor:
             nodes = living_nodes()
             of_actor = share(list(nodes.values()), self._settings.device)
             made = self._recipe(work, lacking, of_actor)
-            images = ray.put(recipe.Images(work.selection.indices, work.selection.labels, work.selection.identities))
-            crew = Crew(made, images, of_actor, min(of_actor.actors, len(missing)), work.calls.note)
+            images = recipe.Images(work.selection.indices, work.selection.labels, work.selection.identities)
+            orders = ray.put((made, images))
+            crew = Crew(orders, of_actor, min(of_actor.actors, len(missing)), work.calls.note)
             orderly = False
             try:
                 require_versions(nodes, of_actor)
@@ -142,6 +143,7 @@ class RayExecutor:
             timeout=settings.timeout,
             on_bad_image=settings.on_bad_image,
             cores=of_actor.cores,
+            actors=of_actor.actors,
         )
 
 
