@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import thousand
+from nodes import Nodes
 
 if TYPE_CHECKING:
     import subprocess
@@ -46,33 +47,6 @@ class Kill(NamedTuple):
     def sound(self) -> bool:
         """Whether nothing was lost, and at most one shard for each process done again."""
         return self.same and self.computed_twice <= self.died * thousand.SHARD
-
-
-class Nodes:
-    """A cluster on this machine: a head that computes nothing, and two nodes with a core each."""
-
-    def __init__(self) -> None:
-        from ray.cluster_utils import Cluster
-
-        head = {"num_cpus": 0, "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
-        self._nodes = [self._cluster.add_node(num_cpus=1) for _ in range(2)]
-        self._cluster.wait_for_nodes()
-        self.options = ("--robustness-executor=ray", f"--robustness-ray-address={self._cluster.address}")
-
-    def kill_one(self) -> None:
-        """End every process of a node at once."""
-        self._cluster.remove_node(self._nodes.pop(0), allow_graceful=False)
-
-    def complete(self) -> None:
-        """Add a node for each that was killed."""
-        while len(self._nodes) < 2:
-            self._nodes.append(self._cluster.add_node(num_cpus=1))
-        self._cluster.wait_for_nodes()
-
-    def close(self) -> None:
-        """End the cluster."""
-        self._cluster.shutdown()
 
 
 def main() -> None:

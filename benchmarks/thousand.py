@@ -95,11 +95,11 @@ def make(folder: Path, *, seconds: float = 0.0, images: int = IMAGES, shard: int
     return folder
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start pytest in the project."""
+def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start pytest in the project, with ``variables`` in its environment."""
     command = [sys.executable, "-m", "pytest", "--rootdir=.", "--confcutdir=.", "--pyargs", "robustness_tests"]
     paths = os.pathsep.join([str(ROOT / "plugin"), str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths} | variables
     return subprocess.Popen(
         [*command, *arguments], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

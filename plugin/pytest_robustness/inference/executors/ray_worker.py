@@ -64,17 +64,17 @@ class ShardWorker:
         self._recipe: Recipe
         self._images: Images
         self._recipe, self._images = ray.get(orders[0])
-        self._bench: _Bench | None = None
+        self._computer: ShardComputer | None = None
 
     def ready(self) -> Ready:
         """Open and load everything, and compare it with what the driver has."""
         node, node_id = _node()
         problem = ""
         try:
-            self._bench = self._bench or _Bench(self._recipe, self._images, node)
+            self._computer = self._computer or ShardComputer(self._recipe, self._images, node)
         except DisagreementError as error:
             problem = str(error)
-        device = "" if self._bench is None else str(self._bench.device)
+        device = "" if self._computer is None else str(self._computer.device)
         return Ready(node, node_id, os.getpid(), device, problem)
 
     def compute(self, request: Request) -> Answer:
@@ -85,12 +85,12 @@ class ShardWorker:
         RobustnessError
             When nothing more can be computed: a decoding process died, say.
         """
-        if self._bench is None:  # Ray has started this actor again
+        if self._computer is None:  # Ray has started this actor again
             problem = self.ready().problem
-            if self._bench is None:
+            if self._computer is None:
                 raise DisagreementError(problem)
         try:
-            return self._bench.compute(request)
+            return self._computer.compute(request)
         except RobustnessError:
             raise
         except Exception as error:  # as text: a user's exception may not survive pickling
@@ -99,12 +99,19 @@ class ShardWorker:
 
     def close(self) -> None:
         """Remove what this actor keeps in files: the run ends."""
-        if self._bench is not None:
-            self._bench.close()
+        if self._computer is not None:
+            self._computer.close()
 
 
-class _Bench:
+class ShardComputer:
     """Data, models and transforms of one actor, ready to compute.
+
+    Parameters
+    ----------
+    recipe, images
+        What to compute, and how.
+    node
+        Where this is, in words.
 
     Raises
     ------

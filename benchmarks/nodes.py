@@ -1,0 +1,80 @@
+"""A cluster of Ray on this machine: a head that computes nothing, and nodes with a core each.
+
+``python benchmarks/nodes.py`` prints its address and then obeys the lines that it reads: ``kill`` ends every process of
+a node at once, ``add`` adds one, and ``add NAME=VALUE`` adds one with this variable in its environment. It answers each
+with ``done``, and ends with its input. `Nodes` runs it: Ray's own processes then have no part in the process that asks.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+class Nodes:
+    """Two nodes, as long as nobody kills one; ``options`` are those of a run on them."""
+
+    def __init__(self) -> None:
+        pipe = subprocess.PIPE
+        command = [sys.executable, __file__]
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        self._killed = 0
+        address = self._answer().removeprefix("address ")
+        self.options = ("--robustness-executor=ray", f"--robustness-ray-address={address}")
+
+    def kill_one(self) -> None:
+        """End every process of the node that was added first."""
+        self._killed += 1
+        self._ask("kill")
+
+    def complete(self) -> None:
+        """Add a node for each that was killed."""
+        while self._killed:
+            self._killed -= 1
+            self._ask("add")
+
+    def add(self, variable: str) -> None:
+        """Add a node with ``NAME=VALUE`` in its environment."""
+        self._ask(f"add {variable}")
+
+    def close(self) -> None:
+        """End the cluster."""
+        self._process.communicate()
+
+    def _ask(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        self._answer()
+
+    def _answer(self) -> str:
+        """Return the next line that is an answer: Ray writes to the same output."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(("address ", "done")):
+                return line.strip()
+        raise RuntimeError("The cluster did not start.")
+
+
+def main() -> None:
+    """Start the cluster and obey."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    cluster.wait_for_nodes()
+    print(f"address {cluster.address}", flush=True)
+    for line in sys.stdin:
+        command, _, variable = line.strip().partition(" ")
+        if command == "kill":
+            cluster.remove_node(nodes.pop(0), allow_graceful=False)
+        else:
+            name, _, value = variable.partition("=")
+            nodes.append(cluster.add_node(num_cpus=1, env_vars={name: value} if name else None))
+            cluster.wait_for_nodes()
+        print("done", flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
