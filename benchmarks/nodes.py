@@ -7,6 +7,7 @@ with ``done``, and ends with its input. `Nodes` runs it: Ray's own processes the
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -17,7 +18,10 @@ class Nodes:
     def __init__(self) -> None:
         pipe = subprocess.PIPE
         command = [sys.executable, __file__]
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        environment = os.environ | {"RAY_worker_niceness": "0"}  # on a busy machine an actor would hardly get a turn
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
         self._killed = 0
         address = self._answer().removeprefix("address ")
         self.options = ("--robustness-executor=ray", f"--robustness-ray-address={address}")

@@ -181,7 +181,7 @@ DIFFERENCES = {
     "another image": (replace_an_image, "of the content of the images it has "),
     "an image less": (
         lambda path: (path / "photos/up/19.png").unlink(),
-        "of the images it has 39 in all, this machine",
+        "of the labels it has those of 39 images, this machine",
     ),
     "an image of another name": (
         lambda path: (path / "photos/up/07.png").rename(path / "photos/up/07b.png"),

@@ -28,7 +28,7 @@ _PROBE_SECONDS: Final = 120.0
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",  # on this machine alone: by itself Ray lets everything else go first
 }
 
 
