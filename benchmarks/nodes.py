@@ -11,6 +11,9 @@ import os
 import subprocess
 import sys
 
+# A busy machine starts them slowly.
+_START_SECONDS = 300
+
 
 class Nodes:
     """Two nodes, as long as nobody kills one; ``options`` are those of a run on them."""
@@ -65,8 +68,8 @@ def main() -> None:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    cluster.wait_for_nodes()
+    nodes = [cluster.add_node(wait=False, num_cpus=1) for _ in range(2)]
+    cluster.wait_for_nodes(timeout=_START_SECONDS)
     print(f"address {cluster.address}", flush=True)
     for line in sys.stdin:
         command, _, variable = line.strip().partition(" ")
@@ -74,8 +77,8 @@ def main() -> None:
             cluster.remove_node(nodes.pop(0), allow_graceful=False)
         else:
             name, _, value = variable.partition("=")
-            nodes.append(cluster.add_node(num_cpus=1, env_vars={name: value} if name else None))
-            cluster.wait_for_nodes()
+            nodes.append(cluster.add_node(wait=False, num_cpus=1, env_vars={name: value} if name else None))
+            cluster.wait_for_nodes(timeout=_START_SECONDS)
         print("done", flush=True)
     cluster.shutdown()
 
