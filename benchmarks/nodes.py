@@ -7,12 +7,18 @@ with ``done``, and ends with its input. `Nodes` runs it: Ray's own processes the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A busy machine starts them slowly.
 _START_SECONDS = 300
+_TRIALS = 4
 
 
 class Nodes:
@@ -67,9 +73,9 @@ def main() -> None:
     """Start the cluster and obey."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [cluster.add_node(wait=False, num_cpus=1) for _ in range(2)]
-    cluster.wait_for_nodes(timeout=_START_SECONDS)
+    head = {"num_cpus": 0, "include_dashboard": False}
+    cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+    nodes = [_added(cluster) for _ in range(2)]
     print(f"address {cluster.address}", flush=True)
     for line in sys.stdin:
         command, _, variable = line.strip().partition(" ")
@@ -77,10 +83,24 @@ def main() -> None:
             cluster.remove_node(nodes.pop(0), allow_graceful=False)
         else:
             name, _, value = variable.partition("=")
-            nodes.append(cluster.add_node(wait=False, num_cpus=1, env_vars={name: value} if name else None))
-            cluster.wait_for_nodes(timeout=_START_SECONDS)
+            nodes.append(_added(cluster, {name: value} if name else None))
         print("done", flush=True)
     cluster.shutdown()
+
+
+def _added(cluster: Any, variables: dict[str, str] | None = None) -> Any:
+    """Add a node with a core, and wait until it is there."""
+    node = _patiently(lambda: cluster.add_node(wait=False, num_cpus=1, env_vars=variables))
+    cluster.wait_for_nodes(timeout=_START_SECONDS)
+    return node
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Start something of Ray's, which gives up after 30 s however busy the machine is: a few times."""
+    for _ in range(_TRIALS):
+        with contextlib.suppress(Exception):
+            return start()
+    return start()
 
 
 if __name__ == "__main__":
