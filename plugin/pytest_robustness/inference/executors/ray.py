@@ -57,9 +57,10 @@ class RayExecutor:
         with connected(self._settings.ray_address):
             nodes = living_nodes()
             of_actor = share(list(nodes.values()), self._settings.device)
-            made = self._recipe(work, lacking, of_actor)
-            images = ray.put(recipe.Images(work.selection.indices, work.selection.labels, work.selection.identities))
-            crew = Crew(made, images, of_actor, min(of_actor.actors, len(missing)), work.calls.note)
+            made = recipe_of(self._settings, self._zoo, work, lacking, of_actor)
+            images = recipe.Images(work.selection.indices, work.selection.labels, work.selection.identities)
+            orders = ray.put((made, images))
+            crew = Crew(orders, of_actor, min(of_actor.actors, len(missing)), work.calls.note)
             orderly = False
             try:
                 require_versions(nodes, of_actor)
@@ -115,34 +116,44 @@ class RayExecutor:
             self._said.add(text)
             show(text)
 
-    def _recipe(self, work: Work, lacking: Sequence[Job], of_actor: Share) -> Recipe:
-        settings, selection = self._settings, work.selection
-        models = {job.loaded for job in lacking}
-        jobs = [job for job in work.jobs if job.loaded in models]
-        expected = {f"{ray_nodes.VERSION}{name}": version for name, version in versions(PACKAGES).items()}
-        expected |= ray_nodes.facts_of_source(selection.source, selection.indices)
-        expected |= ray_nodes.fact_of_content(selection.identities[ray_nodes.compared(selection)])
-        expected |= ray_nodes.facts_of_jobs(jobs)
-        return recipe.Recipe(
-            run=uuid.uuid4().hex,
-            directory=recipe.directory(),
-            data=settings.data,
-            labelled=settings.labelled,
-            zoo=self._zoo.elsewhere(),
-            cells=tuple(job.cell for job in jobs),
-            transforms=recipe.own_transforms(jobs),
-            expected=expected,
-            device=_device(settings.device, of_actor),
-            precision=work.settings.precision,
-            seed=settings.seed,
-            runtime=settings.runtime,
-            workers=settings.workers,
-            batch_size=settings.batch_size,
-            shard_size=work.settings.shard_size,
-            timeout=settings.timeout,
-            on_bad_image=settings.on_bad_image,
-            cores=of_actor.cores,
-        )
+
+def recipe_of(
+    settings: InferenceSettings, zoo: ModelZoo, work: Work, lacking: Sequence[Job], of_actor: Share
+) -> Recipe:
+    """Return what an actor needs to compute the jobs ``lacking``, with all other jobs of their models.
+
+    Raises
+    ------
+    TransformError
+        A transform of the user's own cannot be pickled.
+    """
+    selection, models = work.selection, {job.loaded for job in lacking}
+    jobs = [job for job in work.jobs if job.loaded in models]
+    expected = {f"{ray_nodes.VERSION}{name}": version for name, version in versions(PACKAGES).items()}
+    expected |= ray_nodes.facts_of_source(selection.source, selection.indices)
+    expected |= ray_nodes.fact_of_content(selection.identities[ray_nodes.compared(selection)])
+    expected |= ray_nodes.facts_of_jobs(jobs)
+    return recipe.Recipe(
+        run=uuid.uuid4().hex,
+        directory=recipe.directory(),
+        data=settings.data,
+        labelled=settings.labelled,
+        zoo=zoo.elsewhere(),
+        cells=tuple(job.cell for job in jobs),
+        transforms=recipe.own_transforms(jobs),
+        expected=expected,
+        device=_device(settings.device, of_actor),
+        precision=work.settings.precision,
+        seed=settings.seed,
+        runtime=settings.runtime,
+        workers=settings.workers,
+        batch_size=settings.batch_size,
+        shard_size=work.settings.shard_size,
+        timeout=settings.timeout,
+        on_bad_image=settings.on_bad_image,
+        cores=of_actor.cores,
+        actors=of_actor.actors,
+    )
 
 
 def _device(asked: str, of_actor: Share) -> str:

@@ -28,7 +28,7 @@ _PROBE_SECONDS: Final = 120.0
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",  # on this machine alone: by itself Ray lets everything else go first
 }
 
 
@@ -92,11 +92,16 @@ def _unreachable(address: str | None, error: Exception) -> str:
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
     """Keep Ray's messages, warnings and signal handlers from the rest of the process."""
+    from ray._private import worker
+
     logger = logging.getLogger("ray")
     level, environment = logger.level, {name: os.environ.get(name) for name in _QUIET}
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if main else None
     logger.setLevel(logging.CRITICAL)
+    # Whatever log_to_driver says, it prints a line for each attempt to reach a node that is gone.
+    printing = getattr(worker, "print_to_stdstream", None)
+    worker.print_to_stdstream = lambda *_, **__: None
     os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
     try:
         with warnings.catch_warnings():
@@ -104,6 +109,7 @@ def _quiet() -> Generator[None]:
             yield
     finally:
         logger.setLevel(level)
+        worker.print_to_stdstream = printing
         for name, value in environment.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -21,14 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_robustness.inference.executors.ray_cluster import Share
-    from pytest_robustness.inference.executors.recipe import Answer, Recipe, Request
+    from pytest_robustness.inference.executors.recipe import Answer, Request
 
 _log = logging.getLogger(__name__)
 
 # The shard that an actor works on, and the next: it need not wait for the driver.
 _AHEAD: Final = 2
-# How often Ray sends a shard again whose actor died; two deaths in one model's code make the actor leave that out.
-_RETRIES: Final = 5
 _LOOK_SECONDS: Final = 1.0
 # As long may actors take to start after the first one has: a cluster may be busy with other work.
 _START_SECONDS: Final = 60.0
@@ -51,8 +49,8 @@ class Crew:
 
     Parameters
     ----------
-    recipe, images
-        What an actor is made of; ``images`` is a reference to them.
+    orders
+        A reference to the recipe and the images, as `ShardWorker` takes it.
     share
         What an actor gets of its node.
     size
@@ -61,19 +59,22 @@ class Crew:
         Shows a message to the user.
     """
 
-    def __init__(self, recipe: Recipe, images: Any, share: Share, size: int, note: Callable[[str], None]) -> None:
+    def __init__(self, orders: Any, share: Share, size: int, note: Callable[[str], None]) -> None:
         self._actors = actor_class().options(
             num_cpus=share.cores,
             num_gpus=share.gpus,
+            # Without end, because Ray also counts an attempt to reach a node that is gone. Two deaths in one model's
+            # code make an actor leave the model out, and one that starts again and again on a node gives up.
             max_restarts=-1,
-            max_task_retries=_RETRIES,
+            max_task_retries=-1,
             scheduling_strategy="SPREAD",
         )
-        self._parts = recipe, images
+        self._orders = orders
         self._note = note
         self._members = [self._new() for _ in range(size)]
         self._back: collections.deque[Request] = collections.deque()
         self._seen: dict[int, Ready] = {}
+        self._looked = 0.0
 
     @property
     def members(self) -> list[Ready]:
@@ -119,8 +120,7 @@ class Crew:
             self._join(done)
             for reference in done:
                 yield from self._answered(reference)
-            if not done:
-                self._replace_stranded()
+            self._replace_stranded()
             if self._back:
                 source = itertools.chain(_taken(self._back), source)
 
@@ -146,7 +146,7 @@ class Crew:
             ray.kill(member.actor)
 
     def _new(self) -> _Member:
-        return _Member(self._actors.remote(*self._parts))
+        return _Member(self._actors.remote([self._orders]))
 
     def _wait(self, references: list[Any]) -> list[Any]:
         import ray
@@ -190,10 +190,13 @@ class Crew:
                 yield member.sent.pop(reference), _result(reference)
 
     def _replace_stranded(self) -> None:
-        """Take back what was sent to actors whose nodes are gone."""
+        """Take back what was sent to actors whose nodes are gone; looked for once a second."""
         import ray
 
-        alive = living_nodes()
+        now = time.monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked, alive = now, living_nodes()
         for place, member in enumerate(self._members):
             if member.state is None or member.state.node_id in alive:
                 continue
@@ -228,6 +231,6 @@ def _result(reference: Any) -> Any:
     except RayActorError as error:
         _log.debug("an actor of Ray is gone", exc_info=True)
         raise RobustnessError(
-            f"An actor of Ray could not be started, or died {_RETRIES + 1} times at the same images: {error}. Memory "
-            f"may be short there: use fewer models, or --robustness-batch-size. What was computed is in the store."
+            f"An actor of Ray could not be started: {error}. The package must be installed on every node: pip install "
+            f"'pytest-robustness[ray]'. What was computed is in the store."
         ) from error

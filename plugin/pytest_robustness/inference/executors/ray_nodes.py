@@ -40,7 +40,7 @@ _ADVICE: Final = {
 def facts_of_source(source: DataSource, indices: NDArray[np.int64]) -> dict[str, str]:
     """Return what a machine sees of the data without reading an image: classes, and labels and names at ``indices``."""
     if len(indices) and len(source.labels) <= int(indices.max()):
-        return {f"{_DATA}the images": f"{len(source.labels)} in all"}
+        return {f"{_DATA}the labels": f"those of {len(source.labels)} images"}
     labels = source.labels[indices].astype("<i8").tobytes()
     facts = {
         f"{_DATA}the classes": _hash(json.dumps([label.key for label in source.classes]).encode()),

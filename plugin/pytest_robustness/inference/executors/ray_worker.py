@@ -12,14 +12,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core import CONTROL, Condition, Selection, Shard, bound
 from pytest_robustness.core.process import limit_openmp_spin
 from pytest_robustness.errors import BadImageError, DisagreementError, RobustnessError, cause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_robustness.core import Transform
     from pytest_robustness.inference.batch_runner import BatchRunner
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.store import Result
 
 _log = logging.getLogger(__name__)
+
+# So often may actors of a run die on one node: where memory is short, they would start and die without end.
+_MOST_DEATHS: Final = 8
 
 
 class Ready(NamedTuple):
@@ -49,27 +52,29 @@ class ShardWorker:
 
     Parameters
     ----------
-    recipe
-        What to compute, and how.
-    images
-        The images of the run.
+    orders
+        Holds one reference, to the recipe and the images of the run in Ray's object store: an actor that starts again
+        asks for them again.
     """
 
-    def __init__(self, recipe: Recipe, images: Images) -> None:
+    def __init__(self, orders: Sequence[Any]) -> None:
+        import ray
+
         limit_openmp_spin()
-        self._recipe = recipe
-        self._images = images
-        self._bench: _Bench | None = None
+        self._recipe: Recipe
+        self._images: Images
+        self._recipe, self._images = ray.get(orders[0])
+        self._computer: ShardComputer | None = None
 
     def ready(self) -> Ready:
         """Open and load everything, and compare it with what the driver has."""
         node, node_id = _node()
         problem = ""
         try:
-            self._bench = self._bench or _Bench(self._recipe, self._images, node)
+            self._computer = self._computer or ShardComputer(self._recipe, self._images, node)
         except DisagreementError as error:
             problem = str(error)
-        device = "" if self._bench is None else str(self._bench.device)
+        device = "" if self._computer is None else str(self._computer.device)
         return Ready(node, node_id, os.getpid(), device, problem)
 
     def compute(self, request: Request) -> Answer:
@@ -80,12 +85,12 @@ class ShardWorker:
         RobustnessError
             When nothing more can be computed: a decoding process died, say.
         """
-        if self._bench is None:  # Ray has started this actor again
+        if self._computer is None:  # Ray has started this actor again
             problem = self.ready().problem
-            if self._bench is None:
+            if self._computer is None:
                 raise DisagreementError(problem)
         try:
-            return self._bench.compute(request)
+            return self._computer.compute(request)
         except RobustnessError:
             raise
         except Exception as error:  # as text: a user's exception may not survive pickling
@@ -94,12 +99,19 @@ class ShardWorker:
 
     def close(self) -> None:
         """Remove what this actor keeps in files: the run ends."""
-        if self._bench is not None:
-            self._bench.close()
+        if self._computer is not None:
+            self._computer.close()
 
 
-class _Bench:
+class ShardComputer:
     """Data, models and transforms of one actor, ready to compute.
+
+    Parameters
+    ----------
+    recipe, images
+        What to compute, and how.
+    node
+        Where this is, in words.
 
     Raises
     ------
@@ -149,6 +161,7 @@ class _Bench:
         self.device = resolve_device(recipe.device)
         choice.require(recipe.runtime, self.device, recipe.precision)
         self._diary = Diary(Path(tempfile.gettempdir(), f"robustness-{recipe.run}"), recipe.run)
+        _require_calm(self._diary.folder, recipe.actors)
         self._calls = UserCalls(
             self._notes.append, warn=self._warnings.append, timeout=recipe.timeout, diary=self._diary
         )
@@ -259,6 +272,19 @@ class _Bench:
         """Remove the files of last words."""
         self._diary.close()
         shutil.rmtree(self._diary.folder, ignore_errors=True)
+
+
+def _require_calm(folder: Path, actors: int) -> None:
+    """Raise `RobustnessError` where so many actors have died on this node that the next one would, too.
+
+    Each leaves its last words in ``folder``.
+    """
+    left = len([*folder.glob("*.json")])
+    if left >= actors + _MOST_DEATHS:
+        raise RobustnessError(
+            f"actors have died there {left - actors + 1} times or more. Memory may be short: use fewer models at once, "
+            f"a smaller --robustness-batch-size, or start the node with fewer cores, which gives it fewer actors"
+        )
 
 
 def _node() -> tuple[str, str]:

@@ -60,8 +60,8 @@ class Recipe:
         How many images the run has.
     device, precision, seed, runtime, workers, batch_size, shard_size, timeout, on_bad_image
         How to compute. ``device`` is the one that an actor gets.
-    cores
-        The cores that an actor gets.
+    cores, actors
+        The cores that an actor gets, and how many actors there are.
     """
 
     run: str
@@ -82,6 +82,7 @@ class Recipe:
     timeout: float | None
     on_bad_image: Literal["error", "skip"]
     cores: int
+    actors: int
 
 
 class Part(NamedTuple):

@@ -147,8 +147,8 @@ class SubjectOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
-class Options(SubjectOptions):
-    """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
+class JudgingOptions(SubjectOptions):
+    """How the user wants it judged, and what it is compared with."""
 
     alpha: float = option(read_alpha, "0.05", area=_TESTS, metavar="P", about="significance level of every test")
     test: TTest = option(
@@ -263,6 +263,12 @@ class Options(SubjectOptions):
         area=_BASELINE,
         about="write the results of this run as the baseline: robustness-baseline.json, and the answers next to it",
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
+class Options(JudgingOptions):
+    """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
+
     batch_size: int | None = option(
         read_whole(1, "auto"),
         "auto",
