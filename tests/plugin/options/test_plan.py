@@ -47,10 +47,9 @@ def test_only_what_is_missing_is_forecast_and_with_nothing_missing_the_answers_s
     before = project.forwards
     whole = project.judge("--robustness-plan", "-k", "vflip")
     assert stored_and_missing(whole) == (4 * 40, 0)
-    whole.stdout.fnmatch_lines(
-        ["nothing to compute: the store has it all", "a margin of 10 points by stored answers: *"]
-    )
-    assert project.forwards - before <= 4  # the first answers of each model when it is loaded
+    whole.stdout.fnmatch_lines(["nothing to compute: the store has it all"])
+    whole.stdout.fnmatch_lines(["a margin of 10 points by stored answers: 2 of 2 pairs are decided"])
+    assert project.forwards - before < 40  # the first answers of a model when it is loaded, and no batch
     assert whole.ret == 0
 
 
