@@ -48,6 +48,7 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.batch_runner import SweepSettings
     from pytest_robustness.inference.claims import ShardClaims
+    from pytest_robustness.inference.executors.local import LocalExecutor
     from pytest_robustness.inference.jobs import job
     from pytest_robustness.inference.loaded_model import LoadedModel
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -70,8 +71,7 @@ def _sweep(folder: Path) -> None:
         jobs,
         selection,
         store=store,
-        prepare=RuntimeChoice("eager", print).prepare,
-        claims=ShardClaims(folder / "locks", "images"),
+        executor=LocalExecutor(RuntimeChoice("eager", print).prepare, ShardClaims(folder / "locks", "images")),
         progress=SilentProgress(),
         settings=SweepSettings(torch.device("cpu"), "fp32", 0, 0, "error"),
     )

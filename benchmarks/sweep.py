@@ -34,6 +34,7 @@ from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
+from pytest_robustness.inference.executors.local import LocalExecutor
 from pytest_robustness.inference.jobs import job
 from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.loader import default_workers
@@ -168,8 +169,7 @@ class SweepBench:
                 self.jobs,
                 self.selection,
                 store=store,
-                prepare=self._prepare,
-                claims=ShardClaims(Path(folder) / "locks", "images"),
+                executor=LocalExecutor(self._prepare, ShardClaims(Path(folder) / "locks", "images")),
                 progress=SilentProgress(),
                 settings=SweepSettings(
                     self.device,

@@ -112,8 +112,13 @@ class ErrorText(str):
     trace: str
 
     def __new__(cls, text: str, error: BaseException) -> ErrorText:  # noqa: D102 (as the class)
+        return cls.with_trace(text, trace(error))
+
+    @classmethod
+    def with_trace(cls, text: str, trace: str) -> ErrorText:
+        """Return the text of an error of another process, whose traceback was sent as a text too."""
         created = super().__new__(cls, text)
-        created.trace = trace(error)
+        created.trace = trace
         return created
 
 

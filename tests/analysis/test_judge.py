@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from pytest_robustness.analysis import statistics
+from pytest_robustness.analysis import predictions, statistics
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -80,6 +82,24 @@ def test_counts_are_those_of_the_images_that_could_be_read(world):
         np.testing.assert_array_equal(counts.n, expected["size"])
         np.testing.assert_array_equal(counts.correct, expected["sum"])
     assert np.flatnonzero(~world.predictions.answers(Cell("ann", BLUR)).readable).tolist() == SKIPPED
+
+
+@pytest.mark.parametrize(("bytes_kept", "times"), [(10**6, 1), (0, 2)])
+def test_a_cell_is_read_once_where_its_answers_fit_into_memory(world, monkeypatch, bytes_kept, times):
+    read, reads = world.store.read, Counter()
+    monkeypatch.setattr(predictions, "_SCORED_BYTES", bytes_kept)
+    monkeypatch.setattr(world.store, "read", lambda key, after=0: reads.update([key]) or read(key, after))
+    stored = predictions.StoredPredictions(lambda: world.store, world.run_log)
+    for cell in world.run_log.keys:
+        first = stored.outputs(cell)
+        for again in (stored.outputs(cell), stored.scored(cell).outputs):
+            np.testing.assert_array_equal(again.predicted, first.predicted)
+            assert again.predicted.dtype == np.int32
+        stored.counts(cell)
+        stored.engines(cell)
+    assert set(reads.values()) == {times}
+    with pytest.raises(ValueError, match="read-only"):
+        stored.scored(cell).probability[0] = 0
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -43,6 +43,7 @@ from pytest_robustness.errors import BadImageError, DataError, StoreError
 from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import pixels_at_once, to_device
+from pytest_robustness.inference.executors.local import LocalExecutor
 from pytest_robustness.inference.jobs import Job, job
 from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.preprocess import to_canvas
@@ -169,8 +170,7 @@ def sweep(folder: Path, jobs: Sequence[Job], selection: Selection, **choices: ob
         jobs,
         selection,
         store=store,
-        prepare=prepare,
-        claims=claims,
+        executor=LocalExecutor(prepare, claims),
         progress=notes,
         settings=SweepSettings(**(defaults | choices)),
     )
@@ -722,6 +722,7 @@ from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.stored_cells import StoredCells
 from pytest_robustness.inference.sweep import Sweep
 from pytest_robustness.inference.claims import ShardClaims
+from pytest_robustness.inference.executors.local import LocalExecutor
 from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, EngineUsed, Model, Runner, Selection
 from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -752,8 +753,8 @@ store = Store(folder / "store.sqlite")
 print("ready", flush=True)
 sys.stdin.readline()
 runner = Runner(net, EngineUsed("eager", "fp32"))
-Sweep([cell], selection, store=store, prepare=lambda *_: runner,
-      claims=ShardClaims(folder / "locks", "photos"), progress=SilentProgress(),
+claims = ShardClaims(folder / "locks", "photos")
+Sweep([cell], selection, store=store, executor=LocalExecutor(lambda *_: runner, claims), progress=SilentProgress(),
       settings=SweepSettings(torch.device("cpu"), "fp32", 0, 0, "error", 1, shard_size=2)).run()
 found = StoredCells(store, selection.identities, labels).predictions(cell.key, cell.outputs)
 print("same", bool((found.predicted == images[:, :, 0, 0].argmax(1)).all()), flush=True)
@@ -825,7 +826,7 @@ def test_what_takes_long_is_committed_within_the_shard_and_within_the_batch(tmp_
     jobs = jobs_of(models, [CONTROL], selection)
     clocked(monkeypatch, 20)
     # Killed as by a signal: no handler commits anything.
-    monkeypatch.setattr(Sweep, "_pass", unguarded(Sweep._pass))
+    monkeypatch.setattr(LocalExecutor, "_pass", unguarded(LocalExecutor._pass))
     net.failure = KeyboardInterrupt()
     made, _ = sweep(tmp_path, jobs, selection, batch_size=10, shard_size=20)
     with pytest.raises(KeyboardInterrupt):
@@ -834,13 +835,13 @@ def test_what_takes_long_is_committed_within_the_shard_and_within_the_batch(tmp_
 
 
 def unguarded(method):
-    """Return `Sweep._pass` as it is where the process dies: its last commit does not happen."""
+    """Return `LocalExecutor._pass` as it is where the process dies: its last commit does not happen."""
 
-    def run(self, missing, lacking):
+    def run(self, work, runner, missing, lacking):
         commits = []
-        original = self._runner.commit
-        self._runner.commit = lambda: original() if sys.exc_info()[0] is None else commits.append(1)
-        return method(self, missing, lacking)
+        original = runner.commit
+        runner.commit = lambda: original() if sys.exc_info()[0] is None else commits.append(1)
+        return method(self, work, runner, missing, lacking)
 
     return run
 

@@ -65,11 +65,11 @@ class Surroundings:
         placed = self._place(outside)
         hidden = self._hide()
         sys.modules.update(self._modules)
-        before = frozenset(sys.modules)
+        before = list(sys.modules)
         try:
             yield
         finally:
-            fresh = [name for name in sys.modules if name not in before]
+            fresh = _fresh(before)
             for path in placed:
                 with contextlib.suppress(ValueError):  # the code may have removed it itself
                     sys.path.remove(path)
@@ -148,6 +148,15 @@ def _place_of(module: ModuleType) -> str:
         except (TypeError, ValueError):
             place = ""
     return _real(place) if isinstance(place, str) and place else ""
+
+
+def _fresh(before: list[str]) -> list[str]:
+    """Return the names of the modules that were imported since the process had those of ``before``."""
+    now = list(sys.modules)
+    if now == before:  # as after most calls, of which there is one for each image
+        return []
+    known = frozenset(before)
+    return [name for name in now if name not in known]
 
 
 def _real(path: str) -> str:

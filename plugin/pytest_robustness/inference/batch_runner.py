@@ -78,6 +78,8 @@ class BatchRunner:
         How to compute.
     calls
         Calls transforms; its note receives a sentence when batches get smaller.
+    errors
+        Receives the message of each job that fails.
     """
 
     def __init__(
@@ -88,8 +90,9 @@ class BatchRunner:
         unsaved: Unsaved,
         settings: SweepSettings,
         calls: UserCalls,
+        errors: dict[Cell, str],
     ) -> None:
-        self.errors: dict[Cell, str] = {}
+        self.errors = errors
         self.batch_size = 1
         self._jobs = jobs
         self._selection = selection

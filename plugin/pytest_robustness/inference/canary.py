@@ -82,7 +82,7 @@ class Canary:
         self._seed = seed
         self._calls = calls
         self._runners: dict[LoadedModel, Runner] = {}
-        self._order = np.array(sorted(range(len(selection.indices)), key=selection.identities.tolist().__getitem__))
+        self._order = np.argsort(selection.identities, kind="stable")
 
     def stale(self, jobs: Sequence[Job], readable: NDArray[np.bool_]) -> list[Stale]:
         """Return those of ``jobs`` whose stored answers no longer hold.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from pytest_robustness.core import Cell, Progress
+    from pytest_robustness.inference.executors import Executor
     from pytest_robustness.inference.jobs import Job, JobMaker
     from pytest_robustness.inference.known_answers import KnownAnswers
     from pytest_robustness.inference.remembered import Remembered
@@ -31,7 +32,9 @@ def machine(settings: InferenceSettings, remembered: Remembered) -> tuple[str, s
     OptionError
         There is no such device here, or it cannot compute so.
     """
-    options = (settings.device, settings.precision, settings.runtime, settings.process)
+    # With Ray this machine needs no GPU: it checks stored answers, and the actors compute on theirs.
+    device_asked = "auto" if settings.executor == "ray" and settings.device.startswith("cuda") else settings.device
+    options = (device_asked, settings.precision, settings.runtime, settings.process)
     known = remembered.machine(options)
     if known is None:
         with quick_imports():
@@ -39,9 +42,10 @@ def machine(settings: InferenceSettings, remembered: Remembered) -> tuple[str, s
             from pytest_robustness.inference.precision import resolve_precision
             from pytest_robustness.inference.runtimes import choice
 
-        device = resolve_device(settings.device, settings.process)
+        device = resolve_device(device_asked, settings.process)
         known = str(device), resolve_precision(settings.precision, device)
-        choice.require(settings.runtime, device, known[1])
+        if settings.executor == "local":
+            choice.require(settings.runtime, device, known[1])
         remembered.put_machine(options, *known)
     return known
 
@@ -123,7 +127,7 @@ class Computation:
         with quick_imports():
             import torch
         jobs, errors = bench.jobs(cells)
-        facts = _facts(bench)
+        facts = {name: ModelFacts.of_model(loaded) for name, loaded in bench.models.items()}
         log.models |= facts
         self._agree()
         errors |= self._sweep(torch.device(self._device), jobs, progress())
@@ -135,21 +139,19 @@ class Computation:
 
     def _sweep(self, device: torch.device, jobs: Sequence[Job], progress: Progress) -> dict[Cell, str]:
         from pytest_robustness.inference.batch_runner import SweepSettings
-        from pytest_robustness.inference.claims import ShardClaims
         from pytest_robustness.inference.loader import default_workers
-        from pytest_robustness.inference.runtimes.choice import RuntimeChoice
         from pytest_robustness.inference.sweep import Sweep
 
         store, settings, bench = self._store, self._settings, self._bench
         workers = settings.workers
         if workers is None:
             workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
+        executor = self._executor(progress)
         sweep = Sweep(
             jobs,
             bench.selection,
             store=store,
-            prepare=RuntimeChoice(settings.runtime, progress.note).prepare,
-            claims=ShardClaims(store.path.with_suffix(".locks"), bench.selection.fingerprint, progress.note),
+            executor=executor,
             progress=progress,
             settings=SweepSettings(
                 device=device,
@@ -163,21 +165,21 @@ class Computation:
             calls=self._calls,
         )
         sweep.run()
+        self._run_log.provenance |= executor.facts()
         self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
         self._run_log.warnings += sweep.warnings
         return sweep.errors
 
+    def _executor(self, progress: Progress) -> Executor:
+        from pytest_robustness.inference.claims import ShardClaims
 
-def _facts(bench: JobMaker) -> dict[str, ModelFacts]:
-    return {
-        name: ModelFacts(
-            subject.model.fingerprint,
-            subject.match.method,
-            subject.match.outputs,
-            subject.model.preprocess,
-            subject.assumed,
-            tuple(subject.model.unhashed),
-            subject.classes,
-        )
-        for name, subject in bench.models.items()
-    }
+        folder = self._store.path.with_suffix(".locks")
+        claims = ShardClaims(folder, self._bench.selection.fingerprint, progress.note)
+        if self._settings.executor == "ray":
+            from pytest_robustness.inference.executors.ray import RayExecutor
+
+            return RayExecutor(self._settings, self._bench.zoo, claims)
+        from pytest_robustness.inference.executors.local import LocalExecutor
+        from pytest_robustness.inference.runtimes.choice import RuntimeChoice
+
+        return LocalExecutor(RuntimeChoice(self._settings.runtime, progress.note).prepare, claims)

@@ -85,7 +85,7 @@ class Job:
 class JobMaker:
     """Turns cells into jobs; loads each model once, and remembers those that cannot be loaded.
 
-    ``models`` holds the models loaded so far, by name.
+    ``models`` holds the models loaded so far, by name; ``zoo`` loads them.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class JobMaker:
         self.classes = _with_display_names(selection)
         self.precision = precision
         self.models: dict[str, LoadedModel] = {}
-        self._zoo = zoo
+        self.zoo = zoo
         self._registry = registry
         self._seed = seed
         self.same_classes = same_classes
@@ -152,7 +152,7 @@ class JobMaker:
         transform = self._transform(cell.condition)
         if not self.selection.labelled and len(getattr(transform, "variants", ())) > 1:
             return False
-        return self._zoo.published(cell.model) and (transform is None or getattr(transform, "published", False))
+        return self.zoo.published(cell.model) and (transform is None or getattr(transform, "published", False))
 
     def key(self, cell: Cell, facts: ModelFacts) -> str:
         """Return the key of a cell of whose model ``facts`` are known."""
@@ -184,7 +184,7 @@ class JobMaker:
     def _load(self, name: str) -> LoadedModel:
         from pytest_robustness.inference.model_loading import load_model  # here: a run that computes nothing needs none
 
-        return load_model(name, self._zoo, self.selection, self._calls)
+        return load_model(name, self.zoo, self.selection, self._calls)
 
 
 def job(

@@ -213,7 +213,8 @@ class Predictor:
             bench = self.open_data()
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
-            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench)}
+            earlier = {name: log.provenance[name] for name in ("executor",) if name in log.provenance}
+            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench), **earlier}
             computation = Computation(
                 bench,
                 self.store,

@@ -15,6 +15,8 @@ from pytest_robustness.inference.plan import Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pytest_robustness.inference.loaded_model import LoadedModel
+
 
 _LISTS: Final = ("outputs", "assumed", "unhashed", "classes")
 
@@ -45,6 +47,19 @@ class ModelFacts:
     def shown(self) -> dict[str, Any]:
         """Return what people read: without outputs and classes, of which there may be a thousand."""
         return {name: value for name, value in self.as_dict().items() if name not in ("outputs", "classes")}
+
+    @classmethod
+    def of_model(cls, loaded: LoadedModel) -> ModelFacts:
+        """Return the facts of a model that is ready to be judged."""
+        return cls(
+            loaded.model.fingerprint,
+            loaded.match.method,
+            loaded.match.outputs,
+            loaded.model.preprocess,
+            loaded.assumed,
+            tuple(loaded.model.unhashed),
+            loaded.classes,
+        )
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ModelFacts:

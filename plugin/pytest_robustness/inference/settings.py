@@ -36,6 +36,8 @@ class InferenceSettings:
         How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
     timeout
         Seconds that a batch may take; ``None``: any time.
+    executor, ray_address
+        As the options of the same names; without an address, Ray starts on this machine alone.
     """
 
     data: str
@@ -55,3 +57,5 @@ class InferenceSettings:
     labelled: bool = True
     same_classes: bool = False
     given: DataSource | None = None
+    executor: Literal["local", "ray"] = "local"
+    ray_address: str | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_robustness.core import UNLABELLED, Predictions
+from pytest_robustness.inference.distinct_images import DistinctImages
 from pytest_robustness.inference.store_rows import targets_of
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_robustness.core import EngineUsed
     from pytest_robustness.inference.store import Store, StoredResult
     from pytest_robustness.inference.store_rows import Block
-
-_KEY = np.dtype([("image", "V16"), ("target", "<i4")])
 
 
 class _Places(NamedTuple):
@@ -35,32 +34,26 @@ class _Images:
     """
 
     def __init__(self, identities: NDArray[np.void], targets: NDArray[np.int64]) -> None:
-        numbers: dict[bytes, int] = {}
         self.labelled = bool((targets != UNLABELLED).any())
-        self.at_position = np.array(
-            [numbers.setdefault(key, len(numbers)) for key in self._keys(identities, targets)], np.int64
-        )
-        self.count = len(numbers)
-        self._numbers = numbers
+        self._distinct = DistinctImages(identities, targets if self.labelled else None)
+        self.at_position = self._distinct.at_position
+        self.count = self._distinct.count
         self._places: dict[int, _Places] = {}
 
     def places(self, number: int, block: Block) -> _Places:
         """Return where the block with this number holds images of the run."""
         if number not in self._places:
-            found = [self._numbers.get(key, -1) for key in self._keys(block.images, block.targets)]
-            images = np.array(found, np.int64)
+            images = self._distinct.numbers(block.images, block.targets)
             rows = np.flatnonzero(images >= 0)
             self._places[number] = _Places(rows, images[rows])
         return self._places[number]
 
-    def _keys(self, identities: NDArray[np.void], targets: NDArray[np.integer]) -> list[bytes]:
-        return _keys(identities, targets) if self.labelled else [*identities.tolist()]
 
+class AnsweredCell(NamedTuple):
+    """The predictions of a cell, one row for each image of a run, and what computed them, by name."""
 
-def _keys(identities: NDArray[np.void], targets: NDArray[np.integer]) -> list[bytes]:
-    keys = np.empty(len(identities), _KEY)
-    keys["image"], keys["target"] = identities, targets
-    return [*keys.view("V20").tolist()]
+    predictions: Predictions
+    engines: tuple[EngineUsed, ...]
 
 
 class StoredCells:
@@ -104,7 +97,12 @@ class StoredCells:
 
     def predictions(self, key: str, outputs: tuple[int, ...]) -> Predictions:
         """Return the predictions of a cell, one row for each image: -1 and NaN where the store lacks it."""
-        return self.merged(self._store.read(key), outputs)
+        return self.answered(key, outputs).predictions
+
+    def answered(self, key: str, outputs: tuple[int, ...]) -> AnsweredCell:
+        """Return what `predictions` and `engines` do, by one look at the store."""
+        results = self._store.read(key)
+        return AnsweredCell(self.merged(results, outputs), self._engines_of(results, outputs))
 
     def merged(self, results: Sequence[StoredResult], outputs: tuple[int, ...]) -> Predictions:
         """Return the predictions of ``results``, one row for each image of the run; later results win."""
@@ -122,16 +120,12 @@ class StoredCells:
 
     def engines(self, key: str, outputs: tuple[int, ...]) -> tuple[EngineUsed, ...]:
         """Return what computed the images of the run under a cell, by name."""
+        return self._engines_of(self._store.read(key), outputs)
+
+    def _engines_of(self, results: Sequence[StoredResult], outputs: tuple[int, ...]) -> tuple[EngineUsed, ...]:
         images = self._images_of(outputs)
-        return tuple(
-            sorted(
-                {
-                    result.engine
-                    for result in self._store.read(key)
-                    if len(images.places(result.block, self._store.block(result)).rows)
-                }
-            )
-        )
+        used = (result.engine for result in results if len(images.places(result.block, self._store.block(result)).rows))
+        return tuple(sorted(set(used)))
 
     def forget(self, key: str) -> None:
         """Read the cell from its start when it is asked for again: results of it were removed."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_robustness.data.formats import decoder
-from pytest_robustness.data.identity import UNREADABLE
+from pytest_robustness.data.identity import UNREADABLE, as_array
 from pytest_robustness.errors import BadImageError, DataError
+from pytest_robustness.inference.distinct_images import among
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,10 +63,10 @@ class UnreadableImages:
         DataError
             For the first of them, unless they are to be left out.
         """
-        reasons, identities = self._reasons(), self._selection.identities.tolist()
+        reasons, identities = self._reasons(), self._selection.identities
         found = {}
         for position in np.flatnonzero(self.known()).tolist():
-            reason = reasons.get(identities[position])
+            reason = reasons.get(identities[position].tobytes())
             found[position] = (
                 self._reason_now(position) if reason is None else BadImageError(self._describe(position), reason)
             )
@@ -73,8 +74,7 @@ class UnreadableImages:
 
     def known(self) -> NDArray[np.bool_]:
         """Return which images are known to be unreadable, without a word about them: bool [N]."""
-        reasons = {UNREADABLE, *self._reasons()}
-        return np.array([identity in reasons for identity in self._selection.identities.tolist()], np.bool_)
+        return among(self._selection.identities, as_array({UNREADABLE, *self._reasons()}))
 
     def _reasons(self) -> dict[bytes, str]:
         return self._store.unreadable(self._decoder) if self._on_bad_image == "skip" else {}

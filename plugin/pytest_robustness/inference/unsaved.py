@@ -14,14 +14,13 @@ from pytest_robustness.inference.store import Result
 from pytest_robustness.inference.store_rows import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, EngineUsed, Selection
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.loaded_model import LoadedModel
-    from pytest_robustness.inference.store import Store
 
 # A commit waits for the disk and costs some milliseconds; half of what a run may lose.
 COMMIT_SECONDS: Final = 15.0
@@ -32,16 +31,21 @@ class Unsaved:
 
     Parameters
     ----------
-    store
-        Where they go.
+    put
+        Receives them: commits them to the store, or collects what an actor hands to the driver.
     selection
         The images of the run.
     engine
         Returns what ran a model.
     """
 
-    def __init__(self, store: Store, selection: Selection, engine: Callable[[LoadedModel], EngineUsed]) -> None:
-        self._store = store
+    def __init__(
+        self,
+        put: Callable[[Sequence[Result]], None],
+        selection: Selection,
+        engine: Callable[[LoadedModel], EngineUsed],
+    ) -> None:
+        self._put = put
         self._selection = selection
         self._engine = engine
         self._batches: dict[Job, list[tuple[NDArray[np.int64], Scores]]] = defaultdict(list)
@@ -80,7 +84,7 @@ class Unsaved:
         self._batches.clear()
         self._committed = time.monotonic()
         if results:
-            self._store.put(results)
+            self._put(results)
         return errors
 
     def _not_finite_text(self, job: Job, position: int) -> str:

@@ -49,6 +49,10 @@ class ModelZoo:
         self.given = dict(given or {})
         self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes())
 
+    def elsewhere(self) -> ModelZoo:
+        """Return the same zoo for another machine: it remembers no hash of a file."""
+        return ModelZoo(self._policy.directory, self._policy.trust_pickle)
+
     def known(self) -> dict[str, list[str]]:
         """Return the names that exist: those of the presets, then those of each source, in the order of the table."""
         return {"presets": sorted(PRESETS), **{name: list(source.known()) for name, source in SOURCES.items()}}

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ALLURE_HOOKS = "robustness-allure"
 """The name under which the hooks are registered that write for Allure."""
 
+PROCESSES = pytest.StashKey[int]()
+"""How many processes a run would have that only says what it would do."""
+
 _SESSION = pytest.StashKey["RobustnessSession"]()
 
 
@@ -48,12 +51,17 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
 def _share(config: pytest.Config) -> dict[str, Any]:
     """Return how many processes share the machine, which of them this is, and what it must agree on with them."""
     if not hasattr(config, "workerinput"):
-        return {}
+        return {"processes": config.stash[PROCESSES]} if PROCESSES in config.stash else {}
     from pytest_robustness.inference.agreement import Agreement, folder_of
     from pytest_robustness.plugin.xdist import PROCESS
 
-    given = config.workerinput
-    folder = folder_of(resolve_options(config).store, given["testrunuid"])
+    given, options = config.workerinput, resolve_options(config)
+    if options.executor == "ray":
+        raise OptionError(
+            "--robustness-executor=ray does not go with -n: each process would start actors of its own. Leave -n out, "
+            "and Ray divides the work; or leave the executor out."
+        )
+    folder = folder_of(options.store, given["testrunuid"])
     agreement = Agreement(folder, given["workerid"])
     return {"processes": given["workercount"], "process": given[PROCESS], "agreement": agreement}
 

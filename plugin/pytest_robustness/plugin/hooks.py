@@ -65,6 +65,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_robustness.inference.deadline import keep_stderr
 
         keep_stderr()
+    if options.plan:
+        from pytest_robustness.plugin.forecasting import Forecasting, take_over
+
+        take_over(config)
+        config.pluginmanager.register(
+            Forecasting(lambda: active_session(config), lambda: progress_display(config)), "robustness-forecasting"
+        )
+        return
     if config.stash.get(_WITH_ALLURE, False) or options.allure_report is not None:
         from pytest_robustness.plugin.allure import AllureHooks
 
@@ -84,7 +92,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with usage_errors():
         options = resolve_options(config)
-        if options.allure_report is not None or config.getoption("allure_report_dir", None):
+        if not options.plan and (options.allure_report is not None or config.getoption("allure_report_dir", None)):
             require_allure()
             from pytest_robustness.plugin.allure import prepare
 
@@ -217,7 +225,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         with another_plugins_files(session):
             yield
     finally:
-        if PROBLEM not in session.config.stash:
+        if PROBLEM not in session.config.stash and not resolve_options(session.config).plan:
             finish(session)
 
 

@@ -73,7 +73,8 @@ def terminal_text(
     from pytest_robustness.report import github, terminal
 
     device, runtime = report.provenance["device"], report.provenance["runtime"]
-    ran = [f"Models ran on {device} with {runtime}."] if runtime else []
+    executor = f", by {report.provenance['executor']}" if "executor" in report.provenance else ""
+    ran = [f"Models ran on {device} with {runtime}{executor}."] if runtime else []
     commands = github.error_commands(report, environment)
     shown = [terminal.render(report, width, color, verbose), *ran, *map(printable_lines, closing)]
     return "\n".join([*map(for_log, shown), *commands, ""])

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness import data
-from pytest_robustness.inference import provenance
+from pytest_robustness.inference import executors, provenance
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
@@ -49,11 +49,12 @@ def predictor_of(
     Raises
     ------
     OptionError
-        When the data is not known.
+        When the data is not known, or the executor's library is not installed.
     """
     if means.given is None:
         data.check(options.data)
-    settings = dataclasses.replace(_settings(options, means), given=means.given)
+    executors.require(options.executor)
+    settings = dataclasses.replace(settings_of(options, means), given=means.given)
     return _predictor(options, settings, means, run_log, check, agree)
 
 
@@ -68,7 +69,7 @@ def unlabelled_of(options: Options, means: Means, run_log: RunLog) -> Unlabelled
     if options.unlabelled is None:
         return None
     data.check(options.unlabelled)
-    own, labelled = RunLog(), _settings(options, means)
+    own, labelled = RunLog(), settings_of(options, means)
     settings = dataclasses.replace(labelled, data=options.unlabelled, limit=None, labelled=False, same_classes=False)
     predictor = _predictor(options, settings, means, own, lambda *_: None, lambda: None)
     return UnlabelledImages(options.unlabelled, predictor, own, run_log)
@@ -94,7 +95,8 @@ def _predictor(
     )
 
 
-def _settings(options: Options, means: Means) -> InferenceSettings:
+def settings_of(options: Options, means: Means) -> InferenceSettings:
+    """Return which images the options name, and how they are predicted."""
     return InferenceSettings(
         data=options.data,
         limit=options.limit,
@@ -112,4 +114,6 @@ def _settings(options: Options, means: Means) -> InferenceSettings:
         timeout=options.timeout,
         labelled=options.labels == "data",
         same_classes=options.labels == "none",
+        executor=options.executor,
+        ray_address=options.ray_address,
     )

@@ -37,6 +37,8 @@ class Requests:
 
     Attributes
     ----------
+    zoo
+        The known models.
     models
         Those of the options, in their order. There are no models if the dataset has no default models and none were
         given: then tests must name theirs.
@@ -51,7 +53,7 @@ class Requests:
         self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Callable[[], Sequence[str]]
     ) -> None:
         self._options = options
-        self._zoo = zoo
+        self.zoo = zoo
         self._registry = registry
         named = options.models if options.candidate is None else (options.candidate,)
         named = named or _default_models(options.data)
@@ -92,11 +94,11 @@ class Requests:
         OptionError
             When a name is not known, or means ImageNet's model where the data is the embedded digits.
         """
-        models = self._zoo.expand(_plain("models", _some("models", names)))
+        models = self.zoo.expand(_plain("models", _some("models", names)))
         if self._options.data == "digits":
             for name in models:
                 own = f"digits:{name}"
-                if own in PRESETS["digits12"] and name not in self._zoo.given:
+                if own in PRESETS["digits12"] and name not in self.zoo.given:
                     raise OptionError(
                         f"{name!r} is torchvision's model, for ImageNet. On the embedded digits say {own!r}."
                     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Condition, DataSource, Model, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.report.build import RunRecord
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.session.options import Options
@@ -96,6 +97,11 @@ class RobustnessSession(Studies):
     def run_log(self) -> RunLog:
         """What this process did."""
         return self._run.log
+
+    @property
+    def record(self) -> RunRecord:
+        """What a report is built from."""
+        return self._run.record
 
     @property
     def run_report(self) -> RunReport | None:

@@ -39,6 +39,7 @@ Labels = Literal["data", "none"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
+ExecutorName = Literal["local", "ray"]
 _CORRECTIONS: tuple[Correction, ...] = ("none", "bh", "holm")
 _CHANCE_RULES: tuple[ChanceRule, ...] = ("error", "warn", "off")
 _VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
@@ -146,8 +147,8 @@ class SubjectOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
-class Options(SubjectOptions):
-    """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
+class JudgingOptions(SubjectOptions):
+    """How the user wants it judged, and what it is compared with."""
 
     alpha: float = option(read_alpha, "0.05", area=_TESTS, metavar="P", about="significance level of every test")
     test: TTest = option(
@@ -262,6 +263,12 @@ class Options(SubjectOptions):
         area=_BASELINE,
         about="write the results of this run as the baseline: robustness-baseline.json, and the answers next to it",
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
+class Options(JudgingOptions):
+    """What the user asked for. ``None`` leaves the choice to the run: it depends on the data or on the machine."""
+
     batch_size: int | None = option(
         read_whole(1, "auto"),
         "auto",
@@ -296,6 +303,21 @@ class Options(SubjectOptions):
     )
     workers: int | None = option(
         _COUNT_OF_PROCESSES, "auto", area=_COMPUTING, metavar="N", about="processes that decode images; 0 for none"
+    )
+    executor: ExecutorName = option(
+        Choice(*get_args(ExecutorName)),
+        "local",
+        area=_COMPUTING,
+        metavar="NAME",
+        about="what computes: this process, or those of pytest-xdist; or the actors of a Ray cluster",
+    )
+    ray_address: str | None = option(
+        read_text,
+        None,
+        area=_COMPUTING,
+        metavar="ADDRESS",
+        about="Ray cluster of --robustness-executor=ray: auto, HOST:PORT, or ray://HOST:PORT",
+        unset="one that starts on this machine and ends with the run",
     )
     store: Path = path(
         ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"
@@ -333,6 +355,12 @@ class Options(SubjectOptions):
         area=_SOURCES, about="also read weights that need a full pickle, which can run any code: for files you trust"
     )
     download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
+    plan: bool = switch(
+        area=_COMPUTING,
+        about="print what the run would compute, the time by a timed first batch of each model, the size of the store, "
+        "and how many images the margin needs; and exit",
+        ini=False,
+    )
     list: bool = switch(area=_SUBJECT, about="print the known models, transforms and data, and exit", ini=False)
 
     @property
