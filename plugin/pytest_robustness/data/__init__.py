@@ -67,7 +67,7 @@ def open_source(spec: str, *, download: bool = False, labelled: bool = True) -> 
     kind, argument = _parse(spec)
     kind.check(spec, argument)
     if not labelled and isinstance(kind, UnlabelledKind):
-        return kind.open_unlabelled(spec, argument)
+        return kind.open_unlabelled(spec, argument, download=download)
     return kind.open_source(spec, argument, download=download)
 
 

@@ -120,14 +120,14 @@ def require_apart(root: Path, folders: Sequence[str]) -> None:
             )
 
 
-def require_no_splits(root: Path, folders: Sequence[str]) -> None:
+def require_no_splits(root: str, folders: Sequence[str]) -> None:
     """Raise `DataError` where the folders of ``root`` are the splits of a data set, and not its classes."""
     if len(folders) < 2 or not all(folder.casefold() in _SPLITS for folder in folders):
         return
     best = max(folders, key=lambda folder: _SPLITS[folder.casefold()])
     raise DataError(
         f"{root} holds {', '.join(folders[:-1])} and {folders[-1]}: which of these splits is to be judged? Name it: "
-        f"folder:{root / best}. If they are classes, give one of the folders another name."
+        f"folder:{root}/{best}. If they are classes, give one of the folders another name."
     )
 
 
