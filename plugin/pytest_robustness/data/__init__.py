@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data import cifar10, digits, factory, folder, imagenet, imagenette
+from pytest_robustness.data import cifar10, digits, factory, folder, hf, imagenet, imagenette, parquet, tar
 from pytest_robustness.data.identity import identities as identities
 from pytest_robustness.data.identity import keys as keys
 from pytest_robustness.data.protocol import UnlabelledKind
@@ -30,6 +30,9 @@ KINDS: Final[Mapping[str, DatasetKind]] = {
     "imagenette": imagenette,
     "imagenet": imagenet,
     "folder": folder,
+    "tar": tar,
+    "parquet": parquet,
+    "hf": hf,
     "python": factory,
 }
 

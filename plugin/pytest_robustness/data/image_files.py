@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_robustness.data.encoded import EncodedImages
+    from pytest_robustness.data.sample_labels import Labelled
 
 
 class Tree(Protocol):
@@ -130,6 +131,14 @@ def list_unlabelled(spec: str, tree: Tree) -> EncodedSource:
     labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(part) for part in files])
     places = tuple(map(class_of, [*folders, ""]))
     return EncodedSource(decoded(spec), places, labels, tree.images(paths), (*left_out.sentences(shown),))
+
+
+def notes_of(labelled: Labelled) -> tuple[str, ...]:
+    """Return what a user should know about labels, and a sentence that names the classes without an image."""
+    import numpy as np
+
+    counts = np.bincount(labelled.labels, minlength=len(labelled.classes))
+    return (*labelled.notes, *empty_notes(labelled.classes, counts.tolist()))
 
 
 def empty_notes(classes: Sequence[ClassLabel], counts: Sequence[int]) -> Iterator[str]:
