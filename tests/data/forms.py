@@ -70,6 +70,7 @@ def as_memory(root: Path, images: Sequence[Photo]) -> str:
 def as_zip(root: Path, images: Sequence[Photo]) -> str:
     import zipfile
 
+    root.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(root / "photos.zip", "w") as archive:
         for photo in images:
             archive.writestr(zipfile.ZipInfo(f"photos/{photo.member}"), photo.content)
@@ -83,6 +84,7 @@ def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def as_packed_folder(root: Path, images: Sequence[Photo]) -> str:
+    root.mkdir(parents=True, exist_ok=True)
     with tarfile.open(root / "packed.tar", "w") as archive:
         for photo in images:
             add(archive, f"photos/{photo.member}", photo.content)
@@ -156,6 +158,7 @@ def as_plain_parquet(root: Path, images: Sequence[Photo]) -> str:
             "species": [CLASSES[photo.label] for photo in images],
         }
     )
+    root.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, root / "plain.parquet")
     return f"parquet:{root / 'plain.parquet'}#label=species"
 

@@ -219,9 +219,14 @@ def _require_plain(container: Container, file: BinaryIO) -> None:
 
 
 def _require_whole(container: Container, file: BinaryIO, end: int) -> None:
-    """Raise where what follows the last member is neither the end of the file nor zeros: Python would stop silently."""
+    """Raise where no block of zeros follows the last member, which ends an archive: Python would stop silently."""
     file.seek(end)
     rest = file.read(tarfile.BLOCKSIZE)
+    if len(rest) < tarfile.BLOCKSIZE:
+        raise DataError(
+            f"{container.shown} is cut off: after {end:,} bytes it lacks the blocks of zeros that end a tar archive. "
+            f"Fetch it again; if it was written so, head -c 1024 /dev/zero >> FILE adds them."
+        )
     if rest.strip(b"\0"):
         raise DataError(
             f"{container.shown} is damaged: at byte {end:,} there is neither a file nor the end of a tar archive. "
