@@ -1,9 +1,13 @@
-"""The same images give the same files, byte for byte, whichever form they come in and however many processes share them."""
+"""The same images give the same file, byte for byte, in every form, in one process and in several."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import aiohttp  # noqa: F401 (pytester forgets what a run imports, and some cannot be imported twice)
+import datasets  # noqa: F401
+import fsspec.implementations.http  # noqa: F401
+import pyarrow.parquet  # noqa: F401
 import pytest
 
 from tests.data.forms import FORMS, photos, web_server
@@ -38,12 +42,13 @@ SHARED = ("numbered shards", "parquet", "a URL")
 class Project:
     """A folder with the images in every form, and a model that is run on them."""
 
-    def __init__(self, root: Path, specs: dict[str, str], run: Callable[..., pytest.RunResult]) -> None:
-        self.root, self.specs, self._run = root, specs, run
+    def __init__(self, root: Path, specs: dict[str, str], runner: Any) -> None:
+        self.root, self.specs, self._runner = root, specs, runner
 
     def judge(self, form: str, store: str, *options: str) -> bytes:
-        """Return ``accuracy.csv`` of a run."""
-        result = self._run(
+        """Return ``accuracy.csv`` of a run; one in several processes starts in its own."""
+        run = self._runner.runpytest_subprocess if "-n2" in options else self._runner.runpytest_inprocess
+        result = run(
             "--pyargs", "robustness_tests", f"--robustness-data={self.specs[form]}", f"--robustness-store={store}",
             "--robustness-models=python:nets.py:net", "--robustness-transforms=vflip,brightness",
             f"--robustness-report={store}-report", "--robustness-chance-check=off", "-p", "no:cacheprovider",
@@ -77,7 +82,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, project_at: Callable[[Path
     with web_server(data) as (url, _):
         specs["a URL"] = f"folder:{url}/photos/"
         specs["shards at a URL"] = specs["numbered shards"].replace(str(data), url)
-        yield Project(root, specs, runner.pytester.runpytest_subprocess)
+        yield Project(root, specs, runner.pytester)
 
 
 @pytest.fixture(scope="module")

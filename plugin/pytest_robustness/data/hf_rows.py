@@ -95,10 +95,11 @@ def source_of(
     spec: str, name: str, split: str, options: Mapping[str, str], *, labelled: bool, download: bool
 ) -> EncodedSource:
     """Return the images of one split; see `load` and `columns_of` for the errors."""
-    import datasets
     import numpy as np
 
     dataset = load(spec, name, split, options, download=download)
+    import datasets
+
     shown = decoded(spec)
     wanted = {option: column for option, column in options.items() if option in ("image", "label")}
     spelling = shown.partition("#")[0]

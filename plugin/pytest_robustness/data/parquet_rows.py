@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 16
-"""Rows that are held at a time: a row group may have a hundred thousand."""
+"""Rows that are held at a time, besides the page that they lie in: a row group may have a hundred thousand."""
 _BUFFER: Final = 1 << 20
 
 
