@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-import resource
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import datasets
@@ -22,8 +22,6 @@ from tests.data.forms import CLASSES, as_parquet, photos, table_of
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_robustness.data.encoded import EncodedSource
 
 PNG = content(Kind("RGB", "PNG", ".png"), 0)
@@ -70,7 +68,8 @@ def test_rows_are_those_that_pyarrow_and_datasets_read(tmp_path):
     for index in (29, 3, 0, 15, 14, 16):  # in no order
         assert source.images.content(index) == by_pyarrow[index]["image"]["bytes"]
         assert source.labels[index] == by_pyarrow[index]["label"] == by_datasets[index]["label"]
-        np.testing.assert_array_equal(source.read(index).permute(1, 2, 0), np.asarray(decoded[index]["image"]))
+        if source.orientations(np.array([index])) == 1:  # the library obeys the tags
+            np.testing.assert_array_equal(source.read(index).permute(1, 2, 0), np.asarray(decoded[index]["image"]))
     assert source.describe(16) == f"{files[1]}[1]/{images[16].path}"
 
 
@@ -119,7 +118,12 @@ def test_columns_are_found_by_their_type_and_name(tmp_path, columns, features, o
         ),
         ({"label": [0, 1]}, None, "", "{path} has no column of images. Its columns: label (int64)."),
         ({"image": IMAGES}, None, "", "{path} has no column of labels. Its columns: image (binary)."),
-        ({"image": IMAGES, "label": [0, 1]}, None, "#label=lable", "{path} has no column 'lable'. Its columns: image, label."),
+        (
+            {"image": IMAGES, "label": [0, 1]},
+            None,
+            "#label=lable",
+            "{path} has no column 'lable'. Its columns: image, label.",
+        ),
         (
             {"image": IMAGES, "label": [0.5, 1.0], "n": [0, 1]},
             None,
@@ -130,23 +134,35 @@ def test_columns_are_found_by_their_type_and_name(tmp_path, columns, features, o
             {"image": IMAGES, "label": [0, 1]},
             None,
             "#image=label",
-            "The column 'label' of {path} holds no encoded images but int64. Valid: binary, or a struct with bytes. Columns "
-            "of images: image.",
+            (
+                "The column 'label' of {path} holds no encoded images but int64. Valid: binary, or a struct with "
+                "bytes. Columns of images: image."
+            ),
         ),
         (
             {"image": IMAGES, "label": [0, -1]},
             {"label": CLASS_LABEL},
             "",
-            "{path}[1] has the class -1, one of 1 labels of {path} that name no class. Valid: integers from 0 to 1, of "
-            "which the 2 classes have names. Images without labels are judged with --robustness-labels=none.",
+            (
+                "{path}[1] has the class -1, one of 1 labels of {path} that name no class. Valid: integers from 0 to "
+                "1, of which the 2 classes have names. Images without labels are judged with --robustness-labels=none."
+            ),
         ),
         (
             {"image": IMAGES, "label": [None, 1]},
             None,
             "",
-            "{path}[0] has no label, one of 1 of {path}. Images without labels are judged with --robustness-labels=none.",
+            (
+                "{path}[0] has no label, one of 1 of {path}. Images without labels are judged with "
+                "--robustness-labels=none."
+            ),
         ),
-        ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, None, "", "{path} holds no image: its tables have no rows."),
+        (
+            {"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())},
+            None,
+            "",
+            "{path} holds no image: its tables have no rows.",
+        ),
     ],
 )  # fmt: skip
 def test_columns_that_are_not_clear_are_asked_about(tmp_path, columns, features, options, message):
@@ -243,17 +259,17 @@ def test_without_pyarrow_the_error_says_what_to_install(tmp_path, monkeypatch):
 def test_rows_are_read_a_few_at_a_time_whatever_the_size_of_a_group(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     columns = {"image": [rng.bytes(1 << 20) for _ in range(96)], "label": [0] * 96}
-    spec = write(tmp_path / "a.parquet", columns, compression="none", use_dictionary=False, data_page_size=1 << 20)
+    small_pages = {"use_dictionary": False, "data_page_size": 1 << 20, "write_batch_size": 4}
+    spec = write(tmp_path / "a.parquet", columns, compression="none", **small_pages)
     del columns
-    pa.default_memory_pool().release_unused()
+    before = pa.total_allocated_bytes()
     source = opened(spec)
     held = []
     for index in range(96):
         assert len(source.images.content(index)) == 1 << 20
-        held.append(pa.total_allocated_bytes())
+        held.append(pa.total_allocated_bytes() - before)
     assert max(held) < 64 << 20  # the one group has 96 MB
     parquet_rows._reader.cache_clear()
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
 
 
 def test_a_large_table_pickles_small():
@@ -321,8 +337,7 @@ def test_an_image_file_of_a_data_set_that_changes_is_read_again(tmp_path):
     before = source.identities(np.arange(6), FileHashes())
     place = source.describe(2)
     assert place.startswith(str(tmp_path / "test"))
-    with open(place, "wb") as file:
-        file.write(PNG)
+    Path(place).write_bytes(PNG)
     after = source.identities(np.arange(6), FileHashes())
     assert (before != after).tolist() == [False, False, True, False, False, False]
     assert source.read(2).shape == (3, 17, 23)

@@ -148,7 +148,7 @@ def test_labels_may_stand_before_their_image_and_endings_in_capitals(tmp_path):
         ),
         (
             {"train/cat/1.png": PNG, "val/cat/1.png": PNG},
-            "train and val: which of these splits is to be judged? Name it: tar:",
+            "train and val: which of these splits is to be judged? Name it: ",
         ),
         (
             {
@@ -189,7 +189,8 @@ def test_samples_without_labels_are_opened_without(tmp_path):
 def test_packed_class_folders_are_read_as_the_folder(tmp_path):
     spec = pack(
         tmp_path / "a.tar",
-        {"./photos/dog/1.png": PNG, "./photos/cat/deep/2.1.png": PNG, "./photos/cat/2.2.png": PNG, "./photos/cat/n.md": b"",
+        {"./photos/dog/1.png": PNG, "./photos/cat/deep/2.1.png": PNG, "./photos/cat/2.2.png": PNG,
+         "./photos/cat/n.md": b"",
          "./photos/cat/._1.png": b"", "./__MACOSX/1.png": b""},
     )  # fmt: skip
     source = opened(spec)
@@ -326,7 +327,8 @@ def test_archives_are_named_in_several_ways(tmp_path):
         pack(tmp_path / f"{name}.tar", {f"cat/{name[-1]}.png": PNG})
     pack(tmp_path / ".hidden.tar", {"cat/9.png": PNG})
     for argument, count in (
-        (f"{tmp_path}", 3), (f"{tmp_path}/s-{{0..1}}.tar", 2), (f"{tmp_path}/s-*.tar", 2), (f"{tmp_path}/**/s-?.tar", 3),
+        (f"{tmp_path}", 3), (f"{tmp_path}/s-{{0..1}}.tar", 2), (f"{tmp_path}/s-*.tar", 2),
+        (f"{tmp_path}/**/s-?.tar", 3),
         (f"file://{tmp_path}/s-0.tar", 1),
     ):  # fmt: skip
         assert len(opened(f"tar:{argument}").labels) == count

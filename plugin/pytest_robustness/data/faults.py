@@ -40,16 +40,12 @@ def retried(action: Callable[[], _Value]) -> _Value:
     return action()
 
 
-def of_the_network(error: BaseException | None) -> bool:
+def of_the_network(error: BaseException) -> bool:
     """Return whether a connection failed or a server was too busy, which may pass."""
-    if error is None:
-        return False
     status = getattr(error, "status", None)
     if isinstance(status, int):
         return status in (408, 425, 429) or status >= 500
-    if isinstance(error, TimeoutError | ConnectionError) or type(error).__name__.startswith(_NETWORK):
-        return True
-    return of_the_network(error.__cause__)
+    return isinstance(error, TimeoutError | ConnectionError) or type(error).__name__.startswith(_NETWORK)
 
 
 def in_passing(error: BaseException) -> bool:
