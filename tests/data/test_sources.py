@@ -74,7 +74,8 @@ def test_valid_specs_are_accepted_without_touching_files(spec):
             (
                 "'imgnet' is not a dataset. Known: cifar10[:root], digits, folder:path, folder:url, "
                 "hf:name[:split], imagenet:root[:train|val], "
-                "imagenette[:root], parquet:path, python:package.module:factory, python:path/to/file.py:factory, tar:path."
+                "imagenette[:root], parquet:path, python:package.module:factory, "
+                "python:path/to/file.py:factory, tar:path."
             ),
         ),
         ("digits:half", "'digits:half' has a part too many: 'half'. Valid: digits."),

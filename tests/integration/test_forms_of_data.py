@@ -69,7 +69,9 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, project_at: Callable[[Path], Any]) -> Iterator[Project]:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, project_at: Callable[[Path], Any], everything_imported: None
+) -> Iterator[Project]:
     root, data = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("data")
     images = photos(IMAGES)
     specs = {form: make(data, images) for form, make in FORMS.items() if form != "memory"}
