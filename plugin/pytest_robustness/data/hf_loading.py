@@ -26,7 +26,7 @@ _FILES: Final[Mapping[str, str]] = {
 
 
 def load(spec: str, name: str, split: str, options: Mapping[str, str], *, download: bool) -> Any:
-    """Return one split of a data set, as `datasets.Dataset`.
+    """Return one split of a data set, as ``datasets.Dataset``.
 
     Raises
     ------

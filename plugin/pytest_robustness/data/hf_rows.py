@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DatasetRows:
-    """`EncodedImages` in the one column of a `datasets.Dataset`, which holds its files open in no other process.
+    """`EncodedImages` in the one column of a ``datasets.Dataset``, which holds its files open in no other process.
 
     Of each image: ``names`` its path, bytes [N], empty where there is none; ``keys`` what names it within its class,
     bytes [N]; ``apart`` whether its bytes are in the file of this path, and not in the data set, bool [N].
