@@ -72,13 +72,15 @@ def test_valid_specs_are_accepted_without_touching_files(spec):
         (
             "imgnet:/data",
             (
-                "'imgnet' is not a dataset. Known: cifar10[:root], digits, folder:path, imagenet:root[:train|val], "
-                "imagenette[:root], python:package.module:factory, python:path/to/file.py:factory."
+                "'imgnet' is not a dataset. Known: cifar10[:root], digits, folder:path, folder:url, "
+                "hf:name[:split], imagenet:root[:train|val], "
+                "imagenette[:root], parquet:path, python:package.module:factory, "
+                "python:path/to/file.py:factory, tar:path."
             ),
         ),
         ("digits:half", "'digits:half' has a part too many: 'half'. Valid: digits."),
-        ("folder", "'folder' lacks its path. Valid: folder:path."),
-        ("folder:", "'folder:' lacks its path. Valid: folder:path."),
+        ("folder", "'folder' lacks its path. Valid: folder:path, folder:url."),
+        ("folder:", "'folder:' lacks its path. Valid: folder:path, folder:url."),
         ("imagenet", "'imagenet' lacks its root. Valid: imagenet:root[:train|val]."),
         ("imagenet:/data:test", "'test' is not a split of imagenet. Known: train, val."),
         (
@@ -110,7 +112,7 @@ def test_specs_that_are_not_valid_are_refused(spec, message):
 
 def test_every_known_form_is_explained_in_one_line():
     assert {form.partition(":")[0].partition("[")[0] for form in known()} == {
-        "digits", "cifar10", "imagenette", "imagenet", "folder", "python",
+        "digits", "cifar10", "imagenette", "imagenet", "folder", "hf", "parquet", "python", "tar",
     }  # fmt: skip
     assert all(text and "\n" not in text for text in known().values())
 
@@ -330,7 +332,7 @@ def test_files_are_identified_by_their_whole_content_alone(photos, tmp_path):
     large.write_bytes(bytes(20_000))
     everything = np.arange(5)
     before = identified(open_source(f"folder:{photos}"), everything)
-    place = list(open_source(f"folder:{photos}").paths).index(b"cat/z.webp")
+    place = list(open_source(f"folder:{photos}").images.paths).index(b"cat/z.webp")
     assert before[place] == hashlib.sha256(bytes(20_000)).digest()[:16]
     photos.rename(tmp_path / "moved")
     moved = open_source(f"folder:{tmp_path / 'moved'}")

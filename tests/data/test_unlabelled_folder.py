@@ -25,7 +25,7 @@ def place(tmp_path):
 
 
 def named(source, indices=None):
-    root = f"{source.root}/"
+    root = f"{source.images.root}/"
     chosen = range(len(source.labels)) if indices is None else indices
     return [source.describe(int(i)).removeprefix(root).replace("\\", "/") for i in chosen]
 
@@ -65,7 +65,7 @@ def test_class_folders_are_drawn_from_as_with_labels(place):
     with_labels, without = (data.open_source(f"folder:{place}", labelled=labelled) for labelled in (True, False))
     for limit in (None, 2, 4):
         np.testing.assert_array_equal(data.select(with_labels, limit, 3), data.select(without, limit, 3))
-    assert with_labels.paths.tolist() == without.paths.tolist()
+    assert with_labels.images.paths.tolist() == without.images.paths.tolist()
 
 
 def test_what_is_no_folder_of_images_is_refused(tmp_path):

@@ -27,6 +27,7 @@ _SETTLED_NANOSECONDS: Final = 2_000_000_000
 _BUSY_SECONDS: Final = 10.0
 _MANY: Final = 20_000
 _NOTE_SECONDS: Final = 15.0
+_VERSION: Final = struct.Struct("<qqQ")
 _RECORD: Final = struct.Struct(f"<qqqQ{DIGEST_BYTES}s")
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS folder (path BLOB PRIMARY KEY, names BLOB NOT NULL, records BLOB NOT NULL, "
@@ -34,7 +35,7 @@ _SCHEMA: Final = (
 )
 
 
-class _Status(NamedTuple):
+class FileStatus(NamedTuple):
     """What tells one content of a file from another without reading it; ``changed`` is when its inode changed."""
 
     size: int
@@ -43,11 +44,24 @@ class _Status(NamedTuple):
     inode: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> _Status:
+    def of(cls, status: os.stat_result) -> FileStatus:
+        """Return the status of a local file."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
+    @classmethod
+    def of_version(cls, size: int, version: str) -> FileStatus:
+        """Return the status of an object that its storage names a version of: an ETag, a checksum, a time."""
+        return cls(size, *_VERSION.unpack(hashlib.sha256(version.encode()).digest()[: _VERSION.size]))
 
-_Known = dict[bytes, tuple[_Status, bytes]]
+    @property
+    def settled(self) -> bool:
+        """Whether a local file has been left alone for so long that a later change shows in its times."""
+        return time.time_ns() - max(self.modified, self.changed) > _SETTLED_NANOSECONDS
+
+
+_Known = dict[bytes, tuple[FileStatus, bytes]]
+_Answer = tuple[FileStatus, bytes, bool] | OSError
+_NO_STATUS: Final = FileStatus(0, 0, 0, 0)
 
 
 class FileHashes:
@@ -107,34 +121,87 @@ class FileHashes:
                 result[position] = error
                 continue
             known = self._folder(folder).get(file)
-            if known is not None and known[0] == _Status.of(status):
+            if known is not None and known[0] == FileStatus.of(status):
                 result[position] = known[1]
             else:
                 unknown.append(position)
-        if unknown:
-            self._read([base + names[position] for position in unknown], unknown, result)
+        paths = [base + names[position] for position in unknown]
+        self._read(paths, unknown, result, lambda item: _hash(paths[item]), os.cpu_count() or 1)
         return result
 
-    def _read(self, paths: Sequence[bytes], positions: Sequence[int], result: list[bytes | OSError]) -> None:
+    def remembered(
+        self,
+        places: Sequence[bytes],
+        statuses: Sequence[FileStatus | None],
+        read: Callable[[int], bytes],
+        *,
+        threads: int = 1,
+    ) -> list[bytes | OSError]:
+        """Return the hash of each image of an archive, a table or a storage, or the error that kept it from being read.
+
+        Parameters
+        ----------
+        places
+            What names each image: where it lies and, behind the last slash, its name or number there.
+        statuses
+            What changes when the content at each place does; ``None`` where nothing does: it is read each time.
+        read
+            Returns the content at a position of ``places``; raises `OSError`.
+        threads
+            How many contents are read at a time; 1 reads them in order.
+        """
+        result: list[bytes | OSError] = [b""] * len(places)
+        unknown: list[int] = []
+        for position, (place, status) in enumerate(zip(places, statuses, strict=True)):
+            folder, _, name = place.rpartition(b"/")
+            known = self._folder(folder).get(name) if status is not None else None
+            if known is not None and known[0] == status:
+                result[position] = known[1]
+            else:
+                unknown.append(position)
+
+        def hashed(item: int) -> _Answer:
+            status = statuses[unknown[item]]
+            try:
+                digest = hashlib.sha256(read(unknown[item])).digest()[:DIGEST_BYTES]
+            except OSError as error:
+                _log.debug("%s cannot be read", places[unknown[item]], exc_info=True)
+                return error
+            return status or _NO_STATUS, digest, status is not None
+
+        self._read([places[position] for position in unknown], unknown, result, hashed, threads)
+        return result
+
+    def _read(
+        self,
+        places: Sequence[bytes],
+        positions: Sequence[int],
+        result: list[bytes | OSError],
+        hashed: Callable[[int], _Answer],
+        threads: int,
+    ) -> None:
+        if not places:
+            return
         changed: set[bytes] = set()
-        threads, said = min(len(paths), os.cpu_count() or 1), time.monotonic()
-        if len(paths) >= _MANY:
-            self.note(f"reading {len(paths):,} files to know them by their content; later runs read those that change")
+        threads, said = min(len(places), threads), time.monotonic()
+        if len(places) >= _MANY:
+            self.note(f"reading {len(places):,} files to know them by their content; later runs read those that change")
         pool = ThreadPoolExecutor(threads)
         try:
-            answers = pool.map(_hash, paths) if threads > 1 else map(_hash, paths)
-            for done, (path, position, answer) in enumerate(zip(paths, positions, answers, strict=True), 1):
+            items = range(len(places))
+            answers = pool.map(hashed, items) if threads > 1 else map(hashed, items)
+            for done, (place, position, answer) in enumerate(zip(places, positions, answers, strict=True), 1):
                 if isinstance(answer, OSError):
                     result[position] = answer
                 else:
                     status, result[position], settled = answer
-                    folder, _, file = path.rpartition(b"/")
+                    folder, _, file = place.rpartition(b"/")
                     if settled:
                         self._folder(folder)[file] = status, answer[1]
                         changed.add(folder)
                 if time.monotonic() - said > _NOTE_SECONDS:
                     said = time.monotonic()
-                    self.note(f"read {done:,} of {len(paths):,} files")
+                    self.note(f"read {done:,} of {len(places):,} files")
         finally:  # an interrupt loses no hash, and does not wait for the files that are left
             pool.shutdown(cancel_futures=True)
             self._remember({folder: self._folders[folder] for folder in changed})
@@ -152,7 +219,7 @@ class FileHashes:
             row = connection.execute("SELECT names, records, checksum FROM folder WHERE path = ?", (folder,)).fetchone()
         if row is None or _checksum(folder, row[0], row[1]) != row[2]:
             return {}
-        records = [(_Status(*record[:4]), record[4]) for record in _RECORD.iter_unpack(row[1])]
+        records = [(FileStatus(*record[:4]), record[4]) for record in _RECORD.iter_unpack(row[1])]
         return dict(zip(row[0].split(b"\0"), records, strict=True))
 
     def _remember(self, folders: Mapping[bytes, _Known]) -> None:
@@ -195,7 +262,7 @@ def _checksum(folder: bytes, names: bytes, records: bytes) -> bytes:
     return hashlib.sha256(b"\0".join([folder, names, records])).digest()[:8]
 
 
-def _hash(path: bytes) -> tuple[_Status, bytes, bool] | OSError:
+def _hash(path: bytes) -> _Answer:
     """Return status and hash of a file, and whether it has been left alone for long enough to be remembered."""
     try:
         # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
@@ -210,7 +277,5 @@ def _hash(path: bytes) -> tuple[_Status, bytes, bool] | OSError:
             after = os.fstat(descriptor)
     except OSError as error:
         return error
-    status = _Status.of(after)
-    youngest = max(status.modified, status.changed)
-    settled = _Status.of(before) == status and time.time_ns() - youngest > _SETTLED_NANOSECONDS
-    return status, digest.digest()[:DIGEST_BYTES], settled
+    status = FileStatus.of(after)
+    return status, digest.digest()[:DIGEST_BYTES], FileStatus.of(before) == status and status.settled

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data import cifar10, digits, factory, folder, imagenet, imagenette
+from pytest_robustness.data import cifar10, digits, factory, folder, hf, imagenet, imagenette, parquet, tar
 from pytest_robustness.data.identity import identities as identities
 from pytest_robustness.data.identity import keys as keys
 from pytest_robustness.data.protocol import UnlabelledKind
@@ -30,6 +30,9 @@ KINDS: Final[Mapping[str, DatasetKind]] = {
     "imagenette": imagenette,
     "imagenet": imagenet,
     "folder": folder,
+    "tar": tar,
+    "parquet": parquet,
+    "hf": hf,
     "python": factory,
 }
 
@@ -67,7 +70,7 @@ def open_source(spec: str, *, download: bool = False, labelled: bool = True) -> 
     kind, argument = _parse(spec)
     kind.check(spec, argument)
     if not labelled and isinstance(kind, UnlabelledKind):
-        return kind.open_unlabelled(spec, argument)
+        return kind.open_unlabelled(spec, argument, download=download)
     return kind.open_source(spec, argument, download=download)
 
 

@@ -120,14 +120,18 @@ def require_apart(root: Path, folders: Sequence[str]) -> None:
             )
 
 
-def require_no_splits(root: Path, folders: Sequence[str]) -> None:
-    """Raise `DataError` where the folders of ``root`` are the splits of a data set, and not its classes."""
+def require_no_splits(root: str, folders: Sequence[str], named: str = "folder:{root}/{best}") -> None:
+    """Raise `DataError` where the folders of ``root`` are splits of a data set, and not classes.
+
+    It suggests to name the best of them as ``named`` says.
+    """
     if len(folders) < 2 or not all(folder.casefold() in _SPLITS for folder in folders):
         return
     best = max(folders, key=lambda folder: _SPLITS[folder.casefold()])
+    name = named.replace("{root}", root).replace("{best}", best)
     raise DataError(
         f"{root} holds {', '.join(folders[:-1])} and {folders[-1]}: which of these splits is to be judged? Name it: "
-        f"folder:{root / best}. If they are classes, give one of the folders another name."
+        f"{name}. If they are classes, give one of the folders another name."
     )
 
 

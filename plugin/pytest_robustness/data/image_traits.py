@@ -10,14 +10,15 @@ from PIL import Image
 
 from pytest_robustness.core.files import open_regular
 from pytest_robustness.core.text import printable
+from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.formats import formats_for
-from pytest_robustness.data.image_files import FileSource
 from pytest_robustness.data.orientation import UPRIGHT, orientation_of
 from pytest_robustness.data.pillow_settings import strictly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
@@ -45,23 +46,28 @@ def data_notes(source: DataSource, indices: NDArray[np.int64]) -> tuple[str, ...
     images with a trait; where there are more than 500, of as many drawn at random.
     """
     notes = [printable(str(note), _LONGEST_NOTE) for note in getattr(source, "notes", ())]
-    return (*notes, *_traits(source, indices)) if isinstance(source, FileSource) else tuple(notes)
+    return (*notes, *_traits(source, indices)) if isinstance(source, EncodedSource) else tuple(notes)
 
 
 def traits_of(path: Path) -> Traits:
     """Return the traits of an image file from its header alone; what is no image has none."""
+    return header_traits(lambda: open_regular(path), path.name)
+
+
+def header_traits(opened: Callable[[], BinaryIO], name: str) -> Traits:
+    """Return the traits of the image ``name`` that ``opened`` opens, from its header alone."""
     try:
-        with open_regular(path) as file, strictly(), Image.open(file, formats=formats_for(path.name)) as image:
+        with opened() as file, strictly(), Image.open(file, formats=formats_for(name)) as image:
             return Traits(orientation_of(image).pending, image.has_transparency_data)
     except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
-        _log.debug("%s has no header to read", path, exc_info=True)
+        _log.debug("%s has no header to read", name, exc_info=True)
         return Traits(UPRIGHT, transparent=False)
 
 
-def _traits(source: FileSource, indices: NDArray[np.int64]) -> Iterator[str]:
+def _traits(source: EncodedSource, indices: NDArray[np.int64]) -> Iterator[str]:
     keys = np.random.PCG64(len(indices)).random_raw(len(indices))
     chosen = indices[np.argsort(keys, kind="stable")[:_MOST]]
-    found = [traits_of(source.path(index)) for index in chosen]
+    found = source.in_headers(chosen, header_traits)
     of = f"{len(chosen)} images" if len(chosen) == len(indices) else f"{len(chosen)} images looked at"
     tags = [one.orientation for one in found if one.orientation != UPRIGHT]
     transparent = sum(one.transparent for one in found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.files import user_path
 from pytest_robustness.data.image_files import class_of, find_folders, list_images
+from pytest_robustness.data.local_files import LocalTree
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, unknown
 
@@ -45,7 +46,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
         wnids = _wnids(folder, layout)
     if not wnids:
         raise DataError(f"{folder} holds no folder named by a WordNet id, such as n01440764. Expected {layout}.")
-    return list_images(spec, folder, {wnid: class_of(wnid) for wnid in wnids})
+    return list_images(spec, LocalTree(folder), {wnid: class_of(wnid) for wnid in wnids})
 
 
 def _parse(argument: str) -> tuple[str, str]:
@@ -55,4 +56,4 @@ def _parse(argument: str) -> tuple[str, str]:
 
 
 def _wnids(folder: Path, layout: str) -> list[str]:
-    return [name for name in find_folders(folder, layout) if re.fullmatch(r"n\d{8}", name)]
+    return [name for name in find_folders(LocalTree(folder), layout) if re.fullmatch(r"n\d{8}", name)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_robustness.core import ClassLabel
 from pytest_robustness.data.downloads import absent, dataset_root
 from pytest_robustness.data.image_files import list_images
+from pytest_robustness.data.local_files import LocalTree
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,4 +42,4 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
         message = absent("Imagenette", split.parent, "imagenette2.tgz", download=download, reason=error)
         raise DataError(message) from error
     named = zip(dataset.wnids, dataset.classes, strict=True)
-    return list_images(spec, split, {wnid: ClassLabel(wnid, names[0]) for wnid, names in named})
+    return list_images(spec, LocalTree(split), {wnid: ClassLabel(wnid, names[0]) for wnid, names in named})

@@ -16,7 +16,9 @@ from pytest_robustness.data.formats import formats_for
 from pytest_robustness.data.pillow_settings import strictly
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
 UPRIGHT: Final = 1
 _CODES: Final = range(1, 9)
@@ -47,9 +49,14 @@ def orientation_of(image: Image.Image) -> Orientation:
 
 def orientation_in(path: Path) -> Orientation:
     """Return the orientation of an image file; what has no header to read counts as upright."""
+    return header_orientation(lambda: open_regular(path), path.name)
+
+
+def header_orientation(opened: Callable[[], BinaryIO], name: str) -> Orientation:
+    """Return the orientation of the image ``name`` that ``opened`` opens; without a header, it counts as upright."""
     try:
-        with open_regular(path) as file, strictly(), Image.open(file, formats=formats_for(path.name)) as image:
+        with opened() as file, strictly(), Image.open(file, formats=formats_for(name)) as image:
             return orientation_of(image)
     except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
-        _log.debug("%s has no header to read", path, exc_info=True)
+        _log.debug("%s has no header to read", name, exc_info=True)
         return Orientation(UPRIGHT)

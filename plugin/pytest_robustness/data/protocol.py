@@ -43,7 +43,7 @@ class DatasetKind(Protocol):
 class UnlabelledKind(Protocol):
     """What a kind of dataset may offer besides: to open data whose layout names no classes."""
 
-    def open_unlabelled(self, spec: str, argument: str) -> DataSource:
+    def open_unlabelled(self, spec: str, argument: str, *, download: bool) -> DataSource:
         """Return the images that ``spec`` names, whatever their layout; raises what `DatasetKind.open_source` raises.
 
         The label of an image is the place that it comes from, its folder, say, and only serves to draw from each.

@@ -36,8 +36,9 @@ def test_an_unknown_dataset_is_a_usage_error_that_names_the_known(project):
         [
             (
                 "ERROR: 'cifar100' is not a dataset. Did you mean 'cifar10[[]:root[]]'? Known: cifar10[[]:root[]], "
-                "digits, folder:path, imagenet:root[[]:train|val[]], imagenette[[]:root[]], "
-                "python:package.module:factory, python:path/to/file.py:factory."
+                "digits, folder:path, folder:url, hf:name[[]:split[]], imagenet:root[[]:train|val[]], "
+                "imagenette[[]:root[]], parquet:path, python:package.module:factory, python:path/to/file.py:factory, "
+                "tar:path."
             )
         ]
     )

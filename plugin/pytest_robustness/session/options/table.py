@@ -89,7 +89,7 @@ class SubjectOptions:
         area=_SUBJECT,
         metavar="SPEC",
         about="images: digits (embedded), cifar10[:ROOT], imagenette[:ROOT], imagenet:ROOT[:train|val], folder:PATH, "
-        "python:MODULE:FACTORY",
+        "tar:SHARDS, parquet:PATH, hf:NAME[:SPLIT], python:MODULE:FACTORY; paths may be URLs",
     )
     transforms: tuple[str, ...] | None = option(
         read_names,

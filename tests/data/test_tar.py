@@ -1,0 +1,403 @@
+"""Tar archives: what is read is what WebDataset reads; what is damaged, double or ambiguous is refused by name."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import tarfile
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pytest_robustness.core.file_hashes import FileHashes, FileStatus
+from pytest_robustness.data import keys, open_source, tar_index
+from pytest_robustness.data.image_traits import data_notes
+from pytest_robustness.data.tar_members import TarMembers
+from pytest_robustness.errors import BadImageError, DataError, OptionError
+from tests.data.forms import Photo, add, as_numbered_shards, as_shards, photos
+from tests.image_maker import Kind, content
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_robustness.data.encoded import EncodedSource
+
+PNG = content(Kind("RGB", "PNG", ".png"), 0)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(folder))
+    tar_index._folder.cache_clear()
+    yield folder
+    tar_index._folder.cache_clear()
+
+
+def pack(path: Path, members: dict[str, bytes]) -> str:
+    with tarfile.open(path, "w") as archive:
+        for name, data in members.items():
+            add(archive, name, data)
+    return f"tar:{path}"
+
+
+def opened(spec: str, **options: bool) -> EncodedSource:
+    return open_source(spec, **options)
+
+
+def refusal(spec: str, **options: bool) -> str:
+    with pytest.raises(DataError) as caught:
+        open_source(spec, **options)
+    return str(caught.value)
+
+
+def names(source: EncodedSource) -> list[str]:
+    return [source.describe(i).partition(".tar/")[2] for i in range(len(source.labels))]
+
+
+# --- as the library reads it
+
+
+@pytest.mark.parametrize("per_shard", [1, 7, 100])
+def test_samples_are_those_that_webdataset_yields(tmp_path, per_shard):
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    def beside(photo: Photo) -> dict[str, object]:
+        return {"cls": photo.label, "json": {"width": 7}, "extra.txt": "a remark"}
+
+    spec = as_shards(tmp_path, photos(20), beside, per_shard)
+    reference = []
+    for path in sorted(tmp_path.glob("*.tar")):
+        with path.open("rb") as file:
+            reference += group_by_keys(tar_file_expander([{"url": str(path), "stream": file}]))
+    source = opened(spec)
+    assert len(reference) == len(source.labels) == 20
+    for index, sample in enumerate(reference):
+        image = next(value for name, value in sample.items() if name in ("png", "jpg", "webp", "ppm"))
+        assert source.images.content(index) == image
+        assert source.labels[index] == int(sample["cls"].decode())
+        assert f"/{sample['__key__']}." in source.describe(index)
+
+
+def test_an_archive_is_what_the_standard_library_reads(tmp_path):
+    members = {f"{'x' * (40 * n)}/{n}.png": PNG + bytes(n) for n in range(9)}  # long names have headers of their own
+    members = {name.lstrip("/"): data for name, data in members.items()}
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        path = tmp_path / f"{form}.tar"
+        with tarfile.open(path, "w", format=form) as archive:
+            for name, data in members.items():
+                if form != tarfile.USTAR_FORMAT or len(name) < 100:
+                    add(archive, f"a/{name}", data)
+        source = opened(f"tar:{path}", labelled=False)
+        with tarfile.open(path) as archive:
+            expected = {member.name: archive.extractfile(member).read() for member in archive}
+        found = {name: source.images.content(i) for i, name in enumerate(names(source))}
+        assert found == expected
+
+
+# --- classes
+
+
+@pytest.mark.parametrize(
+    ("beside", "file", "classes", "note"),
+    [
+        ({"cls": b"1"}, None, ["0", "1"], "number in its .cls."),
+        ({"cls": b"1\n"}, "a\nb\n\nc\n", ["a", "b", "c"], "number in its .cls, named by "),
+        ({"cls": b"owl"}, None, ["owl"], "name in its .cls."),
+        ({"txt": b"owl"}, None, ["owl"], "name in its .txt."),
+        ({"txt": b"1"}, None, ["0", "1"], "number in its .txt."),
+        ({"cls": b"1", "txt": b"owl"}, None, ["0", "owl"], "number in its .cls, named by its .txt."),
+        ({"json": b'{"label": 1, "name": "owl"}'}, None, ["0", "owl"], "named by the entry name of its .json."),
+        ({"json": b'{"class": "owl", "id": 5}'}, None, ["owl"], "name in the entry class of its .json."),
+        ({"json": b'{"wnid": "n01440764"}'}, None, ["n01440764"], "name in the entry wnid of its .json."),
+        ({"json": b"1"}, None, ["0", "1"], "number in the entry label of its .json."),
+        ({"json": b'"owl"'}, None, ["owl"], "name in the entry label of its .json."),
+        ({"cls": b"1", "json": b"not JSON"}, None, ["0", "1"], "number in its .cls."),
+    ],
+)
+def test_the_class_of_a_sample_stands_beside_it(tmp_path, beside, file, classes, note):
+    if file:
+        (tmp_path / "classes.txt").write_text(file)
+    members = {f"{number:03}.{ending}": data for number in range(3) for ending, data in {"png": PNG, **beside}.items()}
+    source = opened(pack(tmp_path / "a.tar", members))
+    assert [label.name for label in source.classes] == classes
+    assert {classes[label] for label in source.labels} == {classes[1] if len(classes) > 1 else classes[0]}
+    assert note in source.notes[0]
+
+
+def test_labels_may_stand_before_their_image_and_endings_in_capitals(tmp_path):
+    source = opened(
+        pack(tmp_path / "a.tar", {"1.CLS": b"0", "1.PNG": PNG, "2.json": b"{}", "2.cls": b"1", "2.JPG": PNG})
+    )
+    assert source.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"1.png": PNG, "1.cls": b"-1"}, "1.png has the class -1, one of 1 labels of "),
+        ({"1.png": PNG, "1.cls": b"0", "2.png": PNG}, "2.png has no class of the kind that the others have. Valid: "),
+        ({"1.png": PNG, "1.cls": b"0", "2.png": PNG, "2.txt": b"owl"}, "has no class of the kind that the others have"),
+        ({"1.png": PNG, "1.jpg": PNG, "1.cls": b"0"}, "belong to one sample: which of them is to be judged?"),
+        ({"readme.md": b"", "1.cls": b"0"}, "holds no image. 2 files in "),
+        (
+            {"1.png": PNG},
+            "holds no class folder. Expected a class beside each image (.cls, .json, .txt), or images in ",
+        ),
+        (
+            {"train/cat/1.png": PNG, "val/cat/1.png": PNG},
+            "train and val: which of these splits is to be judged? Name it: ",
+        ),
+        (
+            {
+                f"{n}.{ending}": PNG if ending == "png" else b"a photo of owl %d" % n
+                for n in range(25)
+                for ending in ("png", "txt")
+            },
+            "has 25 different texts in .txt files for 25 images: these are captions, and no classes.",
+        ),
+    ],
+)
+def test_samples_without_a_class_are_refused_by_name(tmp_path, members, message):
+    assert message in refusal(pack(tmp_path / "a.tar", members))
+
+
+def test_classes_with_one_name_are_refused(tmp_path):
+    (tmp_path / "classes.txt").write_text("crane\nowl\ncrane\n")
+    message = refusal(pack(tmp_path / "a.tar", {"1.png": PNG, "1.cls": b"0"}))
+    assert message == f"{tmp_path}/classes.txt gives several classes one name: crane. Each class needs its own."
+
+
+def test_the_image_of_a_sample_is_the_one_with_a_single_ending(tmp_path):
+    source = opened(pack(tmp_path / "a.tar", {"1.mask.png": b"", "1.png": PNG, "1.cls": b"0"}))
+    assert names(source) == ["1.png"]
+    assert "1 .mask.png" in source.notes[-1]
+
+
+def test_samples_without_labels_are_opened_without(tmp_path):
+    spec = pack(tmp_path / "a.tar", {"1.png": PNG, "b/2.png": PNG, "b/3.png": PNG, "c/d/4.png": PNG})
+    source = opened(spec, labelled=False)
+    assert names(source) == ["1.png", "b/2.png", "b/3.png", "c/d/4.png"]
+    assert source.labels.tolist() == [0, 1, 1, 2]
+
+
+# --- class folders
+
+
+def test_packed_class_folders_are_read_as_the_folder(tmp_path):
+    spec = pack(
+        tmp_path / "a.tar",
+        {"./photos/dog/1.png": PNG, "./photos/cat/deep/2.1.png": PNG, "./photos/cat/2.2.png": PNG,
+         "./photos/cat/n.md": b"",
+         "./photos/cat/._1.png": b"", "./__MACOSX/1.png": b""},
+    )  # fmt: skip
+    source = opened(spec)
+    assert [label.key for label in source.classes] == ["cat", "dog"]
+    assert keys(source) == [b"2.2.png", b"deep/2.1.png", b"1.png"]
+    text = " ".join(source.notes)
+    assert "The folder photos/ of " in text
+    assert "1 .md" in text
+    assert "2 hidden files or folders" in text
+
+
+def test_a_folder_of_an_archive_can_be_named(tmp_path):
+    members = {"train/cat/1.png": PNG, "val/cat/2.png": PNG, "val/dog/2.png": PNG}
+    spec = pack(tmp_path / "a.tar", members)
+    assert refusal(spec).endswith(
+        f"Name it: {spec}#folder=val. If they are classes, give one of the folders another name."
+    )
+    assert names(opened(f"{spec}#folder=val")) == ["val/cat/2.png", "val/dog/2.png"]
+    assert refusal(f"{spec}#folder=test").startswith(f"{tmp_path}/a.tar holds no image below test/.")
+    with pytest.raises(OptionError, match=r"'split' is no option of it\. Valid: folder=\.\.\."):
+        open_source(f"{spec}#split=val")
+
+
+# --- damage
+
+
+def test_what_is_no_whole_archive_is_refused(tmp_path):
+    spec = pack(tmp_path / "a.tar", {f"cat/{n}.png": PNG for n in range(9)})
+    whole = (tmp_path / "a.tar").read_bytes()
+    header = 512
+    cases = {
+        "within a file": whole[: header + 100],
+        "within a header": whole[: 4 * 1024 + 300],
+        "in the middle": whole[:3072] + b"\xff" * 512 + whole[3584:],
+        "text": b"<html>404</html>" * 100,
+        "short text": b"oops",
+        "empty": b"",
+    }
+    for data in cases.values():
+        (tmp_path / "a.tar").write_bytes(data)
+        message = refusal(spec)
+        assert message.startswith(f"{tmp_path}/a.tar ")
+        assert "is no whole tar archive" in message or "is damaged" in message or "holds no" in message
+        assert "Fetch it again" in message
+
+
+@pytest.mark.parametrize("cut", range(20))
+def test_an_archive_that_is_cut_off_anywhere_is_refused_or_whole(tmp_path, cut):
+    spec = pack(tmp_path / "a.tar", {f"cat/{n}.png": PNG for n in range(3)})
+    whole = (tmp_path / "a.tar").read_bytes()
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        end = max(member.offset_data + (member.size + 511) // 512 * 512 for member in archive) + 512
+    kept = len(whole) * cut // 20
+    (tmp_path / "a.tar").write_bytes(whole[:kept])
+    if kept < end:
+        assert str(tmp_path / "a.tar") in refusal(spec)
+    else:
+        assert len(opened(spec).labels) == 3
+
+
+@pytest.mark.parametrize(("method", "compress"), [("gzip", gzip.compress), ("bzip2", None), ("xz", None)])
+def test_a_compressed_archive_is_refused_with_what_to_do(tmp_path, method, compress):
+    mode = {"gzip": "w:gz", "bzip2": "w:bz2", "xz": "w:xz"}[method]
+    with tarfile.open(tmp_path / "a.tar", mode) as archive:
+        add(archive, "cat/1.png", PNG)
+    assert refusal(f"tar:{tmp_path}/a.tar").startswith(
+        f"{tmp_path}/a.tar is compressed with {method}, where no image can "
+    )
+
+
+def test_two_members_of_one_name_are_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for data in (PNG, PNG + b"2"):
+            add(archive, "cat/1.png", data)
+    assert refusal(f"tar:{tmp_path}/a.tar") == (
+        f"{tmp_path}/a.tar holds cat/1.png twice: which of the two counts? Write it again without one."
+    )
+    for name in ("a", "b"):
+        pack(tmp_path / f"{name}.tar", {"cat/1.png": PNG})
+    assert refusal(f"tar:{tmp_path}/{{a,b}}.tar") == (
+        f"{tmp_path}/a.tar/cat/1.png and {tmp_path}/b.tar/cat/1.png are two images of one name."
+    )
+
+
+def test_links_and_devices_of_an_archive_are_named_and_not_followed(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        add(archive, "cat/1.png", PNG)
+        for name, kind in (
+            ("cat/link.png", tarfile.SYMTYPE),
+            ("cat/hard.png", tarfile.LNKTYPE),
+            ("cat/pipe.png", tarfile.FIFOTYPE),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+    source = opened(f"tar:{tmp_path}/a.tar")
+    assert names(source) == ["cat/1.png"]
+    assert source.notes[-1].endswith("no regular files: cat/link.png, cat/hard.png, cat/pipe.png.")
+
+
+def test_an_image_that_cannot_be_read_is_named(tmp_path):
+    spec = pack(tmp_path / "a.tar", {"cat/1.png": b"no image", "cat/2.png": PNG})
+    source = opened(spec)
+    with pytest.raises(
+        BadImageError, match=rf"{tmp_path}/a\.tar/cat/1\.png is not a readable image: its content"
+    ) as caught:
+        source.read(0)
+    assert caught.value.content
+    (tmp_path / "a.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:2000])
+    with pytest.raises(BadImageError, match="ends before it: it is cut off, or has changed") as caught:
+        source.read(1)
+    assert not caught.value.content
+    (tmp_path / "a.tar").unlink()
+    assert source.identities(np.arange(2), FileHashes()).tobytes() == bytes(32)
+
+
+def test_hostile_names_are_shown_as_text(tmp_path):
+    spec = pack(
+        tmp_path / "a.tar",
+        {"cat/\x1b[2J.png": PNG, "cat/x.\x1b[31m": b"", "c\u202eat/a.png": PNG, "../../up/1.png": PNG},
+    )
+    source = opened(spec, labelled=False)
+    assert source.read(0).shape == (3, 17, 23)
+    for note in data_notes(source, np.arange(len(source.labels))):
+        assert note.isprintable()
+
+
+# --- where archives are
+
+
+def test_archives_are_named_in_several_ways(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("s-0", "s-1", "deep/s-2"):
+        pack(tmp_path / f"{name}.tar", {f"cat/{name[-1]}.png": PNG})
+    pack(tmp_path / ".hidden.tar", {"cat/9.png": PNG})
+    for argument, count in (
+        (f"{tmp_path}", 3), (f"{tmp_path}/s-{{0..1}}.tar", 2), (f"{tmp_path}/s-*.tar", 2),
+        (f"{tmp_path}/**/s-?.tar", 3),
+        (f"file://{tmp_path}/s-0.tar", 1),
+    ):  # fmt: skip
+        assert len(opened(f"tar:{argument}").labels) == count
+    pack(tmp_path / "{0..1}.tar", {"cat/1.png": PNG})
+    assert names(opened(f"tar:{tmp_path}/{{0..1}}.tar")) == ["cat/1.png"]
+
+
+def test_archives_that_are_not_there_are_named(tmp_path):
+    pack(tmp_path / "s-0.tar", {"cat/1.png": PNG})
+    assert refusal(f"tar:{tmp_path}/none.tar") == f"{tmp_path}/none.tar does not exist."
+    assert refusal(f"tar:{tmp_path}/s-{{0..2}}.tar") == (
+        f"2 of 3 files do not exist: {tmp_path}/s-1.tar, {tmp_path}/s-2.tar."
+    )
+    assert (
+        refusal(f"tar:{tmp_path}/x*.tar") == f"{tmp_path}/x*.tar holds no tar archive. Valid: a file or folder of .tar."
+    )
+    (tmp_path / "empty").mkdir()
+    assert refusal(f"tar:{tmp_path}/empty").startswith(f"{tmp_path}/empty holds no tar archive.")
+    with pytest.raises(OptionError, match="lacks its path"):
+        open_source("tar:")
+
+
+# --- what is remembered
+
+
+def test_an_index_is_remembered_until_the_archive_changes(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(FileStatus, "settled", property(lambda status: True))
+    spec = as_numbered_shards(tmp_path, photos(20))
+    first = opened(spec)
+    read = tar_index.read_index
+    monkeypatch.setattr(tar_index, "read_index", lambda *_: pytest.fail("it is read again"))
+    again = opened(spec)
+    assert names(first) == names(again)
+    assert first.notes == again.notes
+    np.testing.assert_array_equal(first.labels, again.labels)
+    for file in (cache / "tar").iterdir():  # what is damaged is not believed
+        file.write_text(file.read_text()[:100])
+    monkeypatch.setattr(tar_index, "read_index", read)
+    assert names(opened(spec)) == names(first)
+    shard = tmp_path / "numbers" / "shard-000.tar"
+    shard.unlink()
+    pack(shard, {"cat/new.png": PNG, "cat/new.cls": b"0"})
+    assert names(opened(spec))[0] == "cat/new.png"
+
+
+def test_an_archive_that_has_just_changed_is_not_remembered(tmp_path, cache):
+    opened(pack(tmp_path / "a.tar", {"cat/1.png": PNG}))
+    assert not (cache / "tar").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(FileStatus, "settled", property(lambda status: True))
+    (cache / "tar").write_text("a file")
+    assert len(opened(pack(tmp_path / "a.tar", {"cat/1.png": PNG})).labels) == 1
+
+
+def test_a_large_source_pickles_small():
+    count = 100_000
+    numbers = np.arange(count)
+    members = TarMembers(
+        tuple(f"/data/shard-{n:06}.tar" for n in range(100)),
+        (numbers // 1000).astype(np.int32),
+        numbers.astype(np.int64) * 100_000,
+        numbers.astype(np.int64),
+        np.char.add("n01440764/ILSVRC2012_val_", numbers.astype(str)).astype(np.bytes_),
+        np.full(count, 10, np.int32),
+    )
+    started = time.perf_counter()
+    data = pickle.dumps(members)
+    assert len(data) < 7_100_000
+    assert pickle.loads(data).key(4321) == "ILSVRC2012_val_4321"
+    assert time.perf_counter() - started < 2
