@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scipy import special
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import isotonic_regression
 
 from pytest_robustness.analysis.studies.fall_curve import breaking_point, crossing, fall_curve, magnitude_at
 from pytest_robustness.analysis.studies.magnitude_search import MOST_MAGNITUDES, area_variances, next_magnitudes
@@ -80,9 +79,9 @@ class Model:
 
 
 def first_beyond(falls):
-    """Return the first equidistant position, 0 included, at which scikit-learn's isotonic regression is too large."""
+    """Return the first equidistant position, 0 included, at which SciPy's isotonic regression is too large."""
     positions = np.arange(len(falls)) / (len(falls) - 1)
-    beyond = IsotonicRegression().fit(positions, falls).predict(positions) > MARGIN + 1e-9
+    beyond = isotonic_regression(falls).x > MARGIN + 1e-9
     return positions[np.argmax(beyond)] if beyond.any() else None
 
 

@@ -4,10 +4,10 @@ The search goes in rounds, so that one pass over the images serves a round of ma
 a coarse grid. From then on those gaps between neighbours are divided that leave open where the crossing is, or an end
 of its interval.
 
-The crossing is where the integral of the curve's excess over the margin is smallest. Between two magnitudes the curve is
-taken for straight; images turned wrong and right in between, nobody knows where. If each did so at a random place, the
-integral over the gap has a known variance. So another place is still possible where the integral is larger than the
-smallest one by little, measured by the deviation of all gaps in between.
+The crossing is where the integral of the curve's excess over the margin is smallest. Between two magnitudes the curve
+is taken for straight; images turned wrong and right in between, nobody knows where. If each did so at a random place,
+the integral over the gap has a known variance. So another place is still possible where the integral is larger than
+the smallest one by little, measured by the deviation of all gaps in between.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def _gaps(curve: FallCurve) -> Iterable[_Gap]:
     if not len(widths):
         return
     variances = area_variances(curve)
-    for weight, fine, falls in zip((1.0, _END_WEIGHT, _END_WEIGHT), (_FINE, _FINE_END, _FINE_END), curve.bands, strict=True):
+    for weight, fine, falls in zip(
+        (1.0, _END_WEIGHT, _END_WEIGHT), (_FINE, _FINE_END, _FINE_END), curve.bands, strict=True
+    ):
         first, stop = _open(curve, falls, variances)
         shares = variances[first:stop] / variances[first:stop].sum()
         errors = weight * (curve.positions[stop] - curve.positions[first]) * shares
