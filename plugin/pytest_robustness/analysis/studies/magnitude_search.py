@@ -87,6 +87,8 @@ def _gaps(curve: FallCurve) -> Iterable[_Gap]:
         (1.0, _END_WEIGHT, _END_WEIGHT), (_FINE, _FINE_END, _FINE_END), curve.bands, strict=True
     ):
         first, stop = _open(curve, falls, variances)
+        if first == stop:
+            continue
         shares = variances[first:stop] / variances[first:stop].sum()
         errors = weight * (curve.positions[stop] - curve.positions[first]) * shares
         for i in first + np.flatnonzero(widths[first:stop] > fine):
@@ -119,5 +121,6 @@ def _open(curve: FallCurve, falls: Floats, variances: Floats) -> tuple[int, int]
     entries = np.arange(len(area))
     between = np.where(entries <= gap, upto[gap + 1] - upto, upto - upto[gap])
     possible = np.flatnonzero(area - lowest <= _DEVIATIONS * np.sqrt(between))
-    around = [gap, gap + 1, *possible.tolist()]
+    # Where there is no crossing up to the extreme, which is evaluated, nothing is open at the extreme itself.
+    around = [*possible.tolist(), *((gap, gap + 1) if place is not None else (len(variances),))]
     return min(around), max(around)

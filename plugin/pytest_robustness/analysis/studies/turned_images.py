@@ -42,8 +42,8 @@ class TurnedImages:
         "from the images alone. Listed are as many as keep the expected share of upright ones within 20 %, where at"
         " least two models agree on the turn. That supposes one upright view of each image, as clear as those of "
         "the others: where objects lie in any direction or look alike turned, and with weak models, fewer of the "
-        "list are turned than is stated. So the precision stands as the most that it can be, with what it is if "
-        "accidents happen to all classes alike, and the list is to be looked at. Models hardly tell an image from its "
+        "list are turned than is stated. So the precision stands as the most that it can be; its lower end supposes "
+        "that accidents happen to all classes alike, and allows for chance. The list is to be looked at. Models hardly tell an image from its "
         "mirror image: one that is upside down may need turn180 where vflip is proposed, so look at both. An EXIF "
         "orientation is reported and never obeyed blindly."
     )
@@ -51,7 +51,7 @@ class TurnedImages:
         "images": "images",
         "listed": "listed",
         "precision": "precision of the list, at most, %",
-        "precision_evenly": "... if all classes are turned alike, %",
+        "precision_low": "from, %",
         "turned_share": "turned images, estimated, %",
         "share_low": "from, %",
         "share_high": "to, %",
@@ -163,12 +163,11 @@ def _verdict(images: ViewedImages, ranking: Ranking) -> Verdict:
         )
     if listed:
         seem = "image seems" if listed == 1 else "images seem"
-        stated, evenly = (100 * (value or 0) for value in (ranking.stated, ranking.stated_evenly))
-        alike = f", {evenly:.0f} % if accidents happen to all classes alike" if round(evenly) < round(stated) else ""
+        low, stated = (100 * (value or 0) for value in (ranking.stated_low, ranking.stated))
         return Verdict(
             Outcome.FAIL,
-            f"{listed} of {count} {seem} to be turned or flipped by accident: by estimate at most {stated:.0f} % of "
-            f"the list{alike}. Look at them: objects that lie in any direction are listed, too",
+            f"{listed} of {count} {seem} to be turned or flipped by accident: by estimate {low:.0f} to {stated:.0f} % "
+            f"of the list. Look at them: objects that lie in any direction are listed, too",
         )
     if interval.low * count >= 1:
         return Verdict(
@@ -198,7 +197,7 @@ def _figures(images: ViewedImages, ranking: Ranking | None, *, labelled: bool) -
     return figures | {
         "listed": int(ranking.listed.sum()),
         "precision": None if ranking.stated is None else 100 * ranking.stated,
-        "precision_evenly": None if ranking.stated_evenly is None else 100 * ranking.stated_evenly,
+        "precision_low": None if ranking.stated_low is None else 100 * ranking.stated_low,
         "turned_share": 100 * ranking.fit.turned,
         "share_low": 100 * ranking.interval.low,
         "share_high": 100 * ranking.interval.high,
