@@ -43,9 +43,9 @@ class TurnedImages:
         " least two models agree on the turn. That supposes one upright view of each image, as clear as those of "
         "the others: where objects lie in any direction or look alike turned, and with weak models, fewer of the "
         "list are turned than is stated. So the precision stands as the most that it can be; its lower end supposes "
-        "that accidents happen to all classes alike, and allows for chance. The list is to be looked at. Models hardly tell an image from its "
-        "mirror image: one that is upside down may need turn180 where vflip is proposed, so look at both. An EXIF "
-        "orientation is reported and never obeyed blindly."
+        "that accidents happen to all classes alike, and allows for chance. The list is to be looked at. Models hardly "
+        "tell an image from its mirror image: one that is upside down may need turn180 where vflip is proposed, so look "
+        "at both. An EXIF orientation is reported and never obeyed blindly."
     )
     columns: Mapping[str, str] = {
         "images": "images",
