@@ -44,7 +44,7 @@ class TurnedImages:
         "the others: where objects lie in any direction or look alike turned, and with weak models, fewer of the "
         "list are turned than is stated. So the precision stands as the most that it can be; its lower end supposes "
         "that accidents happen to all classes alike, and allows for chance. The list is to be looked at. Models hardly "
-        "tell an image from its mirror image: one that is upside down may need turn180 where vflip is proposed, so look "
+        "tell an image from its mirror image: one that is upside down may need turn180 where vflip is proposed: look "
         "at both. An EXIF orientation is reported and never obeyed blindly."
     )
     columns: Mapping[str, str] = {
