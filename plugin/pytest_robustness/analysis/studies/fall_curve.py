@@ -182,6 +182,11 @@ def breaking_point(curve: FallCurve) -> BreakingPoint:
     if point is not None and span.whole:
         # The first whole number that is not before the crossing.
         point = math.ceil(point) if span.extreme > span.neutral else math.floor(point)
+    if at:
+        # A cliff may lie anywhere in the gap that the crossing is in.
+        end = int(np.searchsorted(curve.positions, at))
+        earliest = float(min(curve.positions[end - 1], 1.0 if earliest is None else earliest))
+        latest = None if latest is None else float(max(curve.positions[end], latest))
     high = None if latest is None else _exact(span, latest)
     if earliest == 0 and curve.measured:
         return BreakingPoint(point, None, high)
