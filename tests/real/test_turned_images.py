@@ -22,8 +22,8 @@ SMALL_IMAGES = ("--robustness-workers=0", "--robustness-batch-size=64")
 
 
 def planted(cifar: Path, folder: Path, seed: int) -> set[str]:
-    """Copy 100 images of each class to ``folder``, one in twenty of them upside down; return the names of those."""
-    names = sorted(path.relative_to(cifar) for kind in cifar.iterdir() for path in sorted(kind.iterdir())[:100])
+    """Copy 50 images of each class to ``folder``, one in twenty of them upside down; return the names of those."""
+    names = sorted(path.relative_to(cifar) for kind in cifar.iterdir() for path in sorted(kind.iterdir())[:50])
     turned = {str(names[i]) for i in np.random.default_rng(seed).choice(len(names), len(names) // 20, replace=False)}
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,13 @@ def test_images_stored_upside_down_are_found(judge: Callable[..., list[int]], ci
     turned = planted(cifar, photos, seed=0)
     judge(tmp_path, photos, [f"--robustness-models={MODELS}", *OPTIONS, *SMALL_IMAGES, "--robustness-report=report"])
     [finding] = json.loads((tmp_path / "report/results.json").read_text())["studies"]["turned_images"]
-    first, listed = finding["items"][:50], [item for item in finding["items"] if item["listed"]]
+    first, listed = finding["items"][:25], [item for item in finding["items"] if item["listed"]]
 
     def hits(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [item for item in items if str(Path(item["file"]).relative_to(photos)) in turned]
 
-    assert len(hits(first)) >= 25
+    assert len(hits(first)) >= 12
     assert {item["turn"] for item in hits(first)} == {"vflip"}
-    assert len(listed) >= 15
-    assert 100 * len(hits(listed)) / len(listed) == pytest.approx(finding["precision"], abs=15)
+    assert len(listed) >= 6
+    assert 100 * len(hits(listed)) / len(listed) == pytest.approx(finding["precision"], abs=20)
     assert finding["share_low"] < 5 < finding["share_high"]

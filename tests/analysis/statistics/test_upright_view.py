@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from pytest_robustness.analysis.statistics.upright_view import (
+    LARGEST_LOG_ODDS,
     MIRROR,
     VIEWS,
     ViewModel,
+    bounded,
     fit_views,
+    likeliest_bounds,
     log_odds,
     longest_list,
     share_interval,
@@ -193,3 +196,28 @@ def test_log_odds_survive_the_store():
     assert error[expected > 0].max() < 1 / 15
     assert error[expected <= 0].max() < 0.01
     assert log_odds(np.array([0.0, 1.0], np.float32)).tolist() == pytest.approx([-16.6355, 16.6355], abs=1e-3)
+
+
+def test_bounded_log_odds_keep_their_order_and_their_middle():
+    values = np.linspace(-40, 40, 801)
+    found = bounded(values, (8.0, 4.0))
+    assert np.all(np.diff(found) >= 0)
+    assert (found.min(), found.max()) == pytest.approx((-8, 4), abs=1e-6)
+    middle = (values > -4) & (values < 0)
+    assert found[middle] == pytest.approx(values[middle], abs=0.02)
+
+
+def test_differences_where_the_label_is_recognized_in_both_views_do_not_count_where_images_say_so():
+    """Brooms lie in any direction: high log-odds in all views, which differ by far."""
+    by_model = upright_images(1000, 12, spread=3.0)[None]
+    by_model -= by_model.max(axis=2, keepdims=True) - 1
+    assert likeliest_bounds(by_model)[0] >= 8
+    brooms = np.random.default_rng(3).uniform(5, 16, (400, 8))
+    mixed = np.concatenate([by_model, brooms[None]], axis=1)
+    low, high = likeliest_bounds(mixed)
+    assert high < LARGEST_LOG_ODDS
+
+    def listed(views):
+        return longest_list(1 - fit_views(views).probabilities(views)[:, STORED], 0.2)
+
+    assert len(listed(bounded(mixed, (low, high)).mean(axis=0))) <= 2 < len(listed(mixed.mean(axis=0)))

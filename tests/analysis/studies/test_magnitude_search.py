@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scipy import special
+from scipy.optimize import isotonic_regression
 
-from pytest_robustness.analysis.studies.fall_curve import breaking_point, fall_curve, magnitude_at
-from pytest_robustness.analysis.studies.magnitude_search import MOST_MAGNITUDES, hidden_crossings, next_magnitudes
+from pytest_robustness.analysis.studies.fall_curve import breaking_point, crossing, fall_curve, magnitude_at
+from pytest_robustness.analysis.studies.magnitude_search import MOST_MAGNITUDES, area_variances, next_magnitudes
 from pytest_robustness.transforms import Span
 
 DEGREES = Span(0.0, 90.0, whole=False)
@@ -36,7 +36,7 @@ SHAPES = {
     "never": lambda _: 0.0,
     "at once": lambda x: 30 * min(x / 0.004, 1),
 }
-# Along the margin the images decide where it is crossed, and no search can know without evaluating all magnitudes.
+# Along the margin the images decide where it is crossed.
 ALONG_THE_MARGIN = {
     "slow": lambda x: 4 * x,
     "almost never": lambda x: 1.4 * x,
@@ -73,11 +73,16 @@ class Model:
         return self._known[x]
 
     def brute_force(self):
-        """Return the first of 200 equidistant positions at which accuracy has fallen by more than the margin."""
-        for step in range(1, BRUTE + 1):
-            if class_mean_fall(self.labels, self.control, self(step / BRUTE)) > MARGIN + 1e-9:
-                return step / BRUTE
-        return None
+        """Return the first of 200 equidistant positions at which the isotonic regression exceeds the margin."""
+        falls = [class_mean_fall(self.labels, self.control, self(step / BRUTE)) for step in range(1, BRUTE + 1)]
+        return first_beyond([0.0, *falls])
+
+
+def first_beyond(falls):
+    """Return the first equidistant position, 0 included, at which SciPy's isotonic regression is too large."""
+    positions = np.arange(len(falls)) / (len(falls) - 1)
+    beyond = isotonic_regression(falls).x > MARGIN + 1e-9
+    return positions[np.argmax(beyond)] if beyond.any() else None
 
 
 class Search(NamedTuple):
@@ -188,11 +193,10 @@ def test_the_interval_is_not_much_wider_than_that_of_the_true_spread(name):
     width = np.mean([DEGREES.fraction(point.high) - DEGREES.fraction(point.low) for point in points])
     # How far the point moves from one sample to the next: the middle 95 % of the points that all magnitudes give.
     true = []
-    grid = np.array([model(step / BRUTE) for step in range(1, BRUTE + 1)])
+    grid = np.array([model.control, *(model(step / BRUTE) for step in range(1, BRUTE + 1))])
     for labels, control, chosen in resampled(model, 50):
         weights = 1 / (len(set(labels.tolist())) * np.bincount(labels)[labels])
-        falls = 100 * (control.astype(float) - grid[:, chosen]) @ weights
-        true.append(np.argmax(falls > MARGIN + 1e-9) / BRUTE)
+        true.append(first_beyond(100 * (control.astype(float) - grid[:, chosen]) @ weights))
     low, high = np.quantile(true, [0.025, 0.975])
     assert width <= 2 * (high - low) + 0.02
 
@@ -295,34 +299,39 @@ def test_classes_count_equally_and_the_interval_is_that_of_the_model_test():
     assert curve.low[0] == curve.high[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("lost", "gained", "short"), [(4, 3, 2), (4, 3, 3), (5, 1, 5), (3, 3, 3), (6, 0, 7), (2, 4, 1)]
-)
-def test_a_hidden_crossing_is_as_likely_as_among_all_orders(lost, gained, short):
-    """One more pair is supposed to have turned and turned back, and as many as are seen: C(L + G, G + h) by a loop."""
-    pairs = min(lost, gained) + 1
-    ups, downs = lost + pairs, gained + pairs
-    # All orders of the steps, counted by their position and their highest place so far.
-    paths = Counter({(0, 0, 0): 1})
-    for _ in range(ups + downs):
-        following = Counter()
-        for (up, place, highest), count in paths.items():
-            following[up + 1, place + 1, max(highest, place + 1)] += count
-            following[up, place - 1, highest] += count
-        paths = following
-    ended = {key: count for key, count in paths.items() if key[0] == ups}
-    expected = sum(count for (_, _, highest), count in ended.items() if highest >= short) / sum(ended.values())
-
-    n = 100
-    labels, control = np.zeros(n, int), np.arange(n) < 50
-    before = control.copy()
+@pytest.mark.parametrize(("lost", "gained"), [(4, 3), (12, 0), (0, 1), (30, 30)])
+def test_the_area_of_a_gap_varies_as_that_of_images_that_turn_anywhere(lost, gained):
+    """One more pair is supposed to have turned and turned back."""
+    n, draws = 200, 20_000
+    labels, control = np.zeros(n, int), np.arange(n) < 100
+    before, after = control.copy(), control.copy()
     before[:10] = False
-    after = before.copy()
-    after[20 : 20 + lost] = False
-    after[60 : 60 + gained] = True
-    # Ten images are lost before; the margin is as many more as the fall may grow by.
-    curve = fall_curve(DEGREES, labels, control, {30.0: before, 60.0: after}, margin=10.0 + short - 1, alpha=0.05)
-    assert hidden_crossings(curve)[1] == pytest.approx(expected)
+    after[: 10 + lost] = False
+    after[150 : 150 + gained] = True
+    curve = fall_curve(DEGREES, labels, control, {30.0: before, 75.0: after}, margin=2.0, alpha=0.05)
+    signs = np.repeat([1, -1], [lost + 1, gained + 1])
+    places = np.random.default_rng(lost).random((draws, len(signs)))
+    # The area above the straight line, in points: an image that turns at a place counts from there on.
+    areas = 100 / n * 0.5 * ((signs * (1 - places)).sum(axis=1) - signs.sum() / 2)
+    assert area_variances(curve)[1] == pytest.approx(areas.var(), rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_crossing_is_that_of_the_isotonic_regression(seed):
+    random = np.random.default_rng(seed)
+    falls = np.concatenate([[0.0], 6 * np.linspace(0, 1, 200) ** 2 + random.normal(0, random.choice([0.1, 1, 4]), 200)])
+    positions = np.arange(201) / 200
+    # The curve is straight between its points: SciPy sees it there, too.
+    expected = first_beyond(np.interp(np.arange(8001) / 8000, positions, falls))
+    assert crossing(positions, falls, MARGIN) == (None if expected is None else pytest.approx(expected, abs=0.001))
+
+
+def test_a_blip_is_no_breaking_point_and_a_lasting_fall_is():
+    positions = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 1])
+    assert crossing(positions, np.array([0, 0, 2.5, 0, 0, 4, 4]), MARGIN) == pytest.approx(0.45)
+    assert crossing(positions, np.array([0, 0, 9, 0, 0, 4, 4]), MARGIN) == pytest.approx(0.1 + 0.1 * 2 / 9)
+    assert crossing(positions, np.array([0, 0, 9, 0, 0, 0, 0]), MARGIN) is None
+    assert crossing(positions, np.array([9, 9, 9, 9, 9, 9, 9]), MARGIN) == 0
 
 
 def test_the_same_answers_give_the_same_search():

@@ -7,6 +7,10 @@ where L are the log-odds of the view and L' those of its mirror image. It is con
 so nothing is assumed of how log-odds are distributed. A turned image has the views of an upright one in another order.
 So where a share of the images is stored turned, the likelihood of an image is a mixture, and weights and shares are
 estimated from it together: from the images alone, none of which is known to be upright.
+
+How far log-odds count is estimated, too. Where a model recognizes an image in both of two views, or in neither, the
+difference of its log-odds says little, however large: a broom lying on its side is a broom. So log-odds are bounded
+softly, at the two bounds of a few that make the images most likely.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ _QUARTERS: Final = (_TURN90, _TURN270)
 
 LARGEST_LOG_ODDS: Final = float(logit(1 - 2.0**-24))
 """About 16.6: what a probability in 32 bits can tell from 1."""
+BOUNDS: Final = tuple((low, high) for low in (LARGEST_LOG_ODDS, 8.0, 4.0) for high in (LARGEST_LOG_ODDS, 4.0, 2.0))
+"""Down to which log-odds, below 0, and up to which a difference counts."""
 # A further kind of turn has to raise the log-likelihood by so much: the ratio of likelihoods is 20, or 150.
 _MIRRORED_TWIN: Final = 3.0
 _LEFT_TO_RIGHT: Final = 5.0
@@ -89,6 +95,18 @@ def log_odds(probability: NDArray[np.floating]) -> Array:
     """Return log(p / (1 - p)), at most 16.6 in size: what lies beyond is rounding."""
     with np.errstate(divide="ignore"):
         return np.clip(logit(np.asarray(probability, np.float64)), -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+
+
+def bounded(log_odds: Array, bounds: tuple[float, float]) -> Array:
+    """Return log-odds that are softly kept between -low and high; ``bounds`` are (low, high)."""
+    low, high = bounds
+    return np.asarray(np.logaddexp(0, log_odds + low) - np.logaddexp(0, log_odds - high) - low)
+
+
+def likeliest_bounds(by_model: Array) -> tuple[float, float]:
+    """Return those of `BOUNDS` that make the views of images, float64 [M, N, 8] by model, most likely."""
+    turns = (_VFLIP, *_QUARTERS)
+    return max(BOUNDS, key=lambda one: _maximum(bounded(by_model, one).mean(axis=0), turns).log_likelihood)
 
 
 def fit_views(log_odds: Array) -> ViewModel:

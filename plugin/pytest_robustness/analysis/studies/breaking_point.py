@@ -35,13 +35,16 @@ class BreakingPoint:
     name: ClassVar[str] = "breaking_point"
     title: ClassVar[str] = "Breaking points"
     about: ClassVar[str] = (
-        "How far can a transform go before a model breaks? The breaking point is the mildest magnitude at which "
-        "accuracy, the mean over the classes as in a model test, has fallen by more than the margin, on the same "
-        f"images as control. It is searched among all magnitudes, of which at most {MOST_MAGNITUDES} are evaluated. "
-        "The interval holds the magnitudes for which the images decide neither that accuracy has fallen by more than "
-        "the margin nor that it has not. A test passes where the interval begins at the level of its severity or "
-        "beyond, fails where it ends before that level, and is inconclusive otherwise. A fall at a few magnitudes "
-        "alone, between two that are evaluated, can be missed."
+        "How far can a transform go before a model breaks? The breaking point is the magnitude from which on accuracy, "
+        "the mean over the classes as in a model test, has fallen by more than the margin, on the same images as "
+        "control: on average over every stretch that begins there, and over none that ends there (the isotonic "
+        "regression of the fall crosses the margin), so that a blip of a few images is none. It is searched among all "
+        f"magnitudes, of which at most {MOST_MAGNITUDES} are evaluated. The interval holds the magnitudes for which "
+        "the images decide neither that accuracy has fallen by more than the margin nor that it has not; it is wide "
+        "where accuracy runs along the margin. A test passes where the interval begins at the level of its severity or "
+        "beyond, fails where it ends before that level or the images show a fall by more than the margin at a milder "
+        "magnitude, from which accuracy recovers; it is inconclusive otherwise. A fall at a few magnitudes alone, "
+        "between two that are evaluated, can be missed."
     )
     columns: ClassVar[Mapping[str, str]] = {
         "model": "model",
@@ -174,6 +177,13 @@ def _verdict(found: _Found) -> Verdict:
     fraction, level = found.span.fraction, found.span.fraction(found.level)
     breaks = f"accuracy falls by more than {found.margin} at {found.cell.condition.transform} {found.interval}"
     images = f"{100 * (1 - found.policy.alpha):g} % interval over {found.images} images"
+    dip = found.curve.shown(found.level)
+    if dip is not None and (high is None or fraction(high) >= level):
+        return Verdict(
+            Outcome.FAIL,
+            f"accuracy has fallen by more than {found.margin} at {found.cell.condition.transform} {_number(dip)}, not "
+            f"after {found.judged_by}, though not from there on ({breaks}): {images}",
+        )
     if low is not None and fraction(low) >= level:
         return Verdict(Outcome.PASS, f"{breaks}, not before {found.judged_by}: {images}")
     if high is not None and fraction(high) < level:

@@ -78,10 +78,16 @@ class FallCurve:
         """The magnitudes evaluated, in order from neutral."""
         return self.magnitudes if self.measured else self.magnitudes[1:]
 
-    def first_beyond(self, falls: Floats) -> int | None:
-        """Return the first entry of ``falls`` (float64 [k + 1]) that exceeds the margin."""
-        beyond = np.flatnonzero(falls > self.margin + _ROUNDING)
-        return int(beyond[0]) if len(beyond) else None
+    @property
+    def bands(self) -> tuple[Floats, Floats, Floats]:
+        """The fall, the lower and the upper end of its interval."""
+        return self.fall, self.low, self.high
+
+    def shown(self, level: float) -> float | None:
+        """Return the mildest magnitude up to ``level`` at which the images show a fall by more than the margin."""
+        upto = self.positions <= self.span.fraction(level) + _ROUNDING
+        beyond = np.flatnonzero(upto & (self.low > self.margin + _ROUNDING))
+        return self.magnitudes[int(beyond[0])] if len(beyond) else None
 
 
 def fall_curve(
@@ -151,12 +157,12 @@ def _changes(labels: Ints, sizes: Ints, control: Bools, right: Bools) -> PairedC
 
 
 class BreakingPoint(NamedTuple):
-    """Where accuracy has first fallen by more than the margin.
+    """The magnitude from which on accuracy has fallen by more than the margin.
 
-    ``magnitude`` is the smallest one evaluated at which it has; ``None`` where it has at none, up to the extreme.
-    ``low`` and ``high`` are its interval. ``high`` is ``None`` where the images do not show that accuracy falls by more
-    than the margin at all, and ``low`` is the extreme where they show that it does not. ``low`` is ``None`` where the
-    mildest magnitude changes something, and may be too much already.
+    ``magnitude`` is ``None`` where it has not up to the extreme. ``low`` and ``high`` are its interval. ``high`` is
+    ``None`` where the images do not show that accuracy falls by more than the margin at all, and ``low`` is the extreme
+    where they show that it does not. ``low`` is ``None`` where the mildest magnitude changes something, and may be too
+    much already.
     """
 
     magnitude: float | None
@@ -165,33 +171,62 @@ class BreakingPoint(NamedTuple):
 
 
 def breaking_point(curve: FallCurve) -> BreakingPoint:
-    """Return where ``curve`` first passes the margin.
+    """Return where the fall of ``curve`` crosses the margin, and where the ends of the falls' intervals do.
 
-    The interval ends where the ends of the falls' intervals first pass the margin, between two magnitudes in
-    proportion: it holds every magnitude for which the images decide neither that the fall is larger nor that it is
-    smaller than the margin. Where a curve runs along the margin it errs more often than one of these intervals does,
-    because the first of many magnitudes is looked for.
+    The interval holds every magnitude for which the images decide neither that the fall is larger nor that it is
+    smaller than the margin. Where a curve runs along the margin, it is wide.
     """
-    first = curve.first_beyond(curve.fall)
-    point = None if first is None else curve.magnitudes[first]
-    # The crossing lies before the point reported, by as much as the search leaves open.
-    latest = _passes(curve, curve.low)
-    if latest is not None and first is not None:
-        latest = max(latest, float(curve.positions[first]))
-    high = None if latest is None else _exact(curve.span, latest)
-    if curve.first_beyond(curve.high) == 0:
+    at, latest, earliest = (crossing(curve.positions, falls, curve.margin) for falls in curve.bands)
+    span = curve.span
+    point = None if at is None else _exact(span, at)
+    if point is not None and span.whole:
+        # The first whole number that is not before the crossing.
+        point = math.ceil(point) if span.extreme > span.neutral else math.floor(point)
+    if at:
+        # A cliff may lie anywhere in the gap that the crossing is in.
+        end = int(np.searchsorted(curve.positions, at))
+        earliest = float(min(curve.positions[end - 1], 1.0 if earliest is None else earliest))
+        latest = None if latest is None else float(max(curve.positions[end], latest))
+    high = None if latest is None else _exact(span, latest)
+    if earliest == 0 and curve.measured:
         return BreakingPoint(point, None, high)
-    earliest = _passes(curve, curve.high)
-    return BreakingPoint(point, curve.span.extreme if earliest is None else _exact(curve.span, earliest), high)
+    return BreakingPoint(point, span.extreme if earliest is None else _exact(span, earliest), high)
 
 
-def _passes(curve: FallCurve, falls: Floats) -> float | None:
-    """Return the position at which ``falls`` first pass the margin, between two entries in proportion."""
-    i = curve.first_beyond(falls)
-    if i is None or i == 0:
-        return None if i is None else 0.0
-    (a, b), (before, after) = curve.positions[i - 1 : i + 1], falls[i - 1 : i + 1]
-    return float(a + (b - a) * (curve.margin - before) / (after - before))
+def crossing(positions: Floats, falls: Floats, margin: float) -> float | None:
+    """Return the position at which the isotonic regression of a curve exceeds ``margin``; ``None``: nowhere.
+
+    The curve is straight between its points. Its isotonic regression is below a level up to where the integral of what
+    the curve exceeds the level by is smallest (Barlow et al. 1972, Statistical Inference under Order Restrictions): the
+    curve lies within the level on average over every stretch that ends there, and beyond it over every stretch that
+    begins there.
+
+    Parameters
+    ----------
+    positions
+        From 0 on, ascending: float64 [k + 1].
+    falls
+        The curve there, in points: float64 [k + 1].
+    margin
+        The level in points.
+    """
+    excess = falls - margin - _ROUNDING
+    widths = np.diff(positions)
+    before, after = excess[:-1], excess[1:]
+    rising = np.flatnonzero((before <= 0) & (after > 0))
+    way = widths[rising] * before[rising] / (before[rising] - after[rising])
+    places, areas = [*(positions[rising] + way)], [*(excess_area(positions, excess)[rising] + before[rising] * way / 2)]
+    if excess[0] > 0:
+        places, areas = [positions[0], *places], [0.0, *areas]
+    if excess[-1] <= 0:
+        places, areas = [*places, math.inf], [*areas, excess_area(positions, excess)[-1]]
+    lowest = max(range(len(areas)), key=lambda i: (-areas[i], i))
+    return None if math.isinf(places[lowest]) else float(places[lowest])
+
+
+def excess_area(positions: Floats, excess: Floats) -> Floats:
+    """Return the integral of ``excess`` from the first position to each: float64 [k + 1]."""
+    return np.concatenate([[0.0], np.cumsum(np.diff(positions) * (excess[:-1] + excess[1:]) / 2)])
 
 
 def _exact(span: Span, position: float) -> float:

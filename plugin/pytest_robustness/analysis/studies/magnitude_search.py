@@ -1,13 +1,13 @@
-"""Which magnitudes to evaluate next, to find where accuracy first falls by more than the margin.
+"""Which magnitudes to evaluate next, to find from which on accuracy has fallen by more than the margin.
 
 The search goes in rounds, so that one pass over the images serves a round of many models and transforms. It begins with
-a coarse grid. From then on the gap between two neighbours is divided that leaves most open: the one that holds the
-first crossing seen, one before it that may hide an earlier crossing, or one in which the interval ends.
+a coarse grid. From then on those gaps between neighbours are divided that leave open where the crossing is, or an end
+of its interval.
 
-Images make the curve jagged, and a crossing may hide between two magnitudes at which accuracy holds. How likely that is
-follows from the images that turned wrong and right between the two: if they did so in a random order, the reflection
-principle counts the orders in which the fall exceeds the margin on the way (Feller 1968, An Introduction to
-Probability Theory and Its Applications, volume 1, section III.1). Where too few turned wrong it is impossible.
+The crossing is where the integral of the curve's excess over the margin is smallest. Between two magnitudes the curve
+is taken for straight; images turned wrong and right in between, nobody knows where. If each did so at a random place,
+the integral over the gap has a known variance. So another place is still possible where the integral is larger than
+the smallest one by little, measured by the deviation of all gaps in between.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import special
 
-from pytest_robustness.analysis.studies.fall_curve import FallCurve, magnitude_at
+from pytest_robustness.analysis.studies.fall_curve import crossing, excess_area, magnitude_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_robustness.analysis.statistics.columns import Floats
+    from pytest_robustness.analysis.studies.fall_curve import FallCurve
 
 MOST_MAGNITUDES = 25
 """How many magnitudes a search evaluates at most."""
@@ -33,16 +33,16 @@ _ROUND = 4
 _FINE, _FINE_END = 0.01, 0.02
 # A wide gap around the crossing is divided in four, others in two.
 _WIDE = 0.04
-# The error expected of leaving a gap as it is, as a share of the span, below which it is left.
-_NEGLIGIBLE = 0.004
 # An error in the end of the interval weighs less than one in the point.
 _END_WEIGHT = 0.35
-# Images that turned and turned back between two magnitudes are not seen: as many pairs as were seen, and one more.
-_UNSEEN_PAIRS = 1.0
+# Images that turned and turned back between two magnitudes are not seen: a pair of them is supposed.
+_UNSEEN = 2.0
+# So many standard deviations of the integral.
+_DEVIATIONS = 2.0
 
 
 class _Gap(NamedTuple):
-    """A gap worth dividing: the error expected of leaving it as it is, its number, and how many parts to make of it."""
+    """A gap worth dividing: how much of the place it leaves open, its number, and how many parts to make of it."""
 
     error: float
     number: int
@@ -80,39 +80,47 @@ def _new(curve: FallCurve, wanted: Iterable[float], most: int = MOST_MAGNITUDES)
 def _gaps(curve: FallCurve) -> Iterable[_Gap]:
     """Yield the gaps worth dividing; gap i lies between entries i and i + 1 of the curve."""
     widths = np.diff(curve.positions)
-    first = curve.first_beyond(curve.fall)
-    # Without a crossing, one that hides would be taken for none up to the extreme.
-    reported = 1.0 if first is None else curve.positions[first]
-    before = len(widths) if first is None else max(first - 1, 0)
-    middles = curve.positions[:-1] + widths / 2
-    hidden = hidden_crossings(curve)[:before] * (reported - middles[:before])
-    for i in np.flatnonzero((hidden > _NEGLIGIBLE) & (widths[:before] > _FINE)):
-        yield _Gap(float(hidden[i]), int(i), 2)
-    if first and widths[first - 1] > _FINE:
-        yield _Gap(float(widths[first - 1]), first - 1, 4 if widths[first - 1] > _WIDE else 2)
-    for ends in (curve.low, curve.high):
-        end = curve.first_beyond(ends)
-        if end and widths[end - 1] > _FINE_END:
-            yield _Gap(_END_WEIGHT * float(widths[end - 1]), end - 1, 2)
+    if not len(widths):
+        return
+    variances = area_variances(curve)
+    for weight, fine, falls in zip(
+        (1.0, _END_WEIGHT, _END_WEIGHT), (_FINE, _FINE_END, _FINE_END), curve.bands, strict=True
+    ):
+        first, stop = _open(curve, falls, variances)
+        if first == stop:
+            continue
+        shares = variances[first:stop] / variances[first:stop].sum()
+        errors = weight * (curve.positions[stop] - curve.positions[first]) * shares
+        for i in first + np.flatnonzero(widths[first:stop] > fine):
+            alone = stop - first == 1 and widths[i] > _WIDE
+            yield _Gap(float(errors[i - first]), int(i), 4 if alone else 2)
 
 
-def hidden_crossings(curve: FallCurve) -> Floats:
-    """Return how likely the fall exceeds the margin between each magnitude and the next: float64 [k].
+def area_variances(curve: FallCurve) -> Floats:
+    """Return the variance of the integral of the fall over each gap, about that of a straight line: float64 [k].
 
-    Between the two, L images turned wrong and G right, in a random order. The fall is h images short of exceeding the
-    margin at the first of the two. C(L + G, G + h) of all C(L + G, L) orders come that far.
+    Each image that turns wrong or right does so at a random place of the gap. So each adds the variance of a uniform
+    place: 1 / 12, in units of an image and of the gap's width.
     """
-    pairs = np.minimum(curve.lost, curve.gained) + _UNSEEN_PAIRS
-    lost, gained = curve.lost + pairs, curve.gained + pairs
-    # Just above the whole number of images that the margin is, which do not exceed it yet.
-    short = np.floor(np.maximum((curve.margin - curve.fall[:-1]) / curve.unit, 0.0) + 1e-6) + 1
-    reached = np.minimum(gained + short, lost + gained)
-    log_p = _log_factorial(lost) + _log_factorial(gained)
-    log_p -= _log_factorial(reached) + _log_factorial(lost + gained - reached)
-    p = np.where(short > lost, 0.0, np.exp(np.minimum(log_p, 0.0)))
-    return np.where(short <= lost - gained, 1.0, p)
+    variances: Floats = (curve.unit * np.diff(curve.positions)) ** 2 * (curve.lost + curve.gained + _UNSEEN) / 12
+    return variances
 
 
-def _log_factorial(n: Floats) -> Floats:
-    value: Floats = special.gammaln(n + 1)
-    return value
+def _open(curve: FallCurve, falls: Floats, variances: Floats) -> tuple[int, int]:
+    """Return the first and the last entry between which the crossing of ``falls`` may lie."""
+    place = crossing(curve.positions, falls, curve.margin)
+    excess = falls - curve.margin
+    at = 1.0 if place is None else place
+    area = excess_area(curve.positions, excess)
+    # The gap that the crossing lies in, and the integral up to there.
+    gap = min(max(int(np.searchsorted(curve.positions, at)) - 1, 0), len(variances) - 1)
+    way = at - curve.positions[gap]
+    slope = (excess[gap + 1] - excess[gap]) / (curve.positions[gap + 1] - curve.positions[gap])
+    lowest = area[gap] + excess[gap] * way + slope * way**2 / 2
+    upto = np.concatenate([[0.0], np.cumsum(variances)])
+    entries = np.arange(len(area))
+    between = np.where(entries <= gap, upto[gap + 1] - upto, upto - upto[gap])
+    possible = np.flatnonzero(area - lowest <= _DEVIATIONS * np.sqrt(between))
+    # Where there is no crossing up to the extreme, which is evaluated, nothing is open at the extreme itself.
+    around = [*possible.tolist(), *((gap, gap + 1) if place is not None else (len(variances),))]
+    return min(around), max(around)

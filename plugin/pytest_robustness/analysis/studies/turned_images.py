@@ -42,14 +42,16 @@ class TurnedImages:
         "from the images alone. Listed are as many as keep the expected share of upright ones within 20 %, where at"
         " least two models agree on the turn. That supposes one upright view of each image, as clear as those of "
         "the others: where objects lie in any direction or look alike turned, and with weak models, fewer of the "
-        "list are turned than is stated. So the precision stands as the most that it can be, and the list is to be "
-        "looked at. Models hardly tell an image from its mirror image: one that is upside down may need turn180 "
-        "where vflip is proposed, so look at both. An EXIF orientation is reported and never obeyed blindly."
+        "list are turned than is stated. So the precision stands as the most that it can be; its lower end supposes "
+        "that accidents happen to all classes alike, and allows for chance. The list is to be looked at. Models hardly "
+        "tell an image from its mirror image: one that is upside down may need turn180 where vflip is proposed: look "
+        "at both. An EXIF orientation is reported and never obeyed blindly."
     )
     columns: Mapping[str, str] = {
         "images": "images",
         "listed": "listed",
         "precision": "precision of the list, at most, %",
+        "precision_low": "from, %",
         "turned_share": "turned images, estimated, %",
         "share_low": "from, %",
         "share_high": "to, %",
@@ -118,7 +120,8 @@ def _images(evidence: Evidence, models: tuple[str, ...], tags: NDArray[np.uint8]
     )
     by_model = known.transpose(0, 2, 1)
     readable = np.flatnonzero(np.isfinite(by_model).all(axis=(0, 2)))
-    return ViewedImages(models, readable, by_model[:, readable], tags[readable])
+    classes = np.asarray(evidence.predictions.labels, np.int64)[readable]
+    return ViewedImages(models, readable, by_model[:, readable], tags[readable], classes)
 
 
 def _finding(
@@ -160,11 +163,11 @@ def _verdict(images: ViewedImages, ranking: Ranking) -> Verdict:
         )
     if listed:
         seem = "image seems" if listed == 1 else "images seem"
-        stated = 100 * (ranking.stated or 0)
+        low, stated = (100 * (value or 0) for value in (ranking.stated_low, ranking.stated))
         return Verdict(
             Outcome.FAIL,
-            f"{listed} of {count} {seem} to be turned or flipped by accident: by estimate at most {stated:.0f} % of "
-            f"the list. Look at them: objects that lie in any direction are listed, too",
+            f"{listed} of {count} {seem} to be turned or flipped by accident: by estimate {low:.0f} to {stated:.0f} % "
+            f"of the list. Look at them: objects that lie in any direction are listed, too",
         )
     if interval.low * count >= 1:
         return Verdict(
@@ -194,10 +197,11 @@ def _figures(images: ViewedImages, ranking: Ranking | None, *, labelled: bool) -
     return figures | {
         "listed": int(ranking.listed.sum()),
         "precision": None if ranking.stated is None else 100 * ranking.stated,
+        "precision_low": None if ranking.stated_low is None else 100 * ranking.stated_low,
         "turned_share": 100 * ranking.fit.turned,
         "share_low": 100 * ranking.interval.low,
         "share_high": 100 * ranking.interval.high,
-        "tags_preferred": sum(prefers_tag(images, ranking.fit, int(row)) for row in tagged),
+        "tags_preferred": sum(prefers_tag(images, ranking, int(row)) for row in tagged),
     }
 
 
@@ -223,7 +227,7 @@ def _items(
             for model, gain, yes in zip(images.models, gains, ranking.agreeing[:, row], strict=True)
             if yes
         ]
-        prefer = "" if tag == 1 else "as tagged" if prefers_tag(images, ranking.fit, row) else "as stored"
+        prefer = "" if tag == 1 else "as tagged" if prefers_tag(images, ranking, row) else "as stored"
         rank = rank_of[row]
         items.append(
             {
