@@ -259,7 +259,7 @@ def _group(jobs: Sequence[Job]) -> _Groups:
 
 
 def _changed_pixels(jobs: Sequence[Job]) -> int:
-    """Return how many pixels of each image transforms change for ``jobs``; jobs that share canvas and condition, once."""
+    """Return how many pixels of each image are transformed for ``jobs``; those of one canvas and condition, once."""
     canvases = {(job.loaded.model.preprocess.canvas, job.condition): job for job in jobs}
     return sum(job.loaded.pixels * len(job.variants) for job in canvases.values())
 

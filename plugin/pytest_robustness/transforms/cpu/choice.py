@@ -1,4 +1,4 @@
-"""Where the kernels are used: on the CPU, if Numba is installed, once there is enough to do that loading it pays off."""
+"""Where the kernels are used: on the CPU, if Numba is installed, and there is so much to do that loading it pays."""
 
 from __future__ import annotations
 
