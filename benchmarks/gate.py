@@ -1,7 +1,7 @@
 """One small model under the nine transforms, as a gate has it: the sweep against its forward passes, stage by stage.
 
-``python benchmarks/gate.py --busy`` measures on the machine as it is, and again beside a process that keeps a core busy:
-how long the sweep takes against forward passes alone on tensors that are ready, in turn, as a median over ``--pairs``,
+``python benchmarks/gate.py --busy`` measures on the machine as it is, and again beside a process that keeps a core
+busy: how long the sweep takes against forward passes alone on tensors that are ready, in turn, as a median over ``--pairs``,
 and where its time goes. ``--before PATH`` measures another checkout too. The last line is the verdict.
 """
 
@@ -53,10 +53,8 @@ def main() -> None:
         Console().print(_stages(place, {when: result[place] for when, result in results.items()}))
     for when, result in results.items():
         for place, one in result.items():
-            print(
-                f"{when}, {place}: {one['ratio']:.2f} of forward only (of the quickest of each: {one['best']:.2f}; in CPU "
-                f"time: {one['cpu']:.2f})"
-            )
+            others = f"of the quickest of each: {one['best']:.2f}; in CPU time: {one['cpu']:.2f}"
+            print(f"{when}, {place}: {one['ratio']:.2f} of forward only ({others})")
     missed = [place for place, one in results["now"].items() if one["ratio"] < LEAST[place]]
     print(f"verdict: {'missed, ' + ' and '.join(missed) if missed else 'reached'} ({LEAST})")
 
