@@ -1,8 +1,8 @@
 """One small model under the nine transforms, as a gate has it: the sweep against its forward passes, stage by stage.
 
 ``python benchmarks/gate.py --busy`` measures on the machine as it is, and again beside a process that keeps a core
-busy: how long the sweep takes against forward passes alone on tensors that are ready, in turn, as a median over ``--pairs``,
-and where its time goes. ``--before PATH`` measures another checkout too. The last line is the verdict.
+busy: how long the sweep takes against forward passes alone on tensors that are ready, in turn, as a median over
+``--pairs``, and where its time goes. ``--before PATH`` measures another checkout too. The last line is the verdict.
 """
 
 from __future__ import annotations

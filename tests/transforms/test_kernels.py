@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Preprocess
 from pytest_robustness.inference import preprocess
@@ -94,6 +95,16 @@ def test_inputs_are_normalized_as_pytorch_does(monkeypatch: pytest.MonkeyPatch, 
     expected = preprocess.to_inputs(images, how)
     chosen(monkeypatch, ALWAYS)
     assert torch.equal(preprocess.to_inputs(images, how), expected)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(factor=st.floats(1, 2) | st.sampled_from([1.1, 1.25, 1.5, 1.75, 2.0]))
+def test_every_value_gets_as_bright_as_torchvision_makes_it(factor: float) -> None:
+    every_value = torch.arange(256, dtype=torch.uint8).expand(1, 3, 1, 256)
+    with pytest.MonkeyPatch.context() as patch:
+        chosen(patch, ALWAYS)
+        result = pixelwise.brighten(every_value, factor)
+    assert torch.equal(result, tvf.adjust_brightness(every_value, factor))
 
 
 @pytest.mark.usefixtures("kernels")

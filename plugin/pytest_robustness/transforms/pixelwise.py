@@ -16,9 +16,7 @@ def brighten(images: torch.Tensor, factor: float) -> torch.Tensor:
     batches = CHOICE.batches(images)
     if batches is None:
         return tvf.adjust_brightness(images, factor)
-    every_value = torch.arange(256, dtype=torch.uint8).expand(1, 1, 256)
-    table = tvf.adjust_brightness(every_value, factor)[0, 0].numpy()
-    return torch.from_numpy(batches.look_up(images.contiguous().numpy(), table, torch.get_num_threads()))
+    return torch.from_numpy(batches.brighten(images.contiguous().numpy(), factor))
 
 
 def equalize(images: torch.Tensor) -> torch.Tensor:
@@ -34,7 +32,7 @@ def mirror(images: torch.Tensor) -> torch.Tensor:
     batches = CHOICE.batches(images)
     if batches is None:
         return tvf.horizontal_flip(images)
-    return torch.from_numpy(batches.mirror(images.contiguous().numpy(), torch.get_num_threads()))
+    return torch.from_numpy(batches.mirror(images.contiguous().numpy()))
 
 
 def upside_down(images: torch.Tensor) -> torch.Tensor:

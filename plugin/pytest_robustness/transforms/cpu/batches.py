@@ -38,10 +38,11 @@ def warp(
     return _each(images, one, threads)
 
 
-def look_up(images: NDArray[np.uint8], table: NDArray[np.uint8], threads: int) -> NDArray[np.uint8]:
-    """Replace each value by its entry in ``table`` [256]."""
-    tables = np.broadcast_to(table, (3, 256)).copy()
-    return _each(images, lambda image, result, _: kernels.look_up(image, tables, result), threads)
+def brighten(images: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Multiply every value, up to 255; on this thread, which is done before others would wake."""
+    result = np.empty_like(images)
+    kernels.brighten(images.reshape(-1), np.float32(factor), result.reshape(-1))
+    return result
 
 
 def equalize(images: NDArray[np.uint8], threads: int) -> NDArray[np.uint8]:
@@ -55,9 +56,11 @@ def equalize(images: NDArray[np.uint8], threads: int) -> NDArray[np.uint8]:
     return _each(images, one, threads)
 
 
-def mirror(images: NDArray[np.uint8], threads: int) -> NDArray[np.uint8]:
-    """Mirror left to right."""
-    return _each(images, lambda image, result, _: kernels.mirror(image, result), threads)
+def mirror(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mirror left to right; on this thread, which is done before others would wake."""
+    result, width = np.empty_like(images), images.shape[-1]
+    kernels.mirror(images.reshape(-1, width), result.reshape(-1, width))
+    return result
 
 
 def normalize(

@@ -184,13 +184,22 @@ def equalizing(image: NDArray[np.uint8], tables: NDArray[np.uint8]) -> None:
 
 
 @nb.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def mirror(image: NDArray[np.uint8], result: NDArray[np.uint8]) -> None:
-    """Mirror left to right."""
-    for channel in range(image.shape[0]):
-        for y in range(image.shape[1]):
-            row, mirrored = image[channel, y], result[channel, y]
-            for x in range(row.size):
-                mirrored[x] = row[row.size - 1 - x]
+def brighten(values: NDArray[np.uint8], factor: np.float32, result: NDArray[np.uint8]) -> None:
+    """Multiply each of ``values`` [n], up to 255, and cut the fraction off."""
+    for place in range(values.size):
+        product = _F(_I(values[place])) * factor
+        result[place] = nb.uint8(_I(product if product < _F(255) else _F(255)))
+
+
+@nb.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+def mirror(rows: NDArray[np.uint8], result: NDArray[np.uint8]) -> None:
+    """Mirror each of ``rows`` [n, W]."""
+    last = rows.shape[1] - 1
+    for y in range(rows.shape[0]):
+        row, mirrored = rows[y], result[y]
+        for x in range(last + 1):
+            # Without a sign, Numba does not ask whether the index counts from the end.
+            mirrored[x] = row[nb.uintp(last - x)]
 
 
 @nb.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
