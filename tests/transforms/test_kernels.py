@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Preprocess
-from pytest_robustness.inference import preprocess
+from pytest_robustness.inference import batch_runner, preprocess
 from pytest_robustness.transforms import pixelwise, warps
 from pytest_robustness.transforms.cpu import choice, cores
 from pytest_robustness.transforms.cpu.choice import KernelChoice
@@ -188,3 +188,14 @@ def test_pytorch_does_it_where_numba_is_absent_fails_or_computes_otherwise(
         patch.setattr(probe, "batches", wrong)
         assert KernelChoice(0).batches(images) is None
         assert "not those of PyTorch" in caplog.text
+
+
+def test_a_sweep_announces_what_it_transforms_once_for_models_that_share_it() -> None:
+    def job(resize: int, condition: str, draws: int = 1) -> SimpleNamespace:
+        model = SimpleNamespace(preprocess=Preprocess(resize=resize, crop=resize))
+        return SimpleNamespace(
+            loaded=SimpleNamespace(model=model, pixels=resize**2), condition=condition, variants=(None,) * draws
+        )
+
+    jobs = [job(10, "hflip"), job(10, "hflip"), job(10, "worst", draws=5), job(20, "hflip")]
+    assert batch_runner._changed_pixels(jobs) == 100 + 5 * 100 + 400
