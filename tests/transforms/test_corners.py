@@ -91,7 +91,7 @@ def test_every_perspective_has_a_convex_outline_that_its_homography_takes_back(
 def test_a_pixel_on_the_horizon_is_black(corners: list[list[int]]) -> None:
     images, outline = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8), np.array([corners], dtype=np.float64)
     assert is_convex(outline).all()
-    grid = warps.perspective_grid(images, homographies(outline, 8, 8))
+    grid = warps.grid(images, warps.perspective_view(homographies(outline, 8, 8), 8, 8))
     assert grid.isfinite().all()
     horizon = (grid.abs() == 4).any(-1)
     assert horizon.any()

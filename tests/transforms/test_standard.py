@@ -225,7 +225,7 @@ def displacement(monkeypatch: pytest.MonkeyPatch, name: str, severity: int, side
     return moved.norm(dim=-1).mean((1, 2))
 
 
-@pytest.mark.parametrize("name", ["rotation", "translate", "zoom"])
+@pytest.mark.parametrize("name", ["rotation", "zoom"])
 def test_corners_move_further_with_severity(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     steps = torch.stack([displacement(monkeypatch, name, severity) for severity in (1, 2, 3, 4, 5)])
     assert (steps.diff(dim=0) > 0).all()

@@ -1,7 +1,7 @@
 """Decode image files.
 
-PIL decodes every format. torchvision's own decoders are deprecated from 0.29 on, and a damaged file makes its PNG
-decoder crash the process. On 1,000 ImageNet JPEGs the two gave equal pixels, to the last bit.
+PIL decodes every format; plain JPEG files are decoded by torchcodec where it is installed, with the same pixels
+(`quick_jpeg`, docs/design/0001).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pytest_robustness.data.faults import in_passing, retried
 from pytest_robustness.data.formats import formats_for
 from pytest_robustness.data.pillow_settings import strictly
 from pytest_robustness.data.pixels import to_rgb
+from pytest_robustness.data.quick_jpeg import decode_plain
 from pytest_robustness.errors import BadImageError
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def decode(data: bytes, describe: str) -> torch.Tensor:
         The bytes are not an image, or not a complete one, or one whose pixels have no known range. Its ``content`` is
         false where memory was short, twice.
     """
+    plain = decode_plain(data)
+    if plain is not None:
+        return plain
     try:
         pixels = retried(lambda: _pixels(data, describe))
     except Exception as error:  # PIL's readers raise errors of a dozen types on damaged files

@@ -17,6 +17,7 @@ from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.scoring import score, worse
+from pytest_robustness.transforms.cpu.choice import CHOICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,8 +104,10 @@ class BatchRunner:
         self._too_long = 0
 
     def prepare(self, jobs: Sequence[Job]) -> None:
-        """Choose the size of batches that suits ``jobs``."""
-        self.batch_size = _batch_size(jobs, len(self._selection.indices), self._settings)
+        """Choose the size of batches that suits ``jobs``, and kernels if these transform enough to pay for them."""
+        images = len(self._selection.indices)
+        self.batch_size = _batch_size(jobs, images, self._settings)
+        CHOICE.expect(images * _changed_pixels(jobs))
 
     def without_errors(self, jobs: Sequence[Job]) -> list[Job]:
         """Return those of ``jobs`` that have not failed."""
@@ -256,6 +259,12 @@ def _group(jobs: Sequence[Job]) -> _Groups:
         by_condition = groups.setdefault(preprocess.canvas, {})
         by_condition.setdefault(job.condition, {}).setdefault(preprocess, []).append(job)
     return groups
+
+
+def _changed_pixels(jobs: Sequence[Job]) -> int:
+    """Return how many pixels of each image are transformed for ``jobs``; those of one canvas and condition, once."""
+    canvases = {(job.loaded.model.preprocess.canvas, job.condition): job for job in jobs}
+    return sum(job.loaded.pixels * len(job.variants) for job in canvases.values())
 
 
 def _batch_size(jobs: Sequence[Job], images: int, settings: SweepSettings) -> int:

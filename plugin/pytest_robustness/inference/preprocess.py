@@ -9,6 +9,8 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
+from pytest_robustness.transforms.cpu.choice import CHOICE
+
 if TYPE_CHECKING:
     from pytest_robustness.core import Canvas, Preprocess
 
@@ -51,7 +53,12 @@ def center_crop(images: torch.Tensor, crop: int | None) -> torch.Tensor:
 def to_inputs(images: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
     """Crop the centre of ``images`` (uint8 [B, 3, H, W]), scale to [0, 1] and normalize: float32 [B, 3, h, w]."""
     mean, std = _statistics(preprocess, images.device)
-    return center_crop(images, preprocess.crop).float().div_(255).sub_(mean).div_(std)
+    cropped = center_crop(images, preprocess.crop)
+    batches = CHOICE.batches(cropped)
+    if batches is None:
+        return cropped.float().div_(255).sub_(mean).div_(std)
+    statistics = (mean.flatten().numpy(), std.flatten().numpy())
+    return torch.from_numpy(batches.normalize(cropped.numpy(), *statistics, torch.get_num_threads()))
 
 
 def _crop_offset(side: int, crop: int) -> int:

@@ -54,7 +54,7 @@ class Operation:
         The name that it was registered under.
     function
         ``function(images[, level][, draws])``: ``level`` if there are levels, ``draws`` (float64 [B, draws], uniform
-        in [0, 1)) if it needs any. It gets a copy of the images.
+        in [0, 1)) if it needs any. A user's gets a copy of the images; this package's do not write into them.
     levels
         The value at severity 1, 2, ...; empty for a single level.
     draws
@@ -110,7 +110,7 @@ class Operation:
             The function returns anything but uint8 images of the same shape on the same device.
         """
         # A copy, because other conditions read the same batch, and a user's function may write into its argument.
-        arguments: list[Any] = [images.clone()]
+        arguments: list[Any] = [images if self.published else images.clone()]
         if level is not None:
             arguments.append(level)
         if self.draws:

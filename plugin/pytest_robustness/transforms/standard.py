@@ -39,9 +39,9 @@ def rotation(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> 
 @_STANDARD.transform("brightness", levels=(1.1, 1.25, 1.5, 1.75, 2.0), neutral=1, version=1)
 def brightness(images: torch.Tensor, level: float) -> torch.Tensor:
     """Multiply every pixel by that factor, up to 255."""
-    from torchvision.transforms.v2 import functional as tvf
+    from pytest_robustness.transforms import pixelwise
 
-    return tvf.adjust_brightness(images, level)
+    return pixelwise.brighten(images, level)
 
 
 @_STANDARD.transform("translate", levels=(0.05, 0.1, 0.2, 0.3, 0.4), neutral=0, draws=2, version=1)
@@ -73,25 +73,25 @@ def perspective(images: torch.Tensor, level: float, draws: NDArray[np.float64]) 
 @_STANDARD.transform("equalize", version=1)
 def equalize(images: torch.Tensor) -> torch.Tensor:
     """Equalize the histogram of each channel."""
-    from torchvision.transforms.v2 import functional as tvf
+    from pytest_robustness.transforms import pixelwise
 
-    return tvf.equalize(images)
+    return pixelwise.equalize(images)
 
 
 @_STANDARD.transform("hflip", version=1)
 def hflip(images: torch.Tensor) -> torch.Tensor:
     """Mirror left to right."""
-    from torchvision.transforms.v2 import functional as tvf
+    from pytest_robustness.transforms import pixelwise
 
-    return tvf.horizontal_flip(images)
+    return pixelwise.mirror(images)
 
 
 @_STANDARD.transform("vflip", version=1)
 def vflip(images: torch.Tensor) -> torch.Tensor:
     """Mirror top to bottom."""
-    from torchvision.transforms.v2 import functional as tvf
+    from pytest_robustness.transforms import pixelwise
 
-    return tvf.vertical_flip(images)
+    return pixelwise.upside_down(images)
 
 
 _STANDARD.chain("equalize_zoom_brightness", ("equalize", "zoom", "brightness"))

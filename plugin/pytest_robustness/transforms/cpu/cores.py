@@ -1,0 +1,38 @@
+"""Divide work among threads so that none waits for one that does not run."""
+
+from __future__ import annotations
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def divided(work: Callable[[int], None], parts: int, threads: int) -> None:
+    """Call ``work`` with each of ``range(parts)``, on up to ``threads`` threads, this one among them.
+
+    Each thread takes the next part when it is done with one. A thread that has not started when the others are done,
+    because other processes keep its core busy, is not waited for. ``work`` should release Python's lock.
+    """
+    remaining = iter(range(parts))
+
+    def share() -> None:
+        for part in remaining:
+            work(part)
+
+    helpers = min(threads, parts) - 1
+    shares = [_pool(helpers, os.getpid()).submit(share) for _ in range(helpers)]
+    try:
+        share()
+    finally:
+        started = [one for one in shares if not one.cancel()]
+        for one in started:
+            one.result()
+
+
+@functools.lru_cache(maxsize=4)
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a forked process has none of the threads)
+    return ThreadPoolExecutor(threads, thread_name_prefix="robustness-transforms")
