@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
-# What the tests import; the packages are called otherwise in two cases.
+# What the tests import, by the names of modules.
 NEEDED = ("pytest", "hypothesis", "filelock", "jinja2", "pandas", "rich", "safetensors", "scipy", "sklearn", "PIL")
 
 
@@ -36,7 +36,7 @@ def run_tests(root: Path, most_seconds: float) -> dict[str, Any] | str:
             return "not measured: the time was up"
         if not xml.exists():
             return "not measured: pytest ended without a report; its output says why"
-        return _counts(ElementTree.parse(xml).getroot())
+        return _counts(ET.parse(xml).getroot())
 
 
 def environment(root: Path) -> dict[str, str]:
@@ -49,7 +49,7 @@ def environment(root: Path) -> dict[str, str]:
     return {**os.environ, **own}
 
 
-def _counts(root: ElementTree.Element) -> dict[str, Any]:
+def _counts(root: ET.Element) -> dict[str, Any]:
     cases = list(root.iter("testcase"))
     kinds = {"failed": ("failure", "error"), "skipped": ("skipped",)}
     found: dict[str, Any] = {kind: {} for kind in kinds}

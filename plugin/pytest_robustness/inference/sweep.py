@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -175,12 +176,10 @@ class Sweep:
                     self._runner.run(batch)
                     self._progress.advance(len(batch.positions) + len(batch.unreadable))
                     if batch.last and batch.portion.last:
-                        self._runner.commit()
-                        self._claims.release(batch.portion.shard)
+                        self._runner.finish(functools.partial(self._claims.release, batch.portion.shard))
                         done += 1
-            except BaseException:  # an interrupt, say: what was computed is kept
+            finally:  # also after an interrupt, say: what was computed is kept
                 self._runner.commit()
-                raise
         return done
 
     def _claim(self, shards: Sequence[Shard], jobs: Sequence[Job]) -> Iterator[Portion]:
