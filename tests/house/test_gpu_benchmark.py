@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks/gpu.py"
@@ -113,16 +116,27 @@ def test_ctrl_c_leaves_a_report(tmp_path):
     assert parts["decoding"] == "not measured: left out by --parts"
 
 
-def test_parts_are_left_out_when_the_time_is_up(tmp_path):
+@pytest.fixture
+def here(monkeypatch):
+    """Run the script in this process, where it is over before it measures anything."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+        with mock.patch.dict(sys.modules), mock.patch.dict(os.environ):
+            return runpy.run_path(str(SCRIPT))["main"]()
+
+    return run
+
+
+def test_parts_are_left_out_when_the_time_is_up(here, tmp_path):
     out = tmp_path / "gpu.json"
-    subprocess.run(command(out, "--dry-run", "--minutes=0.2"), cwd=ROOT, env=environment(), check=False, timeout=120)
-    found = json.loads(out.read_text())
-    assert set(found["parts"].values()) == {"not measured: the time was up"}
+    assert here("--dry-run", "--minutes=0.2", f"--out={out}") == 0
+    assert set(json.loads(out.read_text())["parts"].values()) == {"not measured: the time was up"}
 
 
-def test_without_a_gpu_nothing_is_measured(tmp_path):
-    done = subprocess.run(
-        command(tmp_path / "gpu.json"), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "no CUDA device here, so that nothing is measured. --dry-run" in done.stdout
+def test_without_a_gpu_nothing_is_measured(here, tmp_path, capsys):
+    assert here(f"--out={tmp_path / 'gpu.json'}") == 2
+    assert "no CUDA device here, so that nothing is measured. --dry-run" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
