@@ -23,10 +23,11 @@ _CALLS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("normalize", batch_runner, "to_inputs"),
     ("forward", PreparedModels, "run"),
     ("score", batch_runner, "score"),
-    ("store", Unsaved, "commit"),
+    ("store", Unsaved, "seal"),
+    ("store", Unsaved, "commit_sealed"),
 )
 # Decoding is what the sweep waits for: decoding processes work meanwhile. "rest" is the sweep's own Python.
-STAGES: Final = ("decode", *(stage for stage, _, _ in _CALLS), "rest")
+STAGES: Final = ("decode", *dict.fromkeys(stage for stage, _, _ in _CALLS), "rest")
 
 
 def profile(work: Callable[[], object], device: torch.device) -> dict[str, float]:
