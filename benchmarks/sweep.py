@@ -29,7 +29,7 @@ from torchvision.models import get_model
 from torchvision.transforms import v2
 
 from pytest_robustness import data
-from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Runner, Selection, Workload
+from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Progress, Runner, Selection, Workload
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
@@ -103,6 +103,7 @@ class SweepBench:
         source = data.open_source(f"folder:{files}", download=False)
         indices = np.arange(len(source.labels))
         self.selection = Selection(source, indices, source.labels, data.identities(source, indices, FileHashes()))
+        self.progress: Progress = SilentProgress()
         self.device = resolve_device(options.device)
         self.options = options
         self.folder = folder
@@ -129,13 +130,21 @@ class SweepBench:
             for cell in cells
         ]
 
+    def take(self, count: int) -> None:
+        """Judge ``count`` images from now on: the files in turn, each time as an image of its own."""
+        source = self.selection.source
+        indices = np.arange(count) % len(source.labels)
+        identities = np.stack([np.arange(count), np.full(count, 1)], axis=1).astype("<u8").view("V16")[:, 0]
+        self.selection = Selection(source, indices, source.labels[indices], identities)
+
     def sweep(self) -> None:
         """Compute every cell."""
         if self.options.count_compilation:
             self.runners.clear()
         with self._made() as made:
             made.run()
-        assert not made.errors, made.errors
+        if made.errors:
+            raise RuntimeError(f"{len(made.errors)} cells failed, first: {next(iter(made.errors.values()))}")
 
     def prepare_all(self) -> None:
         """Make every model ready, by a sweep over what is asked for, whose time does not count."""
@@ -170,12 +179,12 @@ class SweepBench:
                 self.selection,
                 store=store,
                 executor=LocalExecutor(self._prepare, ShardClaims(Path(folder) / "locks", "images")),
-                progress=SilentProgress(),
+                progress=self.progress,
                 settings=SweepSettings(
                     self.device,
                     self.options.precision,
                     0,
-                    default_workers(self.device.type, self.options.images, len(self.jobs))
+                    default_workers(self.device.type, len(self.selection.indices), len(self.jobs))
                     if workers is None
                     else workers,
                     "error",

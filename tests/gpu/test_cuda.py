@@ -82,7 +82,8 @@ def test_a_run_on_the_gpu_answers_as_one_on_the_cpu(project, runtime, precision)
         project.judge_apart(*arguments, f"--robustness-store=store{len(correct)}.sqlite")
         correct.append(project.table("accuracy.csv").groupby(["model", "transform"]).correct.sum())
     cells = project.results()["cells"]
-    assert [cell["engines"] for cell in cells] == [[{"runtime": runtime, "precision": precision}]] * 8
+    engine = {"runtime": runtime, "precision": precision, "layout": ""}
+    assert [cell["engines"] for cell in cells] == [[engine]] * 8
     assert project.results()["provenance"]["device"].startswith(DEVICE)
     # Of 898 digits.
     assert (correct[0] - correct[1]).abs().max() <= (2 if precision == "fp32" else 9)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special
 
-from pytest_robustness.inference.scoring import joined, score
+from pytest_robustness.inference.scoring import Fetched, Scores, joined, score
 
 # Whole numbers besides, so that logits are often equal.
 LOGITS = hnp.arrays(
@@ -57,3 +57,20 @@ def test_batches_are_joined_in_their_order():
         np.testing.assert_array_equal(getattr(found, name), getattr(whole, name).numpy())
     assert finite.tolist() == [True] * 5 + [False, True]
     assert [found.predicted.dtype, found.confidence.dtype, found.rank.dtype] == [np.int32, np.float32, np.int32]
+
+
+def test_scores_of_many_jobs_are_fetched_as_they_would_be_one_by_one():
+    generator = torch.Generator().manual_seed(0)
+
+    def scored(size: int, outputs: int) -> Scores:
+        logits = torch.randn(size, outputs, generator=generator)
+        logits[0, 0] = float("nan") if outputs == 7 else 0.0
+        return score(logits, torch.randint(-1, outputs, (size,), generator=generator))
+
+    jobs = [[scored(5, 3), scored(1, 3)], [scored(1, 1)], [scored(4, 7), scored(2, 7), scored(3, 7)]]
+    for batches, (predictions, finite) in zip(jobs, Fetched(jobs).results(), strict=True):
+        for name, found in [*predictions._asdict().items(), ("finite", finite)]:
+            expected = np.concatenate([getattr(scores, name).numpy() for scores in batches])
+            assert found.dtype == expected.dtype
+            assert np.array_equal(found, expected, equal_nan=expected.dtype.kind == "f")
+    assert Fetched([]).results() == []

@@ -15,7 +15,7 @@ import threading
 import weakref
 from collections import Counter
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
@@ -40,6 +40,7 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError, StoreError
+from pytest_robustness.inference import batch_runner, unsaved
 from pytest_robustness.inference.batch_runner import SweepSettings
 from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import pixels_at_once, to_device
@@ -47,6 +48,7 @@ from pytest_robustness.inference.executors.local import LocalExecutor
 from pytest_robustness.inference.jobs import Job, job
 from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.preprocess import to_canvas
+from pytest_robustness.inference.scoring import Fetched
 from pytest_robustness.inference.store import Store
 from pytest_robustness.inference.stored_cells import StoredCells
 from pytest_robustness.inference.sweep import Sweep
@@ -56,7 +58,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_robustness.core import Workload
+    from pytest_robustness.core import Shard, Workload
+    from pytest_robustness.inference.scoring import Scores
 
 REGISTRY = builtin()
 CLASSES = 3
@@ -1036,3 +1039,68 @@ def test_damaged_rows_are_computed_again_and_counted(tmp_path):
     assert sum(jobs[0].loaded.model.module.batches) == 8
     for item in jobs:
         assert_same(stored(tmp_path, jobs, selection)[item.cell], image_by_image(item, selection))
+
+
+class Slow(Fetched):
+    """Scores of a device that works ahead: on the host only ``late`` looks after they were asked for."""
+
+    late = 0
+    made: ClassVar[list[int]] = []
+
+    def __init__(self, jobs: Sequence[Sequence[Scores]]) -> None:
+        super().__init__(jobs)
+        self.looks = 0
+        self.made.append(len(jobs))
+
+    @property
+    def ready(self) -> bool:
+        self.looks += 1
+        return self.looks > self.late
+
+
+@pytest.mark.parametrize("late", [0, 3, 10**6])
+def test_a_device_that_works_ahead_is_asked_once_a_shard_and_gives_the_same(tmp_path, monkeypatch, late):
+    selection = photos(20, bad=[7])
+    jobs = jobs_of([loaded("one", RESIZED), loaded("two", WHOLE)], [CONTROL, VFLIP, ROTATION], selection)
+    sweep(tmp_path / "plain", jobs, selection, shard_size=6, batch_size=2)[0].run()
+    monkeypatch.setattr(batch_runner, "works_ahead", lambda device: True)
+    monkeypatch.setattr(unsaved, "Fetched", Slow)
+    monkeypatch.setattr(Slow, "late", late)
+    monkeypatch.setattr(Slow, "made", [])
+    claims = ShardClaims(tmp_path / "ahead" / "locks", selection.fingerprint)
+    stored_at_release: list[int] = []
+    made, _ = sweep(tmp_path / "ahead", jobs, selection, shard_size=6, batch_size=2, claims=claims)
+    release = claims.release
+
+    def released(shard: Shard) -> None:
+        with contextlib.closing(sqlite3.connect(tmp_path / "ahead/store.sqlite")) as connection:
+            stored_at_release.append(connection.execute("SELECT count(*) FROM prediction").fetchone()[0])
+        release(shard)
+
+    monkeypatch.setattr(claims, "release", released)
+    made.run()
+    assert [count for count in Slow.made if count] == [len(jobs)] * 4
+    # No shard is released before all of it is stored.
+    assert all(count >= len(jobs) * (number + 1) for number, count in enumerate(stored_at_release))
+    assert len(stored_at_release) == 4
+    expected = stored(tmp_path / "plain", jobs, selection)
+    for cell, found in stored(tmp_path / "ahead", jobs, selection).items():
+        assert found is not None
+        for column, other in zip(found, expected[cell], strict=True):
+            np.testing.assert_array_equal(column, other)
+
+
+def test_where_a_device_works_ahead_an_interrupt_keeps_what_was_computed(tmp_path, monkeypatch):
+    selection = photos(20)
+    model = loaded("one", RESIZED)
+    [item] = jobs_of([model], [CONTROL], selection)
+    model.model.module.fail_after, model.model.module.failure = 14, KeyboardInterrupt()
+    monkeypatch.setattr(batch_runner, "works_ahead", lambda device: True)
+    monkeypatch.setattr(unsaved, "Fetched", Slow)
+    monkeypatch.setattr(Slow, "late", 10**6)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tmp_path, [item], selection, shard_size=6, batch_size=2)[0].run()
+    with contextlib.closing(Store(tmp_path / "store.sqlite")) as store:
+        cells = StoredCells(store, selection.identities, selection.labels)
+        cells.update(item.key, item.outputs)
+        assert cells.present(item.key, item.outputs).sum() == 14

@@ -12,7 +12,7 @@ import torch
 
 from pytest_robustness.core import Canvas, Cell, Condition, Preprocess
 from pytest_robustness.errors import ErrorText, TransformError, cause
-from pytest_robustness.inference.device import equal_batches, pixels_at_once, to_device
+from pytest_robustness.inference.device import equal_batches, pixels_at_once, to_device, works_ahead
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory
 from pytest_robustness.inference.preprocess import to_inputs
@@ -20,7 +20,7 @@ from pytest_robustness.inference.scoring import score, worse
 from pytest_robustness.transforms.cpu.choice import CHOICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -175,6 +175,8 @@ class BatchRunner:
                     self._unsaved.add(job, positions, worst.pop(job))
                     if self._unsaved.due:
                         self.commit()
+                    elif self._unsaved.ready:
+                        self.errors |= self._unsaved.commit_sealed(0)
 
     def _scores(
         self,
@@ -231,12 +233,24 @@ class BatchRunner:
             message = ErrorText(f"{what} failed during the sweep: {cause(error)}", error)
             self.errors.update({job.cell: message for job in jobs})
 
+    def finish(self, committed: Callable[[], None]) -> None:
+        """Commit what has been computed, then call ``committed``; a device that works ahead is not waited for.
+
+        There it is committed while the next batches are computed, and before one more shard is finished.
+        """
+        self._drop_failed()
+        self._unsaved.seal(committed)
+        self.errors |= self._unsaved.commit_sealed(1 if works_ahead(self._settings.device) else 0)
+
     def commit(self) -> None:
-        """Commit what has been computed."""
+        """Commit everything that has been computed."""
+        self._drop_failed()
+        self.errors |= self._unsaved.commit()
+
+    def _drop_failed(self) -> None:
         for job in self._jobs:
             if job.cell in self.errors:
                 self._unsaved.drop(job)
-        self.errors |= self._unsaved.commit()
 
 
 def _transformed(

@@ -73,6 +73,11 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def works_ahead(device: torch.device) -> bool:
+    """Return whether ``device`` computes while the host goes on, so that it is idle after the host has waited."""
+    return device.type == "cuda"
+
+
 @contextlib.contextmanager
 def cores_shared(processes: int) -> Iterator[None]:
     """Limit PyTorch to this process's share of its threads, one of ``processes``; restore the number at the end.

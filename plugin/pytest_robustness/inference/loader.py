@@ -14,6 +14,7 @@ import torch
 
 from pytest_robustness.errors import BadImageError
 from pytest_robustness.inference.decoding import answers
+from pytest_robustness.inference.hand_over import Pixels
 from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def batches(
                 portion=taken[0],
                 last=item.request.last,
                 positions=np.asarray(item.positions, np.int64),
-                canvases={canvas: torch.from_numpy(pixels) for canvas, pixels in item.canvases.items()},
+                canvases={canvas: torch.from_numpy(pixels.array) for canvas, pixels in item.canvases.items()},
                 unreadable=item.unreadable,
                 misfit=item.misfit,
             )
@@ -148,11 +149,11 @@ class _Request(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """The answer to a request, as arrays: tensors would be sent through /dev/shm, which containers limit to 64 MB."""
+    """The answer to a request, in a form that is cheap to send."""
 
     request: _Request
     positions: list[int]
-    canvases: dict[Canvas, NDArray[np.uint8]]
+    canvases: dict[Canvas, Pixels]
     unreadable: dict[int, BadImageError]
     misfit: str
 
@@ -193,7 +194,7 @@ class _Reader:
                 drawn = {canvas: images for canvas, images in drawn.items() if canvas.resize is not None}
             for canvas, images in drawn.items():
                 images.append(to_canvas(image, canvas))
-        pixels = {canvas: self._stack(images, canvas) for canvas, images in drawn.items()}
+        pixels = {canvas: Pixels(self._stack(images, canvas)) for canvas, images in drawn.items()}
         return _Read(request, positions, pixels, unreadable, misfit)
 
     def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> NDArray[np.uint8]:

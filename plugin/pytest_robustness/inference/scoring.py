@@ -96,7 +96,54 @@ def worse(first: Scores, second: Scores) -> Scores:
 
 def joined(batches: Sequence[Scores]) -> tuple[Predictions, NDArray[np.bool_]]:
     """Return the predictions of one batch after the other, and which of the images had finite logits: bool [n]."""
-    predicted, confidence, true, runner_up, rank, finite = (
-        torch.cat(parts).cpu().numpy() for parts in zip(*batches, strict=True)
-    )
-    return Predictions(predicted, confidence, true, runner_up, rank), finite
+    [result] = Fetched([batches]).results()
+    return result
+
+
+class Fetched:
+    """Scores of many jobs on their way to the host, in one copy: each copy of its own would wait for the device.
+
+    Parameters
+    ----------
+    jobs
+        The batches of each job.
+    """
+
+    def __init__(self, jobs: Sequence[Sequence[Scores]]) -> None:
+        self._sizes = [sum(len(scores.finite) for scores in batches) for batches in jobs]
+        each = [scores for batches in jobs for scores in batches]
+        columns = [torch.cat(column) for column in zip(*each, strict=True)]
+        # As bytes, one column after the other; the narrowest is the last, so that all are aligned.
+        self._types = [torch.empty(0, dtype=column.dtype).numpy().dtype for column in columns]
+        flat = torch.cat([column.view(torch.uint8) for column in columns] or [torch.empty(0, dtype=torch.uint8)])
+        self._copied: torch.cuda.Event | None = None
+        self._host = flat
+        if flat.is_cuda:
+            self._host = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True).copy_(flat, non_blocking=True)
+            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._copied.record()
+        elif flat.device.type != "cpu":
+            self._host = flat.cpu()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the scores are on the host, so that nothing waits for the device."""
+        return self._copied is None or bool(self._copied.query())  # type: ignore[no-untyped-call]
+
+    def results(self) -> list[tuple[Predictions, NDArray[np.bool_]]]:
+        """Return the predictions of each job, and which of its images had finite logits: bool [n]; waits for them."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        columns, end = [], 0
+        for kind in self._types:
+            start, end = end, end + kind.itemsize * sum(self._sizes)
+            columns.append(self._host.numpy()[start:end].view(kind))
+        found, stop = [], 0
+        for size in self._sizes:
+            stop += size
+            # Copied: a view of a job's rows would keep those of all jobs in memory.
+            predicted, confidence, true, runner_up, rank, finite = (
+                column[stop - size : stop].copy() for column in columns
+            )
+            found.append((Predictions(predicted, confidence, true, runner_up, rank), finite))
+        return found

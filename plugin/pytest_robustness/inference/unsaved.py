@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from pytest_robustness.core import Predictions
-from pytest_robustness.inference.scoring import Scores, joined
+from pytest_robustness.inference.scoring import Fetched, Scores
 from pytest_robustness.inference.store import Result
 from pytest_robustness.inference.store_rows import Block
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 # A commit waits for the disk and costs some milliseconds; half of what a run may lose.
 COMMIT_SECONDS: Final = 15.0
+
+
+class _Sealed(NamedTuple):
+    """What was computed of some images: the positions of each job's, their scores, and what is called in the end."""
+
+    positions: dict[Job, NDArray[np.int64]]
+    scores: Fetched
+    committed: Callable[[], None]
 
 
 class Unsaved:
@@ -49,6 +57,7 @@ class Unsaved:
         self._selection = selection
         self._engine = engine
         self._batches: dict[Job, list[tuple[NDArray[np.int64], Scores]]] = defaultdict(list)
+        self._sealed: deque[_Sealed] = deque()
         self._committed = time.monotonic()
 
     @property
@@ -56,22 +65,51 @@ class Unsaved:
         """Whether more would be lost than a run may lose, if it ended now."""
         return time.monotonic() - self._committed > COMMIT_SECONDS
 
+    @property
+    def ready(self) -> bool:
+        """Whether something sealed can be committed without waiting for the device."""
+        return bool(self._sealed) and self._sealed[0].scores.ready
+
     def add(self, job: Job, positions: NDArray[np.int64], scores: Scores) -> None:
         """Add the scores of the images at ``positions`` (int64 [B]) of the selection."""
         self._batches[job].append((positions, scores))
 
     def drop(self, job: Job) -> None:
-        """Drop what was computed for a job that has failed since."""
+        """Drop what was computed for a job that has failed since; what is sealed stays."""
         self._batches.pop(job, None)
 
+    def seal(self, committed: Callable[[], None]) -> None:
+        """Seal what was added so far, and have it brought to the host while the device goes on.
+
+        ``committed`` is called once it is committed.
+        """
+        batches, self._batches = self._batches, defaultdict(list)
+        positions = {job: np.concatenate([where for where, _ in added]) for job, added in batches.items()}
+        scores = Fetched([[scores for _, scores in added] for added in batches.values()])
+        self._sealed.append(_Sealed(positions, scores, committed))
+
     def commit(self) -> dict[Cell, str]:
-        """Commit everything in one transaction; return an error for each cell with a logit that is not finite."""
+        """Commit everything; return an error for each cell with a logit that is not finite."""
+        self.seal(lambda: None)
+        return self.commit_sealed(0)
+
+    def commit_sealed(self, most: int) -> dict[Cell, str]:
+        """Commit what was sealed, each time in one transaction, until no more than ``most`` seals are left.
+
+        Return an error for each cell with a logit that is not finite.
+        """
+        errors: dict[Cell, str] = {}
+        while len(self._sealed) > most:
+            errors |= self._commit(self._sealed.popleft())
+        return errors
+
+    def _commit(self, sealed: _Sealed) -> dict[Cell, str]:
         errors: dict[Cell, str] = {}
         results: list[Result] = []
         blocks: dict[tuple[bytes, bytes], Block] = {}
-        for job, batches in self._batches.items():
-            positions = np.concatenate([where for where, _ in batches])
-            predictions, finite = joined([scores for _, scores in batches])
+        for (job, positions), (predictions, finite) in zip(
+            sealed.positions.items(), sealed.scores.results(), strict=True
+        ):
             if not finite.all():
                 errors[job.cell] = self._not_finite_text(job, int(positions[~finite].min()))
                 continue
@@ -81,10 +119,10 @@ class Unsaved:
             )
             engine = self._engine(job.loaded)
             results.append(Result(job.key, job.description, engine, block, Predictions(*predictions)))
-        self._batches.clear()
         self._committed = time.monotonic()
         if results:
             self._put(results)
+        sealed.committed()
         return errors
 
     def _not_finite_text(self, job: Job, position: int) -> str:

@@ -125,7 +125,8 @@ def evenly_turned(probability: NDArray[np.float64], classes: NDArray[np.int64]) 
     excess = float(((seeming - expected) ** 2 - expected).sum())
     spread = max(excess / float((expected**2).sum()), 0.0)
     ratio = (seeming * spread + 1) / (expected * spread + 1)
-    return probability / np.maximum(ratio, 1.0)[kind]
+    shared: NDArray[np.float64] = probability / np.maximum(ratio, 1.0)[kind]
+    return shared
 
 
 def rank_images(images: ViewedImages) -> Ranking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -70,12 +71,10 @@ class LocalExecutor:
                     runner.run(batch)
                     work.progress.advance(len(batch.positions) + len(batch.unreadable))
                     if batch.last and batch.portion.last:
-                        runner.commit()
-                        self._claims.release(batch.portion.shard)
+                        runner.finish(functools.partial(self._claims.release, batch.portion.shard))
                         done += 1
-            except BaseException:  # an interrupt, say: what was computed is kept
+            finally:  # also after an interrupt, say: what was computed is kept
                 runner.commit()
-                raise
         return done
 
     def _portions(self, work: Work, shards: Sequence[Shard], jobs: Sequence[Job]) -> Iterator[Portion]:
