@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # A busy machine starts them slowly.
 _START_SECONDS = 300
-_TRIALS = 4
+_TRIALS = 20
 
 
 class Nodes:

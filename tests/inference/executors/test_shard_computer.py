@@ -20,7 +20,7 @@ from pytest_robustness.inference.executors import recipe as recipes
 from pytest_robustness.inference.executors.local import LocalExecutor
 from pytest_robustness.inference.executors.ray import recipe_of
 from pytest_robustness.inference.executors.ray_cluster import Share
-from pytest_robustness.inference.executors.ray_worker import ShardComputer
+from pytest_robustness.inference.executors.shard_computer import ShardComputer
 from pytest_robustness.inference.jobs import JobMaker
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.selection import select
