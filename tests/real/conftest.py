@@ -58,7 +58,7 @@ def cifar(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def cifar_store(shared: Path) -> Path:
-    """Return the file where results on ``cifar`` are kept, all of it or a part, so that no test computes what another did."""
+    """Return the file where results on ``cifar``, or on a part, are kept: no test computes what another did."""
     return shared / "cifar.sqlite"
 
 
