@@ -23,9 +23,6 @@ CIFAR = ("cifar10-jpeg-test.tar", "models/resnet20-12fca82f.th", "models/resnet5
 # A decoding process takes longer to start than these small images to decode; in small batches they stay in the cache.
 SMALL_IMAGES = ("--robustness-workers=0", "--robustness-batch-size=64")
 
-# Half the time where the CPU has instructions for bf16; for claims that no answer which is a close call decides.
-QUICK = "--robustness-precision=auto"
-
 # PyTorch takes longer to import than many a run takes: one process does several, one after the other.
 RUNS = """
 import json, sys, pytest
@@ -61,14 +58,8 @@ def cifar(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def cifar_store(shared: Path) -> Path:
-    """Return the file where results on all of ``cifar`` are kept, so that no test computes what another did."""
+    """Return the file where results on ``cifar``, or on a part, are kept: no test computes what another did."""
     return shared / "cifar.sqlite"
-
-
-@pytest.fixture(scope="session")
-def quick_cifar(cifar_store: Path) -> tuple[str, ...]:
-    """Return the options of a study on ``cifar`` that is quick and computes nothing that another one did."""
-    return QUICK, f"--robustness-store={cifar_store}"
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,15 @@ NETS = f"python:{Path(__file__).with_name('cifar_resnets.py')}"
 ASKED = ("--robustness-studies=detectable", "-m", "detectable", "--robustness-limit=100")
 
 
-def test_vertical_flips_are_detectable_and_horizontal_ones_are_not(tmp_path, judge_cifar, quick_cifar):
+def test_vertical_flips_are_detectable_and_horizontal_ones_are_not(tmp_path, judge_cifar, cifar_store):
     report = tmp_path / "report"
     options = (
         f"--robustness-models={NETS}:resnet20,{NETS}:resnet56",
         "--robustness-transforms=hflip,vflip",
         f"--robustness-report={report}",
+        f"--robustness-store={cifar_store}",
     )
-    assert judge_cifar(tmp_path, (*options, *quick_cifar, *ASKED)) == [1]
+    assert judge_cifar(tmp_path, (*options, *ASKED)) == [1]
     table = pd.read_csv(report / "studies/detectable.csv")
     assert table.groupby("transform")["outcome"].unique().map(list).to_dict() == {"hflip": ["PASS"], "vflip": ["FAIL"]}
     vflip = table[table["transform"] == "vflip"].sort_values("auroc")

@@ -27,7 +27,7 @@ def estimated(
     judge_cifar: Callable[..., list[int]],
     judge: Callable[..., list[int]],
     cifar: Path,
-    quick_cifar: tuple[str, ...],
+    cifar_store: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, str]], dict[str, float]]:
     """The findings by model, their items, and the true accuracy on the blurred images, whose labels they ignore."""
@@ -38,12 +38,13 @@ def estimated(
         (blurred / path.parent.name).mkdir(parents=True, exist_ok=True)
         image = Image.open(path).convert("RGB").filter(ImageFilter.GaussianBlur(0.7))
         image.save(blurred / path.parent.name / f"{path.stem}.png")
+    store = f"--robustness-store={cifar_store}"
     models = f"--robustness-models={','.join(f'{MODELS}:{name}' for name in NAMES)}"
     study = ["--robustness-studies=estimated_accuracy", "-k", "estimated_accuracy", "--robustness-limit=100"]
     unlabelled = [f"--robustness-unlabelled=folder:{blurred}", "--robustness-report=estimated"]
-    judge_cifar(folder, [models, *quick_cifar, *study, *unlabelled])
+    judge_cifar(folder, [models, store, *study, *unlabelled])
     labelled = ["--robustness-transforms=hflip", "--robustness-workers=0", "-k", "test_models"]
-    judge(folder, blurred, [models, *quick_cifar, *labelled])
+    judge(folder, blurred, [models, store, *labelled])
     results = json.loads((folder / "estimated/results.json").read_text(encoding="utf-8"))
     found = {row["models"][0].rpartition(":")[2]: row for row in results["studies"]["estimated_accuracy"]}
     with (folder / "estimated/studies/estimated_accuracy-conditions.csv").open(encoding="utf-8") as file:
