@@ -129,6 +129,7 @@ def test_a_model_and_a_dataset_may_be_objects(folder):
         ({"report": "x"}, OptionError, r"report is an option of pytest alone"),
         ({"baseline_model": "a"}, OptionError, r"baseline_model does nothing without baseline"),
         ({"alpha": [0.1, {}]}, OptionError, r"alpha has a value of type list. Valid: what --robustness-alpha takes"),
+        ({"models": {"a": Bright()}, "executor": "ray"}, OptionError, r"executor='ray' makes models .* Name them"),
         ({"models": 3}, OptionError, r"models has a value of type int. Valid: names, or models by name"),
         ({"models": {"a": 3}}, OptionError, r"models\['a'\] has a value of type int. Valid: a pytest_robustness.Model"),
         ({"models": {"a\n": Bright()}}, OptionError, r"is no name of a model"),

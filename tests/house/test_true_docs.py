@@ -38,6 +38,7 @@ _OTHERS = {
     "ImageFile.LOAD_TRUNCATED_IMAGES",
     "ImageFolder",
     "InterpolationMode.BILINEAR",
+    "NUMBA_CACHE_DIR",
     "Subset",
     "crop_mode",
 }

@@ -69,6 +69,8 @@ class EvaluationOptions(TypedDict, total=False):
     runtime: str
     timeout: float | None
     workers: int | Literal["auto"] | None
+    executor: Literal["local", "ray"]
+    ray_address: str
     store: str | os.PathLike[str]
     weights_dir: str | os.PathLike[str]
     trust_pickle: bool

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions, options_from
 from pytest_robustness.api.evaluation import Evaluation
-from pytest_robustness.api.given import NAME, given
+from pytest_robustness.api.given import NAME, given, require_names
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.session.options import RunMode
@@ -48,8 +48,8 @@ def evaluate(
         `pytest_robustness.Model` or a ``torch.nn.Module``, of which a copy is judged. Left out: the twelve that fit
         the data.
     data
-        A name, as ``--robustness-data`` takes it; or a `pytest_robustness.DataSource`, or a dataset as torchvision has
-        them. Left out: the embedded digits.
+        A name, as ``--robustness-data`` takes it; or a `pytest_robustness.DataSource`, or a dataset of torchvision's
+        kind. Left out: the embedded digits.
     transforms
         Names, as ``--robustness-transforms`` takes them. Left out: the nine of the article, and those that ``register``
         adds.
@@ -86,16 +86,20 @@ def evaluate(
     if register is not None:
         register(registry)
     chosen = options_from({**named, **options}, Path.cwd())
-    session = RobustnessSession(chosen, registry, lambda: _display(progress), given=found)
+    require_names(found, chosen)
+    evaluation = _judged(RobustnessSession(chosen, registry, lambda: _display(progress), given=found))
+    if not evaluation.findings:
+        raise RobustnessError(next(iter(evaluation.errors.values())) if evaluation.errors else "Nothing was judged.")
+    return evaluation
+
+
+def _judged(session: RobustnessSession) -> Evaluation:
     try:
         _ask(session)
     except BaseException:
         session.close()
         raise
-    evaluation = Evaluation(session)
-    if not evaluation.findings:
-        raise RobustnessError(next(iter(evaluation.errors.values())) if evaluation.errors else "Nothing was judged.")
-    return evaluation
+    return Evaluation(session)
 
 
 def _ask(session: RobustnessSession) -> None:

@@ -13,6 +13,7 @@ from pytest_robustness.session.session import Given
 
 if TYPE_CHECKING:
     from pytest_robustness.core import Model
+    from pytest_robustness.session.options import Options
 
 NAME: Final = "data"
 """What messages call data that has no name."""
@@ -29,6 +30,15 @@ def given(models: object, data: Any) -> Given:
         On data that is neither a source nor a dataset as torchvision has them.
     """
     return Given(_models(models), None if data is None or isinstance(data, str) else adapt(NAME, data))
+
+
+def require_names(found: Given, options: Options) -> None:
+    """Raise `OptionError` where other machines are to make what exists in this process alone."""
+    if options.executor != "local" and (found.models or found.data is not None):
+        raise OptionError(
+            f"executor={options.executor!r} makes models and opens data on every node, and these are objects of this "
+            f"process. Name them: python:FILE:FACTORY."
+        )
 
 
 def _models(models: object) -> dict[str, Model]:

@@ -25,17 +25,15 @@ from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.core import Condition, DataSource, Panel, Progress
+    from pytest_robustness.core import Condition, Panel
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import StudyRequest
-    from pytest_robustness.models import ModelZoo
     from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.session.options import Options
-    from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
 
@@ -47,16 +45,10 @@ class Run:
     ----------
     options
         What the user asked for.
-    registry, zoo
-        The known transforms and models.
-    progress
-        Factory for the progress display.
-    processes, process
-        How many processes share the machine, and which of them this is, from 0.
+    means
+        What computing takes besides.
     agreement
         What this process computes on, where several share the run.
-    given
-        The data, where it need not be opened.
 
     Attributes
     ----------
@@ -79,25 +71,14 @@ class Run:
         When the baseline cannot be used.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        registry: Registry,
-        zoo: ModelZoo,
-        progress: Callable[[], Progress],
-        *,
-        processes: int,
-        process: int,
-        agreement: Agreement | None = None,
-        given: DataSource | None = None,
-    ) -> None:
+    def __init__(self, options: Options, means: Means, agreement: Agreement | None = None) -> None:
         self._options = options
         self._agreement = agreement
         self.log = RunLog()
         self.report: RunReport | None = None
         self._report_error: str | None = None
         self._notes: list[str] = []
-        means = Means(registry, zoo, progress, processes, process, given)
+        registry = means.registry
         self._predictor = predictor_of(options, means, self.log, self._admit, self._agree)
         self._unlabelled = unlabelled_of(options, means, self.log)
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_robustness.analysis.findings import GateTest
-from pytest_robustness.core import Cell, Panel
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.core.files import short_path
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.report.build import examples, lost_examples
+from pytest_robustness.session.predicting import Means
+from pytest_robustness.session.reporting import Reporting
 from pytest_robustness.session.requests import Requests, require_transform
 from pytest_robustness.session.run import Run
 from pytest_robustness.session.studies import Studies, require_study
@@ -20,14 +18,11 @@ from pytest_robustness.session.studies import Studies, require_study
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from pytest_robustness.analysis.findings import ClassTest, Finding, ImageTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest, Finding, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.core import Condition, DataSource, Model, Progress
+    from pytest_robustness.core import Cell, Condition, DataSource, Model, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.report.build import RunRecord
-    from pytest_robustness.report.gallery import Example, LostExample
-    from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
 
@@ -43,7 +38,7 @@ class Given:
 _Kind = TypeVar("_Kind", bound="Finding")
 
 
-class RobustnessSession(Studies):
+class RobustnessSession(Studies, Reporting):
     """Answers what tests ask of a run; created once a robustness test is collected.
 
     Parameters
@@ -89,24 +84,13 @@ class RobustnessSession(Studies):
         self._agreement = agreement
         hashes = FileHashes(options.store.with_suffix(".hashes"))
         zoo = ModelZoo(options.weights_dir, options.trust_pickle, hashes, given.models)
-        shared = {"processes": processes, "process": process}
-        self._run = Run(options, registry, zoo, progress, **shared, agreement=agreement, given=given.data)
+        self._run = Run(options, Means(registry, zoo, progress, processes, process, given.data), agreement)
         self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_transforms or registry.names())
 
     @property
     def run_log(self) -> RunLog:
         """What this process did."""
         return self._run.log
-
-    @property
-    def record(self) -> RunRecord:
-        """What a report is built from."""
-        return self._run.record
-
-    @property
-    def run_report(self) -> RunReport | None:
-        """What the reports show; ``None`` before they are written, or where nothing was tested."""
-        return self._run.report
 
     def model_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ModelTest:
         """Test whether a model is impacted by a transform: a t-test over its per-class accuracies.
@@ -199,15 +183,6 @@ class RobustnessSession(Studies):
         self.ensure(subject)
         return self._keep(self._run.study(StudyRequest(name, subject)))
 
-    def illustrate(self, finding: Finding) -> tuple[ClassTest, tuple[Example, ...]]:
-        """Return the test of every class behind a finding (over a model's images, for one model), and images."""
-        classes = self._run.judge.class_test(Panel(finding.condition, finding.models))
-        return classes, examples(self._run.record, classes)
-
-    def lost_examples(self, finding: Finding) -> tuple[LostExample, ...]:
-        """Return images that a comparison with the baseline lost, if ``finding`` is one that failed; else none."""
-        return lost_examples(self._run.record, finding) if isinstance(finding, GateTest) else ()
-
     def plan(self, requests: Iterable[Cell | Panel], studies: Iterable[StudyRequest] = ()) -> None:
         """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
         self.run_log.plan = self.run_log.plan.extended(Plan.of(requests).cells)
@@ -226,23 +201,6 @@ class RobustnessSession(Studies):
         self.run_log.notes.append(message)
         if self._agreement is not None:
             self._agreement.say(message)
-
-    @property
-    def report_folder(self) -> str:
-        """Where the report goes, as one would type it from here."""
-        return short_path(self.options.report)
-
-    def build_report(self) -> RunReport | None:
-        """Return what the reports show of what was asked so far; ``None`` where nothing was tested."""
-        return self._run.build_report(self.requests.models, self.requests.conditions)
-
-    def write_reports(self) -> bool:
-        """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
-        return self._run.write_reports(self.requests.models, self.requests.conditions)
-
-    def summary(self, width: int, color: bool, verbose: bool = False) -> str:
-        """Return the terminal summary of the run, ``width`` columns wide; ``verbose`` adds what each pass excludes."""
-        return self._run.summary(width, color, verbose)
 
     def close(self) -> None:
         """Close the store."""
