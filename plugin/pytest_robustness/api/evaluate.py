@@ -77,20 +77,13 @@ def evaluate(
         No model could be judged; the message is the first one's reason.
     """
     found = given(models, data)
-    named = {
-        "models": list(found.models) or models,
-        "data": data if found.data is None else NAME,
-        "transforms": transforms,
-    }
+    named = {"models": list(found.models) or models, "data": data if found.data is None else NAME}
     registry = builtin()
     if register is not None:
         register(registry)
-    chosen = options_from({**named, **options}, Path.cwd())
+    chosen = options_from({**named, "transforms": transforms, **options}, Path.cwd())
     require_names(found, chosen)
-    evaluation = _judged(RobustnessSession(chosen, registry, lambda: _display(progress), given=found))
-    if not evaluation.findings:
-        raise RobustnessError(next(iter(evaluation.errors.values())) if evaluation.errors else "Nothing was judged.")
-    return evaluation
+    return _judged(RobustnessSession(chosen, registry, lambda: _display(progress), given=found))
 
 
 def _judged(session: RobustnessSession) -> Evaluation:
@@ -99,7 +92,10 @@ def _judged(session: RobustnessSession) -> Evaluation:
     except BaseException:
         session.close()
         raise
-    return Evaluation(session)
+    evaluation = Evaluation(session)
+    if not evaluation.findings:
+        raise RobustnessError(next(iter(evaluation.errors.values())) if evaluation.errors else "Nothing was judged.")
+    return evaluation
 
 
 def _ask(session: RobustnessSession) -> None:
