@@ -65,8 +65,10 @@ class Gated:
         return self.project.judge("--robustness-baseline=robustness-baseline.json", *arguments)
 
     def files(self):
-        """Return the bytes of the baseline's two files."""
-        return [(self.path / f"robustness-baseline.{ending}").read_bytes() for ending in ("json", "npz")]
+        """Return the bytes of the baseline's three files."""
+        return [
+            (self.path / f"robustness-baseline.{ending}").read_bytes() for ending in ("json", "classes.json", "npz")
+        ]
 
     def gate(self, folder="reports/latest"):
         """Return the rows of the gate in ``results.json`` by transform."""
@@ -172,7 +174,8 @@ def test_a_baseline_that_is_not_there_is_a_usage_error(gated):
     path = gated.path / "robustness-baseline.json"
     assert (
         f"There is no baseline at {path}. Run the model in production once with --robustness-update-baseline, and "
-        "commit robustness-baseline.json and robustness-baseline.npz." in printed(result)
+        "commit robustness-baseline.json, robustness-baseline.classes.json and robustness-baseline.npz."
+        in printed(result)
     )
     assert "passed" not in printed(result)
 

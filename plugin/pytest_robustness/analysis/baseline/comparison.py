@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.answers import ImageSet, RunProtocol
     from pytest_robustness.analysis.baseline.baseline import Baseline
-    from pytest_robustness.analysis.baseline.images import ImageSet
-    from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy

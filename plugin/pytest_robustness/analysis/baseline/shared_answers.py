@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robustness.analysis.baseline.images import Overlap
+from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.predictions import Answers, counted
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.answers import ImageSet
     from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
-    from pytest_robustness.analysis.baseline.images import ImageSet
     from pytest_robustness.analysis.predictions import AnswerSource, Counts
     from pytest_robustness.core import Cell, Condition
 

@@ -11,8 +11,7 @@ from pytest_robustness.errors import BaselineError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_robustness.analysis.baseline.images import ImageSet
-    from pytest_robustness.analysis.baseline.protocol import RunProtocol
+    from pytest_robustness.analysis.answers import ImageSet, RunProtocol
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import StoredPredictions
 

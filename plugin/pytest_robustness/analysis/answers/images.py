@@ -1,4 +1,4 @@
-"""Match the images of a run with those of a baseline: by content and class, wherever they lie and in any order."""
+"""Match the images of two runs: by content and class, wherever they lie and in any order."""
 
 from __future__ import annotations
 
