@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness import data
+from pytest_robustness.core import PIPELINE_VERSION
 from pytest_robustness.core.process import limit_openmp_spin
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.computation import Computation, machine
@@ -213,7 +214,9 @@ class Predictor:
             bench = self.open_data()
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
-            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench)}
+            keys = {"pipeline": PIPELINE_VERSION, "transform_keys": log.provenance.get("transform_keys", {})}
+            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench), **keys}
+            log.provenance["transform_keys"] |= bench.transform_keys(cells)
             computation = Computation(
                 bench,
                 self.store,
