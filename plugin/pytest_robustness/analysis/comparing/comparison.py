@@ -182,9 +182,15 @@ def _tested(family: Sequence[_Counts], alpha: float) -> list[Figures]:
     floats = np.array([low, high, p, statistics.correct(p, "holm")])
     starts = np.cumsum([0, *(one.counts.shape[1] for one in family)])
     return [
-        Figures(*counts[:, part], *floats[:, part], churn=None if churn is None else churn[:, part])
+        _figures(counts[:, part], floats[:, part], None if churn is None else churn[:, part])
         for part in map(slice, starts[:-1], starts[1:])
     ]
+
+
+def _figures(counts: Ints, floats: Floats, churn: Ints | None) -> Figures:
+    n_before, n_now, right_before, right_now = counts
+    low, high, p, adjusted = floats
+    return Figures(n_before, n_now, right_before, right_now, low, high, p, adjusted, churn)
 
 
 def _shared_notes(shared: SharedImages, overlap: Overlap) -> list[str]:
