@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness import report
 from pytest_robustness.analysis import baseline
-from pytest_robustness.analysis.baseline.update import new_baseline
+from pytest_robustness.analysis.baseline.update import changes, new_baseline
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -26,6 +26,7 @@ from pytest_robustness.session.predicting import Means, predictor_of, unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, DataSource, Panel, Progress
@@ -241,8 +242,11 @@ class Run:
         if self._options.mode is not RunMode.WRITE or path is None:
             return
         protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
-        changed = baseline.write(_baseline_of(self.record, protocol, self._images()), path)
-        self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
+        old, new = _former(path), _baseline_of(self.record, protocol, self._images())
+        changed = baseline.write(new, path)
+        moved = changes(old, new) if old is not None else []
+        said = "; accuracy in percent, old -> new:" if moved else "" if changed else " (unchanged)"
+        self._notes += [f"Baseline: {short_path(path)}{said}", *moved]
 
 
 def _check_answers(run: RunRecord) -> None:
@@ -253,6 +257,15 @@ def _check_answers(run: RunRecord) -> None:
     if log.unreadable:
         source, indices = run.predictor.images()
         log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
+
+
+def _former(path: Path) -> baseline.Baseline | None:
+    """Return the baseline that is to be written over; ``None`` where there is none that can be read."""
+    try:
+        return baseline.read(path)
+    except RobustnessError:
+        _log.debug("there is no former baseline", exc_info=True)
+        return None
 
 
 def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:

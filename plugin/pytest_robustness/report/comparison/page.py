@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _STYLES = ("colours", "layout", "tables", "print")
 _SCRIPTS = ("data", "elements", "theme")
-_OWN = resources.files("pytest_robustness.report.comparison") / "scripts" / "classes.js"
+_ROOM = resources.files("pytest_robustness.report.comparison")
 _P_DIGITS = 3
 
 
@@ -35,8 +35,8 @@ def render(found: RunComparison) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= FILTERS
-    style = joined("styles", "css", _STYLES)
-    script = joined("scripts", "js", _SCRIPTS) + Markup(_OWN.read_text(encoding="utf-8"))  # noqa: S704 (our own file)
+    style = joined("styles", "css", _STYLES) + _own("styles", "comparison.css")
+    script = joined("scripts", "js", _SCRIPTS) + _own("scripts", "classes.js")
     return environment.get_template("comparison.html").render(
         found=found,
         words=words,
@@ -48,6 +48,10 @@ def render(found: RunComparison) -> str:
         script=script,
         policy=content_policy(style, script),
     )
+
+
+def _own(folder: str, name: str) -> Markup:
+    return Markup("\n" + (_ROOM / folder / name).read_text(encoding="utf-8"))  # noqa: S704 (our own file)
 
 
 class _Cells:
