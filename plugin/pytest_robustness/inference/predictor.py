@@ -214,9 +214,9 @@ class Predictor:
             bench = self.open_data()
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
-            keys = {"pipeline": PIPELINE_VERSION, "transform_keys": log.provenance.get("transform_keys", {})}
-            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench), **keys}
-            log.provenance["transform_keys"] |= bench.transform_keys(cells)
+            keys = log.provenance.get("transform_keys", {})
+            log.provenance = {**self._provenance(), "device": device, **_data_facts(bench), "transform_keys": keys}
+            keys |= bench.transform_keys(cells)
             computation = Computation(
                 bench,
                 self.store,
@@ -239,12 +239,13 @@ class Predictor:
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
 
-def _dataset(bench: JobMaker) -> dict[str, Any]:
+def _data_facts(bench: JobMaker) -> dict[str, Any]:
     selection = bench.selection
-    return {
+    dataset = {
         "name": selection.source.name,
         "fingerprint": selection.fingerprint,
         "images": len(selection.indices),
         "classes": len(bench.classes),
         "labels": "data" if selection.labelled else "none",
     }
+    return {"dataset": dataset, "pipeline": PIPELINE_VERSION}

@@ -242,11 +242,7 @@ class Run:
         if self._options.mode is not RunMode.WRITE or path is None:
             return
         protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
-        old, new = _former(path), _baseline_of(self.record, protocol, self._images())
-        changed = baseline.write(new, path)
-        moved = changes(old, new) if old is not None else []
-        said = "; accuracy in percent, old -> new:" if moved else "" if changed else " (unchanged)"
-        self._notes += [f"Baseline: {short_path(path)}{said}", *moved]
+        self._notes += _put_baseline(_baseline_of(self.record, protocol, self._images()), path)
 
 
 def _check_answers(run: RunRecord) -> None:
@@ -259,13 +255,16 @@ def _check_answers(run: RunRecord) -> None:
         log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
 
 
-def _former(path: Path) -> baseline.Baseline | None:
-    """Return the baseline that is to be written over; ``None`` where there is none that can be read."""
+def _put_baseline(new: baseline.Baseline, path: Path) -> list[str]:
+    """Write a baseline and return what the terminal says of it: where it is, and which accuracies moved."""
+    moved = []
     try:
-        return baseline.read(path)
+        moved = changes(baseline.read(path), new)
     except RobustnessError:
-        _log.debug("there is no former baseline", exc_info=True)
-        return None
+        _log.debug("there is no former baseline that can be read", exc_info=True)
+    changed = baseline.write(new, path)
+    said = "; accuracy in percent, old -> new:" if moved else "" if changed else " (unchanged)"
+    return [f"Baseline: {short_path(path)}{said}", *moved]
 
 
 def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:

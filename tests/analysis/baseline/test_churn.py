@@ -69,10 +69,10 @@ def test_outputs_that_stand_for_no_class_are_one_answer_where_models_number_them
     ("churn", "text"),
     [
         (AnswerChurn(10, 0, 0, 0), "no answer of 10 changed"),
-        (AnswerChurn(10, 1, 0, 0), "1 answer of 10 changed: 1 from right to wrong, 0 from wrong to right, 0 from one "
-                                   "wrong class to another"),
-        (AnswerChurn(50, 1, 2, 3), "6 answers of 50 changed: 1 from right to wrong, 2 from wrong to right, 3 from one "
-                                   "wrong class to another"),
+        (AnswerChurn(10, 1, 0, 0), ("1 answer of 10 changed: 1 from right to wrong, 0 from wrong to right, 0 from one "
+                                    "wrong class to another")),
+        (AnswerChurn(50, 1, 2, 3), ("6 answers of 50 changed: 1 from right to wrong, 2 from wrong to right, 3 from one "
+                                    "wrong class to another")),
     ],
 )  # fmt: skip
 def test_churn_in_words(churn, text):
