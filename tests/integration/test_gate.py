@@ -477,8 +477,11 @@ def test_github_gets_a_summary_and_annotations(gated, monkeypatch):
     result = gated.compare(1.0, "-k", "as_robust")
     lines = [line for line in result.outlines if line.startswith("::")]
     assert len(lines) == 1
+    source = (gated.path / "nets.py").read_text(encoding="utf-8").splitlines()
+    line = source.index("def mixed():") + 1
     assert lines[0].startswith(
-        f"::error title=mixed is less robust than the baseline under vflip::-70.00 points: {GATE}"
+        f"::error title=mixed is less robust than the baseline under vflip,file=nets.py,line={line}::"
+        f"-70.00 points: {GATE}"
     )
     summary = (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")
     assert (gated.path / "step.md").read_text(encoding="utf-8") == summary + "\n"

@@ -120,3 +120,30 @@ def test_a_summary_that_cannot_be_written_is_told_by_its_path(tmp_path):
         f"The summary cannot be appended to {tmp_path}: Is a directory. The variable GITHUB_STEP_SUMMARY names that "
         "file; unset it, or make the file writable."
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "baseline", "place"),
+    [
+        ("python:nets/own.py:make", None, ",file=nets/own.py,line=3"),
+        ("python:nets/own.py:Made", None, ",file=nets/own.py,line=7"),
+        ("python:nets/own.py:made", None, ",file=nets/own.py,line=9"),
+        ("python:nets/own.py:other", None, ",file=nets/own.py"),
+        ("onnx:net.onnx", "base.json", ",file=net.onnx"),
+        ("resnet18", "base.json", ",file=base.json"),
+        ("resnet18", "../base.json", ""),
+        ("python:package.module:make", None, ""),
+        ("python:gone.py:make", "gone.json", ""),
+    ],
+)
+def test_an_annotation_is_shown_at_the_model_or_else_at_the_baseline(
+    findings, tmp_path, monkeypatch, model, baseline, place
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/own.py").write_text("import x\n\ndef make():\n    pass\n\n\nclass Made:\n    pass\nmade = Made\n")
+    (tmp_path / "net.onnx").touch()
+    (tmp_path / "base.json").touch()
+    options = {"options": {"baseline": baseline}}
+    view = findings.view(errors={Cell(model, CONTROL): "it broke"}, labels={model: "m"}, provenance=options)
+    assert error_commands(view, ON_GITHUB) == [f"::error title=m could not be judged{place}::it broke"]

@@ -60,20 +60,20 @@ class _Words(click.ParamType[str]):
         return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
 
 
-def _arguments(given: dict[str, object]) -> list[str]:
-    """Return the options that were named, as pytest takes them."""
+def pytest_arguments(context: click.Context, *more: str) -> list[str]:
+    """Return what pytest gets: the bundled suite, the options that were named, and whatever is none of ours."""
     named = []
     for spec in SPECS:
-        value = given.get(spec.field)
+        value = context.params.get(spec.field)
         if value is None or value is False:
             continue
         named.append(spec.flag if value is True or value == "" else f"{spec.flag}={value}")
-    return named
+    return [*_SUITE, *more, *named, *context.args]
 
 
 def _run(context: click.Context, *more: str) -> int:
     """Run pytest in place of this process; where a system cannot, in another one, and return its exit code."""
-    command = [sys.executable, "-m", "pytest", *_SUITE, *more, *_arguments(context.params), *context.args]
+    command = [sys.executable, "-m", "pytest", *pytest_arguments(context, *more)]
     if os.name == "posix":
         sys.stdout.flush()
         os.execv(sys.executable, command)  # noqa: S606 (no shell: arguments are those of this command)

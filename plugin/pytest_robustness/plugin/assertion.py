@@ -10,6 +10,7 @@ import pytest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.text import for_log, for_terminal
 from pytest_robustness.report.finding_text import finding_lines
+from pytest_robustness.report.number_text import cut
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding
@@ -40,8 +41,10 @@ def assert_robust(finding: Finding) -> None:
     raise NotRobust("\n".join(lines))
 
 
-def shown(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config, standard: Any) -> Any:
+def shown(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config, standard: Any, where: str = "") -> Any:
     """Return what pytest shows of a finding or of an error of ours.
+
+    ``where`` names the test whose failure shows the same text already; then its first line is enough.
 
     That is its text, without a traceback: the text names the cause. With ``--tb=long``, ``--tb=native`` or
     ``--full-trace`` it is ``standard``, pytest's own representation, and below it the traceback of the exception that
@@ -59,6 +62,8 @@ def shown(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config, s
     if isinstance(excinfo.value, NotRobust):
         # A break may put what a log would obey at the start of a line.
         lines = [for_log(part) for line in lines for part in _wrapped(line)]
+    if where:
+        lines = [f"{cut(lines[0], _COLUMNS)} (as in {for_terminal(where)})"]
     representation.reprtraceback.reprentries[-1].lines = lines
     return representation
 

@@ -33,6 +33,7 @@ pytest_plugins = ["pytest_robustness.plugin.fixtures"]
 _WITH_ALLURE = pytest.StashKey[bool]()
 _COLLECTED = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
+_SHOWN = pytest.StashKey[dict[str, str]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int]]()
 
 _MARKER = (
@@ -199,7 +200,9 @@ def pytest_runtest_makereport(
     from pytest_robustness.plugin.assertion import NotRobust, shown
 
     if isinstance(call.excinfo.value, NotRobust | RobustnessError):
-        text = shown(call.excinfo, item.config, report.longrepr)
+        # One model that cannot be loaded fails every test of it, for one reason.
+        first = item.config.stash.setdefault(_SHOWN, {}).setdefault(str(call.excinfo.value), item.name)
+        text = shown(call.excinfo, item.config, report.longrepr, where="" if first == item.name else first)
         text.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
         report.longrepr = text
     return report

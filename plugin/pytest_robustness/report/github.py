@@ -6,11 +6,14 @@ and lines that begin with ``::error`` are printed.
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.text import for_log, printable_lines
+from pytest_robustness.core.user_code import parse
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.finding_text import text_of
 from pytest_robustness.report.number_text import condition_text, points_text
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import GateTest
     from pytest_robustness.report.run_report import RunReport
+
+_log = logging.getLogger(__name__)
 
 # GitHub shows no more than ten of a step.
 _MOST = 10
@@ -55,9 +60,11 @@ def error_commands(report: RunReport, environment: Mapping[str, str]) -> list[st
     if environment.get("GITHUB_ACTIONS") != "true":
         return []
     failed = [test for test in report.gate_tests if test.verdict.outcome is Outcome.FAIL]
-    found = [_command(_title(report, test), _message(test)) for test in failed]
+    found = [_command(_title(report, test), _message(test), _place(report, test.model)) for test in failed]
     errors = {(cell.model, text): None for cell, text in report.errors.items()}
-    found += [_command(f"{report.labels[model]} could not be judged", text) for model, text in errors]
+    found += [
+        _command(f"{report.labels[model]} could not be judged", text, _place(report, model)) for model, text in errors
+    ]
     if len(found) <= _MOST:
         return found
     left = len(found) - _MOST + 1
@@ -76,9 +83,39 @@ def _message(test: GateTest) -> str:
     return "\n".join([text_of(test).headline, *([f"Classes that fell most: {', '.join(fallen)}"] if fallen else [])])
 
 
-def _command(title: str, message: str) -> str:
+def _place(report: RunReport, model: str) -> dict[str, str]:
+    """Return where GitHub shows what is said of a model: its factory, else its file, else the baseline.
+
+    Nothing where none of these lies in the folder of the run, which is the checkout.
+    """
+    source, _, name = model.partition(":")
+    factory = parse(name) if source == "python" else None
+    baseline = report.provenance.get("options", {}).get("baseline")
+    for found in (factory.target if factory else name, baseline):
+        path = Path(found or "")
+        if found and not path.is_absolute() and ".." not in path.parts and path.is_file():
+            line = _line(path, factory.function) if factory and found == factory.target else ""
+            return {"file": path.as_posix()} | ({"line": line} if line else {})
+    return {}
+
+
+def _line(path: Path, function: str) -> str:
+    """Return the number of the line that defines a function; nothing where none does."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        _log.debug("%s cannot be read", path, exc_info=True)
+        return ""
+    defined = re.compile(rf"(async )?(def|class) {re.escape(function)}\b|{re.escape(function)}\s*=")
+    return next((str(number) for number, line in enumerate(lines, 1) if defined.match(line)), "")
+
+
+def _command(title: str, message: str, place: Mapping[str, str] | None = None) -> str:
     """Return the workflow command; GitHub decodes what is escaped here, and reads anything else as the end of it."""
-    return f"::error title={_escape(title).replace(':', '%3A').replace(',', '%2C')}::{_escape(message)}"
+    properties = {"title": title, **(place or {})}
+    parts = {key: _escape(value).replace(":", "%3A").replace(",", "%2C") for key, value in properties.items()}
+    named = ",".join(f"{key}={value}" for key, value in parts.items())
+    return f"::error {named}::{_escape(message)}"
 
 
 def _escape(text: str) -> str:

@@ -168,4 +168,16 @@ class _Clock:
 
     @property
     def rate_text(self) -> str:
-        return f"{self.rate:,.0f} images/s"
+        return _rate(self.rate)
+
+
+def _rate(images: float) -> str:
+    """Return a rate in images a second; in images a minute where that would be none or one.
+
+    >>> _rate(1234.5), _rate(1.6), _rate(0.04)
+    ('1,234 images/s', '96 images/min', '2.4 images/min')
+    """
+    if images >= 2:
+        return f"{images:,.0f} images/s"
+    a_minute = 60 * images
+    return f"{a_minute:.0f} images/min" if a_minute >= 10 else f"{a_minute:.1f} images/min"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_robustness.core import Model
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.models.files import require
+from pytest_robustness.models.hub import asked_once
 from pytest_robustness.models.pretrained_cfg import classes, preprocess
 from pytest_robustness.models.weights import read_state_dict
 
@@ -43,8 +45,10 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
 
     full = _full_name(name)
     overlay = {} if policy.directory is None else {"state_dict": _read(policy.directory, full, policy.trust_pickle)}
+    hub = contextlib.nullcontext() if overlay else asked_once(f"timm/{full}")
     try:
-        module = timm.create_model(full, pretrained=True, pretrained_cfg_overlay=overlay)
+        with hub:
+            module = timm.create_model(full, pretrained=True, pretrained_cfg_overlay=overlay)
     except OSError as error:
         _log.debug("The weights of %s could not be downloaded", full, exc_info=True)
         raise WeightsError(
