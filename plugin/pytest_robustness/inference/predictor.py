@@ -214,9 +214,8 @@ class Predictor:
             bench = self.open_data()
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
-            keys = log.provenance.get("transform_keys", {})
-            log.provenance = {**self._provenance(), "device": device, **_data_facts(bench), "transform_keys": keys}
-            keys |= bench.transform_keys(cells)
+            log.provenance = {**self._provenance(), "device": device, **_data_facts(bench, log)}
+            log.provenance["transform_keys"] |= bench.transform_keys(cells)
             computation = Computation(
                 bench,
                 self.store,
@@ -239,7 +238,7 @@ class Predictor:
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
 
-def _data_facts(bench: JobMaker) -> dict[str, Any]:
+def _data_facts(bench: JobMaker, log: RunLog) -> dict[str, Any]:
     selection = bench.selection
     dataset = {
         "name": selection.source.name,
@@ -248,4 +247,5 @@ def _data_facts(bench: JobMaker) -> dict[str, Any]:
         "classes": len(bench.classes),
         "labels": "data" if selection.labelled else "none",
     }
-    return {"dataset": dataset, "pipeline": PIPELINE_VERSION}
+    keys = log.provenance.get("transform_keys", {})
+    return {"dataset": dataset, "pipeline": PIPELINE_VERSION, "transform_keys": keys}
