@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from pytest_robustness.analysis.answers.churn import AnswerChurn, named
-from pytest_robustness.analysis.baseline import Baseline, BaselineModel
+from pytest_robustness.analysis.baseline import Baseline, BaselineModel, write
+from pytest_robustness.analysis.baseline.comparison import compare_models
+from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.baseline.update import changes
+from pytest_robustness.analysis.comparing import compare_runs, read
 from pytest_robustness.analysis.predictions import Outputs
+from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL
-from tests.recorded import CONDITIONS, VFLIP, drawn, identities, recorded
+from tests.recorded import CONDITIONS, VFLIP, drawn, identities, planted, put_report, recorded
 
 CLASSES = ("ant", "bee", "cat", "dog")
 LABELS = np.random.default_rng(1).integers(0, 4, 500)
@@ -100,3 +104,22 @@ def test_many_changes_are_cut():
     renamed = dataclasses.replace(new, models={"\x1b[2J": new.models["net0"]})
     assert "\x1b" not in "".join(changes(old, renamed))
     assert CONTROL in new.models["net0"].answers
+
+
+def test_two_of_a_hundred_answers_that_go_from_wrong_to_wrong_pass_the_gate_and_are_counted_by_compare(tmp_path):
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 4, 5000)
+    before = {c: drawn(rng, labels, 4, 0.7) for c in CONDITIONS}
+    now = {c: planted(rng, given, labels, 4, 0.02) for c, given in before.items()}
+    right = [{c: given == labels for c, given in side.items()} for side in (before, now)]
+    gate = compare_models(*right, labels=labels, classes=CLASSES, policy=GatePolicy())
+    assert gate.verdict.outcome is Outcome.PASS
+    found = recorded({"net": before}, labels, CLASSES)
+    model = found.models["net"]
+    outcomes = dict.fromkeys((c for c in CONDITIONS if c != CONTROL), Outcome.PASS)
+    kept = BaselineModel(model.fingerprint, model.outputs, model.answers, outcomes)
+    write(Baseline(found.protocol, found.images, {"net": kept}), tmp_path / "baseline.json")
+    report = put_report(recorded({"net": now}, labels, CLASSES), tmp_path / "report")
+    compared = compare_runs(read(tmp_path / "baseline.json"), read(report))
+    assert [cell.churn for cell in compared.cells] == [(5000, 0, 0, 100)] * 3
+    assert not compared.worse
