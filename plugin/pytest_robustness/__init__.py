@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
+    from pytest_robustness.api.compare import Comparison, compare
     from pytest_robustness.api.evaluate import evaluate
     from pytest_robustness.api.evaluation import Evaluation
     from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
@@ -29,6 +30,7 @@ __all__ = [
     "Cell",
     "ClassLabel",
     "ClassTest",
+    "Comparison",
     "Condition",
     "DataSource",
     "Evaluation",
@@ -49,12 +51,14 @@ __all__ = [
     "Verdict",
     "asks_study",
     "assert_robust",
+    "compare",
     "evaluate",
     "run_mode",
     "transformed",
 ]
 
 _HOMES = {
+    "api.compare": ("Comparison", "compare"),
     "api.evaluate": ("evaluate",),
     "api.evaluation": ("Evaluation",),
     "core": ("Cell", "ClassLabel", "Condition", "DataSource", "Model", "Panel", "Preprocess"),

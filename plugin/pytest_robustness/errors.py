@@ -12,7 +12,8 @@
     ├── DisagreementError      the processes of one run do not judge the same data, models and transforms
     ├── TransformError         a transform that breaks its contract (shape, dtype, levels)
     ├── StoreError             a store that is newer than this package, damaged, read-only, or on a full disk
-    └── BaselineError          a baseline that is missing, damaged, or not comparable with this run
+    ├── BaselineError          a baseline that is missing, damaged, or not comparable with this run
+    └── ComparisonError        two runs that cannot be compared, or a report that is missing or damaged
 
 A *finding* (a model that is not robust) is not an error: see ``pytest_robustness.NotRobust``.
 """
@@ -92,6 +93,10 @@ class StoreError(RobustnessError):
 
 class BaselineError(RobustnessError):
     """A baseline that is missing, damaged, or not comparable with this run."""
+
+
+class ComparisonError(RobustnessError):
+    """Two runs that cannot be compared, or a report that is missing or damaged."""
 
 
 class ErrorText(str):

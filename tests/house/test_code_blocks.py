@@ -72,7 +72,9 @@ def commands(text: str) -> list[list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: page.stem)
-def test_the_blocks_of_a_page_run(page: Path, folder: Project, monkeypatch: pytest.MonkeyPatch):
+def test_the_blocks_of_a_page_run(
+    page: Path, everything_imported: None, folder: Project, monkeypatch: pytest.MonkeyPatch
+):
     folder.write("my_models.py", MODELS)
     folder.configure(robustness_data=None, robustness_models=None, robustness_transforms="vflip hflip")
     monkeypatch.syspath_prepend(str(folder.path))

@@ -16,6 +16,7 @@ FILES = {
     "docs/ci/github.yml": GITHUB,
     "examples/gate/.github/workflows/robustness.yml": GITHUB,
     "docs/ci/gitlab-ci.yml": GITLAB,
+    "action.yml": ("--builtin-schema", "vendor.github-actions"),
 }
 TEXTS = ("docs/ci.md", "examples/gate/README.md", *FILES)
 
@@ -44,7 +45,11 @@ def test_a_workflow_file_meets_its_schema(checked, name):
 
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
-    [("docs/ci/github.yml", "runs-on:", "run-on:"), ("docs/ci/gitlab-ci.yml", "when: always", "when: sometimes")],
+    [
+        ("docs/ci/github.yml", "runs-on:", "run-on:"),
+        ("docs/ci/gitlab-ci.yml", "when: always", "when: sometimes"),
+        ("action.yml", "using: composite", "using: composit"),
+    ],
 )
 def test_the_schema_notices_a_slip(checked, name, right, wrong):
     fine, output = checked(name, (ROOT / name).read_text(encoding="utf-8").replace(right, wrong))

@@ -65,8 +65,10 @@ class Gated:
         return self.project.judge("--robustness-baseline=robustness-baseline.json", *arguments)
 
     def files(self):
-        """Return the bytes of the baseline's two files."""
-        return [(self.path / f"robustness-baseline.{ending}").read_bytes() for ending in ("json", "npz")]
+        """Return the bytes of the baseline's three files."""
+        return [
+            (self.path / f"robustness-baseline.{ending}").read_bytes() for ending in ("json", "classes.json", "npz")
+        ]
 
     def gate(self, folder="reports/latest"):
         """Return the rows of the gate in ``results.json`` by transform."""
@@ -89,7 +91,13 @@ def test_writing_the_baseline_again_leaves_both_files_as_they_are(gated):
     before = gated.files()
     gated.update(2.0).stdout.fnmatch_lines(["Baseline: robustness-baseline.json (unchanged)"])
     assert gated.files() == before
-    gated.update(2.1).stdout.fnmatch_lines(["Baseline: robustness-baseline.json"])
+    changed = gated.update(2.1)
+    changed.stdout.fnmatch_lines(
+        [
+            "Baseline: robustness-baseline.json; accuracy in percent, old -> new:",
+            "  python:nets.py:mixed vflip: 50.00 -> *",
+        ]
+    )
     assert gated.files() != before
 
 
@@ -119,8 +127,10 @@ def test_the_same_model_passes_and_a_second_run_writes_the_same_results_but_for_
         texts.append(re.sub(r'"sweep_seconds": [\d.]+', "", text))
     assert texts[0] == texts[1]
     assert [row["reason"] for row in gated.gate().values()] == [
-        "a drop of more than 10 points is excluded: +0.00 (90 % interval -8.50 to +8.50)"
+        "a drop of more than 10 points is excluded: +0.00 (90 % interval -8.50 to +8.50); no answer of 40 changed"
     ] * 3
+    unchanged = {"n": 40, "harmful": 0, "beneficial": 0, "other_wrong": 0}
+    assert [row["answers"] for row in gated.gate().values()] == [unchanged] * 3
 
 
 def test_a_worse_model_fails_under_the_transform_alone(gated):
@@ -172,7 +182,8 @@ def test_a_baseline_that_is_not_there_is_a_usage_error(gated):
     path = gated.path / "robustness-baseline.json"
     assert (
         f"There is no baseline at {path}. Run the model in production once with --robustness-update-baseline, and "
-        "commit robustness-baseline.json and robustness-baseline.npz." in printed(result)
+        "commit robustness-baseline.json, robustness-baseline.classes.json and robustness-baseline.npz."
+        in printed(result)
     )
     assert "passed" not in printed(result)
 
@@ -291,7 +302,7 @@ def test_a_model_that_is_renamed_in_the_document_is_not_compared_with_anothers_a
         "--robustness-baseline-model=python:a.py:slope",
     )
     assert result.ret == ExitCode.USAGE_ERROR
-    assert f"{path} was changed after it was written: its sha256 is another." in printed(result)
+    assert f"{path} was changed after it was written: models.python:a.py:slope.conditions." in printed(result)
 
 
 @pytest.mark.parametrize("target", [".robustness/store.sqlite", "nets.py", "reports/latest/results.json", "photos"])

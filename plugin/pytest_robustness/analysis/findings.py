@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.answers.churn import AnswerChurn
     from pytest_robustness.analysis.baseline.known_findings import Expected
     from pytest_robustness.analysis.test_result import (
         AnyTestResult,
@@ -166,7 +167,8 @@ class GateTest:
     than the tolerance, worst first; ``broken`` those that fail the comparison by themselves.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
-    first. ``shared`` counts the images that both have, readable or not, and those that only one has.
+    first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by
+    what became of the answer.
     """
 
     against: ClassVar[Literal["baseline"]] = "baseline"
@@ -186,6 +188,7 @@ class GateTest:
     verdict: Verdict
     lost_images: tuple[LostImage, ...] = ()
     shared: SharedImages | None = None
+    churn: AnswerChurn | None = None
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pytest_robustness.analysis.image_test import image_test
 from pytest_robustness.analysis.lost_images import lost_images
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Panel
 from pytest_robustness.errors import OptionError
 
@@ -94,7 +95,12 @@ class Judge:
         if self._comparison is None:
             raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
         lost = lost_images(self._predictions, cell, self._comparison.right_before(cell), self._names)
-        return dataclasses.replace(self._compared(self._comparison, cell), lost_images=lost)
+        churn = self._comparison.churn(cell, self._predictions.outputs(cell))
+        found = dataclasses.replace(self._compared(self._comparison, cell), lost_images=lost, churn=churn)
+        if found.verdict.outcome is not Outcome.PASS:
+            return found
+        # Accuracy may stay where every answer changes: a pass says how many did.
+        return dataclasses.replace(found, verdict=Verdict(Outcome.PASS, f"{found.verdict.reason}; {churn.text()}"))
 
     def baseline_notes(self) -> tuple[str, ...]:
         """Return what to know of the comparison with a baseline as a whole: on how many images it is made."""

@@ -28,6 +28,7 @@ _PYTEST_ALONE: Final = frozenset(
         "expect",
         "inconclusive",
         "list",
+        "plan",
         "report",
         "studies",
         "suspects",

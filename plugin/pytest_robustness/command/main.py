@@ -9,6 +9,8 @@ import click
 from rich_click import RichGroup
 
 import pytest_robustness
+from pytest_robustness.command.comment import comment
+from pytest_robustness.command.compare import compare
 from pytest_robustness.command.listing import list_
 from pytest_robustness.command.run import plan, run
 from pytest_robustness.errors import RobustnessError
@@ -16,7 +18,7 @@ from pytest_robustness.errors import RobustnessError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (run, plan, list_)
+_COMMANDS: Final = (run, plan, compare, comment, list_)
 # As pytest's exit codes: 4 for a command that is used wrongly.
 _USAGE = 4
 

@@ -163,6 +163,11 @@ class JobMaker:
         """Return what the images under ``condition`` depend on, apart from the images themselves."""
         return transform_key(self._transform(condition), condition)
 
+    def transform_keys(self, cells: Iterable[Cell]) -> dict[str, str]:
+        """Return the same of the conditions of ``cells``, by name."""
+        conditions = {cell.condition: None for cell in cells}
+        return {str(condition): self.transform_key(condition) for condition in conditions}
+
     def _transform(self, condition: Condition) -> Transform | None:
         return None if condition == CONTROL else bound(self._registry.get(condition.transform), self.selection)
 

@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness import data
+from pytest_robustness.core import PIPELINE_VERSION
 from pytest_robustness.core.process import limit_openmp_spin
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.computation import Computation, machine
@@ -214,7 +215,8 @@ class Predictor:
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
             earlier = {name: log.provenance[name] for name in ("executor",) if name in log.provenance}
-            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench), **earlier}
+            log.provenance = {**self._provenance(), "device": device, **_data_facts(bench, log), **earlier}
+            log.provenance["transform_keys"] |= bench.transform_keys(cells)
             computation = Computation(
                 bench,
                 self.store,
@@ -237,12 +239,14 @@ class Predictor:
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
 
-def _dataset(bench: JobMaker) -> dict[str, Any]:
+def _data_facts(bench: JobMaker, log: RunLog) -> dict[str, Any]:
     selection = bench.selection
-    return {
+    dataset = {
         "name": selection.source.name,
         "fingerprint": selection.fingerprint,
         "images": len(selection.indices),
         "classes": len(bench.classes),
         "labels": "data" if selection.labelled else "none",
     }
+    keys = log.provenance.get("transform_keys", {})
+    return {"dataset": dataset, "pipeline": PIPELINE_VERSION, "transform_keys": keys}

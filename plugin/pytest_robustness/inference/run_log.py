@@ -219,7 +219,8 @@ class RunLog:
         self.models = {**other.models, **self.models}
         self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
         self.sweep_seconds = max(self.sweep_seconds, other.sweep_seconds)
-        self.provenance = {**other.provenance, **self.provenance}
+        keys = {name: key for log in (other, self) for name, key in log.provenance.get("transform_keys", {}).items()}
+        self.provenance = {**other.provenance, **self.provenance} | ({"transform_keys": keys} if keys else {})
 
     def pack(self) -> dict[str, Any]:
         """Return the log as dicts, lists, strings and numbers."""

@@ -19,6 +19,7 @@ REPORTS = (
     "markdown",  # summary.md
     "studies",  # studies/*.csv
     "augmentations",  # augmentations.yaml
+    "answers",  # answers.npz
     "images",  # images.csv; last, because it may be large
 )
 """The modules of this package that write files, each by its function ``write(run_report, folder)``."""

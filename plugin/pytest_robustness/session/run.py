@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness import report
 from pytest_robustness.analysis import baseline
-from pytest_robustness.analysis.baseline.update import new_baseline
+from pytest_robustness.analysis.baseline.update import changes, new_baseline
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -26,6 +26,7 @@ from pytest_robustness.session.predicting import Means, predictor_of, unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, Panel
@@ -222,8 +223,7 @@ class Run:
         if self._options.mode is not RunMode.WRITE or path is None:
             return
         protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
-        changed = baseline.write(_baseline_of(self.record, protocol, self._images()), path)
-        self._notes.append(f"Baseline: {short_path(path)}{'' if changed else ' (unchanged)'}")
+        self._notes += _put_baseline(_baseline_of(self.record, protocol, self._images()), path)
 
 
 def _check_answers(run: RunRecord) -> None:
@@ -234,6 +234,18 @@ def _check_answers(run: RunRecord) -> None:
     if log.unreadable:
         source, indices = run.predictor.images()
         log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
+
+
+def _put_baseline(new: baseline.Baseline, path: Path) -> list[str]:
+    """Write a baseline and return what the terminal says of it: where it is, and which accuracies moved."""
+    moved = []
+    try:
+        moved = changes(baseline.read(path), new)
+    except RobustnessError:
+        _log.debug("there is no former baseline that can be read", exc_info=True)
+    changed = baseline.write(new, path)
+    said = "; accuracy in percent, old -> new:" if moved else "" if changed else " (unchanged)"
+    return [f"Baseline: {short_path(path)}{said}", *moved]
 
 
 def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:

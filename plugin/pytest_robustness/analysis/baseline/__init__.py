@@ -1,15 +1,15 @@
 """The baseline: the answers of models in an earlier run, and the comparison of later runs with them (the gate).
 
-`read` and `write` keep it in two files, `images` matches its images with a run's, `require_comparable` refuses one that
+`read` and `write` keep it in three files, `require_comparable` refuses one that
 a run cannot be compared with, `rule`
 decides on one comparison, `comparison` applies it to a run, `known_findings` judges a test by its outcome in the
 baseline, and `update` makes a new one.
 """
 
+from pytest_robustness.analysis.answers import ImageSet, Overlap, RunProtocol
 from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
-from pytest_robustness.analysis.baseline.files import answers_path, read, require_writable, write
-from pytest_robustness.analysis.baseline.images import ImageSet, Overlap
-from pytest_robustness.analysis.baseline.protocol import RunProtocol, differences, require_comparable
+from pytest_robustness.analysis.baseline.files import answers_path, classes_path, read, require_writable, write
+from pytest_robustness.analysis.baseline.protocol import differences, require_comparable
 
 __all__ = [
     "Baseline",
@@ -18,6 +18,7 @@ __all__ = [
     "Overlap",
     "RunProtocol",
     "answers_path",
+    "classes_path",
     "differences",
     "read",
     "require_comparable",

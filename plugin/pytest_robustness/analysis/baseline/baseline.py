@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.analysis.answers import RecordedAnswers, RecordedModel
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
@@ -15,46 +16,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.baseline.images import ImageSet
-    from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.test_result import Outcome
     from pytest_robustness.core import Condition
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class BaselineModel:
+class BaselineModel(RecordedModel):
     """One model of a baseline.
 
     Parameters
     ----------
-    fingerprint
-        Identifies its weights.
-    outputs
-        The model output that stands for each class of the data: int64 [C].
-    answers
-        The output that it predicted for each image, -1 where that could not be read: int32 [N] by condition, control
-        included.
     outcomes
         What its model tests resulted in.
     """
 
-    fingerprint: str
-    outputs: NDArray[np.int64]
-    answers: Mapping[Condition, NDArray[np.int32]]
     outcomes: Mapping[Condition, Outcome]
-
-    def right(self, condition: Condition, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which images of the baseline it got right: bool [N]; ``labels`` (int64 [N]) are their classes."""
-        found: NDArray[np.bool_] = self.answers[condition] == self.outputs[labels]
-        return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Baseline:
-    """The answers of one model or more to the same images."""
+class Baseline(RecordedAnswers):
+    """The answers of one model or more to the same images, each under the same conditions."""
 
-    protocol: RunProtocol
-    images: ImageSet
     models: Mapping[str, BaselineModel]
 
     @cached_property

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.answers import ImageSet, RunProtocol
+    from pytest_robustness.analysis.answers.churn import AnswerChurn
     from pytest_robustness.analysis.baseline.baseline import Baseline
-    from pytest_robustness.analysis.baseline.images import ImageSet
-    from pytest_robustness.analysis.baseline.protocol import RunProtocol
     from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
-    from pytest_robustness.analysis.predictions import AnswerSource
+    from pytest_robustness.analysis.predictions import AnswerSource, Outputs
     from pytest_robustness.analysis.test_result import McNemarResult
     from pytest_robustness.core import Condition
 
@@ -224,6 +224,11 @@ class BaselineComparison:
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
         """Return which images of this run the counterpart of the cell's model got right: bool [N]."""
         return self._shared.right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
+
+    def churn(self, cell: Cell, now: Outputs) -> AnswerChurn:
+        """Count which answers to the images of both are others than those of the cell's counterpart."""
+        counterpart = self._baseline.model(self.counterpart(cell.model))
+        return self._shared.churn(counterpart, cell.condition, now, self._source.labels_of(cell.model))
 
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""

@@ -1,54 +1,62 @@
-"""The two files of a baseline, written and read as a pair.
+"""The three files of a baseline, written and read together.
 
 ``robustness-baseline.json`` is for people: the protocol, and each model's accuracies under every condition, one a
-line, so that a diff shows what changed. ``robustness-baseline.npz`` beside it is for the tests: the identity and label
-of each image, and what each model answered (`arrays`). Each holds a hash of the other, so that neither can be edited,
-or taken from another pair, unnoticed.
+line, so that a diff shows what changed. ``robustness-baseline.classes.json`` has the same of each class.
+``robustness-baseline.npz`` is for the tests: the identity and label of each image, and what each model answered
+(`answers.arrays`). Accuracies are computed again from the answers when a baseline is read, and hashes bind the rest: no
+file can be edited, or taken from another baseline, unnoticed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pytest_robustness.analysis.baseline import arrays, document
+from pytest_robustness.analysis.answers import arrays, json_text
+from pytest_robustness.analysis.answers.recorded import from_arrays, rows, to_arrays
+from pytest_robustness.analysis.baseline import document
 from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
-from pytest_robustness.analysis.baseline.images import ImageSet
 from pytest_robustness.core.files import read_regular, write_atomically
 from pytest_robustness.core.text import printable
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_robustness.analysis.baseline.document import Document
+    from pytest_robustness.analysis.baseline.document import Content, Document
 
 _log = logging.getLogger(__name__)
 
 _SUFFIX = ".json"
 _ARRAYS_SUFFIX = ".npz"
+_CLASSES_SUFFIX = ".classes.json"
 _MOST_JSON = 256 * 2**20
 _MOST_ARRAYS = 4 * 2**30
 _SNIFFED = 4096
 _LONGEST_REASON = 300
-_WAY_OUT = "Restore both files from version control, or write them anew with --robustness-update-baseline."
+_WAY_OUT = "Restore its files from version control, or write them anew with --robustness-update-baseline."
 _OLD = (
-    "it was written by an older pytest-robustness, and does not say which images it is about. Run the model in "
-    "production once with --robustness-update-baseline, and commit both files"
+    "it was written by an older pytest-robustness, in another form. Run the model in production once with "
+    "--robustness-update-baseline, and commit its three files"
 )
 
 
 def answers_path(path: Path) -> Path:
     """Return where the answers of the baseline at ``path`` are: no other baseline has them there."""
-    name = path.name.removesuffix(_SUFFIX)
     # Without the suffix, `prod` and `prod.json` would share a file.
-    return path.with_name(f"{name}{_ARRAYS_SUFFIX}" if name != path.name else f"{path.name}.answers")
+    return _beside(path, _ARRAYS_SUFFIX, ".answers")
+
+
+def classes_path(path: Path) -> Path:
+    """Return where the accuracies by class of the baseline at ``path`` are."""
+    return _beside(path, _CLASSES_SUFFIX, ".classes")
+
+
+def _beside(path: Path, suffix: str, otherwise: str) -> Path:
+    name = path.name.removesuffix(_SUFFIX)
+    return path.with_name(f"{name}{suffix}" if name != path.name else f"{path.name}{otherwise}")
 
 
 def require_writable(path: Path) -> None:
@@ -57,9 +65,10 @@ def require_writable(path: Path) -> None:
     Raises
     ------
     BaselineError
-        When one of its two files is there and is no file of a baseline.
+        When one of its files is there and is no file of a baseline.
     """
-    for file, ours in ((path, _is_document), (answers_path(path), arrays.begins)):
+    kinds = ((path, _is_document), (classes_path(path), _is_classes), (answers_path(path), arrays.begins))
+    for file, ours in kinds:
         found = _beginning(file)
         if found is not None and not ours(found):
             raise BaselineError(
@@ -69,30 +78,33 @@ def require_writable(path: Path) -> None:
 
 
 def write(baseline: Baseline, path: Path) -> bool:
-    """Write both files, each whole or not at all, and return whether anything changed.
+    """Write the three files, each whole or not at all, and return whether anything changed.
 
-    The same baseline gives the same bytes, and files that hold them already are left alone.
+    Files that hold the same baseline already are left alone.
 
     Parameters
     ----------
     baseline
         What to keep.
     path
-        The JSON file; its folder is made where absent.
+        The first JSON file; its folder is made where absent.
 
     Raises
     ------
     BaselineError
         When the files cannot be written, or what is there is no baseline.
     """
-    content = document.compose(baseline)
-    packed = _pack(baseline, document.digest(content))
-    content[document.ANSWERS_SHA256] = hashlib.sha256(packed).hexdigest()
+    overall, classes = document.compose(baseline)
+    found, its_rows = to_arrays(baseline, document.digest(overall))
+    overall[document.ANSWERS_SHA256] = arrays.digest(found)
     try:
         require_writable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The JSON comes last: a process that dies between the two leaves a pair that `read` refuses.
-        changed = [_publish(answers_path(path), packed), _publish(path, document.text_of(content))]
+        # Another version of the compressor would give other bytes for the same answers.
+        answers = [] if _holds(path, found, its_rows) else [(answers_path(path), arrays.pack(found, its_rows))]
+        texts = [(classes_path(path), document.classes_text(classes)), (path, json_text.text_of(overall))]
+        # The JSON comes last: a process that dies between two leaves files that `read` refuses.
+        changed = [_publish(file, content) for file, content in (*answers, *texts)]
     except OSError as error:
         _log.debug("the baseline cannot be written", exc_info=True)
         raise BaselineError(
@@ -103,16 +115,18 @@ def write(baseline: Baseline, path: Path) -> bool:
 
 
 def read(path: Path) -> Baseline:
-    """Read both files, which may be any files.
+    """Read the three files, which may be any files.
 
     Raises
     ------
     BaselineError
-        When one is missing, damaged, of another version than this code's, or does not belong to the other.
+        When one is missing, damaged, of another version than this code's, or does not belong to the others.
     """
-    content = _read_json(path)
+    overall = _read_json(path, path)
     try:
-        return _read_pair(path, content)
+        # What is no first file of a baseline has no second either: the message is about the first then.
+        json_text.get(overall, document.CLASSES_SHA256, str)
+        return _read_all(path, document.Content(overall, _read_json(classes_path(path), path)))
     except BaselineError:
         raise
     except Exception as error:  # whatever a damaged or a hostile file makes of the readers
@@ -120,77 +134,94 @@ def read(path: Path) -> Baseline:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
-def _read_pair(path: Path, content: Mapping[str, Any]) -> Baseline:
+def _read_all(path: Path, content: Content) -> Baseline:
     parsed = document.parse(content)
-    shape = arrays.Shape(parsed.images, len(parsed.classes), len(parsed.fingerprints), len(parsed.cells))
-    packed = _read_answers(path, content[document.ANSWERS_SHA256], min(shape.most_bytes, _MOST_ARRAYS))
-    if arrays.document_sha256(packed) != document.digest(content):
+    shape = _shape(parsed)
+    found = arrays.unpack(_read_answers(path, min(shape.most_bytes, _MOST_ARRAYS)), shape)
+    if arrays.digest(found) != content.overall[document.ANSWERS_SHA256]:
+        raise BaselineError(f"{answers_path(path)} does not belong to {path.name}: its sha256 is another. {_WAY_OUT}")
+    baseline = _joined(parsed, found)
+    true = document.compose(baseline)
+    _require_true(path, content, true)
+    hashes = (found.document, content.overall[document.CLASSES_SHA256], json_text.digest(content.classes).hex())
+    classes = json_text.digest(true.classes).hex()
+    if hashes != (document.digest(content.overall), classes, classes):
         raise BaselineError(f"{path} was changed after it was written: its sha256 is another. {_WAY_OUT}")
-    return _joined(parsed, arrays.unpack(packed, shape))
+    return baseline
 
 
-def _pack(baseline: Baseline, sha256: bytes) -> bytes:
-    images, models = baseline.images, baseline.models
-    rows = document.cells(models, baseline.protocol)
-    classes = len(images.classes)
-    return arrays.pack(
-        arrays.Arrays(
-            document_sha256=sha256,
-            identities=np.ascontiguousarray(images.identities),
-            labels=images.labels,
-            outputs=np.array([models[name].outputs for name in sorted(models)], np.int64).reshape(-1, classes),
-            answers=np.array([models[name].answers[condition] for name, condition in rows], np.int32).reshape(
-                len(rows), len(images.labels)
-            ),
-        )
-    )
+def _require_true(path: Path, said: Content, true: Content) -> None:
+    """Refuse figures that the answers do not give, whatever hashes say."""
+    hashes = {document.ANSWERS_SHA256, document.CLASSES_SHA256}
+    overall = {key: value for key, value in said.overall.items() if key not in hashes}
+    for file, ours, theirs in ((path, true.overall, overall), (classes_path(path), true.classes, said.classes)):
+        difference = document.first_difference(theirs, ours)
+        if difference:
+            raise BaselineError(f"{file} was changed after it was written: {difference}. {_WAY_OUT}")
+
+
+def _shape(parsed: Document) -> arrays.Shape:
+    return arrays.Shape(parsed.images, len(parsed.classes), len(parsed.fingerprints), rows(parsed.cells))
+
+
+def _holds(path: Path, found: arrays.Arrays, its_rows: list[arrays.Row]) -> bool:
+    """Whether the answers of a baseline are at its place already."""
+    shape = arrays.Shape(len(found.labels), found.outputs.shape[1], len(found.outputs), its_rows)
+    try:
+        packed = read_regular(answers_path(path), min(shape.most_bytes, _MOST_ARRAYS))
+        return arrays.digest(arrays.unpack(packed, shape)) == arrays.digest(found)
+    except Exception:  # whatever is there instead
+        _log.debug("the baseline's answers are written anew", exc_info=True)
+        return False
 
 
 def _joined(parsed: Document, found: arrays.Arrays) -> Baseline:
-    rows = dict(zip(parsed.cells, found.answers, strict=True))
+    recorded = from_arrays(found, parsed.protocol, parsed.classes, parsed.fingerprints, parsed.conditions)
     models = {
-        name: BaselineModel(
-            fingerprint=parsed.fingerprints[name],
-            outputs=outputs,
-            answers={condition: rows[name, condition] for condition in parsed.protocol.transforms},
-            outcomes=parsed.outcomes[name],
-        )
-        for name, outputs in zip(sorted(parsed.fingerprints), found.outputs, strict=True)
+        name: BaselineModel(model.fingerprint, model.outputs, model.answers, parsed.outcomes[name])
+        for name, model in recorded.models.items()
     }
-    return Baseline(parsed.protocol, ImageSet(found.identities, found.labels, parsed.classes), models)
+    return Baseline(recorded.protocol, recorded.images, models)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(file: Path, path: Path) -> dict[str, Any]:
+    """Return the content of one of the JSON files of the baseline at ``path``."""
     try:
-        content = document.load(read_regular(path, _MOST_JSON))
+        content = json_text.load(read_regular(file, _MOST_JSON))
     except FileNotFoundError:
         _log.debug("there is no baseline", exc_info=True)
-        raise BaselineError(
-            f"There is no baseline at {path}. Run the model in production once with --robustness-update-baseline, and "
-            f"commit {path.name} and {answers_path(path).name}."
-        ) from None
+        raise _missing(file, path) from None
     except OSError as error:
         _log.debug("the baseline cannot be read", exc_info=True)
-        raise BaselineError(f"{path} cannot be read: {error.strerror}. {_WAY_OUT}") from error
+        raise BaselineError(f"{file} cannot be read: {error.strerror}. {_WAY_OUT}") from error
     except (ValueError, RecursionError) as error:
         _log.debug("the baseline is damaged", exc_info=True)
-        raise _damaged(path, str(error)) from error
+        raise _damaged(file, str(error)) from error
     version = content["schema_version"]
     if version > document.SCHEMA_VERSION:
         raise BaselineError(
-            f"{path} was written by a newer pytest-robustness (baseline schema {printable(str(version), 20)}; this one "
+            f"{file} was written by a newer pytest-robustness (baseline schema {printable(str(version), 20)}; this one "
             f"reads schema {document.SCHEMA_VERSION}). Upgrade pytest-robustness, or write the baseline anew with "
             f"--robustness-update-baseline."
         )
     if version < document.SCHEMA_VERSION:
-        raise BaselineError(f"{path} cannot be compared with: {_OLD}.")
+        raise BaselineError(f"{file} cannot be compared with: {_OLD}.")
     return content
 
 
-def _read_answers(path: Path, sha256: str, most: int) -> bytes:
+def _missing(file: Path, path: Path) -> BaselineError:
+    if file != path:
+        return BaselineError(f"{file} is missing: it holds the classes that belong to {path.name}. {_WAY_OUT}")
+    return BaselineError(
+        f"There is no baseline at {path}. Run the model in production once with --robustness-update-baseline, and "
+        f"commit {path.name}, {classes_path(path).name} and {answers_path(path).name}."
+    )
+
+
+def _read_answers(path: Path, most: int) -> bytes:
     beside = answers_path(path)
     try:
-        packed = read_regular(beside, most)
+        return read_regular(beside, most)
     except FileNotFoundError:
         _log.debug("the baseline has no answers", exc_info=True)
         raise BaselineError(
@@ -199,9 +230,6 @@ def _read_answers(path: Path, sha256: str, most: int) -> bytes:
     except OSError as error:
         _log.debug("the baseline's answers cannot be read", exc_info=True)
         raise BaselineError(f"{beside} cannot be read: {error.strerror}. {_WAY_OUT}") from error
-    if hashlib.sha256(packed).hexdigest() != sha256:
-        raise BaselineError(f"{beside} does not belong to {path.name}: its sha256 is another. {_WAY_OUT}")
-    return packed
 
 
 def _damaged(path: Path, reason: str) -> BaselineError:
@@ -224,6 +252,11 @@ def _beginning(path: Path) -> bytes | None:
 def _is_document(found: bytes) -> bool:
     """Whether a file begins as a baseline's JSON does, of any version, even if it is damaged further on."""
     return re.match(rb'(<{7}[^\n]*\n)?\s*\{\s*(<{7}[^\n]*\n)?\s*"answers_sha256"', found) is not None
+
+
+def _is_classes(found: bytes) -> bool:
+    """Whether a file begins as that of a baseline's classes does."""
+    return re.match(rb'(<{7}[^\n]*\n)?\s*\{\s*(<{7}[^\n]*\n)?\s*"classes": \[', found) is not None
 
 
 def _publish(path: Path, content: bytes) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robustness.analysis.baseline.images import Overlap
+from pytest_robustness.analysis.answers import Overlap
+from pytest_robustness.analysis.answers.churn import Given, churn, in_order_of, named
 from pytest_robustness.analysis.predictions import Answers, counted
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.answers import ImageSet
+    from pytest_robustness.analysis.answers.churn import AnswerChurn
     from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
-    from pytest_robustness.analysis.baseline.images import ImageSet
-    from pytest_robustness.analysis.predictions import AnswerSource, Counts
+    from pytest_robustness.analysis.predictions import AnswerSource, Counts, Outputs
     from pytest_robustness.core import Cell, Condition
 
 
@@ -44,6 +46,26 @@ class SharedAnswers:
     def right(self, model: BaselineModel, condition: Condition) -> NDArray[np.bool_]:
         """Return which images of the run a model of the baseline got right: bool [N]."""
         return self.readable & self._aligned(model.right(condition, self._baseline.images.labels))
+
+    def churn(self, model: BaselineModel, condition: Condition, now: Outputs, labels: NDArray[np.int64]) -> AnswerChurn:
+        """Count which answers of a run are others than those of a model of the baseline.
+
+        Parameters
+        ----------
+        model, condition
+            Whose answers they are compared with.
+        now
+            The run's answers, and which output stands for each of its classes.
+        labels
+            The classes of the run's images: int64 [N].
+        """
+        here = np.flatnonzero(self.readable & (now.predicted >= 0))
+        there, outputs = self.overlap.positions[here], in_order_of(self.overlap, model.outputs)
+        right = now.predicted == now.targets[labels]
+        return churn(
+            Given(named(model.answers[condition], outputs, now.targets)[there], self.right(model, condition)[here]),
+            Given(named(now.predicted, now.targets, outputs)[here], right[here]),
+        )
 
     def of_models(self, models: Mapping[str, BaselineModel], run: AnswerSource) -> AnswerSource:
         """Return the answers of the baseline's ``models`` under the names that their counterparts have in ``run``."""

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.text import printable
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_robustness.analysis.baseline.images import ImageSet
-    from pytest_robustness.analysis.baseline.protocol import RunProtocol
+    from pytest_robustness.analysis.answers import ImageSet, RunProtocol
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.core import Condition
+
+
+_MOST_LINES = 40
+
+
+def accuracies(baseline: Baseline) -> dict[tuple[str, Condition], float]:
+    """Return the accuracy of each model under each condition, in percent; NaN without a readable image."""
+    labels, readable = baseline.images.labels, baseline.readable
+    return {
+        (name, condition): float(100 * model.right(condition, labels)[readable].mean()) if readable.any() else math.nan
+        for name, model in baseline.models.items()
+        for condition in model.answers
+    }
+
+
+def changes(old: Baseline, new: Baseline) -> list[str]:
+    """Return a line for each accuracy that a new baseline changes, old -> new; forty at most."""
+    before, now = accuracies(old), accuracies(new)
+    lines = []
+    for model, condition in dict.fromkeys((*now, *before)):
+        was, is_now = (f"{found[model, condition]:.2f}" if (model, condition) in found else "none"
+                       for found in (before, now))  # fmt: skip
+        if was != is_now:
+            both = (model, condition) in before and (model, condition) in now
+            points = f" ({now[model, condition] - before[model, condition]:+.2f})" if both else ""
+            lines.append(f"  {printable(model)} {printable(str(condition))}: {was} -> {is_now}{points}")
+    left = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], *([f"  and {left} more"] if left > 0 else [])]
 
 
 def new_baseline(

@@ -39,7 +39,7 @@ _RULES = {
     ),
 }
 # These have places of their own on the page.
-_KNOWN = ("command", "options", "models", "dataset", "packages")
+_KNOWN = ("command", "options", "models", "dataset", "packages", "pipeline", "transform_keys")
 
 
 def sentences(report: RunReport) -> list[tuple[str, str]]:

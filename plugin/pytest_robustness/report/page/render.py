@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,13 +12,13 @@ from pytest_robustness.report import study_text, summary
 from pytest_robustness.report.finding_text import image_text
 from pytest_robustness.report.number_text import FILTERS
 from pytest_robustness.report.page import curves, gate, heat, method, payload, studies
+from pytest_robustness.report.page.assets import content_policy, joined
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.report.run_report import RunReport
 
-_PAGE = resources.files("pytest_robustness.report.page")
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
 _SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
 
@@ -47,7 +44,7 @@ def render(report: RunReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= FILTERS | {"figure": study_text.figure_text, "is_number": study_text.is_number}
-    style, script = _joined("styles", "css", _STYLES), _joined("scripts", "js", _SCRIPTS)
+    style, script = joined("styles", "css", _STYLES), joined("scripts", "js", _SCRIPTS)
     return environment.get_template("page.html").render(
         report=report,
         summary=summary,
@@ -60,22 +57,5 @@ def render(report: RunReport) -> str:
         payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,
         script=script,
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
     )
-
-
-def _joined(folder: str, ending: str, names: tuple[str, ...]) -> Markup:
-    texts = [(_PAGE / folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in names]
-    return Markup("\n" + "\n".join(texts))  # noqa: S704 (our own files, which hold no closing tag)
-
-
-def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy: this style, this script, pictures within the page, and nothing else."""
-    return (
-        f"default-src 'none'; img-src data:; style-src {_source_hash(style)}; script-src {_source_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _source_hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""Match the images of a run with those of a baseline: by content and class, wherever they lie and in any order."""
+"""Match the images of two runs: by content and class, wherever they lie and in any order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Overlap:
         """
         found = np.full(len(self.now.labels), -1, np.int64)
         before, now = self._identity_codes
-        class_of = np.array([self._classes.get(i, -1) for i in range(len(self.now.classes))], np.int64)
+        class_of = self.class_positions
         width = len(self.before.classes) + 1
         # A class of the run without its like gets a number of its own, under which the baseline has no image.
         wanted = np.where(class_of < 0, width - 1, class_of)[self.now.labels]
@@ -57,6 +57,11 @@ class Overlap:
         _, here, there = np.intersect1d(first, second, assume_unique=True, return_indices=True)
         found[there] = here
         return found
+
+    @property
+    def class_positions(self) -> NDArray[np.int64]:
+        """The baseline's class for each class of the run, -1 where it has none: int64 [C]."""
+        return np.array([self._classes.get(i, -1) for i in range(len(self.now.classes))], np.int64)
 
     @property
     def both(self) -> int:

@@ -1,0 +1,141 @@
+"""What the comparison of two runs says: figures by model and condition, over all images and by class."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pytest_robustness.analysis.answers.churn import AnswerChurn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
+    from pytest_robustness.analysis.findings import SharedImages
+    from pytest_robustness.core import Condition
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+
+class Figures(NamedTuple):
+    """Images and right answers before and now, and what their difference says: k entries each.
+
+    ``low`` and ``high`` are the ends of its 95 % interval in points; ``p_adjusted`` is corrected by Holm's method over
+    all comparisons of its kind. ``churn`` are images by what became of the answer: int64 [4, k] in the order of
+    `AnswerChurn`, ``None`` where pairs are missing.
+    """
+
+    n_before: Ints
+    n_now: Ints
+    right_before: Ints
+    right_now: Ints
+    low: Floats
+    high: Floats
+    p_value: Floats
+    p_adjusted: Floats
+    churn: Ints | None
+
+    @property
+    def difference(self) -> Floats:
+        """The change of accuracy in points; NaN without images."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return 100 * (self.right_now / self.n_now - self.right_before / self.n_before)
+
+    def worse(self, alpha: float) -> NDArray[np.bool_]:
+        """Return which accuracies fell significantly."""
+        return (self.p_adjusted < alpha) & (self.difference < 0)
+
+    def better(self, alpha: float) -> NDArray[np.bool_]:
+        """Return which accuracies rose significantly."""
+        return (self.p_adjusted < alpha) & (self.difference > 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CellComparison:
+    """One model under one condition in both runs.
+
+    ``before`` is the model's name in the first run. ``overall`` has one entry, ``classes`` one for each class of the
+    second run; it is ``None`` where images are not known by class.
+    """
+
+    before: str
+    model: str
+    condition: Condition
+    overall: Figures
+    classes: Figures | None
+    alpha: float
+
+    @property
+    def paired(self) -> bool:
+        """Whether the answers to the same images are compared."""
+        return self.overall.churn is not None
+
+    @property
+    def churn(self) -> AnswerChurn | None:
+        """Which answers changed; ``None`` where pairs are missing."""
+        return None if self.overall.churn is None else AnswerChurn(*self.overall.churn[:, 0].tolist())
+
+    @property
+    def accuracies(self) -> tuple[float, float]:
+        """The accuracy before and now, in percent; NaN without images."""
+        found = self.overall
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return float(100 * found.right_before[0] / found.n_before[0]), float(
+                100 * found.right_now[0] / found.n_now[0]
+            )
+
+    @property
+    def difference(self) -> float:
+        """The change of accuracy in points."""
+        return float(self.overall.difference[0])
+
+    @property
+    def p_adjusted(self) -> float:
+        """The p-value, corrected over all comparisons."""
+        return float(self.overall.p_adjusted[0])
+
+    @property
+    def worse(self) -> bool:
+        """Whether accuracy fell significantly."""
+        return bool(self.overall.worse(self.alpha)[0])
+
+    @property
+    def better(self) -> bool:
+        """Whether accuracy rose significantly."""
+        return bool(self.overall.better(self.alpha)[0])
+
+    @property
+    def worse_classes(self) -> list[int]:
+        """The classes of which the accuracy fell significantly, the largest fall first."""
+        if self.classes is None:
+            return []
+        found = np.flatnonzero(self.classes.worse(self.alpha))
+        return [int(i) for i in found[np.argsort(self.classes.difference[found], kind="stable")]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunComparison:
+    """Two runs, compared.
+
+    ``classes`` are those of the second run. ``shared`` counts the images that both have, ``None`` where pairs are
+    missing. ``left_out`` says what is not compared, ``notes`` what else to know.
+    """
+
+    before: RecordedRun
+    now: RecordedRun
+    models: tuple[tuple[str, str], ...]
+    conditions: tuple[Condition, ...]
+    classes: tuple[str, ...]
+    cells: tuple[CellComparison, ...]
+    shared: SharedImages | None
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+    alpha: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether anything got significantly worse: a model under a condition, or a class of one."""
+        return any(cell.worse or cell.worse_classes for cell in self.cells)

@@ -1,0 +1,48 @@
+"""Two shares of right answers of which the pairs are not known: Newcombe's interval and Fisher's exact test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from pytest_robustness.analysis.test_result import CONFIDENCE
+
+if TYPE_CHECKING:
+    from pytest_robustness.analysis.statistics.columns import Floats, Ints
+
+
+def newcombe(right: Ints, n: Ints, right_now: Ints, n_now: Ints) -> tuple[Floats, Floats]:
+    """Return the 95 % interval [k] of the change between two independent shares, in points; NaN without images.
+
+    Method 10 of Newcombe, R. G. (1998), Interval estimation for the difference between independent proportions,
+    *Statistics in Medicine* 17, 873-890: Wilson's interval of each share, combined. Where both samples are the same
+    images, which are easy or hard for both models, it is wider than need be.
+
+    Parameters
+    ----------
+    right, n, right_now, n_now
+        Right answers and images, before and now: int [k].
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        before, now = right / n, right_now / n_now
+        (low, high), (low_now, high_now) = _wilson(before, n), _wilson(now, n_now)
+        change = now - before
+        least = change - np.sqrt((now - low_now) ** 2 + (high - before) ** 2)
+        most = change + np.sqrt((high_now - now) ** 2 + (before - low) ** 2)
+    return 100 * least, 100 * most
+
+
+def fisher(right: Ints, n: Ints, right_now: Ints, n_now: Ints) -> Floats:
+    """Return the p [k] of Fisher's exact test, two-sided as twice the smaller tail; NaN without images on a side."""
+    tails = stats.hypergeom(n + n_now, right + right_now, n_now)
+    p: Floats = np.minimum(2 * np.minimum(tails.cdf(right_now), tails.sf(right_now - 1)), 1.0)
+    return np.where((n > 0) & (n_now > 0), p, np.nan)
+
+
+def _wilson(share: Floats, n: Ints) -> tuple[Floats, Floats]:
+    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return centre - half, centre + half

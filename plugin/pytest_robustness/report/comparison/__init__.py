@@ -1,0 +1,1 @@
+"""Reports of the comparison of two runs: the terminal, one page, and JSON."""

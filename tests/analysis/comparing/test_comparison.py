@@ -1,0 +1,269 @@
+"""What the comparison of two runs says is what a loop over the images, scipy and statsmodels say."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from pytest_robustness.analysis.comparing import compare_runs, read
+from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
+from pytest_robustness.core import CONTROL
+from pytest_robustness.errors import ComparisonError
+from tests.recorded import CONDITIONS, VFLIP, ZOOM, drawn, identities, planted, put_report, recorded
+
+CLASSES = ("ant", "bee", "cat", "dog", "elk")
+IMAGES = 400
+LABELS = np.random.default_rng(1).integers(0, len(CLASSES), IMAGES)
+NOW = {CONTROL: 0.9, VFLIP: 0.5, ZOOM: 0.88}
+
+
+def answers(seed, shares=NOW, *, unreadable=0):
+    rng = np.random.default_rng(seed)
+    found = {condition: drawn(rng, LABELS, len(CLASSES), share) for condition, share in shares.items()}
+    for given in found.values():
+        given[rng.permutation(IMAGES)[:unreadable]] = -1
+    return found
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Return what writes two runs and compares them."""
+
+    def compare(before, now, **options):
+        first, second = (put_report(run, tmp_path / name) for run, name in ((before, "a"), (now, "b")))
+        return compare_runs(read(first), read(second), **options)
+
+    return compare
+
+
+def loop(before, now, chosen=None):
+    """Count by a loop over the images: unchanged, harmful, beneficial, other wrong."""
+    counts = [0, 0, 0, 0]
+    for i in range(IMAGES):
+        if before[i] < 0 or now[i] < 0 or (chosen is not None and LABELS[i] != chosen):
+            continue
+        was, is_now = before[i] == LABELS[i], now[i] == LABELS[i]
+        if was and not is_now:
+            counts[1] += 1
+        elif is_now and not was:
+            counts[2] += 1
+        elif not was and before[i] != now[i]:
+            counts[3] += 1
+        else:
+            counts[0] += 1
+    return counts
+
+
+def test_churn_is_what_a_loop_over_the_images_counts(runs):
+    before = {"net": answers(2, unreadable=9), "other": answers(3)}
+    now = {"net": answers(4, unreadable=5), "other": answers(5)}
+    found = runs(recorded(before, LABELS, CLASSES), recorded(now, LABELS, CLASSES))
+    assert len(found.cells) == 6
+    for cell in found.cells:
+        pair = before[cell.model][cell.condition], now[cell.model][cell.condition]
+        counts = loop(*pair)
+        churn = cell.churn
+        assert [churn.unchanged, churn.harmful, churn.beneficial, churn.other_wrong] == counts
+        assert churn.n == sum(counts)
+        for index in range(len(CLASSES)):
+            unchanged, *changed = loop(*pair, index)
+            assert cell.classes.churn[:, index].tolist() == [unchanged + sum(changed), *changed]
+
+
+def test_the_tests_are_mcnemars_corrected_by_holm_over_all_comparisons_and_over_all_classes(runs):
+    before, now = {"net": answers(2), "other": answers(3)}, {"net": answers(4), "other": answers(5, {**NOW, ZOOM: 0.7})}
+    found = runs(recorded(before, LABELS, CLASSES), recorded(now, LABELS, CLASSES))
+    overall, by_class = [], []
+    for cell in found.cells:
+        pair = before[cell.model][cell.condition], now[cell.model][cell.condition]
+        for chosen in (None, *range(len(CLASSES))):
+            _, lost, gained, _ = loop(*pair, chosen)
+            p = mcnemar([[0, lost], [gained, 0]], exact=True).pvalue
+            (overall if chosen is None else by_class).append(p)
+    adjusted, adjusted_classes = (multipletests(p, method="holm")[1] for p in (overall, by_class))
+    np.testing.assert_allclose([cell.p_adjusted for cell in found.cells], adjusted, rtol=1e-9)
+    np.testing.assert_allclose(np.concatenate([c.classes.p_adjusted for c in found.cells]), adjusted_classes, rtol=1e-9)
+    fallen = next(cell for cell in found.cells if (cell.model, cell.condition) == ("other", ZOOM))
+    assert fallen.worse
+    assert found.worse
+    assert [cell.worse for cell in found.cells].count(True) == 1
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02])
+def test_planted_wrong_answers_that_are_wrong_in_another_way_are_counted_exactly(runs, share):
+    rng = np.random.default_rng(7)
+    before = {"net": answers(2)}
+    now = {"net": {c: planted(rng, given, LABELS, len(CLASSES), share) for c, given in before["net"].items()}}
+    found = runs(recorded(before, LABELS, CLASSES), recorded(now, LABELS, CLASSES))
+    for cell in found.cells:
+        assert cell.churn == (IMAGES, 0, 0, round(share * IMAGES))
+        assert cell.difference == 0
+        assert cell.p_adjusted == 1
+    assert not found.worse
+
+
+def test_without_answers_counts_are_compared_by_newcombe_and_fisher(tmp_path):
+    before, now = recorded({"net": answers(2)}, LABELS, CLASSES), recorded({"net": answers(3)}, LABELS, CLASSES)
+    first, second = put_report(before, tmp_path / "a", answers=False), put_report(now, tmp_path / "b")
+    found = compare_runs(read(first), read(second))
+    assert found.shared is None
+    p = []
+    for cell in found.cells:
+        right = [int((run.models["net"].answers[cell.condition] == LABELS).sum()) for run in (before, now)]
+        low, high = confint_proportions_2indep(right[1], IMAGES, right[0], IMAGES, method="newcomb")
+        np.testing.assert_allclose([cell.overall.low[0], cell.overall.high[0]], [100 * low, 100 * high], atol=1e-9)
+        table = [[right[1], IMAGES - right[1]], [right[0], IMAGES - right[0]]]
+        p.append(min(1, 2 * min(stats.fisher_exact(table, alternative=side).pvalue for side in ("less", "greater"))))
+        assert cell.churn is None
+        assert cell.classes.n_now.sum() == IMAGES
+    np.testing.assert_allclose([cell.overall.p_value[0] for cell in found.cells], p, rtol=1e-9)
+    text = " ".join(found.notes)
+    assert "answers.npz is not there" in text
+    assert "Pairs are missing" in text
+    assert "Both runs have the same images." in text
+
+
+def test_no_images_on_a_side_have_no_figures():
+    none, some = np.array([0]), np.array([5])
+    assert np.isnan(fisher(none, none, some, some)).all()
+    assert np.isnan(newcombe(none, none, some, some)).all()
+
+
+def test_images_are_matched_by_content_whatever_their_order_and_outputs_by_class(runs):
+    rng = np.random.default_rng(9)
+    order = rng.permutation(IMAGES)[:300]
+    given = answers(2)
+    # The second run has 300 of the images in another order, and its model numbers its outputs otherwise.
+    shuffled = np.array([7, 3, 9, 1, 5])
+    again = {condition: shuffled[found[order]].astype(np.int32) for condition, found in given.items()}
+    found = runs(
+        recorded({"net": given}, LABELS, CLASSES),
+        recorded({"net": again}, LABELS[order], CLASSES, outputs={"net": shuffled}, images=identities(IMAGES)[order]),
+    )
+    assert found.shared == (300, 100, 0)
+    assert all(cell.churn == (300, 0, 0, 0) for cell in found.cells)
+    assert found.notes == (
+        "Compared on the 300 images that both have; 100 only in the first run, 0 only in the second.",
+    )
+
+
+def test_classes_in_another_order_are_matched(runs):
+    order = np.array([4, 2, 0, 1, 3])
+    place = np.argsort(order)
+    given = answers(2)
+    other = recorded(
+        {"net": {c: place[found].astype(np.int32) for c, found in given.items()}},
+        place[LABELS],
+        [CLASSES[i] for i in order],
+    )
+    found = runs(recorded({"net": given}, LABELS, CLASSES), other)
+    assert all(cell.churn == (IMAGES, 0, 0, 0) for cell in found.cells)
+    assert found.classes == tuple(CLASSES[i] for i in order)
+
+
+def test_models_are_matched_by_name_or_as_they_are_named_and_the_rest_is_listed(runs):
+    before = recorded({"a": answers(1), "b": answers(2), "gone": answers(3)}, LABELS, CLASSES)
+    now = recorded({"a": answers(4), "new b": answers(5), "new": {CONTROL: answers(6)[CONTROL]}}, LABELS, CLASSES)
+    found = runs(before, now, renamed={"b": "new b"})
+    assert found.models == (("a", "a"), ("b", "new b"))
+    assert [text.partition(" has ")[2] for text in found.left_out] == ["the model gone.", "the model new."]
+
+
+def test_the_only_model_of_each_run_is_compared(runs):
+    found = runs(recorded({"old": answers(1)}, LABELS, CLASSES), recorded({"new": answers(2)}, LABELS, CLASSES))
+    assert found.models == (("old", "new"),)
+
+
+def test_a_cell_that_one_run_lacks_is_listed(runs):
+    before = recorded({"a": answers(1), "b": answers(2)}, LABELS, CLASSES)
+    now = recorded({"a": answers(1), "b": {CONTROL: answers(2)[CONTROL]}}, LABELS, CLASSES)
+    found = runs(before, now)
+    assert len(found.cells) == 4
+    assert found.left_out == ("Not in both runs: b under vflip, b under zoom-s3.",)
+
+
+def test_a_transform_of_another_version_is_left_out_with_both_keys(runs):
+    keys = {c: str(c) for c in CONDITIONS}
+    before = recorded({"a": answers(1)}, LABELS, CLASSES, transforms=keys)
+    now = recorded({"a": answers(1)}, LABELS, CLASSES, transforms=keys | {ZOOM: "zoom(version=2)"})
+    found = runs(before, now)
+    assert [cell.condition for cell in found.cells] == [CONTROL, VFLIP]
+    (text,) = found.left_out
+    assert text.startswith("zoom-s3 is not compared, because it is another transform: zoom-s3 in ")
+    assert "zoom(version=2) in " in text
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        ({"seed": 5}, "seed: 0 in "),
+        ({"pipeline": 1}, "pipeline: 2 in "),
+        ({"images": identities(IMAGES, 10_000)}, "share no image: 400 of folder:photos, 400 of folder:photos."),
+        ({"models": {"x": 1, "y": 2}}, "have no model in common: net, more in "),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_refused_with_the_reason(runs, now, reason):
+    names = now.pop("models", {"net": 3, "more": 4})
+    before = recorded({"net": answers(1), "more": answers(2)}, LABELS, CLASSES)
+    after = recorded({name: answers(seed) for name, seed in names.items()}, LABELS, CLASSES, **now)
+    with pytest.raises(ComparisonError) as caught:
+        runs(before, after)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "reason"),
+    [
+        ({"nett": "net"}, "--model nett=net: 'nett' is not a model of "),
+        ({"net": "nat"}, "--model net=nat: 'nat' is not a model of "),
+        ({"net": "net", "more": "net"}, "--model gives one model two counterparts."),
+    ],
+)
+def test_a_model_that_is_named_wrongly_is_refused(runs, renamed, reason):
+    run = recorded({"net": answers(1), "more": answers(2)}, LABELS, CLASSES)
+    with pytest.raises(ComparisonError) as caught:
+        runs(run, run, renamed=renamed)
+    assert str(caught.value).startswith(reason)
+
+
+def test_two_runs_of_one_model_are_called_worse_in_few_of_many_comparisons():
+    """Under no change at all, with half of the changed images lost by chance, either family rejects in 5 of 100."""
+    rng = np.random.default_rng(11)
+    labels = np.repeat(np.arange(2), 100)
+    false = 0
+    for _ in range(150):
+        before = {c: drawn(rng, labels, 2, 0.8) for c in CONDITIONS}
+        now = {c: drawn(rng, labels, 2, 0.8) for c in CONDITIONS}
+        runs = [recorded({"net": given}, labels, ("a", "b")) for given in (before, now)]
+        found = compare_runs(*map(run_of, runs))
+        false += found.worse
+    # Worse alone, of two sides: at most 2 x 2.5 of 100; 150 draws of that exceed 16 in one of a thousand.
+    assert false <= 16
+
+
+def run_of(found):
+    from pytest_robustness.analysis.comparing.reading import counts_of
+    from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
+
+    return RecordedRun(
+        "run", "data", "f", True, 0, 2, {}, {"net": "f"}, ("a", "b"), counts_of(found), found
+    )  # fmt: skip
+
+
+def test_every_pair_of_answers_is_one_kind(runs):
+    """All ways in which three answers to one image can change, each by hand."""
+    labels = np.zeros(16, np.int64)
+    pairs = list(itertools.product([0, 1, 2, -1], repeat=2))
+    before, now = (np.array([pair[i] for pair in pairs], np.int32) for i in range(2))
+    found = runs(
+        recorded({"net": {CONTROL: before}}, labels, ("a", "b", "c")),
+        recorded({"net": {CONTROL: now}}, labels, ("a", "b", "c")),
+    )
+    # Of nine pairs that were read: right to wrong twice, wrong to right twice, wrong to wrong otherwise twice.
+    assert found.cells[0].churn == (9, 2, 2, 2)
