@@ -213,7 +213,8 @@ class Predictor:
             bench = self.open_data()
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
-            log.provenance = {**self._provenance(), "device": device, "dataset": _dataset(bench)}
+            made = {"device": device, "precision": bench.precision, "dataset": _dataset(bench)}
+            log.provenance = {**self._provenance(), **made}
             computation = Computation(
                 bench,
                 self.store,

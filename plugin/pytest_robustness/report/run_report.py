@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +97,10 @@ class RunReport:
     ``data_notes`` what was left out of the data, and what is read in one of several ways; ``labelled`` whether the
     images have labels, without which accuracy is agreement with a model's own answers; ``lost`` images to show that a
     candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity.
+
+    Where the page has findings of earlier runs too, ``this_run`` is the report without them, by which the run is
+    judged; ``earlier`` says of which run a cell is, ``earlier_classes`` a class test, each by its date, and
+    ``earlier_note`` what was left out.
     """
 
     models: tuple[str, ...]
@@ -123,6 +127,23 @@ class RunReport:
     lost: tuple[LostExample, ...] = ()
     images: ImageTable | None = None
     studies: tuple[StudySection, ...] = ()
+    this_run: RunReport | None = None
+    earlier: Mapping[Cell, str] = dataclasses.field(default_factory=dict)
+    earlier_classes: Mapping[Panel, str] = dataclasses.field(default_factory=dict)
+    earlier_note: str = ""
+
+    @property
+    def judged(self) -> RunReport:
+        """The report of this run alone: its verdict is that of the run."""
+        return self.this_run or self
+
+    def date_of(self, test: ModelTest) -> str:
+        """Return when the run of a test ended, where that was an earlier run; else nothing."""
+        return self.earlier.get(Cell(test.model, test.condition), "")
+
+    def class_date_of(self, test: ClassTest) -> str:
+        """Return when the run of a test ended, where that was an earlier run; else nothing."""
+        return self.earlier_classes.get(Panel(test.condition, test.models), "")
 
     @property
     def measure(self) -> str:

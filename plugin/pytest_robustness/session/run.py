@@ -20,6 +20,7 @@ from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
+from pytest_robustness.session.earlier import EarlierRuns
 from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
@@ -113,16 +114,9 @@ class Run:
         self.examiner = examiner_of(
             options, self.judge, self._predictions, self.log, registry, self._predictor.images, self._unlabelled
         )
-        self.record = RunRecord(
-            self.log,
-            self._predictor,
-            self._predictions,
-            self.judge,
-            self.examiner,
-            registry,
-            options.seed,
-            options.chance_check,
-        )
+        found = (self._predictions, self.judge, self.examiner)
+        self.record = RunRecord(self.log, self._predictor, *found, registry, options.seed, options.chance_check)
+        self._earlier = EarlierRuns(options, self.record, zoo.hashes, self._images)
 
     @property
     def candidate_transforms(self) -> tuple[str, ...]:
@@ -168,7 +162,9 @@ class Run:
 
     def build_report(self, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
         """Return what the reports show, ``None`` where nothing was tested; arguments as for `write_reports`."""
-        return build_report(self.record, models, conditions)
+        built = build_report(self.record, models, conditions)
+        self._earlier.remember(models, conditions)
+        return built
 
     def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
@@ -181,7 +177,8 @@ class Run:
         try:
             self.report = self.build_report(models, conditions)
             if self.report is not None:
-                report.write_all(self.report, self._options.report)
+                shown = self._earlier.added_to(self.report)
+                report.write_all(shown, self._options.report)
                 self._update_baseline()
                 report.append_step_summary(self.report, os.environ)
         except RobustnessError as error:
@@ -214,6 +211,7 @@ class Run:
             _check_answers(self.record)
 
     def _admit(self, bench: JobMaker, conditions: Sequence[Condition], compared: bool) -> None:
+        self._earlier.bench = bench
         if compared:
             self._require_comparable(bench, conditions)
         if self._agreement is not None:
