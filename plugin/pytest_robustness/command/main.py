@@ -10,13 +10,14 @@ from rich_click import RichGroup
 
 import pytest_robustness
 from pytest_robustness.command.listing import list_
+from pytest_robustness.command.report import report
 from pytest_robustness.command.run import plan, run
 from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (run, plan, list_)
+_COMMANDS: Final = (run, plan, report, list_)
 # As pytest's exit codes: 4 for a command that is used wrongly.
 _USAGE = 4
 

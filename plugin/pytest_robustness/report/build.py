@@ -17,7 +17,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import assumption_text, gallery
-from pytest_robustness.report.confusions import confusions
+from pytest_robustness.report.confusions import confusions, pooled_mistakes
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
@@ -152,6 +152,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         },
         changes=average_changes(predictions, counts),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
+        mistakes=pooled_mistakes(predictions, tests.classes),
         gallery=pictures,
         gallery_note=printable_lines(note),
         engines=engines,

@@ -288,6 +288,11 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
         first = ", ".join(report.skipped[:3]) + (", ..." if len(report.skipped) > 3 else "")
         were = "was" if len(report.skipped) == 1 else "were"
         yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
+    known = summary.known_findings(report)
+    listed = known if verbose else known[:_MOST_UNDECIDED]
+    yield from (f"known finding: {reason}" for reason in listed)
+    if len(known) > len(listed):
+        yield f"{counted(len(known) - len(listed), 'more known finding')}: -v lists all, as does the report"
     undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
     shown = undecided if verbose else undecided[:_MOST_UNDECIDED]
     yield from (f"inconclusive: {reason}" for reason in shown)

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _PAGE = resources.files("pytest_robustness.report.page")
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
-_SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
+_SCRIPTS = (
+    *("data", "elements", "tabs", "explorer", "matrix", "gallery", "detail", "clipboard", "downloads", "charts"),
+    *("sorting", "models", "theme", "start"),
+)
 
 
 def write(report: RunReport, folder: Path) -> Path:
