@@ -70,7 +70,8 @@ def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) 
 def report(result: TestResult, findings: Sequence[Finding]) -> None:
     """Add what a test found: the text and a chart of each finding, and the severity of the gravest.
 
-    A finding that the baseline has too passes, and is labelled and described as known. The accuracy in control of a model stands among the parameters, but does not identify the test in the history.
+    A finding that the baseline has too passes, and is labelled and described as known. The accuracy in control of a
+    model stands among the parameters, but does not identify the test in the history.
     """
     if not findings:
         return

@@ -1,8 +1,8 @@
-const SVG = "http://www.w3.org/2000/svg";
 const PAINT = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "font-size"];
 
+/** An element of a chart; the name of its language is taken from a chart of the page, which names no address. */
 function makeSvg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, tag);
+  const element = document.createElementNS(document.querySelector("svg").namespaceURI, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
@@ -23,7 +23,7 @@ function painted(element) {
 /** A whole file: a title above, on the ground of the page. */
 function svgFile(width, height, title, ...children) {
   const style = getComputedStyle(document.body);
-  const file = makeSvg("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`, "font-family": "system-ui, sans-serif", "font-size": 12 },
+  const file = makeSvg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "font-family": "system-ui, sans-serif", "font-size": 12 },
     makeSvg("rect", { width, height, fill: style.backgroundColor }),
     makeSvg("text", { x: 10, y: 20, "font-weight": 600, "font-size": 14, fill: style.color }, title), ...children);
   return new XMLSerializer().serializeToString(file);
