@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.judge import Judge
-from pytest_robustness.core import CONTROL, BindableTransform, Cell, Condition
+from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.jobs import transform_key
@@ -115,13 +115,9 @@ class EarlierRuns:
 
     def _transform(self, condition: Condition) -> str | None:
         try:
-            if self.bench is not None:
-                return self.bench.transform_key(condition)
-            if condition == CONTROL:
-                return transform_key(None, condition)
-            transform = self._record.registry.get(condition.transform)
-            # What such a one depends on is known where the images are open.
-            return None if isinstance(transform, BindableTransform) else transform_key(transform, condition)
+            # As it applies to the images of the run it has the same key.
+            transform = None if condition == CONTROL else self._record.registry.get(condition.transform)
+            return transform_key(transform, condition)
         except Exception:  # a user's transform may raise anything, and another run may have had one of the name
             _log.debug("the key of %s is not known", condition, exc_info=True)
             return None
