@@ -32,7 +32,7 @@ function mistakes(data, test, index) {
   if (!found?.length) return [make("p", { class: "quiet" }, "No model took an image of it for something else.")];
   const answers = found.map(([answer, control, treated]) =>
     make("span", {}, ...breakable(typeof answer === "number" ? data.classes[answer] : answer), " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
-  return [make("p", { class: "confusions" }, "Mistaken for, by all models (in control): ", ...answers)];
+  return [make("p", { class: "confusions" }, "Mistaken for, by all models (in control): ", ...answers.flatMap((answer) => [answer, " "]))];
 }
 
 function pictured(data, test, index) {
