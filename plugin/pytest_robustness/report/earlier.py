@@ -43,7 +43,7 @@ def with_earlier(
 ) -> RunReport:
     """Return ``own`` with the findings of ``past`` that this run did not make itself; ``own`` where there are none.
 
-    The findings are made anew from the answers in the store, by the policy of this run.
+    The findings are made from the answers in the store, by the policy of this run.
 
     Parameters
     ----------

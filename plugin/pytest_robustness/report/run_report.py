@@ -140,6 +140,12 @@ class RunReport:
         return self.this_run or self
 
     @property
+    def known(self) -> tuple[ModelTest | ClassTest, ...]:
+        """The findings that the baseline has too, and that are not shown to be worse."""
+        models = (test for test in self.model_tests if test.known)
+        return (*models, *(test for test in self.class_tests if test.known))
+
+    @property
     def earlier_sentence(self) -> str:
         """How many findings are of earlier runs, and of which; empty where none is."""
         dates = [date for test in self.model_tests if (date := self.date_of(test))]

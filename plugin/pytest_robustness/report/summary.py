@@ -61,11 +61,7 @@ def reasons(report: RunReport, outcome: Outcome) -> list[str]:
 
 def known_findings(report: RunReport) -> list[str]:
     """Return subject and reason of every finding that the baseline has too, and that is not shown to be worse."""
-    known: list[ModelTest | ClassTest] = [
-        *(test for test in report.model_tests if test.known),
-        *(test for test in report.class_tests if test.known),
-    ]
-    return [f"{_subject(report, test)}: {test.verdict.reason.removeprefix(KNOWN)}" for test in known]
+    return [f"{_subject(report, test)}: {test.verdict.reason.removeprefix(KNOWN)}" for test in report.known]
 
 
 def caveats(report: RunReport) -> list[str]:

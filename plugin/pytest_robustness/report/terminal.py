@@ -38,6 +38,7 @@ _LONGEST_NAME = 24
 _MOST_NAMES = 3
 _MOST_ERRORS = 3
 _MOST_UNDECIDED = _MOST_FINDINGS = 10
+_MORE = {"inconclusive": "more inconclusive test", "known finding": "more known finding"}
 _CONTROL = "control"
 # textwrap breaks no line at a no-break space.
 _TIE = "\N{NO-BREAK SPACE}"
@@ -288,18 +289,17 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
         first = ", ".join(report.skipped[:3]) + (", ..." if len(report.skipped) > 3 else "")
         were = "was" if len(report.skipped) == 1 else "were"
         yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
-    known = summary.known_findings(report)
-    listed = known if verbose else known[:_MOST_UNDECIDED]
-    yield from (f"known finding: {reason}" for reason in listed)
-    if len(known) > len(listed):
-        yield f"{counted(len(known) - len(listed), 'more known finding')}: -v lists all, as does the report"
-    undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
-    shown = undecided if verbose else undecided[:_MOST_UNDECIDED]
-    yield from (f"inconclusive: {reason}" for reason in shown)
-    if len(undecided) > len(shown):
-        yield f"{counted(len(undecided) - len(shown), 'more inconclusive test')}: -v lists all, as does the report"
+    yield from _first("known finding", summary.known_findings(report), verbose)
+    yield from _first("inconclusive", summary.reasons(report, Outcome.INCONCLUSIVE), verbose)
     if verbose:
         yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
     yield from report.notes
     yield from (f"data: {text}" for text in report.data_notes)
     yield from (f"warning: {text}" for text in report.warnings)
+
+
+def _first(kind: str, reasons: list[str], verbose: bool) -> Iterator[str]:
+    yield from (f"{kind}: {reason}" for reason in (reasons if verbose else reasons[:_MOST_UNDECIDED]))
+    if not verbose and len(reasons) > _MOST_UNDECIDED:
+        left = counted(len(reasons) - _MOST_UNDECIDED, _MORE[kind])
+        yield f"{left}: -v lists all, as does the report"
