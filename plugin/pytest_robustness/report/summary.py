@@ -137,15 +137,6 @@ def mark_meanings(report: RunReport) -> dict[str, str]:
     return {sign: text for sign, text in meanings.items() if any(sign[0] in signs for signs in found)}
 
 
-def classes_heading(report: RunReport) -> str:
-    """Return what the columns of the tests of the classes count."""
-    over = "images (McNemar)" if all(test.one_model for test in report.class_tests) else "models"
-    return (
-        f"Classes: sensitive by their tests over the {over}; beyond: the images show a change of more than "
-        f"{report.policy.class_margin:g} points; blind: too few images to show any"
-    )
-
-
 def _subject(report: RunReport, test: Finding) -> str:
     label = report.condition_label(test.condition)
     if isinstance(test, ClassTest):
