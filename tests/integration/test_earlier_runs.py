@@ -13,7 +13,7 @@ from pytest_robustness.command.main import main
 FULL = {("slope", "vflip"), ("slope", "hflip"), ("colour", "vflip"), ("colour", "hflip")}
 
 
-def tests_of(project):
+def asked(project):
     """Return the tests of models, and whether each is of an earlier run."""
     rows = project.results()["model_tests"]
     return {(row["model"].rpartition(":")[2], row["transform"]): row["earlier"] is not None for row in rows}
@@ -31,13 +31,13 @@ def test_a_run_of_one_transform_keeps_what_the_full_run_found(project):
     full = project.judge()
     assert full.ret == pytest.ExitCode.TESTS_FAILED
     before = project.results()
-    assert tests_of(project) == dict.fromkeys(FULL, False)
+    assert asked(project) == dict.fromkeys(FULL, False)
     assert "below are from an earlier run" not in page(project)
 
     part = project.judge("-k", "hflip")
     # slope and colour answer the same under hflip: what failed is of the earlier run.
     assert part.ret == pytest.ExitCode.OK
-    assert tests_of(project) == {test: test[1] == "vflip" for test in FULL}
+    assert asked(project) == {test: test[1] == "vflip" for test in FULL}
     after = project.results()
     for kind in ("model_tests", "class_tests", "class_summary", "cells"):
         plain = [[{k: v for k, v in row.items() if k != "earlier"} for row in found[kind]] for found in (before, after)]
@@ -56,7 +56,7 @@ def test_nothing_is_added_of_a_model_that_changed_in_between(project):
     project.judge()
     project.write("nets.py", nets.replace("up = 10 * (top", "up = 11 * (top"))
     project.judge("-k", "hflip")
-    assert tests_of(project) == {
+    assert asked(project) == {
         ("slope", "hflip"): False, ("colour", "hflip"): False, ("colour", "vflip"): True
     }  # fmt: skip
     # The test of the classes under vflip was over both models.
@@ -67,9 +67,9 @@ def test_nothing_is_added_of_a_model_that_changed_in_between(project):
 def test_nothing_is_added_where_the_store_or_the_images_are_others(project):
     project.judge()
     project.judge("-k", "hflip", "--robustness-store=other.sqlite")
-    assert set(tests_of(project).values()) == {False}
+    assert set(asked(project).values()) == {False}
     project.judge("-k", "hflip", "--robustness-limit=10")
-    assert set(tests_of(project).values()) == {False}
+    assert set(asked(project).values()) == {False}
 
 
 def test_what_an_earlier_run_computed_and_the_store_has_lost_is_left_out(project):
@@ -81,8 +81,8 @@ def test_what_an_earlier_run_computed_and_the_store_has_lost_is_left_out(project
         )
     store.close()
     project.judge("-k", "hflip")
-    assert ("colour", "vflip") not in tests_of(project)
-    assert tests_of(project)["slope", "vflip"]
+    assert ("colour", "vflip") not in asked(project)
+    assert asked(project)["slope", "vflip"]
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ def test_the_controller_of_xdist_adds_and_remembers_as_one_process_does(project)
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     project.judge("-n1")
     project.judge("-n1", "-k", "hflip")
-    assert tests_of(project) == {test: test[1] == "vflip" for test in FULL}
+    assert asked(project) == {test: test[1] == "vflip" for test in FULL}
 
 
 @pytest.mark.slow
@@ -110,10 +110,10 @@ def test_earlier_findings_are_known_where_the_baseline_has_them(project):
 def test_a_run_without_labels_keeps_what_one_without_labels_found(project):
     project.judge("--robustness-labels=none")
     labelled = project.judge("-k", "hflip")
-    assert set(tests_of(project).values()) == {False}
+    assert set(asked(project).values()) == {False}
     assert labelled.ret == pytest.ExitCode.OK
     project.judge("--robustness-labels=none", "-k", "hflip")
-    assert tests_of(project) == {test: test[1] == "vflip" for test in FULL}
+    assert asked(project) == {test: test[1] == "vflip" for test in FULL}
 
 
 def test_the_report_of_a_store_needs_neither_models_nor_data(project, capsys):
