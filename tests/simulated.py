@@ -85,6 +85,10 @@ def simulated_report(
             for m in models
             for c in conditions
         },
+        mistakes={
+            Panel(condition, tuple(models)): _mistakes(rng, classes, models, counts, condition)
+            for condition in conditions
+        },
         gallery=tuple(
             _exhibit(rng, test, finding, classes)
             for test in shown_tests(class_tests)
@@ -152,6 +156,26 @@ def _fallen(
             ),
         )
         for i in worst
+    )
+
+
+def _mistakes(
+    rng: np.random.Generator,
+    classes: Sequence[str],
+    models: Sequence[str],
+    counts: dict[Cell, Counts],
+    condition: Condition,
+) -> tuple[tuple[Confusion, ...], ...]:
+    """Return three wrong answers to each class, which share half of what all models got wrong."""
+    control, treated = (
+        sum(counts[Cell(m, c)].n - counts[Cell(m, c)].correct for m in models) for c in (CONTROL, condition)
+    )
+    return tuple(
+        tuple(
+            Confusion(classes[int(other)], int(before) // (3 + place), int(after) // (3 + place))
+            for place, other in enumerate(rng.integers(0, len(classes), 3))
+        )
+        for before, after in zip(control, treated, strict=True)
     )
 
 

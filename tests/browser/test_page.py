@@ -9,15 +9,17 @@ import math
 import re
 import runpy
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from PIL import Image
 
-from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.report import number_text
 
 pytestmark = pytest.mark.slow
 
-TABS = ("overview", "classes", "models", "gallery", "method")
+TABS = ("overview", "classes", "matrix", "models", "gallery", "method")
 NASTY = "<script>alert(1)</script>"
 BUDGET_MS = 100
 INTERACTIONS, TIMED = (
@@ -323,6 +325,183 @@ def test_p_values_that_look_the_same_are_sorted_by_value(open_page, corrected_pa
     )
 
 
+def numbers(texts):
+    """Return the figures at the start of texts; NaN for those that have none."""
+    found = [re.match(r"[−+]?[\d.]+", text) for text in texts]
+    return [float(one[0].replace("−", "-")) if one else math.nan for one in found]
+
+
+def test_the_heat_table_is_sorted_by_keyboard_and_says_how(open_page, odd_page, full_page):
+    page = open_page(full_page).page
+    column = page.eval_on_selector("#changes th:has-text('vflip')", "head => head.cellIndex")
+    head = f"#changes th:nth-child({column + 1})"
+    before = cells_of(page, "#changes tbody tr")
+    keyboard_to(page, f"{head} button")
+    for key, order, sign in (("Enter", "ascending", 1), ("Space", "descending", -1)):
+        page.keyboard.press(key)
+        assert page.get_attribute(head, "aria-sort") == order
+        assert page.locator("#changes [aria-sort]").count() == 1
+        rows_shown = cells_of(page, "#changes tbody tr")
+        values = numbers(row[column] for row in rows_shown)
+        assert values == sorted(values, reverse=sign < 0)
+        assert sorted(rows_shown) == sorted(before)
+    page.click("#changes th:has-text('model') button")
+    # Numbers within names by their value.
+    parts = {row[0]: re.split(r"(\d+)", row[0]) for row in before}
+    natural = sorted(parts, key=lambda name: [int(part) if part.isdigit() else part for part in parts[name]])
+    assert [row[0] for row in cells_of(page, "#changes tbody tr")] == natural
+    # What has no figure is last in either order.
+    odd = open_page(odd_page).page
+    for _ in range(2):
+        odd.click("#changes th:has-text('hflip') button")
+        assert [row[-1] for row in cells_of(odd, "#changes tbody tr")].count("error") == 1
+    assert odd.inner_text("#changes tbody tr:last-child th") != ""
+
+
+def test_the_matrix_has_every_class_under_every_condition(open_page, corrected_page, corrected_view):
+    page = open_page(corrected_page, "matrix").page
+    found = {(f.name, t.condition.transform): (t, f) for t in corrected_view.class_tests for f in t.classes}
+    heads = cells_of(page, ".class-matrix thead tr")[0]
+    assert heads == ["class", "worst", *(test.condition.transform for test in corrected_view.class_tests)]
+    shown = cells_of(page, ".class-matrix tbody tr")
+    page.click("#matrix-after")
+    shown += cells_of(page, ".class-matrix tbody tr")
+    assert len(shown) == len(corrected_view.classes) == 60
+    assert page.inner_text("#matrix-where") == "51 to 60"
+    for name, worst, *figures in shown:
+        expected = []
+        for transform, text in zip(heads[2:], figures, strict=True):
+            test, finding = found[name, transform]
+            sensitive, beyond = ({one.index for one in some} for some in (test.sensitive, test.beyond))
+            marks = "*" * (finding.index in sensitive) + "!" * (finding.index in beyond)
+            assert text.partition(",")[0].strip() == f"{number_text.points(finding.images.pooled.value)}{marks}"
+            expected.append(finding.images.pooled.value)
+        assert worst == number_text.points(min(expected))
+    assert numbers(row[1] for row in shown) == sorted(numbers(row[1] for row in shown))
+
+
+def test_the_matrix_is_sorted_and_filtered_and_leads_to_a_class(open_page, full_page, full_view):
+    page = open_page(full_page, "matrix").page
+    head = ".class-matrix th:has-text('vflip')"
+    for order, sign in (("ascending", 1), ("descending", -1)):
+        page.click(f"{head} button")
+        assert page.get_attribute(head, "aria-sort") == order
+        column = page.eval_on_selector(head, "head => head.cellIndex")
+        values = numbers(row[column] for row in cells_of(page, ".class-matrix tbody tr"))
+        assert values == sorted(values, reverse=sign < 0)
+    page.fill("#matrix-name", "terrier")
+    page.check("#matrix-found")
+    failing = {f.name for test in full_view.class_tests for f in test.failing if "terrier" in f.name.lower()}
+    assert {row[0] for row in cells_of(page, ".class-matrix tbody tr")} == failing
+    name = cells_of(page, ".class-matrix tbody tr")[0][0]
+    page.click(".class-matrix tbody tr:first-child button")
+    assert page.is_visible("#classes")
+    assert {row[0] for row in rows(page)} == {one for one in full_view.classes if name.lower() in one.lower()}
+    assert page.locator(".explorer .detail").count() == 1
+
+
+def test_a_class_opens_to_its_pictures_and_its_mistakes(open_page, full_page, full_view):
+    page = open_page(full_page, "classes").page
+    example = full_view.gallery[0]
+    page.fill("#filter-name", example.finding.name)
+    page.select_option("#filter-condition", label=full_view.condition_label(example.condition))
+    row = next(i for i, cells in enumerate(rows(page)) if cells[0] == example.finding.name)
+    page.locator(".explorer > tbody > tr:not(.detail) .opens").nth(row).click()
+    sources = page.eval_on_selector_all(".detail img", "images => images.map((image) => image.src)")
+    assert sources == [example.thumbnails.control, example.thumbnails.treated]
+    test = next(test for test in full_view.class_tests if test.condition == example.condition)
+    found = full_view.mistakes[Panel(test.condition, test.models)][example.finding.index]
+    shown = " ".join(page.inner_text(".detail .confusions").split())
+    assert shown == "Mistaken for, by all models (in control): " + " ".join(
+        f"{m.answer} {m.treated:,} ({m.control:,})" for m in found
+    )
+    shown_classes = {one.finding.index for one in full_view.gallery}
+    other = next(one for one in test.classes if one.index not in shown_classes)
+    page.fill("#filter-name", other.name)
+    page.locator(".explorer > tbody > tr:not(.detail) .opens").first.click()
+    assert "The gallery has no image of it." in page.inner_text(".detail")
+
+
+def test_a_long_gallery_is_folded_and_filtered_by_class_and_condition(open_page, full_page, full_view):
+    page = open_page(full_page, "gallery").page
+    examples = "#gallery .example:visible"
+    assert page.locator(examples).count() == 0
+    assert page.inner_text("#gallery-count") == "36 of 36 examples"
+    page.click(".of-condition summary >> text=vflip")
+    assert page.locator(examples).count() == 4
+    page.click("#gallery-unfold")
+    assert page.locator(examples).count() == 36
+    page.click("#gallery-unfold")
+    assert page.locator(examples).count() == 0
+    page.select_option("#gallery-condition", label="zoom")
+    names = [one.finding.name for one in full_view.gallery if one.condition.transform == "zoom"]
+    assert page.locator(f"{examples} h4").all_inner_texts() == names
+    page.select_option("#gallery-condition", label="all")
+    page.fill("#gallery-name", names[0].upper())
+    wanted = [one.finding.name for one in full_view.gallery if names[0].lower() in one.finding.name.lower()]
+    assert page.locator(f"{examples} h4").all_inner_texts() == wanted
+    assert page.inner_text("#gallery-count") == f"{len(wanted)} of 36 examples"
+    page.fill("#gallery-name", "no such class")
+    assert page.locator(".of-condition:visible").count() == 0
+
+
+def downloaded(page, button):
+    """Click what saves a file; return its name and its content."""
+    with page.expect_download() as waited:
+        page.locator(button).first.click()
+    return waited.value.suggested_filename, Path(waited.value.path()).read_bytes()
+
+
+def test_tables_are_saved_with_the_figures_of_python(open_page, full_page, full_view):
+    opened = open_page(full_page)
+    page = opened.page
+    name, content = downloaded(page, "#overview .scroll + .downloads button:has-text('CSV')")
+    assert name == "robustness-on-imagenet-data-imagenet-train-changes.csv"
+    table = list(csv.DictReader(io.StringIO(content.decode())))
+    assert [row["model"] for row in table[:-1]] == list(full_view.models)
+    for row in table[:-1]:
+        assert float(row["control"]) == pytest.approx(full_view.control_accuracy(row["model"]), abs=0.5e-4)
+        for condition in full_view.conditions:
+            change = full_view.change(Cell(row["model"], condition))
+            assert float(row[full_view.condition_label(condition)]) == pytest.approx(change, abs=0.5e-4)
+    page.click("#tab-matrix")
+    name, content = downloaded(page, "#matrix-save")
+    assert name.endswith("class-matrix.csv")
+    table = list(csv.DictReader(io.StringIO(content.decode())))
+    assert len(table) == 1000
+    test = full_view.class_tests[0]
+    label = full_view.condition_label(test.condition)
+    values = {int(row["class_index"]): (float(row[f"{label} expected change"]), row[f"{label} mark"]) for row in table}
+    for finding in test.classes:
+        marks = "*" * (finding in test.sensitive) + "!" * (finding in test.beyond)
+        assert values[finding.index] == (pytest.approx(finding.images.pooled.value, abs=0.5e-4), marks)
+    page.click("#tab-classes")
+    name, content = downloaded(page, "#save")
+    assert name.endswith("classes.csv")
+    assert content.count(b"\n") == 9001
+    assert opened.complaints == []
+
+
+@pytest.mark.parametrize("chart", ["#overview .bars", "#overview .curve"])
+def test_charts_are_saved_as_svg_and_png_with_their_colours(open_page, odd_page, chart):
+    opened = open_page(odd_page)
+    buttons = f"{chart} + .downloads button"
+    name, content = downloaded(opened.page, f"{buttons}:has-text('SVG')")
+    assert name.startswith("robustness-on-imagenet")
+    assert name.endswith(".svg")
+    root = ET.fromstring(content)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    drawn = [part for part in root.iter() if part.tag.endswith(("rect", "polyline", "polygon"))]
+    assert len({part.get("fill") for part in drawn}) >= 3
+    assert not any("class" in part.attrib or "style" in part.attrib for part in root.iter())
+    name, content = downloaded(opened.page, f"{buttons}:has-text('PNG')")
+    assert name.endswith(".png")
+    picture = Image.open(io.BytesIO(content))
+    assert picture.size == (2 * float(root.get("width")), 2 * float(root.get("height")))
+    assert len(picture.convert("RGB").getcolors(1 << 20)) > 5
+    assert opened.complaints == []
+
+
 def test_tabs_are_chosen_by_arrow_keys(open_page, odd_page):
     page = open_page(odd_page).page
     keyboard_to(page, "[role=tab]")
@@ -450,16 +629,16 @@ def test_classes_of_one_name_are_told_apart(open_page, odd_page):
     assert {row[0] for row in rows(page)} >= {"owl#3", "owl#4", "yak"}
 
 
+@pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("tab", TABS)
-def test_axe_finds_no_violation(open_page, odd_page, tab, scheme):
+def test_axe_finds_no_violation(open_page, odd_page, tab, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python").Axe()
-    page = open_page(odd_page, tab).page
+    page = open_page(odd_page, tab, width).page
     page.emulate_media(color_scheme=scheme)
     if tab == "classes":
         page.locator(".opens").first.click()
-    for details in page.locator(f"#{tab} details:not([open]) > summary").all():
-        details.click()
+    page.eval_on_selector_all(f"#{tab} details", "all => all.forEach((details) => (details.open = true))")
     rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
     found = axe.run(page, options={"runOnly": rules, "resultTypes": ["violations", "passes"]})
     assert {"color-contrast", "aria-required-attr"} <= {rule["id"] for rule in found.response["passes"]}
@@ -569,15 +748,15 @@ def test_on_paper_every_condition_heads_a_column_among_a_few(open_page, long_pag
     page.emulate_media(media="print")
     heads = page.locator(".heat thead tr").filter(visible=True)
     columns = [head.locator("th").all_inner_texts() for head in heads.all()]
-    assert [len(names) - 1 for names in columns] == [8, 8, 8, 8]
+    assert [len(names) - 1 for names in columns] == [7, 7, 7, 7, 6]
     assert {names[0] for names in columns} == {"model"}
-    assert columns[0][1] == "control"
-    assert len({name for names in columns for name in names[1:]}) == 32
+    assert columns[0][1:4] == ["control", "average", "rank"]
+    assert len({name for names in columns for name in names[1:]}) == 34
 
 
 def test_what_is_for_paper_is_not_on_the_screen_for_anyone(open_page, long_page):
     page = open_page(long_page).page
-    assert page.locator(".heat").count() == 5
+    assert page.locator(".heat").count() == 6
     assert not page.locator(".on-paper").is_visible()
     assert page.get_by_role("table").filter(has_text="average").count() == 1
 

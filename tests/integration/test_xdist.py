@@ -143,7 +143,8 @@ def test_what_a_worker_tested_before_it_was_killed_is_in_the_report(alone):
         "--robustness-report=mine",
     )
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
-    tests = alone.results("mine")["model_tests"]
+    # The store of this project has what the other tests here asked for.
+    tests = [row for row in alone.results("mine")["model_tests"] if row["earlier"] is None]
     assert [(row["model"], row["transform"], row["severity"]) for row in tests] == [
         ("python:nets.py:slope", "hflip", None),
         ("python:nets.py:tilt", "rotation", 5),

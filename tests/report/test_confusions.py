@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
-from pytest_robustness.core import CONTROL, Cell, Condition
-from pytest_robustness.report.confusions import class_confusions, confusions, expected_changes
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.report.confusions import class_confusions, confusions, expected_changes, pooled_mistakes
 
 VFLIP = Condition("vflip")
 CELLS = [Cell(model, condition) for model in "ab" for condition in (CONTROL, VFLIP)]
@@ -76,3 +77,16 @@ def test_a_small_class_that_lost_all_ranks_behind_a_large_one_that_lost_most():
     assert expected[1].value < -55 < expected[0].value
     assert expected[0].low < expected[0].value < expected[0].high
     assert expected[0].high - expected[0].low > 3 * (expected[1].high - expected[1].low)
+
+
+def test_the_mistakes_of_a_class_are_those_of_all_models_together(predictions):
+    panel = Panel(VFLIP, ("a", "b"))
+    found = pooled_mistakes(predictions, [SimpleNamespace(condition=VFLIP, models=panel.models)])
+    # Under vflip a takes ants for bee, bee and output 3, and bees for cat twice; b takes two ants for bees and one ...
+    assert found == {
+        panel: (
+            (("bee", 1, 4), ("output 3", 0, 1)),
+            (("cat", 1, 2),),
+            (),
+        )
+    }

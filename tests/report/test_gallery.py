@@ -56,6 +56,17 @@ def test_two_classes_that_fell_most_and_two_that_changed_least_are_shown():
     assert [finding.index for finding in gallery.shown_classes(test)] == [1, 2, 5, 6]
 
 
+def test_of_classes_that_changed_as_little_lots_are_drawn_over_all_of_them():
+    conditions = [Condition(f"transform{i}") for i in range(60)]
+    alike = [result(0.0, 1.0)] * 40 + [result(-3.0, 0.9)] * 10
+    shown = {c: [one.index for one in gallery.shown_classes(class_test(alike, c))] for c in conditions}
+    assert shown == {c: [one.index for one in gallery.shown_classes(class_test(alike, c))] for c in conditions}
+    drawn = [index for pair in shown.values() for index in pair]
+    # Never one that changed more; and of the others all parts of the list.
+    assert max(drawn) < 40
+    assert min(np.histogram(drawn, bins=4, range=(0, 40))[0]) > 10
+
+
 def test_failing_classes_are_ranked_by_what_to_expect_and_those_beyond_the_margin_are_among_them():
     raw = [result(-40, 0.001), result(-30, 0.2), result(-35, 0.001), result(-1, 0.5), result(0, 1.0)]
     expected = [images(-20), images(-29), images(-34), images(-1), images(0)]

@@ -97,7 +97,8 @@ class ClassTest:
     A class is ``sensitive`` where a t-test over the models' accuracies on it rejects; with one model, McNemar's test
     over the images of the class. ``beyond`` are the classes that the images show to have changed by more than the
     margin. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
-    images, ``left_out`` the models that could not be run. ``expected`` is as in `ModelTest`.
+    images, ``left_out`` the models that could not be run. ``expected`` is as in `ModelTest`; ``found`` is the outcome
+    of the test itself, where ``verdict`` is that of a comparison with the baseline's.
     """
 
     against: ClassVar[Literal["control"]] = "control"
@@ -113,6 +114,12 @@ class ClassTest:
     alpha: float
     verdict: Verdict
     expected: Expected | None = None
+    found: Outcome | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether the test fails and passes, because the baseline's does and this is not shown to be worse."""
+        return self.found is Outcome.FAIL and self.verdict.outcome is Outcome.PASS
 
     @property
     def tested(self) -> int:

@@ -215,7 +215,8 @@ class Predictor:
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
             earlier = {name: log.provenance[name] for name in ("executor",) if name in log.provenance}
-            log.provenance = {**self._provenance(), "device": device, **_data_facts(bench, log), **earlier}
+            made = {"device": device, "precision": bench.precision, **_data_facts(bench, log)}
+            log.provenance = {**self._provenance(), **made, **earlier}
             log.provenance["transform_keys"] |= bench.transform_keys(cells)
             computation = Computation(
                 bench,

@@ -74,12 +74,12 @@ class Forecasting:
 
     def _forecast(self, robustness: RobustnessSession, session: pytest.Session) -> tuple[Forecast, list[str]]:
         record, options, log = robustness.record, robustness.options, robustness.run_log
-        robustness.open_data()
+        bench = robustness.open_data()
         started, zoo = time.monotonic() - self._started, robustness.requests.zoo
         note = self._progress().note
         means = Means(record.registry, zoo, self._progress, session.config.stash[PROCESSES], 0)
         forecaster = Forecaster(
-            record.predictor.open_data(),
+            bench,
             record.predictor.store,
             Remembered(record.predictor.store, zoo.hashes),
             settings_of(options, means),

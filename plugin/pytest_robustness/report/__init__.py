@@ -25,8 +25,13 @@ REPORTS = (
 """The modules of this package that write files, each by its function ``write(run_report, folder)``."""
 
 
+_WITH_EARLIER = ("tables", "page.render")
+
+
 def write_all(report: RunReport, folder: Path) -> None:
     """Write every file of the report into ``folder``: tables, page, Markdown summary, and images.
+
+    Tables and page have the findings of earlier runs too, where ``report`` has them; the others are of this run alone.
 
     Raises
     ------
@@ -34,7 +39,8 @@ def write_all(report: RunReport, folder: Path) -> None:
         When the folder cannot be written.
     """
     for name in REPORTS:
-        import_module(f"{__name__}.{name}").write(report, folder)
+        shown = report if name in _WITH_EARLIER else report.judged
+        import_module(f"{__name__}.{name}").write(shown, folder)
 
 
 def image_lines(report: RunReport, folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
@@ -17,7 +17,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import assumption_text, gallery
-from pytest_robustness.report.confusions import confusions
+from pytest_robustness.report.confusions import confusions, pooled_mistakes
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
@@ -26,19 +26,39 @@ from pytest_robustness.report.study_sections import study_sections
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pytest_robustness.analysis.checks import ChanceRule
-    from pytest_robustness.analysis.findings import ClassTest, GateTest
+    from pytest_robustness.analysis.findings import ClassTest, GateTest, ModelTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
     from pytest_robustness.analysis.studies.examiner import Examiner
-    from pytest_robustness.core import Condition, EngineUsed
-    from pytest_robustness.inference.predictor import Predictor
+    from pytest_robustness.core import Condition, DataSource, EngineUsed
     from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.store import Store
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.thumbnails import Painter
     from pytest_robustness.transforms import Registry
 
 _log = logging.getLogger(__name__)
+
+
+class OpenedImages(Protocol):
+    """The images of a run and its store; the predictor of a run is one."""
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+
+    def images(self) -> tuple[DataSource, NDArray[np.int64]]:
+        """Return the source of the images and the indices of those chosen (int64 [n]).
+
+        Raises
+        ------
+        DataError
+            When they are no longer there.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,16 +73,27 @@ class RunRecord:
         The transforms and the seed: they are applied again to the images that are shown.
     chance_check
         What was done about models that are no better than guessing: see `ChanceCheck`.
+    command
+        The command line of the run, where it is not that of this process.
     """
 
     run_log: RunLog
-    predictor: Predictor
+    predictor: OpenedImages
     predictions: StoredPredictions
     judge: Judge
     examiner: Examiner
     registry: Registry
     seed: int
     chance_check: ChanceRule = "error"
+    command: str = ""
+
+
+class RunTests(NamedTuple):
+    """The findings of a run, in the order of its options."""
+
+    models: tuple[ModelTest, ...]
+    classes: tuple[ClassTest, ...]
+    gate: tuple[GateTest, ...]
 
 
 def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
@@ -76,47 +107,56 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         Those of the options, in their order. What tests asked for in addition follows, by name: several processes
         finish in no fixed order.
     """
-    log, judge, predictions = run.run_log, run.judge, run.predictions
+    log, judge = run.run_log, run.judge
     if not log.dataset or not (log.keys or log.errors):
         return None
     wanted = log.wanted
     models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells)]))
     conditions = tuple(dict.fromkeys([*conditions, *sorted(wanted.conditions_of_all(), key=_by_name)]))
     cells, panels = _tests_in_order(log, models, conditions)
-    model_tests = tuple(judge.model_test(cell) for cell in cells)
-    class_tests = tuple(judge.class_test(panel) for panel in panels)
+    found = RunTests(
+        tuple(judge.model_test(cell) for cell in cells),
+        tuple(judge.class_test(panel) for panel in panels),
+        tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell)),
+    )
+    return assemble(run, models, conditions, found)
+
+
+def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Condition, ...], tests: RunTests) -> RunReport:
+    """Return the report of ``tests``, with all that the log has; other arguments as for `build_report`."""
+    log, judge, predictions = run.run_log, run.judge, run.predictions
     in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
     counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
     engines = {cell: predictions.engines(cell) for cell in counts}
-    gate_tests = tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell))
-    pictures, lost, note = _drawn(run, gallery.choose(predictions, class_tests), gallery.choose_lost(gate_tests))
+    pictures, lost, note = _drawn(run, gallery.choose(predictions, tests.classes), gallery.choose_lost(tests.gate))
     return RunReport(
         models=models,
         labels=short_names(models),
         classes=predictions.class_names,
         conditions=tuple(condition for condition in conditions if condition != CONTROL),
-        model_tests=model_tests,
-        class_tests=class_tests,
+        model_tests=tests.models,
+        class_tests=tests.classes,
         counts=counts,
         errors={cell: printable_lines(text) for cell, text in log.errors.items()},
         skipped=tuple(map(printable, log.skipped)),
         policy=judge.policy,
-        gate_tests=gate_tests,
+        gate_tests=tests.gate,
         provenance={
             **log.provenance,
             "models": {model: facts.shown() for model, facts in log.models.items()},
             "sweep_seconds": log.sweep_seconds,
             # A worker of xdist does not know the command that was typed.
-            "command": provenance.command(),
+            "command": run.command or provenance.command(),
             "runtime": _used(engines),
             **_dataset(log, predictions),
         },
         changes=average_changes(predictions, counts),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
+        mistakes=pooled_mistakes(predictions, tests.classes),
         gallery=pictures,
         gallery_note=printable_lines(note),
         engines=engines,
-        notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(model_tests, class_tests)))),
+        notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(tests.models, tests.classes)))),
         labelled=predictions.labelled,
         warnings=tuple(map(printable_lines, _warnings(run, models))),
         data_notes=tuple(map(printable_lines, _data_notes(run))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import stats
 
 from pytest_robustness.analysis.statistics.partial_pooling import partially_pooled, sampling_variance
 from pytest_robustness.analysis.test_result import Estimate
-from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.inference.class_matching import answer_naming
 
 if TYPE_CHECKING:
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.findings import ClassTest
     from pytest_robustness.analysis.predictions import StoredPredictions
+
+    Mistakes = tuple[tuple["Confusion", ...], ...]
+    """The commonest wrong answers to each class, in the order of the classes."""
 
 _MOST_CLASSES = 10
 _MOST_MISTAKES = 5
+_MOST_POOLED = 3
 _QUANTILE = float(stats.norm.isf(0.05))
 
 
@@ -138,3 +144,54 @@ def _confusions(
         Confusion(answer_name(int(answers[i])), int(np.count_nonzero(control == answers[i])), int(counts[i]))
         for i in commonest
     )
+
+
+def pooled_mistakes(predictions: StoredPredictions, tests: Iterable[ClassTest]) -> dict[Panel, Mistakes]:
+    """Return, for each class test, the commonest wrong answers to each class over its models: three at most.
+
+    Parameters
+    ----------
+    predictions
+        The finished cells, those of the tests among them.
+    tests
+        The tests of the classes.
+    """
+    readers: dict[str, _NamedAnswers] = {}
+    found = {}
+    for test in tests:
+        for model in test.models:
+            readers.setdefault(model, _NamedAnswers(predictions, model))
+        counts: dict[int, Counter[str]] = {}
+        before: dict[int, Counter[str]] = {}
+        for model in test.models:
+            readers[model].count(Cell(model, test.condition), counts)
+            readers[model].count(Cell(model, CONTROL), before)
+        found[Panel(test.condition, test.models)] = tuple(
+            tuple(
+                Confusion(answer, before.get(c, Counter())[answer], number)
+                for answer, number in sorted(counts.get(c, Counter()).items(), key=lambda pair: (-pair[1], pair[0]))[
+                    :_MOST_POOLED
+                ]
+            )
+            for c in range(len(predictions.class_names))
+        )
+    return found
+
+
+class _NamedAnswers:
+    """Counts the wrong answers of one model by class and name."""
+
+    def __init__(self, predictions: StoredPredictions, model: str) -> None:
+        self._predictions = predictions
+        self._labels = predictions.labels_of(model)
+        targets = predictions.outputs(Cell(model, CONTROL)).targets
+        self._targets = targets
+        self._name = answer_naming(targets, predictions.classes, predictions.class_names)
+
+    def count(self, cell: Cell, counts: dict[int, Counter[str]]) -> None:
+        """Add the wrong answers of a cell to ``counts``, by class."""
+        predicted = self._predictions.outputs(cell).predicted.astype(np.int64)
+        wrong = (predicted >= 0) & (predicted != self._targets[self._labels])
+        pairs, numbers = np.unique(np.stack([self._labels[wrong], predicted[wrong]]), axis=1, return_counts=True)
+        for (label, answer), number in zip(pairs.T.tolist(), numbers.tolist(), strict=True):
+            counts.setdefault(label, Counter())[self._name(answer)] += number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _CLASSES_EACH = 2
 _MOST_TRANSFORMS = 12
+# Changes that differ by rounding are the same.
+_DIGITS = 6
 _LOST_EACH = 8
 _MOST_COMPARISONS = 12
 
@@ -154,12 +157,19 @@ def shown_tests(tests: Iterable[ClassTest]) -> list[ClassTest]:
 
 
 def shown_classes(test: ClassTest) -> list[ClassFinding]:
-    """Return the classes to show: two of those that fail, the worst first, and two others that changed least."""
+    """Return the classes to show: two of those that fail, the worst first, and two others that changed least.
+
+    Of others that changed as little, lots are drawn: the same in every run, and others under each condition.
+    """
     failing = test.failing
     indices = {c.index for c in failing}
     others = [c for c in test.classes if c.index not in indices and _seen(c)]
-    others.sort(key=lambda c: (abs(c.result.difference), c.index))
+    others.sort(key=lambda c: (round(abs(c.result.difference), _DIGITS), _lot(test.condition, c.index)))
     return [*failing[:_CLASSES_EACH], *others[:_CLASSES_EACH]]
+
+
+def _lot(condition: Condition, index: int) -> bytes:
+    return hashlib.sha256(f"{condition} {index}".encode()).digest()
 
 
 def _seen(finding: ClassFinding) -> bool:

@@ -52,8 +52,9 @@ def render(report: RunReport) -> str:
         *_section("Models", _each_model(report)),
         *_section("Sensitive classes", _classes(report)),
         *(part for section in report.studies for part in _section(section.study.title, _study(section))),
-        *_section("Inconclusive", _reasons(report, Outcome.INCONCLUSIVE)),
-        *_section("Passed, and what that excludes", _folded("Tests that passed", _reasons(report, Outcome.PASS))),
+        *_section("Known findings", _listed(summary.known_findings(report))),
+        *_section("Inconclusive", _listed(summary.reasons(report, Outcome.INCONCLUSIVE))),
+        *_section("Passed, and what that excludes", _folded("Tests that passed", _passed(report))),
         *_section("Errors", _errors(report)),
         *_section("Notes", [f"- {escape(note)}" for note in _notes(report)]),
     ]
@@ -203,8 +204,11 @@ def _class_text(finding: ClassFinding) -> str:
     return f"{finding.name} {points(finding.expected_change)} ({points(finding.measured_change)})"
 
 
-def _reasons(report: RunReport, outcome: Outcome) -> list[str]:
-    found = summary.reasons(report, outcome)
+def _passed(report: RunReport) -> list[str]:
+    return _listed(summary.reasons(report, Outcome.PASS))
+
+
+def _listed(found: Sequence[str]) -> list[str]:
     lines = [f"- {escape(reason)}" for reason in found[:_MOST_REASONS]]
     left = len(found) - len(lines)
     return lines + ([f"- {left} more, in results.json"] if left else [])

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.core import CONTROL
+from pytest_robustness.errors import OptionError
 from pytest_robustness.report.gallery import Drawn, Example, LostExample, Thumbnails
 
 if TYPE_CHECKING:
@@ -95,7 +96,10 @@ class Pictures:
         """Return what a picture depends on, hashed; empty where a user's own transform is involved."""
         key = ""
         if condition != CONTROL:
-            transform = self._registry.get(condition.transform)
+            try:
+                transform = self._registry.get(condition.transform)
+            except OptionError:  # another run had registered it
+                return ""
             if not getattr(transform, "published", False):
                 return ""
             key = transform.key(condition.severity)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
     from pytest_robustness.analysis.test_result import Estimate
     from pytest_robustness.core import EngineUsed
-    from pytest_robustness.report.confusions import ClassConfusion
+    from pytest_robustness.report.confusions import ClassConfusion, Confusion
     from pytest_robustness.report.gallery import Drawn, Example, LostExample
     from pytest_robustness.report.image_table import ImageTable
 
@@ -90,13 +90,18 @@ class RunReport:
     ``labels`` gives each model's short name; ``policy`` how the tests were made; ``counts`` the images by class of
     every finished cell, control included; ``errors`` the reason why a cell could not be computed; ``skipped`` the
     images that could not be read; ``changes`` the change of top-1 accuracy under each condition, averaged over the
-    models, with its 95 % interval; ``confusions`` what the most affected classes are predicted as in each cell;
+    models, with its 95 % interval; ``confusions`` what the most affected classes are predicted as in each cell, and
+    ``mistakes`` what each class is by all models of a class test, in the order of the classes;
     ``gallery`` images to show, and ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a
     baseline; ``engines`` what computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what
     may make the figures of a model wrong: a set-up that was assumed, accuracy that cannot be told from guessing;
     ``data_notes`` what was left out of the data, and what is read in one of several ways; ``labelled`` whether the
     images have labels, without which accuracy is agreement with a model's own answers; ``lost`` images to show that a
     candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity.
+
+    Where the page has findings of earlier runs too, ``this_run`` is the report without them, by which the run is
+    judged; ``earlier`` says of which run a cell is, ``earlier_classes`` a class test, each by its date, and
+    ``earlier_note`` what was left out.
     """
 
     models: tuple[str, ...]
@@ -112,6 +117,7 @@ class RunReport:
     provenance: Mapping[str, Any]
     changes: Mapping[Condition, Estimate] = dataclasses.field(default_factory=dict)
     confusions: Mapping[Cell, tuple[ClassConfusion, ...]] = dataclasses.field(default_factory=dict)
+    mistakes: Mapping[Panel, tuple[tuple[Confusion, ...], ...]] = dataclasses.field(default_factory=dict)
     gallery: tuple[Example, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
@@ -123,6 +129,44 @@ class RunReport:
     lost: tuple[LostExample, ...] = ()
     images: ImageTable | None = None
     studies: tuple[StudySection, ...] = ()
+    this_run: RunReport | None = None
+    earlier: Mapping[Cell, str] = dataclasses.field(default_factory=dict)
+    earlier_classes: Mapping[Panel, str] = dataclasses.field(default_factory=dict)
+    earlier_note: str = ""
+
+    @property
+    def judged(self) -> RunReport:
+        """The report of this run alone: its verdict is that of the run."""
+        return self.this_run or self
+
+    @property
+    def known(self) -> tuple[ModelTest | ClassTest, ...]:
+        """The findings that the baseline has too, and that are not shown to be worse."""
+        models = (test for test in self.model_tests if test.known)
+        return (*models, *(test for test in self.class_tests if test.known))
+
+    @property
+    def earlier_sentence(self) -> str:
+        """How many findings are of earlier runs, and of which; empty where none is."""
+        dates = [date for test in self.model_tests if (date := self.date_of(test))]
+        dates += [date for test in self.class_tests if (date := self.class_date_of(test))]
+        if not dates:
+            return ""
+        runs = sorted(set(dates))
+        whose = "an earlier run, of" if len(runs) == 1 else "earlier runs, of"
+        every = len(self.model_tests) + len(self.class_tests)
+        return (
+            f"{len(dates)} of the {every} findings below are from {whose} {', '.join(runs)}: same images, models and "
+            f"transforms, judged by the rules of this run. The verdict above is of this run's own findings alone."
+        )
+
+    def date_of(self, test: ModelTest) -> str:
+        """Return when the run of a test ended, where that was an earlier run; else nothing."""
+        return self.earlier.get(Cell(test.model, test.condition), "")
+
+    def class_date_of(self, test: ClassTest) -> str:
+        """Return when the run of a test ended, where that was an earlier run; else nothing."""
+        return self.earlier_classes.get(Panel(test.condition, test.models), "")
 
     @property
     def measure(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_robustness.analysis.baseline.known_findings import KNOWN
 from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.report.number_text import counted, points
@@ -53,8 +54,14 @@ def reasons(report: RunReport, outcome: Outcome) -> list[str]:
         f"{_subject(report, test)}: {test.verdict.reason.removeprefix('inconclusive: ')}"
         for test in findings(report)
         if test.against != "study"  # each has its own line, with its study
+        and not getattr(test, "known", False)  # it passes, and is no pass
         and (Outcome.INCONCLUSIVE if getattr(test, "undecided", False) else test.verdict.outcome) is outcome
     ]
+
+
+def known_findings(report: RunReport) -> list[str]:
+    """Return subject and reason of every finding that the baseline has too, and that is not shown to be worse."""
+    return [f"{_subject(report, test)}: {test.verdict.reason.removeprefix(KNOWN)}" for test in report.known]
 
 
 def caveats(report: RunReport) -> list[str]:
@@ -124,19 +131,10 @@ def mark_meanings(report: RunReport) -> dict[str, str]:
     meanings = {
         "*": "its t-test rejects",
         "!": f"the images show a change of more than {margin}",
-        "()": "the baseline knows it",
+        "()": "a known finding: the baseline has it too",
         "?": "inconclusive",
     }
     return {sign: text for sign, text in meanings.items() if any(sign[0] in signs for signs in found)}
-
-
-def classes_heading(report: RunReport) -> str:
-    """Return what the columns of the tests of the classes count."""
-    over = "images (McNemar)" if all(test.one_model for test in report.class_tests) else "models"
-    return (
-        f"Classes: sensitive by their tests over the {over}; beyond: the images show a change of more than "
-        f"{report.policy.class_margin:g} points; blind: too few images to show any"
-    )
 
 
 def _subject(report: RunReport, test: Finding) -> str:

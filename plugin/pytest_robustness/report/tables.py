@@ -55,7 +55,7 @@ _IMAGES = (
     "expected_high",
 )
 _SUBJECT = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome")
-TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, "reason", "margin", *_IMAGES)
+TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, "reason", "margin", *_IMAGES, "earlier")
 
 
 def write(report: RunReport, folder: Path) -> list[Path]:
@@ -85,13 +85,19 @@ def as_dict(report: RunReport) -> dict[str, Any]:
         "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(report.classes)],
         "conditions": [_condition(condition) for condition in report.conditions],
         "cells": [_cell_row(report, cell) for cell in report.counts],
-        "model_tests": [_model_row(test, report.policy.margin) for test in report.model_tests],
+        "model_tests": [
+            _model_row(test, report.policy.margin) | {"known": test.known, "earlier": report.date_of(test) or None}
+            for test in report.model_tests
+        ],
         "class_tests": [
-            _class_row(test, finding, report.policy.class_margin)
+            _class_row(test, finding, report.policy.class_margin) | {"earlier": report.class_date_of(test) or None}
             for test in report.class_tests
             for finding in test.classes
         ],
-        "class_summary": [_summary_row(test) for test in report.class_tests],
+        "class_summary": [
+            _summary_row(test) | {"known": test.known, "earlier": report.class_date_of(test) or None}
+            for test in report.class_tests
+        ],
         "gate": [_gate_row(test) for test in report.gate_tests],
         "errors": [
             {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in report.errors.items()
@@ -157,6 +163,7 @@ def _cell_row(report: RunReport, cell: Cell) -> dict[str, Any]:
         "images": int(counts.n.sum()),
         "correct": int(counts.correct.sum()),
         "engines": [engine._asdict() for engine in report.engines.get(cell, ())],
+        "earlier": report.earlier.get(cell),
     }
 
 

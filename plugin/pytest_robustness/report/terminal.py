@@ -10,34 +10,30 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions
-from rich.measure import Measurement
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report import summary
-from pytest_robustness.report.finding_text import expected_text
-from pytest_robustness.report.number_text import counted, cut, p_text, points_text
+from pytest_robustness.report.number_text import counted, p_text, points_text
 from pytest_robustness.report.study_text import finding_list
 from pytest_robustness.report.summary import gate_word
+from pytest_robustness.report.worst_classes import WorstClasses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_robustness.analysis.findings import ClassFinding, ClassTest
     from pytest_robustness.report.run_report import RunReport
 
 # Between columns: one space of padding and one that the box draws.
 _GAP = 2
 _STYLES = {Outcome.PASS: "", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"}
 _NARROWEST = 6
-_NARROWEST_LIST = 16
-_LONGEST_NAME = 24
-_MOST_NAMES = 3
 _MOST_ERRORS = 3
 _MOST_UNDECIDED = _MOST_FINDINGS = 10
+_MORE = {"inconclusive": "more inconclusive test", "known finding": "more known finding"}
 _CONTROL = "control"
 # textwrap breaks no line at a no-break space.
 _TIE = "\N{NO-BREAK SPACE}"
@@ -64,7 +60,7 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
             console.print(_change_table(report, figures, conditions, console.width, control=number == 0))
             console.print()
     if report.class_tests:
-        print_heading(summary.classes_heading(report))
+        print_heading(_classes_heading(report))
         console.print(_class_table(report, console.width))
         if any(test.failing for test in report.class_tests):
             console.print()
@@ -173,6 +169,15 @@ def _averages(report: RunReport, conditions: list[Condition]) -> Iterator[tuple[
             yield label, {c: "" if math.isnan(value) else points_text(value) for c, value in found.items()}
 
 
+def _classes_heading(report: RunReport) -> str:
+    """Return what the columns of the tests of the classes count."""
+    over = "images (McNemar)" if all(test.one_model for test in report.class_tests) else "models"
+    return (
+        f"Classes: sensitive by their tests over the {over}; beyond: the images show a change of more than "
+        f"{report.policy.class_margin:g} points; blind: too few images to show any"
+    )
+
+
 def _class_table(report: RunReport, width: int) -> Table:
     table = _table()
     longest = max(cell_len(report.condition_label(test.condition)) for test in report.class_tests)
@@ -211,39 +216,8 @@ def _worst_table(report: RunReport, width: int) -> Table:
     table.add_column("worst classes")
     for test in report.class_tests:
         if test.failing:
-            table.add_row(Text(names[test.condition]), _WorstClasses(test))
+            table.add_row(Text(names[test.condition]), WorstClasses(test))
     return table
-
-
-@dataclasses.dataclass(frozen=True)
-class _WorstClasses:
-    """The failing classes that fell most: as many as fit, at most three, and the number of the others.
-
-    Where not even one fits whole, it has no interval.
-    """
-
-    test: ClassTest
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(_NARROWEST_LIST, max(_NARROWEST_LIST, cell_len(self._text(_MOST_NAMES))))
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        texts = [*map(self._text, range(_MOST_NAMES, 0, -1)), self._text(1, interval=False)]
-        fits = next((text for text in texts if cell_len(text) <= options.max_width), None)
-        beside_name = cell_len(self._text(1, longest=1, interval=False)) - 1
-        longest = max(1, options.max_width - beside_name)
-        yield Text(fits or self._text(1, longest=longest, interval=False), no_wrap=True)
-
-    def _text(self, most: int, longest: int = _LONGEST_NAME, interval: bool = True) -> str:
-        failing = self.test.failing
-        shown = [_class_text(finding, longest, interval) for finding in failing[:most]]
-        more = f" and {len(failing) - most} more" if len(failing) > most else ""
-        return ", ".join(shown) + more
-
-
-def _class_text(finding: ClassFinding, longest: int, interval: bool) -> str:
-    between = f" ({expected_text(finding)}), measured {points_text(finding.measured_change)}" if interval else ""
-    return f"{cut(finding.name, longest)} {points_text(finding.expected_change)}{between}"
 
 
 def _gate_table(report: RunReport) -> Table:
@@ -288,13 +262,17 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
         first = ", ".join(report.skipped[:3]) + (", ..." if len(report.skipped) > 3 else "")
         were = "was" if len(report.skipped) == 1 else "were"
         yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
-    undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
-    shown = undecided if verbose else undecided[:_MOST_UNDECIDED]
-    yield from (f"inconclusive: {reason}" for reason in shown)
-    if len(undecided) > len(shown):
-        yield f"{counted(len(undecided) - len(shown), 'more inconclusive test')}: -v lists all, as does the report"
+    yield from _first("known finding", summary.known_findings(report), verbose)
+    yield from _first("inconclusive", summary.reasons(report, Outcome.INCONCLUSIVE), verbose)
     if verbose:
         yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
     yield from report.notes
     yield from (f"data: {text}" for text in report.data_notes)
     yield from (f"warning: {text}" for text in report.warnings)
+
+
+def _first(kind: str, reasons: list[str], verbose: bool) -> Iterator[str]:
+    yield from (f"{kind}: {reason}" for reason in (reasons if verbose else reasons[:_MOST_UNDECIDED]))
+    if not verbose and len(reasons) > _MOST_UNDECIDED:
+        left = counted(len(reasons) - _MOST_UNDECIDED, _MORE[kind])
+        yield f"{left}: -v lists all, as does the report"

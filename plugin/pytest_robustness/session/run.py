@@ -20,6 +20,7 @@ from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
+from pytest_robustness.session.earlier import EarlierRuns
 from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
@@ -95,16 +96,9 @@ class Run:
         self.examiner = examiner_of(
             options, self.judge, self._predictions, self.log, registry, self._predictor.images, self._unlabelled
         )
-        self.record = RunRecord(
-            self.log,
-            self._predictor,
-            self._predictions,
-            self.judge,
-            self.examiner,
-            registry,
-            options.seed,
-            options.chance_check,
-        )
+        found = (self._predictions, self.judge, self.examiner)
+        self.record = RunRecord(self.log, self._predictor, *found, registry, options.seed, options.chance_check)
+        self._earlier = EarlierRuns(options, self.record, means.zoo.hashes, self._images)
 
     @property
     def candidate_transforms(self) -> tuple[str, ...]:
@@ -113,7 +107,7 @@ class Run:
             return ()
         return tuple(dict.fromkeys(condition.transform for condition in self._comparison.conditions))
 
-    def open_data(self) -> None:
+    def open_data(self) -> JobMaker:
         """Open the data and the store, once, so that errors in them are reported before any test runs.
 
         Raises
@@ -121,9 +115,10 @@ class Run:
         DataError, StoreError, OptionError
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
-        self._predictor.open_data()
+        bench = self._predictor.open_data()
         if self._unlabelled is not None:
             self._unlabelled.open_data()
+        return bench
 
     def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
@@ -150,7 +145,9 @@ class Run:
 
     def build_report(self, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
         """Return what the reports show, ``None`` where nothing was tested; arguments as for `write_reports`."""
-        return build_report(self.record, models, conditions)
+        built = build_report(self.record, models, conditions)
+        self._earlier.remember(models, conditions)
+        return built
 
     def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
@@ -163,7 +160,8 @@ class Run:
         try:
             self.report = self.build_report(models, conditions)
             if self.report is not None:
-                report.write_all(self.report, self._options.report)
+                shown = self._earlier.added_to(self.report)
+                report.write_all(shown, self._options.report)
                 self._update_baseline()
                 report.append_step_summary(self.report, os.environ)
         except RobustnessError as error:
@@ -196,6 +194,7 @@ class Run:
             _check_answers(self.record)
 
     def _admit(self, bench: JobMaker, conditions: Sequence[Condition], compared: bool) -> None:
+        self._earlier.bench = bench
         if compared:
             self._require_comparable(bench, conditions)
         if self._agreement is not None:

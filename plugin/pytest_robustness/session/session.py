@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Cell, Condition, DataSource, Model, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
+    from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
@@ -188,9 +189,9 @@ class RobustnessSession(Studies, Reporting):
         self.run_log.plan = self.run_log.plan.extended(Plan.of(requests).cells)
         self._run.examiner.plan(studies)
 
-    def open_data(self) -> None:
+    def open_data(self) -> JobMaker:
         """Open the data and the store, once, so that errors in them are reported early: see `Run.open_data`."""
-        self._run.open_data()
+        return self._run.open_data()
 
     def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that is planned, in one sweep: see `Run.ensure`."""

@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pytest_robustness.analysis.baseline.known_findings import KNOWN
 from pytest_robustness.analysis.findings import ClassFinding
 from pytest_robustness.analysis.predictions import Counts
 from pytest_robustness.analysis.test_result import Estimate, Outcome, Verdict
-from pytest_robustness.core import Cell, Condition
+from pytest_robustness.core import Cell, Condition, Panel
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.report import number_text, summary
+from pytest_robustness.report import number_text, summary, tables
 from pytest_robustness.report.page import curves, gate, heat, payload, render
 
 simulated_report = runpy.run_path(str(Path(__file__).parents[2] / "simulated.py"))["simulated_report"]
@@ -418,7 +419,7 @@ def test_the_heat_table_shows_changes_marks_and_errors(view):
     )
     rows = {row.model: row.cells for row in heat.rows(partial)}
     place = view.conditions.index(Condition("vflip"))
-    assert rows["other"][place] == heat.HeatCell(None, heat.Mark(), "other failed")
+    assert rows["other"][place] == heat.HeatCell(None, heat.Mark(), "other failed", "not run", "")
     control, treated = (view.counts[Cell("net", c)] for c in (Condition("control"), Condition("vflip")))
     change = 100 * (treated.correct.sum() - control.correct.sum()) / control.n.sum()
     assert rows["net"][place].change == pytest.approx(change)
@@ -435,11 +436,104 @@ def test_the_heat_table_shows_the_accuracy_in_control_of_every_model(view):
     for model in ("net", "third"):
         n, correct = view.counts[Cell(model, Condition("control"))]
         accuracies.append(100 * correct.sum() / n.sum())
-        assert f"{model} {accuracies[-1]:.1f} % {signed_change(view, model)}" in shown
-    assert "other – –" in shown
+        average, rank = of_all(view, model, ("net", "third"))
+        assert f"{model} {accuracies[-1]:.1f} % {average} {rank} {signed_change(view, model)}" in shown
+    assert "other no control not all not all no control" in shown
     estimate = view.changes[view.conditions[0]]
-    average = f"average {sum(accuracies) / 2:.1f} % {number_text.points(estimate.value)}"
+    mean = np.mean([mean_change(view, model) for model in ("net", "third")])
+    average = f"average {sum(accuracies) / 2:.1f} % {number_text.points(mean)} {number_text.points(estimate.value)}"
     assert f"{average} {number_text.interval(estimate.low, estimate.high)}" in shown
+
+
+def mean_change(view, model):
+    """Return a model's mean change over all conditions, from its counts."""
+    share = {c: found.correct.sum() / found.n.sum() for (c, found) in (
+        (c, view.counts[Cell(model, c)]) for c in (Condition("control"), *view.conditions))}  # fmt: skip
+    return 100 * np.mean([share[c] - share[Condition("control")] for c in view.conditions])
+
+
+def of_all(view, model, models):
+    """Return a model's mean change as it is printed, and its rank among ``models``."""
+    changes = {other: mean_change(view, other) for other in models}
+    return signed(f"{changes[model]:+.1f}"), 1 + sum(change > changes[model] for change in changes.values())
+
+
+def test_models_are_ranked_by_their_mean_change_and_equal_ones_share_a_rank(view):
+    ranks = {row.model: row.rank for row in heat.rows(view)}
+    assert ranks == {model: of_all(view, model, view.models)[1] for model in view.models}
+    source = {"net": "net", "other": "net", "third": "third"}
+    alike = {cell: view.counts[Cell(source[cell.model], cell.condition)] for cell in view.counts}
+    rows = {row.model: row for row in heat.rows(dataclasses.replace(view, counts=alike))}
+    assert rows["net"].rank == rows["other"].rank
+    third_first = rows["third"].average > rows["net"].average
+    assert (rows["net"].rank, rows["third"].rank) == ((2, 1) if third_first else (1, 3))
+    alone = only(view, Condition("vflip"), ())
+    assert " average rank " not in words(render.render(alone))
+
+
+def test_why_a_cell_of_the_heat_table_has_no_figure_is_said_beside_it(view):
+    vflip, hflip = Condition("vflip"), Condition("hflip")
+    gone = {Cell("net", vflip), Cell("other", hflip), Cell("third", Condition("control"))}
+    counts = {cell: found for cell, found in view.counts.items() if cell not in gone}
+    partial = dataclasses.replace(view, counts=counts, errors={Cell("other", hflip): "other failed"})
+    cells = {row.model: dict(zip(view.conditions, row.cells, strict=True)) for row in heat.rows(partial)}
+    assert (cells["net"][vflip].error, cells["net"][vflip].missing) == (None, "not run")
+    assert cells["other"][hflip].error == "other failed"
+    assert {cell.missing for cell in cells["third"].values()} == {"no control"}
+    shown = words(render.render(partial))
+    for meaning in ("error could not be computed", "not run no test asked for it", "no control nothing to compare with",
+                    "not all a figure is missing"):  # fmt: skip
+        assert meaning in shown
+        assert meaning not in words(render.render(view))
+
+
+def test_findings_of_an_earlier_run_are_dated_and_the_verdict_is_without_them(view):
+    vflip, when = Condition("vflip"), "2026-11-27 10:00 UTC"
+    own = only(view, Condition("hflip"), [test for test in view.model_tests if test.condition == Condition("hflip")])
+    panel = Panel(vflip, view.models)
+    whole = dataclasses.replace(
+        view, this_run=own, earlier={Cell(model, vflip): when for model in view.models}, earlier_classes={panel: when}
+    )
+    page = render.render(whole)
+    shown = words(page)
+    assert summary.verdict(own) in shown
+    assert summary.verdict(view) not in shown
+    tests = len(view.model_tests) + len(view.class_tests)
+    assert f"{len(view.models) + 1} of the {tests} findings below are from an earlier run, of {when}" in shown
+    assert set(re.findall(r", from an earlier run, of ([\d-]+ [\d:]+ UTC)", shown)) == {when}
+    assert [cell.date for row in heat.rows(whole) for cell in row.cells if cell.date] == [when] * len(view.models)
+    data = data_of(page)
+    place = view.conditions.index(vflip)
+    assert {test["condition"] for test in data["classTests"] if test["earlier"] == when} == {place}
+    assert {test["condition"] for test in data["modelTests"] if test["earlier"] == when} == {place}
+    found = tables.as_dict(whole)
+    for kind in ("model_tests", "class_tests", "class_summary", "cells"):
+        assert {row["transform"] for row in found[kind] if row["earlier"]} == {"vflip"}
+        assert {row["earlier"] for row in found[kind]} == {None, when}
+    assert "earlier run" not in words(render.render(view))
+
+
+def test_a_known_finding_of_the_classes_is_called_that(view):
+    known = dataclasses.replace(view.class_tests[0], found=Outcome.FAIL, verdict=Verdict(Outcome.PASS, f"{KNOWN}so"))
+    alone = only(view, known.condition, ())
+    shown = words(render.render(dataclasses.replace(alone, class_tests=(known,))))
+    assert "KNOWN" in shown.split()
+    assert summary.known_findings(dataclasses.replace(alone, class_tests=(known,))) == [
+        f"the classes under {view.condition_label(known.condition)}: so"
+    ]
+
+
+def test_the_mistakes_of_a_class_are_named_by_number_where_that_is_one_class(view):
+    data = data_of(render.render(view))
+    for test, packed in zip(view.class_tests, data["classTests"], strict=True):
+        named = [[(view.classes[answer], *counts) for answer, *counts in found] for found in packed["mistakes"]]
+        assert named == [[tuple(one) for one in found] for found in view.mistakes[Panel(test.condition, test.models)]]
+    twice = dataclasses.replace(view, classes=("cat", "cat", "owl", "yak"))
+    packed = [found for test in data_of(render.render(twice))["classTests"] for found in test["mistakes"]]
+    answers = {answer for found in packed for answer, *_ in found}
+    # "dog" is no class here, and "cat" two.
+    assert answers <= {"cat", "dog", 2, 3}
+    assert answers & {"cat", "dog"}
 
 
 def signed_change(view, model):

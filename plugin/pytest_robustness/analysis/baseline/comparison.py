@@ -243,7 +243,8 @@ class BaselineComparison:
         source = self._shared.of_models(models, self._source)
         before = class_test(source, Panel(finding.condition, finding.models), self._test_policy).verdict.outcome
         found = expect(before, finding.verdict, self._fallen_classes(source, finding))
-        return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
+        own = finding.verdict.outcome
+        return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected, found=own)
 
     def _fallen_classes(self, baseline: AnswerSource, finding: ClassTest) -> Verdict | None:
         """Return a FAIL that names the classes which fell below the baseline, over all models; ``None`` without any.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
 
 
+KNOWN = "a known finding: "
+"""How the reason of a finding begins that the baseline has too, and that is not shown to be worse."""
+
+
 class Expected(StrEnum):
     """How a test's outcome compares with its outcome in the baseline."""
 
@@ -52,7 +56,7 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expect
     if now.outcome is Outcome.PASS and before is Outcome.FAIL:
         reason = f"now passing, FAIL in the baseline, which can be tightened: {now.reason}"
         return Expectation(Expected.NOW_PASSING, Verdict(Outcome.PASS, reason))
-    known = "a known finding: " if now.outcome is Outcome.FAIL else ""
+    known = KNOWN if now.outcome is Outcome.FAIL else ""
     return Expectation(Expected.AS_EXPECTED, Verdict(Outcome.PASS, f"{known}{now.reason}"))
 
 

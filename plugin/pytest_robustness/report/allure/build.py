@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LONGEST = 56
+# Of the name of an Allure environment, and of what is left of it where a number is added.
+_LONGEST, _NUMBERED = 64, 56
 PAGES = {"awesome": "index.html", "dashboard": "dashboard.html"}
 _CHARTS = (
     {"type": "currentStatus", "title": "Results"},
@@ -159,14 +160,17 @@ def environments(models: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _environment_name(label: str) -> str:
     plain = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f/\\\ufeff]", "_", label).split())
+    return _cut(plain, _LONGEST) or "model"
+
+
+def _cut(name: str, most: int) -> str:
     # JavaScript counts UTF-16 units.
-    cut = plain.encode("utf-16-le")[: 2 * _LONGEST].decode("utf-16-le", "ignore")
-    return cut.strip(" .") or "model"
+    return name.encode("utf-16-le")[: 2 * most].decode("utf-16-le", "ignore").strip(" .")
 
 
 def _free(name: str, taken: set[str]) -> str:
     """Return ``name``, numbered where it is taken, and take it."""
-    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    numbered = (f"{_cut(name, _NUMBERED)}-{number}" for number in itertools.count(2))
     free = next(other for other in itertools.chain([name], numbered) if other not in taken)
     taken.add(free)
     return free

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import allure
-from allure_commons.model2 import Label, Parameter, Status
+from allure_commons.model2 import Label, Parameter, Status, StatusDetails
 
 from pytest_robustness.analysis.findings import ClassTest, ModelTest
 from pytest_robustness.report.allure.chart import bars_of, svg
@@ -21,6 +21,7 @@ from pytest_robustness.report.allure.evidence import (
     severity,
 )
 from pytest_robustness.report.csv_text import csv_text
+from pytest_robustness.report.finding_text import text_of
 from pytest_robustness.report.number_text import percent
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_robustness.report.allure.facts import Facts
     from pytest_robustness.report.gallery import Example, LostExample
 
+KNOWN_TAG = "known"
 _MOST_CLASSES = 250
 _MOST_IMAGES = 2
 _EXCEPTION = re.compile(r"\A(?:Skipped|pytest_robustness\.[\w.]+): ")
@@ -68,7 +70,8 @@ def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) 
 def report(result: TestResult, findings: Sequence[Finding]) -> None:
     """Add what a test found: the text and a chart of each finding, and the severity of the gravest.
 
-    The accuracy in control of a model stands among the parameters, but does not identify the test in the history.
+    A finding that the baseline has too passes, and is labelled and described as known. The accuracy in control of a
+    model stands among the parameters, but does not identify the test in the history.
     """
     if not findings:
         return
@@ -77,6 +80,10 @@ def report(result: TestResult, findings: Sequence[Finding]) -> None:
     )
     result.descriptionHtml = "".join(map(description, findings))
     result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
+    known = [finding for finding in findings if getattr(finding, "known", False)]
+    if known and result.status == Status.PASSED:
+        result.labels += [Label("tag", KNOWN_TAG), Label("finding", KNOWN_TAG)]
+        result.statusDetails = StatusDetails(known=True, message=f"Known finding: {text_of(known[0]).headline}")
     for finding in findings:
         bars = bars_of(finding)
         if bars is not None:

@@ -23,6 +23,7 @@ CATEGORIES = (
     {"name": "Less robust than the baseline", "matchedStatuses": ["failed"], "messageRegex": _POINTS + r": [\s\S]*"},
     # Failed or skipped: --robustness-inconclusive decides.
     {"name": "Inconclusive", "matchedStatuses": ["failed", "skipped"], "messageRegex": r"^INCONCLUSIVE: [\s\S]*"},
+    {"name": "Known findings", "matchedStatuses": ["passed"], "messageRegex": r"^Known finding: [\s\S]*"},
     {"name": "Error", "matchedStatuses": ["broken"]},
 )
 """Allure's categories, by the beginning of a finding's headline; an error is broken, not failed."""

@@ -17,20 +17,32 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class HeatCell:
-    """One model under one condition; ``change`` is ``None`` where nothing was computed, or it failed with ``error``."""
+    """One model under one condition.
+
+    ``change`` is ``None`` where there is no figure: it failed with ``error``, or for the reason ``missing``. ``date``
+    is that of the earlier run that the figure is from, if it is from one.
+    """
 
     change: float | None
     mark: Mark
     error: str | None
+    missing: str
+    date: str
 
 
 @dataclasses.dataclass(frozen=True)
 class HeatRow:
-    """One model: its top-1 accuracy in control, in percent, where that was computed, and a cell for each condition."""
+    """One model: its top-1 accuracy in control, in percent, where that was computed, and a cell for each condition.
+
+    ``average`` is the mean change over the conditions, and ``rank`` its place by that, 1 for the least fall; a model
+    that lacks a condition has neither.
+    """
 
     model: str
     control: float | None
     cells: tuple[HeatCell, ...]
+    average: float | None = None
+    rank: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,11 +81,11 @@ class ModelBar:
 
 
 def rows(report: RunReport) -> list[HeatRow]:
-    """Return the rows of the heat table: each model with a cell for each condition."""
+    """Return the rows of the heat table: each model with a cell for each condition, and its rank among the models."""
     tests = {(test.model, test.condition): test for test in report.model_tests}
     seen = {cell.model for cell in (*report.counts, *report.errors)}
-    return [
-        HeatRow(
+    found = [
+        _row(
             model,
             _control(report, model),
             tuple(_heat_cell(report, Cell(model, c), tests.get((model, c))) for c in shown(report)),
@@ -81,6 +93,17 @@ def rows(report: RunReport) -> list[HeatRow]:
         for model in report.models
         if model in seen
     ]
+    averages = [row.average for row in found if row.average is not None]
+    return [
+        row if row.average is None else dataclasses.replace(row, rank=1 + sum(a > row.average for a in averages))
+        for row in found
+    ]
+
+
+def mean_average(found: list[HeatRow]) -> float | None:
+    """Return the mean of the models' averages, in points."""
+    known = [row.average for row in found if row.average is not None]
+    return sum(known) / len(known) if known else None
 
 
 def average_control(found: list[HeatRow]) -> float | None:
@@ -121,8 +144,16 @@ def _control(report: RunReport, model: str) -> float | None:
     return None if counts is None else counts.top1
 
 
+def _row(model: str, control: float | None, cells: tuple[HeatCell, ...]) -> HeatRow:
+    changes = [cell.change for cell in cells if cell.change is not None]
+    whole = bool(cells) and len(changes) == len(cells)
+    return HeatRow(model, control, cells, sum(changes) / len(changes) if whole else None)
+
+
 def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None) -> HeatCell:
-    return HeatCell(report.change(cell), mark(test, report.policy), report.errors.get(cell))
+    missing = "no control" if cell in report.counts else "not run"
+    found = (report.change(cell), mark(test, report.policy), report.errors.get(cell))
+    return HeatCell(*found, missing, report.earlier.get(cell, ""))
 
 
 def _class_bar(test: ClassTest) -> ClassBar:

@@ -10,11 +10,12 @@ import base64
 import gzip
 import json
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.report.number_text import (
     DASH,
     SHADE_STEPS,
@@ -114,7 +115,7 @@ def _payload(report: RunReport) -> dict[str, Any]:
         "corrected": corrected,
         "classTests": [
             {"condition": conditions[test.condition], "models": [models[model] for model in test.models]}
-            | _class_test(test, len(report.classes), corrected)
+            | _class_test(report, test, corrected)
             for test in report.class_tests
         ],
         "modelTests": [
@@ -178,12 +179,20 @@ def _shares(counts: Counts) -> NDArray[np.float64]:
         return 100 * counts.correct / counts.n
 
 
-def _class_test(test: ClassTest, classes: int, corrected: bool) -> dict[str, Any]:
+def _class_test(report: RunReport, test: ClassTest, corrected: bool) -> dict[str, Any]:
     by_index = {finding.index: finding for finding in test.classes}
-    found = [by_index.get(index) for index in range(classes)]
+    found = [by_index.get(index) for index in range(len(report.classes))]
+    # A class by its number, which is shorter; of several with one name, and for what is no class, by its name.
+    once = Counter(report.classes)
+    places = {name: index for index, name in enumerate(report.classes) if once[name] == 1}
     columns = {name: column for name, column in _COLUMNS.items() if corrected or name != "corrected"}
     beyond = {finding.index for finding in test.beyond}
     return {
+        "earlier": report.class_date_of(test),
+        "mistakes": [
+            [[places.get(answer, answer), *counts] for answer, *counts in found]
+            for found in report.mistakes.get(Panel(test.condition, test.models), ())
+        ],
         "sensitive": [None if one is None else int(one.result.rejects(test.alpha)) for one in found],
         "beyond": [None if one is None else int(one.index in beyond) for one in found],
         "blind": [one.index for one in test.classes if one.images and one.images.blind],
@@ -216,6 +225,7 @@ def _model_test(report: RunReport, test: ModelTest) -> dict[str, Any]:
         "outcome": test.verdict.outcome.value,
         "reason": test.verdict.reason,
         "known": test.known,
+        "earlier": report.date_of(test),
         "mark": mark(test, report.policy).sign,
         "mean": or_dash(change.difference, points),
         "level": f"{change.level:g}",

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pytest_robustness.report.run_report import RunReport
 
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
-_SCRIPTS = ("data", "elements", "tabs", "explorer", "detail", "clipboard", "models", "theme", "start")
+_SCRIPTS = (
+    *("data", "elements", "tabs", "explorer", "matrix", "gallery", "detail", "clipboard", "downloads", "charts"),
+    *("sorting", "models", "theme", "start"),
+)
 
 
 def write(report: RunReport, folder: Path) -> Path:

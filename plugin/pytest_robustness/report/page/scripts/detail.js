@@ -22,7 +22,23 @@ function makeDetail({ data, columns }, { test, index }) {
     `Expected on other images: ${expected[index]} points, 90 % interval ${pooled[index]}.`,
     `Its own change: ${change[index]} points; t-test: 95 % interval ${interval[index]}, p = ${(test.texts.corrected ?? p)[index]}, effect size ${effect[index]}; images: p = ${pImages[index]}.`,
   ].map((text) => make("p", {}, text));
-  return make("tr", { class: "detail" }, make("td", { colspan: columns.length }, make("div", {}, ...summary, table)));
+  const parts = [...summary, table, ...mistakes(data, test, index), ...pictured(data, test, index)];
+  return make("tr", { class: "detail" }, make("td", { colspan: columns.length }, make("div", {}, ...parts)));
+}
+
+/** What the models took the class for: each wrong answer with its number of answers, and that in control. */
+function mistakes(data, test, index) {
+  const found = test.mistakes?.[index];
+  if (!found?.length) return [make("p", { class: "quiet" }, "No model took an image of it for something else.")];
+  const answers = found.map(([answer, control, treated]) =>
+    make("span", {}, ...breakable(typeof answer === "number" ? data.classes[answer] : answer), " ", make("b", {}, grouped(treated)), ` (${grouped(control)})`));
+  return [make("p", { class: "confusions" }, "Mistaken for, by all models (in control): ", ...answers.flatMap((answer) => [answer, " "]))];
+}
+
+function pictured(data, test, index) {
+  const found = picturesOf(index, test.condition);
+  if (!found.length) return [make("p", { class: "quiet" }, "The gallery has no image of it.")];
+  return [make("div", { class: "copied" }, ...found)];
 }
 
 function detailRow(data, model, index, before, after) {

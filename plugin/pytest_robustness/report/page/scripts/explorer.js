@@ -1,3 +1,23 @@
+/** The name of a test of the classes: a condition tested over different models has more than one. */
+function testLabel(data, test) {
+  const label = data.conditions[test.condition].label;
+  const several = data.classTests.filter((other) => other.condition === test.condition).length > 1;
+  return several ? `${label} (${test.models.length === 1 ? data.models[test.models[0]] : `${test.models.length} models`})` : label;
+}
+
+/** The place of each class by name, numbers within names by their value. */
+function ranksOf(names) {
+  const collator = new Intl.Collator("en", { numeric: true });
+  const sorted = names.map((_, index) => index).sort((a, b) => collator.compare(names[a], names[b]) || a - b);
+  return new Map(sorted.map((index, rank) => [index, rank]));
+}
+
+/** Sorts rows by the value of a column; NaN comes last in either order. */
+function sortRows(rows, { column: { key }, down }, place) {
+  const sign = down ? -1 : 1;
+  rows.sort((a, b) => Number.isNaN(a[key]) - Number.isNaN(b[key]) || sign * (a[key] - b[key]) || place(a) - place(b));
+}
+
 /** All classes under all conditions in one table: sorted, filtered, and shown a page at a time. */
 const PAGE = 50;
 
@@ -33,9 +53,8 @@ class Explorer {
   }
 
   makeRows() {
-    const collator = new Intl.Collator("en", { numeric: true });
     const names = this.data.classes;
-    const ranks = new Map(names.map((_, index) => index).sort((a, b) => collator.compare(names[a], names[b]) || a - b).map((index, rank) => [index, rank]));
+    const ranks = ranksOf(names);
     const twice = names.map((name) => names.indexOf(name) !== names.lastIndexOf(name));
     const lower = names.map((name) => name.toLowerCase());
     const rows = [];
@@ -97,19 +116,27 @@ class Explorer {
       const copied = await copyText(explorerCsv(this));
       this.controls.found.textContent = copied ? `${grouped(this.shown.length)} rows copied` : "The browser does not let this page copy.";
     });
+    find("save").addEventListener("click", () => save(explorerCsv(this), "text/csv;charset=utf-8", fileName("classes", "csv")));
     for (const id of ["filters", "explorer", "pages"]) find(id).hidden = false;
   }
 
-  /** A condition tested over different models has more than one test. */
   label(test) {
-    const label = this.data.conditions[test.condition].label;
-    const several = this.data.classTests.filter((other) => other.condition === test.condition).length > 1;
-    return several ? `${label} (${test.models.length === 1 ? this.data.models[test.models[0]] : `${test.models.length} models`})` : label;
+    return testLabel(this.data, test);
   }
 
   chooseCondition(condition) {
     this.controls.condition.value = String(this.data.classTests.findIndex((test) => test.condition === condition));
     this.restart();
+  }
+
+  /** Shows the rows of one class alone, and opens the first. */
+  chooseClass(name) {
+    const { condition, sensitive, beyond } = this.controls;
+    this.controls.name.value = name;
+    condition.value = "";
+    sensitive.checked = beyond.checked = false;
+    this.restart();
+    this.table.querySelector("tbody .opens")?.click();
   }
 
   sortBy(column) {
@@ -135,10 +162,7 @@ class Explorer {
     const wanted = condition.value === "" ? null : Number(condition.value);
     this.shown = this.rows.filter((row) =>
       (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && row.lower.includes(name));
-    const { key } = this.order.column;
-    const sign = this.order.down ? -1 : 1;
-    // NaN comes last in either order.
-    this.shown.sort((a, b) => Number.isNaN(a[key]) - Number.isNaN(b[key]) || sign * (a[key] - b[key]) || a.number - b.number);
+    sortRows(this.shown, this.order, (row) => row.number);
     this.render();
   }
 
@@ -164,7 +188,7 @@ class Explorer {
     const answer = (found, sign, no) => make("td", found ? { class: "found-mark" } : {}, found ? `yes ${sign}` : no);
     const cells = {
       name: () => make("th", { scope: "row", class: "name" }, button, ...(row.twice ? [make("span", { class: "index" }, `#${index}`)] : [])),
-      condition: () => make("td", {}, ...breakable(this.label(test))),
+      condition: () => make("td", {}, ...breakable(this.label(test)), ...(test.earlier ? [make("span", { class: "range" }, `earlier run, of ${test.earlier}`)] : [])),
       control: () => text("control", "secondary"),
       treated: () => text("treated", "secondary"),
       expected: () => pooledCell(test.texts.expected[index], test.texts.pooled[index], shadeOf(this.data.shadeSteps, row.expected)),

@@ -6,9 +6,10 @@ function imagesText({ n, lost, gained, p }) {
 }
 
 /** An outcome as a badge, with its marks. */
-function resultOf({ outcome, mark, known }) {
-  const badge = make("span", { class: `badge ${outcome.toLowerCase()}` }, outcome);
-  return [badge, ...(mark && mark !== "?" ? [` ${mark}`] : []), ...(known ? [" known"] : [])];
+function resultOf({ outcome, mark, known, earlier }) {
+  const word = known ? "KNOWN" : outcome;
+  const badge = make("span", { class: `badge ${word.toLowerCase()}` }, word);
+  return [badge, ...(mark && mark !== "?" ? [` ${mark}`] : []), ...(earlier ? [make("span", { class: "range" }, `earlier run, of ${earlier}`)] : [])];
 }
 
 /** One model: its tests under every condition, and under one of them the classes that fell most. */
@@ -73,7 +74,8 @@ class ModelPage {
     const note = make("p", { class: "note" },
       "Control, transformed and change are of top-1 accuracy over all images. ", make("b", {}, "Mean over classes"),
       " is the change, in points, of the mean of the accuracies on the classes, each of which counts the same. The interval beside it comes from the images: it decides whether the change lies within the margin. The t-test takes the classes for its observations.");
-    return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), ...(tests.length ? [note] : [])];
+    const download = make("p", { class: "downloads" }, csvButton(table, `${this.data.models[this.model]}-conditions`));
+    return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), download, ...(tests.length ? [note] : [])];
   }
 
   /** A condition's figures, and below them the reason of its verdict. */
@@ -121,7 +123,8 @@ class ModelPage {
     const table = make("table", { class: "wide" },
       headRow([{ title: "class" }, { title: "control", number: true, secondary: true }, { title: "transformed", number: true, secondary: true }, { title: "expected change", number: true }, CHANGE, { title: "mistaken for (in control)" }]),
       make("tbody", {}, ...rows));
-    return [heading, ...verdict, make("div", { class: "scroll", role: "region", "aria-label": "Classes that fell most", tabindex: "0" }, table)];
+    const download = make("p", { class: "downloads" }, csvButton(table, `${data.models[model]}-${label}-classes`));
+    return [heading, ...verdict, download, make("div", { class: "scroll", role: "region", "aria-label": "Classes that fell most", tabindex: "0" }, table)];
   }
 
   confusionRow({ index, n, right, percents, change, changeText, expected, expectedText, pooled, confusions }) {

@@ -60,4 +60,5 @@ function startTabs(opened) {
   show("");
   // The browser went to the part that the address names while all parts were still below each other.
   follow();
+  return (name) => open(document.getElementById(`tab-${name}`));
 }

@@ -1,0 +1,40 @@
+"""What a test's result says to Allure of its finding."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from allure_commons import model2
+from allure_commons.model2 import Status
+
+from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.report.allure import record
+from pytest_robustness.report.allure.run_files import CATEGORIES
+
+
+def labels_of(result):
+    return {(label.name, label.value) for label in result.labels}
+
+
+@pytest.mark.parametrize("kind", ["model", "classes"])
+def test_a_finding_that_the_baseline_has_too_is_labelled_and_described_as_known(findings, kind):
+    passed = Verdict(Outcome.PASS, "a known finding: accuracy fell")
+    finding = getattr(findings, kind)(found=Outcome.FAIL, verdict=passed)
+    result = model2.TestResult(status=Status.PASSED)
+    record.report(result, [finding])
+    assert labels_of(result) >= {("tag", "known"), ("finding", "known")}
+    assert result.statusDetails.known
+    assert "KNOWN FINDING" in result.descriptionHtml
+    assert re.search(r'style="color: #[0-9a-f]{6}"', result.descriptionHtml)
+    (category,) = [one for one in CATEGORIES if re.match(one.get("messageRegex", "$^"), result.statusDetails.message)]
+    assert (category["name"], category["matchedStatuses"]) == ("Known findings", [Status.PASSED])
+
+
+@pytest.mark.parametrize("outcome", ["PASS", "FAIL"])
+def test_no_other_finding_is(findings, outcome):
+    result = model2.TestResult(status=Status.PASSED if outcome == "PASS" else Status.FAILED)
+    record.report(result, [findings.model(outcome=outcome, found=Outcome(outcome))])
+    assert ("tag", "known") not in labels_of(result)
+    assert result.statusDetails is None
+    assert "KNOWN" not in result.descriptionHtml
