@@ -21,7 +21,7 @@ MARGIN = 2.0
 
 
 def test_the_search_finds_the_point_of_all_magnitudes(judge_cifar: Callable[..., list[int]], tmp_path: Path) -> None:
-    common = [f"--robustness-models={MODEL}", "--robustness-limit=10", f"--robustness-margin={MARGIN}"]
+    common = [f"--robustness-models={MODEL}", "--robustness-limit=25", f"--robustness-margin={MARGIN}"]
     steps = [round(90 * step / BRUTE, 2) for step in range(1, BRUTE + 1)]
     judge_cifar(
         tmp_path,
@@ -36,7 +36,7 @@ def test_the_search_finds_the_point_of_all_magnitudes(judge_cifar: Callable[...,
     table = pd.read_csv(tmp_path / "all/accuracy.csv")
     # Every class has as many images, so that the mean over the classes is that over the images.
     counts = table.groupby("transform")[["n", "correct"]].sum()
-    assert counts["n"].tolist() == [100] * (BRUTE + 1)
+    assert counts["n"].tolist() == [250] * (BRUTE + 1)
     accuracy = 100 * counts["correct"] / counts["n"]
     falls = [0.0, *(accuracy["control"] - accuracy[f"rotation:{step:g}"] for step in steps)]
     brute = 90 / BRUTE * int((isotonic_regression(falls).x > MARGIN + 1e-9).argmax())

@@ -214,10 +214,8 @@ class Predictor:
             bench = self.open_data()
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
-            earlier = {name: log.provenance[name] for name in ("executor",) if name in log.provenance}
-            made = {"device": device, "precision": bench.precision, **_data_facts(bench, log)}
-            log.provenance = {**self._provenance(), **made, **earlier}
-            log.provenance["transform_keys"] |= bench.transform_keys(cells)
+            made = {"device": device, "precision": bench.precision, **_data_facts(bench, log, cells)}
+            log.provenance = {**self._provenance(), **made}
             computation = Computation(
                 bench,
                 self.store,
@@ -240,7 +238,8 @@ class Predictor:
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
 
 
-def _data_facts(bench: JobMaker, log: RunLog) -> dict[str, Any]:
+def _data_facts(bench: JobMaker, log: RunLog, cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return what is computed, and on which data; what the log has of an earlier sweep stays."""
     selection = bench.selection
     dataset = {
         "name": selection.source.name,
@@ -249,5 +248,6 @@ def _data_facts(bench: JobMaker, log: RunLog) -> dict[str, Any]:
         "classes": len(bench.classes),
         "labels": "data" if selection.labelled else "none",
     }
-    keys = log.provenance.get("transform_keys", {})
-    return {"dataset": dataset, "pipeline": PIPELINE_VERSION, "transform_keys": keys}
+    keys = log.provenance.get("transform_keys", {}) | bench.transform_keys(cells)
+    executor = {name: log.provenance[name] for name in ("executor",) if name in log.provenance}
+    return {"dataset": dataset, "pipeline": PIPELINE_VERSION, "transform_keys": keys, **executor}
