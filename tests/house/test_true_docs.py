@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pytest_robustness
-from pytest_robustness.session.options.table import SPECS
+from pytest_robustness.session.options.table import SPECS, readme_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -342,3 +342,7 @@ def test_the_checker_sees_a_link_to_an_absent_file_and_to_an_absent_heading(tmp_
 def test_the_checker_sees_a_wrong_reference_in_a_docstring(names):
     text = '"""See `core.Cell`, `Cell`, and `recordz.Cell`.\n\nAnd `Celll`.\n"""\n'
     assert [(line, name) for line, name, _ in wrong_references(text, names)] == [(1, "recordz.Cell"), (3, "Celll")]
+
+
+def test_the_readme_has_the_table_of_options():
+    assert readme_table() in (ROOT / "README.md").read_text(encoding="utf-8")
