@@ -9,7 +9,8 @@ from unittest import mock
 
 import torch
 
-from pytest_robustness.inference import batch_runner, sweep
+from pytest_robustness.inference import batch_runner
+from pytest_robustness.inference.executors import local
 from pytest_robustness.inference.prepared_models import PreparedModels
 from pytest_robustness.inference.unsaved import Unsaved
 
@@ -55,11 +56,11 @@ def profile(work: Callable[[], object], device: torch.device) -> dict[str, float
             while (batch := take()) is not None:
                 yield batch
 
-    batches = sweep.batches
+    batches = local.batches
     with contextlib.ExitStack() as patches:
         for stage, owner, name in _CALLS:
             patches.enter_context(mock.patch.object(owner, name, timed(stage, getattr(owner, name))))
-        patches.enter_context(mock.patch.object(sweep, "batches", read))
+        patches.enter_context(mock.patch.object(local, "batches", read))
         started = time.perf_counter()
         work()
         wait()

@@ -257,7 +257,8 @@ def test_every_figure_of_an_opened_class_is_the_one_that_python_writes(open_page
         pooled = number_text.interval(images.pooled.low, images.pooled.high)
         change, images_p = number_text.points(result.difference), number_text.p_value(images.p_adjusted)
         t_test = f"t-test: 95 % interval {interval}, p = {p}, effect size {size}"
-        assert page.locator(".detail p").all_inner_texts() == [
+        texts = page.locator(".detail p").all_inner_texts()
+        assert [text for text in texts if not text.startswith("Mistaken for")] == [
             f"Expected on other images: {expected} points, 90 % interval {pooled}.",
             f"Its own change: {change} points; {t_test}; images: p = {images_p}.",
         ]
@@ -757,7 +758,8 @@ def test_on_paper_every_condition_heads_a_column_among_a_few(open_page, long_pag
 def test_what_is_for_paper_is_not_on_the_screen_for_anyone(open_page, long_page):
     page = open_page(long_page).page
     assert page.locator(".heat").count() == 6
-    assert not page.locator(".on-paper").is_visible()
+    assert page.locator(".on-paper").count() == 2
+    assert page.locator(".on-paper:visible").count() == 0
     assert page.get_by_role("table").filter(has_text="average").count() == 1
 
 
