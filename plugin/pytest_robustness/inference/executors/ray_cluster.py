@@ -26,6 +26,7 @@ _OBJECT_STORE_BYTES: Final = 200 * 2**20
 # A node that starts its first process and imports nothing answers within seconds.
 _PROBE_SECONDS: Final = 120.0
 _QUIET: Final = {
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # it warns of actors that outlive the driver; none does
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_worker_niceness": "0",  # on this machine alone: by itself Ray lets everything else go first
