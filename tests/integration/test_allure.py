@@ -139,6 +139,7 @@ def test_the_run_leaves_its_files_and_its_page_once(judged):
         "Mild",
         "Less robust than the baseline",
         "Inconclusive",
+        "Known findings",
         "Error",
     ]
     metrics = {m["key"]: m["value"] for m in json.loads((folder / "robustness-perf.json").read_text())}

@@ -87,7 +87,7 @@ def refusal(result: pytest.RunResult) -> str:
         ("models=python:gone.py:make", "'python:gone.py:make' names the file gone.py, which is not there (from "),
         ("transforms=vflip,blurr", "'blurr' is not a transform. Known: brightness, equalize, "),
         ("data=blurr", "'blurr' is not a dataset. Known: cifar10[:root], digits, folder:path, "),
-        ("data=folder:", "'folder:' lacks its path. Valid: folder:path."),
+        ("data=folder:", "'folder:' lacks its path. Valid: folder:path, folder:url."),
         ("device=cuda:99", "--robustness-device=cuda:99: PyTorch finds "),
     ],
 )
