@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from pytest_robustness.core import Cell, Progress
+    from pytest_robustness.inference.batch_runner import SweepSettings
     from pytest_robustness.inference.executors import Executor
     from pytest_robustness.inference.jobs import Job, JobMaker
     from pytest_robustness.inference.known_answers import KnownAnswers
@@ -48,6 +49,25 @@ def machine(settings: InferenceSettings, remembered: Remembered) -> tuple[str, s
             choice.require(settings.runtime, device, known[1])
         remembered.put_machine(options, *known)
     return known
+
+
+def sweep_settings(settings: InferenceSettings, bench: JobMaker, device: torch.device, jobs: int) -> SweepSettings:
+    """Return how a sweep of so many jobs computes; a forecast times it so, too."""
+    from pytest_robustness.inference.batch_runner import SweepSettings
+    from pytest_robustness.inference.loader import default_workers
+
+    workers = settings.workers
+    if workers is None:
+        workers = default_workers(device.type, len(bench.selection.indices), jobs, settings.processes)
+    return SweepSettings(
+        device=device,
+        precision=bench.precision,
+        seed=settings.seed,
+        workers=workers,
+        processes=settings.processes,
+        on_bad_image=settings.on_bad_image,
+        batch_size=settings.batch_size,
+    )
 
 
 class Computation:
@@ -138,14 +158,9 @@ class Computation:
                 self._remembered.put_model(name, bench.selection, facts[name], loaded.files)
 
     def _sweep(self, device: torch.device, jobs: Sequence[Job], progress: Progress) -> dict[Cell, str]:
-        from pytest_robustness.inference.batch_runner import SweepSettings
-        from pytest_robustness.inference.loader import default_workers
         from pytest_robustness.inference.sweep import Sweep
 
-        store, settings, bench = self._store, self._settings, self._bench
-        workers = settings.workers
-        if workers is None:
-            workers = default_workers(device.type, len(bench.selection.indices), len(jobs), settings.processes)
+        store, bench = self._store, self._bench
         executor = self._executor(progress)
         sweep = Sweep(
             jobs,
@@ -153,15 +168,7 @@ class Computation:
             store=store,
             executor=executor,
             progress=progress,
-            settings=SweepSettings(
-                device=device,
-                precision=bench.precision,
-                seed=settings.seed,
-                workers=workers,
-                processes=settings.processes,
-                on_bad_image=settings.on_bad_image,
-                batch_size=settings.batch_size,
-            ),
+            settings=sweep_settings(self._settings, bench, device, len(jobs)),
             calls=self._calls,
         )
         sweep.run()

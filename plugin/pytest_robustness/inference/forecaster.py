@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.core.process import quick_imports
-from pytest_robustness.inference.computation import machine
+from pytest_robustness.inference.computation import machine, sweep_settings
 from pytest_robustness.inference.distinct_images import DistinctImages
 from pytest_robustness.inference.forecast import Forecast, Group, Lacking, Resources, seconds
 from pytest_robustness.inference.known_answers import known_answers
@@ -20,7 +20,6 @@ from pytest_robustness.inference.run_log import ModelFacts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import torch
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, Progress
@@ -104,7 +103,7 @@ class Forecaster:
         jobs, errors = self._bench.jobs(cells)
         loading = time.monotonic() - started
         device, _ = machine(self._settings, self._remembered)
-        work = self._work(jobs, self._sweep_settings(torch.device(device), len(jobs)))
+        work = self._work(jobs, sweep_settings(self._settings, self._bench, torch.device(device), len(jobs)))
         lacking, positions = counted(work)
         log = self._run_log
         log.models |= {name: ModelFacts.of_model(loaded) for name, loaded in self._bench.models.items()}
@@ -150,24 +149,6 @@ class Forecaster:
             executor=settings.executor,
             resources=Resources(settings.processes, _cores(settings.processes), 0, device.partition(":")[0]),
             errors=errors,
-        )
-
-    def _sweep_settings(self, device: torch.device, jobs: int) -> SweepSettings:
-        from pytest_robustness.inference.batch_runner import SweepSettings
-        from pytest_robustness.inference.loader import default_workers
-
-        settings, bench = self._settings, self._bench
-        workers = settings.workers
-        if workers is None:
-            workers = default_workers(device.type, len(bench.selection.indices), jobs, settings.processes)
-        return SweepSettings(
-            device=device,
-            precision=bench.precision,
-            seed=settings.seed,
-            workers=workers,
-            processes=settings.processes,
-            on_bad_image=settings.on_bad_image,
-            batch_size=settings.batch_size,
         )
 
     def _work(self, jobs: Sequence[Job], settings: SweepSettings) -> Work:
