@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
 from pytest_robustness.report.csv_text import csv_text
+from pytest_robustness.report.json_text import json_text
 from pytest_robustness.report.study_text import row as study_row
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def write(report: RunReport, folder: Path) -> list[Path]:
     """
     found = as_dict(report)
     texts = {
-        "results.json": json.dumps(_finite(found), indent=1, allow_nan=False) + "\n",
+        "results.json": json_text(found),
         "accuracy.csv": csv_text(ACCURACY_COLUMNS, accuracy_rows(report)),
         "tests.csv": csv_text(TESTS_COLUMNS, tests_rows(found)),
     }
@@ -144,15 +144,6 @@ def _class_outcome(result: AnyTestResult, alpha: float) -> str:
     if not result.conclusive:
         return Outcome.INCONCLUSIVE.value
     return (Outcome.FAIL if result.rejects(alpha) else Outcome.PASS).value
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN and infinity, which JSON lacks, by ``None``."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell_row(report: RunReport, cell: Cell) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.report.csv_text import csv_text
+from pytest_robustness.report.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def csv(found: RunComparison) -> str:
 
 def text(found: RunComparison) -> str:
     """Return the JSON file; figures that are not defined are ``null``."""
-    return json.dumps(_finite(as_dict(found)), indent=1, allow_nan=False) + "\n"
+    return json_text(as_dict(found))
 
 
 def as_dict(found: RunComparison) -> dict[str, Any]:
@@ -96,11 +96,3 @@ def _figures(found: Figures, index: int) -> dict[str, Any]:
 
 def _run(run: RecordedRun) -> dict[str, Any]:
     return {"name": run.name, "data": run.data, "fingerprint": run.fingerprint or None, "models": dict(run.models)}
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
