@@ -186,7 +186,10 @@ def test_a_file_that_is_no_whole_table_is_refused(tmp_path):
         message = refusal(spec)
         assert message.startswith(f"{tmp_path}/a.parquet is no whole Parquet file: ")
         assert message.endswith(". Fetch it again.")
-    assert refusal(f"parquet:{tmp_path}/b.parquet") == f"{tmp_path}/b.parquet does not exist."
+    assert (
+        refusal(f"parquet:{tmp_path}/b.parquet")
+        == f"{tmp_path}/b.parquet does not exist. Valid: a Parquet file, a pattern of several, or a folder of them."
+    )
 
 
 def test_a_row_that_cannot_be_read_is_a_bad_image(tmp_path):

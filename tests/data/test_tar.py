@@ -338,9 +338,10 @@ def test_archives_are_named_in_several_ways(tmp_path):
 
 def test_archives_that_are_not_there_are_named(tmp_path):
     pack(tmp_path / "s-0.tar", {"cat/1.png": PNG})
-    assert refusal(f"tar:{tmp_path}/none.tar") == f"{tmp_path}/none.tar does not exist."
+    valid = "Valid: a tar archive, a pattern of several, or a folder of them."
+    assert refusal(f"tar:{tmp_path}/none.tar") == f"{tmp_path}/none.tar does not exist. {valid}"
     assert refusal(f"tar:{tmp_path}/s-{{0..2}}.tar") == (
-        f"2 of 3 files do not exist: {tmp_path}/s-1.tar, {tmp_path}/s-2.tar."
+        f"2 of 3 files do not exist: {tmp_path}/s-1.tar, {tmp_path}/s-2.tar. {valid}"
     )
     assert (
         refusal(f"tar:{tmp_path}/x*.tar") == f"{tmp_path}/x*.tar holds no tar archive. Valid: a file or folder of .tar."

@@ -145,7 +145,8 @@ def find(argument: str, endings: Sequence[str], what: str) -> list[Container]:
     missing = [one.shown for one in found if one.path is not None and not one.path.exists()]
     if missing:
         count = f"{len(missing)} of {len(found)} files do not exist: {shortened(missing)}"
-        raise DataError(f"{missing[0]} does not exist." if len(found) == 1 else f"{count}.")
+        gone = f"{missing[0]} does not exist" if len(found) == 1 else count
+        raise DataError(f"{gone}. Valid: a {what}, a pattern of several, or a folder of them.")
     return found
 
 
