@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _STYLES = ("colours", "layout", "tables", "charts", "gallery", "print")
 _SCRIPTS = (
-    *("data", "elements", "tabs", "explorer", "matrix", "gallery", "detail", "clipboard", "downloads", "charts"),
-    *("sorting", "models", "theme", "start"),
+    *("data", "elements", "tabs", "paged", "explorer", "matrix", "gallery", "detail"),
+    *("clipboard", "downloads", "charts", "sorting", "models", "theme", "start"),
 )
 
 

@@ -18,16 +18,14 @@ function sortRows(rows, { column: { key }, down }, place) {
   rows.sort((a, b) => Number.isNaN(a[key]) - Number.isNaN(b[key]) || sign * (a[key] - b[key]) || place(a) - place(b));
 }
 
-/** All classes under all conditions in one table: sorted, filtered, and shown a page at a time. */
-const PAGE = 50;
-
-class Explorer {
+/** All classes under all conditions in one table. */
+class Explorer extends PagedTable {
   constructor(data) {
+    super({ scroll: "explorer", unit: "row", units: "rows" });
     this.data = data;
     this.columns = this.makeColumns();
     this.rows = this.makeRows();
     this.order = { column: this.columns.find((column) => column.key === "expected"), down: false };
-    this.page = 0;
     this.table = document.querySelector("table.explorer");
     this.makeHead();
     this.makeControls();
@@ -101,7 +99,7 @@ class Explorer {
     const find = (id) => document.getElementById(id);
     this.controls = {
       name: find("filter-name"), condition: find("filter-condition"), sensitive: find("filter-sensitive"), beyond: find("filter-beyond"),
-      found: find("found"), before: find("page-before"), after: find("page-after"), where: find("page-where"),
+      count: find("found"), before: find("page-before"), after: find("page-after"), where: find("page-where"),
     };
     this.data.classTests.forEach((test, number) => {
       this.controls.condition.append(make("option", { value: number }, this.label(test)));
@@ -114,7 +112,7 @@ class Explorer {
     this.controls.after.addEventListener("click", () => this.turn(1));
     find("copy").addEventListener("click", async () => {
       const copied = await copyText(explorerCsv(this));
-      this.controls.found.textContent = copied ? `${grouped(this.shown.length)} rows copied` : "The browser does not let this page copy.";
+      this.controls.count.textContent = copied ? `${grouped(this.shown.length)} rows copied` : "The browser does not let this page copy.";
     });
     find("save").addEventListener("click", () => save(explorerCsv(this), "text/csv;charset=utf-8", fileName("classes", "csv")));
     for (const id of ["filters", "explorer", "pages"]) find(id).hidden = false;
@@ -145,17 +143,6 @@ class Explorer {
     this.restart();
   }
 
-  restart() {
-    this.page = 0;
-    this.update();
-  }
-
-  turn(step) {
-    this.page += step;
-    this.update();
-    document.getElementById("explorer").scrollTop = 0;
-  }
-
   update() {
     const name = this.controls.name.value.trim().toLowerCase();
     const { condition, sensitive, beyond } = this.controls;
@@ -164,21 +151,6 @@ class Explorer {
       (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && row.lower.includes(name));
     sortRows(this.shown, this.order, (row) => row.number);
     this.render();
-  }
-
-  render() {
-    for (const column of this.columns) {
-      if (column !== this.order.column) column.cell.removeAttribute("aria-sort");
-      else column.cell.setAttribute("aria-sort", this.order.down ? "descending" : "ascending");
-    }
-    const start = this.page * PAGE;
-    const visible = this.shown.slice(start, start + PAGE);
-    this.table.tBodies[0].replaceChildren(...visible.map((row) => this.makeRow(row)));
-    const { found, before, after, where } = this.controls;
-    found.textContent = `${grouped(this.shown.length)} of ${grouped(this.rows.length)} rows`;
-    where.textContent = visible.length ? `${grouped(start + 1)} to ${grouped(start + visible.length)}` : "no row";
-    before.disabled = this.page === 0;
-    after.disabled = start + PAGE >= this.shown.length;
   }
 
   makeRow(row) {

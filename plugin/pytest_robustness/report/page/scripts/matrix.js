@@ -1,6 +1,7 @@
 /** Classes as rows, conditions as columns: what to expect of each class under each. */
-class Matrix {
+class Matrix extends PagedTable {
   constructor(data) {
+    super({ scroll: "matrix-scroll", unit: "class", units: "classes" });
     this.data = data;
     this.tests = data.classTests;
     this.rows = this.makeRows();
@@ -11,7 +12,6 @@ class Matrix {
       ...this.tests.map((test, at) => ({ key: at, title: testLabel(data, test), number: true })),
     ];
     this.order = { column: this.columns[1], down: false };
-    this.page = 0;
     this.makeHead();
     this.makeControls();
     this.update();
@@ -50,38 +50,12 @@ class Matrix {
     for (const id of ["filters", "scroll", "pages"]) find(id).hidden = false;
   }
 
-  restart() {
-    this.page = 0;
-    this.update();
-  }
-
-  turn(step) {
-    this.page += step;
-    this.update();
-    document.getElementById("matrix-scroll").scrollTop = 0;
-  }
-
   update() {
     const { name, found } = this.controls;
     const wanted = name.value.trim().toLowerCase();
     this.shown = this.rows.filter((row) => row.lower.includes(wanted) && (!found.checked || row.found));
     sortRows(this.shown, this.order, (row) => row.index);
-    for (const column of this.columns) {
-      if (column !== this.order.column) column.cell.removeAttribute("aria-sort");
-      else column.cell.setAttribute("aria-sort", this.order.down ? "descending" : "ascending");
-    }
     this.render();
-  }
-
-  render() {
-    const start = this.page * PAGE;
-    const visible = this.shown.slice(start, start + PAGE);
-    this.table.tBodies[0].replaceChildren(...visible.map((row) => this.makeRow(row)));
-    const { count, before, after, where } = this.controls;
-    count.textContent = `${grouped(this.shown.length)} of ${grouped(this.rows.length)} classes`;
-    where.textContent = visible.length ? `${grouped(start + 1)} to ${grouped(start + visible.length)}` : "no class";
-    before.disabled = this.page === 0;
-    after.disabled = start + PAGE >= this.shown.length;
   }
 
   makeRow(row) {
