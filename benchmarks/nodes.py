@@ -1,8 +1,8 @@
 """A cluster of Ray on this machine: a head that computes nothing, and nodes with a core each.
 
 ``python benchmarks/nodes.py`` prints its address and then obeys the lines that it reads: ``kill`` ends every process of
-a node at once, ``add`` adds one, and ``add NAME=VALUE`` adds one with this variable in its environment. It answers each
-with ``done``, and ends with its input. `Nodes` runs it: Ray's own processes then have no part in the process that asks.
+a node at once, ``add`` adds one. It answers each with ``done``, and ends with its input. `Nodes` runs it: Ray's own
+processes then have no part in the process that asks.
 """
 
 from __future__ import annotations
@@ -46,10 +46,6 @@ class Nodes:
             self._killed -= 1
             self._ask("add")
 
-    def add(self, variable: str) -> None:
-        """Add a node with ``NAME=VALUE`` in its environment."""
-        self._ask(f"add {variable}")
-
     def close(self) -> None:
         """End the cluster."""
         self._process.communicate()
@@ -78,19 +74,17 @@ def main() -> None:
     nodes = [_added(cluster) for _ in range(2)]
     print(f"address {cluster.address}", flush=True)
     for line in sys.stdin:
-        command, _, variable = line.strip().partition(" ")
-        if command == "kill":
+        if line.strip() == "kill":
             cluster.remove_node(nodes.pop(0), allow_graceful=False)
         else:
-            name, _, value = variable.partition("=")
-            nodes.append(_added(cluster, {name: value} if name else None))
+            nodes.append(_added(cluster))
         print("done", flush=True)
     cluster.shutdown()
 
 
-def _added(cluster: Any, variables: dict[str, str] | None = None) -> Any:
+def _added(cluster: Any) -> Any:
     """Add a node with a core, and wait until it is there."""
-    node = _patiently(lambda: cluster.add_node(wait=False, num_cpus=1, env_vars=variables))
+    node = _patiently(lambda: cluster.add_node(wait=False, num_cpus=1))
     cluster.wait_for_nodes(timeout=_START_SECONDS)
     return node
 

@@ -298,7 +298,7 @@ def test_a_process_that_dies_is_an_error_that_says_so(read_users):
 
 
 INTERRUPTED = """
-import itertools, os, signal, sys
+import contextlib, itertools, os, signal, sys
 from types import SimpleNamespace
 import numpy as np
 from pytest_robustness.data import open_source
@@ -317,17 +317,18 @@ if __name__ == "__main__":
     endless = itertools.repeat(Portion(Shard(0, 4), np.arange(4), (job,), True))
     stream = batches(source, np.arange(4), endless, batch_size=1, workers=2)
     try:
-        processes = set()
-        while len(processes) < 2:  # until both are at work
-            processes.add(bytes(next(stream).canvases[canvas][0, 0, 0].tolist()))
-        print("reading", flush=True)
-        while signal.getsignal(signal.SIGINT) is go_on_once:
-            next(stream)
-        for _ in range(20):
-            next(stream)
-        print("still reading", flush=True)
-        for _ in stream:
-            pass
+        with contextlib.closing(stream):
+            processes = set()
+            while len(processes) < 2:  # until both are at work
+                processes.add(bytes(next(stream).canvases[canvas][0, 0, 0].tolist()))
+            print("reading", flush=True)
+            while signal.getsignal(signal.SIGINT) is go_on_once:
+                next(stream)
+            for _ in range(20):
+                next(stream)
+            print("still reading", flush=True)
+            for _ in stream:
+                pass
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 """

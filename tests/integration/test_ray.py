@@ -73,11 +73,10 @@ def test_a_kill_loses_nothing_and_costs_a_shard(scripts, expected, tmp_path, kin
 
 def test_a_node_that_lacks_the_data_is_named_before_anything_is_computed(scripts, tmp_path, nodes):
     thousand = scripts.thousand
-    work = thousand.make(tmp_path)
-    nodes.add(f"HOME={tmp_path / 'elsewhere'}")
+    work = thousand.make(tmp_path)  # with photos/ in it; the nodes have this process' home
     process = thousand.start(work, "--robustness-data=folder:~/photos", *nodes.options, HOME=str(tmp_path))
     printed = " ".join(process.communicate()[0].split())
     assert "Ray's node " in printed
     assert "cannot compute: " in printed
-    assert f"{tmp_path / 'elsewhere/photos'}" in printed
+    assert f"{Path.home() / 'photos'} does not exist" in printed
     assert thousand.calls(work) == []
