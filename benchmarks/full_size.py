@@ -2,7 +2,8 @@
 
 ``python benchmarks/full_size.py`` runs the bundled suite on 1,281,167 images, cold and then warm, each in a process of
 its own, and prints the size of the store, the peak memory and the time of every stage. ``--images 64000`` runs a
-twentieth. What is a stub: an image is 192 bytes made from its number, its identity a hash of that number (so that no
+twentieth; ``-n 2`` has two processes of pytest-xdist, as on two cores, and then stages are those of the process that
+reports. What is a stub: an image is 192 bytes made from its number, its identity a hash of that number (so that no
 file is listed, hashed or decoded), a transform marks the image, and a model looks its 1,000 logits up in a table. All
 else is what a run does: planning, scoring, storing, checking what is stored, statistics, every report. The stubs' own
 time is measured and subtracted. The last line is the time without them in minutes, cold run and warm run together.
@@ -14,6 +15,7 @@ import argparse
 import contextlib
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -120,6 +122,17 @@ for number in range(MODELS):
 '''
 
 MARKS = """
+import json, os, resource, sys
+
+
+def pytest_sessionfinish():
+    for name, module in sys.modules.items():
+        if name.startswith("robustness_user_stub"):
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            with open(f"process-{os.getpid()}.json", "w") as file:
+                json.dump([*module.SPENT, peak], file)
+
+
 def pytest_robustness_register(registry):
     for number in range(1, 10):
         def mark(images, number=number):
@@ -236,27 +249,31 @@ def run(folder: Path, models: int, arguments: list[str]) -> None:
         ],
         plugins=[Watcher()],
     )
-    stub = next(module for name, module in sys.modules.items() if name.startswith("robustness_user_stub"))
-    for spent, took in zip((stages.seconds, stages.busy), stub.SPENT, strict=True):
-        spent["calling models"] -= took
-        spent["models (stub)"] += took
-    stages.calls["models (stub)"] = stages.calls["calling models"]
-    stages.peaks["models (stub)"] = stages.peaks.get("calling models", 0)
+    processes = [json.loads(file.read_text(encoding="utf-8")) for file in Path().glob("process-*.json")]
+    if stages.calls["calling models"]:  # by this process
+        for spent, took in zip((stages.seconds, stages.busy), processes[0][:2], strict=True):
+            spent["calling models"] -= took
+    # Several processes run them at the same time.
+    stages.seconds["models (stub)"] = statistics.mean(wall for wall, _, _ in processes)
+    stages.busy["models (stub)"] = sum(busy for _, busy, _ in processes)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = {
         "code": int(code),
         "wall": time.perf_counter() - started,
-        "busy": time.process_time(),
+        "busy": time.process_time() + children.ru_utime + children.ru_stime,
         "seconds": stages.seconds,
         "busy_by_stage": stages.busy,
         "calls": stages.calls,
         "peaks": stages.peaks,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "peak": max([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *(peak for _, _, peak in processes)]),
     }
     Path("measured.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 def measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run the suite in a process of its own in ``folder``, and return what it measured."""
+    for file in folder.glob("process-*.json"):
+        file.unlink()
     command = [sys.executable, __file__, "--inside", str(folder), "--models", str(options.models), *options.arguments]
     subprocess.run(command, cwd=folder, check=True, stdout=(folder / "output.txt").open("w"))
     found: dict[str, Any] = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
@@ -269,7 +286,8 @@ def show(name: str, found: dict[str, Any]) -> float:
     print(f"\n{name}: {found['wall']:.0f} s, {found['busy']:.0f} s of CPU, exit code {found['code']}, {peak}")
     print(f"{'stage':<32}{'seconds':>9}{'of CPU':>9}{'calls':>10}{'peak by then, GiB':>19}")
     for stage, seconds in found["seconds"].items():
-        busy, calls, memory = found["busy_by_stage"][stage], found["calls"][stage], found["peaks"][stage] / 2**20
+        busy, calls = found["busy_by_stage"][stage], found["calls"].get(stage, 0)
+        memory = found["peaks"].get(stage, 0) / 2**20
         print(f"{stage:<32}{seconds:>9.1f}{busy:>9.1f}{calls:>10}{memory:>19.2f}")
     wall, busy = (
         whole - sum(value for stage, value in stages.items() if stage.endswith("(stub)"))

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -65,7 +65,7 @@ class Surroundings:
         placed = self._place(outside)
         hidden = self._hide()
         sys.modules.update(self._modules)
-        before = list(sys.modules)
+        before = _imported()
         try:
             yield
         finally:
@@ -150,13 +150,33 @@ def _place_of(module: ModuleType) -> str:
     return _real(place) if isinstance(place, str) and place else ""
 
 
-def _fresh(before: list[str]) -> list[str]:
+class _Imported(NamedTuple):
+    """What the process had imported when it had ``number`` modules and ``newest`` was the last of them."""
+
+    number: int
+    newest: str
+    names: frozenset[str]
+
+
+_seen = _Imported(0, "", frozenset())
+
+
+def _imported() -> _Imported:
+    """Return what the process has imported: the same object as before, if that is nothing new.
+
+    A call of user code asks twice, and there is one for each image; to list thousands of modules takes longer than to
+    read a small image.
+    """
+    global _seen  # noqa: PLW0603 (there is one ``sys.modules``)
+    state = len(sys.modules), next(reversed(sys.modules), "")
+    if state != _seen[:2]:
+        _seen = _Imported(*state, frozenset(sys.modules))
+    return _seen
+
+
+def _fresh(before: _Imported) -> list[str]:
     """Return the names of the modules that were imported since the process had those of ``before``."""
-    now = list(sys.modules)
-    if now == before:  # as after most calls, of which there is one for each image
-        return []
-    known = frozenset(before)
-    return [name for name in now if name not in known]
+    return [] if _imported() is before else [name for name in sys.modules if name not in before.names]
 
 
 def _real(path: str) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -27,7 +28,7 @@ from pytest_robustness.inference.class_matching import display_names
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_robustness.inference.loaded_model import LoadedModel
     from pytest_robustness.inference.run_log import ModelFacts
@@ -129,8 +130,9 @@ class JobMaker:
         """Return the jobs of ``cells``, and an error message for each cell whose model cannot be judged."""
         jobs: list[Job] = []
         errors: dict[Cell, str] = {}
+        self._load(dict.fromkeys(cell.model for cell in cells))
         for cell in cells:
-            loaded = self._loaded(cell.model)
+            loaded = self.models.get(cell.model)
             if loaded is None:
                 errors[cell] = self._broken[cell.model]
                 continue
@@ -171,25 +173,33 @@ class JobMaker:
     def _transform(self, condition: Condition) -> Transform | None:
         return None if condition == CONTROL else bound(self._registry.get(condition.transform), self.selection)
 
-    def _loaded(self, name: str) -> LoadedModel | None:
-        if name not in self.models and name not in self._broken:
-            try:
-                loaded = self._load(name)
+    def _load(self, names: Iterable[str]) -> None:
+        """Load the models called ``names``, each once."""
+        from pytest_robustness.inference.model_loading import load_model, open_model  # late: they import torch
+
+        opened = []
+        for name in names:
+            if name not in self.models and name not in self._broken:
+                with self._own_fault(name):
+                    opened.append(open_model(name, self.zoo, self._calls))
+        for model in opened:
+            with self._own_fault(model.name):
+                loaded = load_model(model, self.selection, self._calls)
                 if self.same_classes:
                     _require_same_classes(loaded, self.models.values())
-                self.models[name] = loaded
-            except (ModelError, DataError) as error:
-                _log.debug("model %s cannot be judged", name, exc_info=True)
-                self._broken[name] = ErrorText(str(error), error)
-            except Exception as error:  # user code may raise anything; the other models go on
-                _log.debug("model %s cannot be judged", name, exc_info=True)
-                self._broken[name] = ErrorText(f"{name} cannot be judged: {cause(error)}", error)
-        return self.models.get(name)
+                self.models[model.name] = loaded
 
-    def _load(self, name: str) -> LoadedModel:
-        from pytest_robustness.inference.model_loading import load_model  # here: a run that computes nothing needs none
-
-        return load_model(name, self.zoo, self.selection, self._calls)
+    @contextlib.contextmanager
+    def _own_fault(self, name: str) -> Iterator[None]:
+        """Note why a model cannot be judged; the others go on."""
+        try:
+            yield
+        except (ModelError, DataError) as error:
+            _log.debug("model %s cannot be judged", name, exc_info=True)
+            self._broken[name] = ErrorText(str(error), error)
+        except Exception as error:  # user code may raise anything
+            _log.debug("model %s cannot be judged", name, exc_info=True)
+            self._broken[name] = ErrorText(f"{name} cannot be judged: {cause(error)}", error)
 
 
 def job(

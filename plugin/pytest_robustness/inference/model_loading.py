@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core import ClassMatch
 from pytest_robustness.core.opened_files import recorded
@@ -14,6 +14,8 @@ from pytest_robustness.inference.loaded_model import LoadedModel
 from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from pytest_robustness.core import Model, Selection
@@ -21,21 +23,47 @@ if TYPE_CHECKING:
     from pytest_robustness.models import ModelZoo
 
 
-def load_model(name: str, zoo: ModelZoo, selection: Selection, calls: UserCalls) -> LoadedModel:
-    """Return a model that is ready to be judged on the images of a run.
+class OpenedModel(NamedTuple):
+    """A model as its source gave it; it has answered nothing yet.
+
+    ``files`` are those that its factory opened, ``None`` where the plugin's own code opened them.
+    """
+
+    name: str
+    model: Model
+    files: tuple[Path, ...] | None
+    published: bool
+
+
+def open_model(name: str, zoo: ModelZoo, calls: UserCalls) -> OpenedModel:
+    """Return the model called ``name``.
 
     Raises
     ------
     ModelError
-        It cannot be loaded, or gives no answers that could be judged.
-    DataError
-        Its outputs do not match the classes of the data, or no image can be read.
+        It cannot be loaded.
     """
     with calls.call(name, "when it was loaded"), recorded() as files:
         model = zoo.load(name)
-    canvas = _first_canvas(model, selection)
+    return OpenedModel(name, model, tuple(files) if zoo.embedded(name) or files else None, zoo.published(name))
+
+
+def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls) -> LoadedModel:
+    """Return a model that is ready to be judged on the images of a run.
+
+    Where there are several, all are to be opened before one is loaded: its first answers may change what the
+    fingerprints of the others cover, a counter of their common module, say.
+
+    Raises
+    ------
+    ModelError
+        It gives no answers that could be judged.
+    DataError
+        Its outputs do not match the classes of the data, or no image can be read.
+    """
+    name, canvas = opened.name, _first_canvas(opened.model, selection)
     with calls.call(name, "on its first images", batch=True):
-        first = first_answers(name, model, canvas)
+        first = first_answers(name, opened.model, canvas)
     for text in first.warnings:
         calls.warn(text)
     model, classes = first.model, selection.classes
@@ -52,8 +80,8 @@ def load_model(name: str, zoo: ModelZoo, selection: Selection, calls: UserCalls)
         matched,
         pixels=height * width,
         assumed=assumed(model, matched, classes, (height, width)),
-        published=zoo.published(name),
-        files=tuple(files) if zoo.embedded(name) or files else None,
+        published=opened.published,
+        files=opened.files,
         classes=names,
     )
 

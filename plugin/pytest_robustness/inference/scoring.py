@@ -35,20 +35,23 @@ def score(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
 
     The target of an image without a label is -1: then the probability of the true class and its rank are 0.
     """
-    probabilities = logits.softmax(dim=1)
     predicted = _first_highest(logits)
-    confidence, runner_up = _two_highest(probabilities)
+    place, at_target = predicted[:, None], targets.clamp(min=0)[:, None]
+    highest, true_logits = logits.gather(1, place), logits.gather(1, at_target)
+    weights = (logits - highest).exp_()  # softmax before its division, which three numbers of each image need
+    whole = weights.sum(dim=1)
+    true_probability = weights.gather(1, at_target)[:, 0] / whole
+    # Of one output there is no second: then it is 0.
+    runner_up = weights.scatter_(1, place, -1.0).amax(dim=1).clamp_(min=0.0) / whole
     unlabelled = targets < 0
-    at_target = targets.clamp(min=0)[:, None]
-    true_logits = logits.gather(1, at_target)
     return Scores(
         predicted=predicted.int(),
-        confidence=confidence,
-        true_probability=probabilities.gather(1, at_target)[:, 0].masked_fill(unlabelled, 0.0),
+        confidence=whole.reciprocal(),
+        true_probability=true_probability.masked_fill(unlabelled, 0.0),
         runner_up=runner_up,
-        rank=_rank(logits, true_logits, at_target).masked_fill(unlabelled, 0),
+        rank=_rank(logits, true_logits, at_target, place).masked_fill(unlabelled, 0),
         # The extremes of a row are finite where all of it is: a NaN is its own maximum and minimum.
-        finite=logits.amax(dim=1).isfinite() & logits.amin(dim=1).isfinite(),
+        finite=highest[:, 0].isfinite() & logits.amin(dim=1).isfinite(),
     )
 
 
@@ -59,27 +62,30 @@ def _first_highest(logits: torch.Tensor) -> torch.Tensor:
     return logits.argmax(dim=1)
 
 
-def _two_highest(probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the highest and the second highest probability of each image, which may be equal; of one output, 0.
+def _rank(
+    logits: torch.Tensor, true_logits: torch.Tensor, at_target: torch.Tensor, place: torch.Tensor
+) -> torch.Tensor:
+    """Return how many outputs come before the true one: int32 [B]; ``place`` has the first of the highest."""
+    if logits.device.type != "cpu":  # where the host would have to wait for what it decides by
+        return _higher(logits, true_logits) + _tied_before(logits, true_logits, at_target)
+    rank = torch.zeros(len(logits), dtype=torch.int32)
+    [wrong] = (place != at_target)[:, 0].nonzero(as_tuple=True)  # before the others' true output comes none
+    logits, true_logits, at_target = logits[wrong], true_logits[wrong], at_target[wrong]
+    higher = _higher(logits, true_logits)
+    if bool(((logits >= true_logits).sum(dim=1, dtype=torch.int32) - higher > 1).any()):  # seldom
+        higher += _tied_before(logits, true_logits, at_target)
+    rank[wrong] = higher
+    return rank
 
-    Taking the maximum twice is quicker than sorting.
-    """
-    place = _first_highest(probabilities)[:, None]
-    highest = probabilities.gather(1, place)[:, 0]
-    if probabilities.shape[1] == 1:
-        return highest, torch.zeros_like(highest)
-    return highest, probabilities.scatter(1, place, -1.0).amax(dim=1)
+
+def _higher(logits: torch.Tensor, true_logits: torch.Tensor) -> torch.Tensor:
+    return (logits > true_logits).sum(dim=1, dtype=torch.int32)
 
 
-def _rank(logits: torch.Tensor, true_logits: torch.Tensor, at_target: torch.Tensor) -> torch.Tensor:
-    """Return how many outputs come before the true one: int32 [B]."""
-    higher = (logits > true_logits).sum(dim=1, dtype=torch.int32)
-    tied = logits == true_logits
-    if logits.device.type == "cpu" and not bool((tied.sum(dim=1, dtype=torch.int32) > 1).any()):
-        return higher  # the usual case; on another device the host would have to wait for this to be known
-    # Of equal logits the first counts as the higher one, as it does for the answer.
+def _tied_before(logits: torch.Tensor, true_logits: torch.Tensor, at_target: torch.Tensor) -> torch.Tensor:
+    """Return how many outputs before the true one have its logit: of equal ones the first counts as the higher."""
     before = torch.arange(logits.shape[1], device=logits.device) < at_target
-    return higher + (tied & before).sum(dim=1, dtype=torch.int32)
+    return ((logits == true_logits) & before).sum(dim=1, dtype=torch.int32)
 
 
 def worse(first: Scores, second: Scores) -> Scores:

@@ -102,11 +102,12 @@ class ShardComputer:
 
     def _made_jobs(self) -> list[Job]:
         from pytest_robustness.inference.jobs import job
-        from pytest_robustness.inference.model_loading import load_model
+        from pytest_robustness.inference.model_loading import load_model, open_model
 
         recipe = self._recipe
         names = dict.fromkeys(cell.model for cell in recipe.cells)
-        models = {name: load_model(name, recipe.zoo, self._selection, self._calls) for name in names}
+        opened = [open_model(name, recipe.zoo, self._calls) for name in names]
+        models = {model.name: load_model(model, self._selection, self._calls) for model in opened}
         transforms = {cell.condition: self._transform(cell.condition) for cell in recipe.cells}
         return [
             job(models[cell.model], cell.condition, transforms[cell.condition], recipe.seed, recipe.precision)
