@@ -52,12 +52,21 @@ class Result(NamedTuple):
 
 
 class StoredResult(NamedTuple):
-    """A result as it was read: ``number`` grows with each that is written, ``block`` is the number of its block."""
+    """A result as it was read: ``number`` grows with each that is written, ``block`` is the number of its block.
+
+    ``rows`` are the predictions of its ``images`` images, packed: who asks which images there are needs no more.
+    """
 
     number: int
     block: int
     engine: EngineUsed
-    predictions: Predictions
+    images: int
+    rows: bytes
+
+    @property
+    def predictions(self) -> Predictions:
+        """The predictions, unpacked each time."""
+        return unpack(self.rows, self.images)
 
 
 class _SealedBlock(NamedTuple):
@@ -197,8 +206,7 @@ class Store:
         if of_block is None or _checksum_of(key, of_block.sealed, engine, rows) != written:
             _log.debug("row %d of %s is damaged", number, self.path)
             return None
-        predictions = unpack(rows, len(of_block.block.images))
-        return StoredResult(number, block, EngineUsed(*engine.split("/")), predictions)
+        return StoredResult(number, block, EngineUsed(*engine.split("/")), len(of_block.block.images), rows)
 
     def block(self, result: StoredResult) -> Block:
         """Return the images of a result that was read."""

@@ -72,7 +72,9 @@ class StoredCells:
         self._identities = identities
         self._labels = labels
         self._images: dict[tuple[int, ...], _Images] = {}
-        self._seen: dict[tuple[str, tuple[int, ...]], tuple[int, NDArray[np.bool_]]] = {}
+        # By the identity of the outputs, which are kept here: of a thousand, the hash takes as long as reading a cell.
+        self._images_by_id: dict[int, tuple[tuple[int, ...], _Images]] = {}
+        self._seen: dict[tuple[str, _Images], tuple[int, NDArray[np.bool_]]] = {}
 
     def update(self, key: str, outputs: tuple[int, ...]) -> None:
         """Read what this and other processes have added to a cell since the last call.
@@ -85,15 +87,16 @@ class StoredCells:
             The output that stands for each class.
         """
         images = self._images_of(outputs)
-        last, seen = self._seen.get((key, outputs), (0, np.zeros(images.count, np.bool_)))
+        last, seen = self._seen.get((key, images)) or (0, np.zeros(images.count, np.bool_))
         for result in self._store.read(key, after=last):
             seen[images.places(result.block, self._store.block(result)).images] = True
             last = result.number
-        self._seen[key, outputs] = last, seen
+        self._seen[key, images] = last, seen
 
     def present(self, key: str, outputs: tuple[int, ...], part: slice = slice(None)) -> NDArray[np.bool_]:
         """Return which images of ``part`` of the run a cell had at the last `update`: bool [n]."""
-        return self._seen[key, outputs][1][self._images_of(outputs).at_position[part]]
+        images = self._images_of(outputs)
+        return self._seen[key, images][1][images.at_position[part]]
 
     def predictions(self, key: str, outputs: tuple[int, ...]) -> Predictions:
         """Return the predictions of a cell, one row for each image: -1 and NaN where the store lacks it."""
@@ -132,10 +135,14 @@ class StoredCells:
         self._seen = {name: seen for name, seen in self._seen.items() if name[0] != key}
 
     def _images_of(self, outputs: tuple[int, ...]) -> _Images:
-        if outputs not in self._images:
-            targets = targets_of(np.array(outputs, np.int64), self._labels)
-            self._images[outputs] = _Images(self._identities, targets)
-        return self._images[outputs]
+        _, images = self._images_by_id.get(id(outputs), (None, None))
+        if images is None:
+            if outputs not in self._images:
+                targets = targets_of(np.array(outputs, np.int64), self._labels)
+                self._images[outputs] = _Images(self._identities, targets)
+            images = self._images[outputs]
+            self._images_by_id[id(outputs)] = outputs, images
+        return images
 
 
 def absent(images: int) -> Predictions:

@@ -112,7 +112,10 @@ class Work:
         remaining = self.remaining(jobs)
         self._update(remaining)
         lacks = self._lacks(shard, remaining)
-        patterns, which = np.unique(lacks, axis=1, return_inverse=True)
+        if (lacks == lacks[:, :1]).all():  # the usual case, which need not be sorted
+            patterns, which = lacks[:, :1], np.zeros(lacks.shape[1], np.int64)
+        else:
+            patterns, which = np.unique(lacks, axis=1, return_inverse=True)
         wanted = [number for number in range(patterns.shape[1]) if patterns[:, number].any()]
         made = []
         for number in wanted:
