@@ -65,7 +65,7 @@ class XdistHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Merge what one test asked for: a worker that is killed later hands over nothing more."""
         if hasattr(report, DISAGREEMENT):
-            pytest.exit(getattr(report, DISAGREEMENT), returncode=pytest.ExitCode.USAGE_ERROR)
+            raise pytest.UsageError(getattr(report, DISAGREEMENT))
         packed = getattr(report, "robustness", None)
         if packed is None:
             return
@@ -79,7 +79,7 @@ class XdistHooks:
         """Merge what a worker did, or stop the run where a worker refused to work."""
         output = getattr(node, "workeroutput", {})
         if REFUSAL in output:
-            pytest.exit(output[REFUSAL], returncode=pytest.ExitCode.USAGE_ERROR)
+            raise pytest.UsageError(output[REFUSAL])
         if RUN_LOG in output:
             self._merge(output[RUN_LOG])
 
@@ -108,4 +108,4 @@ def _refusing() -> Iterator[None]:
         yield
     except DisagreementError as error:
         _log.debug("the workers differ", exc_info=True)
-        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+        raise pytest.UsageError(str(error)) from None
