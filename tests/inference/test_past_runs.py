@@ -9,6 +9,7 @@ import pytest
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
 from pytest_robustness.inference.jobs import cell_key
+from pytest_robustness.inference.model_facts import ModelFacts
 from pytest_robustness.inference.past_runs import (
     KnownData,
     PastRun,
@@ -20,7 +21,7 @@ from pytest_robustness.inference.past_runs import (
     remember_run,
 )
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.run_log import ModelFacts, RunLog
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
 
 VFLIP, HFLIP, ZOOM = Condition("vflip"), Condition("hflip"), Condition("zoom", 3)
