@@ -1,30 +1,22 @@
-"""SqueezeNet 1.0 with weights of ImageNet, decoded from the files of Deep Compression (Han et al., ICLR 2016).
+"""SqueezeNet 1.0 with the ImageNet weights of Deep Compression (Han et al., 2016); the file lies beside the checkout.
 
-No class list: 1000 outputs in ImageNet's order, which is what the plugin takes a model without a list to have.
+``python:squeezenet.py:squeezenet`` is the model as it was trained: pixels from 0 to 255 less a mean, a crop of 227.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from torchvision.models import squeezenet1_0 as architecture
+from safetensors.torch import load_file
+from torchvision.models import squeezenet1_0
 
 from pytest_robustness import Model, Preprocess
-from pytest_robustness.models import read_state_dict
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "../shared/data/models/squeezenet1_0-deep-compression.safetensors"
-# The network takes pixels from 0 to 255, less their means.
-PREPROCESS = Preprocess(
-    resize=256,
-    crop=227,
-    mean=(123 / 255, 117 / 255, 104 / 255),
-    std=(1 / 255,) * 3,
-    interpolation="bilinear",
-    antialias=True,
-)
+PREPROCESS = Preprocess(resize=256, crop=227, mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255,) * 3)
 
 
-def squeezenet1_0() -> Model:
-    module = architecture()
-    module.load_state_dict(read_state_dict(WEIGHTS))
-    return Model(module, PREPROCESS)
+def squeezenet() -> Model:
+    module = squeezenet1_0(weights=None)
+    module.load_state_dict(load_file(WEIGHTS))
+    return Model(module.eval(), PREPROCESS)
