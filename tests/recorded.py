@@ -32,6 +32,7 @@ def recorded(
     *,
     outputs: Mapping[str, np.ndarray] | None = None,
     images: np.ndarray | None = None,
+    rule: str = "all",
     **protocol: object,
 ) -> RecordedAnswers:
     """Return the answers of models by name and condition; the output of class ``c`` is ``c`` unless given."""
@@ -40,7 +41,7 @@ def recorded(
     facts["transforms"] = {c: str(c) for c in sorted(conditions | {CONTROL}, key=str)}
     usual = np.arange(len(classes))
     return RecordedAnswers(
-        RunProtocol(**(facts | protocol)),
+        RunProtocol(**(facts | protocol), outputs=rule),
         ImageSet(
             identities(len(labels)) if images is None else images,
             np.asarray(labels, np.int64),
@@ -70,7 +71,7 @@ def put_report(found: RecordedAnswers, folder: Path, *, answers: bool = True, ta
     content = {
         "schema_version": 2,
         "provenance": {
-            "options": {"seed": protocol.seed},
+            "options": {"seed": protocol.seed, "outputs": protocol.outputs},
             "dataset": {"name": protocol.data, "fingerprint": "f" * 64, "images": len(labels), "labels": "data"},
             "pipeline": protocol.pipeline,
             "transform_keys": {str(condition): key for condition, key in protocol.transforms.items()},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Preprocess
-from pytest_robustness.inference.run_log import ModelFacts
+from pytest_robustness.inference.model_facts import ModelFacts
 from pytest_robustness.inference.store import Result, StoredSelection
 from pytest_robustness.inference.store_rows import Block
 from tests.identities import identified

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 from torch import nn
 
-from pytest_robustness.core import ClassLabel, Model, Preprocess
-from pytest_robustness.inference.assumptions import assumed
+from pytest_robustness.core import SETTINGS, ClassLabel, ClassMatch, Model, Preprocess
+from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.inference.assumptions import assumed, origins
 from pytest_robustness.inference.class_matching import imagenet_classes, match
-from pytest_robustness.models.engines.module import EngineModule, Port, Signature
+from pytest_robustness.models.engines.module import EngineModule, Port, Signature, engine_model
 from pytest_robustness.models.engines.sidecar import Sidecar
+from pytest_robustness.models.fingerprint import fingerprint
 
 NORMALIZED = {"mean": (0.5,) * 3, "std": (0.25,) * 3}
 ANIMALS = ("ant", "bee", "cat")
@@ -90,3 +94,102 @@ def test_an_order_is_assumed_where_neither_names_nor_numbers_prove_it(classes, l
 def test_numbers_that_sort_otherwise_as_text_are_warned_of(classes, expected):
     model = Model(nn.Identity(), Preprocess(**NORMALIZED), None)
     assert found(model, classes=classes, outputs=len(classes)) == expected
+
+
+def from_where(model, origin="factory", *, published=False, canvas=(300, 300), classes=ANIMALS, outputs=3):
+    """Return where the six settings come from, as words."""
+    data = labels(*classes)
+    matched = match(data, outputs, model.classes, "net")
+    guesses = assumed(model, matched, data, canvas)
+    known = origins(model, matched, guesses, origin, published=published)
+    assert list(known) == list(SETTINGS)
+    assert {setting for setting in ("mean", "std", "size") if known[setting] == "assumed"} == set(guesses) - {
+        "classes",
+        "numbers",
+    }
+    return " ".join(known.values())
+
+
+def other(text):
+    """Return an equal text that is another object, as one that was read from a file."""
+    return bytes(text, "ascii").decode()
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "canvas", "expected"),
+    [
+        (Preprocess(), (300, 300), "assumed assumed assumed unused unused"),
+        (Preprocess(), (8, 8), "assumed assumed data unused unused"),
+        (Preprocess(**NORMALIZED), (300, 300), "factory factory data unused unused"),
+        (Preprocess(256, 224), (256, 256), "assumed assumed factory assumed assumed"),
+        (Preprocess(256, 224, **NORMALIZED), (256, 256), "factory factory factory assumed assumed"),
+        (Preprocess(256, 224, antialias=False), (256, 256), "assumed assumed factory assumed factory"),
+        (Preprocess(256, 224, interpolation="bicubic"), (256, 256), "assumed assumed factory factory factory"),
+        (Preprocess(256, 224, interpolation="bilinear"), (256, 256), "assumed assumed factory factory factory"),
+        (Preprocess(256, 224, interpolation=other("bilinear")), (256, 256), "assumed assumed factory factory factory"),
+        (Preprocess(crop=224, **NORMALIZED), (256, 256), "factory factory factory unused unused"),
+    ],
+)
+def test_what_a_factory_leaves_out_was_assumed_and_what_it_writes_is_its_own(preprocess, canvas, expected):
+    model = Model(nn.Identity(), preprocess, ANIMALS)
+    assert from_where(model, canvas=canvas) == f"{expected} factory"
+    # A copy knows the same; and what is published is so as a whole.
+    again = dataclasses.replace(model, preprocess=dataclasses.replace(copy.deepcopy(preprocess)))
+    assert from_where(again, canvas=canvas) == f"{expected} factory"
+    whole = Model(nn.Identity(), Preprocess(256, 224, **NORMALIZED), ANIMALS)
+    assert from_where(whole, "published", published=True) == " ".join(["published"] * 6)
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "dtype", "side", "expected"),
+    [
+        (Sidecar(), "float32", 224, "assumed assumed assumed assumed assumed assumed"),
+        (Sidecar(), "uint8", 224, "file file assumed assumed assumed assumed"),
+        (Sidecar(), "float32", 32, "assumed assumed data unused unused assumed"),
+        (Sidecar(values={"resize": 256, "crop": 224}), "uint8", 224, "file file sidecar assumed assumed assumed"),
+        (Sidecar(values=NORMALIZED), "float32", 224, "sidecar sidecar assumed assumed assumed assumed"),
+        (
+            Sidecar(values={"resize": 256, "interpolation": "bicubic", "antialias": True}, classes=ANIMALS),
+            "float32",
+            224,
+            "assumed assumed sidecar sidecar sidecar sidecar",
+        ),
+    ],
+)
+def test_a_file_and_its_sidecar_say_what_they_gave(sidecar, dtype, side, expected):
+    signature = Signature(Port("in", (None, 3, side, side), dtype), Port("out", (None, 3), "float32"), False)
+    engine = SimpleNamespace(path="net.onnx", signature=signature, start=lambda *_: None)
+    model = engine_model(engine, [], sidecar, "onnxruntime", FileHashes())
+    assert from_where(model, "published", canvas=(side, side)) == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "listed", "outputs", "expected"),
+    [
+        (ANIMALS, ANIMALS, 3, "factory"),
+        (ANIMALS, None, 3, "assumed"),
+        (("0", "1", "2"), None, 3, "data"),
+        (("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"), None, 11, "assumed"),
+        (tuple(imagenet_classes())[:3], None, 1000, "assumed"),
+        (tuple(imagenet_classes())[:3], tuple(imagenet_classes()), 1000, "factory"),
+    ],
+    ids=str,
+)
+def test_the_order_of_classes_is_given_by_a_list_or_by_numbers_or_was_assumed(classes, listed, outputs, expected):
+    model = Model(nn.Identity(), Preprocess(256, 224, **NORMALIZED), listed)
+    assert from_where(model, classes=classes, outputs=outputs).split()[-1] == expected
+
+
+def test_without_labels_no_order_of_classes_is_used():
+    model = Model(nn.Identity(), Preprocess(**NORMALIZED))
+    known = origins(model, ClassMatch("output", (0, 1)), (), "factory", published=False)
+    assert known["classes"] == "unused"
+
+
+def test_where_settings_come_from_changes_neither_fingerprint_nor_preprocessing():
+    plain = Model(nn.Linear(2, 2), Preprocess(256, 224))
+    known = dataclasses.replace(plain, origins={"mean": "sidecar"})
+    written = dataclasses.replace(plain, preprocess=Preprocess(256, 224, interpolation=other("bilinear")))
+    assert fingerprint(plain) == fingerprint(known) == fingerprint(written)
+    assert plain.preprocess == written.preprocess
+    assert dataclasses.asdict(plain.preprocess) == dataclasses.asdict(written.preprocess)

@@ -85,6 +85,9 @@ class Zoo:
     def embedded(self, name):
         return False
 
+    def origin(self, name):
+        return "factory"
+
     def load(self, name):
         self.loads.append(name)
         if name == "absent":

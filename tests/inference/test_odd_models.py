@@ -38,6 +38,9 @@ class Zoo:
     def embedded(self, name):
         return False
 
+    def origin(self, name):
+        return "factory"
+
     def load(self, name):
         module = self._make()
         if not isinstance(module, torch.fx.GraphModule):

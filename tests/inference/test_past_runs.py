@@ -9,6 +9,7 @@ import pytest
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
 from pytest_robustness.inference.jobs import cell_key
+from pytest_robustness.inference.model_facts import ModelFacts
 from pytest_robustness.inference.past_runs import (
     KnownData,
     PastRun,
@@ -20,7 +21,7 @@ from pytest_robustness.inference.past_runs import (
     remember_run,
 )
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.run_log import ModelFacts, RunLog
+from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
 
 VFLIP, HFLIP, ZOOM = Condition("vflip"), Condition("hflip"), Condition("zoom", 3)
@@ -100,6 +101,7 @@ OTHERS = {
     "the model has other weights": {"facts": lambda _: dataclasses.replace(FACTS, fingerprint="cafe")},
     "other preprocessing": {"facts": lambda _: dataclasses.replace(FACTS, preprocess=Preprocess(resize=9, crop=7))},
     "its classes are others": {"facts": lambda _: dataclasses.replace(FACTS, outputs=(0, 1))},
+    "answers are among some of its outputs": {"facts": lambda _: dataclasses.replace(FACTS, kept=(0, 1))},
     "it was not loaded": {"facts": lambda _: None},
     "another version of the transform": {"transform": {**TRANSFORMS, VFLIP: "vflip 2"}.get},
     "the transform is not known": {"transform": {CONTROL: "control"}.get},
@@ -122,3 +124,26 @@ def test_without_a_run_of_now_the_latest_says_what_is_computed_with():
     now = dataclasses.replace(now, log=dataclasses.replace(now.log, models={"a": changed}))
     held = latest([before, now]).still_hold(before)
     assert set(held) == {Cell("b", CONTROL), Cell("b", VFLIP)}
+
+
+def test_what_a_log_of_before_says_nothing_of_keeps_no_run_from_being_shown():
+    run = past(Cell("a", VFLIP))
+    packed = json.loads(json.dumps(run.pack()))
+    for facts in packed["log"]["models"].values():
+        for name in ("kept", "output_count", "origins"):
+            del facts[name]
+    known = dataclasses.replace(FACTS, output_count=1000, origins={"mean": "published"})
+    again = PastRun.unpack(packed)
+    assert set(dataclasses.replace(PRESENT, facts=lambda _: known).still_hold(again)) == set(run.log.keys)
+    assert (again.log.models["a"].ranked, known.ranked) == (2, 1000)
+
+
+def test_runs_in_which_other_outputs_counted_are_not_shown_beside_the_latest():
+    before, now = past(Cell("a", VFLIP), Cell("b", VFLIP)), past(Cell("a", HFLIP))
+
+    def of_rule(run, rule):
+        return dataclasses.replace(run, log=dataclasses.replace(run.log, provenance={"options": {"outputs": rule}}))
+
+    assert Cell("b", VFLIP) in latest([before, of_rule(now, "all")]).still_hold(before)
+    assert Cell("b", VFLIP) not in latest([before, of_rule(now, "data")]).still_hold(before)
+    assert Cell("b", VFLIP) in latest([before, of_rule(now, "data"), of_rule(now, "all")]).still_hold(before)

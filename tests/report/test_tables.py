@@ -8,12 +8,14 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.analysis.test_result import ImageChange
+from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report import tables
 from pytest_robustness.report.csv_text import csv_text
@@ -102,12 +104,13 @@ def test_accuracy_has_a_row_for_each_finished_cell_and_class(findings, tmp_path)
     view = findings.view()
     write(view, tmp_path)
     table = pd.read_csv(tmp_path / "accuracy.csv", dtype={"severity": "Int64"})
-    assert list(table) == ["model", "transform", "severity", "class_index", "class_name", "n", "correct"]
+    assert list(table) == ["model", "transform", "severity", "class_index", "class_name", "n", "correct", "top5"]
+    assert table["top5"].isna().all()
     assert len(table) == len(view.counts) * 3
     row = table[(table.model == "digits:vgg16") & (table["transform"] == "control")]
     assert row.correct.tolist() == [15, 18, 0]
     assert table[table.severity == 3].model.unique().tolist() == ["digits:resnet18"]
-    assert (tmp_path / "accuracy.csv").read_text().splitlines()[1] == "digits:resnet18,control,,0,six,20,19"
+    assert (tmp_path / "accuracy.csv").read_text().splitlines()[1] == "digits:resnet18,control,,0,six,20,19,"
 
 
 def test_tests_has_a_row_for_each_test_of_a_model_and_of_a_class(findings, tmp_path):
@@ -166,7 +169,8 @@ def test_the_files_are_what_pandas_writes_of_the_same_rows(findings, tmp_path):
         dataclasses.replace(finding, name=name, result=result)
         for finding, name, result in zip(made.classes, names, results, strict=True)
     )
-    view = findings.view(classes=names, class_tests=(findings.classes(classes=classes),))
+    top5 = {Cell("digits:vgg16", CONTROL): np.array([20, 19, 0])}
+    view = findings.view(classes=names, class_tests=(findings.classes(classes=classes),), top5=top5)
     write(view, tmp_path)
     frames = [
         pd.DataFrame(
@@ -178,8 +182,9 @@ def test_the_files_are_what_pandas_writes_of_the_same_rows(findings, tmp_path):
                 "class_name": names,
                 "n": counts.n,
                 "correct": counts.correct,
+                "top5": top5.get(cell, pd.NA),
             }
-        ).astype({"severity": "Int64"})
+        ).astype({"severity": "Int64", "top5": "Int64"})
         for cell, counts in view.counts.items()
     ]
     expected = pd.concat(frames).to_csv(index=False, lineterminator="\n")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # and all columns of a few.
 _PREDICTED_BYTES: Final = 384 * 2**20
 _SCORED_BYTES: Final = 128 * 2**20
+# Top-5 is no figure of a model that has no more outputs.
+_FIVE: Final = 5
 
 
 class Answers(NamedTuple):
@@ -59,12 +61,14 @@ class ScoredOutputs(NamedTuple):
     """A cell's outputs, the probability of each answer, of the true class, and of the output that comes second.
 
     Probabilities are float32 [N], NaN where the image was skipped, and of the true class where it has no label.
+    ``rank`` counts the outputs before the true class: int32 [N], -1 where there is none.
     """
 
     outputs: Outputs
     probability: NDArray[np.float32]
     true_probability: NDArray[np.float32]
     runner_up: NDArray[np.float32]
+    rank: NDArray[np.int32]
 
 
 class AnswerSource(Protocol):
@@ -129,6 +133,7 @@ class StoredPredictions:
         self._open_store = open_store
         self._run_log = run_log
         self._counts: dict[Cell, Counts] = {}
+        self._top5: dict[str, NDArray[np.int64]] = {}
         self._engines: dict[str, tuple[EngineUsed, ...]] = {}
         self._scored: Recent[str, ScoredOutputs] = Recent(_SCORED_BYTES)
         self._predicted: Recent[str, NDArray[np.signedinteger[Any]]] = Recent(_PREDICTED_BYTES)
@@ -208,7 +213,7 @@ class StoredPredictions:
         found = self._scored.get(key)
         if found is None:
             found = self._read(cell)
-            columns = (found.outputs.predicted, found.probability, found.true_probability, found.runner_up)
+            columns = (found.outputs.predicted, *found[1:])
             for column in columns:
                 column.setflags(write=False)
             self._scored.put(key, found, sum(column.nbytes for column in columns))
@@ -224,7 +229,14 @@ class StoredPredictions:
         if missing.any():
             raise RobustnessError(f"{cell.model} under {cell.condition} is not finished; run again to continue.")
         found = Outputs(predictions.predicted, self._targets(cell))
-        return ScoredOutputs(found, predictions.confidence, predictions.true_probability, predictions.runner_up)
+        self._top5[key] = self._first_five(predictions.rank)
+        scores = (predictions.confidence, predictions.true_probability, predictions.runner_up, predictions.rank)
+        return ScoredOutputs(found, *scores)
+
+    def _first_five(self, rank: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return the images whose true class is among the five highest outputs, by class: int64 [C]."""
+        labels = self.labels[(rank >= 0) & (rank < _FIVE)] if self.labelled else self.labels[:0]
+        return np.bincount(labels, minlength=len(self.classes))
 
     def _targets(self, cell: Cell) -> NDArray[np.int64]:
         return np.array(self._run_log.models[cell.model].outputs, np.int64)
@@ -239,6 +251,18 @@ class StoredPredictions:
         if cell not in self._counts:
             self._counts[cell] = counted(self.answers(cell), self.labels_of(cell.model), len(self.classes))
         return self._counts[cell]
+
+    def top5(self, cell: Cell) -> NDArray[np.int64] | None:
+        """Return how many images have their true class among the five highest outputs, by class: int64 [C].
+
+        ``None`` where answers are among no more than five outputs, or images have no labels.
+        """
+        key = self._run_log.keys[cell]
+        if not self.labelled or self._run_log.models[cell.model].ranked <= _FIVE:
+            return None
+        if key not in self._top5:
+            self.scored(cell)
+        return self._top5[key]
 
     def engines(self, cell: Cell) -> tuple[EngineUsed, ...]:
         """Return what computed a cell: one engine, or several if runs with different ones shared the work."""

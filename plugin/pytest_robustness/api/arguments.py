@@ -47,6 +47,7 @@ class EvaluationOptions(TypedDict, total=False):
     limit: int | Literal["all"] | None
     labels: Literal["data", "none"]
     unlabelled: str
+    outputs: Literal["all", "data"]
     seed: int
     on_bad_image: Literal["error", "skip"]
     alpha: float

@@ -25,7 +25,7 @@ _NOT_OF_MODELS: Final = (
 )
 _NOT_OF_CLASSES: Final = (
     *("kind", "model", "reason", "images_lost", "images_gained", "images_to_decide"),
-    *("images_ci_low", "images_ci_high", "images_level"),
+    *("images_ci_low", "images_ci_high", "images_level", "control_top5", "top5"),
 )
 
 
@@ -55,7 +55,8 @@ def frame(report: RunReport, kind: str) -> pd.DataFrame:
 def _tests(report: RunReport) -> pd.DataFrame:
     found = pd.DataFrame(list(tables.tests_rows(tables.as_dict(report))), columns=list(tables.TESTS_COLUMNS))
     # What no row has is missing, not an object that may be anything.
-    return found.astype({"severity": "Int64", "class_index": "Int64"})
+    kinds = {"severity": "Int64", "class_index": "Int64", "control_top5": "float64", "top5": "float64"}
+    return found.astype(kinds)
 
 
 def _models(report: RunReport) -> pd.DataFrame:

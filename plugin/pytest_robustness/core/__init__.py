@@ -15,7 +15,7 @@ from pytest_robustness.core.dataset import (
     OrientedSource,
     Selection,
 )
-from pytest_robustness.core.model import Canvas, Interpolation, Model, Preprocess
+from pytest_robustness.core.model import SETTINGS, Canvas, Interpolation, Model, Origin, Preprocess, Setting
 from pytest_robustness.core.protocols import (
     BindableTransform,
     EngineUsed,
@@ -31,6 +31,7 @@ from pytest_robustness.core.protocols import (
 __all__ = [
     "CONTROL",
     "PIPELINE_VERSION",
+    "SETTINGS",
     "UNLABELLED",
     "BindableTransform",
     "Canvas",
@@ -45,6 +46,7 @@ __all__ = [
     "MatchMethod",
     "Model",
     "OrientedSource",
+    "Origin",
     "Panel",
     "Predictions",
     "Preprocess",
@@ -52,6 +54,7 @@ __all__ = [
     "Runner",
     "Runtime",
     "Selection",
+    "Setting",
     "Shard",
     "Transform",
     "Workload",

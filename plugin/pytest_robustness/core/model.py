@@ -5,17 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Setting = Literal["mean", "std", "size", "interpolation", "antialias", "classes"]
+"""A part of a model's set-up; ``size`` is that of resize and crop, ``classes`` the order of the outputs."""
+Origin = Literal["published", "file", "sidecar", "factory", "data", "assumed", "unused"]
+"""Where a part of a set-up comes from: ``published`` with the weights, ``file`` is the model's own, ``factory`` the
+user's code; ``data`` stands for what the data says by itself, ``unused`` for what changes nothing."""
+SETTINGS: Final[tuple[Setting, ...]] = get_args(Setting)
 
 # A default is recognized by being this very object: equal numbers that were given are another one.
 _ASSUMED: Final = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+# Joined when the module is imported: the text that somebody writes is another object.
+_BILINEAR: Final = cast("Interpolation", "".join(("bi", "linear")))
 
 
 class Canvas(NamedTuple):
@@ -57,7 +65,7 @@ class Preprocess:
     crop: int | None = None
     mean: Sequence[float] = _ASSUMED["mean"]
     std: Sequence[float] = _ASSUMED["std"]
-    interpolation: Interpolation = "bilinear"
+    interpolation: Interpolation = _BILINEAR
     antialias: bool = True
 
     def __post_init__(self) -> None:
@@ -95,6 +103,19 @@ class Preprocess:
         nothing_given = len(normalization) == len(_ASSUMED) and self.resize is None and self.crop is None
         return (*normalization, "size") if nothing_given else normalization
 
+    @property
+    def given(self) -> frozenset[Setting]:
+        """Which of the settings somebody gave; ``antialias`` counts as given where the interpolation is."""
+        resized = self.interpolation is not _BILINEAR
+        found: dict[Setting, bool] = {
+            "mean": self.mean is not _ASSUMED["mean"],
+            "std": self.std is not _ASSUMED["std"],
+            "size": self.resize is not None or self.crop is not None,
+            "interpolation": resized,
+            "antialias": resized or not self.antialias,
+        }
+        return frozenset(setting for setting, known in found.items() if known)
+
 
 def _three_numbers(name: str, given: Sequence[float]) -> tuple[float, ...]:
     values = tuple(float(value) for value in given)
@@ -126,6 +147,9 @@ class Model:
     unhashed
         What the model holds and ``fingerprint`` does not cover, because Python cannot see into it:
         ``"net (InferenceSession)"``. A change there is not noticed by its hash.
+    origins
+        Where settings come from that neither the code that made the model gave nor the weights were published with;
+        the others are found out on loading. No fingerprint and no key depends on it.
 
     Raises
     ------
@@ -140,6 +164,7 @@ class Model:
     runtime: str = ""
     assumed: Sequence[str] = ()
     unhashed: Sequence[str] = ()
+    origins: Mapping[Setting, Origin] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Condition
     from pytest_robustness.inference.jobs import JobMaker
+    from pytest_robustness.inference.model_facts import ModelFacts
     from pytest_robustness.inference.plan import Plan
-    from pytest_robustness.inference.run_log import ModelFacts
 
 _log = logging.getLogger(__name__)
 

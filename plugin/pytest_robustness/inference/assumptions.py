@@ -1,16 +1,17 @@
-"""List what of a model's set-up nothing gave, once the data is known: a default stands for it, and may be wrong."""
+"""Say where a model's set-up comes from, once the data is known: where nothing gave it, a default may be wrong."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core import SETTINGS
 from pytest_robustness.inference.class_matching import numbers_of
 from pytest_robustness.models.engines.module import EngineModule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.core import ClassLabel, ClassMatch, Model
+    from pytest_robustness.core import ClassLabel, ClassMatch, Model, Origin, Setting
 
 # Images with a shorter side are not photographs to resize and crop, but made for the networks that they go into.
 _SMALLEST_PHOTOGRAPH: Final = 64
@@ -35,6 +36,48 @@ def assumed(
     """
     settings = [name for name in model.assumed if name != "size" or not _fits(model, canvas)]
     return (*settings, *_order(match, data_classes))
+
+
+def origins(
+    model: Model, match: ClassMatch, guesses: Sequence[str], origin: Origin, *, published: bool
+) -> dict[Setting, Origin]:
+    """Return where each part of a model's set-up comes from.
+
+    Parameters
+    ----------
+    model, match
+        The model, and how its outputs were matched with the data.
+    guesses
+        What `assumed` returns of it.
+    origin
+        Where what was given comes from, if the model says nothing else.
+    published
+        Whether all of it was published with the weights.
+    """
+    found = {s: _origin(s, model, guesses, "published" if published else None, origin) for s in SETTINGS}
+    if model.preprocess.resize is None:
+        found |= {"interpolation": "unused", "antialias": "unused"}
+    return found | {"classes": _origin_of_classes(model, match, guesses, origin)}
+
+
+def _origin(setting: Setting, model: Model, guesses: Sequence[str], published: Origin | None, origin: Origin) -> Origin:
+    if setting in guesses:
+        return "assumed"
+    if setting in model.assumed or (setting == "size" and setting not in model.preprocess.given):
+        return "data"  # the images have the size that the model is made for
+    known = model.origins.get(setting, published)
+    return known or (origin if setting in model.preprocess.given else "assumed")
+
+
+def _origin_of_classes(model: Model, match: ClassMatch, guesses: Sequence[str], origin: Origin) -> Origin:
+    if match.method == "output":
+        return "unused"
+    if not {"classes", "numbers"}.isdisjoint(guesses):
+        return "assumed"
+    if match.method == "number":
+        return "data"
+    # Without a list a thousand outputs are taken for ImageNet's, in its order.
+    return "assumed" if model.classes is None else model.origins.get("classes", origin)
 
 
 def _fits(model: Model, canvas: tuple[int, int]) -> bool:

@@ -16,7 +16,7 @@ from pytest_robustness.inference.device import equal_batches, pixels_at_once, to
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory
 from pytest_robustness.inference.preprocess import to_inputs
-from pytest_robustness.inference.scoring import score, worse
+from pytest_robustness.inference.scoring import score_among, worse
 from pytest_robustness.transforms.cpu.choice import CHOICE
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class BatchRunner:
             targets = to_device(torch.from_numpy(job.loaded.targets(labels)), inputs.device)
             started, ready = time.monotonic(), self._models.ready(job.loaded)
             logits = self._models.run(job.loaded, inputs, self.batch_size, str(job.condition))
-            scores = score(logits, targets)
+            scores = score_among(logits, targets, job.loaded.mask)
             if ready and len(inputs) > 1 and time.monotonic() - started > _LONGEST_SECONDS:
                 self._too_long = max(self._too_long, len(inputs))
             return scores

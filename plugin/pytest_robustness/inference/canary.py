@@ -15,7 +15,7 @@ from pytest_robustness.errors import TransformError, cause
 from pytest_robustness.inference.device import to_device
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes.eager import plain_runner, run_unchanged
-from pytest_robustness.inference.scoring import joined, score, worse
+from pytest_robustness.inference.scoring import joined, score_among, worse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -163,7 +163,8 @@ class Canary:
             with self._calls.call(f"the transform {job.condition}", error=TransformError, batch=True):
                 images = variant(images, job.condition.severity, identities, self._seed)
         with torch.inference_mode(), self._calls.call(job.loaded.name, f"under {job.condition}", batch=True):
-            return score(self._run(job, to_inputs(images, job.loaded.model.preprocess)), targets)
+            logits = self._run(job, to_inputs(images, job.loaded.model.preprocess))
+            return score_among(logits, targets, job.loaded.mask)
 
     def _run(self, job: Job, inputs: torch.Tensor) -> torch.Tensor:
         """Return logits without any optimization: trying and compiling them would take longer than all the rest."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.core.process import quick_imports
 from pytest_robustness.inference.known_answers import known_answers
-from pytest_robustness.inference.run_log import ModelFacts
+from pytest_robustness.inference.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ from pytest_robustness.inference.computation import machine, sweep_settings
 from pytest_robustness.inference.distinct_images import DistinctImages
 from pytest_robustness.inference.forecast import Forecast, Group, Lacking, Resources, seconds
 from pytest_robustness.inference.known_answers import known_answers
-from pytest_robustness.inference.run_log import ModelFacts
+from pytest_robustness.inference.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -25,13 +25,14 @@ from pytest_robustness.core import (
 )
 from pytest_robustness.errors import DataError, ErrorText, ModelError, cause
 from pytest_robustness.inference.class_matching import display_names
+from pytest_robustness.inference.loaded_model import kept_outputs
 from pytest_robustness.inference.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_robustness.inference.loaded_model import LoadedModel
-    from pytest_robustness.inference.run_log import ModelFacts
+    from pytest_robustness.inference.loaded_model import LoadedModel, OutputRule
+    from pytest_robustness.inference.model_facts import ModelFacts
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
 
@@ -102,6 +103,8 @@ class JobMaker:
         Calls the models' code; ``None``: without notes and deadline.
     same_classes
         Whether a model whose outputs are not those of the first is refused.
+    output_rule
+        Which outputs of a model count.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class JobMaker:
         calls: UserCalls | None = None,
         *,
         same_classes: bool = False,
+        output_rule: OutputRule = "all",
     ) -> None:
         self.selection = selection
         self.classes = _with_display_names(selection)
@@ -123,6 +127,7 @@ class JobMaker:
         self._registry = registry
         self._seed = seed
         self.same_classes = same_classes
+        self.output_rule = output_rule
         self._calls = calls or UserCalls(_log.info)
         self._broken: dict[str, str] = {}
 
@@ -159,7 +164,12 @@ class JobMaker:
     def key(self, cell: Cell, facts: ModelFacts) -> str:
         """Return the key of a cell of whose model ``facts`` are known."""
         transform = self.transform_key(cell.condition)
-        return cell_key(facts.fingerprint, facts.preprocess, transform, self._seed, self.precision)
+        return cell_key(facts.fingerprint, facts.preprocess, transform, self._seed, self.precision, facts.kept)
+
+    def as_judged(self, facts: ModelFacts) -> ModelFacts:
+        """Return ``facts``, of a run in which other outputs of the model counted perhaps, as they are in this one."""
+        kept = kept_outputs(facts.outputs, facts.output_count, self.output_rule)
+        return dataclasses.replace(facts, kept=kept)
 
     def transform_key(self, condition: Condition) -> str:
         """Return what the images under ``condition`` depend on, apart from the images themselves."""
@@ -184,7 +194,7 @@ class JobMaker:
                     opened.append(open_model(name, self.zoo, self._calls))
         for model in opened:
             with self._own_fault(model.name):
-                loaded = load_model(model, self.selection, self._calls)
+                loaded = load_model(model, self.selection, self._calls, self.output_rule)
                 if self.same_classes:
                     _require_same_classes(loaded, self.models.values())
                 self.models[model.name] = loaded
@@ -211,22 +221,27 @@ def job(
 ) -> Job:
     """Return the job of one cell; its key is the hash of everything that answers depend on besides the image."""
     model = loaded.model
-    key = cell_key(model.fingerprint, model.preprocess, transform_key(transform, condition), seed, precision)
+    of_transform = transform_key(transform, condition)
+    key = cell_key(model.fingerprint, model.preprocess, of_transform, seed, precision, loaded.kept)
     return Job(loaded, condition, transform, key, precision)
 
 
-def cell_key(fingerprint: str, preprocess: Preprocess, transform: str, seed: int, precision: str) -> str:
-    """Return the key of a cell: that of a model with this fingerprint, under a transform with this key."""
-    return content_key(
-        {
-            "pipeline": PIPELINE_VERSION,
-            "model": fingerprint,
-            "preprocess": dataclasses.asdict(preprocess),
-            "transform": transform,
-            "seed": seed,
-            "precision": precision,
-        }
-    )
+def cell_key(
+    fingerprint: str, preprocess: Preprocess, transform: str, seed: int, precision: str, kept: tuple[int, ...] = ()
+) -> str:
+    """Return the key of a cell: that of a model with this fingerprint, under a transform with this key.
+
+    ``kept`` are the outputs that answers are among; where they are all (empty), the key is as if there was no choice.
+    """
+    parts = {
+        "pipeline": PIPELINE_VERSION,
+        "model": fingerprint,
+        "preprocess": dataclasses.asdict(preprocess),
+        "transform": transform,
+        "seed": seed,
+        "precision": precision,
+    }
+    return content_key(parts | ({"outputs": kept} if kept else {}))
 
 
 def content_key(parts: Mapping[str, Any]) -> str:

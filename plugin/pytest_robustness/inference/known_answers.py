@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from pytest_robustness.inference.jobs import JobMaker
+    from pytest_robustness.inference.model_facts import ModelFacts
     from pytest_robustness.inference.remembered import Remembered
-    from pytest_robustness.inference.run_log import ModelFacts
     from pytest_robustness.inference.store import Store
 
 
@@ -53,7 +53,7 @@ def known_answers(
     """
     selection = bench.selection
     models = {name: remembered.model(name, selection) for name in dict.fromkeys(cell.model for cell in cells)}
-    facts = {name: found for name, found in models.items() if found is not None}
+    facts = {name: bench.as_judged(found) for name, found in models.items() if found is not None}
     if len(facts) < len(models) or not all(bench.published(cell) for cell in cells):
         return None
     if bench.same_classes and len({found.classes for found in facts.values()}) > 1:  # where they are loaded, it is said

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_robustness.core import ClassMatch
 from pytest_robustness.core.opened_files import recorded
 from pytest_robustness.errors import BadImageError, DataError
-from pytest_robustness.inference.assumptions import assumed
+from pytest_robustness.inference.assumptions import assumed, origins
 from pytest_robustness.inference.class_matching import match, output_names
 from pytest_robustness.inference.first_answers import first_answers
-from pytest_robustness.inference.loaded_model import LoadedModel
+from pytest_robustness.inference.loaded_model import LoadedModel, kept_outputs
 from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from pytest_robustness.core import Model, Selection
+    from pytest_robustness.core import Model, Origin, Selection
+    from pytest_robustness.inference.loaded_model import OutputRule
     from pytest_robustness.inference.user_calls import UserCalls
     from pytest_robustness.models import ModelZoo
 
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 class OpenedModel(NamedTuple):
     """A model as its source gave it; it has answered nothing yet.
 
-    ``files`` are those that its factory opened, ``None`` where the plugin's own code opened them.
+    ``files`` are those that its factory opened, ``None`` where the plugin's own code opened them. ``origin`` is that of
+    all of its set-up of which it says nothing else.
     """
 
     name: str
     model: Model
     files: tuple[Path, ...] | None
     published: bool
+    origin: Origin = "published"
 
 
 def open_model(name: str, zoo: ModelZoo, calls: UserCalls) -> OpenedModel:
@@ -45,11 +48,12 @@ def open_model(name: str, zoo: ModelZoo, calls: UserCalls) -> OpenedModel:
     """
     with calls.call(name, "when it was loaded"), recorded() as files:
         model = zoo.load(name)
-    return OpenedModel(name, model, tuple(files) if zoo.embedded(name) or files else None, zoo.published(name))
+    own = tuple(files) if zoo.embedded(name) or files else None
+    return OpenedModel(name, model, own, zoo.published(name), zoo.origin(name))
 
 
-def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls) -> LoadedModel:
-    """Return a model that is ready to be judged on the images of a run.
+def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls, rule: OutputRule = "all") -> LoadedModel:
+    """Return a model that is ready to be judged on the images of a run; ``rule`` says which of its outputs count.
 
     Where there are several, all are to be opened before one is loaded: its first answers may change what the
     fingerprints of the others cover, a counter of their common module, say.
@@ -59,7 +63,7 @@ def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls) -> L
     ModelError
         It gives no answers that could be judged.
     DataError
-        Its outputs do not match the classes of the data, or no image can be read.
+        Its outputs do not match the classes of the data, one alone would count, or no image can be read.
     """
     name, canvas = opened.name, _first_canvas(opened.model, selection)
     with calls.call(name, "on its first images", batch=True):
@@ -73,16 +77,26 @@ def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls) -> L
     else:
         matched = ClassMatch("output", tuple(range(first.outputs)))
         names = output_names(first.outputs, model.classes, selection.source.classes, name)
+    kept = kept_outputs(matched.outputs, first.outputs, rule)
+    if len(kept) == 1:
+        raise DataError(
+            f"--robustness-outputs=data leaves {name} one output, so that each of its answers is right: the data has "
+            f"one class. Judge with the images of more classes, or leave the option out."
+        )
     height, width = canvas.shape[-2:]
+    guesses = assumed(model, matched, classes, (height, width))
     return LoadedModel(
         name,
         model,
         matched,
         pixels=height * width,
-        assumed=assumed(model, matched, classes, (height, width)),
+        assumed=guesses,
         published=opened.published,
         files=opened.files,
         classes=names,
+        output_count=first.outputs,
+        kept=kept,
+        origins=origins(model, matched, guesses, opened.origin, published=opened.published),
     )
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_robustness.core import Condition
 from pytest_robustness.inference.jobs import cell_key
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.inference.run_log import ModelFacts, RunLog
+from pytest_robustness.inference.run_log import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_robustness.core import Cell
+    from pytest_robustness.inference.model_facts import ModelFacts
     from pytest_robustness.inference.store import Store
 
 _log = logging.getLogger(__name__)
@@ -129,7 +130,8 @@ class Present:
             facts, transform = self.facts(cell.model), self.transform(cell.condition)
             if facts is None or transform is None or facts != past.log.models.get(cell.model):
                 continue
-            if key == cell_key(facts.fingerprint, facts.preprocess, transform, self.seed, self.precision):
+            parts = facts.fingerprint, facts.preprocess, transform, self.seed, self.precision, facts.kept
+            if key == cell_key(*parts):
                 held[cell] = key
         return held
 
@@ -174,18 +176,25 @@ def known_data(store: Store) -> list[KnownData]:
 
 
 def latest(runs: Sequence[PastRun]) -> Present:
-    """Return what the latest of ``runs`` computed with, and of models and conditions that it lacks those before it."""
+    """Return what the latest of ``runs`` computed with, and of models and conditions that it lacks those before it.
+
+    Runs in which other outputs of the models counted than in the latest are left out.
+    """
 
     def first(found: Iterable[Mapping[Any, Any]], name: object) -> Any:
         return next((known[name] for known in found if name in known), None)
 
-    backwards = list(reversed(runs))
+    backwards = [run for run in reversed(runs) if _output_rule(run) == _output_rule(runs[-1])]
     return Present(
         lambda model: first((run.log.models for run in backwards), model),
         lambda condition: first((run.transforms for run in backwards), condition),
         backwards[0].seed,
         backwards[0].precision,
     )
+
+
+def _output_rule(run: PastRun) -> str:
+    return str(run.log.provenance.get("options", {}).get("outputs", "all"))
 
 
 def _names(store: Store) -> dict[str, str]:

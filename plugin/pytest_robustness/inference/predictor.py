@@ -199,7 +199,7 @@ class Predictor:
             )
         _, precision = machine(self._settings, self._remembered)
         parts = (selection, self._zoo, self._registry, settings.seed, precision, self._calls)
-        bench = JobMaker(*parts, same_classes=settings.same_classes)
+        bench = JobMaker(*parts, same_classes=settings.same_classes, output_rule=settings.outputs)
         stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
         self.store.put_selection(selection.fingerprint, stored)
         self._run_log.dataset = selection.fingerprint

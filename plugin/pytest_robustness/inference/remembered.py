@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest_robustness
-from pytest_robustness.inference.run_log import ModelFacts
+from pytest_robustness.inference.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,68 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import DisagreementError, ModelError
 from pytest_robustness.inference.agreement import require_same
+from pytest_robustness.inference.model_facts import ModelFacts
 from pytest_robustness.inference.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from pytest_robustness.inference.loaded_model import LoadedModel
-
-
-_LISTS: Final = ("outputs", "assumed", "unhashed", "classes")
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelFacts:
-    """What a report says of a model: the hash of its weights and code, how its classes were matched, its inputs.
-
-    ``outputs`` has the output that stands for each class of the data.
-    ``assumed`` lists what nothing gave and a default stands for: of ``mean``, ``std``, ``size``, ``classes`` and
-    ``numbers``. ``unhashed`` names what the model holds and its fingerprint does not cover: see `Model`. ``classes``
-    names the outputs where the images have no labels, so that each output is a class.
-    """
-
-    fingerprint: str
-    class_match: str
-    outputs: tuple[int, ...]
-    preprocess: Preprocess
-    assumed: tuple[str, ...] = ()
-    unhashed: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON values."""
-        lists = {name: list(getattr(self, name)) for name in _LISTS}
-        return dataclasses.asdict(self) | lists
-
-    def shown(self) -> dict[str, Any]:
-        """Return what people read: without outputs and classes, of which there may be a thousand."""
-        return {name: value for name, value in self.as_dict().items() if name not in ("outputs", "classes")}
-
-    @classmethod
-    def of_model(cls, loaded: LoadedModel) -> ModelFacts:
-        """Return the facts of a model that is ready to be judged."""
-        return cls(
-            loaded.model.fingerprint,
-            loaded.match.method,
-            loaded.match.outputs,
-            loaded.model.preprocess,
-            loaded.assumed,
-            tuple(loaded.model.unhashed),
-            loaded.classes,
-        )
-
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> ModelFacts:
-        """Return the facts that `as_dict` was called on."""
-        tuples = {name: tuple(facts[name]) for name in _LISTS}
-        return cls(**{**facts, **tuples, "preprocess": Preprocess(**facts["preprocess"])})
+    from collections.abc import Iterable
 
 
 class StudyRequest(NamedTuple):

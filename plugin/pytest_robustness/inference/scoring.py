@@ -55,6 +55,24 @@ def score(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
     )
 
 
+def score_among(logits: torch.Tensor, targets: torch.Tensor, mask: NDArray[np.int64] | None) -> Scores:
+    """Score as `score` does, as if the model had the outputs of ``mask`` alone; answers keep their numbers among all.
+
+    Parameters
+    ----------
+    logits, targets
+        As `score` takes them; each target is one of the outputs that remain.
+    mask
+        The outputs that remain, ascending: int64 [k]. ``None``: all.
+    """
+    if mask is None:
+        return score(logits, targets)
+    kept = torch.from_numpy(mask).to(logits.device)
+    places = torch.searchsorted(kept, targets).masked_fill_(targets < 0, -1)
+    scores = score(logits.index_select(1, kept), places)
+    return scores._replace(predicted=kept[scores.predicted.long()].int())
+
+
 def _first_highest(logits: torch.Tensor) -> torch.Tensor:
     """Return the first of the highest logits of each image: int64 [B]."""
     if logits.device.type == "cpu":  # NumPy's search is ten times as fast as PyTorch's there

@@ -36,6 +36,8 @@ class InferenceSettings:
         How many processes share the machine, and which of them this is, from 0: they take the GPUs in turn.
     timeout
         Seconds that a batch may take; ``None``: any time.
+    outputs
+        Which outputs of a model count: all, or those of the classes of the data.
     executor, ray_address
         As the options of the same names; without an address, Ray starts on this machine alone.
     """
@@ -56,6 +58,7 @@ class InferenceSettings:
     timeout: float | None = None
     labelled: bool = True
     same_classes: bool = False
+    outputs: Literal["all", "data"] = "all"
     given: DataSource | None = None
     executor: Literal["local", "ray"] = "local"
     ray_address: str | None = None

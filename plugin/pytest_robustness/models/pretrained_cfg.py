@@ -13,7 +13,15 @@ from pytest_robustness.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
+    from pytest_robustness.core import Origin, Setting
+
 _GIVEN_BY: Final = {"mean": "mean", "std": "std", "size": "input_size"}
+_PUBLISHED_AS: Final[Mapping[Setting, str]] = {
+    "mean": "mean",
+    "std": "std",
+    "size": "input_size",
+    "interpolation": "interpolation",
+}
 _IMAGENET: Final = 1000
 
 
@@ -40,7 +48,17 @@ def completed(model: Model) -> Model:
         model.fingerprint,
         model.runtime,
         [setting for setting, key in _GIVEN_BY.items() if config.get(key) is None],
+        origins=_origins(config, listed=model.classes is not None),
     )
+
+
+def _origins(config: Mapping[str, Any], *, listed: bool) -> dict[Setting, Origin]:
+    """Return where the set-up comes from; ``listed`` says that the factory gave the classes."""
+    found: dict[Setting, Origin] = {
+        setting: "published" for setting, key in _PUBLISHED_AS.items() if config.get(key) is not None
+    }
+    # timm evaluates with Pillow, which antialiases.
+    return found | {"antialias": "published"} | ({} if listed else {"classes": "published"})
 
 
 def preprocess(name: str, module: nn.Module) -> Preprocess:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_robustness.core import Model
+    from pytest_robustness.core import Model, Origin
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +86,10 @@ class ModelZoo:
     def published(self, spec: str) -> bool:
         """Whether code and weights of the model are those of a released package, and not the user's own."""
         return spec not in self.given and SOURCES[parse(spec).source].PUBLISHED
+
+    def origin(self, spec: str) -> Origin:
+        """Return where the set-up of the model comes from, as far as it says nothing else of itself."""
+        return "factory" if spec in self.given or parse(spec).source == "python" else "published"
 
     def embedded(self, spec: str) -> bool:
         """Whether the weights of the model come with this package."""

@@ -66,4 +66,5 @@ def _protocol(report: RunReport, conditions: set[Condition]) -> RunProtocol:
         pipeline=provenance["pipeline"],
         transforms={c: provenance["transform_keys"].get(str(c), str(CONTROL)) for c in sorted(conditions, key=str)},
         tests={},
+        outputs=provenance["options"].get("outputs", "all"),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_robustness.inference.run_log import ModelFacts
+    from pytest_robustness.inference.model_facts import ModelFacts
 
 # As many of the objects without a hash are named.
 _NAMED: Final = 3

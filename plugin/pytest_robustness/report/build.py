@@ -75,6 +75,8 @@ class RunRecord:
         What was done about models that are no better than guessing: see `ChanceCheck`.
     command
         The command line of the run, where it is not that of this process.
+    diagnoses
+        What the doctor said of a model's set-up, in a few words, where it was asked.
     """
 
     run_log: RunLog
@@ -86,6 +88,7 @@ class RunRecord:
     seed: int
     chance_check: ChanceRule = "error"
     command: str = ""
+    diagnoses: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class RunTests(NamedTuple):
@@ -128,6 +131,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
     in_order = [Cell(m, c) for m in models for c in dict.fromkeys((CONTROL, *conditions))]
     counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
     engines = {cell: predictions.engines(cell) for cell in counts}
+    top5 = {cell: predictions.top5(cell) for cell in counts}
     pictures, lost, note = _drawn(run, gallery.choose(predictions, tests.classes), gallery.choose_lost(tests.gate))
     return RunReport(
         models=models,
@@ -161,6 +165,8 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         warnings=tuple(map(printable_lines, _warnings(run, models))),
         data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
+        top5={cell: found for cell, found in top5.items() if found is not None},
+        diagnoses={model: printable_lines(text) for model, text in run.diagnoses.items()},
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
         studies=tuple(study_sections(log, run.examiner, models, conditions, lambda: _pictures(run))),
     )

@@ -98,7 +98,7 @@ class ImageTable:
             When the store lacks shards of it.
         """
         predictions = self.predictions
-        (output, targets), probability, true_probability, _ = predictions.scored(cell)
+        (output, targets), probability, true_probability, *_ = predictions.scored(cell)
         name = answer_naming(targets, predictions.classes, predictions.class_names)
         names = {answer: name(answer) for answer in np.unique(output[output >= 0]).tolist()}
         labels = predictions.labels_of(cell.model)

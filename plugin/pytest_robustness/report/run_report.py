@@ -11,6 +11,9 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import Counts
@@ -97,7 +100,9 @@ class RunReport:
     may make the figures of a model wrong: a set-up that was assumed, accuracy that cannot be told from guessing;
     ``data_notes`` what was left out of the data, and what is read in one of several ways; ``labelled`` whether the
     images have labels, without which accuracy is agreement with a model's own answers; ``lost`` images to show that a
-    candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity.
+    candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity. ``top5`` are
+    the images by class whose true class is among the five highest outputs, of cells where that is defined;
+    ``diagnoses`` what the doctor said of a model's set-up, where it was asked.
 
     Where the page has findings of earlier runs too, ``this_run`` is the report without them, by which the run is
     judged; ``earlier`` says of which run a cell is, ``earlier_classes`` a class test, each by its date, and
@@ -128,6 +133,8 @@ class RunReport:
     labelled: bool = True
     lost: tuple[LostExample, ...] = ()
     images: ImageTable | None = None
+    top5: Mapping[Cell, NDArray[np.int64]] = dataclasses.field(default_factory=dict)
+    diagnoses: Mapping[str, str] = dataclasses.field(default_factory=dict)
     studies: tuple[StudySection, ...] = ()
     this_run: RunReport | None = None
     earlier: Mapping[Cell, str] = dataclasses.field(default_factory=dict)
@@ -178,6 +185,14 @@ class RunReport:
         """What accuracy means in a run without labels; empty in one with labels."""
         return "" if self.labelled else _WITHOUT_LABELS
 
+    @property
+    def outputs_note(self) -> str:
+        """Among which outputs models answer, where not among all of theirs; else empty."""
+        kept = [facts.get("kept_outputs") for facts in self.provenance.get("models", {}).values()]
+        if not any(kept):
+            return ""
+        return f"Models answer among the outputs of the data's {len(self.classes)} classes (--robustness-outputs=data)."
+
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""
         severities = {other.severity for other in self.conditions} - {None}
@@ -199,6 +214,11 @@ class RunReport:
         """Return a model's top-1 accuracy without any transform, in percent; ``None`` where it was not computed."""
         counts = self.counts.get(Cell(model, CONTROL))
         return None if counts is None else counts.top1
+
+    def top5_accuracy(self, cell: Cell) -> float | None:
+        """Return the top-5 accuracy of a cell in percent; ``None`` where it is not defined, or was not computed."""
+        found, counts = self.top5.get(cell), self.counts.get(cell)
+        return None if found is None or counts is None else float(100 * found.sum() / max(1, counts.n.sum()))
 
     @property
     def question(self) -> Question:

@@ -65,8 +65,9 @@ def known_findings(report: RunReport) -> list[str]:
 
 
 def caveats(report: RunReport) -> list[str]:
-    """Return what else to know of the verdict, in sentences: labels, rule, how many tests could fail by chance."""
-    return [text for text in (report.labels_note, _correction_sentence(report), _rule_sentence(report)) if text]
+    """Return what else to know of the verdict: labels, outputs, rule, how many tests could fail by chance."""
+    notes = (report.labels_note, report.outputs_note)
+    return [text for text in (*notes, _correction_sentence(report), _rule_sentence(report)) if text]
 
 
 def verdict(report: RunReport) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.files import publish
 from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.json_text import json_text
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import AnyTestResult, ClassImages, ImageChange
-    from pytest_robustness.core import Cell, Condition
+    from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport
 
 SCHEMA_VERSION = 2
-ACCURACY_COLUMNS = ("model", "transform", "severity", "class_index", "class_name", "n", "correct")
+ACCURACY_COLUMNS = ("model", "transform", "severity", "class_index", "class_name", "n", "correct", "top5")
 _NUMBERS = (
     "test",
     "n",
@@ -55,7 +56,7 @@ _IMAGES = (
     "expected_high",
 )
 _SUBJECT = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome")
-TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, "reason", "margin", *_IMAGES, "earlier")
+TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, "reason", "margin", *_IMAGES, "control_top5", "top5", "earlier")
 
 
 def write(report: RunReport, folder: Path) -> list[Path]:
@@ -86,7 +87,9 @@ def as_dict(report: RunReport) -> dict[str, Any]:
         "conditions": [_condition(condition) for condition in report.conditions],
         "cells": [_cell_row(report, cell) for cell in report.counts],
         "model_tests": [
-            _model_row(test, report.policy.margin) | {"known": test.known, "earlier": report.date_of(test) or None}
+            _model_row(test, report.policy.margin)
+            | _top5(report, test)
+            | {"known": test.known, "earlier": report.date_of(test) or None}
             for test in report.model_tests
         ],
         "class_tests": [
@@ -109,13 +112,18 @@ def as_dict(report: RunReport) -> dict[str, Any]:
     }
 
 
-def accuracy_rows(report: RunReport) -> Iterator[tuple[str, str, int | None, int, str, int, int]]:
-    """Yield the rows of ``accuracy.csv``: for each cell, control too, and class, the images seen and those right."""
+def accuracy_rows(report: RunReport) -> Iterator[tuple[str, str, int | None, int, str, int, int, int | None]]:
+    """Yield the rows of ``accuracy.csv``: for each cell, control too, and class, the images seen and those right.
+
+    The last column counts those whose true class is among the five highest outputs; it is empty where a model has no
+    more than five.
+    """
     for cell, counts in report.counts.items():
         place = (cell.model, cell.condition.transform, cell.condition.severity)
-        by_class = zip(report.classes, counts.n.tolist(), counts.correct.tolist(), strict=True)
-        for index, (name, n, correct) in enumerate(by_class):
-            yield (*place, index, name, n, correct)
+        top5 = report.top5[cell].tolist() if cell in report.top5 else [None] * len(report.classes)
+        by_class = zip(report.classes, counts.n.tolist(), counts.correct.tolist(), top5, strict=True)
+        for index, (name, n, correct, in_five) in enumerate(by_class):
+            yield (*place, index, name, n, correct, in_five)
 
 
 def tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
@@ -128,7 +136,13 @@ def tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
 
 
 def _model(report: RunReport, model: str) -> dict[str, Any]:
-    return {"model": model, "label": report.labels[model], "control_accuracy": report.control_accuracy(model)}
+    return {
+        "model": model,
+        "label": report.labels[model],
+        "control_accuracy": report.control_accuracy(model),
+        "control_top5": report.top5_accuracy(Cell(model, CONTROL)),
+        "diagnosis": report.diagnoses.get(model),
+    }
 
 
 def _numbers(result: AnyTestResult) -> dict[str, Any]:
@@ -153,6 +167,7 @@ def _cell_row(report: RunReport, cell: Cell) -> dict[str, Any]:
         **_condition(cell.condition),
         "images": int(counts.n.sum()),
         "correct": int(counts.correct.sum()),
+        "top5": int(report.top5[cell].sum()) if cell in report.top5 else None,
         "engines": [engine._asdict() for engine in report.engines.get(cell, ())],
         "earlier": report.earlier.get(cell),
     }
@@ -166,6 +181,14 @@ def _model_row(test: ModelTest, margin: float) -> dict[str, Any]:
         "reason": test.verdict.reason,
     }
     return row | _numbers(test.result) | {"margin": margin, "images": _change(test.change)}
+
+
+def _top5(report: RunReport, test: ModelTest) -> dict[str, float | None]:
+    """Return the top-5 accuracies that a test compares, over all images: in control and under the transform."""
+    return {
+        "control_top5": report.top5_accuracy(Cell(test.model, CONTROL)),
+        "top5": report.top5_accuracy(Cell(test.model, test.condition)),
+    }
 
 
 def _change(change: ImageChange) -> dict[str, Any]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.jobs import JobMaker
-    from pytest_robustness.inference.run_log import ModelFacts, RunLog
+    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.report.build import RunRecord
     from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.session.options import Options
@@ -111,7 +112,8 @@ class EarlierRuns:
             return log.models[model]
         if self.bench is None or not self.bench.published(Cell(model, CONTROL)):
             return None
-        return Remembered(self._record.predictor.store, self._hashes).model(model, self.bench.selection)
+        known = Remembered(self._record.predictor.store, self._hashes).model(model, self.bench.selection)
+        return None if known is None else self.bench.as_judged(known)
 
     def _transform(self, condition: Condition) -> str | None:
         try:

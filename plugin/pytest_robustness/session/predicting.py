@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness import data
+from pytest_robustness.errors import OptionError
 from pytest_robustness.inference import executors, provenance
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
@@ -49,8 +50,10 @@ def predictor_of(
     Raises
     ------
     OptionError
-        When the data is not known, or the executor's library is not installed.
+        When the data is not known, the executor's library is not installed, or outputs of the data's classes are to
+        count where images have no labels.
     """
+    _require_labels(options)
     if means.given is None:
         data.check(options.data)
     executors.require(options.executor)
@@ -116,4 +119,16 @@ def settings_of(options: Options, means: Means) -> InferenceSettings:
         same_classes=options.labels == "none",
         executor=options.executor,
         ray_address=options.ray_address,
+        outputs=options.outputs,
     )
+
+
+def _require_labels(options: Options) -> None:
+    """Raise `OptionError` where the outputs of classes are to count, and some images have none."""
+    without = "--robustness-labels=none" if options.labels == "none" else ""
+    without = without or ("--robustness-unlabelled" if options.unlabelled is not None else "")
+    if options.outputs == "data" and without:
+        raise OptionError(
+            f"--robustness-outputs=data keeps the outputs of the classes that images are labelled with, and {without} "
+            f"judges images without labels, by all outputs. Leave out one of the two."
+        )

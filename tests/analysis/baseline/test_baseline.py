@@ -121,7 +121,7 @@ def baselines(draw):
     }
     protocol = RunProtocol(
         draw(names), draw(st.integers(0, 2**62)), 1, {c: draw(names) for c in conditions},
-        {"alpha": draw(st.floats(0.01, 0.5))},
+        {"alpha": draw(st.floats(0.01, 0.5))}, draw(st.sampled_from(["all", "data"])),
     )  # fmt: skip
     labels = draw(st.lists(st.integers(0, len(classes) - 1), min_size=count, max_size=count))
     numbers = draw(st.lists(st.binary(min_size=16, max_size=16), min_size=count, max_size=count))

@@ -204,6 +204,7 @@ def test_a_transform_of_another_version_is_left_out_with_both_keys(runs):
     [
         ({"seed": 5}, "seed: 0 in "),
         ({"pipeline": 1}, "pipeline: 2 in "),
+        ({"rule": "data"}, "--robustness-outputs: all in "),
         ({"images": identities(IMAGES, 10_000)}, "share no image: 400 of folder:photos, 400 of folder:photos."),
         ({"models": {"x": 1, "y": 2}}, "have no model in common: net, more in "),
     ],

@@ -59,6 +59,18 @@ class Scale(torch.nn.Module):
     def forward(self, logits):
         return logits * self.weight
 """
+WIDE = """
+
+class Wide(torch.nn.Module):
+    def forward(self, images):
+        two = Slope()(images)
+        high = torch.full((len(two),), 99.0)
+        return torch.stack([high, two[:, 1], high, high, two[:, 0], high], dim=1)
+
+
+def wide():
+    return Model(Wide(), classes=["a", "up", "b", "c", "down", "d"])
+"""
 MODELS = ("python:nets.py:weighted", "python:nets.py:colour")
 NODE = "node 10.0.0.7 (0badcafe)"
 
@@ -75,10 +87,12 @@ def driver(folder):
 
 
 class Driver:
-    def __init__(self, path: Path, on_bad_image: str = "error", models: Sequence[str] = MODELS) -> None:
+    def __init__(
+        self, path: Path, on_bad_image: str = "error", models: Sequence[str] = MODELS, outputs: str = "all"
+    ) -> None:
         self.selection = select("folder:photos", limit=None, seed=0, download=False, hashes=FileHashes())
         self.zoo = ModelZoo()
-        maker = JobMaker(self.selection, self.zoo, builtin(), 0, "fp32")
+        maker = JobMaker(self.selection, self.zoo, builtin(), 0, "fp32", output_rule=outputs)
         self.jobs, errors = maker.jobs([Cell(model, condition) for model in models for condition in CONDITIONS])
         assert not errors
         self.store = Store(path / "driver.sqlite")
@@ -105,6 +119,7 @@ class Driver:
             batch_size=None,
             on_bad_image=on_bad_image,
             store=path / "driver.sqlite",
+            outputs=outputs,
         )
 
     def orders(self) -> tuple[Recipe, Images]:
@@ -142,6 +157,27 @@ def test_it_answers_what_the_local_sweep_stores(driver, tmp_path):
         assert (expected.predicted >= 0).all()
         for column, value in zip(found[cell], expected, strict=True):
             np.testing.assert_array_equal(column, value, err_msg=str(cell))
+
+
+def test_it_masks_outputs_as_the_driver_does(driver, tmp_path):
+    driver.path.joinpath("wide.py").write_text((driver.path / "nets.py").read_text() + WIDE)
+    with contextlib.closing(Driver(driver.path, models=["python:wide.py:wide"], outputs="data")) as masked:
+        [control, *_] = masked.jobs
+        assert (control.loaded.kept, control.loaded.output_count) == ((1, 4), 6)
+        computer = ShardComputer(*masked.orders(), NODE)
+        with contextlib.closing(computer), contextlib.closing(Store(tmp_path / "actors.sqlite")) as collected:
+            for request in masked.requests():
+                collected.put(computer.compute(request).results)
+            found = masked.predictions(collected)
+        LocalExecutor(RuntimeChoice("auto", print).prepare, ShardClaims(tmp_path / "locks", "photos")).compute(
+            masked.work
+        )
+        for cell, expected in masked.predictions(masked.store).items():
+            for column, value in zip(found[cell], expected, strict=True):
+                np.testing.assert_array_equal(column, value, err_msg=str(cell))
+            # Another output is always the highest, and does not count.
+            assert set(expected.predicted) <= {1, 4}
+            assert set(expected.rank) <= {0, 1}
 
 
 def test_a_model_that_fails_is_an_error_with_its_traceback_and_the_others_go_on(driver):

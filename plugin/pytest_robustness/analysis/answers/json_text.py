@@ -58,6 +58,8 @@ def compose_protocol(protocol: RunProtocol) -> dict[str, Any]:
             str(condition): {"transform": condition.transform, "severity": condition.severity, "key": key}
             for condition, key in protocol.transforms.items()
         },
+        # A file of before the choice says nothing of it, and neither does one in which all count.
+        **({} if protocol.outputs == "all" else {"outputs": protocol.outputs}),
     }
 
 
@@ -80,6 +82,7 @@ def parse_protocol(content: Mapping[str, Any], data: str) -> RunProtocol:
         pipeline=whole(content, "pipeline"),
         transforms=transforms,
         tests={name: _option(tests, name) for name in tests},
+        outputs=get(content, "outputs", str) if "outputs" in content else "all",
     )
 
 

@@ -31,6 +31,8 @@ class RunProtocol:
         The version of the steps from canvas to prediction.
     transforms
         What each condition's images depend on (`core.Transform.key`), control included.
+    outputs
+        Which outputs of a model its answers are among: ``all``, or those of the classes of the ``data``.
     tests
         The options of the model tests, which their stored verdicts depend on; the answers do not.
     """
@@ -40,6 +42,7 @@ class RunProtocol:
     pipeline: int
     transforms: Mapping[Condition, str]
     tests: Mapping[str, str | float]
+    outputs: str = "all"
 
     @classmethod
     def of(cls, jobs: JobMaker, conditions: Sequence[Condition], *, seed: int, policy: TestPolicy) -> RunProtocol:
@@ -56,4 +59,5 @@ class RunProtocol:
                 "verdict": policy.verdict,
                 "margin": policy.margin,
             },
+            outputs=jobs.output_rule,
         )

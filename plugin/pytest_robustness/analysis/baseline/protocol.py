@@ -58,7 +58,11 @@ def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
     """Return what keeps the answers of two runs from being compared, one sentence for each difference."""
     found = [
         f"{name}: {old} in the baseline, {new} in this run"
-        for name, old, new in (("seed", baseline.seed, run.seed), ("pipeline", baseline.pipeline, run.pipeline))
+        for name, old, new in (
+            ("seed", baseline.seed, run.seed),
+            ("pipeline", baseline.pipeline, run.pipeline),
+            ("--robustness-outputs", baseline.outputs, run.outputs),
+        )
         if old != new
     ]
     kept = ", ".join(sorted(map(str, baseline.transforms)))

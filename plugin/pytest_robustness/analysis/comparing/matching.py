@@ -64,7 +64,11 @@ def _require_comparable(before: RecordedRun, now: RecordedRun) -> None:
     if before.labelled != now.labelled:
         one, other = (now, before) if before.labelled else (before, now)
         found.append(f"{one.name} has no labels (--robustness-labels=none), and {other.name} has")
-    for name, old, new in (("seed", before.seed, now.seed), ("pipeline", before.pipeline, now.pipeline)):
+    for name, old, new in (
+        ("seed", before.seed, now.seed),
+        ("pipeline", before.pipeline, now.pipeline),
+        ("--robustness-outputs", before.outputs, now.outputs),
+    ):
         if old is not None and new is not None and old != new:
             found.append(f"{name}: {old} in {before.name}, {new} in {now.name}")
     if found:

@@ -32,6 +32,7 @@ RESULTS_SCHEMA: Final = 2
 _ACCURACIES: Final = "accuracy.csv"
 _MOST_BYTES = 2**30
 _LONGEST_REASON = 300
+_LONGEST_RULE = 20
 _VALID = "Valid: the folder of a report, its results.json, or the JSON file of a baseline."
 
 
@@ -86,6 +87,7 @@ def _of_baseline(path: Path, found: baseline.Baseline) -> RecordedRun:
         labelled=True,
         seed=found.protocol.seed,
         pipeline=found.protocol.pipeline,
+        outputs=found.protocol.outputs,
         keys=found.protocol.transforms,
         models={name: model.fingerprint for name, model in found.models.items()},
         classes=tuple(printable(label.name) for label in found.images.classes),
@@ -120,6 +122,7 @@ def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
         labelled=labelled,
         seed=options.get("seed") if isinstance(options.get("seed"), int) else None,
         pipeline=provenance.get("pipeline") if isinstance(provenance.get("pipeline"), int) else None,
+        outputs=printable(str(options.get("outputs", "all")), _LONGEST_RULE),
         keys={cell.condition: str(keys[str(cell.condition)]) for cell in totals if str(cell.condition) in keys},
         models={get(row, "model", str): str(row.get("fingerprint", "")) for row in get(content, "models", list)},
         classes=classes,

@@ -42,6 +42,8 @@ class RecordedRun:
         The answers to each image; ``None`` where the run has none.
     notes
         Why it has none, and what else was left aside.
+    outputs
+        Which outputs of a model its answers are among: ``all``, or those of the classes of the ``data``.
     """
 
     name: str
@@ -56,6 +58,7 @@ class RecordedRun:
     counts: Mapping[Cell, Counts]
     answers: RecordedAnswers | None
     notes: tuple[str, ...] = ()
+    outputs: str = "all"
 
     @property
     def conditions(self) -> list[Condition]:

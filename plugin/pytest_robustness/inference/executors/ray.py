@@ -138,6 +138,7 @@ def recipe_of(
         directory=recipe.directory(),
         data=settings.data,
         labelled=settings.labelled,
+        outputs=settings.outputs,
         zoo=zoo.elsewhere(),
         cells=tuple(job.cell for job in jobs),
         transforms=recipe.own_transforms(jobs),

@@ -11,7 +11,7 @@ from pytest_robustness.core import CONTROL, IdentifiedSource
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data.identity import UNREADABLE
 from pytest_robustness.inference.agreement import facts_of_models
-from pytest_robustness.inference.run_log import ModelFacts
+from pytest_robustness.inference.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

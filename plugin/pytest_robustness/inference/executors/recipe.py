@@ -48,6 +48,8 @@ class Recipe:
         Where relative paths start: the current one of the driver. A node that has none of that name stays in its own.
     data, labelled
         As `data.open_source` takes them.
+    outputs
+        Which outputs of a model count.
     zoo
         Loads models.
     cells
@@ -68,6 +70,7 @@ class Recipe:
     directory: str
     data: str
     labelled: bool
+    outputs: Literal["all", "data"]
     zoo: ModelZoo
     cells: tuple[Cell, ...]
     transforms: Mapping[Condition, bytes]

@@ -107,7 +107,8 @@ class ShardComputer:
         recipe = self._recipe
         names = dict.fromkeys(cell.model for cell in recipe.cells)
         opened = [open_model(name, recipe.zoo, self._calls) for name in names]
-        models = {model.name: load_model(model, self._selection, self._calls) for model in opened}
+        load = (load_model(model, self._selection, self._calls, recipe.outputs) for model in opened)
+        models = {loaded.name: loaded for loaded in load}
         transforms = {cell.condition: self._transform(cell.condition) for cell in recipe.cells}
         return [
             job(models[cell.model], cell.condition, transforms[cell.condition], recipe.seed, recipe.precision)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torchvision.transforms.v2 import functional as tvf
 
-from pytest_robustness.core import Model
+from pytest_robustness.core import SETTINGS, Model
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.fingerprint import identified
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_robustness.core import Origin, Setting
     from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.models.engines.sidecar import Sidecar
 
@@ -175,12 +176,20 @@ def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtim
         # The type of the input says that there is no normalization.
         preprocess = dataclasses.replace(preprocess, mean=(0.0,) * 3, std=(1.0,) * 3)
     assumed = () if sidecar.sized else ("size",)
-    model = Model(module, preprocess, sidecar.classes, runtime=runtime, assumed=assumed)
+    origins = _origins(sidecar, pixels=module.takes_pixels)
+    model = Model(module, preprocess, sidecar.classes, runtime=runtime, assumed=assumed, origins=origins)
     contents = [hashes.digest(path) for path in (*files, *sidecar.files)]
     extra = repr((runtime, engine.signature, contents)).encode()
     # Not where the files lie, and not what was started.
     given = (engine, sidecar, module._infer, module._started_for)
     return identified(model, extra, hashes=hashes, given=given)
+
+
+def _origins(sidecar: Sidecar, *, pixels: bool) -> dict[Setting, Origin]:
+    """Return where the settings come from that file or sidecar give; ``pixels`` says that the input takes these."""
+    given = {*sidecar.values, *(["size"] if sidecar.sized else []), *([] if sidecar.classes is None else ["classes"])}
+    found: dict[Setting, Origin] = {setting: "sidecar" for setting in SETTINGS if setting in given}
+    return {"mean": "file", "std": "file", **found} if pixels else found
 
 
 def _batches(inputs: torch.Tensor, size: int | None) -> Sequence[torch.Tensor]:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core.files import publish
+from pytest_robustness.report import set_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +60,13 @@ def environment(report: RunReport) -> dict[str, str]:
     """Return what the results depend on: data, models, transforms, test, device and versions."""
     facts, options = report.provenance, report.provenance["options"]
     data, packages, policy = facts["dataset"], facts["packages"], report.policy
+    known = {"set-up": set_up.sentence(report), "outputs": report.outputs_note}
     return {
         "data": data["name"],
         "data.images": f"{data['images']} of {data['classes']} classes",
         "data.fingerprint": data["fingerprint"],
         "models": ", ".join(report.models),
+        **{name: text for name, text in known.items() if text},
         "transforms": ", ".join(report.condition_label(condition) for condition in report.conditions),
         "test": f"{options['test']}, alpha {options['alpha']:g}, correction {options['correction']}",
         "verdict": f"{policy.verdict}, margin {policy.margin:g}, class margin {policy.class_margin:g}",

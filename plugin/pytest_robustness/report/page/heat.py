@@ -35,7 +35,7 @@ class HeatRow:
     """One model: its top-1 accuracy in control, in percent, where that was computed, and a cell for each condition.
 
     ``average`` is the mean change over the conditions, and ``rank`` its place by that, 1 for the least fall; a model
-    that lacks a condition has neither.
+    that lacks a condition has neither. ``top5`` is the top-5 accuracy in control, where that is defined.
     """
 
     model: str
@@ -43,6 +43,7 @@ class HeatRow:
     cells: tuple[HeatCell, ...]
     average: float | None = None
     rank: int | None = None
+    top5: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,7 @@ def rows(report: RunReport) -> list[HeatRow]:
             model,
             _control(report, model),
             tuple(_heat_cell(report, Cell(model, c), tests.get((model, c))) for c in shown(report)),
+            report.top5_accuracy(Cell(model, CONTROL)),
         )
         for model in report.models
         if model in seen
@@ -144,10 +146,10 @@ def _control(report: RunReport, model: str) -> float | None:
     return None if counts is None else counts.top1
 
 
-def _row(model: str, control: float | None, cells: tuple[HeatCell, ...]) -> HeatRow:
+def _row(model: str, control: float | None, cells: tuple[HeatCell, ...], top5: float | None) -> HeatRow:
     changes = [cell.change for cell in cells if cell.change is not None]
     whole = bool(cells) and len(changes) == len(cells)
-    return HeatRow(model, control, cells, sum(changes) / len(changes) if whole else None)
+    return HeatRow(model, control, cells, sum(changes) / len(changes) if whole else None, top5=top5)
 
 
 def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None) -> HeatCell:

@@ -58,6 +58,8 @@ def sentences(report: RunReport) -> list[tuple[str, str]]:
             ("Models by t-test", _model_sentence(report, model_test)),
             ("Models by images", _model_images_sentence(report, model_test)),
         ]
+    if report.outputs_note:
+        found.append(("Outputs", _OUTPUTS))
     found.append(("Averages over models", _AVERAGES))
     found.append(("Number of tests", tests_sentence(report)))
     return found
@@ -70,6 +72,13 @@ EXPECTED = (
 _AVERAGES = (
     "The 95 % intervals of averages are crossed over models and images: both are taken as samples, so that they hold "
     "for other models on other images."
+)
+
+
+_OUTPUTS = (
+    "--robustness-outputs=data: a model answers among the outputs that stand for classes of the data, as if it had no "
+    "others. Probabilities are those of a softmax over these outputs, and the output that comes second and the rank of "
+    "the true class are those among them."
 )
 
 

@@ -162,6 +162,9 @@ def _cell(report: RunReport, cell: Cell, texts: dict[str, int]) -> dict[str, Any
         "correct": counts.correct.tolist(),
         "accuracy": percent(counts.top1),
     }
+    top5 = report.top5_accuracy(cell)
+    if top5 is not None:
+        found["top5"] = percent(top5)
     change = report.change(cell)
     if change is None or cell.condition == CONTROL:
         return found

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
-from pytest_robustness.report import study_text, summary
+from pytest_robustness.report import set_up, study_text, summary
 from pytest_robustness.report.finding_text import image_text
 from pytest_robustness.report.number_text import FILTERS
 from pytest_robustness.report.page import curves, gate, heat, method, payload, studies
@@ -55,6 +55,7 @@ def render(report: RunReport) -> str:
         curves=curves,
         gate=gate,
         method=method,
+        set_up=set_up,
         studies=studies,
         image_text=image_text,
         payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 OnBadImage = Literal["error", "skip"]
 Labels = Literal["data", "none"]
+Outputs = Literal["all", "data"]
 TTest = Literal["independent", "welch", "paired"]
 Inconclusive = Literal["pass", "fail", "skip"]
 Expect = Literal["robust", "baseline"]
@@ -120,6 +121,14 @@ class SubjectOptions:
         area=_SUBJECT,
         metavar="SPEC",
         about="images without labels on which to estimate the models' accuracy, such as folder:PATH, read at any depth",
+    )
+    outputs: Outputs = option(
+        Choice(*get_args(Outputs)),
+        "all",
+        area=_SUBJECT,
+        metavar="WHICH",
+        about="which outputs of a model its answers are among: all; or data, those of the classes of the data, as "
+        "figures on ImageNet-R, ImageNet-A and Imagenette are published",
     )
     seed: int = option(read_whole(0), "0", area=_SUBJECT, metavar="N", about="seed of every random draw")
     studies: tuple[str, ...] = option(

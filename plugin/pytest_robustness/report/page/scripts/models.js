@@ -46,6 +46,11 @@ class ModelPage {
     return rows.find((row) => row.model === this.model && row.condition === condition);
   }
 
+  /** Whether the model has more outputs than five, so that top-5 accuracy says something. */
+  hasTop5() {
+    return this.data.cells.some(({ model, top5 }) => model === this.model && top5 !== undefined);
+  }
+
   /** The condition under which the model fell most. */
   worst() {
     const change = (condition) => this.of(this.data.cells, condition)?.change ?? null;
@@ -60,6 +65,7 @@ class ModelPage {
       { title: "condition" },
       { title: "control", number: true, secondary: true },
       { title: "transformed", number: true, secondary: true },
+      ...(this.hasTop5() ? [{ title: "top-5: transformed", number: true, secondary: true }] : []),
       CHANGE,
       { title: "mean over classes", number: true },
       { title: `${tests[0]?.level ?? 90} % interval`, number: true },
@@ -101,6 +107,7 @@ class ModelPage {
     return [
       numberCell(before?.accuracy ?? "–", "secondary"),
       numberCell(after?.accuracy ?? "–", "secondary"),
+      ...(this.hasTop5() ? [numberCell(after?.top5 ?? "–", "secondary quiet")] : []),
       numberCell(after?.changeText ?? "–", shadeOf(this.data.shadeSteps, after?.change ?? 0)),
     ];
   }
