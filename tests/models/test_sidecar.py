@@ -14,7 +14,7 @@ from pytest_robustness.models.engines.sidecar import Sidecar, read_sidecar
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOWN = "antialias, classes, crop, interpolation, mean, output_offset, probabilities, resize, std"
+KNOWN = "antialias, channels, classes, crop, interpolation, mean, output_offset, probabilities, resize, squash, std"
 
 
 def read(folder: Path, content: object) -> Sidecar:

@@ -221,7 +221,7 @@ def cell_key(fingerprint: str, preprocess: Preprocess, transform: str, seed: int
         {
             "pipeline": PIPELINE_VERSION,
             "model": fingerprint,
-            "preprocess": dataclasses.asdict(preprocess),
+            "preprocess": preprocess.parts,
             "transform": transform,
             "seed": seed,
             "precision": precision,

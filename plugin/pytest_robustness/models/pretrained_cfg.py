@@ -40,6 +40,7 @@ def completed(model: Model) -> Model:
         model.fingerprint,
         model.runtime,
         [setting for setting, key in _GIVEN_BY.items() if config.get(key) is None],
+        output_offset=model.output_offset,
     )
 
 
