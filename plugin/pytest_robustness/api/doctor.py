@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 from datetime import UTC, datetime
@@ -145,7 +146,7 @@ def _examined(name: str, zoo: ModelZoo, options: Options, source: DataSource | N
     model = _loaded(name, zoo, calls)
     examination = Examination(name, model, selection, calls, device, options.seed)
     examination.leave_out_unreadable()
-    control, found, winner = _tried(examination, model, selection, rules.alpha)
+    control, found, winner = _tried(examination, model, selection, rules)
     mend = None if winner is None else prescription(name, model, winner.asked.mistake.changes)
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     names, labels = (name, selection.source.name), examination.labels
@@ -187,7 +188,7 @@ def _loaded(name: str, zoo: ModelZoo, calls: UserCalls) -> Model:
 
 
 def _tried(
-    examination: Examination, model: Model, selection: Selection, alpha: float
+    examination: Examination, model: Model, selection: Selection, rules: _Rules
 ) -> tuple[Asked, list[Judged], Judged | None]:
     """Return control's answers, everything that was tried, and what restores accuracy, if anything does.
 
@@ -199,38 +200,63 @@ def _tried(
 
     side = min(examination.first_image().shape[-2:])
     mistakes = usual_mistakes(given_set_up(model, selection.classes, side))
-    control, *others = examination.ask(Mistake("control", "as given", {}), mistakes, judging.may_be_best)
-    labels = examination.labels
-    found = judging.judged(labels, control, others)
-    if control.error and all(asked.error for asked in others):
+    rounds = _Rounds(examination, Mistake("control", "as given", {}), rules)
+    winner = rounds.ask(mistakes)
+    control = rounds.control
+    if control.error and all(judged.trial.error for judged in rounds.found):
         raise ModelError(control.error)
-    winner = judging.restoring(found, len(labels), alpha)
     if winner is not None:
-        second = _second(examination, winner, mistakes, len(found), alpha)
-        if second is not None:
-            # Against the set-up as given, not against the first change alone.
-            [winner] = judging.judged(labels, control, [second.asked])
-            found = [winner, *found]
-        return control, found, winner
-    if judging.guesses(labels, control):
-        strongest = [each.asked.mistake for each in judging.candidates(found)]
-        pairs = [a.joined(b) for a, b in itertools.combinations(strongest, 2) if _apart(a, b)]
-        _, *asked = examination.ask(control.mistake, pairs, judging.may_be_best)
-        found = judging.judged(labels, control, [*others, *asked])
-        winner = judging.restoring(found, len(labels), alpha)
-    return control, found, winner
+        return control, *rounds.extended(winner, mistakes)
+    if judging.guesses(examination.labels, control):
+        strongest = [each.asked.mistake for each in judging.candidates(rounds.found)]
+        winner = rounds.ask([a.joined(b) for a, b in itertools.combinations(strongest, 2) if a.apart(b)])
+    return control, rounds.found, winner
 
 
-def _second(
-    examination: Examination, winner: Judged, mistakes: Sequence[Mistake], tried: int, alpha: float
-) -> Judged | None:
-    """Return what restores accuracy further once ``winner`` is mended; ``None`` where nothing does."""
-    first = winner.asked.mistake
-    more = [first.joined(mistake) for mistake in mistakes if _apart(first, mistake)]
-    mended, *others = examination.ask(first, more, judging.may_be_best)
-    labels = examination.labels
-    return judging.restoring(judging.judged(labels, mended, others), len(labels), alpha, besides=tried)
+class _Rounds:
+    """Rounds of trials, each against a set-up that is the control of the round; the first is that of the model."""
 
+    def __init__(self, examination: Examination, as_given: Mistake, rules: _Rules) -> None:
+        self._examination = examination
+        self._as_given = as_given
+        self._rules = rules
+        self._tried = 0
+        self.control: Asked
+        self.found: list[Judged] = []
 
-def _apart(one: Mistake, other: Mistake) -> bool:
-    return one.changes.keys().isdisjoint(other.changes)
+    def ask(self, mistakes: Sequence[Mistake]) -> Judged | None:
+        """Try ``mistakes`` against the set-up as given; return what restores accuracy."""
+        labels = self._examination.labels
+        self.control, judged = self._judged(self._as_given, mistakes)
+        self.found = judging.judged(labels, self.control, [each.asked for each in (*self.found, *judged)])
+        return judging.restoring(self.found, len(labels), self._rules.alpha)
+
+    def extended(self, winner: Judged, mistakes: Sequence[Mistake]) -> tuple[list[Judged], Judged]:
+        """Return everything that was tried, and ``winner`` with a second change where that is better still.
+
+        The second change may show that the first is better made in another way.
+        """
+        first = winner.asked.mistake
+        failed = {each.asked.mistake.words for each in self.found if each.trial.error}
+        others = [mistake for mistake in mistakes if mistake.words not in failed]
+        second = self._further(first, [first.joined(other) for other in others if first.apart(other)])
+        if second is None:
+            return self.found, winner
+        more = second.asked.mistake.without(first)
+        alike = [other.joined(more) for other in others if not first.apart(other) and other.apart(more)]
+        third = self._further(second.asked.mistake, alike)
+        # Against the set-up as given, not against the first change alone.
+        labels, last = self._examination.labels, (second if third is None else third).asked
+        [winner] = judging.judged(labels, self.control, [last])
+        return [winner, *self.found], winner
+
+    def _further(self, base: Mistake, mistakes: Sequence[Mistake]) -> Judged | None:
+        besides = self._tried
+        _, judged = self._judged(base, mistakes)
+        return judging.restoring(judged, len(self._examination.labels), self._rules.alpha, besides)
+
+    def _judged(self, base: Mistake, mistakes: Sequence[Mistake]) -> tuple[Asked, list[Judged]]:
+        keep = functools.partial(judging.may_be_best, margin=self._rules.margin)
+        control, *others = self._examination.ask(base, mistakes, keep)
+        self._tried += len(others)
+        return control, judging.judged(self._examination.labels, control, others)

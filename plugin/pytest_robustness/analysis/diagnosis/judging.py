@@ -50,14 +50,17 @@ class Judged(NamedTuple):
         return bool(len(self.right)) and statistics.above_chance(int(self.right.sum()), len(self.right), self.chance)
 
 
-def may_be_best(labels: Answers, control: Answers, others: Sequence[Answers]) -> list[bool]:
-    """Return which of ``others`` may still be better than control and than the best of them, by 95 % intervals."""
+def may_be_best(labels: Answers, control: Answers, others: Sequence[Answers], margin: float) -> list[bool]:
+    """Return which of ``others`` may be better than control by half the margin, and than the best of them.
+
+    They may where their 95 % interval does not exclude it; ``margin`` is in points.
+    """
     rights = np.stack([answers == labels for answers in others])
     best = max(rights, key=np.sum)
     _, above_control = _interval(control == labels, rights)
     _, above_best = _interval(best, rights)
     better = _interval(control == labels, best[None])[0][0] > 0
-    kept: list[bool] = ((above_control > 0) & ((above_best >= 0) | (not better))).tolist()
+    kept: list[bool] = ((above_control > margin / 200) & ((above_best >= 0) | (not better))).tolist()
     return kept
 
 

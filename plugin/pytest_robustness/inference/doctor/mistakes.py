@@ -21,7 +21,7 @@ _PIXELS: Final = (1 / 255,) * 3
 # Sides of the inputs of published classifiers.
 _SIDES: Final = (32, 64, 96, 128, 160, 192, 224, 227, 240, 256, 288, 299, 384)
 # The side of the crop as a share of the shorter side that it is cut from.
-_SHARES: Final = (1.0, 0.95, 0.9, 0.875)
+_SHARES: Final = (1.0, 0.95, 0.875)
 # Images with a shorter side are made for the networks that they go into.
 _SMALLEST_PHOTOGRAPH: Final = 64
 # Two normalizations are the same for a network if their inputs differ by no more than this share of their range.
@@ -43,6 +43,16 @@ class Mistake(NamedTuple):
         """Return both at once."""
         words = f"{self.words} and {other.words}"
         return Mistake(f"{self.setting} and {other.setting}", words, {**self.changes, **other.changes})
+
+    def without(self, first: Mistake) -> Mistake:
+        """Return what was joined to ``first``."""
+        changes = {name: value for name, value in self.changes.items() if name not in first.changes}
+        setting, words = (getattr(self, part).removeprefix(f"{getattr(first, part)} and ") for part in self._fields[:2])
+        return Mistake(setting, words, changes)
+
+    def apart(self, other: Mistake) -> bool:
+        """Whether they change different things."""
+        return self.changes.keys().isdisjoint(other.changes)
 
 
 class GivenSetUp(NamedTuple):
@@ -88,7 +98,7 @@ def _normalizations(given: GivenSetUp) -> Iterator[Mistake]:
     if given.integers and given.normalizes:
         yield Mistake("mean and std", "pixels as they are", {"mean": None, "std": None})
     known: list[_Statistics] = [own] if given.normalizes or not given.integers else []
-    for words, mean, std in _pairs(*own):
+    for words, mean, std in _pairs(*own, given.side):
         if any(_alike((mean, std), other) for other in known):
             continue
         known.append((mean, std))
@@ -97,7 +107,7 @@ def _normalizations(given: GivenSetUp) -> Iterator[Mistake]:
         yield Mistake(" and ".join(differing) or "mean and std", words, changes)
 
 
-def _pairs(mean: _Three, std: _Three) -> Iterator[tuple[str, _Three, _Three]]:
+def _pairs(mean: _Three, std: _Three, side: int) -> Iterator[tuple[str, _Three, _Three]]:
     """Yield words, mean and standard deviation."""
     yield "the std 1/255, pixels from 0 to 255", mean, _PIXELS
     yield "the std 1, pixels from 0 to 1", mean, _ONE
@@ -112,8 +122,10 @@ def _pairs(mean: _Three, std: _Three) -> Iterator[tuple[str, _Three, _Three]]:
     yield "pixels from 0 to 1 as they are", _ZERO, _ONE
     yield "pixels from 0 to 255 as they are", _ZERO, _PIXELS
     yield "pixels from 0 to 255 less the mean of ImageNet", _IMAGENET[0], _PIXELS
-    yield "mean and std of CIFAR-10", *_CIFAR
-    yield "mean and std of CLIP", *_CLIP
+    if side < _SMALLEST_PHOTOGRAPH:
+        yield "mean and std of CIFAR-10", *_CIFAR
+    else:
+        yield "mean and std of CLIP", *_CLIP
 
 
 def _scaled(values: Sequence[float]) -> tuple[float, ...]:
@@ -172,9 +184,9 @@ def _of_the_data(given: GivenSetUp) -> Iterator[Mistake]:
 
 
 def _near(crop: int) -> list[int]:
-    """Return the usual sides next to ``crop``: two smaller ones, three larger ones."""
-    smaller = [side for side in _SIDES if side < crop]
-    return [*smaller[-2:], *[side for side in _SIDES if side > crop][:3]]
+    """Return the usual sides next to ``crop``: a smaller one, two larger ones."""
+    smaller, larger = ([side for side in _SIDES if (side > crop) is above and side != crop] for above in (False, True))
+    return [*smaller[-1:], *larger[:2]]
 
 
 def _resampling(given: GivenSetUp) -> Iterator[Mistake]:

@@ -36,13 +36,11 @@ class SetUp(NamedTuple):
         if self.offset is not None:
             return self.offset
         module = self.model.module
-        # As the file is used without a word on it; the classes count there.
         own = module.sidecar if isinstance(module, EngineModule) else None
-        return (
-            0
-            if own is None
-            else dataclasses.replace(own, output_offset=None, classes=_tuple(self.classes)).offset(outputs)
-        )
+        if own is None:
+            return 0
+        # As the file is read without a word on it.
+        return dataclasses.replace(own, output_offset=None, classes=_tuple(self.classes)).offset(outputs)
 
 
 def changed(model: Model, changes: Mapping[str, Any]) -> SetUp:
