@@ -29,7 +29,7 @@ FAULTS = {
     "resnet56, pixels from 0 to 255": Fault("resnet56", {"mean": faults.ZERO, "std": faults.PIXELS}, NORMALIZATION),
     "resnet56, classes one output earlier": Fault(
         "resnet56",
-        {"classes": tuple(["automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "airplane"])},
+        {"classes": ("automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "airplane")},
         ("class order",),
     ),
     "mobilenet 0.25, mean and std of ImageNet": Fault("mobilenet_v1_0.25_128", faults.IMAGENET, NORMALIZATION),

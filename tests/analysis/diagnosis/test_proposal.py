@@ -26,8 +26,10 @@ DATA = {"data": "folder:photos"}
         (
             "resnet18",
             {**DATA, "weights_dir": "weights", "trust_pickle": True, "store": "runs.sqlite"},
-            "pytest-robustness doctor resnet18 --data=folder:photos --weights-dir=weights --trust-pickle "
-            "--store=runs.sqlite",
+            (
+                "pytest-robustness doctor resnet18 --data=folder:photos --weights-dir=weights --trust-pickle "
+                "--store=runs.sqlite"
+            ),
         ),
     ],
 )

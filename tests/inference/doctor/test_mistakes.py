@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from torch import nn
@@ -13,6 +12,9 @@ from torch import nn
 from pytest_robustness.core import ClassLabel, Model, Preprocess
 from pytest_robustness.inference.doctor.mistakes import GivenSetUp, Mistake, usual_mistakes
 from pytest_robustness.inference.doctor.prescription import prescription
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMAGENET = Preprocess(resize=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 CLASSES = tuple(ClassLabel(name, name) for name in ("10", "2", "9"))

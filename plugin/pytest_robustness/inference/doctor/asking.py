@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# After so many images those set-ups go on that may still be the best.
-_AT_ONCE: Final = 64
 _BATCH: Final = 32
+# After so many images those set-ups go on that may still be the best.
+_LOOKS: Final = tuple(_BATCH << look for look in range(16))
 # Bytes of decoded images that are kept for a second round.
 _KEPT: Final = 512 << 20
 
@@ -114,15 +114,15 @@ class Examination:
         """
         readable = self._readable()
         trials = [_Trial(mistake) for mistake in (control, *mistakes)]
-        for start in range(0, len(readable), _AT_ONCE):
-            part = readable[start : start + _AT_ONCE]
-            for batch in range(0, len(part), _BATCH):
-                self._answer(part[batch : batch + _BATCH], [trial for trial in trials if trial.going])
+        for start in range(0, len(readable), _BATCH):
+            part = readable[start : start + _BATCH]
+            self._answer(part, [trial for trial in trials if trial.going])
             trials = _distinct(trials)
             going = [trial for trial in trials[1:] if trial.going]
             done = start + len(part)
-            if going and not trials[0].error and done < len(readable):
-                kept = keep(self.labels[:done], trials[0].array, [trial.array for trial in going])
+            if going and done in _LOOKS and done < len(readable):
+                given = np.full(done, -1) if trials[0].error else trials[0].array
+                kept = keep(self.labels[:done], given, [trial.array for trial in going])
                 for trial, goes_on in zip(going, kept, strict=True):
                     trial.going = goes_on
         return [Asked(trial.mistake, trial.array, trial.error) for trial in trials]
