@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_robustness.analysis.diagnosis import Diagnosis
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
     from pytest_robustness.api.compare import Comparison, compare
+    from pytest_robustness.api.doctor import doctor
     from pytest_robustness.api.evaluate import evaluate
     from pytest_robustness.api.evaluation import Evaluation
     from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
@@ -33,6 +35,7 @@ __all__ = [
     "Comparison",
     "Condition",
     "DataSource",
+    "Diagnosis",
     "Evaluation",
     "GateTest",
     "ImageTest",
@@ -52,6 +55,7 @@ __all__ = [
     "asks_study",
     "assert_robust",
     "compare",
+    "doctor",
     "evaluate",
     "run_mode",
     "transformed",
@@ -59,6 +63,8 @@ __all__ = [
 
 _HOMES = {
     "api.compare": ("Comparison", "compare"),
+    "analysis.diagnosis": ("Diagnosis",),
+    "api.doctor": ("doctor",),
     "api.evaluate": ("evaluate",),
     "api.evaluation": ("Evaluation",),
     "core": ("Cell", "ClassLabel", "Condition", "DataSource", "Model", "Panel", "Preprocess"),

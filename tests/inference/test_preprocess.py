@@ -1,5 +1,8 @@
 """A canvas cropped at its centre is the model's published pipeline, to the pixel."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,8 +10,8 @@ from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
-from pytest_robustness.core import Canvas
-from pytest_robustness.inference.preprocess import center_crop, to_canvas
+from pytest_robustness.core import Canvas, Preprocess
+from pytest_robustness.inference.preprocess import center_crop, to_canvas, to_inputs
 
 SIDES = st.integers(1, 90)
 INTERPOLATIONS = st.sampled_from(["nearest", "bilinear", "bicubic"])
@@ -83,3 +86,27 @@ def test_center_crop_of_a_batch_is_a_view():
 def test_an_image_smaller_than_the_crop_is_padded_as_torchvision_does():
     image = noise(5, 9)
     assert torch.equal(center_crop(image[None], 8), tvf.center_crop(image[None], [8]))
+
+
+def test_a_squashed_image_is_all_of_it():
+    image = noise(33, 60)
+    canvas = Canvas(24, 20, "bicubic", antialias=True, squash=True)
+    whole = tvf.resize(image, [24, 24], interpolation=InterpolationMode.BICUBIC, antialias=True)
+    assert torch.equal(to_canvas(image, canvas), whole)
+
+
+RIGHT = Preprocess(crop=20, mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3))
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_a_model_gets_its_channels_normalized_in_its_order_and_layout(channels, layout):
+    images = torch.stack([noise(24, 24), noise(24, 24) // 2])
+    inputs = to_inputs(images, dataclasses.replace(RIGHT, channels=channels, layout=layout))
+    expected = tvf.normalize(images[..., 2:22, 2:22].float() / 255, list(RIGHT.mean), list(RIGHT.std)).numpy()
+    if channels == "BGR":
+        expected = expected[:, ::-1]
+    if layout == "NHWC":
+        expected = np.moveaxis(expected, 1, -1)
+    assert inputs.is_contiguous()
+    np.testing.assert_allclose(inputs.numpy(), expected, rtol=1e-5, atol=1e-6)

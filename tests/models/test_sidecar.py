@@ -14,7 +14,7 @@ from pytest_robustness.models.engines.sidecar import Sidecar, read_sidecar
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOWN = "antialias, classes, crop, interpolation, mean, output_offset, probabilities, resize, std"
+KNOWN = "antialias, channels, classes, crop, interpolation, mean, output_offset, probabilities, resize, squash, std"
 
 
 def read(folder: Path, content: object) -> Sidecar:
@@ -50,12 +50,16 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
             "std": [0.1, 0.2, 1],
             "interpolation": "bicubic",
             "antialias": False,
+            "squash": True,
+            "channels": "BGR",
             "classes": ["cat", "dog"],
             "output_offset": 3,
             "probabilities": True,
         },
     )
-    assert sidecar.preprocess(224) == Preprocess(235, 200, (0.4, 0.5, 0.6), (0.1, 0.2, 1.0), "bicubic", False)
+    assert sidecar.preprocess(224) == Preprocess(
+        235, 200, (0.4, 0.5, 0.6), (0.1, 0.2, 1.0), "bicubic", False, True, "BGR"
+    )
     assert sidecar.classes == ("cat", "dog")
     assert sidecar.offset(1001) == 3
     assert sidecar.probabilities is True
@@ -75,6 +79,15 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
 )
 def test_what_is_left_out_is_as_without_a_sidecar(tmp_path: Path, content: object, preprocess: Preprocess) -> None:
     assert read(tmp_path, content).preprocess(224) == preprocess
+
+
+def test_changes_replace_keys_and_leave_them_out(tmp_path: Path) -> None:
+    sidecar = read(tmp_path, {"resize": 300, "mean": [0.5] * 3, "std": [0.5] * 3, "output_offset": 1})
+    changed = sidecar.changed({"mean": None, "std": None, "channels": "BGR", "resize": None, "output_offset": 0})
+    assert not changed.normalizes
+    assert changed.preprocess(224) == Preprocess(resize=None, crop=224, channels="BGR")
+    assert (changed.offset(10), changed.files) == (0, sidecar.files)
+    assert sidecar.preprocess(224).resize == 300
 
 
 def test_classes_are_read_from_a_file_beside_the_sidecar(tmp_path: Path) -> None:
@@ -112,6 +125,8 @@ NAMES = "a list of names, or the path of a text file with one name a line, from 
             {"interpolation": "cubic"},
             ': interpolation is "cubic"; it must be "bicubic", "bilinear" or "nearest".',
         ),
+        ({"channels": "rgb"}, ': channels is "rgb"; it must be "RGB" or "BGR", the order that the network gets.'),
+        ({"squash": "yes"}, ': squash is "yes"; it must be true or false.'),
         ({"antialias": 1}, ": antialias is 1; it must be true or false."),
         ({"probabilities": "yes"}, ': probabilities is "yes"; it must be true or false.'),
         ({"classes": []}, f": classes is []; it must be {NAMES}."),

@@ -68,22 +68,27 @@ class ChanceCheck:
         ``warn`` warns of all, ``off`` checks nothing.
     matches
         How the classes of each model were matched: `ClassMatch.method` by the model's name.
+    proposals
+        What to do to find out what is wrong with a model: a sentence by the model's name.
     """
 
     rule: ChanceRule
     matches: Mapping[str, str]
+    proposals: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, rule: ChanceRule, models: Mapping[str, ModelFacts]) -> ChanceCheck:
+    def of(
+        cls, rule: ChanceRule, models: Mapping[str, ModelFacts], proposals: Mapping[str, str] | None = None
+    ) -> ChanceCheck:
         """Return the check of ``models``, by name."""
-        return cls(rule, {model: facts.class_match for model, facts in models.items()})
+        return cls(rule, {model: facts.class_match for model, facts in models.items()}, proposals or {})
 
     def errors(self, predictions: StoredPredictions) -> dict[str, str]:
         """Return a message for each model whose order of classes must be wrong."""
         return {
             found.model: f"{found.text}: no better than chance for {found.classes} classes. Class order? Its outputs "
             f"and the folders of the data may be in different orders: give the model its class list. If it is as weak "
-            f"as that, --robustness-chance-check=warn judges it."
+            f"as that, --robustness-chance-check=warn judges it.{self._proposal(found)}"
             for found in self._controls(predictions)
             if self._refused(found)
         }
@@ -106,13 +111,17 @@ class ChanceCheck:
         if not found.wrong:
             return (
                 f"{found.text}, so that it cannot be told from guessing: judge it on more images, and see that its "
-                f"class list is in the order of its outputs."
+                f"class list is in the order of its outputs.{self._proposal(found)}"
             )
         named = f"Its classes were matched by {self.matches[found.model]}, so that" if self._named(found) else "Perhaps"
         return (
             f"{found.text}: no better than chance for {found.classes} classes. {named} the data is hard for it, or its "
-            f"class list is not in the order of its outputs."
+            f"class list is not in the order of its outputs.{self._proposal(found)}"
         )
+
+    def _proposal(self, found: _Control) -> str:
+        sentence = self.proposals.get(found.model, "")
+        return f" {sentence}" if sentence else ""
 
     def _controls(self, predictions: StoredPredictions) -> Iterator[_Control]:
         return iter(()) if self.rule == "off" else _controls(predictions, self.matches)

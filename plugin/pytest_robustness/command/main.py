@@ -11,6 +11,7 @@ from rich_click import RichGroup
 import pytest_robustness
 from pytest_robustness.command.comment import comment
 from pytest_robustness.command.compare import compare
+from pytest_robustness.command.doctor import doctor
 from pytest_robustness.command.listing import list_
 from pytest_robustness.command.report import report
 from pytest_robustness.command.run import plan, run
@@ -19,7 +20,7 @@ from pytest_robustness.errors import RobustnessError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (run, plan, compare, report, comment, list_)
+_COMMANDS: Final = (run, plan, doctor, compare, report, comment, list_)
 # As pytest's exit codes: 4 for a command that is used wrongly.
 _USAGE = 4
 

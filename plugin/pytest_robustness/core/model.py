@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Channels = Literal["RGB", "BGR"]
+Layout = Literal["NCHW", "NHWC"]
 Setting = Literal["mean", "std", "size", "interpolation", "antialias", "classes"]
 """A part of a model's set-up; ``size`` is that of resize and crop, ``classes`` the order of the outputs."""
 Origin = Literal["published", "file", "sidecar", "factory", "data", "assumed", "unused"]
@@ -24,6 +26,13 @@ SETTINGS: Final[tuple[Setting, ...]] = get_args(Setting)
 _ASSUMED: Final = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 # Joined when the module is imported: the text that somebody writes is another object.
 _BILINEAR: Final = cast("Interpolation", "".join(("bi", "linear")))
+_WORDS: Final = {
+    "interpolation": ("an interpolation", ("bicubic", "bilinear", "nearest")),
+    "channels": ("an order of channels", get_args(Channels)),
+    "layout": ("a layout", get_args(Layout)),
+}
+# Settings that came later: keys that are older hold where these are left as they are.
+_LATER: Final = {"squash": False, "channels": "RGB", "layout": "NCHW"}
 
 
 class Canvas(NamedTuple):
@@ -31,12 +40,14 @@ class Canvas(NamedTuple):
 
     ``resize`` and ``crop`` are in pixels; ``None`` leaves the image as the data has it. The crop belongs to the canvas
     because the square is cut so that cropping it again gives, to the pixel, the model's published evaluation pipeline.
+    ``squash`` makes a square of the whole image, whatever its sides, so that nothing is cut off.
     """
 
     resize: int | None
     crop: int | None
     interpolation: Interpolation
     antialias: bool
+    squash: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,15 +61,22 @@ class Preprocess:
     crop
         Side of the centre crop, in pixels. ``None``: the whole canvas.
     mean, std
-        Per channel, for pixel values in [0, 1]. Left out, they are 0 and 1, and a report says that they were assumed.
+        Of red, green and blue, for pixel values in [0, 1]; a standard deviation of 1/255 leaves them from 0 to 255.
+        Left out, they are 0 and 1, and a report says that they were assumed.
     interpolation, antialias
         Of the resize.
+    squash
+        Resize both sides to ``resize``, whatever the image's proportions, and not the shorter side alone.
+    channels
+        The order in which the model gets red, green and blue, once they are normalized.
+    layout
+        Whether the model gets [B, 3, H, W] or [B, H, W, 3].
 
     Raises
     ------
     ValueError
-        On a size that is no whole number or below 1, a crop larger than the resize, or a standard deviation that is not
-        positive.
+        On a size that is no whole number or below 1, a crop larger than the resize, a standard deviation that is not
+        positive, or a word that is not valid.
     """
 
     resize: int | None = None
@@ -67,6 +85,9 @@ class Preprocess:
     std: Sequence[float] = _ASSUMED["std"]
     interpolation: Interpolation = _BILINEAR
     antialias: bool = True
+    squash: bool = False
+    channels: Channels = "RGB"
+    layout: Layout = "NCHW"
 
     def __post_init__(self) -> None:
         for name, default in _ASSUMED.items():
@@ -75,23 +96,26 @@ class Preprocess:
         if min(self.std) <= 0:
             raise ValueError(f"std must be positive; got {self.std}")
         for name in ("resize", "crop"):
-            size = getattr(self, name)
-            if size is None:
-                continue
-            if not hasattr(size, "__index__"):
-                raise ValueError(f"{name} must be a whole number of pixels; got {size!r}")
-            object.__setattr__(self, name, operator.index(size))
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1 pixel; got {size}")
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _pixels(name, getattr(self, name)))
         if self.resize is not None and self.crop is not None and self.crop > self.resize:
             raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
-        if self.interpolation not in ("nearest", "bilinear", "bicubic"):
-            raise ValueError(f"{self.interpolation!r} is not an interpolation. Known: bicubic, bilinear, nearest.")
+        if self.squash and self.resize is None:
+            raise ValueError("squash needs a resize: the side of the square that images are squashed to")
+        for name, (kind, known) in _WORDS.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{getattr(self, name)!r} is not {kind}. Known: {', '.join(known)}.")
 
     @property
     def canvas(self) -> Canvas:
         """The canvas that the model's transforms act on."""
-        return Canvas(self.resize, self.crop, self.interpolation, self.antialias)
+        return Canvas(self.resize, self.crop, self.interpolation, self.antialias, self.squash)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What results depend on, by name, for keys: every setting, but of the later ones those alone that are set."""
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if name not in _LATER or value != _LATER[name]}
 
     @property
     def assumed(self) -> tuple[str, ...]:
@@ -117,6 +141,14 @@ class Preprocess:
         return frozenset(setting for setting, known in found.items() if known)
 
 
+def _pixels(name: str, size: int) -> int:
+    if not hasattr(size, "__index__"):
+        raise ValueError(f"{name} must be a whole number of pixels; got {size!r}")
+    if size < 1:
+        raise ValueError(f"{name} must be at least 1 pixel; got {size}")
+    return operator.index(size)
+
+
 def _three_numbers(name: str, given: Sequence[float]) -> tuple[float, ...]:
     values = tuple(float(value) for value in given)
     if len(values) != 3 or not all(map(math.isfinite, values)):
@@ -135,7 +167,8 @@ class Model:
     preprocess
         What to do to an image first.
     classes
-        The name or WordNet id of each of the K outputs, in order. ``None``: matched to the data by position.
+        The name or WordNet id of each of the K outputs, in order, less those that are dropped. ``None``: matched to the
+        data by position.
     fingerprint
         Hash of everything that the outputs depend on besides ``preprocess``; left empty, it is computed on loading.
     runtime
@@ -147,6 +180,8 @@ class Model:
     unhashed
         What the model holds and ``fingerprint`` does not cover, because Python cannot see into it:
         ``"net (InferenceSession)"``. A change there is not noticed by its hash.
+    output_offset
+        How many leading outputs to drop: 1 where a background class comes first.
     origins
         Where settings come from that neither the code that made the model gave nor the weights were published with;
         the others are found out on loading. No fingerprint and no key depends on it.
@@ -155,6 +190,8 @@ class Model:
     ------
     TypeError
         On a preprocess that is no `Preprocess`, or classes that are no sequence of texts.
+    ValueError
+        On an offset that is no whole number or below 0.
     """
 
     module: torch.nn.Module
@@ -164,9 +201,12 @@ class Model:
     runtime: str = ""
     assumed: Sequence[str] = ()
     unhashed: Sequence[str] = ()
+    output_offset: int = 0
     origins: Mapping[Setting, Origin] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not hasattr(self.output_offset, "__index__") or self.output_offset < 0:
+            raise ValueError(f"output_offset must be a number of outputs, 0 or more; got {self.output_offset!r}")
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess must be a Preprocess(resize=..., crop=...); got {self.preprocess!r}")
         object.__setattr__(self, "assumed", tuple(dict.fromkeys([*self.preprocess.assumed, *self.assumed])))

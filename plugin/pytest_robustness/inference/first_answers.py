@@ -55,18 +55,19 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
     """
     _require_weights(name, model.module)
     inputs = to_inputs(_variants(canvas), model.preprocess)
-    asked = _Asked(model.module, inputs)
+    whole = Behind(model.module, model.output_offset) if model.output_offset else model.module
+    asked = _Asked(whole, inputs)
     warnings = []
     size = _batch_size(name, asked)
     if size is not None:
-        asked = _Asked(FixedBatch(model.module, size), inputs)
+        asked = _Asked(FixedBatch(whole, size), inputs)
         warnings.append(f"{name} takes batches of {size} {'image' if size == 1 else 'images'} alone, and gets those")
     several, alone = asked.logits(0, 1, 2), asked.logits(1)
     away = _distance(alone[0], several[1], several)
     if away > _ROUNDING:
         warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
     module = asked.module if asked.plain else LogitsOf(asked.module)
-    adapted = model if module is model.module else dataclasses.replace(model, module=module)
+    adapted = model if module is model.module else dataclasses.replace(model, module=module, output_offset=0)
     return FirstAnswers(adapted, int(alone.shape[1]), tuple(warnings))
 
 
@@ -83,6 +84,22 @@ class FixedBatch(nn.Module):
         filled = torch.cat([images, images[-1:].expand(-len(images) % self.size, *images.shape[1:])])
         parts = [logits_of(self.module(part.clone()), self.size) for part in torch.split(filled, self.size)]
         return torch.cat(parts)[: len(images)]
+
+
+class Behind(nn.Module):
+    """Drops the leading outputs of a module: a background class, say."""
+
+    def __init__(self, module: nn.Module, dropped: int) -> None:
+        super().__init__()
+        self.module = module
+        self.dropped = dropped
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of ``images`` that remain."""
+        logits = logits_of(self.module(images), len(images))
+        if logits.shape[1] <= self.dropped:
+            raise ModelError(f"has an output_offset of {self.dropped}, but {logits.shape[1]} outputs.")
+        return logits[:, self.dropped :]
 
 
 class LogitsOf(nn.Module):

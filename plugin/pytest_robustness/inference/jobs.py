@@ -236,7 +236,7 @@ def cell_key(
     parts = {
         "pipeline": PIPELINE_VERSION,
         "model": fingerprint,
-        "preprocess": dataclasses.asdict(preprocess),
+        "preprocess": preprocess.parts,
         "transform": transform,
         "seed": seed,
         "precision": precision,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def to_canvas(image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
-    """Resize the shorter side to ``canvas.resize`` and cut the square that holds the model's centre crop.
+    """Resize the shorter side to ``canvas.resize`` and cut the square that holds the model's centre crop, or squash.
 
     The square is placed so that cropping its centre gives the pixels that torchvision's ``center_crop(resize(image))``
     gives. It may be one pixel off the image's centre, because torchvision rounds half pixels to even.
@@ -35,7 +35,8 @@ def to_canvas(image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
     if canvas.resize is None:
         return image
     mode = InterpolationMode(canvas.interpolation)
-    image = tvf.resize(image, [canvas.resize], interpolation=mode, antialias=canvas.antialias)
+    sides = [canvas.resize] * (2 if canvas.squash else 1)
+    image = tvf.resize(image, sides, interpolation=mode, antialias=canvas.antialias)
     crop = canvas.resize if canvas.crop is None else canvas.crop
     in_square = _crop_offset(canvas.resize, crop)
     top, left = (_crop_offset(side, crop) - in_square for side in image.shape[-2:])
@@ -51,7 +52,20 @@ def center_crop(images: torch.Tensor, crop: int | None) -> torch.Tensor:
 
 
 def to_inputs(images: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
-    """Crop the centre of ``images`` (uint8 [B, 3, H, W]), scale to [0, 1] and normalize: float32 [B, 3, h, w]."""
+    """Return what a model gets of ``images`` (uint8 [B, 3, H, W]): cropped, normalized, in its order and layout.
+
+    Returns
+    -------
+    float32 [B, 3, h, w], or [B, h, w, 3] where ``preprocess`` says so.
+    """
+    inputs = _normalized(images, preprocess)
+    if preprocess.channels == "BGR":
+        inputs = inputs.flip(1)
+    return inputs.permute(0, 2, 3, 1).contiguous() if preprocess.layout == "NHWC" else inputs
+
+
+def _normalized(images: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
+    """Crop the centre of ``images``, scale to [0, 1] and normalize: float32 [B, 3, h, w]."""
     mean, std = _statistics(preprocess, images.device)
     cropped = center_crop(images, preprocess.crop)
     batches = CHOICE.batches(cropped)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.content import ContentHash
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Model
     from pytest_robustness.core.content import Hashed
     from pytest_robustness.core.file_hashes import FileHashes
+
+_FIRST: Final = ("resize", "crop", "mean", "std", "interpolation", "antialias")
 
 
 def fingerprint(model: Model, extra: bytes = b"") -> str:
@@ -64,7 +66,12 @@ def _hashed(model: Model, extra: bytes, hashes: FileHashes | None = None, given:
     for known in given:
         whole.leave_out(known)
     whole.update(extra)
-    whole.add(dataclasses.astuple(model.preprocess), "preprocess")
+    settings = model.preprocess.parts
+    first = tuple(settings.pop(name) for name in _FIRST)
+    # What is set of the others is added by name: the fingerprints of models without them stay what they were.
+    whole.add((*first, *settings.items()), "preprocess")
     whole.add(None if model.classes is None else tuple(model.classes), "classes")
+    if model.output_offset:
+        whole.add(model.output_offset, "output_offset")
     whole.add(model.module)
     return whole.result()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -85,7 +84,7 @@ def _factory(source: str, facts: ModelFacts) -> str:
     """Return what a factory must return."""
     sizes = _SIZES if "size" in facts.assumed else {}
     normalization = {name: value for name, value in _NORMALIZATION.items() if name in facts.assumed}
-    arguments = dataclasses.asdict(facts.preprocess) | sizes | normalization
+    arguments = facts.preprocess.parts | sizes | normalization
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value != _LEFT_OUT.get(name, ()))
     call = f"return Model(module, Preprocess({written}), classes={_CLASSES})"
     if source == "python":

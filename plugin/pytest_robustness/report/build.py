@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
+from pytest_robustness.analysis.diagnosis.proposal import proposal
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.core.text import printable, printable_lines
@@ -24,7 +25,7 @@ from pytest_robustness.report.run_report import RunReport
 from pytest_robustness.report.study_sections import study_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
     from pytest_robustness.analysis.studies.examiner import Examiner
     from pytest_robustness.core import Condition, DataSource, EngineUsed
-    from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.run_log import ModelFacts, RunLog
     from pytest_robustness.inference.store import Store
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.thumbnails import Painter
@@ -77,6 +78,8 @@ class RunRecord:
         The command line of the run, where it is not that of this process.
     diagnoses
         What the doctor said of a model's set-up, in a few words, where it was asked.
+    objects
+        Names of models that the run was given as objects.
     """
 
     run_log: RunLog
@@ -89,6 +92,13 @@ class RunRecord:
     chance_check: ChanceRule = "error"
     command: str = ""
     diagnoses: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    objects: frozenset[str] = frozenset()
+
+    @property
+    def proposals(self) -> dict[str, str]:
+        """What to do to find out what is wrong with a model: a sentence for each that was loaded."""
+        options = self.run_log.provenance.get("options", {})
+        return {model: proposal(model, options, self.objects) for model in self.run_log.models}
 
 
 class RunTests(NamedTuple):
@@ -181,10 +191,15 @@ def _dataset(log: RunLog, predictions: StoredPredictions) -> dict[str, Any]:
 
 def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
-    texts = (assumption_text.warning, assumption_text.unhashed_warning)
-    trusted = (text(model, each) for model, each in facts.items() for text in texts)
-    check = ChanceCheck.of(run.chance_check, facts)
+    trusted = (text for model, each in facts.items() for text in _trusted(run, model, each))
+    check = ChanceCheck.of(run.chance_check, facts, run.proposals)
     return (*run.run_log.warnings, *filter(None, trusted), *check.warnings(run.predictions))
+
+
+def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | None]:
+    assumed = assumption_text.warning(model, facts)
+    yield assumed and f"{assumed} {run.proposals[model]}".rstrip()
+    yield assumption_text.unhashed_warning(model, facts)
 
 
 def _data_notes(run: RunRecord) -> tuple[str, ...]:

@@ -103,9 +103,15 @@ class Pictures:
             if not getattr(transform, "published", False):
                 return ""
             key = transform.key(condition.severity)
-        parts = [_VERSION, self._images[position].tobytes().hex(), list(self._canvases[model]), key, self._seed]
+        parts = [_VERSION, self._images[position].tobytes().hex(), _parts(self._canvases[model]), key, self._seed]
         return f"picture {hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
 
     @cached_property
     def _painter(self) -> Painter:
         return self._open()
+
+
+def _parts(canvas: Canvas) -> list[object]:
+    """Return what a picture depends on: `Canvas.squash` came later, and counts where it is set."""
+    *first, squash = canvas
+    return [*first, "squash"] if squash else [*first]

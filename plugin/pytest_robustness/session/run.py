@@ -97,7 +97,15 @@ class Run:
             options, self.judge, self._predictions, self.log, registry, self._predictor.images, self._unlabelled
         )
         found = (self._predictions, self.judge, self.examiner)
-        self.record = RunRecord(self.log, self._predictor, *found, registry, options.seed, options.chance_check)
+        self.record = RunRecord(
+            self.log,
+            self._predictor,
+            *found,
+            registry,
+            options.seed,
+            options.chance_check,
+            objects=frozenset(means.zoo.given),
+        )
         self._earlier = EarlierRuns(options, self.record, means.zoo.hashes, self._images)
 
     @property
@@ -228,7 +236,8 @@ class Run:
 def _check_answers(run: RunRecord) -> None:
     """Note what was computed of no use: models at chance level, images that could not be read."""
     log = run.run_log
-    for model, message in ChanceCheck.of(run.chance_check, log.models).errors(run.predictions).items():
+    check = ChanceCheck.of(run.chance_check, log.models, run.proposals)
+    for model, message in check.errors(run.predictions).items():
         log.errors |= {cell: message for cell in log.asked.cells if cell.model == model}
     if log.unreadable:
         source, indices = run.predictor.images()

@@ -169,6 +169,34 @@ def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtim
     """Return the model that consists of ``files`` and runs in ``engine``, which reports call ``runtime``."""
     module = EngineModule(engine, sidecar)
     module.start(torch.device("cpu"))
+    model = _described(module, sidecar, runtime)
+    contents = [hashes.digest(path) for path in (*files, *sidecar.files)]
+    extra = repr((runtime, engine.signature, contents)).encode()
+    # Not where the files lie, and not what was started.
+    given = (engine, sidecar, module._infer, module._started_for)
+    return identified(model, extra, hashes=hashes, given=given)
+
+
+def with_sidecar(model: Model, sidecar: Sidecar) -> Model:
+    """Return a model file as another sidecar describes it, without a fingerprint; what was started is shared.
+
+    Raises
+    ------
+    TypeError
+        The module is none of an engine.
+    ModelError
+        The graph cannot take what the sidecar says.
+    """
+    own = model.module
+    if not isinstance(own, EngineModule):
+        raise TypeError(f"a model file is run by an EngineModule; got {type(own).__name__}")
+    module = EngineModule(own.engine, sidecar)
+    module._infer, module._started_for = own._infer, own._started_for
+    return _described(module, sidecar, model.runtime)
+
+
+def _described(module: EngineModule, sidecar: Sidecar, runtime: str) -> Model:
+    """Return the model of ``module``, with what its sidecar and its input say of it."""
     height, width = module.size
     side = None if height is None or width is None else max(height, width)
     preprocess = sidecar.preprocess(side)
@@ -177,12 +205,7 @@ def engine_model(engine: Engine, files: Iterable[Path], sidecar: Sidecar, runtim
         preprocess = dataclasses.replace(preprocess, mean=(0.0,) * 3, std=(1.0,) * 3)
     assumed = () if sidecar.sized else ("size",)
     origins = _origins(sidecar, pixels=module.takes_pixels)
-    model = Model(module, preprocess, sidecar.classes, runtime=runtime, assumed=assumed, origins=origins)
-    contents = [hashes.digest(path) for path in (*files, *sidecar.files)]
-    extra = repr((runtime, engine.signature, contents)).encode()
-    # Not where the files lie, and not what was started.
-    given = (engine, sidecar, module._infer, module._started_for)
-    return identified(model, extra, hashes=hashes, given=given)
+    return Model(module, preprocess, sidecar.classes, runtime=runtime, assumed=assumed, origins=origins)
 
 
 def _origins(sidecar: Sidecar, *, pixels: bool) -> dict[Setting, Origin]:

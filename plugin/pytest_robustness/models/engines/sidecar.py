@@ -12,10 +12,11 @@ from pytest_robustness.core.files import read_regular
 from pytest_robustness.errors import ModelError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-_PREPROCESS = tuple(field.name for field in dataclasses.fields(Preprocess))
+# The layout of an input is that of the graph.
+_PREPROCESS = tuple(field.name for field in dataclasses.fields(Preprocess) if field.name != "layout")
 # Networks with a smaller input are not evaluated on the centre of a resized photograph.
 _SMALLEST_CROPPED = 64
 _IMAGENET_WITH_BACKGROUND = 1001
@@ -77,6 +78,14 @@ class Sidecar:
         """Whether the size that images get is given, and not derived from the size of the crop or of the input."""
         crop = self.values.get("crop", _SMALLEST_CROPPED)
         return "resize" in self.values or crop is None or crop < _SMALLEST_CROPPED
+
+    def changed(self, changes: Mapping[str, Any]) -> Sidecar:
+        """Return the sidecar with these keys in place of its own; ``None`` leaves out a key but those of sizes."""
+        given = {key: value for key, value in changes.items() if key in _PREPROCESS}
+        left_out = {key for key, value in given.items() if value is None and key not in ("resize", "crop")}
+        values = {key: value for key, value in {**self.values, **given}.items() if key not in left_out}
+        others = {key: changes[key] for key in ("classes", "output_offset", "probabilities") if key in changes}
+        return dataclasses.replace(self, values=values, **others)
 
     def offset(self, outputs: int) -> int:
         """Return how many of ``outputs`` to drop from the front.
@@ -161,6 +170,8 @@ _KEYS = {
         lambda value: value in ("bicubic", "bilinear", "nearest"), '"bicubic", "bilinear" or "nearest"'
     ),
     "antialias": _FLAG,
+    "squash": _FLAG,
+    "channels": _Key(lambda value: value in ("RGB", "BGR"), '"RGB" or "BGR", the order that the network gets'),
     "classes": _Key(
         lambda value: _is_list_of_names(value) or (isinstance(value, str) and bool(value)),
         "a list of names, or the path of a text file with one name a line, from the sidecar's folder",

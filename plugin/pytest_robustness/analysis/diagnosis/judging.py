@@ -1,0 +1,261 @@
+"""Judge answers under other set-ups: each is compared with control on the same images, by McNemar's exact test.
+
+A setting is called wrong where another one is significantly better after Holm's correction for all that was tried.
+That nothing is better by more than a number of points is claimed where every interval ends below that: no correction is
+needed there, because each of them must.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from pytest_robustness.analysis import statistics
+from pytest_robustness.analysis.diagnosis.diagnosis import Diagnosis, Trial
+from pytest_robustness.analysis.statistics import paired_change
+from pytest_robustness.analysis.statistics.paired_change import PairedChange
+from pytest_robustness.analysis.test_result import CONFIDENCE, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.inference.doctor.asking import Asked
+    from pytest_robustness.inference.doctor.prescription import Prescription
+
+    Answers = NDArray[np.int64]
+
+_END: Final = (1 - CONFIDENCE) / 2
+# A change of fewer settings is named in the place of the best one if it is no further from that, in points.
+_AS_GOOD: Final = 1.0
+# So many of the best single changes are tried two at a time where none is enough.
+_STRONGEST: Final = 5
+
+
+class Judged(NamedTuple):
+    """What was asked, with its figures against control: ``right`` is bool [m], ``chance`` the share by guessing."""
+
+    asked: Asked
+    trial: Trial
+    right: NDArray[np.bool_]
+    chance: float
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether the answers are significantly more often right than guessing is."""
+        return bool(len(self.right)) and statistics.above_chance(int(self.right.sum()), len(self.right), self.chance)
+
+
+def may_be_best(labels: Answers, control: Answers, others: Sequence[Answers], margin: float) -> list[bool]:
+    """Return which of ``others`` may be better than control by half the margin, and than the best of them.
+
+    They may where their 95 % interval does not exclude it; ``margin`` is in points.
+    """
+    rights = np.stack([answers == labels for answers in others])
+    best = max(rights, key=np.sum)
+    _, above_control = _interval(control == labels, rights)
+    _, above_best = _interval(best, rights)
+    better = _interval(control == labels, best[None])[0][0] > 0
+    kept: list[bool] = ((above_control > margin / 200) & ((above_best >= 0) | (not better))).tolist()
+    return kept
+
+
+def judged(labels: Answers, control: Asked, others: Sequence[Asked]) -> list[Judged]:
+    """Return ``others`` with their figures, not yet corrected for their number, the best first.
+
+    Where the model does not run as it is set up, it is right on no image.
+    """
+    given = np.full(len(labels), -1) if control.error else control.answers
+    found = [_judged(labels, given, asked) for asked in others]
+    return sorted(found, key=lambda each: -_or_least(each.trial.difference))
+
+
+def corrected(found: Sequence[Judged], besides: int = 0) -> list[Judged]:
+    """Return the same with p-values corrected for the number of all of them, and of those tried ``besides``."""
+    own = np.array([each.trial.p_value for each in found], np.float64)
+    p = statistics.correct(np.concatenate([own, np.ones(besides)]), "holm")[: len(own)]
+    return [
+        each._replace(trial=dataclasses.replace(each.trial, p_adjusted=float(value)))
+        for each, value in zip(found, p, strict=True)
+    ]
+
+
+def restoring(found: Sequence[Judged], images: int, alpha: float, besides: int = 0) -> Judged | None:
+    """Return the best of those that are significantly better than control; of those as good, the simplest.
+
+    Parameters
+    ----------
+    found
+        What was tried; p-values are corrected for their number, and for what was tried ``besides``.
+    images
+        How many images there are: what was given up before the last of them is not the best.
+    alpha
+        The level.
+    """
+    better = [
+        each
+        for each in corrected(found, besides)
+        if each.trial.difference > 0
+        and each.trial.p_adjusted < alpha
+        and each.trial.images == images
+        and each.above_chance
+    ]
+    if not better:
+        return None
+    best = max(better, key=lambda each: each.trial.accuracy)
+    as_good = [each for each in better if best.trial.accuracy - each.trial.accuracy <= _AS_GOOD]
+    return min(as_good, key=lambda each: (len(each.asked.mistake.changes), -each.trial.accuracy))
+
+
+def guesses(labels: Answers, control: Asked) -> bool:
+    """Return whether control's answers are not significantly more often right than guessing is, or there are none."""
+    if control.error:
+        return True
+    chance = statistics.chance_agreement(labels, control.answers)
+    return not statistics.above_chance(int((control.answers == labels).sum()), len(labels), chance)
+
+
+def candidates(found: Sequence[Judged]) -> list[Judged]:
+    """Return the best of each setting, at most five: what is worth trying two at a time."""
+    settings: dict[str, Judged] = {}
+    for each in found:
+        if not each.trial.error:
+            settings.setdefault(each.asked.mistake.setting, each)
+    return list(settings.values())[:_STRONGEST]
+
+
+def diagnosed(
+    names: tuple[str, str],
+    labels: Answers,
+    control: Asked,
+    found: Sequence[Judged],
+    winner: Judged | None,
+    mend: Prescription | None,
+    *,
+    margin: float,
+    when: str = "",
+) -> Diagnosis:
+    """Return the diagnosis of everything that was tried.
+
+    Parameters
+    ----------
+    names
+        Of the model and the data.
+    labels, control
+        The classes of the images, and the answers as the model is set up.
+    found
+        What was tried, with its figures.
+    winner, mend
+        What `restoring` gave, and what to write for it.
+    margin
+        A difference in points that counts as none: fewer may go unseen.
+    when
+        The time.
+    """
+    found = corrected(found)
+    right = np.zeros(len(labels), np.bool_) if control.error else control.answers == labels
+    accuracy = math.nan if control.error else 100 * float(right.mean())
+    trials = tuple(each.trial for each in found)
+    common = (*names, len(labels), accuracy)
+    if winner is not None and mend is not None:
+        reason = _fault(winner, control)
+        after = winner.trial.accuracy
+        setting = winner.trial.setting
+        return Diagnosis(*common, Verdict(Outcome.FAIL, reason), trials, setting, after, *mend, when)
+    return Diagnosis(*common, _verdict(labels, control, right, trials, margin), trials, when=when)
+
+
+def _verdict(
+    labels: Answers, control: Asked, right: NDArray[np.bool_], trials: Sequence[Trial], margin: float
+) -> Verdict:
+    """Return the verdict where no setting was shown to be wrong."""
+    n, correct = len(labels), int(right.sum())
+    chance = 0.0 if control.error else statistics.chance_agreement(labels, control.answers)
+    ran = [trial for trial in trials if not trial.error]
+    tried = f"{len(ran)} other set-ups"
+    if len(np.unique(labels)) < 2:
+        return Verdict(Outcome.INCONCLUSIVE, "Cannot tell: the images are of one class, which any answer may fit.")
+    guessing = guesses(labels, control)
+    if control.error or (guessing and statistics.excludes_skill(correct, n, chance)):
+        return Verdict(
+            Outcome.FAIL,
+            f"Nothing that was tried helps: right on {correct} of {n} images, where guessing is right on "
+            f"{chance * n:.1f}, and no better with {tried}. See that the weights are loaded, and that the classes are "
+            f"those that it was trained on.",
+        )
+    best = max((trial.high for trial in ran), default=0.0)
+    most = max(0.0, best)
+    if guessing or most > margin:
+        return Verdict(
+            Outcome.INCONCLUSIVE,
+            f"Cannot tell: {n} images decide only differences above {most:.1f} points. Right on {correct} of them as "
+            f"it is set up; none of {tried} is shown to be better.",
+        )
+    return Verdict(
+        Outcome.PASS,
+        f"Fine: {100 * correct / n:.1f} %, and none of {tried} is better by more than {most:.1f} points (95 % "
+        f"intervals, {n} images).{_closest(ran)}",
+    )
+
+
+def _closest(trials: Sequence[Trial]) -> str:
+    """Return a sentence on what the images cannot tell from the set-up as it is."""
+    like = [trial for trial in trials if trial.low <= 0 < trial.high]
+    if not like:
+        return ""
+    first = max(like, key=lambda trial: trial.high)
+    return (
+        f" They cannot tell it from {len(like)} of these, such as {first.tried} ({first.difference:+.1f} points, "
+        f"{first.low:+.1f} to {first.high:+.1f})."
+    )
+
+
+def _fault(winner: Judged, control: Asked) -> str:
+    trial = winner.trial
+    are = "are" if " and " in trial.setting else "is"
+    before = "the model does not run" if control.error else f"{trial.control_accuracy:.1f} %"
+    return (
+        f"{trial.setting[0].upper()}{trial.setting[1:]} {are} wrong: with {trial.tried} {before} -> "
+        f"{trial.accuracy:.1f} % of {trial.images} images ({trial.difference:+.1f} points, 95 % interval "
+        f"{trial.low:+.1f} to {trial.high:+.1f})."
+    )
+
+
+def _judged(labels: Answers, control: Answers, asked: Asked) -> Judged:
+    setting, words, _ = asked.mistake
+    m = len(asked.answers)
+    if asked.error or not m:
+        error = asked.error or "not asked"
+        return Judged(asked, Trial(setting, words, error=error), np.empty(0, np.bool_), 1.0)
+    right, before = asked.answers == labels[:m], control[:m] == labels[:m]
+    lost, gained = int((before & ~right).sum()), int((right & ~before).sum())
+    low, high = _interval(before, right[None])
+    trial = Trial(
+        setting,
+        words,
+        m,
+        100 * float(before.mean()),
+        100 * float(right.mean()),
+        100 * (gained - lost) / m,
+        100 * float(low[0]),
+        100 * float(high[0]),
+        lost,
+        gained,
+        float(statistics.mcnemar_p(np.array([lost]), np.array([gained]))[0]),
+    )
+    return Judged(asked, trial, right, statistics.chance_agreement(labels[:m], asked.answers))
+
+
+def _interval(before: NDArray[np.bool_], rights: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the 95 % intervals of the change from ``before`` (bool [m]) to each of ``rights`` (bool [k, m])."""
+    m = rights.shape[1]
+    lost, gained = (before & ~rights).sum(axis=1) / m, (rights & ~before).sum(axis=1) / m
+    return paired_change.interval(PairedChange(lost, gained, np.full(len(rights), float(m))), _END)
+
+
+def _or_least(value: float) -> float:
+    return -math.inf if math.isnan(value) else value

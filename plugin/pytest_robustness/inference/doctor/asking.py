@@ -1,0 +1,275 @@
+"""Have a model answer a few images under each of several set-ups; an image is decoded once."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import torch
+
+from pytest_robustness.errors import BadImageError, DataError, RobustnessError, cause
+from pytest_robustness.inference.class_matching import match
+from pytest_robustness.inference.doctor.set_up import changed
+from pytest_robustness.inference.first_answers import first_answers
+from pytest_robustness.inference.logits import logits_of
+from pytest_robustness.inference.preprocess import to_canvas, to_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_robustness.core import Canvas, Model, Preprocess, Selection
+    from pytest_robustness.inference.doctor.mistakes import Mistake
+    from pytest_robustness.inference.doctor.set_up import SetUp
+    from pytest_robustness.inference.user_calls import UserCalls
+
+    Answers = NDArray[np.int64]
+    Keep = Callable[[Answers, Answers, Sequence[Answers]], Sequence[bool]]
+
+_log = logging.getLogger(__name__)
+
+_BATCH: Final = 32
+# After so many images those set-ups go on that may still be the best.
+_LOOKS: Final = tuple(_BATCH << look for look in range(16))
+# Bytes of decoded images that are kept for a second round.
+_KEPT: Final = 512 << 20
+
+
+class Asked(NamedTuple):
+    """What a model answered with one setting changed: the class of the data for each of the first images, int64 [m].
+
+    -1 is an answer that is no class of the data. ``error`` says why there are no answers at all.
+    """
+
+    mistake: Mistake
+    answers: Answers
+    error: str = ""
+
+
+class _Reading(NamedTuple):
+    """How raw outputs become classes: so many are dropped, and the class of each of the others, -1 for none."""
+
+    dropped: int
+    classes: tuple[int, ...]
+
+
+class Examination:
+    """Asks one model about the images of a selection, in any order of set-ups.
+
+    Parameters
+    ----------
+    name, model
+        The model.
+    selection
+        The images. They are asked about in a drawn order, so that the first ones are a sample of all.
+    calls
+        Calls the model's code.
+    device
+        Where it runs.
+    seed
+        Of the order.
+    """
+
+    def __init__(
+        self, name: str, model: Model, selection: Selection, calls: UserCalls, device: torch.device, seed: int
+    ) -> None:
+        self._name = name
+        self._model = model
+        self._selection = selection
+        self._calls = calls
+        self._device = device
+        self._order = np.random.default_rng(seed).permutation(len(selection.indices))
+        self._modules: dict[bool, torch.nn.Module] = {}
+        self._images: dict[int, torch.Tensor] = {}
+        self._unreadable: set[int] = set()
+
+    @property
+    def labels(self) -> Answers:
+        """The classes of the images, in the order in which they are asked about: int64 [n]."""
+        return self._selection.labels[self._readable()]
+
+    def first_image(self) -> torch.Tensor:
+        """Return the first readable image: uint8 [3, H, W].
+
+        Raises
+        ------
+        DataError
+            No image can be read.
+        """
+        return next(self._decoded(self._readable()[:1]))
+
+    def ask(self, control: Mistake, mistakes: Sequence[Mistake], keep: Keep) -> list[Asked]:
+        """Return the answers with ``control``, to all images, and with each of ``mistakes``, as far as they went.
+
+        Parameters
+        ----------
+        control
+            What the others are compared with.
+        mistakes
+            What to try. One that reads the same outputs as an earlier one in the same way is left out.
+        keep
+            Says from labels, control's answers and those of the others which of these go on.
+        """
+        readable = self._readable()
+        trials = [_Trial(mistake) for mistake in (control, *mistakes)]
+        for start in range(0, len(readable), _BATCH):
+            part = readable[start : start + _BATCH]
+            self._answer(part, [trial for trial in trials if trial.going])
+            trials = _distinct(trials)
+            going = [trial for trial in trials[1:] if trial.going]
+            done = start + len(part)
+            if going and done in _LOOKS and done < len(readable):
+                given = np.full(done, -1) if trials[0].error else trials[0].array
+                kept = keep(self.labels[:done], given, [trial.array for trial in going])
+                for trial, goes_on in zip(going, kept, strict=True):
+                    trial.going = goes_on
+        return [Asked(trial.mistake, trial.array, trial.error) for trial in trials]
+
+    def _readable(self) -> Answers:
+        return np.array([place for place in self._order.tolist() if place not in self._unreadable], np.int64)
+
+    def _answer(self, places: Answers, trials: Sequence[_Trial]) -> None:
+        """Add the answers to some images to each trial."""
+        for trial in trials:
+            self._set_up(trial)
+        wanted = [trial for trial in trials if trial.set_up is not None]
+        canvases = self._canvases(places, {trial.set_up.model.preprocess.canvas for trial in wanted if trial.set_up})
+        outputs: dict[tuple[Preprocess, bool], torch.Tensor] = {}
+        for trial in wanted:
+            self._try(trial, canvases, outputs)
+
+    def _set_up(self, trial: _Trial) -> None:
+        if trial.set_up is None and trial.going:
+            try:
+                trial.set_up = changed(self._model, trial.mistake.changes)
+            except (RobustnessError, ValueError) as error:
+                trial.fail(error)
+
+    def _try(
+        self,
+        trial: _Trial,
+        canvases: Mapping[Canvas, torch.Tensor],
+        outputs: dict[tuple[Preprocess, bool], torch.Tensor],
+    ) -> None:
+        set_up = trial.set_up
+        if set_up is None:
+            return
+        try:
+            if set_up.inputs not in outputs:
+                outputs[set_up.inputs] = self._outputs(set_up, canvases)
+            trial.read(outputs[set_up.inputs], self._selection, self._name)
+        except Exception as error:  # a model may fail in any way on inputs that it is not made for
+            trial.fail(error)
+
+    def _outputs(self, set_up: SetUp, canvases: Mapping[Canvas, torch.Tensor]) -> torch.Tensor:
+        """Return the raw outputs of a batch: float32 [B, K]."""
+        canvas = set_up.model.preprocess.canvas
+        if canvas not in canvases:
+            raise DataError("the images differ in size, and are not resized")
+        images = canvases[canvas].to(self._device)
+        module = self._module(set_up, canvases[canvas][0])
+        with self._calls.call(self._name, "as the doctor asks", batch=True), torch.inference_mode():
+            inputs = to_inputs(images, set_up.model.preprocess)
+            return logits_of(module(inputs.clone()), len(inputs)).float().cpu()
+
+    def _module(self, set_up: SetUp, canvas: torch.Tensor) -> torch.nn.Module:
+        """Return the module in a form that takes any number of images; the first set-up that runs decides it."""
+        if set_up.normalizes not in self._modules:
+            with self._calls.call(self._name, "on its first images", batch=True):
+                adapted = first_answers(self._name, set_up.model, canvas)
+            self._modules[set_up.normalizes] = adapted.model.module.to(self._device)
+        return self._modules[set_up.normalizes]
+
+    def _canvases(self, places: Answers, wanted: set[Canvas]) -> dict[Canvas, torch.Tensor]:
+        """Return the images on each canvas, uint8 [B, 3, h, w]; without those on which they differ in size."""
+        drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in wanted}
+        for image in self._decoded(places):
+            for canvas, images in drawn.items():
+                images.append(to_canvas(image, canvas))
+        return {canvas: torch.stack(images) for canvas, images in drawn.items() if len({i.shape for i in images}) == 1}
+
+    def _decoded(self, places: Answers) -> Iterator[torch.Tensor]:
+        for place in places.tolist():
+            image = self._images.get(place)
+            if image is None:
+                image = self._selection.source.read(int(self._selection.indices[place]))
+                if sum(kept.numel() for kept in self._images.values()) < _KEPT:
+                    self._images[place] = image
+            yield image
+
+    def leave_out_unreadable(self) -> int:
+        """Read every image once, and leave out those that cannot be read; return their number.
+
+        Raises
+        ------
+        DataError
+            None can be read.
+        """
+        for place in self._order.tolist():
+            try:
+                for _ in self._decoded(np.array([place])):
+                    pass
+            except BadImageError:
+                _log.debug("an image is left out", exc_info=True)
+                self._unreadable.add(place)
+        if len(self._unreadable) == len(self._order):
+            raise DataError(f"{self._selection.source.name} holds no readable image.")
+        return len(self._unreadable)
+
+
+class _Trial:
+    """One set-up on its way through the images."""
+
+    def __init__(self, mistake: Mistake) -> None:
+        self.mistake = mistake
+        self.going = True
+        self.error = ""
+        self.set_up: SetUp | None = None
+        self.reading: _Reading | None = None
+        self._answers: list[Answers] = []
+
+    @property
+    def array(self) -> Answers:
+        """The answers so far: int64 [m]."""
+        return np.concatenate([np.empty(0, np.int64), *self._answers])
+
+    @property
+    def same_as(self) -> object:
+        """What the answers depend on."""
+        return None if self.set_up is None else (self.set_up.inputs, self.reading)
+
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+        _log.debug("the model does not run with %s", self.mistake.words, exc_info=True)
+        self.error = str(error) if isinstance(error, RobustnessError) else cause(error)
+        self.going = False
+        self._answers.clear()
+
+    def read(self, outputs: torch.Tensor, selection: Selection, name: str) -> None:
+        """Add the answers that raw ``outputs`` (float32 [B, K]) are."""
+        if self.set_up is None:
+            raise ValueError("a trial is set up before its outputs are read")
+        if self.reading is None:
+            count = outputs.shape[1]
+            dropped = self.set_up.dropped(count)
+            if dropped >= count:
+                raise DataError(f"{dropped} of {count} outputs are dropped")
+            matched = match(selection.classes, count - dropped, self.set_up.classes, name)
+            classes = np.full(count - dropped, -1, np.int64)
+            classes[list(matched.outputs)] = np.arange(len(matched.outputs))
+            self.reading = _Reading(dropped, tuple(classes.tolist()))
+        highest = outputs[:, self.reading.dropped :].argmax(dim=1).numpy()
+        self._answers.append(np.array(self.reading.classes, np.int64)[highest])
+
+
+def _distinct(trials: Sequence[_Trial]) -> list[_Trial]:
+    """Return control, and of the others those that answer by something that no earlier one answers by."""
+    seen: set[object] = set()
+    kept = []
+    for trial in trials:
+        if trial.error or trial.same_as not in seen:
+            kept.append(trial)
+            seen.add(None if trial.error else trial.same_as)
+    return kept

@@ -1,0 +1,131 @@
+"""The doctor on real models: twelve seeded faults, six right set-ups, and SqueezeNet 1.0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional as tvf
+
+import pytest_robustness
+from pytest_robustness import data
+from tests.real import faults
+from tests.real.faults import Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_robustness import Diagnosis
+
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+
+NORMALIZATION = ("mean", "std", "mean and std")
+FAULTS = {
+    "resnet20, no mean": Fault("resnet20", {"mean": faults.ZERO}, NORMALIZATION),
+    "resnet20, neither mean nor std": Fault("resnet20", {"mean": faults.ZERO, "std": faults.ONE}, NORMALIZATION),
+    "resnet56, BGR": Fault("resnet56", {"channels": "BGR"}, ("channel order",)),
+    "resnet56, pixels from 0 to 255": Fault("resnet56", {"mean": faults.ZERO, "std": faults.PIXELS}, NORMALIZATION),
+    "resnet56, classes one output earlier": Fault(
+        "resnet56",
+        {"classes": ("automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "airplane")},
+        ("class order",),
+    ),
+    "mobilenet 0.25, mean and std of ImageNet": Fault("mobilenet_v1_0.25_128", faults.IMAGENET, NORMALIZATION),
+    "mobilenet 0.25, background last": Fault(
+        "mobilenet_v1_0.25_128",
+        {"output_offset": 0, "classes": faults.BACKGROUND_LAST},
+        ("class order", "output offset"),
+    ),
+    "mobilenet 0.5, BGR": Fault("mobilenet_v1_0.5_160", {"channels": "BGR"}, ("channel order",)),
+    "mobilenet 0.5, not resized": Fault(
+        "mobilenet_v1_0.5_160", {"resize": None, "crop": 160}, ("resize and crop", "crop", "resize")
+    ),
+    "efficientnet, neither mean nor std": Fault(
+        "efficientnet_lite0", {"mean": faults.ZERO, "std": faults.ONE}, NORMALIZATION
+    ),
+    "efficientnet, pixels from 0 to 255": Fault(
+        "efficientnet_lite0", {"mean": faults.ZERO, "std": faults.PIXELS}, NORMALIZATION
+    ),
+    "squeezenet, pixels from 0 to 1": Fault("squeezenet", {"std": faults.ONE}, NORMALIZATION),
+}
+SQUEEZENET = {
+    "BGR": Fault("squeezenet", {"channels": "BGR"}, ("channel order",)),
+    "no mean": Fault("squeezenet", {"mean": faults.ZERO}, NORMALIZATION),
+}
+
+
+def examined(faulty: faults.Faulty, folder: Path) -> Diagnosis:
+    found = pytest_robustness.doctor(faulty.given, faulty.data, store=folder / "store.sqlite")
+    print(found)  # noqa: T201 (shown where a test fails)
+    assert found.images <= 256
+    return found
+
+
+def require_mended(fault: Fault, folder: Path, cifar: Path, imagenet: Path) -> None:
+    """Fail unless the doctor names the fault, and the model is as accurate as a right one once the line is pasted."""
+    faulty = faults.set_up(fault.model, fault.changes, folder, cifar, imagenet)
+    before, found = faulty.accuracy(), examined(faulty, folder)
+    assert found.setting in fault.settings
+    after = faulty.pasted(found.line).accuracy()
+    right = faults.set_up(fault.model, {}, folder, cifar, imagenet).accuracy()
+    print(f"{before:.1f} % -> {after:.1f} %; right: {right:.1f} %")  # noqa: T201
+    assert after > before
+    assert after >= right - 5
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_a_seeded_fault_is_named_and_its_line_mends_it(
+    fault: Fault, tmp_path: Path, cifar: Path, imagenet_sample: Path
+) -> None:
+    require_mended(fault, tmp_path, cifar, imagenet_sample)
+
+
+@pytest.mark.parametrize("fault", SQUEEZENET.values(), ids=list(SQUEEZENET))
+def test_squeezenets_faults_are_named_each_alone(
+    fault: Fault, tmp_path: Path, cifar: Path, imagenet_sample: Path
+) -> None:
+    require_mended(fault, tmp_path, cifar, imagenet_sample)
+
+
+@pytest.mark.parametrize("model", [*faults.FACTORIES, *faults.FILES])
+def test_of_a_right_set_up_nothing_is_called_wrong(
+    model: str, tmp_path: Path, cifar: Path, imagenet_sample: Path
+) -> None:
+    found = examined(faults.set_up(model, {}, tmp_path, cifar, imagenet_sample), tmp_path)
+    assert not found.fault
+    assert found.setting == ""
+
+
+def test_a_crop_of_224_in_the_place_of_227_is_undecided(tmp_path: Path, cifar: Path, imagenet_sample: Path) -> None:
+    faulty = faults.set_up("squeezenet", {"crop": 224}, tmp_path, cifar, imagenet_sample)
+    found = examined(faulty, tmp_path)
+    assert not found.fault
+    [trial] = [trial for trial in found.trials if trial.tried == "a crop of 227"]
+    source = data.open_source(faulty.data)
+    [given] = faulty.given.values()
+    right = next(iter(faults.set_up("squeezenet", {}, tmp_path, cifar, imagenet_sample).given.values()))
+    indices = data.select(source, None, 0)[::2]
+    true = faults.measured(right, source, indices) - faults.measured(given, source, indices)
+    assert trial.low <= true <= trial.high
+    assert trial in found.undecided
+
+
+def test_squeezenet_is_right_on_62_percent_by_a_plain_loop(imagenet_sample: Path) -> None:
+    from tests.real.squeezenet import WEIGHTS, squeezenet
+
+    if not WEIGHTS.is_file():
+        pytest.skip("shared/data beside the checkout lacks SqueezeNet's weights")
+    model, right = squeezenet(), []
+    for place, folder in enumerate(sorted(imagenet_sample.iterdir())):
+        for file in folder.iterdir():
+            image = tvf.pil_to_tensor(Image.open(file).convert("RGB"))
+            cropped = tvf.center_crop(tvf.resize(image, [256], antialias=True), [227]).float()
+            mean = torch.tensor([123.0, 117.0, 104.0])[:, None, None]
+            with torch.inference_mode():
+                right.append(int(model.module((cropped - mean)[None]).argmax()) == place)
+    assert len(right) == 1000
+    assert 100 * sum(right) / 1000 == pytest.approx(62.0, abs=0.2)
+    source = data.open_source(f"folder:{imagenet_sample}")
+    assert faults.measured(model, source, data.select(source, None, 0)) == pytest.approx(62.0, abs=0.2)
