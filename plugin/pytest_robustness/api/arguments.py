@@ -48,6 +48,7 @@ class EvaluationOptions(TypedDict, total=False):
     labels: Literal["data", "none"]
     unlabelled: str
     seed: int
+    reference: str
     on_bad_image: Literal["error", "skip"]
     alpha: float
     test: Literal["independent", "welch", "paired"]
@@ -56,6 +57,7 @@ class EvaluationOptions(TypedDict, total=False):
     verdict: Literal["strict", "article", "margin"]
     margin: float
     class_margin: float
+    parity_margin: float
     chance_check: Literal["error", "warn", "off"]
     baseline: str | os.PathLike[str]
     baseline_model: str
@@ -75,6 +77,7 @@ class EvaluationOptions(TypedDict, total=False):
     store: str | os.PathLike[str]
     weights_dir: str | os.PathLike[str]
     trust_pickle: bool
+    clip_templates: str
     download: bool
 
 
