@@ -110,7 +110,7 @@ NAMES = "a list of names, or the path of a text file with one name a line, from 
         ({"std": ["1", 1, 1]}, f': std is ["1", 1, 1]; it must be {POSITIVE}.'),
         (
             {"interpolation": "cubic"},
-            ': interpolation is "cubic"; it must be "bicubic", "bilinear" or "nearest".',
+            ': interpolation is "cubic"; it must be "bicubic", "bilinear", "nearest" or "nearest-exact".',
         ),
         ({"antialias": 1}, ": antialias is 1; it must be true or false."),
         ({"probabilities": "yes"}, ': probabilities is "yes"; it must be true or false.'),

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     import torch
 
-Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Interpolation = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
 Channels = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
 
 # A default is recognized by being this very object: equal numbers that were given are another one.
 _ASSUMED: Final = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 _WORDS: Final = {
-    "interpolation": ("an interpolation", ("bicubic", "bilinear", "nearest")),
+    "interpolation": ("an interpolation", ("bicubic", "bilinear", "nearest", "nearest-exact")),
     "channels": ("an order of channels", get_args(Channels)),
     "layout": ("a layout", get_args(Layout)),
 }
