@@ -24,6 +24,7 @@ _STUDIES = {
     "test_label_errors.py": "label_errors",
     "test_augmentation.py": "augmentation",
     "test_estimated_accuracy.py": "estimated_accuracy",
+    "test_parity.py": "parity",
 }
 
 

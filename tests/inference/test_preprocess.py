@@ -14,7 +14,7 @@ from pytest_robustness.core import Canvas, Preprocess
 from pytest_robustness.inference.preprocess import center_crop, to_canvas, to_inputs
 
 SIDES = st.integers(1, 90)
-INTERPOLATIONS = st.sampled_from(["nearest", "bilinear", "bicubic"])
+INTERPOLATIONS = st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic"])
 
 
 def noise(height: int, width: int) -> torch.Tensor:

@@ -123,7 +123,7 @@ NAMES = "a list of names, or the path of a text file with one name a line, from 
         ({"std": ["1", 1, 1]}, f': std is ["1", 1, 1]; it must be {POSITIVE}.'),
         (
             {"interpolation": "cubic"},
-            ': interpolation is "cubic"; it must be "bicubic", "bilinear" or "nearest".',
+            ': interpolation is "cubic"; it must be "bicubic", "bilinear", "nearest" or "nearest-exact".',
         ),
         ({"channels": "rgb"}, ': channels is "rgb"; it must be "RGB" or "BGR", the order that the network gets.'),
         ({"squash": "yes"}, ': squash is "yes"; it must be true or false.'),

@@ -49,6 +49,7 @@ class EvaluationOptions(TypedDict, total=False):
     unlabelled: str
     outputs: Literal["all", "data"]
     seed: int
+    reference: str
     on_bad_image: Literal["error", "skip"]
     alpha: float
     test: Literal["independent", "welch", "paired"]
@@ -57,6 +58,7 @@ class EvaluationOptions(TypedDict, total=False):
     verdict: Literal["strict", "article", "margin"]
     margin: float
     class_margin: float
+    parity_margin: float
     chance_check: Literal["error", "warn", "off"]
     baseline: str | os.PathLike[str]
     baseline_model: str
@@ -76,6 +78,7 @@ class EvaluationOptions(TypedDict, total=False):
     store: str | os.PathLike[str]
     weights_dir: str | os.PathLike[str]
     trust_pickle: bool
+    clip_templates: str
     download: bool
 
 

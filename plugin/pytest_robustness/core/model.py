@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import torch
 
-Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Interpolation = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
 Channels = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
 Setting = Literal["mean", "std", "size", "interpolation", "antialias", "classes"]
@@ -27,7 +27,7 @@ _ASSUMED: Final = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 # Joined when the module is imported: the text that somebody writes is another object.
 _BILINEAR: Final = cast("Interpolation", "".join(("bi", "linear")))
 _WORDS: Final = {
-    "interpolation": ("an interpolation", ("bicubic", "bilinear", "nearest")),
+    "interpolation": ("an interpolation", ("bicubic", "bilinear", "nearest", "nearest-exact")),
     "channels": ("an order of channels", get_args(Channels)),
     "layout": ("a layout", get_args(Layout)),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.conditions import CONTROL
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,11 @@ def short_names(models: Sequence[str]) -> dict[str, str]:
 def cell_id(cell: Cell, label: str, several: bool) -> str:
     """Return the test id of a cell: ``vflip-resnet18``, or ``rotation-resnet18-s5`` among several severities."""
     return f"{cell.condition.transform}-{label}{_suffix(cell.condition, several)}"
+
+
+def export_id(cell: Cell, several: bool) -> str:
+    """Return the test id of an exported model: its name in control, ``onnx:net.onnx``; ``vflip-onnx:net.onnx`` else."""
+    return cell_id(cell, cell.model, several) if cell.condition != CONTROL else cell.model
 
 
 def condition_id(condition: Condition, several: bool) -> str:

@@ -197,6 +197,8 @@ class Predictor:
                 labelled=settings.labelled,
                 given=settings.given,
             )
+        if settings.labelled or settings.same_classes:  # other images have no say in what models are
+            self._zoo.name_classes(selection.source.classes)
         _, precision = machine(self._settings, self._remembered)
         parts = (selection, self._zoo, self._registry, settings.seed, precision, self._calls)
         bench = JobMaker(*parts, same_classes=settings.same_classes, output_rule=settings.outputs)

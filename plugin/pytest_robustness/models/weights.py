@@ -16,6 +16,8 @@ from pytest_robustness.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pytest_robustness.core import ClassLabel
+
 _WRAPPERS = ("state_dict", "model")
 _PARALLEL_PREFIX = "module."
 _log = logging.getLogger(__name__)
@@ -26,12 +28,15 @@ class WeightsPolicy:
     """Where to read published weights, and whether a file that needs a full pickle may be read.
 
     ``directory=None``: from the download cache of the library that publishes them. ``hashes`` hashes the files that a
-    model consists of.
+    model consists of. ``classes`` are those of the data, and ``templates`` the sentences to put their names into, for
+    models that know classes by their names alone.
     """
 
     directory: Path | None = None
     trust_pickle: bool = False
     hashes: FileHashes = dataclasses.field(default_factory=FileHashes)
+    classes: tuple[ClassLabel, ...] = ()
+    templates: str = "single"
 
 
 def read_state_dict(path: str | Path, trust_pickle: bool = False) -> dict[str, Tensor]:

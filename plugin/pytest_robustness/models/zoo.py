@@ -16,10 +16,10 @@ from pytest_robustness.models.sources import SOURCES
 from pytest_robustness.models.weights import WeightsPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_robustness.core import Model, Origin
+    from pytest_robustness.core import ClassLabel, Model, Origin
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ class ModelZoo:
         Hashes the files that models consist of; ``None`` remembers none of them.
     given
         Models that exist already, by name; such a name is not looked up anywhere else.
+    templates
+        The sentences for models that know classes by their names alone: see `zero_shot.templates_of`.
     """
 
     def __init__(
@@ -45,13 +47,20 @@ class ModelZoo:
         trust_pickle: bool = False,
         hashes: FileHashes | None = None,
         given: Mapping[str, Model] | None = None,
+        templates: str = "single",
     ) -> None:
         self.given = dict(given or {})
-        self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes())
+        self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes(), templates=templates)
 
     def elsewhere(self) -> ModelZoo:
         """Return the same zoo for another machine: it remembers no hash of a file."""
-        return ModelZoo(self._policy.directory, self._policy.trust_pickle)
+        zoo = ModelZoo(self._policy.directory, self._policy.trust_pickle, templates=self._policy.templates)
+        zoo.name_classes(self._policy.classes)
+        return zoo
+
+    def name_classes(self, classes: Iterable[ClassLabel]) -> None:
+        """Give the classes of the data, from whose names some models are made; those are loaded after this."""
+        self._policy = dataclasses.replace(self._policy, classes=tuple(classes))
 
     def known(self) -> dict[str, list[str]]:
         """Return the names that exist: those of the presets, then those of each source, in the order of the table."""

@@ -10,7 +10,7 @@ from pytest_robustness.core import CONTROL, Cell, Panel, naming
 from pytest_robustness.errors import OptionError
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.plugin.asked import study_of
-from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
+from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -40,6 +40,13 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
         )
     if CONTROL_CELL in metafunc.fixturenames:
         _over_cells(metafunc, CONTROL_CELL, [Panel(CONTROL, panels[0].models)], several)
+    if EXPORTED in metafunc.fixturenames:
+        exports = session.requests.exports(panels[0].models)
+        # Without a reference there is one thing to say of a model.
+        under = [panel.condition for panel in panels if session.options.reference is not None]
+        cells = [Cell(model, condition) for condition in (CONTROL, *under) for model in exports]
+        ids = [naming.export_id(cell, several) for cell in cells]
+        metafunc.parametrize(EXPORTED, cells, ids=ids, indirect=True)
     if PANEL in metafunc.fixturenames:
         ids = [naming.condition_id(panel.condition, several) for panel in panels]
         metafunc.parametrize(PANEL, panels, ids=ids, indirect=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_robustness.plugin.active import robustness_session
-from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
+from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.session.options import RunMode
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ def control_cell(robustness: RobustnessSession, _robustness_control_cell: Cell) 
 
 
 @pytest.fixture
+def exported_cell(robustness: RobustnessSession, _robustness_exported_cell: Cell) -> Cell:
+    """One model under control or one condition, computed; once for each but the reference. Scope: function."""
+    robustness.ensure(_robustness_exported_cell)
+    return _robustness_exported_cell
+
+
+@pytest.fixture
 def condition(robustness: RobustnessSession, _robustness_condition: Panel) -> Panel:
     """One condition with the models to test over, computed; the test runs once for each. Scope: function."""
     robustness.ensure(_robustness_condition)
@@ -72,4 +79,5 @@ _cell = _parameter(CELL)
 _gate_cell = _parameter(GATE_CELL)
 _levelled_cell = _parameter(LEVELLED)
 _control_cell = _parameter(CONTROL_CELL)
+_exported_cell = _parameter(EXPORTED)
 _panel = _parameter(PANEL)

@@ -19,7 +19,7 @@ from pytest_robustness.plugin.active import (
     robustness_session,
 )
 from pytest_robustness.plugin.configuration import add_options, resolve_options
-from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, GATE_CELL, LEVELLED, PANEL
+from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.plugin.refusal import PROBLEM, refuse, usage_errors
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test over every cell, or every condition, of its marker or of the options."""
-    if not {CELL, GATE_CELL, PANEL, LEVELLED, CONTROL_CELL}.intersection(metafunc.fixturenames):
+    if not {CELL, GATE_CELL, PANEL, LEVELLED, CONTROL_CELL, EXPORTED}.intersection(metafunc.fixturenames):
         return
     from pytest_robustness.plugin.collection import parametrize
 

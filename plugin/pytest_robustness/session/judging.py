@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import DataSource
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.unlabelled import UnlabelledImages
+    from pytest_robustness.models import ModelZoo
     from pytest_robustness.session.options import Options
     from pytest_robustness.transforms import Registry
 
@@ -55,6 +56,24 @@ def severity_of(options: Options) -> int:
     return options.severity[0] if len(options.severity) == 1 else _DEFAULT_SEVERITY
 
 
+def reference_of(options: Options, zoo: ModelZoo) -> str | None:
+    """Return the name of the model that others were exported from; ``None`` where the options name none.
+
+    Raises
+    ------
+    OptionError
+        When it is not known, or the name is that of a preset.
+    """
+    if options.reference is None:
+        return None
+    names = zoo.expand([options.reference])
+    if len(names) != 1:
+        raise OptionError(
+            f"--robustness-reference: {options.reference!r} is a preset of {len(names)} models. Name one model."
+        )
+    return names[0]
+
+
 def examiner_of(
     options: Options,
     judge: Judge,
@@ -62,10 +81,22 @@ def examiner_of(
     run_log: RunLog,
     registry: Registry,
     images: Callable[[], tuple[DataSource, NDArray[np.int64]]],
-    unlabelled: UnlabelledImages | None = None,
+    unlabelled: UnlabelledImages | None,
+    reference: str | None,
 ) -> Examiner:
-    """Return what answers the studies of a run; ``images`` opens the data, ``unlabelled`` is that without labels."""
-    asked = StudyOptions(severity_of(options), options.seed, options.suspects or _SUSPECTS, options.transforms or ())
+    """Return what answers the studies of a run.
+
+    ``images`` opens the data, ``unlabelled`` is that without labels, ``reference`` is what `reference_of` returns.
+    """
+    asked = StudyOptions(
+        severity_of(options),
+        options.seed,
+        options.suspects or _SUSPECTS,
+        options.transforms or (),
+        reference,
+        options.parity_margin,
+        options.data,
+    )
     names = ImageNames(images)
     return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))
 

@@ -9,7 +9,7 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models.presets import PRESETS
-from pytest_robustness.session.judging import severity_of
+from pytest_robustness.session.judging import reference_of, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +70,23 @@ class Requests:
             When a transform or a severity is not known, or not yet: tests collected so far may register more.
         """
         return self.expand_conditions(self._options.transforms or self._transforms())
+
+    def exports(self, models: Sequence[str]) -> tuple[str, ...]:
+        """Return ``models`` without the one that they were exported from.
+
+        Raises
+        ------
+        OptionError
+            When there is no other.
+        """
+        reference = reference_of(self._options, self.zoo)
+        exports = tuple(model for model in models if model != reference)
+        if not exports:
+            raise OptionError(
+                f"{reference} is the reference of --robustness-reference, and the only model. Name those that were "
+                f"exported from it with --robustness-models."
+            )
+        return exports
 
     def require_models(self) -> tuple[str, ...]:
         """Return the models of the options, for a test that names none.

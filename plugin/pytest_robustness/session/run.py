@@ -21,7 +21,7 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
 from pytest_robustness.session.earlier import EarlierRuns
-from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
+from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of, reference_of
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
 
@@ -94,7 +94,14 @@ class Run:
             names=ImageNames(self._predictor.images),
         )
         self.examiner = examiner_of(
-            options, self.judge, self._predictions, self.log, registry, self._predictor.images, self._unlabelled
+            options,
+            self.judge,
+            self._predictions,
+            self.log,
+            registry,
+            self._predictor.images,
+            self._unlabelled,
+            reference_of(options, means.zoo),
         )
         found = (self._predictions, self.judge, self.examiner)
         self.record = RunRecord(

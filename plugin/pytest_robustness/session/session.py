@@ -84,7 +84,7 @@ class RobustnessSession(Studies, Reporting):
         self.findings: list[Finding] = []
         self._agreement = agreement
         hashes = FileHashes(options.store.with_suffix(".hashes"))
-        zoo = ModelZoo(options.weights_dir, options.trust_pickle, hashes, given.models)
+        zoo = ModelZoo(options.weights_dir, options.trust_pickle, hashes, given.models, options.clip_templates)
         self._run = Run(options, Means(registry, zoo, progress, processes, process, given.data), agreement)
         self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_transforms or registry.names())
 
@@ -186,8 +186,12 @@ class RobustnessSession(Studies, Reporting):
 
     def plan(self, requests: Iterable[Cell | Panel], studies: Iterable[StudyRequest] = ()) -> None:
         """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
-        self.run_log.plan = self.run_log.plan.extended(Plan.of(requests).cells)
-        self._run.examiner.plan(studies)
+        log, asked = self.run_log, tuple(studies)
+        log.plan = log.plan.extended(Plan.of(requests).cells)
+        self._run.examiner.plan(asked)
+        log.probed = log.probed.extended(
+            cell for cell in self._run.examiner.beforehand(asked) if cell not in log.wanted
+        )
 
     def open_data(self) -> JobMaker:
         """Open the data and the store, once, so that errors in them are reported early: see `Run.open_data`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_robustness.analysis.studies import ALL, STUDIES
+from pytest_robustness.analysis.studies import ALL, PARITY, STUDIES
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import OptionError, unknown
 
@@ -73,6 +73,12 @@ class Studies:
         """Estimate a model's accuracy on images without labels."""
         return self.study("estimated_accuracy", self.requests.cell(model, CONTROL, None))
 
+    def parity(
+        self: _Session, model: str | Cell, transform: str | Condition = CONTROL, severity: int | None = None
+    ) -> StudyFinding:
+        """Find whether a model gives the answers of the one that it was exported from: ``--robustness-reference``."""
+        return self.study(PARITY, self.requests.cell(model, transform, severity))
+
 
 def require_study(name: str) -> None:
     """Raise `OptionError` where there is no study called ``name``."""
@@ -81,9 +87,13 @@ def require_study(name: str) -> None:
 
 
 def asked_for(options: Options) -> tuple[str, ...]:
-    """Return the studies that the options ask for; a number of suspects asks for the lists of suspects."""
+    """Return the studies that the options ask for.
+
+    A number of suspects asks for the lists of suspects, a reference for parity with it.
+    """
     named = STUDIES if ALL in options.studies else options.studies
     wanted = {*named, *(_SUSPECTS if options.suspects is not None else ())}
+    wanted |= {*((PARITY,) if options.reference is not None else ())}
     return tuple(name for name in STUDIES if name in wanted)
 
 

@@ -23,7 +23,7 @@ from pytest_robustness.session import studies
     ],
 )
 def test_the_options_name_studies_and_a_number_of_suspects_asks_for_their_lists(named, suspects, asked):
-    assert studies.asked_for(SimpleNamespace(studies=named, suspects=suspects)) == asked
+    assert studies.asked_for(SimpleNamespace(studies=named, suspects=suspects, reference=None)) == asked
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_options_name_studies_and_a_number_of_suspects_asks_for_their_lists(
     ],
 )
 def test_an_expression_that_names_a_study_asks_for_it(monkeypatch, keyword, mark, named):
-    monkeypatch.setattr(asked, "resolve_options", lambda config: SimpleNamespace(studies=(), suspects=None))
+    monkeypatch.setattr(asked, "resolve_options", lambda config: SimpleNamespace(studies=(), suspects=None, reference=None))
     config = SimpleNamespace(getoption=lambda name, default: {"keyword": keyword, "markexpr": mark}[name])
     assert tuple(name for name in STUDIES if asked.asks_study(config, name)) == named
 
@@ -59,3 +59,8 @@ def test_another_word_is_a_usage_error(project):
         [f"ERROR: --robustness-studies: 'detectable,foo' is not valid. Valid: {', '.join(STUDIES)}, all*"]
     )
     assert project.judge("--robustness-suspects=0").ret == 4
+
+
+def test_a_reference_asks_for_parity_with_it():
+    options = SimpleNamespace(studies=("detectable",), suspects=None, reference="resnet18")
+    assert studies.asked_for(options) == ("detectable", "parity")

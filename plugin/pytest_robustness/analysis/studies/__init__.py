@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pytest_robustness.analysis.studies.study import Study
 
+PARITY: Final = "parity"
+"""The study that needs a reference besides its subjects."""
+
 STUDIES: Final = {
     "breaking_point": "BreakingPoint",
     "detectable": "Detectable",
@@ -17,6 +20,7 @@ STUDIES: Final = {
     "label_errors": "LabelErrors",
     "augmentation": "Augmentation",
     "estimated_accuracy": "EstimatedAccuracy",
+    PARITY: "Parity",
 }
 """The studies, in the order of a report: each is the module of that name, and the class of this name in it."""
 

@@ -32,13 +32,18 @@ class StudyOptions:
     """What the user asked of the studies.
 
     ``severity`` is that of the run, or 3 where the run has several; ``suspects`` is how many images a list holds at
-    most; ``transforms`` are those that the options name, none where they name none.
+    most; ``transforms`` are those that the options name, none where they name none. ``reference`` is the model that
+    others were exported from, ``parity_margin`` the share of images, in percent, that they may answer otherwise.
+    ``data`` is what names the images.
     """
 
     severity: int
     seed: int
     suspects: int
     transforms: tuple[str, ...] = ()
+    reference: str | None = None
+    parity_margin: float = 1.0
+    data: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pytest_robustness.analysis.studies import load_study
+from pytest_robustness.analysis.studies import PARITY, load_study
+from pytest_robustness.core import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest_robustness.analysis.studies.evidence import Evidence
     from pytest_robustness.analysis.studies.study import Study
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.core import Cell, Panel
+    from pytest_robustness.core import Panel
     from pytest_robustness.inference.run_log import StudyRequest
 
 
@@ -36,6 +37,13 @@ class Examiner:
         """Note what tests are going to ask, so that a study may have it all computed in one sweep."""
         for name, subject in requests:
             self._planned[name] = tuple(dict.fromkeys((*self._planned.get(name, ()), subject)))
+
+    def beforehand(self, requests: Iterable[StudyRequest]) -> Iterator[Cell]:
+        """Yield the cells that parity needs besides its subjects, so that the sweep of those computes them too."""
+        reference = self._evidence.options.reference
+        for name, subject in requests:
+            if name == PARITY and reference is not None:
+                yield Cell(reference, subject.condition)
 
     def examine(self, request: StudyRequest, compute: Callable[[Iterable[Cell]], None] | None = None) -> StudyFinding:
         """Answer one study, once.

@@ -167,7 +167,8 @@ _KEYS = {
         "a list of three positive numbers, one per channel, for pixel values in [0, 1]",
     ),
     "interpolation": _Key(
-        lambda value: value in ("bicubic", "bilinear", "nearest"), '"bicubic", "bilinear" or "nearest"'
+        lambda value: value in ("bicubic", "bilinear", "nearest", "nearest-exact"),
+        '"bicubic", "bilinear", "nearest" or "nearest-exact"',
     ),
     "antialias": _FLAG,
     "squash": _FLAG,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.models.sources import digits, factory, onnx, openvino, timm, torchvision
+from pytest_robustness.models.sources import clip, digits, factory, hf, onnx, openvino, timm, torchvision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,8 @@ DEFAULT_SOURCE: Final = "torchvision"
 SOURCES: Final[Mapping[str, ModelSource]] = {
     "torchvision": torchvision,
     "timm": timm,
+    "hf": hf,
+    "clip": clip,
     "digits": digits,
     "python": factory,
     "onnx": onnx,

@@ -19,6 +19,7 @@ from pytest_robustness.session.options.values import (
     read_choices,
     read_device,
     read_max_sensitive,
+    read_percent,
     read_points,
     read_rules,
     read_seconds,
@@ -146,6 +147,13 @@ class SubjectOptions:
         about="list up to N images that seem to be turned, and up to N that seem to be labelled wrongly; asks for the "
         "studies turned_images and label_errors, whose lists hold 50 where this is left out",
     )
+    reference: str | None = option(
+        read_text,
+        None,
+        area=_SUBJECT,
+        metavar="NAME",
+        about="model that the others were exported from; asks for the study parity: the same answers, image by image",
+    )
     on_bad_image: OnBadImage = option(
         Choice(*get_args(OnBadImage)),
         "error",
@@ -204,6 +212,13 @@ class JudgingOptions(SubjectOptions):
         area=_TESTS,
         metavar="POINTS",
         about="change of a class's accuracy beyond which the class fails its test, where the images show it",
+    )
+    parity_margin: float = option(
+        read_percent,
+        "1.0",
+        area=_TESTS,
+        metavar="PERCENT",
+        about="share of images, in percent, that an exported model may answer otherwise than its reference",
     )
     chance_check: ChanceRule = option(
         Choice(*_CHANCE_RULES),
@@ -362,6 +377,14 @@ class Options(JudgingOptions):
     )
     trust_pickle: bool = switch(
         area=_SOURCES, about="also read weights that need a full pickle, which can run any code: for files you trust"
+    )
+    clip_templates: str = option(
+        read_text,
+        "single",
+        area=_SOURCES,
+        metavar="WHICH",
+        about="sentences in which CLIP models read the names of classes: single (a photo of a {}.), simple or openai "
+        "(7 and 80 for ImageNet), or a text file with one a line",
     )
     download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
     plan: bool = switch(

@@ -113,6 +113,17 @@ def read_points(text: str) -> float:
     return value
 
 
+def read_percent(text: str) -> float:
+    """Read a share in percent."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 100:
+        raise ValueError("a share in percent above 0 and below 100, such as 1.0")
+    return value
+
+
 @overload
 def read_whole(minimum: int, *, most: int = ...) -> Callable[[str], int]: ...
 
