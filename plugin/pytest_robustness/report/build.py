@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
+from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.diagnosis.proposal import proposal
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
     from pytest_robustness.analysis.studies.examiner import Examiner
     from pytest_robustness.core import Condition, DataSource, EngineUsed
-    from pytest_robustness.inference.run_log import ModelFacts, RunLog
+    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.store import Store
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.thumbnails import Painter
@@ -76,8 +78,6 @@ class RunRecord:
         What was done about models that are no better than guessing: see `ChanceCheck`.
     command
         The command line of the run, where it is not that of this process.
-    diagnoses
-        What the doctor said of a model's set-up, in a few words, where it was asked.
     objects
         Names of models that the run was given as objects.
     """
@@ -91,7 +91,6 @@ class RunRecord:
     seed: int
     chance_check: ChanceRule = "error"
     command: str = ""
-    diagnoses: Mapping[str, str] = dataclasses.field(default_factory=dict)
     objects: frozenset[str] = frozenset()
 
     @property
@@ -176,10 +175,30 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         top5={cell: found for cell, found in top5.items() if found is not None},
-        diagnoses={model: printable_lines(text) for model, text in run.diagnoses.items()},
+        diagnoses=_diagnoses(run),
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
         studies=tuple(study_sections(log, run.examiner, models, conditions, lambda: _pictures(run))),
     )
+
+
+def _diagnoses(run: RunRecord) -> dict[str, str]:
+    """Return what the doctor says of the set-ups of those models that it examined as they are, on this data."""
+    try:
+        source, _ = run.predictor.images()
+        found = {
+            model: remembered_diagnosis(
+                run.predictor.store, facts.fingerprint, facts.preprocess, source.name, source.classes
+            )
+            for model, facts in run.run_log.models.items()
+        }
+    except RobustnessError:
+        _log.debug("the data of the diagnoses is not known", exc_info=True)
+        return {}
+    return {
+        model: printable_lines(f"{diagnosis.verdict.reason} ({diagnosis.when})")
+        for model, diagnosis in found.items()
+        if diagnosis is not None
+    }
 
 
 def _dataset(log: RunLog, predictions: StoredPredictions) -> dict[str, Any]:
