@@ -64,6 +64,17 @@ def test_a_keyboard_interrupt_of_the_code_is_its_error_and_ctrl_c_is_not():
         press_ctrl_c()
 
 
+def test_what_a_compiler_changes_is_restored_and_nobodys_fault(monkeypatch):
+    monkeypatch.delenv("ROBUSTNESS_TEST", raising=False)
+    warnings = []
+    calls = UserCalls(print, warn=warnings.append)
+    for blamed, named in ((False, 0), (True, 1)):
+        with calls.call("python:net.py:net", "(when it was prepared)", blamed=blamed):
+            os.environ["ROBUSTNESS_TEST"] = "1"
+        assert "ROBUSTNESS_TEST" not in os.environ
+        assert len(warnings) == named
+
+
 def test_a_child_of_the_code_may_exit():
     with UserCalls(print).call("net"):
         child = os.fork()

@@ -78,7 +78,7 @@ class PreparedModels:
         """
         doing = under and f"under {under}"
         if loaded.name not in self._runners:
-            with self._calls.call(loaded.name, f"{doing} (when it was prepared)".strip()):
+            with self._calls.call(loaded.name, f"{doing} (when it was prepared)".strip(), blamed=False):
                 self._runners[loaded.name] = self._prepared(loaded, inputs, batch_size)
         try:
             with self._calls.call(loaded.name, doing, batch=True):

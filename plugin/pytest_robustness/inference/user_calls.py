@@ -7,6 +7,7 @@ file of last words says what was running, should the process die all the same.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core.process_state import Aspect
     from pytest_robustness.inference.last_words import Diary
+
+_log = logging.getLogger(__name__)
 
 _exit = os._exit
 # What subjects are called whose code is the user's.
@@ -77,13 +80,19 @@ class UserCalls:
             return
         for words in of_earlier_runs(self._diary.folder, self._diary.run):
             self.warn(
-                f"an earlier run ended without a word while {words.what} was running: it may be to blame. If this run "
-                f"ends so too, leave it out"
+                f"an earlier run ended without a word while {words.what} was running: it may be to blame, unless "
+                f"somebody ended the run, or a limit of time or memory did. If this run ends so too, leave it out"
             )
 
     @contextlib.contextmanager
     def call(
-        self, subject: str, doing: str = "", *, error: type[RobustnessError] = ModelError, batch: bool = False
+        self,
+        subject: str,
+        doing: str = "",
+        *,
+        error: type[RobustnessError] = ModelError,
+        batch: bool = False,
+        blamed: bool = True,
     ) -> Generator[None]:
         """Run the block, a call of code of ``subject``.
 
@@ -98,6 +107,9 @@ class UserCalls:
         batch
             Whether this is one of many calls: it has a deadline, and after the first one only state that is read in an
             instant is restored, unless the subject has changed other state before.
+        blamed
+            Whether a change of state is the subject's. A compiler changes state of its own while it runs a model; what
+            the model changes was noticed when it gave its first answers.
 
         Raises
         ------
@@ -121,8 +133,10 @@ class UserCalls:
         finally:
             if batch:
                 self._tried.add(subject)
-            if changes:
+            if changes and blamed:
                 self._report(subject, changes)
+            elif changes:
+                _log.debug("%s: restored %s", what, ", ".join(changes))
             if self._diary is not None:
                 self._diary.write("", "")
 

@@ -65,6 +65,8 @@ class RuntimeChoice:
         for candidate in candidates:
             if candidate == "eager":
                 break
+            if candidate == "compile":
+                self._note(f"{name}: compiling it, once, which takes as long as some batches")
             try:
                 return _checked(candidate, model, workload)
             except Exception as error:  # compilers fail in many ways, and eager PyTorch remains

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import logging
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ from pytest_robustness.inference.runtimes.eager import place
 from pytest_robustness.inference.runtimes.padding import padded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_robustness.core import Model, Workload
 
 # Compiled variants of one forward method that dynamo keeps: all ResNets share one method, and a run has many models.
@@ -44,6 +48,22 @@ class CompiledRuntime:
         with (
             torch.inference_mode(),
             torch._dynamo.config.patch(recompile_limit=_VARIANTS, accumulated_recompile_limit=_VARIANTS),
+            _without_trace(),
         ):
             run(workload.example.clone())
         return Runner(padded(run, len(workload.example)), placed.engine("compile"))
+
+
+@contextlib.contextmanager
+def _without_trace() -> Iterator[None]:
+    """Keep the compiler's trace, hundreds of lines without text, out of what pytest shows of a test that fails.
+
+    ``TORCH_TRACE`` asks for it.
+    """
+    trace = logging.getLogger("torch.__trace")
+    before = trace.disabled
+    trace.disabled = before or "TORCH_TRACE" not in os.environ
+    try:
+        yield
+    finally:
+        trace.disabled = before
