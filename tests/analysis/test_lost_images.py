@@ -45,7 +45,7 @@ def world(images):
     output = np.full(images, 7, np.int32)
     output[1] = -1
     sure = np.linspace(0.9, 0.1, images, dtype=np.float32)
-    scored = ScoredOutputs(Outputs(output, np.array([3, 7])), sure, sure, 1 - sure)
+    scored = ScoredOutputs(Outputs(output, np.array([3, 7])), sure, sure, 1 - sure, np.ones(images, np.int32))
     return SimpleNamespace(
         scored=lambda cell: scored,
         labels=np.zeros(images, np.int64),

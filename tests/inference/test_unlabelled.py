@@ -67,7 +67,7 @@ def predictions(world):
 
 
 def answers(world, cell):
-    (predicted, _), confidence, true, _ = predictions(world).scored(cell)
+    (predicted, _), confidence, true, *_ = predictions(world).scored(cell)
     return predicted, confidence, true
 
 

@@ -68,7 +68,7 @@ def test_provenance_tells_how_to_repeat_the_run(judged):
 
 def test_accuracy_csv_has_a_row_for_each_model_condition_and_class_and_sums_to_the_images(judged):
     table = judged.table("accuracy.csv")
-    assert list(table) == ["model", "transform", "severity", "class_index", "class_name", "n", "correct"]
+    assert list(table) == ["model", "transform", "severity", "class_index", "class_name", "n", "correct", "top5"]
     assert len(table) == 2 * 3 * 2
     assert (table.groupby(["model", "transform"]).n.sum() == 40).all()
     assert (table.correct <= table.n).all()

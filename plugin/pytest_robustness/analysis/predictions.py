@@ -235,7 +235,7 @@ class StoredPredictions:
 
     def _first_five(self, rank: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the images whose true class is among the five highest outputs, by class: int64 [C]."""
-        labels = self.labels[(rank >= 0) & (rank < _FIVE)] if self.labelled else self.labels[:0]
+        labels = self.labels[(rank >= 0) & (rank < _FIVE) & (self.labels >= 0)]
         return np.bincount(labels, minlength=len(self.classes))
 
     def _targets(self, cell: Cell) -> NDArray[np.int64]:

@@ -39,7 +39,7 @@ class Predictions:
         p = (1 / (1 + np.exp(-self.by_model[cell.model][:, view]))).astype(np.float32)
         p[self.unread] = np.nan
         true = p if self.labelled else np.full_like(p, np.nan)
-        return ScoredOutputs(Outputs(np.zeros(len(p), np.int32), np.arange(2)), p, true, p)
+        return ScoredOutputs(Outputs(np.zeros(len(p), np.int32), np.arange(2)), p, true, p, np.zeros(len(p), np.int32))
 
 
 class Files:
