@@ -155,11 +155,12 @@ def test_the_warning_gives_the_figures(store):
 
 
 @pytest.mark.parametrize(
-    ("images", "match", "place"), [(50, "position", 0), (50, "name", 1), (3, "position", 1)], ids=str
+    ("each", "right", "match", "place"),
+    [(50, 0, "position", 0), (50, 0, "name", 1), (5, 6, "position", 1)],
+    ids=["refused", "hard data", "few images"],
 )
-def test_each_message_ends_with_what_is_proposed(store, images, match, place):
-    labels = np.repeat([0, 1], images)
+def test_each_message_ends_with_what_is_proposed(store, each, right, match, place):
     proposals = {"net": "To find out: pytest-robustness doctor net --data=folder:photos", "other": "no"}
-    found = judged(store, labels, 1 - labels, 2, match=match, proposals=proposals)[place]
+    found = judged(store, *answers_of(2, each, right), 2, match=match, proposals=proposals)[place]
     [text] = found.values() if place == 0 else found
     assert text.endswith(f". {proposals['net']}")
