@@ -20,14 +20,14 @@ def store(tmp_path):
     opened.close()
 
 
-def judged(store, labels, answers, classes, outputs=None, rule="error", match="position"):
+def judged(store, labels, answers, classes, outputs=None, rule="error", match="position", proposals=None):
     """Return the errors and the warnings about one model, whose answers are outputs."""
     labels, answers = np.asarray(labels), np.asarray(answers, np.int32)
     put_images(store, labels, [ClassLabel(f"n{i}", f"class {i}") for i in range(classes)])
     log = RunLog(dataset="data")
     put_answers(store, log, Cell("net", CONTROL), answers, range(classes) if outputs is None else outputs, labels)
     predictions = StoredPredictions(lambda: store, log)
-    check = ChanceCheck(rule, {"net": match, "absent": match})
+    check = ChanceCheck(rule, {"net": match, "absent": match}, proposals or {})
     return check.errors(predictions), check.warnings(predictions)
 
 
@@ -152,3 +152,15 @@ def test_the_warning_gives_the_figures(store):
         "told from guessing: judge it on more images, and see that its class list is in the order of its outputs."
     )
     assert warnings == (text,)
+
+
+@pytest.mark.parametrize(
+    ("each", "right", "match", "place"),
+    [(50, 0, "position", 0), (50, 0, "name", 1), (5, 6, "position", 1)],
+    ids=["refused", "hard data", "few images"],
+)
+def test_each_message_ends_with_what_is_proposed(store, each, right, match, place):
+    proposals = {"net": "To find out: pytest-robustness doctor net --data=folder:photos", "other": "no"}
+    found = judged(store, *answers_of(2, each, right), 2, match=match, proposals=proposals)[place]
+    [text] = found.values() if place == 0 else found
+    assert text.endswith(f". {proposals['net']}")

@@ -29,12 +29,14 @@ BARE = (
     "python:nets.py:bare was judged with mean 0, standard deviation 1, outputs in the order of the data's classes, "
     "because nothing gives them; if they are wrong, so are its figures. Let its factory return Model(module, "
     'Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)), classes=["...", "..."]), with the values of '
-    "its training."
+    "its training. To find out which setting is wrong, if one is: pytest-robustness doctor python:nets.py:bare "
+    "--data=folder:photos"
 )
 GUESS = (
     "python:nets.py:guess_in_full is right on 20 of 40 images without any transform, where guessing is right on 20, so "
     "that it cannot be told from guessing: judge it on more images, and see that its class list is in the order of its "
-    "outputs."
+    "outputs. To find out which setting is wrong, if one is: pytest-robustness doctor python:nets.py:guess_in_full "
+    "--data=folder:photos"
 )
 
 
@@ -94,7 +96,9 @@ def test_a_model_file_without_its_sidecar_warns_until_that_is_written(project):
     assert f"warning: {text}" in said(result)
     assert text.startswith("onnx:net.onnx was judged with mean 0, standard deviation 1, outputs in the order of ")
 
-    sidecar = json.loads(text[text.index("{") :]) | {"classes": ["down", "up"]}
+    written, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    assert text.endswith(": pytest-robustness doctor onnx:net.onnx --data=folder:photos")
+    sidecar = written | {"classes": ["down", "up"]}
     project.write("net.onnx.json", json.dumps(sidecar))
     assert project.judge().ret == ExitCode.OK
     assert project.results()["warnings"] == []

@@ -79,6 +79,7 @@ class Faulty(NamedTuple):
 def measured(model: Model, source: Any, indices: Any) -> float:
     """Return the accuracy of ``model`` on some images, in percent."""
     canvases = [to_canvas(source.read(int(index)), model.preprocess.canvas) for index in indices]
+    model.module.eval()
     first = first_answers("net", model, canvases[0])
     outputs = np.array(match(source.classes, first.outputs, model.classes, "net").outputs)
     inputs = torch.split(to_inputs(torch.stack(canvases), model.preprocess), BATCH)

@@ -40,8 +40,9 @@ def doctor(model: str, **options: Any) -> int:
     Exit codes: 0 no fault was shown, 1 a setting is wrong, or the model guesses and nothing helps, 4 used wrongly.
     """
     from pytest_robustness.api.doctor import doctor as examined
-    from pytest_robustness.core.text import for_terminal
+    from pytest_robustness.core.text import for_log
 
     found: Diagnosis = examined(model, **options)
-    click.echo(for_terminal(str(found)))
+    # Not cut: the line to write may list a thousand classes.
+    click.echo(for_log(str(found)))
     return 1 if found.fault else 0

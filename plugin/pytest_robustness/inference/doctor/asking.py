@@ -84,6 +84,7 @@ class Examination:
         self._modules: dict[bool, torch.nn.Module] = {}
         self._images: dict[int, torch.Tensor] = {}
         self._unreadable: set[int] = set()
+        self._answered: dict[str, Answers] = {}
 
     @property
     def labels(self) -> Answers:
@@ -113,7 +114,9 @@ class Examination:
             Says from labels, control's answers and those of the others which of these go on.
         """
         readable = self._readable()
-        trials = [_Trial(mistake) for mistake in (control, *mistakes)]
+        # Of an earlier round control's answers may be known.
+        known = self._answered.get(repr(control))
+        trials = [_Trial(control, known), *map(_Trial, mistakes)]
         for start in range(0, len(readable), _BATCH):
             part = readable[start : start + _BATCH]
             self._answer(part, [trial for trial in trials if trial.going])
@@ -121,11 +124,14 @@ class Examination:
             going = [trial for trial in trials[1:] if trial.going]
             done = start + len(part)
             if going and done in _LOOKS and done < len(readable):
-                given = np.full(done, -1) if trials[0].error else trials[0].array
+                given = np.full(done, -1) if trials[0].error else trials[0].array[:done]
                 kept = keep(self.labels[:done], given, [trial.array for trial in going])
                 for trial, goes_on in zip(going, kept, strict=True):
                     trial.going = goes_on
-        return [Asked(trial.mistake, trial.array, trial.error) for trial in trials]
+        found = [Asked(trial.mistake, trial.array, trial.error) for trial in trials]
+        whole = (asked for asked in found if len(asked.answers) == len(readable))
+        self._answered |= {repr(asked.mistake): asked.answers for asked in whole}
+        return found
 
     def _readable(self) -> Answers:
         return np.array([place for place in self._order.tolist() if place not in self._unreadable], np.int64)
@@ -222,13 +228,13 @@ class Examination:
 class _Trial:
     """One set-up on its way through the images."""
 
-    def __init__(self, mistake: Mistake) -> None:
+    def __init__(self, mistake: Mistake, known: Answers | None = None) -> None:
         self.mistake = mistake
-        self.going = True
+        self.going = known is None
         self.error = ""
         self.set_up: SetUp | None = None
         self.reading: _Reading | None = None
-        self._answers: list[Answers] = []
+        self._answers: list[Answers] = [] if known is None else [known]
 
     @property
     def array(self) -> Answers:
