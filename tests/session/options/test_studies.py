@@ -42,7 +42,9 @@ def test_the_options_name_studies_and_a_number_of_suspects_asks_for_their_lists(
     ],
 )
 def test_an_expression_that_names_a_study_asks_for_it(monkeypatch, keyword, mark, named):
-    monkeypatch.setattr(asked, "resolve_options", lambda config: SimpleNamespace(studies=(), suspects=None, reference=None))
+    monkeypatch.setattr(
+        asked, "resolve_options", lambda config: SimpleNamespace(studies=(), suspects=None, reference=None)
+    )
     config = SimpleNamespace(getoption=lambda name, default: {"keyword": keyword, "markexpr": mark}[name])
     assert tuple(name for name in STUDIES if asked.asks_study(config, name)) == named
 
