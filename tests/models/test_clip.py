@@ -189,6 +189,7 @@ def test_a_run_judges_it_by_the_classes_of_its_data(folder: Path, tmp_path: Path
     )
     (facts,) = found.robustness.run_log.models.values()
     assert (facts.class_match, facts.outputs) == ("name", (0, 1, 2))
+    assert found.warnings == ()
     model, answers = loaded(folder, tuple(ClassLabel(name, name) for name in sorted(CLASSES))), []
     for path in sorted((tmp_path / "photos").glob("*/*.png")):
         inputs = to_inputs(to_canvas(tensor(Image.open(path)), model.preprocess.canvas)[None], model.preprocess)

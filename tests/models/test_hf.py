@@ -326,6 +326,7 @@ def test_a_run_judges_it(folders: dict[str, Path], tmp_path: Path) -> None:
     table = found.to_frame("images")
     assert table[table["transform"] == "control"]["answer"].tolist() == answers
     assert found.robustness.run_log.models[place].class_match == "name"
+    assert found.warnings == ()
     found.close()
 
 
