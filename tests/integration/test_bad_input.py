@@ -82,7 +82,10 @@ def refusal(result: pytest.RunResult) -> str:
     ("argument", "message"),
     [
         ("models=blurr", "'blurr' is not a torchvision model. Known: alexnet, "),
-        ("models=tf:blurr", "'tf' is not a model source. Known: digits, onnx, openvino, python, timm, torchvision. "),
+        (
+            "models=tf:blurr",
+            "'tf' is not a model source. Known: clip, digits, hf, onnx, openvino, python, timm, torchvision. ",
+        ),
         ("models=digits:blurr", "'blurr' is not a digits model. Known: alexnet, mobilenet_v2, resnet101, "),
         ("models=python:gone.py:make", "'python:gone.py:make' names the file gone.py, which is not there (from "),
         ("transforms=vflip,blurr", "'blurr' is not a transform. Known: brightness, equalize, "),

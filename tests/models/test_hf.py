@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pytest_robustness import evaluate
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.inference.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
@@ -303,4 +304,41 @@ def test_without_the_hub_a_name_says_what_to_do(monkeypatch: pytest.MonkeyPatch,
     assert f"hf:{plain} could not be read from the Hugging Face hub (" in str(raised.value)
     assert str(raised.value).endswith(
         f"download it elsewhere with hf download {plain} --local-dir DIR, and name the folder: hf:DIR."
+    )
+
+
+def test_a_run_judges_it(folders: dict[str, Path], tmp_path: Path) -> None:
+    for number, name in enumerate(CLASSES):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for seed in range(4):
+            image = photograph(64, 96, 10 * number + seed)
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / f"photos/{name}/{seed}.png")
+    data, store = f"folder:{tmp_path / 'photos'}", tmp_path / "s.sqlite"
+    place = f"hf:{folders['convnext']}"
+    found = evaluate(place, data, "hflip", store=store, progress=False, workers=0, chance_check="off")
+    processor = transformers.AutoImageProcessor.from_pretrained(folders["convnext"])
+    net = transformers.AutoModelForImageClassification.from_pretrained(folders["convnext"]).eval()
+    with torch.no_grad():
+        answers = [
+            CLASSES[int(net(**processor(images=[Image.open(path)], return_tensors="pt")).logits.argmax())]
+            for path in sorted((tmp_path / "photos").glob("*/*.png"))
+        ]
+    table = found.to_frame("images")
+    assert table[table["transform"] == "control"]["answer"].tolist() == answers
+    assert found.robustness.run_log.models[place].class_match == "name"
+    assert found.warnings == ()
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"), [("hf:owner/net", "transformers", "transformers"), ("clip:a:b", "open_clip", "clip")]
+)
+def test_without_its_library_a_source_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, name: str, package: str, extra: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda named: None)
+    with pytest.raises(OptionError) as raised:
+        ModelZoo().expand([name])
+    assert str(raised.value) == (
+        f"'{name}' needs {package}, which is not installed: pip install 'pytest-robustness[{extra}]'"
     )

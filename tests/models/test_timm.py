@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from pytest_robustness.core import Preprocess
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.inference.class_matching import imagenet_classes
+from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.models import ModelZoo
+from pytest_robustness.models.pretrained_cfg import preprocess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +70,25 @@ def test_images_are_preprocessed_as_timm_evaluates(net: torch.nn.Module, weights
         interpolation=resize.interpolation.value,
         antialias=True,
     )
+
+
+@pytest.mark.parametrize("mode", ["center", "squash"])
+@pytest.mark.parametrize(("height", "width"), [(100, 160), (240, 120), (80, 80)])
+def test_pixels_are_those_of_timm(
+    net: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, mode: str, height: int, width: int
+) -> None:
+    monkeypatch.setattr(net, "pretrained_cfg", net.pretrained_cfg | {"crop_mode": mode, "crop_pct": 0.8})
+    found = preprocess(NAME, net)
+    assert found.squash == (mode == "squash")
+    draw = torch.Generator().manual_seed(height)
+    image = (torch.rand(3, height, width, generator=draw) * 255).to(torch.uint8)
+    config = timm.data.resolve_model_data_config(net)
+    expected = timm.data.create_transform(**config)(Image.fromarray(image.permute(1, 2, 0).numpy()))
+    away = (to_inputs(to_canvas(image, found.canvas)[None], found)[0] - expected) * torch.tensor(found.std).view(
+        3, 1, 1
+    )
+    # Pillow's resize rounds some pixels otherwise than torchvision's, by one of 255.
+    assert away.abs().max() * 255 < 1.01
 
 
 def test_a_thousand_outputs_are_imagenets_classes(weights: Path) -> None:

@@ -104,7 +104,7 @@ def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
     with pytest.raises(OptionError) as raised:
         parse("tmodels:resnet18")
     assert str(raised.value) == (
-        "'tmodels' is not a model source. Known: digits, onnx, openvino, python, timm, torchvision. "
+        "'tmodels' is not a model source. Known: clip, digits, hf, onnx, openvino, python, timm, torchvision. "
         "A model is named [source:]name[@weights]."
     )
 
@@ -174,7 +174,7 @@ def test_a_wrong_name_is_refused_by_its_source(zoo: ModelZoo, spec: str, message
 
 def test_every_known_name_of_a_listed_source_is_accepted(zoo: ModelZoo) -> None:
     known = zoo.known()
-    assert list(known) == ["presets", "torchvision", "timm", "digits", "python", "onnx", "openvino"]
+    assert list(known) == ["presets", "torchvision", "timm", "hf", "clip", "digits", "python", "onnx", "openvino"]
     for source in ("torchvision", "digits"):
         assert len(zoo.expand([f"{source}:{name}" for name in known[source]])) == len(known[source]) >= 12
     zoo.expand(known["presets"])

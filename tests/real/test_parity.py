@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import pytest_robustness
 from tests.real.cifar_resnets import CLASSES, PREPROCESS, resnet20
 
 if TYPE_CHECKING:
@@ -85,6 +86,18 @@ def test_an_export_without_its_mean_does_not(found: dict[str, dict[str, Any]], i
     labels = np.repeat(np.arange(len(CLASSES)), IMAGES // len(CLASSES))
     assert row["accuracy"] == pytest.approx(100 * np.mean(own == labels))
     assert row["accuracy_reference"] == pytest.approx(100 * np.mean(given == labels))
+
+
+def test_the_doctor_says_what_the_failing_export_lacks(
+    folder: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    found = pytest_robustness.doctor("onnx:meanless.onnx", f"folder:{images}")
+    assert found.setting == "mean"
+    (folder / "mended.onnx").write_bytes((folder / "meanless.onnx").read_bytes())
+    (folder / "mended.onnx.json").write_text(found.line)
+    assert json.loads(found.line)["mean"] == pytest.approx(PREPROCESS.mean)
+    assert not pytest_robustness.doctor("onnx:mended.onnx", f"folder:{images}").fault
 
 
 def _answers(folder: Path, mean: tuple[float, ...]) -> np.ndarray[Any, Any]:

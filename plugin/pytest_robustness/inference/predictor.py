@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress
+    from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress, Selection
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.settings import InferenceSettings
     from pytest_robustness.models import ModelZoo
@@ -86,8 +86,7 @@ class Predictor:
         self._shown: Progress | None = None
         # A run within a run of xdist has that variable too, and is one of its own.
         shared = os.environ.get("PYTEST_XDIST_TESTRUNUID") if settings.processes > 1 else None
-        run = shared or uuid.uuid4().hex
-        self._diary = Diary(settings.store.with_suffix(".running"), run)
+        self._diary = Diary(settings.store.with_suffix(".running"), shared or uuid.uuid4().hex)
         self._calls = UserCalls(self._note, warn=self._warn, timeout=settings.timeout, diary=self._diary)
 
     @property
@@ -197,10 +196,9 @@ class Predictor:
                 labelled=settings.labelled,
                 given=settings.given,
             )
-        if settings.labelled or settings.same_classes:  # other images have no say in what models are
-            self._zoo.name_classes(selection.source.classes)
         _, precision = machine(self._settings, self._remembered)
-        parts = (selection, self._zoo, self._registry, settings.seed, precision, self._calls)
+        zoo = _named(self._zoo, settings, selection)
+        parts = (selection, zoo, self._registry, settings.seed, precision, self._calls)
         bench = JobMaker(*parts, same_classes=settings.same_classes, output_rule=settings.outputs)
         stored = StoredSelection(selection.source.name, bench.classes, selection.labels, selection.identities)
         self.store.put_selection(selection.fingerprint, stored)
@@ -238,6 +236,13 @@ class Predictor:
             log.errors |= dict.fromkeys(cells, str(self._fatal))
             raise
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
+
+
+def _named(zoo: ModelZoo, settings: InferenceSettings, selection: Selection) -> ModelZoo:
+    """Return the zoo, which makes some models from names of classes: those of the images that are judged on."""
+    if settings.labelled or settings.same_classes:
+        zoo.name_classes(selection.source.classes)
+    return zoo
 
 
 def _data_facts(bench: JobMaker, log: RunLog, cells: Sequence[Cell]) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def preprocess(name: str, module: nn.Module) -> Preprocess:
         std=config["std"],
         interpolation=config["interpolation"],
         antialias=True,  # timm evaluates with Pillow, which antialiases
+        squash=config.get("crop_mode") == "squash",
     )
 
 

@@ -13,6 +13,8 @@ def test_it_lists_what_the_options_accept_and_runs_nothing(project):
         [
             "Models (--robustness-models)",
             "*presets *digits12, imagenet12*",
+            "*hf *path/to/folder, owner/name, *",
+            "*clip *architecture:tag, *",
             "*digits *alexnet, squeezenet1_0, *",
             "Transforms (--robustness-transforms)",
             "*vflip *Mirror top to bottom.*",
