@@ -256,3 +256,13 @@ def test_a_frame_and_html_show_what_was_tried() -> None:
     assert (frame["error"] != "").sum() == sum(bool(trial.error) for trial in found.trials)
     assert found.line.replace("'", "&#39;") in found._repr_html_()
     assert found.line in str(found)
+
+
+def test_a_run_judges_every_set_up_as_a_plain_loop_does() -> None:
+    source = images(NAMES, 20, 200)
+    right = replace(RIGHT, channels="BGR", layout="NHWC", resize=32, squash=True)
+    model = trained(source, right, background=1)
+    expected = accuracy(model, source)
+    assert 50 < expected < 99
+    found = pytest_robustness.evaluate({"made": model}, source, "hflip", progress=False)
+    assert found.model_tests[0].accuracy.control == pytest.approx(expected)

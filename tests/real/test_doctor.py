@@ -39,8 +39,8 @@ FAULTS = {
         ("class order", "output offset"),
     ),
     "mobilenet 0.5, BGR": Fault("mobilenet_v1_0.5_160", {"channels": "BGR"}, ("channel order",)),
-    "mobilenet 0.5, not resized": Fault(
-        "mobilenet_v1_0.5_160", {"resize": None, "crop": 160}, ("resize and crop", "crop", "resize")
+    "mobilenet 0.5, the centre alone": Fault(
+        "mobilenet_v1_0.5_160", {"resize": 512, "crop": 160}, ("resize and crop", "crop", "resize")
     ),
     "efficientnet, neither mean nor std": Fault(
         "efficientnet_lite0", {"mean": faults.ZERO, "std": faults.ONE}, NORMALIZATION

@@ -101,7 +101,10 @@ def test_what_cannot_be_the_best_is_given_up() -> None:
     control, right, worse = (answers(accuracy, 3)[:64] for accuracy in (0.5, 0.95, 0.1))
     assert may_be_best(half, control, [right, worse, control], 10) == [True, False, False]
     # Without one that is clearly better, what may be better goes on.
-    assert may_be_best(half, control, [worse, answers(0, 4, answers(0.5, 3), 0.2)[:64]], 10) == [False, True]
+    alike = control.copy()
+    lost, gained = np.flatnonzero(control == half)[:5], np.flatnonzero(control != half)[:6]
+    alike[lost], alike[gained] = (half[lost] + 1) % CLASSES, half[gained]
+    assert may_be_best(half, control, [worse, alike], 10) == [False, True]
 
 
 def test_candidates_are_the_best_of_each_setting() -> None:
