@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 from pytest import ExitCode  # noqa: PT013
 
+from pytest_robustness.transforms import builtin
+
 MIXED = """
 
 WEIGHT = {weight}
@@ -41,6 +43,10 @@ class Contrary(torch.nn.Module):
 def contrary():
     return Model(Contrary(), classes=["down", "up"])
 """
+FILES = (
+    "Baseline, three files to commit: robustness-baseline.json, robustness-baseline.classes.json, "
+    "robustness-baseline.npz"
+)
 GATE = "python:nets.py:mixed against the baseline under vflip: "
 
 
@@ -87,18 +93,67 @@ def printed(result):
 
 
 def test_writing_the_baseline_again_leaves_both_files_as_they_are(gated):
-    gated.update(2.0).stdout.fnmatch_lines(["Baseline: robustness-baseline.json"])
+    gated.update(2.0).stdout.fnmatch_lines([FILES])
     before = gated.files()
-    gated.update(2.0).stdout.fnmatch_lines(["Baseline: robustness-baseline.json (unchanged)"])
+    gated.update(2.0).stdout.fnmatch_lines([f"{FILES} (unchanged)"])
     assert gated.files() == before
     changed = gated.update(2.1)
     changed.stdout.fnmatch_lines(
         [
-            "Baseline: robustness-baseline.json; accuracy in percent, old -> new:",
+            f"{FILES}; accuracy in percent, old -> new:",
             "  python:nets.py:mixed vflip: 50.00 -> *",
         ]
     )
     assert gated.files() != before
+
+
+@pytest.mark.parametrize(
+    ("selection", "lost"),
+    [
+        (("robustness_tests", "-k", "vflip"), "brightness-s3"),
+        (("robustness_tests", "-k", "slope"), "python:nets.py:colour"),
+        (("robustness_tests", "-k", "slope and vflip"), "python:nets.py:colour, brightness-s3"),
+        (("robustness_tests", "-m", "robustness", "-k", "not brightness"), "brightness-s3"),
+        (("robustness_tests.test_models::test_model_is_robust[vflip-slope]",), "python:nets.py:colour, brightness-s3"),
+    ],
+)
+def test_tests_that_are_left_out_take_nothing_from_a_baseline(project, selection, lost):
+    project.configure(robustness_transforms="brightness,vflip")
+    project.judge("--robustness-update-baseline")
+    written = {path.name: path.read_bytes() for path in project.path.glob("robustness-baseline.*")}
+    result = project.run("--pyargs", "--robustness-update-baseline", *selection)
+    assert result.ret == ExitCode.TESTS_FAILED
+    assert (
+        f"The baseline was left as it is: of what it holds, the tests that were selected leave out {lost}. Write it "
+        "with all tests: without -k, -m and names of tests. To keep less in it, name less with --robustness-models and "
+        "--robustness-transforms." in printed(result)
+    )
+    assert {path.name: path.read_bytes() for path in project.path.glob("robustness-baseline.*")} == written
+
+
+def test_options_that_name_less_leave_less_in_a_baseline_and_it_is_listed(project):
+    project.configure(robustness_transforms="brightness,vflip")
+    project.judge("--robustness-update-baseline")
+    result = project.judge("--robustness-update-baseline", "--robustness-transforms=vflip", "-k", "vflip")
+    assert "  python:nets.py:colour brightness-s3: 100.00 -> none" in result.outlines
+    baseline = json.loads((project.path / "robustness-baseline.json").read_text(encoding="utf-8"))
+    assert "brightness" not in json.dumps(baseline)
+
+
+def test_a_candidate_that_passes_says_which_transforms_the_baseline_lacks(gated):
+    gated.project.configure(**gated.keys, robustness_transforms=None)
+    gated.update(2.0, "--robustness-transforms=vflip,brightness")
+    result = gated.compare(2.0, "--robustness-candidate=python:nets.py:mixed")
+    result.assert_outcomes(passed=3)
+    said, *_ = gated.project.results()["warnings"]
+    lacking = re.match(r"The baseline lacks ([\w, ]+): a pass says nothing of them\.", said)[1].split(", ")
+    assert {*lacking, "vflip", "brightness"} == set(builtin().names())
+    assert f"warning: {said}" in printed(result)
+    for name in ("summary.md", "index.html"):
+        assert "a pass says nothing of them" in (gated.path / "reports/latest" / name).read_text(encoding="utf-8")
+    named = gated.compare(2.0, "--robustness-candidate=python:nets.py:mixed", "--robustness-transforms=vflip")
+    named.assert_outcomes(passed=2)
+    assert "The baseline lacks" not in printed(named)
 
 
 def test_the_baseline_is_not_compared_with_while_it_is_written(gated):
@@ -474,7 +529,7 @@ def test_workers_of_xdist_compare_and_write_as_one_process_does(gated):
     tables = [(gated.path / folder / "images.csv").read_bytes() for folder in ("apart", "reports/latest")]
     assert tables[0] == tables[1]
     gated.project.write("nets.py", gated.nets + MIXED.format(weight=2.1))
-    gated.project.judge("-n", "1", "--robustness-update-baseline").stdout.fnmatch_lines(["Baseline: * (unchanged)"])
+    gated.project.judge("-n", "1", "--robustness-update-baseline").stdout.fnmatch_lines([f"{FILES} (unchanged)"])
     assert gated.files() == before
 
 

@@ -65,6 +65,29 @@ def test_the_command_runs_the_first_failed_test_and_no_other(project, arguments)
     assert first_failed(again) == first_failed(result)
 
 
+@pytest.mark.parametrize(
+    ("keys", "arguments"),
+    [
+        ({}, ("--robustness-update-baseline",)),
+        ({}, ("--robustness-update-baseline", "--robustness-baseline=prod.json")),
+        ({}, ("--robustness-baseline", "prod.json", "--robustness-update-baseline", "--robustness-expect=baseline")),
+        ({"robustness_update_baseline": "true"}, ()),
+        ({"robustness_update_baseline": "true", "robustness_expect": "baseline"}, ("--robustness-baseline=prod.json",)),
+        ({"robustness_baseline": "prod.json", "robustness_expect": "baseline"}, ("--robustness-update-baseline",)),
+    ],
+)
+def test_the_command_writes_no_baseline(project, keys, arguments):
+    project.configure(**keys)
+    result = project.judge(*arguments)
+    written = {path: path.read_bytes() for path in project.path.glob("*.json")}
+    assert len(written) == 2
+    again = project.run(*command(result))
+    again.assert_outcomes(failed=1)
+    assert first_failed(again) == first_failed(result)
+    assert {path: path.read_bytes() for path in project.path.glob("*.json")} == written
+    assert not any(line.startswith("Baseline") for line in again.outlines)
+
+
 def test_a_file_of_the_same_name_beside_the_run_is_not_taken_for_the_installed_one(project):
     project.write("test_models.py", OWN)
     result = project.judge("-k", "vflip and slope and robust")

@@ -106,6 +106,10 @@ class Judge:
         """Return what to know of the comparison with a baseline as a whole: on how many images it is made."""
         return () if self._comparison is None else self._comparison.notes()
 
+    def baseline_warnings(self) -> tuple[str, ...]:
+        """Return what the comparison with a baseline leaves out."""
+        return () if self._comparison is None else self._comparison.warnings()
+
     def _compared(self, comparison: BaselineComparison, cell: Cell) -> GateTest:
         return comparison.test(cell, self._run_log.gate_family(cell))
 

@@ -6,6 +6,9 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from pytest_robustness.plugin.configuration import resolve_options
+from pytest_robustness.session.options import RunMode
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
@@ -19,13 +22,14 @@ _CONTINUED = " \\"
 def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], width: int) -> list[str]:
     """Return how to run the first of the failed robustness tests again: the command, with that test for its paths.
 
-    A line longer than ``width`` columns goes on below, as a shell reads it. Nothing where none failed.
+    A line longer than ``width`` columns goes on below, as a shell reads it. Nothing where none failed. The command
+    writes no baseline, because one test has only a part of it.
     """
     first = next((report for report in failed if "robustness" in report.keywords), None)
     if first is None:
         return []
     typed = set(config.args) if config.args_source is config.ArgsSource.ARGS else set()
-    options = [argument for argument in map(str, config.invocation_params.args) if argument not in typed]
+    options = _judging(config, [str(word) for word in config.invocation_params.args if str(word) not in typed])
     pyargs, test = test_argument(config, first)
     if pyargs and "--pyargs" not in options:
         options.append("--pyargs")
@@ -45,6 +49,17 @@ def test_argument(config: pytest.Config, report: pytest.TestReport) -> tuple[boo
         return True, f"{_module(place)}{separator}{rest}"
     from_here = os.path.relpath(config.rootpath / file, config.invocation_params.dir)
     return False, f"{from_here}{separator}{rest}"
+
+
+def _judging(config: pytest.Config, arguments: Sequence[str]) -> list[str]:
+    """Return ``arguments`` without what has a run write a baseline."""
+    options = resolve_options(config)
+    if options.mode is not RunMode.WRITE:
+        return list(arguments)
+    left = [argument for argument in arguments if argument != "--robustness-update-baseline"]
+    # A configuration file may ask for it, too; and beside the new baseline the failure would be a known one.
+    off = ["-o", "robustness_update_baseline=false"] if config.getini("robustness_update_baseline") else []
+    return [*left, *off, *(["--robustness-expect=robust"] if options.expect == "baseline" else [])]
 
 
 def _module(path: Path) -> str:

@@ -212,7 +212,8 @@ def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
     trusted = (text for model, each in facts.items() for text in _trusted(run, model, each))
     check = ChanceCheck.of(run.chance_check, facts, run.proposals)
-    return (*run.run_log.warnings, *filter(None, trusted), *check.warnings(run.predictions))
+    by_baseline = run.judge.baseline_warnings()
+    return (*run.run_log.warnings, *by_baseline, *filter(None, trusted), *check.warnings(run.predictions))
 
 
 def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | None]:

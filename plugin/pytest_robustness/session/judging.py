@@ -17,7 +17,7 @@ from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.session.options import RunMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -102,9 +102,14 @@ def examiner_of(
 
 
 def comparison_of(
-    options: Options, predictions: StoredPredictions, images: Callable[[], baseline.ImageSet]
+    options: Options,
+    predictions: StoredPredictions,
+    images: Callable[[], baseline.ImageSet],
+    transforms: Callable[[], Iterable[str]] = tuple,
 ) -> BaselineComparison | None:
     """Return the comparison that the options ask for; ``None`` without a baseline, or where one is to be written.
+
+    ``transforms`` returns those of a run that names none.
 
     Raises
     ------
@@ -141,6 +146,8 @@ def comparison_of(
         test_policy=policy_of(options),
         inconclusive=_INCONCLUSIVE[options.inconclusive or default],
         counterparts={} if options.candidate is None else {options.candidate: options.baseline_model},
+        # Only a candidate that names no transforms is judged under those of the baseline, whichever they are.
+        asked=tuple if options.candidate is None or options.transforms is not None else transforms,
     )
     if options.candidate is not None:
         comparison.counterpart(options.candidate)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness import report
 from pytest_robustness.analysis import baseline
-from pytest_robustness.analysis.baseline.update import changes, new_baseline
+from pytest_robustness.analysis.baseline.update import changes, new_baseline, require_whole
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -84,7 +84,7 @@ class Run:
         self._predictor = predictor_of(options, means, self.log, self._admit, self._agree)
         self._unlabelled = unlabelled_of(options, means, self.log)
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
-        self._comparison = comparison_of(options, self._predictions, self._images)
+        self._comparison = comparison_of(options, self._predictions, self._images, registry.names)
         self.judge = Judge(
             self._predictions,
             self.log,
@@ -177,7 +177,7 @@ class Run:
             if self.report is not None:
                 shown = self._earlier.added_to(self.report)
                 report.write_all(shown, self._options.report)
-                self._update_baseline()
+                self._update_baseline(models, conditions)
                 report.append_step_summary(self.report, os.environ)
         except RobustnessError as error:
             _log.debug("the report could not be written", exc_info=True)
@@ -232,12 +232,15 @@ class Run:
         stored = self._predictions
         return baseline.ImageSet(stored.identities, stored.labels, stored.classes)
 
-    def _update_baseline(self) -> None:
+    def _update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> None:
         path = self._options.baseline
         if self._options.mode is not RunMode.WRITE or path is None:
             return
         protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
-        self._notes += _put_baseline(_baseline_of(self.record, protocol, self._images()), path)
+        new, old = _baseline_of(self.record, protocol, self._images()), _former(path)
+        if old is not None:
+            require_whole(old, new, models, conditions)
+        self._notes += _put_baseline(old, new, path)
 
 
 def _check_answers(run: RunRecord) -> None:
@@ -251,16 +254,22 @@ def _check_answers(run: RunRecord) -> None:
         log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
 
 
-def _put_baseline(new: baseline.Baseline, path: Path) -> list[str]:
-    """Write a baseline and return what the terminal says of it: where it is, and which accuracies moved."""
-    moved = []
+def _former(path: Path) -> baseline.Baseline | None:
+    """Return the baseline that is to be written over; ``None`` where none can be read."""
     try:
-        moved = changes(baseline.read(path), new)
+        return baseline.read(path)
     except RobustnessError:
         _log.debug("there is no former baseline that can be read", exc_info=True)
+        return None
+
+
+def _put_baseline(old: baseline.Baseline | None, new: baseline.Baseline, path: Path) -> list[str]:
+    """Write a baseline and return what the terminal says of it: its files, and which accuracies moved."""
+    moved = [] if old is None else changes(old, new)
     changed = baseline.write(new, path)
+    files = ", ".join(map(short_path, (path, baseline.classes_path(path), baseline.answers_path(path))))
     said = "; accuracy in percent, old -> new:" if moved else "" if changed else " (unchanged)"
-    return [f"Baseline: {short_path(path)}{said}", *moved]
+    return [f"Baseline, three files to commit: {files}{said}", *moved]
 
 
 def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:

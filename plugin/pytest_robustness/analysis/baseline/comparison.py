@@ -20,7 +20,7 @@ from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -137,6 +137,8 @@ class BaselineComparison:
     counterparts
         The name of the baseline's model for a model of this run, ``None`` for the baseline's only model. A model that
         is not listed is compared with its namesake.
+    asked
+        Returns the transforms that a run without a baseline would ask for: it is said which of them are not compared.
     """
 
     def __init__(
@@ -150,6 +152,7 @@ class BaselineComparison:
         test_policy: TestPolicy,
         inconclusive: Outcome,
         counterparts: Mapping[str, str | None],
+        asked: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.conditions = tuple(condition for condition in baseline.protocol.transforms if condition != CONTROL)
         self._baseline = baseline
@@ -160,6 +163,7 @@ class BaselineComparison:
         self._test_policy = test_policy
         self._inconclusive = inconclusive
         self._counterparts = counterparts
+        self._asked = asked
         self._compared: dict[tuple[str, tuple[Condition, ...]], CandidateComparison] = {}
 
     def require_comparable(self, protocol: RunProtocol, *, tests: bool) -> None:
@@ -175,6 +179,15 @@ class BaselineComparison:
     def notes(self) -> tuple[str, ...]:
         """Return how many images are compared, in a sentence; nothing where baseline and run have the same."""
         return tuple(filter(None, [self._shared.overlap.text()]))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return which transforms are not judged because the baseline lacks them, in a sentence."""
+        kept = {condition.transform for condition in self.conditions}
+        lacking = [name for name in self._asked() if name not in kept]
+        if not lacking:
+            return ()
+        text = f"The baseline lacks {', '.join(lacking)}: a pass says nothing of them."
+        return (f"{text} Record it with all of them, or name those that count with --robustness-transforms.",)
 
     def counterpart(self, model: str) -> str:
         """Return the name of the baseline's model that ``model`` is compared with.

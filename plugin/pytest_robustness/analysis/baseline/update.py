@@ -47,6 +47,35 @@ def changes(old: Baseline, new: Baseline) -> list[str]:
     return [*lines[:_MOST_LINES], *([f"  and {left} more"] if left > 0 else [])]
 
 
+def require_whole(old: Baseline, new: Baseline, models: Sequence[str], conditions: Sequence[Condition]) -> None:
+    """Refuse to write a baseline that lacks what the old one has and the run's options name, as tests were left out.
+
+    Parameters
+    ----------
+    old, new
+        What is there, and what would be written in its place.
+    models, conditions
+        Those that the options name: with all tests, the run would have had them.
+
+    Raises
+    ------
+    BaselineError
+        It names what would be lost.
+    """
+    left = [printable(name) for name in old.models if name in models and name not in new.models]
+    left += [
+        printable(str(condition))
+        for condition in old.protocol.transforms
+        if condition in conditions and condition not in new.protocol.transforms
+    ]
+    if left:
+        raise BaselineError(
+            f"The baseline was left as it is: of what it holds, the tests that were selected leave out "
+            f"{', '.join(left)}. Write it with all tests: without -k, -m and names of tests. To keep less in it, name "
+            f"less with --robustness-models and --robustness-transforms."
+        )
+
+
 def new_baseline(
     protocol: RunProtocol,
     images: ImageSet,
