@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import Condition
 from pytest_robustness.errors import OptionError
+from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.page import heat
 from pytest_robustness.report.summary import shown
 
@@ -89,12 +90,14 @@ class Plots:
         axes.set_yticks(places, labels)
         axes.invert_yaxis()
         axes.set_xlabel("classes")
-        axes.set_title("Classes sensitive by their t-tests over the models")
+        axes.set_title(f"Classes sensitive by their tests over the {words_of(report.class_tests).over}")
         axes.legend(loc="lower right", fontsize=8)
         return axes
 
     def curves(self, ax: Axes | None = None) -> Axes:
-        """Draw the average change by severity, with its 95 % interval, for each transform at more than one severity.
+        """Draw the change by severity, with its 95 % interval, for each transform at more than one severity.
+
+        Of several models it is the average.
 
         Raises
         ------
@@ -119,7 +122,8 @@ class Plots:
         axes.set_xticks(sorted({severity for severities in levels.values() for severity in severities}))
         axes.set_xlabel("severity")
         axes.set_ylabel("points")
-        axes.set_title(f"Change of {self._report.measure}, average over models, with its 95 % interval")
+        average = ", average over models" if len(self._report.models) > 1 else ""
+        axes.set_title(f"Change of {self._report.measure}{average}, with its 95 % interval")
         axes.legend(fontsize=8)
         return axes
 
