@@ -224,13 +224,38 @@ def test_runs_that_cannot_be_compared_are_refused_with_the_reason(runs, now, rea
         ({"nett": "net"}, "--model nett=net: 'nett' is not a model of "),
         ({"net": "nat"}, "--model net=nat: 'nat' is not a model of "),
         ({"net": "net", "more": "net"}, "--model gives one model two counterparts."),
+        ({"other": "net"}, "--model other=net: 'other' may be any of digits:other, python:nets.py:other in "),
+        ({"slope": "net", "python:nets.py:slope": "more"}, "--model names one model of the first run twice."),
     ],
 )
 def test_a_model_that_is_named_wrongly_is_refused(runs, renamed, reason):
-    run = recorded({"net": answers(1), "more": answers(2)}, LABELS, CLASSES)
+    names = ("net", "more", "digits:other", "python:nets.py:other", "python:nets.py:slope")
+    run = recorded({name: answers(1) for name in names}, LABELS, CLASSES)
     with pytest.raises(ComparisonError) as caught:
         runs(run, run, renamed=renamed)
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("production", "out/candidate"),
+        ("python:nets.py:production", "out/candidate"),
+        ("production", "onnx:out/candidate"),
+        ("out/candidate", "production"),
+    ],
+)
+def test_a_model_may_be_named_as_reports_show_it(runs, old, new):
+    names = ("python:nets.py:production", "onnx:out/candidate")
+    run = recorded({name: answers(seed) for seed, name in enumerate(names)}, LABELS, CLASSES)
+    pair = next((cell.before, cell.model) for cell in runs(run, run, renamed={old: new}).cells)
+    assert [name.endswith(short) for name, short in zip(pair, (old, new), strict=True)] == [True, True]
+
+
+def test_a_whole_name_is_itself_though_it_is_the_short_one_of_another(runs):
+    run = recorded({"net": answers(1), "digits:net": answers(2)}, LABELS, CLASSES)
+    found = runs(run, run, renamed={"net": "digits:net", "digits:net": "net"})
+    assert found.models == (("net", "digits:net"), ("digits:net", "net"))
 
 
 def test_two_runs_of_one_model_are_called_worse_in_few_of_many_comparisons():

@@ -70,9 +70,36 @@ def test_the_terminal_has_every_figure(found):
     assert re.search(r"^control .* 0 +0 +6$", text, re.M)
 
 
+LONG = ("production-with-a-long-name-of-its-own", "candidate-with-a-long-name")
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 81, 100])
+@pytest.mark.parametrize("models", [("net",), LONG])
+def test_no_figure_is_dropped_or_cut_however_narrow_the_terminal(models, width):
+    found = compared(models=models, count=9000)
+    text = terminal.render(found, width, color=False)
+    shown = text.split()
+    for cell in found.cells:
+        figures = [words.percent(cell.accuracies[1]), words.change(cell.difference), words.p_text(cell.p_adjusted)]
+        assert [figure for figure in (*figures, *map(str, cell.churn[1:])) if figure not in shown] == []
+    for one in words.worse_classes(found):
+        assert words.change(float(one.cell.classes.difference[one.place])) in shown
+    assert re.search("bene-.*other.*\n.*harmful.*ficial.*wrong", text) or width < 60
+    # At 80 columns a model has one table, and the classes another.
+    assert width < 80 or text.count("condition ") == len(models) + 1
+
+
+@pytest.mark.parametrize(("models", "heads"), [(("net",), "condition class"), (LONG, "condition model class")])
+def test_the_condition_is_a_column_of_its_own_and_the_first(models, heads):
+    text = terminal.render(compared(models=models), 80, color=False)
+    lines = text.partition("Classes that fell")[2].splitlines()
+    assert " ".join(lines[1].split()) == f"{heads} before now change p"
+    assert all(line.startswith("zoom ") for line in lines[3:5])
+
+
 def test_many_models_have_a_table_each():
     text = terminal.render(compared(models=("a", "b", "c")), 100, color=False)
-    assert text.count("condition ") == 3
+    assert text.count("condition ") == 4
 
 
 def test_the_files_hold_the_same(found, tmp_path):
