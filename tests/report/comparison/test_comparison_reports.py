@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import html
 import io
 import json
 import re
@@ -68,6 +70,23 @@ def test_the_terminal_has_every_figure(found):
     assert "1 of 3 comparisons is significantly worse" in text
     # Two hundredths of 300 images under each of the two others.
     assert re.search(r"^control .* 0 +0 +6$", text, re.M)
+
+
+def test_terminal_page_and_json_say_in_what_the_runs_differ(found):
+    how = ({"precision": "fp32", "torch": "2.14.1"}, {"precision": "bf16", "torch": "<b>2.15"})
+    runs = [dataclasses.replace(one, circumstances=how[i]) for i, one in enumerate((found.before, found.now))]
+    other = compare_runs(*runs)
+    said = "Computed otherwise: precision fp32 → bf16; torch 2.14.1 → <b>2.15."
+    assert " ".join(terminal.render(other, 40, color=False).split()).startswith(
+        f"reports/b compared with reports/a {said}"
+    )
+    header = page.render(other).partition("<header>")[2].partition("</header>")[0]
+    assert said in html.unescape(header.replace("<wbr>", ""))
+    assert "<b>2.15" not in header
+    content = json.loads(tables.text(other))
+    assert content["differences"][0] == {"name": "precision", "before": "fp32", "now": "bf16"}
+    assert content["now"]["circumstances"] == how[1]
+    assert "Computed otherwise" not in terminal.render(found, 80, color=False) + page.render(found)
 
 
 LONG = ("production-with-a-long-name-of-its-own", "candidate-with-a-long-name")
