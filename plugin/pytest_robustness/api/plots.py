@@ -24,6 +24,9 @@ _FALL, _QUIET, _TEXT = "#b23c08", "#c9d0d8", "#1b1f24"
 _STRONG: Final = 0.6
 """The share of the scale beyond which a figure is written in white."""
 
+_LOWEST: Final = 1.5
+"""How high the bars of colours are at least, in inches."""
+
 
 class Plots:
     """Draws charts of a run, each on axes that are given or new, and returns the axes.
@@ -48,7 +51,8 @@ class Plots:
         import numpy as np
 
         report, rows, conditions = self._report, heat.rows(self._report), shown(self._report)
-        size = (2.5 + 0.9 * len(conditions), 1.6 + 0.36 * len(rows))
+        # Labels take up to two inches of the height, and the scale needs one to be read.
+        size = (2.5 + 0.9 * len(conditions), 2.0 + max(_LOWEST, 0.36 * len(rows)))
         axes = _axes(ax, size)
         from matplotlib.colors import LinearSegmentedColormap
 
@@ -91,7 +95,8 @@ class Plots:
         axes.invert_yaxis()
         axes.set_xlabel("classes")
         axes.set_title(f"Classes sensitive by their tests over the {words_of(report.class_tests).over}")
-        axes.legend(loc="lower right", fontsize=8)
+        # Beside the bars, which fill the axes, and the figures at their ends.
+        axes.legend(loc="center left", bbox_to_anchor=(1.08, 0.5), borderaxespad=0, fontsize=8, frameon=False)
         return axes
 
     def curves(self, ax: Axes | None = None) -> Axes:
