@@ -40,6 +40,24 @@ def test_the_bars_count_the_sensitive_classes(evaluation):
     assert widths == [len(test.sensitive) for test in evaluation.class_tests]
 
 
+@pytest.mark.parametrize("models", [1, 2])
+def test_the_scale_of_colours_can_be_read_and_the_legend_covers_no_bar(folder, models):
+    names = ["python:nets.py:slope", "python:nets.py:colour"][:models]
+    found = evaluate(names, "folder:photos", "vflip", workers=0, progress=False, chance_check="warn")
+    figure = found.plot.heatmap().figure
+    figure.canvas.draw()
+    assert [axes.get_window_extent().height / figure.dpi >= 1 for axes in figure.axes] == [True, True]
+    axes = found.plot.sensitive_classes()
+    axes.figure.canvas.draw()
+    legend = axes.get_legend().get_window_extent()
+    drawn = [bar.get_window_extent() for bars in axes.containers for bar in bars]
+    drawn += [text.get_window_extent() for text in axes.texts]
+    assert not [extent for extent in drawn if legend.overlaps(extent) and extent.width]
+    assert axes.figure.bbox.contains(legend.x0, legend.y0)
+    assert axes.figure.bbox.contains(legend.x1, legend.y1)
+    assert ("McNemar" in axes.get_title()) is (models == 1)
+
+
 def test_a_curve_goes_over_the_severities_of_a_transform(evaluation):
     (line,) = evaluation.plot.curves().get_lines()[:1]
     frame = evaluation.to_frame("models")

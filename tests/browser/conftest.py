@@ -137,6 +137,13 @@ def odd_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def lone_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of one model alone on five classes."""
+    view = simulated_report(models=["production"], classes=["circle", "cross", "square", "star", "triangle"])
+    return render.write(view, tmp_path_factory.mktemp("lone"))
+
+
+@pytest.fixture(scope="session")
 def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of classes named as iNaturalist's folders are, under more conditions than fit on paper."""
     tree = "Animalia_Chordata_Aves_Passeriformes_Passerellidae_Melozone_crissalis"

@@ -711,6 +711,32 @@ def test_the_page_is_never_wider_than_the_window(open_page, odd_page, width):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
 
 
+CHARTS = """figures => figures.map((figure) => {
+  const box = (element) => element.getBoundingClientRect();
+  const [own, table] = [box(figure), box(figure.querySelector("table"))];
+  const heads = [...figure.querySelectorAll("thead .figure")];
+  const line = parseFloat(getComputedStyle(heads[0]).lineHeight);
+  return { left: own.left, right: own.right, table: table.right, bar: box(figure.querySelector("svg")).width,
+           lines: Math.max(...heads.map((head) => Math.round(head.scrollHeight / line))) };
+})"""
+
+
+@pytest.mark.parametrize("which", ["lone_page", "full_page"])
+def test_the_charts_of_the_overview_fit_beside_each_other_or_below(open_page, request, which):
+    page = open_page(request.getfixturevalue(which)).page
+    for width in (1400, 1280, 1100, 960, 640, 500, 400, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        charts = page.eval_on_selector_all(".charts > figure", CHARTS)
+        assert len(charts) == 2
+        # None overhangs its place, no word of a head is broken into letters, and the bars can be seen.
+        assert all(chart["table"] <= chart["right"] + 1 for chart in charts), width
+        assert all(chart["right"] <= width for chart in charts), width
+        assert max(chart["lines"] for chart in charts) <= 4, width
+        assert min(chart["bar"] for chart in charts) >= 20, width
+        first, second = charts
+        assert second["left"] >= first["table"] or second["left"] == first["left"]
+
+
 def test_print_has_every_part_in_light_colours_and_no_controls(open_page, odd_page):
     page = open_page(odd_page).page
     page.emulate_media(media="print", color_scheme="dark")

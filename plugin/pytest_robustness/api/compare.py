@@ -38,8 +38,8 @@ def compare(
     before, now
         Each the folder of a report, its ``results.json``, or the JSON file of a baseline.
     models
-        The second run's name of a model, by the first one's. Other models are matched by name; where each run has but
-        one model, these two are compared.
+        The second run's name of a model, by the first one's, each whole or as reports shorten it. Other models are
+        matched by name; where each run has but one model, these two are compared.
     alpha
         The level of the tests, after Holm's correction over all comparisons.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import Condition
 from pytest_robustness.errors import OptionError
+from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.page import heat
 from pytest_robustness.report.summary import shown
 
@@ -22,6 +23,9 @@ _SCALE: Final = ("#b23c08", "#fdbd8c", "#ffffff", "#a6cbee", "#0b5cad")
 _FALL, _QUIET, _TEXT = "#b23c08", "#c9d0d8", "#1b1f24"
 _STRONG: Final = 0.6
 """The share of the scale beyond which a figure is written in white."""
+
+_LOWEST: Final = 1.5
+"""How high the bars of colours are at least, in inches."""
 
 
 class Plots:
@@ -47,7 +51,8 @@ class Plots:
         import numpy as np
 
         report, rows, conditions = self._report, heat.rows(self._report), shown(self._report)
-        size = (2.5 + 0.9 * len(conditions), 1.6 + 0.36 * len(rows))
+        # Labels take up to two inches of the height, and the scale needs one to be read.
+        size = (2.5 + 0.9 * len(conditions), 2.0 + max(_LOWEST, 0.36 * len(rows)))
         axes = _axes(ax, size)
         from matplotlib.colors import LinearSegmentedColormap
 
@@ -89,12 +94,15 @@ class Plots:
         axes.set_yticks(places, labels)
         axes.invert_yaxis()
         axes.set_xlabel("classes")
-        axes.set_title("Classes sensitive by their t-tests over the models")
-        axes.legend(loc="lower right", fontsize=8)
+        axes.set_title(f"Classes sensitive by their tests over the {words_of(report.class_tests).over}")
+        # Beside the bars, which fill the axes, and the figures at their ends.
+        axes.legend(loc="center left", bbox_to_anchor=(1.08, 0.5), borderaxespad=0, fontsize=8, frameon=False)
         return axes
 
     def curves(self, ax: Axes | None = None) -> Axes:
-        """Draw the average change by severity, with its 95 % interval, for each transform at more than one severity.
+        """Draw the change by severity, with its 95 % interval, for each transform at more than one severity.
+
+        Of several models it is the average.
 
         Raises
         ------
@@ -119,7 +127,8 @@ class Plots:
         axes.set_xticks(sorted({severity for severities in levels.values() for severity in severities}))
         axes.set_xlabel("severity")
         axes.set_ylabel("points")
-        axes.set_title(f"Change of {self._report.measure}, average over models, with its 95 % interval")
+        average = ", average over models" if len(self._report.models) > 1 else ""
+        axes.set_title(f"Change of {self._report.measure}{average}, with its 95 % interval")
         axes.legend(fontsize=8)
         return axes
 

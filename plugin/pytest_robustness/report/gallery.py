@@ -54,7 +54,7 @@ class Thumbnails(NamedTuple):
 class Example:
     """One image of a class with every model's answers; ``position`` is its place in the selection of images.
 
-    ``sensitive`` says whether the class's t-test rejects, ``beyond`` whether the images show that the class changed by
+    ``sensitive`` says whether the class's test rejects, ``beyond`` whether the images show that the class changed by
     more than the class margin. ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then gives the
     reason.
     """
@@ -173,7 +173,7 @@ def _lot(condition: Condition, index: int) -> bytes:
 
 
 def _seen(finding: ClassFinding) -> bool:
-    """Whether a change of the class could have been seen, by its t-test or by its images."""
+    """Whether a change of the class could have been seen, by its test or by its images."""
     return finding.result.conclusive or (finding.images is not None and not finding.images.blind)
 
 

@@ -139,7 +139,8 @@ def _models(report: RunReport) -> list[str]:
             ]
         )
     seen = _evidence_names(report)
-    head = ["transform", report.question.impacted, *seen, "average change", "95 % interval", "which"]
+    change_name = "average change" if len({test.model for test in report.model_tests}) > 1 else "change"
+    head = ["transform", report.question.impacted, *seen, change_name, "95 % interval", "which"]
     return _table(head, rows, numbers=range(1, 7))
 
 

@@ -237,12 +237,14 @@ def _extremes_sentence(report: RunReport) -> str:
     found = [(report.changes[c].value, report.condition_label(c)) for c in shown(report) if c in report.changes]
     if len(found) < 2:
         return ""
+    # What a model alone does is no average.
+    average = " on average" if len({cell.model for cell in report.counts}) > 1 else ""
     fall, worst = min(found)
     change, mildest = min(found, key=lambda pair: abs(pair[0]))
     if fall >= 0:
-        return f"Accuracy changes least under {mildest} ({points(change)} points on average)."
+        return f"Accuracy changes least under {mildest} ({points(change)} points{average})."
     return (
-        f"Accuracy falls most under {worst} ({points(fall)} points on average) and changes least under {mildest} "
+        f"Accuracy falls most under {worst} ({points(fall)} points{average}) and changes least under {mildest} "
         f"({points(change)})."
     )
 

@@ -17,6 +17,7 @@ from rich.text import Text
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report import summary
+from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.number_text import counted, p_text, points_text
 from pytest_robustness.report.study_text import finding_list
 from pytest_robustness.report.summary import gate_word
@@ -171,7 +172,7 @@ def _averages(report: RunReport, conditions: list[Condition]) -> Iterator[tuple[
 
 def _classes_heading(report: RunReport) -> str:
     """Return what the columns of the tests of the classes count."""
-    over = "images (McNemar)" if all(test.one_model for test in report.class_tests) else "models"
+    over = words_of(report.class_tests).over
     return (
         f"Classes: sensitive by their tests over the {over}; beyond: the images show a change of more than "
         f"{report.policy.class_margin:g} points; blind: too few images to show any"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -148,7 +149,7 @@ def test_images_are_matched_by_content_whatever_their_order_and_outputs_by_class
     )
     assert found.shared == (300, 100, 0)
     assert all(cell.churn == (300, 0, 0, 0) for cell in found.cells)
-    assert found.notes == (
+    assert found.notes[:1] == (
         "Compared on the 300 images that both have; 100 only in the first run, 0 only in the second.",
     )
 
@@ -224,13 +225,38 @@ def test_runs_that_cannot_be_compared_are_refused_with_the_reason(runs, now, rea
         ({"nett": "net"}, "--model nett=net: 'nett' is not a model of "),
         ({"net": "nat"}, "--model net=nat: 'nat' is not a model of "),
         ({"net": "net", "more": "net"}, "--model gives one model two counterparts."),
+        ({"other": "net"}, "--model other=net: 'other' may be any of digits:other, python:nets.py:other in "),
+        ({"slope": "net", "python:nets.py:slope": "more"}, "--model names one model of the first run twice."),
     ],
 )
 def test_a_model_that_is_named_wrongly_is_refused(runs, renamed, reason):
-    run = recorded({"net": answers(1), "more": answers(2)}, LABELS, CLASSES)
+    names = ("net", "more", "digits:other", "python:nets.py:other", "python:nets.py:slope")
+    run = recorded({name: answers(1) for name in names}, LABELS, CLASSES)
     with pytest.raises(ComparisonError) as caught:
         runs(run, run, renamed=renamed)
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("production", "out/candidate"),
+        ("python:nets.py:production", "out/candidate"),
+        ("production", "onnx:out/candidate"),
+        ("out/candidate", "production"),
+    ],
+)
+def test_a_model_may_be_named_as_reports_show_it(runs, old, new):
+    names = ("python:nets.py:production", "onnx:out/candidate")
+    run = recorded({name: answers(seed) for seed, name in enumerate(names)}, LABELS, CLASSES)
+    pair = next((cell.before, cell.model) for cell in runs(run, run, renamed={old: new}).cells)
+    assert [name.endswith(short) for name, short in zip(pair, (old, new), strict=True)] == [True, True]
+
+
+def test_a_whole_name_is_itself_though_it_is_the_short_one_of_another(runs):
+    run = recorded({"net": answers(1), "digits:net": answers(2)}, LABELS, CLASSES)
+    found = runs(run, run, renamed={"net": "digits:net", "digits:net": "net"})
+    assert found.models == (("net", "digits:net"), ("digits:net", "net"))
 
 
 def test_two_runs_of_one_model_are_called_worse_in_few_of_many_comparisons():
@@ -255,6 +281,49 @@ def run_of(found):
     return RecordedRun(
         "run", "data", "f", True, 0, 2, {}, {"net": "f"}, ("a", "b"), counts_of(found), found
     )  # fmt: skip
+
+
+FP32 = {
+    "precision": "fp32", "runtime": "compile fp32", "device": "cpu", "python": "3.11.7", "platform": "Linux x86_64",
+    "packages": {"torch": "2.14.1", "timm": "1.0"}, "options": {"limit": None, "alpha": 0.05, "device": "auto"},
+    "models": {"net": {"preprocess": {"crop": 64, "mean": [0.5, 0.5]}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"precision": "bf16"}, [("precision", "fp32", "bf16")]),
+        ({"runtime": "eager bf16", "device": "cuda"},
+         [("runtime", "compile fp32", "eager bf16"), ("device", "cpu", "cuda")]),
+        ({"packages": {"torch": "2.15.0", "openvino": "26"}},
+         [("torch", "2.14.1", "2.15.0"), ("timm", "1.0", "none"), ("openvino", "none", "26")]),
+        ({"options": {"limit": 50, "alpha": 0.01, "device": "cuda"}}, [("--robustness-limit", "none", "50")]),
+        ({"models": {"net": {"preprocess": {"crop": 64, "mean": [0.4, 0.5]}}}},
+         [("mean of net", "0.5 0.5", "0.4 0.5")]),
+        ({"models": {"net": {}}, "sweep_seconds": 9.0, "command": "another"}, []),
+    ],
+)  # fmt: skip
+def test_what_differs_in_how_two_runs_were_computed_is_listed(tmp_path, changes, found):
+    run = recorded({"net": answers(1)}, LABELS, CLASSES)
+    read_runs = []
+    for name, provenance in (("a", FP32), ("b", FP32 | changes)):
+        file = put_report(run, tmp_path / name) / "results.json"
+        content = json.loads(file.read_text())
+        content["provenance"] |= provenance | {"options": content["provenance"]["options"] | provenance["options"]}
+        file.write_text(json.dumps(content))
+        read_runs.append(read(file))
+    compared = compare_runs(*read_runs)
+    assert [tuple(one) for one in compared.differences] == found
+    assert not [note for note in compared.notes if "not recorded" in note]
+
+
+def test_a_run_that_records_no_circumstances_is_named():
+    run = run_of(recorded({"net": {CONTROL: LABELS}}, LABELS, CLASSES))
+    compared = compare_runs(run, run)
+    assert compared.differences == ()
+    assert "run: precision, runtime, device and versions are not recorded" in compared.notes[-1]
 
 
 def test_every_pair_of_answers_is_one_kind(runs):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import html
 import io
 import json
 import re
@@ -70,9 +72,53 @@ def test_the_terminal_has_every_figure(found):
     assert re.search(r"^control .* 0 +0 +6$", text, re.M)
 
 
+def test_terminal_page_and_json_say_in_what_the_runs_differ(found):
+    how = ({"precision": "fp32", "torch": "2.14.1"}, {"precision": "bf16", "torch": "<b>2.15"})
+    runs = [dataclasses.replace(one, circumstances=how[i]) for i, one in enumerate((found.before, found.now))]
+    other = compare_runs(*runs)
+    said = "Computed otherwise: precision fp32 → bf16; torch 2.14.1 → <b>2.15."
+    assert " ".join(terminal.render(other, 40, color=False).split()).startswith(
+        f"reports/b compared with reports/a {said}"
+    )
+    header = page.render(other).partition("<header>")[2].partition("</header>")[0]
+    assert said in html.unescape(header.replace("<wbr>", ""))
+    assert "<b>2.15" not in header
+    content = json.loads(tables.text(other))
+    assert content["differences"][0] == {"name": "precision", "before": "fp32", "now": "bf16"}
+    assert content["now"]["circumstances"] == how[1]
+    assert "Computed otherwise" not in terminal.render(found, 80, color=False) + page.render(found)
+
+
+LONG = ("production-with-a-long-name-of-its-own", "candidate-with-a-long-name")
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 81, 100])
+@pytest.mark.parametrize("models", [("net",), LONG])
+def test_no_figure_is_dropped_or_cut_however_narrow_the_terminal(models, width):
+    found = compared(models=models, count=9000)
+    text = terminal.render(found, width, color=False)
+    shown = text.split()
+    for cell in found.cells:
+        figures = [words.percent(cell.accuracies[1]), words.change(cell.difference), words.p_text(cell.p_adjusted)]
+        assert [figure for figure in (*figures, *map(str, cell.churn[1:])) if figure not in shown] == []
+    for one in words.worse_classes(found):
+        assert words.change(float(one.cell.classes.difference[one.place])) in shown
+    assert re.search("bene-.*other.*\n.*harmful.*ficial.*wrong", text) or width < 60
+    # At 80 columns a model has one table, and the classes another.
+    assert width < 80 or text.count("condition ") == len(models) + 1
+
+
+@pytest.mark.parametrize(("models", "heads"), [(("net",), "condition class"), (LONG, "condition model class")])
+def test_the_condition_is_a_column_of_its_own_and_the_first(models, heads):
+    text = terminal.render(compared(models=models), 80, color=False)
+    lines = text.partition("Classes that fell")[2].splitlines()
+    assert " ".join(lines[1].split()) == f"{heads} before now change p"
+    assert all(line.startswith("zoom ") for line in lines[3:5])
+
+
 def test_many_models_have_a_table_each():
     text = terminal.render(compared(models=("a", "b", "c")), 100, color=False)
-    assert text.count("condition ") == 3
+    assert text.count("condition ") == 4
 
 
 def test_the_files_hold_the_same(found, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.answers.churn import Given, churn_by_class, in_order_of, named
+from pytest_robustness.analysis.comparing.circumstances import differences
 from pytest_robustness.analysis.comparing.figures import CellComparison, Figures, RunComparison
 from pytest_robustness.analysis.comparing.matching import match
 from pytest_robustness.analysis.findings import SharedImages
@@ -75,6 +76,7 @@ def compare_runs(
         counted = _unpaired_counts(matching, before, now)
     missing = [f"{old} under {condition}" for old, new in matching.models for condition in matching.conditions
                if (old, new, condition) not in counted]  # fmt: skip
+    differing, unknown = differences(before, now, matching.models)
     left_out = [*matching.left_out, *([f"Not in both runs: {', '.join(missing)}."] if missing else [])]
     return RunComparison(
         before=before,
@@ -85,8 +87,9 @@ def compare_runs(
         cells=_cells(counted, alpha),
         shared=shared,
         left_out=tuple(left_out),
-        notes=tuple(notes),
+        notes=(*notes, *unknown),
         alpha=alpha,
+        differences=differing,
     )
 
 

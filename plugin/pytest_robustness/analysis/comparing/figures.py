@@ -12,6 +12,7 @@ from pytest_robustness.analysis.answers.churn import AnswerChurn
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.comparing.circumstances import Difference
     from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
     from pytest_robustness.analysis.findings import SharedImages
     from pytest_robustness.core import Condition
@@ -121,7 +122,8 @@ class RunComparison:
     """Two runs, compared.
 
     ``classes`` are those of the second run. ``shared`` counts the images that both have, ``None`` where pairs are
-    missing. ``left_out`` says what is not compared, ``notes`` what else to know.
+    missing. ``left_out`` says what is not compared, ``notes`` what else to know, ``differences`` in which
+    circumstances the runs differ.
     """
 
     before: RecordedRun
@@ -134,6 +136,7 @@ class RunComparison:
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
     alpha: float
+    differences: tuple[Difference, ...] = ()
 
     @property
     def worse(self) -> bool:

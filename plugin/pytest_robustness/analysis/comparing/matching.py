@@ -37,8 +37,8 @@ def match(before: RecordedRun, now: RecordedRun, renamed: Mapping[str, str]) -> 
     before, now
         The runs.
     renamed
-        The second run's name of a model, by the first one's. Other models are matched by name; where both runs have but
-        one model, these two are matched.
+        The second run's name of a model, by the first one's, each whole or as reports shorten it. Other models are
+        matched by name; where both runs have but one model, these two are matched.
 
     Raises
     ------
@@ -77,10 +77,13 @@ def _require_comparable(before: RecordedRun, now: RecordedRun) -> None:
 
 
 def _models(before: RecordedRun, now: RecordedRun, renamed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    for old, new in renamed.items():
-        for name, run in ((old, before), (new, now)):
-            if name not in run.models:
-                raise ComparisonError(f"--model {old}={new}: {unknown(f'model of {run.name}', name, run.models)}")
+    meant = [
+        (_meant(old, before, f"--model {old}={new}"), _meant(new, now, f"--model {old}={new}"))
+        for old, new in renamed.items()
+    ]
+    renamed = dict(meant)
+    if len(renamed) < len(meant):
+        raise ComparisonError("--model names one model of the first run twice. Name each model of a run once.")
     taken = set(renamed.values())
     if len(taken) < len(renamed):
         raise ComparisonError("--model gives one model two counterparts. Name each model of a run once.")
@@ -95,6 +98,18 @@ def _models(before: RecordedRun, now: RecordedRun, renamed: Mapping[str, str]) -
             f"{now.name}. Say which is which with --model OLD=NEW."
         )
     return tuple(found)
+
+
+def _meant(name: str, run: RecordedRun, option: str) -> str:
+    """Return the model that ``name`` means: its full name, or the short one by which reports call it."""
+    if name in run.models:
+        return name
+    found = [model for model in run.models if name in (model.rpartition(":")[2], printable(model))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ComparisonError(f"{option}: {name!r} may be any of {_named(found)} in {run.name}. Give the whole name.")
+    raise ComparisonError(f"{option}: {unknown(f'model of {run.name}', name, run.models)}")
 
 
 def _conditions(before: RecordedRun, now: RecordedRun) -> tuple[tuple[Condition, ...], list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.answers import files, json_text
 from pytest_robustness.analysis.answers.json_text import get, whole
+from pytest_robustness.analysis.comparing.circumstances import circumstances_of, preprocessing_of
 from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
 from pytest_robustness.analysis.predictions import Counts
 from pytest_robustness.core import Cell, Condition
@@ -129,6 +130,8 @@ def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
         counts=counts,
         answers=answers,
         notes=(note,) if note else (),
+        circumstances=circumstances_of(provenance),
+        preprocessing=preprocessing_of(provenance),
     )
 
 

@@ -44,6 +44,10 @@ class RecordedRun:
         Why it has none, and what else was left aside.
     outputs
         Which outputs of a model its answers are among: ``all``, or those of the classes of the ``data``.
+    circumstances
+        How it was computed: precision, runtime, device, versions, options; empty where that is not known.
+    preprocessing
+        Of each model, setting by setting; empty where that is not known.
     """
 
     name: str
@@ -59,6 +63,8 @@ class RecordedRun:
     answers: RecordedAnswers | None
     notes: tuple[str, ...] = ()
     outputs: str = "all"
+    circumstances: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    preprocessing: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def conditions(self) -> list[Condition]:

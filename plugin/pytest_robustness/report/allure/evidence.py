@@ -52,7 +52,7 @@ def description(finding: Finding) -> str:
 def classes_csv(classes: ClassTest, most: int | None = None) -> str:
     """Return the failing classes as CSV, worst first, to three significant digits; accuracies in percent.
 
-    These are the classes that are sensitive by their t-test, or beyond the margin by their images.
+    These are the classes that are sensitive by their test, or beyond the margin by their images.
 
     Parameters
     ----------

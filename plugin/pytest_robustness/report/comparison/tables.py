@@ -35,6 +35,7 @@ def as_dict(found: RunComparison) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "before": _run(found.before),
         "now": _run(found.now),
+        "differences": [one._asdict() for one in found.differences],
         "worse": found.worse,
         "alpha": found.alpha,
         "images": None
@@ -95,4 +96,10 @@ def _figures(found: Figures, index: int) -> dict[str, Any]:
 
 
 def _run(run: RecordedRun) -> dict[str, Any]:
-    return {"name": run.name, "data": run.data, "fingerprint": run.fingerprint or None, "models": dict(run.models)}
+    return {
+        "name": run.name,
+        "data": run.data,
+        "fingerprint": run.fingerprint or None,
+        "models": dict(run.models),
+        "circumstances": dict(run.circumstances) or None,
+    }

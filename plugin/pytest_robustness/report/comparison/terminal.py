@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,16 +17,21 @@ from pytest_robustness.report.comparison import words
 from pytest_robustness.report.number_text import counted, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pytest_robustness.analysis.comparing import CellComparison, RunComparison
+
+    _Columns = dict[str, list[str]]
+    """Texts by the head of their column."""
 
 _STYLES = {"worse": "red", "worse classes": "red", "better": "green"}
 _MOST_CLASSES = 10
 _MOST_LEFT_OUT = 10
 _NUMBERS = ("before", "now", "change", "p")
-_ANSWERS = ("harmful", "beneficial", "other wrong")
-_LONGEST_NAME = 24
+_ANSWERS = ("harmful", "bene-\nficial", "other\nwrong")
+_RESULT = "result"
+_SHORTEST_NAME = 9
+_GAP = 2
 
 
 def render(found: RunComparison, width: int, color: bool) -> str:
@@ -33,78 +39,110 @@ def render(found: RunComparison, width: int, color: bool) -> str:
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
     console.print(Text(cut(f"{found.now.name} compared with {found.before.name}", max(width, 1)), "bold"))
+    for line in _wrapped(words.differences(found), width):
+        console.print(Text(line), soft_wrap=True)
     for pair, label in words.model_labels(found).items():
         cells = [cell for cell in found.cells if (cell.before, cell.model) == pair]
         console.print()
         console.print(Text(cut(label, max(width, 1)), "bold"))
-        console.print(_table_of(found, cells, width))
+        for table in _tables_of(found, cells, width):
+            console.print(table)
     fallen = words.worse_classes(found)
     if fallen:
         console.print()
         console.print(Text("Classes that fell significantly", "bold"))
-        console.print(_classes_table(found, fallen[:_MOST_CLASSES], width))
+        for table in _classes_tables(found, fallen[:_MOST_CLASSES], width):
+            console.print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     for note in _notes(found, len(fallen) - _MOST_CLASSES):
-        lines += textwrap.wrap(note, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        lines += _wrapped(note, width)
     return for_log("\n".join(map(printable_lines, lines)) if not color else "\n".join(lines))
 
 
-def _table_of(found: RunComparison, cells: list[CellComparison], width: int) -> Table:
-    """Return the conditions of one model; where a terminal is narrow, without the answers that changed."""
-    paired = any(cell.paired for cell in cells)
-    names = [*_NUMBERS, *(_ANSWERS if paired and width >= _room(_ANSWERS) else ()), "result"]
-    table = _table()
-    table.add_column("condition", no_wrap=True, overflow="ellipsis", max_width=max(8, width - _room(names[4:-1]) + 16))
-    for name in names[:-1]:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("result", no_wrap=True)
-    for cell in cells:
-        before, now = cell.accuracies
-        numbers = [
-            words.percent(before),
-            words.percent(now),
-            words.change(cell.difference),
-            words.p_text(cell.p_adjusted),
-        ]
-        churn = cell.churn
-        if len(names) > len(_NUMBERS) + 1:
-            numbers += ["", "", ""] if churn is None else [str(count) for count in churn[1:]]
-        mark = words.mark(cell)
-        table.add_row(Text(words.condition_label(found, cell.condition)), *numbers, Text(mark, _STYLES.get(mark, "")))
-    return table
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def _room(names: tuple[str, ...] | list[str]) -> int:
-    """Return how wide a terminal must be for the columns of figures, and these, beside a condition of 16 letters."""
-    return 16 + 4 * 9 + sum(len(name) + 2 for name in names) + len("worse classes")
+def _tables_of(found: RunComparison, cells: list[CellComparison], width: int) -> list[Table]:
+    """Return the conditions of one model, each with its figures."""
+    names = {"condition": [words.condition_label(found, cell.condition) for cell in cells]}
+    rows = [_figures(*cell.accuracies, cell.difference, cell.p_adjusted) for cell in cells]
+    heads: tuple[str, ...] = _NUMBERS
+    if any(cell.paired for cell in cells):
+        heads += _ANSWERS
+        rows = [[*row, *_answers(cell)] for row, cell in zip(rows, cells, strict=True)]
+    marked = [[*row, words.mark(cell)] for row, cell in zip(rows, cells, strict=True)]
+    return _tables(names, dict(zip((*heads, _RESULT), map(list, zip(*marked, strict=True)), strict=True)), width)
 
 
-def _classes_table(found: RunComparison, fallen: list[words.WorseClass], width: int) -> Table:
-    labels, table = words.model_labels(found), _table()
-    table.add_column("class", no_wrap=True, overflow="ellipsis", max_width=max(8, min(_LONGEST_NAME, width // 4)))
-    table.add_column("where", no_wrap=True, overflow="ellipsis", max_width=max(8, width // 3))
-    for name in _NUMBERS:
-        table.add_column(name, justify="right", no_wrap=True)
+def _answers(cell: CellComparison) -> list[str]:
+    return [""] * len(_ANSWERS) if cell.churn is None else [str(count) for count in cell.churn[1:]]
+
+
+def _classes_tables(found: RunComparison, fallen: list[words.WorseClass], width: int) -> list[Table]:
+    labels, rows = words.model_labels(found), []
+    names: dict[str, list[str]] = {"condition": [], "model": [], "class": []}
     for cell, index in fallen:
         figures = cell.classes
         if figures is None:
             continue
+        names["condition"].append(words.condition_label(found, cell.condition))
+        names["model"].append(labels[cell.before, cell.model])
+        names["class"].append(found.classes[index])
         before = 100 * figures.right_before[index] / figures.n_before[index]
         now = 100 * figures.right_now[index] / figures.n_now[index]
-        where = f"{labels[cell.before, cell.model]} {words.condition_label(found, cell.condition)}"
-        table.add_row(
-            Text(found.classes[index]),
-            Text(where),
-            words.percent(before),
-            words.percent(now),
-            words.change(float(figures.difference[index])),
-            words.p_text(float(figures.p_adjusted[index])),
-        )
+        rows.append(_figures(before, now, float(figures.difference[index]), float(figures.p_adjusted[index])))
+    if len(labels) == 1:  # the heading has it
+        del names["model"]
+    return _tables(names, dict(zip(_NUMBERS, map(list, zip(*rows, strict=True)), strict=True)), width)
+
+
+def _figures(before: float, now: float, change: float, p: float) -> list[str]:
+    return [words.percent(before), words.percent(now), words.change(change), words.p_text(p)]
+
+
+def _tables(names: _Columns, figures: _Columns, width: int) -> list[Table]:
+    """Return a table, or several one below the other where a terminal has no room for all figures side by side.
+
+    Figures are always whole. Names are cut, and columns move closer, before a table is divided.
+    """
+    roomy = _wide(names) + _wide(figures) + _GAP * (len(names) + len(figures) - 1) <= width
+    gap = _GAP if roomy else 1
+    least = len(names) * (_SHORTEST_NAME + gap) - gap
+    pieces: list[_Columns] = [{}]
+    for head, texts in figures.items():
+        wider = {**pieces[-1], head: texts}
+        if pieces[-1] and least + _wide(wider) + gap * len(wider) > width:
+            pieces.append({head: texts})
+        else:
+            pieces[-1] = wider
+    return [_table(names, piece, width, gap) for piece in pieces]
+
+
+def _table(names: _Columns, figures: _Columns, width: int, gap: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False, show_edge=False)
+    room = width - _wide(figures) - gap * (len(figures) + len(names) - 1)
+    for head, share in _shared_out({head: _wide({head: texts}) for head, texts in names.items()}, room).items():
+        table.add_column(head, no_wrap=True, overflow="ellipsis", width=share)
+    for head in figures:
+        table.add_column(head, justify="left" if head == _RESULT else "right", no_wrap=True)
+    for row in zip(*names.values(), *figures.values(), strict=True):
+        table.add_row(*(Text(text, _STYLES.get(text, "") if text == row[-1] else "") for text in row))
     return table
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+def _wide(columns: _Columns) -> int:
+    """Return the widths of columns, added up; a head may have several lines."""
+    return sum(max(map(cell_len, (*head.split("\n"), *texts))) for head, texts in columns.items())
+
+
+def _shared_out(longest: Mapping[str, int], room: int) -> dict[str, int]:
+    """Return the widths of columns of names: as long as they are, or even shares of what shorter ones leave."""
+    found = dict(longest)
+    for place, head in enumerate(sorted(longest, key=longest.__getitem__)):
+        found[head] = max(min(longest[head], room // (len(longest) - place)), 1)
+        room -= found[head]
+    return found
 
 
 def _notes(found: RunComparison, more_classes: int) -> Iterator[str]:

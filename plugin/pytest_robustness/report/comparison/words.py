@@ -51,6 +51,12 @@ def churn_sentence(found: RunComparison) -> str:
     )
 
 
+def differences(found: RunComparison) -> str:
+    """Return in which circumstances the runs differ; empty where they do not, or where nothing says so."""
+    listed = "; ".join(f"{one.name} {one.before} → {one.now}" for one in found.differences)
+    return f"Computed otherwise: {listed}." if listed else ""
+
+
 def rule(found: RunComparison) -> str:
     """Return what decides."""
     paired = any(cell.paired for cell in found.cells)

@@ -48,7 +48,7 @@ class HeatRow:
 
 @dataclasses.dataclass(frozen=True)
 class ClassBar:
-    """How the classes divide under one condition, as in the article: by their t-tests over the models.
+    """How the classes divide under one condition, by their t-tests over the models, or, of one model, over the images.
 
     ``allowed`` is how many may be sensitive. ``beyond`` counts the classes that the images show to have changed by more
     than the class margin.

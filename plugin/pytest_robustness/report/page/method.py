@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.number_text import counted, in_points
 
 if TYPE_CHECKING:
@@ -46,10 +47,13 @@ def sentences(report: RunReport) -> list[tuple[str, str]]:
     """Return the method of the run, as titles with a paragraph each."""
     if not report.model_tests and not report.class_tests:
         return []
-    found = [("Verdict", f"By --robustness-verdict={report.policy.verdict} {_RULES[report.policy.verdict]}")]
+    rule = f"By --robustness-verdict={report.policy.verdict} {_RULES[report.policy.verdict]}"
+    if any(test.one_model for test in report.class_tests):
+        rule += " The classes of one model have McNemar's exact test in the place of a t-test."
+    found = [("Verdict", rule)]
     for class_test in report.class_tests[:1]:
         found += [
-            ("Classes by t-test", _class_sentence(report, class_test)),
+            (f"Classes by {_title(class_test)}", _class_sentence(report, class_test)),
             ("Classes by images", _class_images_sentence(report)),
             ("Expected change", EXPECTED + " It is a normal model with partial pooling, fitted within each condition."),
         ]
@@ -60,7 +64,8 @@ def sentences(report: RunReport) -> list[tuple[str, str]]:
         ]
     if report.outputs_note:
         found.append(("Outputs", _OUTPUTS))
-    found.append(("Averages over models", _AVERAGES))
+    if len({cell.model for cell in report.counts}) > 1:
+        found.append(("Averages over models", _AVERAGES))
     found.append(("Number of tests", tests_sentence(report)))
     return found
 
@@ -99,14 +104,18 @@ def tests_sentence(report: RunReport) -> str:
     models = sum(test.result.conclusive for test in report.model_tests)
     classes = sum(test.tested for test in report.class_tests)
     intervals = counted(len(report.model_tests), "interval")
+    alone = any(test.one_model for test in report.class_tests)
+    kind = "test" if alone else "t-test"
+    by, by_t = (f" by {words_of(report.class_tests).kind}", " by t-test") if alone else ("", "")
     kept = "The sign-flip tests are corrected over the classes of each condition, not over the conditions."
     if report.policy.correction != "none":
         over = f"{_CORRECTIONS[report.policy.correction]} tests of one condition, not over the conditions"
-        return f"{counted(models + classes, 't-test')} {over}. The {intervals} of models are not corrected. {kept}"
+        return f"{counted(models + classes, kind)} {over}. The {intervals} of models are not corrected. {kept}"
     chance = report.policy.alpha * (models + classes)
     return (
-        f"Without correction for their number: {counted(models + classes, 't-test')} ({classes:,} of classes, "
-        f"{models:,} of models), of which about {chance:,.0f} would reject at alpha {report.policy.alpha:g} if nothing "
+        f"Without correction for their number: {counted(models + classes, kind)} ({classes:,} of classes{by}, "
+        f"{models:,} of models{by_t}), "
+        f"of which about {chance:,.0f} would reject at alpha {report.policy.alpha:g} if nothing "
         f"had changed, and the {intervals} of models. {kept}"
     )
 
@@ -125,6 +134,10 @@ def _class_sentence(report: RunReport, test: ClassTest) -> str:
         f"{kind[0].upper()}{kind[1:]} between {what}, in control and under the transform, two-sided, at "
         f"{_level(report)} classes. A class whose p is below alpha is sensitive.{fails}"
     )
+
+
+def _title(test: ClassTest) -> str:
+    return "McNemar's test" if test.one_model else "t-test"
 
 
 def _class_images_sentence(report: RunReport) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.number_text import (
     DASH,
     SHADE_STEPS,
@@ -192,6 +193,7 @@ def _class_test(report: RunReport, test: ClassTest, corrected: bool) -> dict[str
     beyond = {finding.index for finding in test.beyond}
     return {
         "earlier": report.class_date_of(test),
+        "kind": words_of([test]).kind,
         "mistakes": [
             [[places.get(answer, answer), *counts] for answer, *counts in found]
             for found in report.mistakes.get(Panel(test.condition, test.models), ())

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
 from pytest_robustness.report import set_up, study_text, summary
+from pytest_robustness.report.class_test_words import kind_of, words_of
 from pytest_robustness.report.finding_text import image_text
 from pytest_robustness.report.number_text import FILTERS
 from pytest_robustness.report.page import curves, gate, heat, method, payload, studies
@@ -58,6 +59,8 @@ def render(report: RunReport) -> str:
         set_up=set_up,
         studies=studies,
         image_text=image_text,
+        class_words=words_of(report.class_tests),
+        kind_of=kind_of,
         payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,
         script=script,
