@@ -17,6 +17,7 @@ from rich.text import Text
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report import summary
+from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import counted, p_text, points_text
 from pytest_robustness.report.study_text import finding_list
 from pytest_robustness.report.summary import gate_word
@@ -69,6 +70,8 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
     if report.gate_tests:
         print_heading("Accuracy against the baseline, in percent")
         console.print(_gate_table(report))
+        for line in _broken_lines(report):
+            console.print(Text(line))
     lines = text.getvalue().splitlines()
     for note in _notes(report, verbose):
         # Wrapped between words only, because a path that is broken in two cannot be copied.
@@ -242,6 +245,15 @@ def _gate_table(report: RunReport) -> Table:
             Text(gate_word(test), style=_STYLES[test.verdict.outcome]),
         )
     return table
+
+
+def _broken_lines(report: RunReport) -> Iterator[str]:
+    """Yield which classes fail a comparison, because its total may not have changed at all."""
+    several = len({test.model for test in report.gate_tests}) > 1
+    for test in report.gate_tests:
+        if test.broken:
+            label = report.condition_label(test.condition)
+            yield f"{f'{report.labels[test.model]} {label}' if several else label}: less robust {by_classes(test)}"
 
 
 def _table() -> Table:
