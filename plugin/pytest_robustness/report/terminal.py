@@ -17,6 +17,7 @@ from rich.text import Text
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report import summary
+from pytest_robustness.report.alike import grouped
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import counted, p_text, points_text
 from pytest_robustness.report.study_text import finding_list
@@ -68,7 +69,7 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
             print_heading("Worst classes: change to expect on other images (90 % interval), measured change")
             console.print(_worst_table(report, console.width))
     if report.gate_tests:
-        print_heading("Accuracy against the baseline, in percent")
+        print_heading("Accuracy against the baseline, in percent; beyond control: the change less that of control")
         console.print(_gate_table(report))
         for line in _broken_lines(report):
             console.print(Text(line))
@@ -275,7 +276,8 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
         were = "was" if len(report.skipped) == 1 else "were"
         yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
     yield from _first("known finding", summary.known_findings(report), verbose)
-    yield from _first("inconclusive", summary.reasons(report, Outcome.INCONCLUSIVE), verbose)
+    undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
+    yield from _first("inconclusive", undecided if verbose else grouped(undecided), verbose)
     if verbose:
         yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
     yield from report.notes
