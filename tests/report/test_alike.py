@@ -6,6 +6,8 @@ import pytest
 
 from pytest_robustness.report.alike import grouped
 
+NONE = "none of which needs more images"
+
 
 def few(where, images, change="+0.00"):
     return f"net against the baseline under {where}: 40 images are too few: {change}; compare on about {images} images"
