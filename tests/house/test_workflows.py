@@ -57,6 +57,13 @@ def test_the_schema_notices_a_slip(checked, name, right, wrong):
     assert "Schema validation errors were encountered" in output
 
 
+def test_the_workflow_with_the_action_meets_the_schema_as_it_is_pasted(checked):
+    (text,) = re.findall(r"```yaml\n(name: .*?)```", (ROOT / "docs/ci.md").read_text(encoding="utf-8"), re.DOTALL)
+    fine, output = checked("docs/ci/github.yml", text)
+    assert fine, output
+    assert not checked("docs/ci/github.yml", text[text.index("permissions:") :])[0]
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_option_that_is_shown_exists(name, request):
     shown = set(re.findall(r"--(robustness-[a-z-]+)", (ROOT / name).read_text(encoding="utf-8")))

@@ -461,6 +461,9 @@ def test_too_few_images_pass_skip_or_fail(gated, monkeypatch, arguments, in_ci, 
     result = gated.compare(2.1, *arguments, "-k", "as_robust and vflip", "-rs")
     result.assert_outcomes(**{outcome: 1}, deselected=6)
     result.stdout.fnmatch_lines(["vflip * 80.00 * 70.00 * -10.00 * inconclusive"])
+    why = "the environment variable CI is set" if in_ci else "of --robustness-inconclusive=fail"
+    said = f"1 inconclusive comparison with the baseline fails because {why}" in printed(result)
+    assert said == (outcome == "failed")
     row = gated.gate()["vflip"]
     assert row["undecided"]
     assert row["reason"].startswith(

@@ -126,7 +126,8 @@ def test_a_comparison_with_a_baseline_begins_with_its_change_and_is_graded_by_it
     compared = findings.compared(result=result, broken=findings.classes().classes[:1] if broken else ())
     text = text_of(compared)
     assert text.grade == grade
-    assert text.headline.startswith(f"{-fell:+.2f} points: resnet18 against vgg16 under vflip: ")
+    why = f", by a class: {compared.broken[0].name} {compared.broken[0].result.difference:+.1f}" if broken else ""
+    assert text.headline.startswith(f"{-fell:+.2f} points{why}: resnet18 against vgg16 under vflip: ")
     assert f"  change              {-fell:+.2f} points (90 % interval -6.30 to -3.70)" in text.details
     assert "  beyond tolerance    p = 1e-06, corrected" in text.details
 

@@ -18,6 +18,7 @@ from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.analysis.verdicts import points
 from pytest_robustness.core.files import short_path
+from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import condition_text, counted, cut, p_text, points_text
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def _(finding: GateTest) -> FindingText:
     # The grade says it already.
     verdict = finding.verdict._replace(reason=finding.verdict.reason.removeprefix("inconclusive: "))
     shown = dataclasses.replace(finding, verdict=verdict)
-    return FindingText(grade, _headline(grade, f"{-fell:+.2f} points", shown), _gate_lines(finding))
+    size = ", ".join(filter(None, [f"{-fell:+.2f} points", by_classes(finding)]))
+    return FindingText(grade, _headline(grade, size, shown), _gate_lines(finding))
 
 
 @text_of.register(StudyFinding)

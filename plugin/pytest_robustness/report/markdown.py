@@ -9,6 +9,7 @@ from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
 from pytest_robustness.core.text import LONGEST_TEXT, printable
 from pytest_robustness.report import summary
+from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
 from pytest_robustness.report.study_text import finding_line, outcome_counts, worst_first
 from pytest_robustness.report.summary import gate_word
@@ -101,7 +102,7 @@ def _gate(report: RunReport) -> Iterator[str]:
                 f"{fine_points(change.low)} to {fine_points(change.high)}",
                 p_value(test.p_worse),
                 "" if beyond is None else fine_points(beyond.value),
-                f"**{word}**" if test.verdict.outcome is Outcome.FAIL else word,
+                f"**{word}** {escape(by_classes(test))}".rstrip() if test.verdict.outcome is Outcome.FAIL else word,
             ]
         )
     yield from _table(head, rows, numbers=range(1, 7))

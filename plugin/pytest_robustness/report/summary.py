@@ -176,15 +176,19 @@ def _rule_sentence(report: RunReport) -> str:
 
 
 def _undecided_sentence(report: RunReport) -> str:
-    """Say how many tests of models decide nothing, and what those that pass exclude."""
+    """Say how many tests of models fail, what those that pass exclude, and how many decide nothing."""
     tests, margin = report.model_tests, report.question.margin_text
     undecided = sum(test.found is Outcome.INCONCLUSIVE for test in tests)
     passed = sum(test.found is Outcome.PASS for test in tests) if report.policy.uses_images else 0
     of_all = f"of {counted(len(tests), 'test')} of models"
-    parts = [f"{passed} {of_all} {_show(passed)} a change within {margin}"] if passed else []
-    if undecided:
-        are = "is" if undecided == 1 else "are"
-        parts.append(f"{undecided} {'' if passed else of_all + ' '}{are} inconclusive")
+    failed = sum(test.verdict.outcome is Outcome.FAIL for test in tests) if passed or undecided else 0
+    found = [
+        (failed, "fails" if failed == 1 else "fail"),
+        (passed, f"{_show(passed)} a change within {margin}"),
+        (undecided, f"{'is' if undecided == 1 else 'are'} inconclusive"),
+    ]
+    counts = [(count, text) for count, text in found if count]
+    parts = [f"{count} {'' if i else of_all + ' '}{text}" for i, (count, text) in enumerate(counts)]
     return f"{', '.join(parts)}." if parts else ""
 
 

@@ -17,7 +17,9 @@ from rich.text import Text
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.report import summary
+from pytest_robustness.report.alike import grouped
 from pytest_robustness.report.class_test_words import words_of
+from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import counted, p_text, points_text
 from pytest_robustness.report.study_text import finding_list
 from pytest_robustness.report.summary import gate_word
@@ -68,8 +70,10 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
             print_heading("Worst classes: change to expect on other images (90 % interval), measured change")
             console.print(_worst_table(report, console.width))
     if report.gate_tests:
-        print_heading("Accuracy against the baseline, in percent")
+        print_heading("Accuracy against the baseline, in percent; beyond control: the change less that of control")
         console.print(_gate_table(report))
+        for line in _broken_lines(report):
+            console.print(Text(line))
     lines = text.getvalue().splitlines()
     for note in _notes(report, verbose):
         # Wrapped between words only, because a path that is broken in two cannot be copied.
@@ -245,6 +249,15 @@ def _gate_table(report: RunReport) -> Table:
     return table
 
 
+def _broken_lines(report: RunReport) -> Iterator[str]:
+    """Yield which classes fail a comparison, because its total may not have changed at all."""
+    several = len({test.model for test in report.gate_tests}) > 1
+    for test in report.gate_tests:
+        if test.broken:
+            label = report.condition_label(test.condition)
+            yield f"{f'{report.labels[test.model]} {label}' if several else label}: less robust {by_classes(test)}"
+
+
 def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
@@ -264,7 +277,8 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
         were = "was" if len(report.skipped) == 1 else "were"
         yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
     yield from _first("known finding", summary.known_findings(report), verbose)
-    yield from _first("inconclusive", summary.reasons(report, Outcome.INCONCLUSIVE), verbose)
+    undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
+    yield from _first("inconclusive", undecided if verbose else grouped(undecided), verbose)
     if verbose:
         yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
     yield from report.notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import traceback
@@ -20,6 +21,7 @@ from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
+from pytest_robustness.report.gate_text import why_undecided_fails
 from pytest_robustness.session.earlier import EarlierRuns
 from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of, reference_of
 from pytest_robustness.session.options import RunMode
@@ -162,7 +164,7 @@ class Run:
         """Return what the reports show, ``None`` where nothing was tested; arguments as for `write_reports`."""
         built = build_report(self.record, models, conditions)
         self._earlier.remember(models, conditions)
-        return built
+        return built and _with_closing(built, self._options)
 
     def write_reports(self, models: Sequence[str], conditions: Sequence[Condition]) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error).
@@ -238,9 +240,13 @@ class Run:
             return
         protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
         new, old = _baseline_of(self.record, protocol, self._images()), _former(path)
-        if old is not None:
-            require_whole(old, new, models, conditions)
+        require_whole(old, new, models, conditions)
         self._notes += _put_baseline(old, new, path)
+
+
+def _with_closing(built: RunReport, options: Options) -> RunReport:
+    why = why_undecided_fails(built.gate_tests, options.inconclusive)
+    return dataclasses.replace(built, notes=(*built.notes, why)) if why else built
 
 
 def _check_answers(run: RunRecord) -> None:

@@ -92,29 +92,29 @@ def class_finding(name, difference, p):
         (
             (8000, 600, 600, 800),
             "PASS",
-            "a drop of more than 1 points is excluded: +0.00 (90 % interval -0.58 to +0.58)",
+            "a drop of more than 1 point is excluded: +0.00 (90 % interval -0.58 to +0.58)",
         ),
         (
             (8000, 200, 500, 1300),
             "PASS",
-            "a drop of more than 1 points is excluded: +3.00 (90 % interval +2.57 to +3.44)",
+            "a drop of more than 1 point is excluded: +3.00 (90 % interval +2.57 to +3.44)",
         ),
         (
             (800, 30, 25, 145),
             "INCONCLUSIVE",
-            ("1000 images are too few to decide on a drop of 1 points: -0.50 (90 % interval -1.81 to +0.79); compare "
+            ("1000 images are too few to decide on a drop of 1 point: -0.50 (90 % interval -1.81 to +0.79); compare "
             "on about 6300 images, or tolerate 1.9"),
         ),
         (
             (60, 0, 0, 0),
             "INCONCLUSIVE",
-            ("60 images are too few to decide on a drop of 1 points: +0.00 (90 % interval -5.79 to +5.79); compare on "
+            ("60 images are too few to decide on a drop of 1 point: +0.00 (90 % interval -5.79 to +5.79); compare on "
             "about 370 images, or tolerate 5.8"),
         ),
         (
             (1, 0, 0, 0),
             "INCONCLUSIVE",
-            ("1 image is too few to decide on a drop of 1 points: +0.00 (90 % interval -92.72 to +92.72); compare on "
+            ("1 image is too few to decide on a drop of 1 point: +0.00 (90 % interval -92.72 to +92.72); compare on "
             "about 370 images, or tolerate 92.8"),
         ),
         ((0, 0, 0, 0), "INCONCLUSIVE", "no image could be compared"),
@@ -237,7 +237,7 @@ def condition_change(condition, outcome, improved=False):
 @pytest.mark.parametrize(
     ("outcomes", "outcome", "reason"),
     [
-        ("PASS PASS PASS", "PASS", "a drop of more than 1 points is excluded in 3 conditions"),
+        ("PASS PASS PASS", "PASS", "a drop of more than 1 point is excluded in 3 conditions"),
         ("PASS FAIL FAIL", "FAIL", "less robust than the baseline in 2 of 3 conditions: vflip, zoom-s3"),
         (
             "INCONCLUSIVE PASS FAIL",
@@ -255,7 +255,7 @@ def test_one_condition_decides_for_all(outcomes, outcome, reason):
 def test_improvements_are_named():
     changes = [condition_change(CONTROL, "PASS"), condition_change(ZOOM, "PASS", improved=True)]
     assert judge_all(changes, POLICY).reason == (
-        "a drop of more than 1 points is excluded in 2 conditions; better in zoom-s3"
+        "a drop of more than 1 point is excluded in 2 conditions; better in zoom-s3"
     )
 
 

@@ -368,7 +368,7 @@ def test_the_verdict_names_models_extremes_and_classes(view):
     least = number_text.points(view.changes[hflip].value)
     assert summary.verdict(small) == (
         "2 of 3 models are impacted by at least one of 2 transforms. "
-        "4 of 6 tests of models show a change within 2 points. "
+        "2 of 6 tests of models fail, 4 show a change within 2 points. "
         f"Accuracy falls most under vflip ({fall} points on average) and changes least under hflip ({least}). "
         "Under 1 of 2 transforms more classes are sensitive than allowed, "
         "under 1 of 2 transforms classes changed by more than 10 points."

@@ -11,7 +11,7 @@ import numpy as np
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.baseline import rule
 from pytest_robustness.analysis.baseline.known_findings import expect
-from pytest_robustness.analysis.baseline.protocol import require_comparable
+from pytest_robustness.analysis.baseline.protocol import lacking, require_comparable
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import ClassFinding, GateTest, SharedImages, worst_first
@@ -182,12 +182,7 @@ class BaselineComparison:
 
     def warnings(self) -> tuple[str, ...]:
         """Return which transforms are not judged because the baseline lacks them, in a sentence."""
-        kept = {condition.transform for condition in self.conditions}
-        lacking = [name for name in self._asked() if name not in kept]
-        if not lacking:
-            return ()
-        text = f"The baseline lacks {', '.join(lacking)}: a pass says nothing of them."
-        return (f"{text} Record it with all of them, or name those that count with --robustness-transforms.",)
+        return lacking(self._baseline.protocol, self._asked())
 
     def counterpart(self, model: str) -> str:
         """Return the name of the baseline's model that ``model`` is compared with.

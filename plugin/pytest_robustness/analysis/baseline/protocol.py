@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pytest_robustness.analysis.answers import Overlap, RunProtocol
@@ -72,6 +73,15 @@ def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
         elif baseline.transforms[condition] != key:
             found.append(f"{condition}: {baseline.transforms[condition]} in the baseline, {key} in this run")
     return found
+
+
+def lacking(baseline: RunProtocol, asked: Iterable[str]) -> tuple[str, ...]:
+    """Return which of the transforms ``asked`` a baseline lacks, in a sentence; nothing where it has all."""
+    kept = {condition.transform for condition in baseline.transforms}
+    found = [name for name in asked if name not in kept]
+    text = f"The baseline lacks {', '.join(found)}: a pass says nothing of them."
+    way_out = "Record it with all of them, or name those that count with --robustness-transforms."
+    return (f"{text} {way_out}",) if found else ()
 
 
 def _images(baseline: RunProtocol, overlap: Overlap) -> str:

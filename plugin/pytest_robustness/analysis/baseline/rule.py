@@ -160,7 +160,8 @@ def judge(found: Evidence, broken: Sequence[ClassFinding], policy: GatePolicy) -
         )
     if found.p_kept < policy.alpha:
         return Verdict(
-            Outcome.PASS, f"a drop of more than {tolerance} points is excluded: {change.difference:+.2f} ({interval})"
+            Outcome.PASS,
+            f"a drop of more than {_points(policy.tolerance)} is excluded: {change.difference:+.2f} ({interval})",
         )
     return Verdict(Outcome.INCONCLUSIVE, _undecided(found, policy, interval))
 
@@ -179,7 +180,7 @@ def judge_all(comparisons: Sequence[ConditionComparison], policy: GatePolicy) ->
         where = f"{len(undecided)} of {len(comparisons)} conditions: {', '.join(undecided)}"
         return Verdict(Outcome.INCONCLUSIVE, f"too few images to tell in {where}")
     better = [str(comparison.condition) for comparison in comparisons if comparison.improved]
-    reason = f"a drop of more than {policy.tolerance:g} points is excluded in {len(comparisons)} conditions"
+    reason = f"a drop of more than {_points(policy.tolerance)} is excluded in {len(comparisons)} conditions"
     return Verdict(Outcome.PASS, f"{reason}; better in {', '.join(better)}" if better else reason)
 
 
@@ -219,7 +220,7 @@ def _undecided(found: Evidence, policy: GatePolicy, interval: str) -> str:
         return "no image could be compared"
     images = "1 image is" if change.n == 1 else f"{change.n} images are"
     reason = (
-        f"{images} too few to decide on a drop of {policy.tolerance:g} points: {change.difference:+.2f} ({interval})"
+        f"{images} too few to decide on a drop of {_points(policy.tolerance)}: {change.difference:+.2f} ({interval})"
     )
     advice = f"tolerate {math.ceil(-10 * change.low) / 10:g}"
     if change.needed > _MOST_IMAGES:
@@ -232,7 +233,11 @@ def _broken_text(broken: Sequence[ClassFinding], policy: GatePolicy) -> str:
     listed = ", ".join(f"{c.name} {c.result.difference:+.1f}" for c in broken[:_NAMED])
     more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
     classes = "1 class" if len(broken) == 1 else f"{len(broken)} classes"
-    return f"{classes} fell by more than {policy.class_tolerance:g} points: {listed}{more}"
+    return f"{classes} fell by more than {_points(policy.class_tolerance)}: {listed}{more}"
+
+
+def _points(size: float) -> str:
+    return f"{size:g} {'point' if size == 1 else 'points'}"
 
 
 def _p(found: Evidence, policy: GatePolicy) -> str:

@@ -47,13 +47,13 @@ def changes(old: Baseline, new: Baseline) -> list[str]:
     return [*lines[:_MOST_LINES], *([f"  and {left} more"] if left > 0 else [])]
 
 
-def require_whole(old: Baseline, new: Baseline, models: Sequence[str], conditions: Sequence[Condition]) -> None:
+def require_whole(old: Baseline | None, new: Baseline, models: Sequence[str], conditions: Sequence[Condition]) -> None:
     """Refuse to write a baseline that lacks what the old one has and the run's options name, as tests were left out.
 
     Parameters
     ----------
     old, new
-        What is there, and what would be written in its place.
+        What is there, ``None`` if nothing is, and what would be written in its place.
     models, conditions
         Those that the options name: with all tests, the run would have had them.
 
@@ -62,6 +62,8 @@ def require_whole(old: Baseline, new: Baseline, models: Sequence[str], condition
     BaselineError
         It names what would be lost.
     """
+    if old is None:
+        return
     left = [printable(name) for name in old.models if name in models and name not in new.models]
     left += [
         printable(str(condition))

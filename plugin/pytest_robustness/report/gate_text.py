@@ -1,0 +1,44 @@
+"""Say of a comparison with a baseline what its total does not show: the classes, and why an undecided one fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.report.number_text import counted, cut, points_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.analysis.findings import GateTest
+
+_MOST_NAMES: Final = 3
+_LONGEST_NAME: Final = 24
+
+
+def broken_classes(finding: GateTest) -> str:
+    """Return the classes that fail a comparison by themselves, worst first, with their changes; empty without any."""
+    named = (f"{cut(c.name, _LONGEST_NAME)} {points_text(c.result.difference)}" for c in finding.broken[:_MOST_NAMES])
+    left = len(finding.broken) - _MOST_NAMES
+    return ", ".join(named) + (f" and {left} more" if left > 0 else "")
+
+
+def by_classes(finding: GateTest) -> str:
+    """Return that classes fail a comparison by themselves, and which; empty without any."""
+    return f"by {'a class' if len(finding.broken) == 1 else 'classes'}: {broken_classes(finding)}" * bool(
+        finding.broken
+    )
+
+
+def why_undecided_fails(tests: Sequence[GateTest], chosen: str | None) -> str:
+    """Return why undecided comparisons fail, in a sentence; empty where none does.
+
+    ``chosen`` is the value of ``--robustness-inconclusive``, ``None`` where the user has not set it.
+    """
+    failing = sum(test.undecided and test.verdict.outcome is Outcome.FAIL for test in tests)
+    if not failing:
+        return ""
+    why = "the environment variable CI is set" if chosen is None else f"of --robustness-inconclusive={chosen}"
+    other = "; --robustness-inconclusive=skip or pass sets another outcome" if chosen is None else ""
+    fails = "fails" if failing == 1 else "fail"
+    return f"{counted(failing, 'inconclusive comparison')} with the baseline {fails} because {why}{other}."
