@@ -209,7 +209,7 @@ def watch_all(stages: Stages) -> None:
         (loader._Reader, "read", "reading images"),
         (batch_runner, "_transformed", "transforms"),
         (PreparedModels, "run", "calling models"),
-        (batch_runner, "score", "scoring"),
+        (batch_runner, "score_among", "scoring"),
         (Unsaved, "commit", "storing"),
         (StoredPredictions, "scored", "reading cells"),
         (Judge, "model_test", "statistics"),

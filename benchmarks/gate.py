@@ -145,7 +145,7 @@ def _watched(spent: Counter[str], source: type) -> Iterator[None]:
             (batch_runner, "_transformed", lambda *arguments: str(arguments[2])),
             (batch_runner, "to_inputs", lambda *_: "normalize, 10 times"),
             (prepared_models.PreparedModels, "run", lambda *_: "forward, 10 times"),
-            (batch_runner, "score", lambda *_: "score, 10 times"),
+            (batch_runner, "score_among", lambda *_: "score, 10 times"),
             (unsaved.Unsaved, "commit", lambda *_: "store"),
         ):
             stack.enter_context(watch(owner, name, stage))

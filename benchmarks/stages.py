@@ -23,7 +23,7 @@ _CALLS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("transform", batch_runner, "_transformed"),
     ("normalize", batch_runner, "to_inputs"),
     ("forward", PreparedModels, "run"),
-    ("score", batch_runner, "score"),
+    ("score", batch_runner, "score_among"),
     ("store", Unsaved, "seal"),
     ("store", Unsaved, "commit_sealed"),
 )
