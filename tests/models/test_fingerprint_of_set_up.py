@@ -57,7 +57,10 @@ def test_a_dropped_output_counts() -> None:
     [
         ({"channels": "rgb"}, "'rgb' is not an order of channels. Known: RGB, BGR."),
         ({"layout": "HWC"}, "'HWC' is not a layout. Known: NCHW, NHWC."),
-        ({"interpolation": "cubic"}, "'cubic' is not an interpolation. Known: bicubic, bilinear, nearest."),
+        (
+            {"interpolation": "cubic"},
+            "'cubic' is not an interpolation. Known: bicubic, bilinear, nearest, nearest-exact.",
+        ),
         ({"squash": True}, "squash needs a resize: the side of the square that images are squashed to"),
     ],
     ids=str,

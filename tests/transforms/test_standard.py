@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from torchvision.transforms.v2 import functional as tvf
 from pytest_robustness.errors import TransformError
 from pytest_robustness.transforms import builtin, warps
 from pytest_robustness.transforms.corners import draw_corners, image_corners
+from pytest_robustness.transforms.cpu.choice import KernelChoice
 from pytest_robustness.transforms.random_draws import uniforms
 from tests.identities import identified
 
@@ -218,6 +220,7 @@ def test_equalize_leaves_an_image_of_one_value_alone_whatever_is_beside_it() -> 
 def displacement(monkeypatch: pytest.MonkeyPatch, name: str, severity: int, side: int = 32) -> torch.Tensor:
     """How far from its place each of 64 images is sampled at its corner pixels, on average: [64], in pixels."""
     grids: list[torch.Tensor] = []
+    monkeypatch.setattr(warps, "CHOICE", KernelChoice(sys.maxsize))  # however many pixels other tests have changed
     monkeypatch.setattr(warps, "grid_sample", lambda images, grid, **_: (grids.append(grid), images)[1])
     apply(name, severity, noise(64, side, side))
     centre = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 1, side, side], align_corners=False)
