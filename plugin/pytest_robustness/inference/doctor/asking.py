@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 
+from pytest_robustness.core import Workload
 from pytest_robustness.errors import BadImageError, DataError, RobustnessError, cause
 from pytest_robustness.inference.class_matching import match
 from pytest_robustness.inference.doctor.set_up import changed
 from pytest_robustness.inference.first_answers import first_answers
-from pytest_robustness.inference.logits import logits_of
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
+from pytest_robustness.inference.runtimes.eager import EagerRuntime, run_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import Canvas, Model, Preprocess, Selection
+    from pytest_robustness.core import Canvas, Model, Preprocess, Runner, Selection
     from pytest_robustness.inference.doctor.mistakes import Mistake
     from pytest_robustness.inference.doctor.set_up import SetUp
     from pytest_robustness.inference.user_calls import UserCalls
@@ -81,7 +82,7 @@ class Examination:
         self._calls = calls
         self._device = device
         self._order = np.random.default_rng(seed).permutation(len(selection.indices))
-        self._modules: dict[bool, torch.nn.Module] = {}
+        self._runners: dict[bool, Runner] = {}
         self._images: dict[int, torch.Tensor] = {}
         self._unreadable: set[int] = set()
         self._answered: dict[str, Answers] = {}
@@ -175,18 +176,24 @@ class Examination:
         if canvas not in canvases:
             raise DataError("the images differ in size, and are not resized")
         images = canvases[canvas].to(self._device)
-        module = self._module(set_up, canvases[canvas][0])
+        runner = self._runner(set_up, canvases[canvas][0])
         with self._calls.call(self._name, "as the doctor asks", batch=True), torch.inference_mode():
-            inputs = to_inputs(images, set_up.model.preprocess)
-            return logits_of(module(inputs.clone()), len(inputs)).float().cpu()
+            return runner.run(to_inputs(images, set_up.model.preprocess)).cpu()
 
-    def _module(self, set_up: SetUp, canvas: torch.Tensor) -> torch.nn.Module:
-        """Return the module in a form that takes any number of images; the first set-up that runs decides it."""
-        if set_up.normalizes not in self._modules:
+    def _runner(self, set_up: SetUp, canvas: torch.Tensor) -> Runner:
+        """Return what runs the model on any number of images; the first set-up that runs decides its form."""
+        if set_up.normalizes not in self._runners:
             with self._calls.call(self._name, "on its first images", batch=True):
-                adapted = first_answers(self._name, set_up.model, canvas)
-            self._modules[set_up.normalizes] = adapted.model.module.to(self._device)
-        return self._modules[set_up.normalizes]
+                adapted = first_answers(self._name, set_up.model, canvas).model
+                self._runners[set_up.normalizes] = self._placed(adapted, canvas)
+        return self._runners[set_up.normalizes]
+
+    def _placed(self, model: Model, canvas: torch.Tensor) -> Runner:
+        if model.runtime:
+            return run_unchanged(model, self._device)
+        with torch.no_grad():
+            example = to_inputs(canvas[None].to(self._device), model.preprocess)
+            return EagerRuntime().prepare(model, Workload(example, "fp32", 1, self._calls.timeout))
 
     def _canvases(self, places: Answers, wanted: set[Canvas]) -> dict[Canvas, torch.Tensor]:
         """Return the images on each canvas, uint8 [B, 3, h, w]; without those on which they differ in size."""
