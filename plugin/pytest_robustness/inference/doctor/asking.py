@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _BATCH: Final = 32
+# Images that a CPU takes at once: the system maps larger activations anew for each layer, which takes longer than the
+# layer does (EfficientNet-Lite0 on two cores: 18 ms an image by fours, 47 ms by 32).
+_AT_ONCE: Final = 4
 # After so many images those set-ups go on that may still be the best.
 _LOOKS: Final = tuple(_BATCH << look for look in range(16))
 # Bytes of decoded images that are kept for a second round.
@@ -178,7 +181,9 @@ class Examination:
         images = canvases[canvas].to(self._device)
         runner = self._runner(set_up, canvases[canvas][0])
         with self._calls.call(self._name, "as the doctor asks", batch=True), torch.inference_mode():
-            return runner.run(to_inputs(images, set_up.model.preprocess)).cpu()
+            inputs = to_inputs(images, set_up.model.preprocess)
+            parts = inputs.split(_AT_ONCE if self._device.type == "cpu" else len(inputs))
+            return torch.cat([runner.run(part) for part in parts]).cpu()
 
     def _runner(self, set_up: SetUp, canvas: torch.Tensor) -> Runner:
         """Return what runs the model on any number of images; the first set-up that runs decides its form."""
