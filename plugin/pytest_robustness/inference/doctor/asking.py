@@ -182,7 +182,7 @@ class Examination:
         runner = self._runner(set_up, canvases[canvas][0])
         with self._calls.call(self._name, "as the doctor asks", batch=True), torch.inference_mode():
             inputs = to_inputs(images, set_up.model.preprocess)
-            parts = inputs.split(_AT_ONCE if self._device.type == "cpu" else len(inputs))
+            parts = torch.split(inputs, _AT_ONCE if self._device.type == "cpu" else len(inputs))
             return torch.cat([runner.run(part) for part in parts]).cpu()
 
     def _runner(self, set_up: SetUp, canvas: torch.Tensor) -> Runner:
