@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from pytest_robustness import evaluate
+from pytest_robustness import doctor, evaluate
 from pytest_robustness.core import ClassLabel, Preprocess
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.inference.class_matching import imagenet_classes
@@ -195,7 +195,13 @@ def test_a_run_judges_it_by_the_classes_of_its_data(folder: Path, tmp_path: Path
         inputs = to_inputs(to_canvas(tensor(Image.open(path)), model.preprocess.canvas)[None], model.preprocess)
         answers.append(model.classes[int(model.module(inputs).argmax())])
     table = found.to_frame("images")
-    assert table[table["transform"] == "control"]["answer"].tolist() == answers
+    table = table[table["transform"] == "control"]
+    assert table["answer"].tolist() == answers
+    # The doctor asks about the same classes.
+    diagnosis = doctor(f"clip:{folder}", f"folder:{tmp_path / 'photos'}", store=tmp_path / "s.sqlite", progress=False)
+    true = [path.parent.name for path in sorted((tmp_path / "photos").glob("*/*.png"))]
+    right = [answer == name for answer, name in zip(answers, true, strict=True)]
+    assert diagnosis.control == pytest.approx(100 * sum(right) / len(right))
     found.close()
 
 

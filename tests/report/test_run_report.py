@@ -130,6 +130,8 @@ def test_a_comparison_with_a_baseline_begins_with_its_change_and_is_graded_by_it
     assert text.headline.startswith(f"{-fell:+.2f} points{why}: resnet18 against vgg16 under vflip: ")
     assert f"  change              {-fell:+.2f} points (90 % interval -6.30 to -3.70)" in text.details
     assert "  beyond tolerance    p = 1e-06, corrected" in text.details
+    total = text_of(dataclasses.replace(compared, fell=True)).headline
+    assert total.startswith(f"{-fell:+.2f} points: resnet18 against vgg16 under vflip: ")
 
 
 @pytest.mark.parametrize("kind", ["model", "classes", "compared"])

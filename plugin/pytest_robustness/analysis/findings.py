@@ -171,7 +171,8 @@ class GateTest:
     that is weaker everywhere from one that is more sensitive. ``change`` is the change with the interval that decides,
     ``p_worse`` the p-value, corrected over the conditions, of the hypothesis that accuracy fell by no more than the
     tolerance, and ``p_kept`` that of the opposite one. ``fallen`` lists the classes that fell significantly and by more
-    than the tolerance, worst first; ``broken`` those that fail the comparison by themselves.
+    than the tolerance, worst first; ``broken`` those that fail the comparison by themselves. ``fell``: accuracy over
+    all images is shown to have fallen by more than the tolerance.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
     first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by
@@ -196,6 +197,7 @@ class GateTest:
     lost_images: tuple[LostImage, ...] = ()
     shared: SharedImages | None = None
     churn: AnswerChurn | None = None
+    fell: bool = False
 
     @property
     def models(self) -> tuple[str, ...]:

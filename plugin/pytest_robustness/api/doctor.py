@@ -17,6 +17,7 @@ from pytest_robustness.api.given import NAME, given
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.errors import DataError, ModelError, OptionError, cause, unknown
 from pytest_robustness.models import ModelZoo
+from pytest_robustness.session.progress import LineProgress, SilentProgress, to_stderr
 
 if TYPE_CHECKING:
     import os
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.diagnosis import Diagnosis
     from pytest_robustness.analysis.diagnosis.judging import Judged
-    from pytest_robustness.core import DataSource, Model, Selection
+    from pytest_robustness.core import DataSource, Model, Progress, Selection
     from pytest_robustness.inference.doctor.asking import Asked, Examination
     from pytest_robustness.inference.doctor.mistakes import Mistake
     from pytest_robustness.inference.user_calls import UserCalls
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_OPTIONS: Final = ("seed", "device", "timeout", "store", "weights_dir", "trust_pickle", "download")
+_OPTIONS: Final = ("seed", "device", "timeout", "store", "weights_dir", "trust_pickle", "clip_templates", "download")
 
 
 class DoctorOptions(TypedDict, total=False):
@@ -45,6 +46,7 @@ class DoctorOptions(TypedDict, total=False):
     store: str | os.PathLike[str]
     weights_dir: str | os.PathLike[str]
     trust_pickle: bool
+    clip_templates: str | os.PathLike[str]
     download: bool
 
 
@@ -55,6 +57,7 @@ def doctor(
     images: int = 256,
     margin: float = 10.0,
     alpha: float = 0.05,
+    progress: bool = True,
     **options: Unpack[DoctorOptions],
 ) -> Diagnosis:
     """Find the one setting of a model's set-up that is wrong, and say what to write.
@@ -76,8 +79,11 @@ def doctor(
         A difference of accuracy, in points, that may go unseen.
     alpha
         The level of the tests, after Holm's correction for all that is tried.
+    progress
+        Whether to say on standard error how far it is.
     **options
-        Options of a run, by name: ``seed``, ``device``, ``store``, ``weights_dir``, ``download``.
+        Options of a run, by name: ``seed``, ``device``, ``timeout``, ``store``, ``weights_dir``, ``trust_pickle``,
+        ``clip_templates``, ``download``.
 
     Returns
     -------
@@ -94,22 +100,23 @@ def doctor(
         The model cannot be loaded, or runs in no way that was tried.
     """
     _require_valid(images, margin, alpha, options)
-    found = given(_by_name(model), data)
-    name = str(next(iter(found.models), model))
-    named = {"models": [name], "data": data if found.data is None else NAME}
-    chosen = options_from({**named, **options}, Path.cwd())
-    hashes = FileHashes(chosen.store.with_suffix(".hashes"))
-    zoo = ModelZoo(chosen.weights_dir, chosen.trust_pickle, hashes, found.models)
-    names = zoo.expand([name])
-    if len(names) > 1:
-        raise OptionError(f"{name} names {len(names)} models; the doctor examines one. Name one of {', '.join(names)}.")
-    return _examined(names[0], zoo, chosen, found.data, _Rules(images, margin, alpha))
+    shown = LineProgress(to_stderr) if progress else SilentProgress()
+    return _examined(_subject(model, data, options), _Rules(images, margin, alpha), shown)
 
 
 class _Rules(NamedTuple):
     images: int
     margin: float
     alpha: float
+
+
+class _Subject(NamedTuple):
+    """The model's name and what loads it; ``source`` is the data where a program had it already."""
+
+    name: str
+    zoo: ModelZoo
+    options: Options
+    source: DataSource | None
 
 
 def _require_valid(images: object, margin: float, alpha: float, options: Mapping[str, object]) -> None:
@@ -124,6 +131,20 @@ def _require_valid(images: object, margin: float, alpha: float, options: Mapping
             raise OptionError(unknown("argument", option, ("images", "margin", "alpha", *_OPTIONS)))
 
 
+def _subject(model: object, data: Any, options: Mapping[str, Any]) -> _Subject:
+    """Return the one model and the data that the doctor's arguments name."""
+    found = given(_by_name(model), data)
+    name = str(next(iter(found.models), model))
+    named = {"models": [name], "data": data if found.data is None else NAME}
+    chosen = options_from({**named, **options}, Path.cwd())
+    hashes = FileHashes(chosen.store.with_suffix(".hashes"))
+    zoo = ModelZoo(chosen.weights_dir, chosen.trust_pickle, hashes, found.models, chosen.clip_templates)
+    names = zoo.expand([name])
+    if len(names) > 1:
+        raise OptionError(f"{name} names {len(names)} models; the doctor examines one. Name one of {', '.join(names)}.")
+    return _Subject(names[0], zoo, chosen, found.data)
+
+
 def _by_name(model: object) -> object:
     """Return a model's name as it is, and an object by a name."""
     from collections.abc import Mapping
@@ -133,18 +154,20 @@ def _by_name(model: object) -> object:
     return model if isinstance(model, str | Mapping) else {"model": model}
 
 
-def _examined(name: str, zoo: ModelZoo, options: Options, source: DataSource | None, rules: _Rules) -> Diagnosis:
+def _examined(subject: _Subject, rules: _Rules, shown: Progress) -> Diagnosis:
     from pytest_robustness.inference.device import resolve_device
     from pytest_robustness.inference.doctor.asking import Examination
     from pytest_robustness.inference.doctor.prescription import prescription
     from pytest_robustness.inference.store import Store
     from pytest_robustness.inference.user_calls import UserCalls
 
+    name, zoo, options, source = subject
     device = resolve_device(options.device)
-    calls = UserCalls(_log.info, timeout=options.timeout)
+    calls = UserCalls(shown.note, timeout=options.timeout)
     selection = _selection(options, zoo, source, rules.images, calls)
+    zoo.name_classes(selection.source.classes)
     model = _loaded(name, zoo, calls)
-    examination = Examination(name, model, selection, calls, device, options.seed)
+    examination = Examination(name, model, selection, calls, device, options.seed, shown.note)
     examination.leave_out_unreadable()
     control, found, winner = _tried(examination, model, selection, rules)
     mend = None if winner is None else prescription(name, model, winner.asked.mistake.changes)

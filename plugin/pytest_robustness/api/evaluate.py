@@ -14,7 +14,7 @@ from pytest_robustness.api.given import NAME, given, require_names
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.session.options import RunMode
-from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress
+from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress, to_stderr
 from pytest_robustness.session.session import RobustnessSession
 from pytest_robustness.transforms import builtin
 
@@ -128,12 +128,7 @@ def _try(ask: Callable[[Any], object], subject: Cell | Panel) -> None:
 def _display(shown: bool) -> Progress:
     if not shown:
         return SilentProgress()
-    return BarProgress(contextlib.nullcontext) if sys.stderr.isatty() else LineProgress(_print)
-
-
-def _print(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    return BarProgress(contextlib.nullcontext) if sys.stderr.isatty() else LineProgress(to_stderr)
 
 
 def _signature() -> Any:

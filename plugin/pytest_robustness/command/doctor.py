@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @click.option("--weights-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Read the weight files of torchvision and timm from this folder.")  # fmt: skip
 @click.option("--trust-pickle", is_flag=True, help="Also read weights that need a full pickle, which can run any code.")
+@click.option("--clip-templates", default="single", show_default=True, metavar="WHICH",
+              help="Sentences for the classes' names, of CLIP models: single, simple, openai, a file.")  # fmt: skip
 @click.option("--download", is_flag=True, help="Download a dataset that is missing (cifar10, imagenette).")
 def doctor(model: str, **options: Any) -> int:
     """Find the one setting of MODEL's set-up that is wrong, and print the line that mends it.

@@ -110,7 +110,8 @@ def _(finding: GateTest) -> FindingText:
     # The grade says it already.
     verdict = finding.verdict._replace(reason=finding.verdict.reason.removeprefix("inconclusive: "))
     shown = dataclasses.replace(finding, verdict=verdict)
-    size = ", ".join(filter(None, [f"{-fell:+.2f} points", by_classes(finding)]))
+    classes = "" if finding.fell else by_classes(finding)  # else the total says why, and the reason names the classes
+    size = ", ".join(filter(None, [f"{-fell:+.2f} points", classes]))
     return FindingText(grade, _headline(grade, size, shown), _gate_lines(finding))
 
 

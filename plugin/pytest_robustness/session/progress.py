@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -142,6 +143,12 @@ class SilentProgress:
 
     def stop(self) -> None:
         """Show nothing."""
+
+
+def to_stderr(line: str) -> None:
+    """Write one line to standard error at once."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _print(console: Console, message: str) -> None:

@@ -33,6 +33,7 @@ from pytest_robustness.inference.work import Work
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.transforms import builtin
+from tests.wide_net import WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,18 +59,6 @@ class Scale(torch.nn.Module):
 
     def forward(self, logits):
         return logits * self.weight
-"""
-WIDE = """
-
-class Wide(torch.nn.Module):
-    def forward(self, images):
-        two = Slope()(images)
-        high = torch.full((len(two),), 99.0)
-        return torch.stack([high, two[:, 1], high, high, two[:, 0], high], dim=1)
-
-
-def wide():
-    return Model(Wide(), classes=["a", "up", "b", "c", "down", "d"])
 """
 MODELS = ("python:nets.py:weighted", "python:nets.py:colour")
 NODE = "node 10.0.0.7 (0badcafe)"

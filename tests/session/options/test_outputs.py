@@ -5,19 +5,8 @@ from __future__ import annotations
 import pytest
 from pytest import ExitCode  # noqa: PT013
 
-# As slope, between four outputs that are always higher.
-WIDE = """
+from tests.wide_net import WIDE
 
-class Wide(torch.nn.Module):
-    def forward(self, images):
-        two = Slope()(images)
-        high = torch.full((len(two),), 99.0)
-        return torch.stack([high, two[:, 1], high, high, two[:, 0], high], dim=1)
-
-
-def wide():
-    return Model(Wide(), classes=["a", "up", "b", "c", "down", "d"])
-"""
 NAME = "python:nets.py:wide"
 NOTE = "Models answer among the outputs of the data's 2 classes (--robustness-outputs=data)."
 

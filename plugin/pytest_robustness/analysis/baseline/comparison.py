@@ -227,6 +227,7 @@ class BaselineComparison:
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
             shared=SharedImages(overlap.both, overlap.only_before, overlap.only_now),
             verdict=self._decided(comparison.verdict),
+            fell=comparison.evidence.p_worse < self._policy.alpha,
         )
 
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:

@@ -16,21 +16,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-_COLUMNS: Final = (
-    "setting",
-    "tried",
-    "images",
-    "control_accuracy",
-    "accuracy",
-    "difference",
-    "low",
-    "high",
-    "lost",
-    "gained",
-    "p_value",
-    "p_adjusted",
-    "error",
-)
 _MOST_SHOWN: Final = 8
 
 
@@ -113,7 +98,10 @@ class Diagnosis:
         """Return a row for each trial, the best first."""
         import pandas as pd
 
-        return pd.DataFrame([dataclasses.asdict(trial) for trial in self.trials], columns=list(_COLUMNS))
+        return pd.DataFrame(
+            [dataclasses.asdict(trial) for trial in self.trials],
+            columns=[field.name for field in dataclasses.fields(Trial)],
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnosis as JSON values: ``null`` stands for a figure that is not defined."""
@@ -138,7 +126,7 @@ class Diagnosis:
         failed = len(self.trials) - len(shown)
         refused = [f"  The model does not run with {failed} others."] if failed else []
         head = ["Tried, the best first:"] if table else []
-        body = "\n".join(printable_lines(text) for text in [*lines])
+        body = "\n".join(printable_lines(text) for text in lines)
         pasted = [f"  {printable_lines(self.line, len(self.line) + 1)}"] if self.line else []
         return "\n".join([body, *pasted, *head, *map(printable, table), *more, *refused])
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 _DATA: Final = "data"
 """What a run calls data that a program had already, which has no name."""
 _STORE: Final = ".robustness/store.sqlite"
+_TEMPLATES: Final = "single"
 
 
 def proposal(model: str, options: Mapping[str, Any], objects: Collection[str] = ()) -> str:
@@ -41,6 +42,8 @@ def _command(model: str, data: str, options: Mapping[str, Any]) -> str:
         words.append(f"--weights-dir={options['weights_dir']}")
     if options.get("trust_pickle"):
         words.append("--trust-pickle")
+    if model.startswith("clip:") and options.get("clip_templates", _TEMPLATES) != _TEMPLATES:
+        words.append(f"--clip-templates={options['clip_templates']}")
     if options.get("store", _STORE) != _STORE:
         words.append(f"--store={options['store']}")
     return shlex.join(words)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import Workload
-from pytest_robustness.errors import BadImageError, DataError, RobustnessError, cause
-from pytest_robustness.inference.class_matching import match
+from pytest_robustness.errors import BadImageError, DataError, RobustnessError
+from pytest_robustness.inference.doctor.open_trial import OpenTrial, distinct
 from pytest_robustness.inference.doctor.set_up import changed
 from pytest_robustness.inference.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
@@ -52,13 +52,6 @@ class Asked(NamedTuple):
     error: str = ""
 
 
-class _Reading(NamedTuple):
-    """How raw outputs become classes: so many are dropped, and the class of each of the others, -1 for none."""
-
-    dropped: int
-    classes: tuple[int, ...]
-
-
 class Examination:
     """Asks one model about the images of a selection, in any order of set-ups.
 
@@ -74,16 +67,26 @@ class Examination:
         Where it runs.
     seed
         Of the order.
+    note
+        Receives a sentence on how far it is.
     """
 
     def __init__(
-        self, name: str, model: Model, selection: Selection, calls: UserCalls, device: torch.device, seed: int
+        self,
+        name: str,
+        model: Model,
+        selection: Selection,
+        calls: UserCalls,
+        device: torch.device,
+        seed: int,
+        note: Callable[[str], None],
     ) -> None:
         self._name = name
         self._model = model
         self._selection = selection
         self._calls = calls
         self._device = device
+        self._note = note
         self._order = np.random.default_rng(seed).permutation(len(selection.indices))
         self._runners: dict[bool, Runner] = {}
         self._images: dict[int, torch.Tensor] = {}
@@ -120,11 +123,12 @@ class Examination:
         readable = self._readable()
         # Of an earlier round control's answers may be known.
         known = self._answered.get(repr(control))
-        trials = [_Trial(control, known), *map(_Trial, mistakes)]
+        trials = [OpenTrial(control, known), *map(OpenTrial, mistakes)]
+        self._note(f"{self._name}: {control.words}, and {len(mistakes)} other set-ups on {len(readable)} images")
         for start in range(0, len(readable), _BATCH):
             part = readable[start : start + _BATCH]
             self._answer(part, [trial for trial in trials if trial.going])
-            trials = _distinct(trials)
+            trials = distinct(trials)
             going = [trial for trial in trials[1:] if trial.going]
             done = start + len(part)
             if going and done in _LOOKS and done < len(readable):
@@ -132,6 +136,7 @@ class Examination:
                 kept = keep(self.labels[:done], given, [trial.array for trial in going])
                 for trial, goes_on in zip(going, kept, strict=True):
                     trial.going = goes_on
+                self._note(f"{done} of {len(readable)} images: {sum(kept)} of {len(going)} set-ups go on")
         found = [Asked(trial.mistake, trial.array, trial.error) for trial in trials]
         whole = (asked for asked in found if len(asked.answers) == len(readable))
         self._answered |= {repr(asked.mistake): asked.answers for asked in whole}
@@ -140,7 +145,7 @@ class Examination:
     def _readable(self) -> Answers:
         return np.array([place for place in self._order.tolist() if place not in self._unreadable], np.int64)
 
-    def _answer(self, places: Answers, trials: Sequence[_Trial]) -> None:
+    def _answer(self, places: Answers, trials: Sequence[OpenTrial]) -> None:
         """Add the answers to some images to each trial."""
         for trial in trials:
             self._set_up(trial)
@@ -150,7 +155,7 @@ class Examination:
         for trial in wanted:
             self._try(trial, canvases, outputs)
 
-    def _set_up(self, trial: _Trial) -> None:
+    def _set_up(self, trial: OpenTrial) -> None:
         if trial.set_up is None and trial.going:
             try:
                 trial.set_up = changed(self._model, trial.mistake.changes)
@@ -159,7 +164,7 @@ class Examination:
 
     def _try(
         self,
-        trial: _Trial,
+        trial: OpenTrial,
         canvases: Mapping[Canvas, torch.Tensor],
         outputs: dict[tuple[Preprocess, bool], torch.Tensor],
     ) -> None:
@@ -235,59 +240,3 @@ class Examination:
         if len(self._unreadable) == len(self._order):
             raise DataError(f"{self._selection.source.name} holds no readable image.")
         return len(self._unreadable)
-
-
-class _Trial:
-    """One set-up on its way through the images."""
-
-    def __init__(self, mistake: Mistake, known: Answers | None = None) -> None:
-        self.mistake = mistake
-        self.going = known is None
-        self.error = ""
-        self.set_up: SetUp | None = None
-        self.reading: _Reading | None = None
-        self._answers: list[Answers] = [] if known is None else [known]
-
-    @property
-    def array(self) -> Answers:
-        """The answers so far: int64 [m]."""
-        return np.concatenate([np.empty(0, np.int64), *self._answers])
-
-    @property
-    def same_as(self) -> object:
-        """What the answers depend on."""
-        return None if self.set_up is None else (self.set_up.inputs, self.reading)
-
-    def fail(self, error: Exception) -> None:
-        """End with an error."""
-        _log.debug("the model does not run with %s", self.mistake.words, exc_info=True)
-        self.error = str(error) if isinstance(error, RobustnessError) else cause(error)
-        self.going = False
-        self._answers.clear()
-
-    def read(self, outputs: torch.Tensor, selection: Selection, name: str) -> None:
-        """Add the answers that raw ``outputs`` (float32 [B, K]) are."""
-        if self.set_up is None:
-            raise ValueError("a trial is set up before its outputs are read")
-        if self.reading is None:
-            count = outputs.shape[1]
-            dropped = self.set_up.dropped(count)
-            if dropped >= count:
-                raise DataError(f"{dropped} of {count} outputs are dropped")
-            matched = match(selection.classes, count - dropped, self.set_up.classes, name)
-            classes = np.full(count - dropped, -1, np.int64)
-            classes[list(matched.outputs)] = np.arange(len(matched.outputs))
-            self.reading = _Reading(dropped, tuple(classes.tolist()))
-        highest = outputs[:, self.reading.dropped :].argmax(dim=1).numpy()
-        self._answers.append(np.array(self.reading.classes, np.int64)[highest])
-
-
-def _distinct(trials: Sequence[_Trial]) -> list[_Trial]:
-    """Return control, and of the others those that answer by something that no earlier one answers by."""
-    seen: set[object] = set()
-    kept = []
-    for trial in trials:
-        if trial.error or trial.same_as not in seen:
-            kept.append(trial)
-            seen.add(None if trial.error else trial.same_as)
-    return kept
