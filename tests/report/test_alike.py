@@ -19,8 +19,8 @@ def few(where, images, change="+0.00"):
         ([], []),
         ([few("a", 1), few("b", 2)], [few("a", 1), few("b", 2)]),
         (
-            [few("a", 1), few("b", 20, "-1.50"), few("c-s3", 3)],
-            [f"{few('b', 20, '-1.50')} (2 more alike, {NONE}: net against the baseline under a, c-s3)"],
+            [few("a", 900), few("b", "1,200", "-1.50"), few("c-s3", 3)],
+            [f"{few('b', '1,200', '-1.50')} (2 more alike, {NONE}: net against the baseline under a, c-s3)"],
         ),
         (
             ["x under a: at 1", "y under b: at 2", "x under c: at 3"],

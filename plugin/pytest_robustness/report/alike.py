@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _FEWEST: Final = 3
 _NUMBER: Final = re.compile(r"[-+]?\d[\d.,]*(e[-+]\d+)?")
-_NEEDED: Final = re.compile(r"about (\d+)")
+_NEEDED: Final = re.compile(r"about ([\d,]+)")
 
 
 def grouped(lines: Sequence[str]) -> list[str]:
@@ -39,4 +39,4 @@ def _together(group: Sequence[str]) -> str:
 def _needed(line: str) -> int:
     """Return how many images a reason names; 0 where it names none, as all of its kind do then."""
     found = _NEEDED.search(line)
-    return int(found[1]) if found else 0
+    return int(found[1].replace(",", "")) if found else 0

@@ -11,7 +11,7 @@ from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
-from pytest_robustness.analysis.diagnosis.proposal import proposal
+from pytest_robustness.analysis.doctor_proposal import proposal
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.core.text import printable, printable_lines

@@ -82,20 +82,20 @@ def examiner_of(
     registry: Registry,
     images: Callable[[], tuple[DataSource, NDArray[np.int64]]],
     unlabelled: UnlabelledImages | None,
-    reference: str | None,
+    zoo: ModelZoo,
 ) -> Examiner:
     """Return what answers the studies of a run.
 
-    ``images`` opens the data, ``unlabelled`` is that without labels, ``reference`` is what `reference_of` returns.
+    ``images`` opens the data, ``unlabelled`` is that without labels, ``zoo`` loads the models.
     """
     asked = StudyOptions(
         severity_of(options),
         options.seed,
         options.suspects or _SUSPECTS,
         options.transforms or (),
-        reference,
+        reference_of(options, zoo),
         options.parity_margin,
-        options.data,
+        frozenset(zoo.given),
     )
     names = ImageNames(images)
     return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))

@@ -23,7 +23,7 @@ from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
 from pytest_robustness.report.gate_text import why_undecided_fails
 from pytest_robustness.session.earlier import EarlierRuns
-from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of, reference_of
+from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
 
@@ -103,7 +103,7 @@ class Run:
             registry,
             self._predictor.images,
             self._unlabelled,
-            reference_of(options, means.zoo),
+            means.zoo,
         )
         found = (self._predictions, self.judge, self.examiner)
         self.record = RunRecord(

@@ -13,7 +13,7 @@ from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.statistics.proportion import proportion
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
-from pytest_robustness.analysis.studies.parity import Parity, doctor_line, judge
+from pytest_robustness.analysis.studies.parity import Parity, judge
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import ModelError, OptionError
@@ -55,8 +55,9 @@ class World:
         put_answers(self.store, self.log, cell, answers, OUTPUTS[cell.model], self.labels, *scores)
 
     def asked(self, model="onnx:same.onnx", condition=CONTROL, computed=None, planned=(), **options):
-        given = {"reference": "net", "data": "folder:my photos"} | options
+        given = {"reference": "net"} | options
         predictions = StoredPredictions(lambda: self.store, self.log)
+        self.log.provenance = {"options": {"data": "folder:my photos", "weights_dir": "w"}}
         evidence = Evidence(
             predictions,
             self.log,
@@ -127,7 +128,9 @@ def test_a_failure_has_accuracies_images_and_the_doctor_and_a_pass_no_doctor(tmp
     accuracies = [f"{finding.figures[name]:.1f} %" for name in ("accuracy_reference", "accuracy")]
     assert finding.details[0] == f"  accuracy {accuracies[0]} -> {accuracies[1]}, on the same 500 images"
     assert sum(".png" in line for line in finding.details) == 5
-    assert finding.details[-1] == "    pytest-robustness doctor onnx:same.onnx '--data=folder:my photos'"
+    assert finding.details[-1].endswith(
+        ": pytest-robustness doctor onnx:same.onnx '--data=folder:my photos' --weights-dir=w"
+    )
     assert not any("doctor" in line for line in world.asked(parity_margin=50.0).details)
 
 
@@ -176,8 +179,3 @@ def test_verdicts(count, n, margin, outcome, text):
     verdict = judge(proportion(count, n, 0.05), margin, 0.05)
     assert verdict.outcome is outcome
     assert text in verdict.reason
-
-
-def test_the_command_is_one_that_a_shell_reads():
-    assert doctor_line("onnx:net.onnx", "cifar10") == "pytest-robustness doctor onnx:net.onnx --data=cifar10"
-    assert doctor_line("onnx:my net.onnx", "folder:a b").split("doctor ")[1] == "'onnx:my net.onnx' '--data=folder:a b'"

@@ -34,7 +34,7 @@ class StudyOptions:
     ``severity`` is that of the run, or 3 where the run has several; ``suspects`` is how many images a list holds at
     most; ``transforms`` are those that the options name, none where they name none. ``reference`` is the model that
     others were exported from, ``parity_margin`` the share of images, in percent, that they may answer otherwise.
-    ``data`` is what names the images.
+    ``objects`` are the names of models that the run was given as objects.
     """
 
     severity: int
@@ -43,7 +43,7 @@ class StudyOptions:
     transforms: tuple[str, ...] = ()
     reference: str | None = None
     parity_margin: float = 1.0
-    data: str = ""
+    objects: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import shlex
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
+from pytest_robustness.analysis.doctor_proposal import proposal
 from pytest_robustness.analysis.statistics.proportion import images_to_decide, proportion
 from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
 from pytest_robustness.analysis.test_result import Outcome, Verdict
@@ -259,14 +259,10 @@ def _details(
             )
         if len(compared.otherwise) > _SHOWN:
             yield f"  {'':>6}  and {len(compared.otherwise) - _SHOWN:,} more; the report lists --robustness-suspects"
-    if outcome is Outcome.FAIL:
-        yield "  which setting differs, the doctor finds:"
-        yield f"    {doctor_line(compared.cell.model, evidence.options.data)}"
-
-
-def doctor_line(model: str, data: str) -> str:
-    """Return the command that looks for the setting of ``model`` that is wrong, as a shell reads it."""
-    return f"pytest-robustness doctor {shlex.quote(model)} {shlex.quote(f'--data={data}')}"
+    options = evidence.run_log.provenance.get("options", {})
+    proposed = proposal(compared.cell.model, options, evidence.options.objects)
+    if outcome is Outcome.FAIL and proposed:
+        yield f"  {proposed}"
 
 
 def _pictures(cell: Cell, rows: tuple[Mapping[str, Figure], ...]) -> Iterator[StudyPicture]:
