@@ -25,6 +25,12 @@ def identities(count: int, start: int = 0) -> np.ndarray:
     return np.column_stack([numbers, numbers * 7919]).view("V16").reshape(-1)
 
 
+def in_order(images: ImageSet) -> list[int]:
+    """Return the order in which a file holds images: by class, then by identity."""
+    keys = list(zip(images.labels.tolist(), map(bytes, images.identities), strict=True))
+    return sorted(range(len(keys)), key=keys.__getitem__)
+
+
 def recorded(
     models: Mapping[str, Mapping[Condition, np.ndarray]],
     labels: np.ndarray,

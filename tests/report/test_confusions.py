@@ -12,7 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
-from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.analysis.predictions import Outputs
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 from pytest_robustness.report.confusions import class_confusions, confusions, expected_changes, pooled_mistakes
 
 VFLIP = Condition("vflip")
@@ -90,3 +91,39 @@ def test_the_mistakes_of_a_class_are_those_of_all_models_together(predictions):
             (),
         )
     }
+
+
+@given(seed=st.integers(0, 1000), images=st.integers(1, 60), classes=st.integers(1, 8), models=st.integers(1, 3))
+@hypothesis_settings(deadline=None, max_examples=40)
+def test_pooled_mistakes_are_those_of_a_loop(seed, images, classes, models):
+    rng = np.random.default_rng(seed)
+    panel = Panel(VFLIP, tuple(f"m{number}" for number in range(models)))
+    labels, names = rng.integers(0, classes, images), [f"class {number}" for number in range(classes)]
+    # Of each model another output stands for a class.
+    targets = {model: rng.permutation(classes + 2)[:classes] for model in panel.models}
+    answers = {
+        Cell(model, condition): Outputs(rng.integers(-1, classes + 2, images).astype(np.int32), targets[model])
+        for model in panel.models
+        for condition in (CONTROL, VFLIP)
+    }
+    predictions = SimpleNamespace(
+        outputs=answers.__getitem__,
+        labels_of=lambda model: labels,
+        class_names=names,
+        classes=[ClassLabel(name, name) for name in names],
+    )
+    [found] = pooled_mistakes(predictions, [SimpleNamespace(condition=VFLIP, models=panel.models)]).values()
+    counts = {condition: [Counter() for _ in names] for condition in (CONTROL, VFLIP)}
+    for cell, (predicted, outputs) in answers.items():
+        for label, answer in zip(labels, predicted.tolist(), strict=True):
+            if answer not in (-1, outputs[label]):
+                known = dict(zip(outputs.tolist(), names, strict=True))
+                counts[cell.condition][label][known.get(answer, f"output {answer}")] += 1
+    expected = tuple(
+        tuple(
+            (name, counts[CONTROL][label][name], number)
+            for name, number in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:3]
+        )
+        for label, counted in enumerate(counts[VFLIP])
+    )
+    assert found == expected

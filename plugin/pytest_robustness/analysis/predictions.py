@@ -138,6 +138,7 @@ class StoredPredictions:
         self._scored: Recent[str, ScoredOutputs] = Recent(_SCORED_BYTES)
         self._predicted: Recent[str, NDArray[np.signedinteger[Any]]] = Recent(_PREDICTED_BYTES)
         self._own: dict[str, NDArray[np.int64]] = {}
+        self._shown: tuple[tuple[ClassLabel, ...], tuple[str, ...]] | None = None
 
     @cached_property
     def _selection(self) -> StoredSelection:
@@ -163,7 +164,10 @@ class StoredPredictions:
     @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, fit to be shown anywhere."""
-        return tuple(printable(label.name) for label in self.classes)
+        classes = self.classes
+        if self._shown is None or self._shown[0] is not classes:
+            self._shown = classes, tuple(printable(label.name) for label in classes)
+        return self._shown[1]
 
     @property
     def labels(self) -> NDArray[np.int64]:

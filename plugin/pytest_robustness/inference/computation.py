@@ -118,11 +118,15 @@ class Computation:
 
     def answer(self, cells: list[Cell], progress: Callable[[], Progress]) -> None:
         """Answer ``cells``; a sweep shows its progress on the display that ``progress`` makes."""
-        known = self._known(cells)
-        if known is None:
-            self._compute_missing(cells, progress)
-        else:
+        log, known = self._run_log, self._known(cells)
+        # Of several processes one may find that the others have computed all; and it is said once.
+        may_say = self._settings.processes == 1 and not log.keys
+        if known is not None:
             self._take(known)
+        elif self._compute_missing(cells, progress):
+            return
+        if may_say and not log.errors:
+            self._note(f"nothing to compute: {self._store.path} holds every answer")
 
     def _known(self, cells: Sequence[Cell]) -> KnownAnswers | None:
         """Return what the store knows, if it has all that is asked for."""
@@ -142,7 +146,8 @@ class Computation:
         log.keys |= known.keys
         log.unreadable = sorted({*log.unreadable, *known.unreadable})
 
-    def _compute_missing(self, cells: list[Cell], progress: Callable[[], Progress]) -> None:
+    def _compute_missing(self, cells: list[Cell], progress: Callable[[], Progress]) -> bool:
+        """Compute what the store lacks, and return whether it lacked anything."""
         log, bench = self._run_log, self._bench
         with quick_imports():
             import torch
@@ -150,14 +155,16 @@ class Computation:
         facts = {name: ModelFacts.of_model(loaded) for name, loaded in bench.models.items()}
         log.models |= facts
         self._agree()
-        errors |= self._sweep(torch.device(self._device), jobs, progress())
+        lacked, failed = self._sweep(torch.device(self._device), jobs, progress())
+        errors |= failed
         log.keys |= {job.cell: job.key for job in jobs if job.cell not in errors}
         log.errors |= errors
         for name, loaded in bench.models.items():
             if loaded.published and loaded.files is not None:
                 self._remembered.put_model(name, bench.selection, facts[name], loaded.files)
+        return lacked
 
-    def _sweep(self, device: torch.device, jobs: Sequence[Job], progress: Progress) -> dict[Cell, str]:
+    def _sweep(self, device: torch.device, jobs: Sequence[Job], progress: Progress) -> tuple[bool, dict[Cell, str]]:
         from pytest_robustness.inference.sweep import Sweep
 
         store, bench = self._store, self._bench
@@ -171,11 +178,11 @@ class Computation:
             settings=sweep_settings(self._settings, bench, device, len(jobs)),
             calls=self._calls,
         )
-        sweep.run()
+        lacked = sweep.run()
         self._run_log.provenance |= executor.facts()
         self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
         self._run_log.warnings += sweep.warnings
-        return sweep.errors
+        return lacked, sweep.errors
 
     def _executor(self, progress: Progress) -> Executor:
         from pytest_robustness.inference.claims import ShardClaims

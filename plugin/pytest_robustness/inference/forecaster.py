@@ -96,10 +96,10 @@ class Forecaster:
         return self._made(cells, len(np.setdiff1d(distinct, known.unreadable)), Lacking(), {})
 
     def _with_models(self, cells: list[Cell]) -> Forecast:
+        started = time.monotonic()
         with quick_imports():
             import torch
 
-        started = time.monotonic()
         jobs, errors = self._bench.jobs(cells)
         loading = time.monotonic() - started
         device, _ = machine(self._settings, self._remembered)

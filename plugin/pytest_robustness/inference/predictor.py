@@ -209,9 +209,11 @@ class Predictor:
     def _compute(self, cells: list[Cell]) -> None:
         if self._fatal is not None:
             raise self._fatal
-        started, log = time.monotonic(), self._run_log
+        log = self._run_log
         try:
             bench = self.open_data()
+            # What a forecast predicts begins here, too: opening the data is named apart from it.
+            started = time.monotonic()
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
             made = {"device": device, "precision": bench.precision, **_data_facts(bench, log, cells)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 
 from pytest_robustness.core import Predictions
@@ -11,7 +12,6 @@ from pytest_robustness.core import Predictions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -37,21 +37,19 @@ def score(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
     """
     predicted = _first_highest(logits)
     place, at_target = predicted[:, None], targets.clamp(min=0)[:, None]
-    highest, true_logits = logits.gather(1, place), logits.gather(1, at_target)
-    weights = (logits - highest).exp_()  # softmax before its division, which three numbers of each image need
-    whole = weights.sum(dim=1)
-    true_probability = weights.gather(1, at_target)[:, 0] / whole
+    probabilities = logits.softmax(dim=1)
+    confidence, true_probability = probabilities.gather(1, place)[:, 0], probabilities.gather(1, at_target)[:, 0]
     # Of one output there is no second: then it is 0.
-    runner_up = weights.scatter_(1, place, -1.0).amax(dim=1).clamp_(min=0.0) / whole
+    runner_up = probabilities.scatter_(1, place, -1.0).amax(dim=1).clamp_(min=0.0)
     unlabelled = targets < 0
     return Scores(
         predicted=predicted.int(),
-        confidence=whole.reciprocal(),
+        confidence=confidence,
         true_probability=true_probability.masked_fill(unlabelled, 0.0),
         runner_up=runner_up,
-        rank=_rank(logits, true_logits, at_target, place).masked_fill(unlabelled, 0),
+        rank=_rank(logits, at_target, place).masked_fill(unlabelled, 0),
         # The extremes of a row are finite where all of it is: a NaN is its own maximum and minimum.
-        finite=highest[:, 0].isfinite() & logits.amin(dim=1).isfinite(),
+        finite=logits.gather(1, place)[:, 0].isfinite() & logits.amin(dim=1).isfinite(),
     )
 
 
@@ -80,30 +78,28 @@ def _first_highest(logits: torch.Tensor) -> torch.Tensor:
     return logits.argmax(dim=1)
 
 
-def _rank(
-    logits: torch.Tensor, true_logits: torch.Tensor, at_target: torch.Tensor, place: torch.Tensor
-) -> torch.Tensor:
+def _rank(logits: torch.Tensor, at_target: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """Return how many outputs come before the true one: int32 [B]; ``place`` has the first of the highest."""
     if logits.device.type != "cpu":  # where the host would have to wait for what it decides by
-        return _higher(logits, true_logits) + _tied_before(logits, true_logits, at_target)
+        true_logits = logits.gather(1, at_target)
+        higher = (logits > true_logits).sum(dim=1, dtype=torch.int32)
+        before = torch.arange(logits.shape[1], device=logits.device) < at_target
+        return higher + ((logits == true_logits) & before).sum(dim=1, dtype=torch.int32)
     rank = torch.zeros(len(logits), dtype=torch.int32)
-    [wrong] = (place != at_target)[:, 0].nonzero(as_tuple=True)  # before the others' true output comes none
-    logits, true_logits, at_target = logits[wrong], true_logits[wrong], at_target[wrong]
-    higher = _higher(logits, true_logits)
-    if bool(((logits >= true_logits).sum(dim=1, dtype=torch.int32) - higher > 1).any()):  # seldom
-        higher += _tied_before(logits, true_logits, at_target)
-    rank[wrong] = higher
+    wrong = (place != at_target).numpy()[:, 0]  # before the others' true output comes none
+    rank.numpy()[wrong] = _rank_on_cpu(logits.numpy()[wrong], at_target.numpy()[wrong])
     return rank
 
 
-def _higher(logits: torch.Tensor, true_logits: torch.Tensor) -> torch.Tensor:
-    return (logits > true_logits).sum(dim=1, dtype=torch.int32)
-
-
-def _tied_before(logits: torch.Tensor, true_logits: torch.Tensor, at_target: torch.Tensor) -> torch.Tensor:
-    """Return how many outputs before the true one have its logit: of equal ones the first counts as the higher."""
-    before = torch.arange(logits.shape[1], device=logits.device) < at_target
-    return ((logits == true_logits) & before).sum(dim=1, dtype=torch.int32)
+def _rank_on_cpu(logits: NDArray[np.float32], at_target: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what `_rank` does, by NumPy, whose comparisons take a third of the time of PyTorch's there."""
+    true_logits = np.take_along_axis(logits, at_target, axis=1)
+    higher: NDArray[np.int64] = np.count_nonzero(logits > true_logits, axis=1)
+    no_lower = np.count_nonzero(logits >= true_logits, axis=1)
+    tied = np.flatnonzero(no_lower - higher > 1)  # seldom
+    before = np.arange(logits.shape[1]) < at_target[tied]
+    higher[tied] += np.count_nonzero((logits[tied] == true_logits[tied]) & before, axis=1)
+    return higher
 
 
 def worse(first: Scores, second: Scores) -> Scores:

@@ -59,8 +59,13 @@ class Sweep:
         """Why cells could not be computed."""
         return self._work.errors
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Compute what is missing, together with other processes that work on the same store.
+
+        Returns
+        -------
+        bool
+            Whether anything was missing.
 
         Raises
         ------
@@ -78,12 +83,13 @@ class Sweep:
         if damaged:
             self._warn(f"{damaged} results in the store were damaged, and are computed again")
         if not missing:
-            return
+            return False
         self._announce(missing)
         try:
             self._executor.compute(self._work)
         finally:
             self._progress.stop()
+        return True
 
     def _forget_stale(self) -> None:
         """Remove stored answers that no longer hold, with a note of what showed it."""

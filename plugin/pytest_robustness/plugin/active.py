@@ -77,14 +77,17 @@ def known_transforms(config: pytest.Config) -> Registry:
 
 
 def progress_display(config: pytest.Config) -> Progress:
-    """Return what shows how far a sweep is: a bar on a terminal, else lines; nothing with ``-q`` or in a worker."""
+    """Return what shows how far a sweep is: a bar on a terminal, else lines.
+
+    With ``-q`` lines come only where it takes long; with ``-qq``, and in a worker, nothing is shown.
+    """
     from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress
 
     if hasattr(config, "workerinput"):
         # The controller shows how far the workers are, and their notes.
         return SilentProgress(robustness_session(config).note)
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None or reporter.verbosity < 0:
+    if reporter is None or reporter.verbosity < -1:
         return SilentProgress()
     capture = config.pluginmanager.getplugin("capturemanager")
     uncaptured = capture.global_and_fixture_disabled if capture else contextlib.nullcontext
@@ -98,7 +101,7 @@ def progress_display(config: pytest.Config) -> Progress:
                 terminal.line()
             reporter.write_line(line)
 
-    return BarProgress(uncaptured) if reporter.isatty else LineProgress(write)
+    return BarProgress(uncaptured) if reporter.isatty else LineProgress(write, brief=reporter.verbosity < 0)
 
 
 def require_allure() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import ClassTest
     from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.core import Condition
 
     Mistakes = tuple[tuple["Confusion", ...], ...]
     """The commonest wrong answers to each class, in the order of the classes."""
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _MOST_CLASSES = 10
 _MOST_MISTAKES = 5
 _MOST_POOLED = 3
+# Bits of the number of a name.
+_HALF = 32
 _QUANTILE = float(stats.norm.isf(0.05))
 
 
@@ -156,42 +159,88 @@ def pooled_mistakes(predictions: StoredPredictions, tests: Iterable[ClassTest]) 
     tests
         The tests of the classes.
     """
-    readers: dict[str, _NamedAnswers] = {}
+    wrong = _WrongAnswers(predictions)
+    before: dict[tuple[str, ...], _Tally] = {}
     found = {}
     for test in tests:
-        for model in test.models:
-            readers.setdefault(model, _NamedAnswers(predictions, model))
-        counts: dict[int, Counter[str]] = {}
-        before: dict[int, Counter[str]] = {}
-        for model in test.models:
-            readers[model].count(Cell(model, test.condition), counts)
-            readers[model].count(Cell(model, CONTROL), before)
-        found[Panel(test.condition, test.models)] = tuple(
-            tuple(
-                Confusion(answer, before.get(c, Counter())[answer], number)
-                for answer, number in sorted(counts.get(c, Counter()).items(), key=lambda pair: (-pair[1], pair[0]))[
-                    :_MOST_POOLED
-                ]
-            )
-            for c in range(len(predictions.class_names))
-        )
+        if test.models not in before:
+            before[test.models] = wrong.tally(test.models, CONTROL)
+        after = wrong.tally(test.models, test.condition)
+        found[Panel(test.condition, test.models)] = wrong.commonest(after, before[test.models])
     return found
 
 
-class _NamedAnswers:
-    """Counts the wrong answers of one model by class and name."""
+class _Tally(NamedTuple):
+    """How many images of which class got which wrong answer, ascending by both: int64 [n] each.
 
-    def __init__(self, predictions: StoredPredictions, model: str) -> None:
+    ``mistakes`` has the class in its upper half and the number of the answer's name in its lower one.
+    """
+
+    mistakes: NDArray[np.int64]
+    images: NDArray[np.int64]
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        return self.mistakes >> _HALF
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        return self.mistakes & ((1 << _HALF) - 1)
+
+    def images_of(self, mistakes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many images made each of ``mistakes``."""
+        places = np.searchsorted(self.mistakes, mistakes)
+        there = np.flatnonzero(places < len(self.mistakes))
+        there = there[self.mistakes[places[there]] == mistakes[there]]
+        found = np.zeros(len(mistakes), np.int64)
+        found[there] = self.images[places[there]]
+        return found
+
+
+class _WrongAnswers:
+    """Counts the wrong answers of several models together, by class and by the name of the answer.
+
+    By name, because the same answer may be another output of another model.
+    """
+
+    def __init__(self, predictions: StoredPredictions) -> None:
         self._predictions = predictions
-        self._labels = predictions.labels_of(model)
-        targets = predictions.outputs(Cell(model, CONTROL)).targets
-        self._targets = targets
-        self._name = answer_naming(targets, predictions.classes, predictions.class_names)
+        self._classes = predictions.classes
+        self._class_names = predictions.class_names
+        self._naming: dict[str, Callable[[int], str]] = {}
+        self._numbers: dict[str, int] = {}
 
-    def count(self, cell: Cell, counts: dict[int, Counter[str]]) -> None:
-        """Add the wrong answers of a cell to ``counts``, by class."""
-        predicted = self._predictions.outputs(cell).predicted.astype(np.int64)
-        wrong = (predicted >= 0) & (predicted != self._targets[self._labels])
-        pairs, numbers = np.unique(np.stack([self._labels[wrong], predicted[wrong]]), axis=1, return_counts=True)
-        for (label, answer), number in zip(pairs.T.tolist(), numbers.tolist(), strict=True):
-            counts.setdefault(label, Counter())[self._name(answer)] += number
+    def tally(self, models: Sequence[str], condition: Condition) -> _Tally:
+        """Return the wrong answers of ``models`` under a condition."""
+        mistakes = [self._mistakes(Cell(model, condition)) for model in models]
+        return _Tally(*np.unique(np.concatenate(mistakes), return_counts=True))
+
+    def commonest(self, after: _Tally, before: _Tally) -> Mistakes:
+        """Return the commonest mistakes of ``after`` for each class, with their number in both; ties go by name."""
+        names = list(self._numbers)
+        alphabetical = np.empty(len(names), np.int64)
+        alphabetical[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+        order = np.lexsort((alphabetical[after.answers], -after.images, after.classes))
+        ends = np.searchsorted(after.classes[order], np.arange(len(self._class_names) + 1)).tolist()
+        chosen = [order[start : min(start + _MOST_POOLED, end)] for start, end in itertools.pairwise(ends)]
+        controls, answers, images = before.images_of(after.mistakes), after.answers, after.images
+        return tuple(
+            tuple(Confusion(names[answers[i]], int(controls[i]), int(images[i])) for i in places) for places in chosen
+        )
+
+    def _mistakes(self, cell: Cell) -> NDArray[np.int64]:
+        """Return the wrong answers of one cell as `_Tally` has them, one for each image with one: int64 [n]."""
+        labels, (predicted, targets) = self._predictions.labels_of(cell.model), self._predictions.outputs(cell)
+        wrong = (predicted >= 0) & (predicted != targets[labels])
+        answers = predicted[wrong]
+        numbers = np.zeros(1 + answers.max(initial=0), np.int64)
+        for answer in np.flatnonzero(np.bincount(answers)).tolist():
+            name = self._name(cell.model, targets)(answer)
+            numbers[answer] = self._numbers.setdefault(name, len(self._numbers))
+        found: NDArray[np.int64] = (labels[wrong] << _HALF) + numbers[answers]
+        return found
+
+    def _name(self, model: str, targets: NDArray[np.int64]) -> Callable[[int], str]:
+        if model not in self._naming:
+            self._naming[model] = answer_naming(targets, self._classes, self._class_names)
+        return self._naming[model]

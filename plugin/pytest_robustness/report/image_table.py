@@ -100,6 +100,6 @@ class ImageTable:
         predictions = self.predictions
         (output, targets), probability, true_probability, *_ = predictions.scored(cell)
         name = answer_naming(targets, predictions.classes, predictions.class_names)
-        names = {answer: name(answer) for answer in np.unique(output[output >= 0]).tolist()}
+        names = {answer: name(answer) for answer in np.flatnonzero(np.bincount(output[output >= 0])).tolist()}
         labels = predictions.labels_of(cell.model)
         return AnswerColumns(output, names, output == targets[labels], probability, true_probability, labels)

@@ -83,10 +83,13 @@ class LineProgress:
     ----------
     write
         Writes one line.
+    brief
+        Leaves out the lines at start and end: what takes less than a quarter of a minute is not mentioned.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], *, brief: bool = False) -> None:
         self._write = write
+        self._brief = brief
         self._clock = _Clock()
         self._written = 0.0
 
@@ -95,7 +98,8 @@ class LineProgress:
         self._clock = _Clock()
         self._images = images
         self._written = time.monotonic()
-        self._write(f"robustness: sweep of {images:,} images, {cells} cells")
+        if not self._brief:
+            self._write(f"robustness: sweep of {images:,} images, {cells} cells")
 
     def advance(self, images: int) -> None:
         """Write how far it is, if the last line is long ago."""
@@ -113,14 +117,15 @@ class LineProgress:
 
     def stop(self) -> None:
         """Write how many images were done, and how fast."""
-        self._write(
-            f"robustness: {self._clock.done:,} of {self._images:,} images done in {self._clock.seconds:.1f} s, "
-            f"{self._clock.rate_text}"
-        )
+        if not self._brief:
+            self._write(
+                f"robustness: {self._clock.done:,} of {self._images:,} images done in {self._clock.seconds:.1f} s, "
+                f"{self._clock.rate_text}"
+            )
 
 
 class SilentProgress:
-    """Shows nothing: for ``-q``, and for worker processes, whose notes the controller shows.
+    """Shows nothing: for ``-qq``, and for worker processes, whose notes the controller shows.
 
     Parameters
     ----------
@@ -179,12 +184,10 @@ class _Clock:
 
 
 def _rate(images: float) -> str:
-    """Return a rate in images a second; in images a minute where that would be none or one.
+    """Return a rate in images a second; in images a minute where less than one is done in a second.
 
-    >>> _rate(1234.5), _rate(1.6), _rate(0.04)
-    ('1,234 images/s', '96 images/min', '2.4 images/min')
+    >>> _rate(1234.5), _rate(1.64), _rate(0.5), _rate(0.04)
+    ('1,234 images/s', '1.6 images/s', '30 images/min', '2.4 images/min')
     """
-    if images >= 2:
-        return f"{images:,.0f} images/s"
-    a_minute = 60 * images
-    return f"{a_minute:.0f} images/min" if a_minute >= 10 else f"{a_minute:.1f} images/min"
+    number, unit = (images, "s") if images >= 1 else (60 * images, "min")
+    return f"{number:,.0f} images/{unit}" if number >= 10 else f"{number:.1f} images/{unit}"

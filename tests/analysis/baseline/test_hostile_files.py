@@ -33,6 +33,7 @@ from pytest_robustness.analysis.baseline import (
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, ClassLabel, Condition
 from pytest_robustness.errors import BaselineError
+from tests.recorded import in_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,18 +60,19 @@ def baseline() -> Baseline:
 
 
 def figures(found: Baseline) -> object:
-    """Return all that a comparison reads."""
+    """Return all that a comparison reads, in the order of a file."""
+    order = in_order(found.images)
     models = {
         name: (
             model.fingerprint,
             model.outputs.tolist(),
-            {c: a.tolist() for c, a in model.answers.items()},
+            {c: a[order].tolist() for c, a in model.answers.items()},
             dict(model.outcomes),
         )
         for name, model in found.models.items()
     }
     images = found.images
-    return found.protocol, images.identities.tobytes(), images.labels.tolist(), images.classes, models
+    return found.protocol, images.identities[order].tobytes(), images.labels[order].tolist(), images.classes, models
 
 
 @pytest.fixture

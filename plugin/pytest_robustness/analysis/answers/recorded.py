@@ -73,17 +73,27 @@ def rows(cells: Sequence[tuple[str, Condition]]) -> list[Row]:
 def to_arrays(recorded: RecordedAnswers, document: bytes) -> tuple[Arrays, list[Row]]:
     """Return the arrays of a file with these answers, and their rows; ``document`` is what the file says besides."""
     images, models = recorded.images, recorded.models
+    order = _canonical(images)
     found = cells({name: model.answers for name, model in models.items()})
     arrays = Arrays(
         document=document,
-        identities=np.ascontiguousarray(images.identities),
-        labels=images.labels,
+        identities=np.ascontiguousarray(images.identities[order]),
+        labels=images.labels[order],
         outputs=np.array([models[name].outputs for name in sorted(models)], np.int64).reshape(-1, len(images.classes)),
         answers=np.array([models[name].answers[condition] for name, condition in found], np.int32).reshape(
             len(found), len(images.labels)
-        ),
+        )[:, order],
     )
     return arrays, rows(found)
+
+
+def _canonical(images: ImageSet) -> NDArray[np.int64]:
+    """Return the order in which a file holds images, int64 [N]: by class, then by identity.
+
+    Labels in order take no space, and the same images in another order give the same file.
+    """
+    words = np.ascontiguousarray(images.identities).view(">u8").reshape(-1, 2)
+    return np.lexsort((words[:, 1], words[:, 0], images.labels))
 
 
 def from_arrays(
