@@ -71,8 +71,12 @@ class Shape(NamedTuple):
 
 def pack(arrays: Arrays, rows: Sequence[Row]) -> bytes:
     """Return the file."""
-    unlike = arrays.answers != _references(arrays, rows)
-    values = arrays.answers[unlike]
+    changed, unlike = np.zeros((len(rows), -(-len(arrays.labels) // 8)), np.uint8), []
+    for number, row in enumerate(rows):
+        differs = arrays.answers[number] != _reference(arrays, row)
+        changed[number] = np.packbits(differs)
+        unlike.append(arrays.answers[number][differs])
+    values = np.concatenate([np.empty(0, np.int32), *unlike])
     kind = _NARROW if max(_largest(values), _largest(arrays.outputs)) < np.iinfo(_NARROW).max else _WIDE
     stored = np.where(values < 0, np.iinfo(kind).max, values).astype(kind)
     members = (
@@ -80,7 +84,7 @@ def pack(arrays: Arrays, rows: Sequence[Row]) -> bytes:
         arrays.identities.view(np.uint8).reshape(len(arrays.labels), -1),
         arrays.labels.astype(_WIDE),
         arrays.outputs.astype(_WIDE),
-        np.packbits(unlike, axis=1),
+        changed,
         stored.view(np.uint8).reshape(-1, kind.itemsize).T,
     )
     buffer = io.BytesIO()
@@ -164,13 +168,6 @@ def _restore(found: Arrays, rows: Sequence[Row], unlike: NDArray[np.bool_], valu
         row, start = found.answers[number], starts[number]
         row[:] = _reference(found, rows[number])
         row[unlike[number]] = values[start : start + counts[number]]
-
-
-def _references(arrays: Arrays, rows: Sequence[Row]) -> NDArray[np.int64]:
-    found = np.empty(arrays.answers.shape, np.int64)
-    for number, row in enumerate(rows):
-        found[number] = _reference(arrays, row)
-    return found
 
 
 def _reference(arrays: Arrays, row: Row) -> NDArray[np.int32] | NDArray[np.int64]:

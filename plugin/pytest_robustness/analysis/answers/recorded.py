@@ -75,14 +75,15 @@ def to_arrays(recorded: RecordedAnswers, document: bytes) -> tuple[Arrays, list[
     images, models = recorded.images, recorded.models
     order = _canonical(images)
     found = cells({name: model.answers for name, model in models.items()})
+    answers = np.empty((len(found), len(order)), np.int32)
+    for row, (name, condition) in zip(answers, found, strict=True):
+        row[:] = models[name].answers[condition][order]
     arrays = Arrays(
         document=document,
         identities=np.ascontiguousarray(images.identities[order]),
         labels=images.labels[order],
         outputs=np.array([models[name].outputs for name in sorted(models)], np.int64).reshape(-1, len(images.classes)),
-        answers=np.array([models[name].answers[condition] for name, condition in found], np.int32).reshape(
-            len(found), len(images.labels)
-        )[:, order],
+        answers=answers,
     )
     return arrays, rows(found)
 
