@@ -60,6 +60,17 @@ class AnswerColumns(NamedTuple):
     true_probability: NDArray[np.float32]
     class_index: NDArray[np.int64]
 
+    def at(self, rows: slice) -> AnswerColumns:
+        """Return the answers to some of the images."""
+        return AnswerColumns(
+            self.output[rows],
+            self.names,
+            self.right[rows],
+            self.probability[rows],
+            self.true_probability[rows],
+            self.class_index[rows],
+        )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageTable:

@@ -28,7 +28,8 @@ CSV, GZIP, PARQUET = "images.csv", "images.csv.gz", "images.parquet"
 
 # Spreadsheets open a million rows; a CSV file of this many has some 250 MB.
 _MOST_PLAIN_ROWS = 2_000_000
-_BATCH = 65_536
+# Rows of a cell that are made at once.
+_BATCH = 131_072
 # Columns with few values among many: the others, names of files above all, are written faster as they are.
 _REPEATED = ["model", "transform", "severity", "class_index", "class_name", "answer", "output", "right"]
 _FASTEST = 1
@@ -101,7 +102,7 @@ def _texts(table: ImageTable) -> Iterator[str]:
             part = slice(first, first + _BATCH)
             yield "".join(
                 f"{start}{image},{answer}\n"
-                for image, answer in zip(images[part], _answer_texts(answers, classes, part), strict=True)
+                for image, answer in zip(images[part], _answer_texts(answers.at(part), classes), strict=True)
             )
 
 
@@ -111,16 +112,16 @@ def _image_texts(images: ImageColumns) -> Iterator[str]:
         yield f"{position},{index},{_field(file)}"
 
 
-def _answer_texts(answers: AnswerColumns, classes: list[str], part: slice) -> Iterator[str]:
+def _answer_texts(answers: AnswerColumns, classes: list[str]) -> Iterator[str]:
     """Yield class, answer, output, right and the two probabilities; the class alone of an image that was not read."""
     names = {output: f"{_field(name)},{output}" for output, name in answers.names.items()}
     rows = zip(
-        answers.class_index[part].tolist(),
-        answers.output[part].tolist(),
-        answers.right[part].tolist(),
+        answers.class_index.tolist(),
+        answers.output.tolist(),
+        answers.right.tolist(),
         # As text a float32 has the fewest digits that read back equal.
-        map(str, answers.probability[part]),
-        map(str, answers.true_probability[part]),
+        map(str, answers.probability),
+        map(str, answers.true_probability),
         strict=True,
     )
     for label, output, right, probability, true_probability in rows:
@@ -141,7 +142,7 @@ def _field(text: str) -> str:
 
 
 def _write_parquet(table: ImageTable, file: BinaryIO) -> None:
-    """Write one row group for each cell, with the columns and values of the CSV file."""
+    """Write the columns and values of the CSV file; no row group holds rows of two cells."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -156,8 +157,11 @@ def _write_parquet(table: ImageTable, file: BinaryIO) -> None:
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
     with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=_REPEATED) as writer:
         for cell in table.cells:
-            columns = shared | _arrow_columns(cell, table.answers(cell), names)
-            writer.write_table(pa.table([columns[name] for name in COLUMNS], schema=schema))
+            answers = table.answers(cell)
+            for first in range(0, len(images.file), _BATCH):
+                columns = {name: column[first : first + _BATCH] for name, column in shared.items()}
+                columns |= _arrow_columns(cell, answers.at(slice(first, first + _BATCH)), names)
+                writer.write_table(pa.table([columns[name] for name in COLUMNS], schema=schema))
 
 
 def _arrow_columns(cell: Cell, answers: AnswerColumns, class_names: Any) -> dict[str, Any]:
