@@ -139,6 +139,7 @@ def failing(strategy, holds):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rotation", "zoom"])
 def test_a_failing_test_shrinks_to_the_mildest_magnitude_that_breaks_the_model(digits, name):
     images, labels, right = digits

@@ -113,6 +113,7 @@ def test_a_change_that_keeps_size_and_time_is_seen(tmp_path, change, young_files
     assert FileHashes(memory).digest(path) == sha(path.read_bytes()) != before
 
 
+@pytest.mark.slow
 def test_a_file_that_has_just_changed_is_not_remembered(tmp_path, reads):
     (tmp_path / "a").write_bytes(b"a")
     FileHashes(tmp_path / "memory").digest(tmp_path / "a")

@@ -157,6 +157,7 @@ class Reader:
         return int(self.source.read(index)[0, 0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["a", "my nets"])
 def test_a_dataset_finds_its_siblings_in_decoding_processes(project, folder):
     sources = [open_source(f"python:{name}/nets.py:data") for name in ("b", folder)]
@@ -164,6 +165,7 @@ def test_a_dataset_finds_its_siblings_in_decoding_processes(project, folder):
         assert list(answers(Reader(source), iter([0, 1]), workers=1)) == [ord(name[-1])] * 2
 
 
+@pytest.mark.slow
 def test_a_dataset_is_restored_in_a_process_that_knows_nothing(project):
     source = open_source("python:a/nets.py:data")
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).read(0)[0, 0, 0].item())"

@@ -220,6 +220,7 @@ def test_a_dataset_factory_that_ends_the_process_is_an_error_and_logged(
 # other processes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["mine.py", "mine"])
 def test_a_module_is_restored_in_a_process_that_started_elsewhere(project: Path, target: str) -> None:
     (project / "mine.py").write_text(BOTH)

@@ -143,6 +143,7 @@ def test_what_is_known_is_not_read_again(tmp_path, form, monkeypatch):
     np.testing.assert_array_equal(again.identities(indices, FileHashes(tmp_path / "memory")), first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "numbered shards", "parquet"])
 def test_a_web_server_serves_each_form(tmp_path, kind):
     path = FORMS[kind](tmp_path, PHOTOS).partition(":")[2]

@@ -139,6 +139,7 @@ def test_no_format_that_starts_a_program_is_opened():
     assert {"JPEG", "PNG", "GIF", "BMP", "TIFF", "PPM"} <= set(readable().formats)
 
 
+@pytest.mark.slow
 def test_postscript_starts_no_program(tmp_path, monkeypatch):
     (tmp_path / "gs").write_text(f"#!/bin/sh\necho started >> {tmp_path}/started\nexit 1\n")
     (tmp_path / "gs").chmod(0o755)

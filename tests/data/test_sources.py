@@ -585,6 +585,7 @@ def test_a_source_of_ones_own_is_used_as_it_is(file):
     assert len(set(identified(source, np.arange(2)))) == 1
 
 
+@pytest.mark.slow
 def test_a_dataset_from_a_file_can_be_unpickled_in_another_process(file, tmp_path):
     (tmp_path / "source.pickle").write_bytes(pickle.dumps(open_source(f"python:{file}:targets")))
     code = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).read(1)[0].tolist())"

@@ -99,6 +99,7 @@ def waited(claims: ShardClaims, until, monkeypatch) -> None:
         claims.wait()
 
 
+@pytest.mark.slow
 def test_who_is_waited_for_is_said_once_and_again_when_it_is_stopped_or_goes_on(tmp_path, holding, monkeypatch):
     notes = []
     claims = ShardClaims(tmp_path, "photos", notes.append)

@@ -73,6 +73,7 @@ def test_an_intact_store_is_whole(intact):
     assert outcome(intact) == "whole"
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_gives_no_other_figure(intact, tmp_path):
     content, rng, seen = intact.read_bytes(), np.random.default_rng(0), []
     for _ in range(FLIPS):

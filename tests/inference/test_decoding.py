@@ -88,6 +88,7 @@ def test_another_thread_than_the_main_one_holds_nothing():
     assert entered == [signal.getsignal(signal.SIGINT)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_answers_come_in_the_order_of_the_requests(workers):
     assert list(answers(operator.neg, iter(range(40)), workers)) == [-number for number in range(40)]

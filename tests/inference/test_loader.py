@@ -334,6 +334,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="sends a terminal's Ctrl-C, to a process group")
 def test_ctrl_c_in_a_terminal_is_left_to_the_main_process(tmp_path):
     script, users = tmp_path / "run.py", tmp_path / "photos.py"

@@ -54,8 +54,8 @@ def needs(runtime: str, precision: str = "fp32") -> None:
         ("eager", "fp32", 1e-5),
         ("eager", "bf16", 0.05),
         ("eager", "fp16", 0.01),
-        ("compile", "fp32", 1e-5),
-        ("compile", "bf16", 0.05),
+        pytest.param("compile", "fp32", 1e-5, marks=pytest.mark.slow),
+        pytest.param("compile", "bf16", 0.05, marks=pytest.mark.slow),
         ("onnxruntime", "fp32", 1e-5),
         ("openvino", "fp32", 1e-5),
         ("openvino", "bf16", 0.05),
@@ -273,6 +273,7 @@ def test_a_missing_extra_is_said_with_the_way_to_it(monkeypatch):
     choice.require("auto", CPU, "fp32")
 
 
+@pytest.mark.slow
 def test_a_process_bears_signals_after_two_models_of_openvino_have_gone():
     needs("openvino")
     done = subprocess.run([sys.executable, "-c", SIGNAL_AFTER_TWO_MODELS], capture_output=True, text=True, check=False)

@@ -799,6 +799,7 @@ def read_counts(process: subprocess.Popen[str], last: int) -> list[int]:
     return [int(process.stdout.readline()) for _ in range(last)]
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work_and_a_killed_one_loses_only_its_shard(process):
     first, second, doomed = process(hang_at=1), process(), process(hang_at=3)
     go(doomed)

@@ -21,6 +21,7 @@ def ended(result):
     return {name: n for name, n in result.parseoutcomes().items() if name in {"passed", "failed", "skipped", "errors"}}
 
 
+@pytest.mark.slow
 def test_it_runs_for_transforms_with_levels_and_every_report_has_it(project):
     result = project.judge(*OPTIONS)
     assert sum(ended(result).values()) == 2
@@ -38,6 +39,7 @@ def test_it_runs_for_transforms_with_levels_and_every_report_has_it(project):
     assert colour["breaking_point"] is None
 
 
+@pytest.mark.slow
 def test_a_second_run_computes_nothing_and_says_the_same(project):
     project.judge(*OPTIONS).stdout.fnmatch_lines("*sweep of 40 images*")
     found, stored = project.results()["studies"], project.stored()

@@ -64,6 +64,7 @@ def test_nothing_is_added_of_a_model_that_changed_in_between(project):
     assert "2 findings of earlier runs are left out" in page(project)
 
 
+@pytest.mark.slow
 def test_nothing_is_added_where_the_store_or_the_images_are_others(project):
     project.judge()
     project.judge("-k", "hflip", "--robustness-store=other.sqlite")

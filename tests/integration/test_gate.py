@@ -397,6 +397,7 @@ def test_other_options_of_the_tests_matter_only_where_verdicts_are_compared(gate
     )
 
 
+@pytest.mark.slow
 def test_a_known_finding_passes_until_it_gets_worse(gated):
     gated.update(2.0).assert_outcomes(failed=2, passed=2)
     gated.compare(2.0).assert_outcomes(failed=2, passed=5)
@@ -431,6 +432,7 @@ def test_a_finding_that_is_new_fails(gated):
     assert "vflip: newly failing, PASS in the baseline: accuracy fell 50.0 points" in printed(result)
 
 
+@pytest.mark.slow
 def test_a_known_finding_that_is_gone_passes_and_the_summaries_say_that_the_baseline_can_be_tightened(gated):
     gated.update(2.0)
     result = gated.compare(2.4, "--robustness-expect=baseline")

@@ -47,6 +47,7 @@ def add(project, code):
     project.write("nets.py", (project.path / "nets.py").read_text(encoding="utf-8") + code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["rude colour", "colour rude"])
 def test_a_rude_factory_changes_no_other_models_figures_and_is_named(project, order):
     names = " ".join(f"python:nets.py:{name}" for name in order.split())
@@ -95,6 +96,7 @@ def test_with_xdist_one_worker_is_lost_and_the_others_finish(project):
     assert {cell["model"] for cell in cells(project, "reports/latest")} >= {"python:nets.py:colour"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "said"),
     [
@@ -188,6 +190,7 @@ def test_a_marker_may_name_a_transform_that_is_registered_later(project):
     project.run("late", "-q").assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_two_files_of_two_folders_have_their_own_siblings(project):
     for who, sign in (("one", 1), ("two", -1)):
         (project.path / who).mkdir()

@@ -59,6 +59,7 @@ def test_without_a_reference_each_model_is_a_skip_that_names_the_option(project)
     assert "--robustness-reference=NAME" in result.stdout.str().replace("\n", " ").replace("  ", " ")
 
 
+@pytest.mark.slow
 def test_a_test_of_ones_own_asks_it(project):
     project.write("test_own.py", OWN_TEST)
     project.run("test_own.py", REFERENCE, EXPORTS).assert_outcomes(passed=1)

@@ -275,6 +275,7 @@ def test_the_list_of_what_is_known_needs_no_tests(project):
     result.stdout.no_fnmatch_line("*test session starts*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
 def test_a_run_ends_well_where_the_terminal_cannot_show_every_character(project, encoding):
     (project.path / "photos/up").rename(project.path / "photos/δέλτα")

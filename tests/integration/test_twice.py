@@ -74,6 +74,7 @@ def fresh(project, *arguments):
     return table
 
 
+@pytest.mark.slow
 def test_a_smaller_draw_is_found_and_a_larger_one_is_completed(project):
     assert judged(project, "--robustness-limit=10")[0] == 20 * CELLS
     assert judged(project, "--robustness-limit=5")[0] == 0

@@ -101,6 +101,7 @@ def test_each_architecture_keeps_what_its_name_promises() -> None:
         assert bool(_count(name, torch.nn.Linear)) == (not name.startswith("squeezenet")), name
 
 
+@pytest.mark.slow
 def test_loading_needs_no_scikit_learn() -> None:
     code = (
         "import sys; sys.modules['sklearn'] = None; from pytest_robustness.models import ModelZoo; "

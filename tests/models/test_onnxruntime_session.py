@@ -36,6 +36,7 @@ def of_a_module(folder: Path) -> None:
     OnnxRuntime().prepare(Model(net), Workload(torch.rand(2, 3, 4, 4), "fp32", 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [of_a_file, of_a_module])
 def test_threads_that_wait_do_not_keep_a_core(tmp_path: Path, monkeypatch, start: Callable[[Path], None]) -> None:
     opened = []

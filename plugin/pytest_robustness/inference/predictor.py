@@ -211,9 +211,7 @@ class Predictor:
             raise self._fatal
         log = self._run_log
         try:
-            bench = self.open_data()
-            # What a forecast predicts begins here, too: opening the data is named apart from it.
-            started = time.monotonic()
+            bench, started = self.open_data(), time.monotonic()  # a forecast counts from here, too
             device, _ = machine(self._settings, self._remembered)
             # Before anything can fail: the report of a run that computed nothing names them, too.
             made = {"device": device, "precision": bench.precision, **_data_facts(bench, log, cells)}

@@ -98,6 +98,7 @@ def test_classes_that_share_a_key_are_told_apart_by_their_order():
     assert Overlap(twice, twice).positions.tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_million_images_are_matched_within_seconds():
     rng = np.random.default_rng(0)
     classes = tuple(ClassLabel(str(i), str(i)) for i in range(1000))

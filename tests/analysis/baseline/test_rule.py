@@ -220,6 +220,7 @@ def test_losing_more_images_never_helps(count, more):
     assert order.index(after.outcome) >= order.index(before.outcome)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(counts)
 def test_a_higher_tolerance_never_turns_a_pass_into_something_else(count):

@@ -84,6 +84,7 @@ def test_what_is_not_significant_after_correction_restores_nothing() -> None:
     assert restoring(judged(LABELS, CONTROL, others), N, 0.05, besides=20) is None
 
 
+@pytest.mark.slow
 def test_false_alarms_are_rare() -> None:
     """Hold the level over many set-ups whose answers differ from control's by churn alone."""
     alarms = 0

@@ -94,6 +94,7 @@ def test_the_interval_is_that_of_the_definition():
     assert model.interval(signs, 0.9) == pytest.approx((max(sorted(lower)[-rank], 0), min(sorted(upper)[rank - 1], 1)))
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_accuracy_under_a_new_transform_as_often_as_it_says():
     inside = []
     for seed in range(40):

@@ -129,6 +129,7 @@ def test_probabilities_are_as_frequent_as_they_say():
         assert turned[within].mean() == pytest.approx(probability[within].mean(), abs=min(0.12, error)), (low, high)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_share():
     covered = 0
     for seed in range(20):

@@ -106,6 +106,7 @@ def test_planted_images_are_listed_with_the_turn_that_sets_them_upright(upright)
     assert str(finding.figures["listed"]) in finding.headline
 
 
+@pytest.mark.slow
 def test_a_turn_that_one_model_alone_prefers_is_not_listed(upright):
     rows = np.arange(0, 700, 20)
     predictions = Predictions(planted(upright, rows, "vflip"))

@@ -221,6 +221,7 @@ def _run(program: str, seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_process_finds_the_same_hash():
     program = PROGRAM.format(path=sys.path[:2])
     found = {_run(program, seed) for seed in ("1", "2")}
@@ -333,6 +334,7 @@ def test_an_installed_package_counts_by_the_hashes_of_its_files(tmp_path, monkey
     package_hash.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_package_is_found_by_the_name_that_it_is_imported_by():
     assert package_hash("PIL.Image") == package_hash("PIL") != b""
     assert package_hash("no_such_package") == b""

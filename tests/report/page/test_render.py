@@ -66,6 +66,7 @@ def words(page):
     return " ".join(" ".join(Tags(page).text).split())
 
 
+@pytest.mark.slow
 def test_a_full_result_stays_under_two_megabytes_with_its_gallery():
     view = simulated_report()
     assert (len(view.models), len(view.conditions), len(view.classes)) == (12, 9, 1000)

@@ -106,6 +106,7 @@ def test_a_model_that_cannot_be_loaded_is_named_and_the_others_are_forecast(proj
     result.stdout.fnmatch_lines(["cannot be computed: python:broken.py:net: *no weights here*"])
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_stops_it_as_it_stops_a_run(project):
     project.image("down", 3).write_bytes(b"no image")
     for arguments in ((), ("--robustness-plan",)):
