@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import os
 import pickle
+import py_compile
 import subprocess
 import sys
+from importlib.machinery import FileFinder, SourceFileLoader
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,7 +65,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
+        module = sys.modules[name]
+        places = getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())
+        if any(place.startswith(str(tmp_path)) for place in places):
             del sys.modules[name]
 
 
@@ -215,6 +220,72 @@ def test_a_dataset_factory_that_ends_the_process_is_an_error_and_logged(
     ):
         open_source("python:leaving.py:data")
     assert "sys.exit('no disk')" in caplog.text
+
+
+# bytecode
+
+CHANGING = {
+    "nets.py": "import helper, package.part, package.more\ndef values(): return HELD, helper.HELD, package.part.HELD\n",
+    "helper.py": "",
+    "package/__init__.py": "",
+    "package/part.py": "from . import more\n",
+    "package/more.py": "",
+}
+
+
+@pytest.mark.parametrize("target", ["nets.py", "nets"])
+@pytest.mark.parametrize("changed", CHANGING)
+def test_what_runs_is_the_text_and_not_bytecode_of_the_same_second(target: str, changed: str, project: Path) -> None:
+    (project / "package").mkdir()
+    for name, text in CHANGING.items():
+        (project / name).write_text(f"{text}HELD = 1\n")
+        os.utime(project / name, (1, 1))
+        py_compile.compile(str(project / name), doraise=True)
+    file = project / changed
+    file.write_text(file.read_text().replace("HELD = 1", "HELD = 2"))
+    os.utime(file, (1, 1))
+    module = changed.removesuffix(".py").replace("/__init__", "").replace("/", ".")
+    reads = f"import importlib; print(importlib.import_module('{module}').HELD)"
+    assert run_python(reads, folder=project) == "1", "Python itself reads the text"
+    UserModule(target).load()
+    name = UserModule(target).name if module == "nets" else module
+    with UserModule(target).importable():
+        assert sys.modules[name].HELD == 2
+    kept = {path for path in project.rglob("*.pyc") if path.stem.startswith(file.stem)}
+    assert len(kept) == 1, "bytecode was written, or removed"
+
+
+@pytest.mark.parametrize("name", ["json.tool", "PIL.ImageChops"])
+def test_installed_modules_are_imported_as_ever(name: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    (project / "nets.py").write_text(f"import {name}\n")
+    UserModule("nets.py").load()
+    assert type(sys.modules[name].__loader__) is SourceFileLoader
+
+
+def test_a_loader_of_another_kind_is_left_as_it_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting(SourceFileLoader):
+        pass
+
+    hook = FileFinder.path_hook((Counting, [".py"]))
+    monkeypatch.setattr(sys, "path_hooks", [hook, *sys.path_hooks])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    (project / "helper.py").write_text("")
+    (project / "nets.py").write_text("import helper\n")
+    UserModule("nets.py").load()
+    with UserModule("nets.py").importable():
+        assert isinstance(sys.modules["helper"].__loader__, Counting)
+
+
+def test_after_the_code_pythons_finders_are_what_they_were(project: Path) -> None:
+    (project / "other.py").write_text("")
+    (project / "nets.py").write_text(
+        "import sys\nfrom pytest_robustness.core.user_code import UserModule\nbefore = list(sys.meta_path)\n"
+        "UserModule('other.py').load()\nassert sys.meta_path == before\n"
+    )
+    before = list(sys.meta_path)
+    UserModule("nets.py").load()
+    assert sys.meta_path == before
 
 
 # other processes

@@ -16,6 +16,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pytest_robustness.core.source_code import SourceFinder
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from types import ModuleType
@@ -25,6 +27,7 @@ _INSTALLED: Final = (
     *(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     str(Path(__file__).resolve().parents[1]),
 )
+_FINDER: Final = SourceFinder(_INSTALLED)
 
 
 class Surroundings:
@@ -67,7 +70,8 @@ class Surroundings:
         sys.modules.update(self._modules)
         before = _imported()
         try:
-            yield
+            with _FINDER.asked():
+                yield
         finally:
             fresh = _fresh(before)
             for path in placed:

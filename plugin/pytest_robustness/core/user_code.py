@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core.files import user_path
+from pytest_robustness.core.source_code import SourceLoader
 from pytest_robustness.core.surroundings import Surroundings
 from pytest_robustness.errors import RobustnessError, unknown
 
@@ -154,7 +155,8 @@ class UserModule:
             return sys.modules[self.name]
         if not file.is_file():
             raise error(f"There is no file {file}. Name a Python file that defines the factory.")
-        spec = importlib.util.spec_from_file_location(self.name, file)
+        loader = SourceLoader(self.name, str(file)) if file.suffix == ".py" else None
+        spec = importlib.util.spec_from_file_location(self.name, file, loader=loader)
         if spec is None or spec.loader is None:
             raise error(f"{file} is not a Python file: its name must end in .py.")
         module = importlib.util.module_from_spec(spec)

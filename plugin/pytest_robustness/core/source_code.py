@@ -1,0 +1,67 @@
+"""Compile the user's modules from their text, whatever bytecode lies beside them.
+
+Python takes the bytecode in ``__pycache__`` for that of a file whose size and time of change, in whole seconds, are
+those that it notes. A file that is changed twice within a second, and files that all bear one date, as in images of
+containers that are built reproducibly, would be judged by the code that they had before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from types import CodeType, ModuleType
+
+
+class SourceLoader(SourceFileLoader):
+    """Loads a module from its text; neither reads nor writes bytecode."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the module's text."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+class SourceFinder:
+    """Finds modules where Python's own finder does, and has those outside of ``installed`` compiled from their text.
+
+    Parameters
+    ----------
+    installed
+        Real paths of folders whose modules are imported as ever: bytecode saves their time, and nobody edits them.
+    """
+
+    def __init__(self, installed: tuple[str, ...]) -> None:
+        self._installed = tuple(folder + os.sep for folder in installed)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where the module is, or ``None`` to leave it to the next finder."""
+        spec = PathFinder.find_spec(fullname, path, target)
+        # No loader that is derived from Python's own is replaced: what else it does is not known here.
+        if spec is None or type(spec.loader) is not SourceFileLoader:
+            return None
+        if os.path.realpath(spec.loader.path).startswith(self._installed):
+            return None
+        spec.loader = SourceLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+    @contextlib.contextmanager
+    def asked(self) -> Generator[None]:
+        """Ask this finder in the block, just before Python's own."""
+        if self in sys.meta_path:
+            yield
+            return
+        at = next((place for place, finder in enumerate(sys.meta_path) if finder is PathFinder), len(sys.meta_path))
+        sys.meta_path.insert(at, self)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ValueError):  # the code may have removed it itself
+                sys.meta_path.remove(self)
