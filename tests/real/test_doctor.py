@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -57,6 +58,8 @@ SQUEEZENET = {
     "no mean": Fault("squeezenet", {"mean": faults.ZERO}, NORMALIZATION),
 }
 
+_right: dict[str, float] = {}  # the accuracy of each model as it should be set up
+
 
 def examined(faulty: faults.Faulty, folder: Path) -> Diagnosis:
     images = 256 if isinstance(faulty.given, str) else IMAGES.get(next(iter(faulty.given)), 256)
@@ -72,7 +75,9 @@ def require_mended(fault: Fault, folder: Path, cifar: Path, imagenet: Path) -> N
     before, found = faulty.accuracy(), examined(faulty, folder)
     assert found.setting in fault.settings
     after = faulty.pasted(found.line).accuracy()
-    right = faults.set_up(fault.model, {}, folder, cifar, imagenet).accuracy()
+    if fault.model not in _right:
+        _right[fault.model] = faults.set_up(fault.model, {}, folder, cifar, imagenet).accuracy()
+    right = _right[fault.model]
     print(f"{before:.1f} % -> {after:.1f} %; right: {right:.1f} %")  # noqa: T201
     assert after > before
     assert after >= right - 5
@@ -131,4 +136,5 @@ def test_squeezenet_is_right_on_62_percent_by_a_plain_loop(imagenet_sample: Path
     assert len(right) == 1000
     assert 100 * sum(right) / 1000 == pytest.approx(62.0, abs=0.2)
     source = data.open_source(f"folder:{imagenet_sample}")
-    assert faults.measured(model, source, data.select(source, None, 0)) == pytest.approx(62.0, abs=0.2)
+    fifth = data.select(source, None, 0)[::5]
+    assert faults.measured(model, source, fifth) == pytest.approx(100 * np.mean(np.array(right)[fifth]), abs=0.51)
