@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import TransformError
+from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.random_draws import uniforms
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Operation:
     draws
         Random numbers per image.
     version
-        The version of the code.
+        The version of the code; ``None``: `code` hashes it.
     span
         The magnitudes that it takes; ``None`` for a single level.
     """
@@ -69,7 +71,7 @@ class Operation:
     function: Callable[..., torch.Tensor]
     levels: tuple[float, ...]
     draws: int
-    version: int | str
+    version: int | None
     span: Span | None = None
 
     @property
@@ -81,6 +83,14 @@ class Operation:
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @functools.cached_property
+    def code(self) -> int | str:
+        """The version, or a hash of the function and all that it uses.
+
+        Not earlier than a run asks: what a function closes over, and globals, may be set after its registration.
+        """
+        return code_version(self.name, self.function) if self.version is None else self.version
 
     def bound(self, selection: Selection) -> Operation:  # noqa: ARG002 (it needs nothing of the images but their pixels)
         """Return the operation on the images of ``selection``; see `BindableTransform`."""
@@ -95,7 +105,7 @@ class Operation:
 
     def key(self, level: float | None) -> str:
         """Return name, level, number of draws and code version."""
-        return f"{self.name}(level={level!r}, draws={self.draws}, version={self.version!r})"
+        return f"{self.name}(level={level!r}, draws={self.draws}, version={self.code!r})"
 
     def apply(
         self, images: torch.Tensor, level: float | None, identities: NDArray[np.void], seed: int, draw: str = ""

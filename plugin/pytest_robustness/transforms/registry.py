@@ -83,7 +83,8 @@ class Registry:
             Random numbers per image. The function gets them last, as a numpy array: float64 [B, draws], uniform in
             [0, 1), the same for an image in every batch and at every severity. 0: it is called without them.
         version
-            The version of the function's code; a new one has results computed again. ``None``: a hash of its source.
+            The version of the function's code; a new one has results computed again. ``None``: a hash of its code and
+            of all that it uses, as these are when a run first asks.
         neutral
             The level that changes nothing: 0 of a rotation, 1 of a factor. Magnitudes go from there to the last level.
             ``None``: from the mildest level.
@@ -107,8 +108,9 @@ class Registry:
 
         def register(function: Function) -> Function:
             check_call(name, function, bool(values), bool(draws))
-            code = code_version(name, function) if version is None else version
-            self.add(Operation(name, function, values, draws, code, span), on_request=on_request)
+            if version is None:
+                code_version(name, function)  # what cannot be hashed is refused where it is written
+            self.add(Operation(name, function, values, draws, version, span), on_request=on_request)
             return function
 
         return register
