@@ -51,7 +51,7 @@ def feeding_rate(selection: Selection, jobs: Sequence[Job], device: torch.device
     """
     count = len(selection.indices)
     portion = Portion(Shard(0, count), np.arange(count), tuple(jobs), last=True)
-    loaded = batches(selection.source, selection.indices, [portion], batch_size=size, workers=workers)
+    loaded = batches(selection, [portion], batch_size=size, workers=workers)
     started, images = None, 0
     for batch in loaded:
         for canvas in batch.canvases.values():

@@ -213,3 +213,25 @@ def test_every_default_is_that_of_the_command_line(folder, monkeypatch):
         name: value for name, value in expected.items() if name != "store"
     }
     assert re.fullmatch(r".*\.robustness.store\.sqlite", str(asked["store"]))
+
+
+@pytest.mark.parametrize("edited", ["nets.py", "photos.py"])
+def test_an_edited_file_is_judged_as_it_is_now(edited, folder):
+    text = (folder.path / "nets.py").read_text()
+    (folder.path / "photos.py").write_text(
+        "from torchvision.datasets import ImageFolder\nUPSIDE = 0\n"
+        "def turned():\n    made = ImageFolder('photos')\n    made.targets = [label ^ UPSIDE for label in made.targets]\n"
+        "    made.samples = [(path, label ^ UPSIDE) for path, label in made.samples]\n    return made\n"
+    )
+
+    def accuracy() -> float:
+        found = evaluate("python:nets.py:slope", "python:photos.py:turned", ["hflip"], progress=False, workers=0)
+        return float(found.to_frame("models")["control_accuracy"].iloc[0])
+
+    before = accuracy()
+    if edited == "nets.py":
+        (folder.path / edited).write_text(text.replace("[-up, up]", "[up, -up]"))
+    else:
+        (folder.path / edited).write_text((folder.path / edited).read_text().replace("UPSIDE = 0", "UPSIDE = 1"))
+    assert accuracy() == pytest.approx(100 - before)
+    assert before != 50

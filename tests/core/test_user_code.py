@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from pytest_robustness.core.user_code import FORMS, UserModule, parse
+from pytest_robustness.core.user_code import FORMS, UserModule, forget_changed, parse
 from pytest_robustness.data import open_source
 from pytest_robustness.errors import DataError, ModelError
 from pytest_robustness.inference.decoding import answers
@@ -253,6 +253,43 @@ def test_what_runs_is_the_text_and_not_bytecode_of_the_same_second(target: str, 
         assert sys.modules[name].HELD == 2
     kept = {path for path in project.rglob("*.pyc") if path.stem.startswith(file.stem)}
     assert len(kept) == 1, "bytecode was written, or removed"
+
+
+@pytest.mark.parametrize("target", ["nets.py", "nets"])
+@pytest.mark.parametrize("edited", ["nets.py", "helper.py", "package/part.py"])
+def test_what_was_edited_is_imported_anew_where_a_run_begins(target: str, edited: str, project: Path) -> None:
+    (project / "package").mkdir()
+    for name in ("helper.py", "package/__init__.py", "package/part.py"):
+        (project / name).write_text("HELD = 1\n")
+    (project / "nets.py").write_text(
+        "import helper\nfrom package.part import HELD as OTHER\nHELD = 1\n"
+        "def total(): return HELD + helper.HELD + OTHER\n"
+    )
+
+    def total() -> int:
+        forget_changed()
+        return UserModule(target).function("total")()
+
+    first = UserModule(target).load()
+    assert total() == 3
+    assert UserModule(target).load() is first
+    file = project / edited
+    file.write_text(file.read_text().replace("HELD = 1", "HELD = 5"))
+    assert UserModule(target).function("total")() == 3, "a run changes under way"
+    assert total() == 7
+    file.unlink()
+    forget_changed()
+    with pytest.raises((DataError, ModuleNotFoundError)):
+        UserModule(target).load(DataError)
+
+
+def test_a_model_counts_by_the_text_that_was_imported(project: Path) -> None:
+    (project / "nets.py").write_text("import torch\ndef make(): return torch.nn.Flatten()\n")
+    before = ModelZoo().load("python:nets.py:make").fingerprint
+    (project / "nets.py").write_text("import torch\ndef make(): return torch.nn.Flatten()  # edited\n")
+    assert ModelZoo().load("python:nets.py:make").fingerprint == before
+    forget_changed()
+    assert ModelZoo().load("python:nets.py:make").fingerprint != before
 
 
 @pytest.mark.parametrize("name", ["json.tool", "PIL.ImageChops"])

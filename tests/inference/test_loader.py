@@ -15,15 +15,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
-from pytest_robustness.core import Canvas, ClassLabel, Shard
+from pytest_robustness.core import Canvas, ClassLabel, DataSource, Selection, Shard
+from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import open_source
+from pytest_robustness.data.identity import identities
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.loader import Batch, Portion, batches, default_workers
 from pytest_robustness.inference.preprocess import center_crop
+from tests.data.forms import FORMS
+from tests.data.forms import photos as photos_in_forms
 
 SMALL = Canvas(16, 12, "bilinear", antialias=True)
 LARGE = Canvas(24, None, "bicubic", antialias=True)
@@ -69,6 +74,12 @@ def portions(shards: Iterable[Shard], canvases: Sequence[Canvas]) -> Iterator[Po
         yield Portion(shard, np.arange(*shard), jobs, last=True)
 
 
+def chosen(source: DataSource, indices: NDArray[np.int64], identities: NDArray[np.void] | None = None) -> Selection:
+    """Return a selection, by default of images whose content is not known, so that any will do."""
+    unknown = np.zeros(len(indices), (np.void, 16))
+    return Selection(source, indices, source.labels[indices], unknown if identities is None else identities)
+
+
 def cut(total: int, size: int) -> list[Shard]:
     return [Shard(start, min(start + size, total)) for start in range(0, total, size)]
 
@@ -87,7 +98,7 @@ def test_batches_are_what_a_plain_loop_over_the_images_gives(photos, workers, ba
     indices = np.asarray([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16, 17, 18, 19])
     shards = cut(len(indices), shard_size)
     found = list(
-        batches(source, indices, portions(iter(shards), [SMALL, LARGE]), batch_size=batch_size, workers=workers)
+        batches(chosen(source, indices), portions(iter(shards), [SMALL, LARGE]), batch_size=batch_size, workers=workers)
     )
 
     readable = [position for position, index in enumerate(indices) if index not in BAD]
@@ -116,7 +127,7 @@ def test_every_position_comes_once_in_order_and_no_batch_spans_two_shards(total,
     indices = np.arange(0, 2 * total, 2)
     shards = cut(total, shard_size)
     canvas = Canvas(2, None, "nearest", antialias=False)
-    found = list(batches(source, indices, portions(shards, [canvas]), batch_size=batch_size, workers=0))
+    found = list(batches(chosen(source, indices), portions(shards, [canvas]), batch_size=batch_size, workers=0))
     assert np.concatenate([batch.positions for batch in found]).tolist() == list(range(total))
     assert source.reads == indices.tolist()
     assert [batch.portion.shard for batch in found if batch.last] == shards
@@ -128,7 +139,7 @@ def test_every_position_comes_once_in_order_and_no_batch_spans_two_shards(total,
 def test_shards_in_any_order_and_with_gaps_are_read_as_they_are_claimed():
     shards = [Shard(6, 9), Shard(0, 2), Shard(4, 5)]
     canvas = Canvas(2, None, "nearest", antialias=False)
-    found = batches(numbered(10), np.arange(10), portions(shards, [canvas]), batch_size=2, workers=0)
+    found = batches(chosen(numbered(10), np.arange(10)), portions(shards, [canvas]), batch_size=2, workers=0)
     assert [(batch.portion.shard, batch.positions.tolist(), batch.last) for batch in found] == [
         (Shard(6, 9), [6, 7], False),
         (Shard(6, 9), [8], True),
@@ -140,7 +151,7 @@ def test_shards_in_any_order_and_with_gaps_are_read_as_they_are_claimed():
 @pytest.mark.parametrize("canvas", [SMALL, AS_IT_IS])
 def test_a_batch_without_a_readable_image_is_still_given(photos, canvas):
     source = open_source(f"folder:{photos}")
-    [batch] = batches(source, np.asarray([7, 8]), portions([Shard(0, 2)], [canvas]), batch_size=4, workers=0)
+    [batch] = batches(chosen(source, np.asarray([7, 8])), portions([Shard(0, 2)], [canvas]), batch_size=4, workers=0)
     assert batch.last
     assert len(batch.positions) == 0
     side = canvas.resize or 0
@@ -160,7 +171,7 @@ def test_shards_are_claimed_no_further_ahead_than_the_workers_read(photos, worke
 
     source = open_source(f"folder:{photos}")
     for done, _ in enumerate(
-        batches(source, np.arange(20), portions(claim(), [SMALL]), batch_size=1, workers=workers), start=1
+        batches(chosen(source, np.arange(20)), portions(claim(), [SMALL]), batch_size=1, workers=workers), start=1
     ):
         assert done <= len(claimed) <= done + ahead
     assert len(claimed) == 20
@@ -172,7 +183,9 @@ def test_images_of_different_size_leave_out_the_canvas_that_does_not_resize(phot
     source = open_source(f"folder:{photos}")
     (_, height, width), (_, other_height, other_width) = source.read(0).shape, source.read(1).shape
     shards, canvases = [Shard(0, 20)], [AS_IT_IS, SMALL]
-    found = list(batches(source, np.arange(20), portions(shards, canvases), batch_size=batch_size, workers=workers))
+    found = list(
+        batches(chosen(source, np.arange(20)), portions(shards, canvases), batch_size=batch_size, workers=workers)
+    )
     assert next(batch.misfit for batch in found if batch.misfit) == (
         f"{photos}/cat/00.png is {width}x{height}, {photos}/cat/01.png is {other_width}x{other_height} (width x height)"
     )
@@ -184,7 +197,7 @@ def test_images_of_different_size_leave_out_the_canvas_that_does_not_resize(phot
 
 def test_a_source_in_memory_needs_no_processes():
     source = open_source("digits")
-    stream = batches(source, np.arange(50), portions([Shard(0, 50)], [AS_IT_IS]), batch_size=20, workers=2)
+    stream = batches(chosen(source, np.arange(50)), portions([Shard(0, 50)], [AS_IT_IS]), batch_size=20, workers=2)
     first = next(stream)
     assert multiprocessing.active_children() == []
     assert torch.equal(first.canvases[AS_IT_IS], torch.stack([source.read(index) for index in range(20)]))
@@ -193,7 +206,7 @@ def test_a_source_in_memory_needs_no_processes():
 @pytest.mark.parametrize("end", [lambda stream: stream.close(), list], ids=["closed", "used up"])
 def test_no_process_is_left_when_the_stream_ends(photos, end):
     source = open_source(f"folder:{photos}")
-    stream = batches(source, np.arange(20), portions(cut(20, 5), [SMALL]), batch_size=2, workers=2)
+    stream = batches(chosen(source, np.arange(20)), portions(cut(20, 5), [SMALL]), batch_size=2, workers=2)
     next(stream)
     assert len(multiprocessing.active_children()) == 2
     end(stream)
@@ -207,7 +220,7 @@ def test_no_process_is_left_when_the_stream_is_interrupted(photos):
 
     source = open_source(f"folder:{photos}")
     with pytest.raises(KeyboardInterrupt) as held:
-        list(batches(source, np.arange(20), portions(claim(), [SMALL]), batch_size=2, workers=2))
+        list(batches(chosen(source, np.arange(20)), portions(claim(), [SMALL]), batch_size=2, workers=2))
     assert held.traceback[-1].name == "claim"  # so the frames between, which hold the pool, are alive
     assert multiprocessing.active_children() == []
 
@@ -215,7 +228,7 @@ def test_no_process_is_left_when_the_stream_is_interrupted(photos):
 def test_the_users_random_state_is_left_alone(photos):
     source = open_source(f"folder:{photos}")
     before = torch.get_rng_state()
-    list(batches(source, np.arange(4), portions([Shard(0, 4)], [SMALL]), batch_size=2, workers=1))
+    list(batches(chosen(source, np.arange(4)), portions([Shard(0, 4)], [SMALL]), batch_size=2, workers=1))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -257,7 +270,7 @@ def read_users(tmp_path):
 
     def read(factory: str) -> list[Batch]:
         source = open_source(f"python:{file}:{factory}")
-        return list(batches(source, np.arange(4), portions([Shard(0, 4)], [AS_IT_IS]), batch_size=1, workers=2))
+        return list(batches(chosen(source, np.arange(4)), portions([Shard(0, 4)], [AS_IT_IS]), batch_size=1, workers=2))
 
     return read
 
@@ -297,13 +310,61 @@ def test_a_process_that_dies_is_an_error_that_says_so(read_users):
     assert multiprocessing.active_children() == []
 
 
+CHANGING = """
+import numpy as np
+
+class Photos:
+    classes = ["a", "b"]
+    targets = [0, 1, 0, 1]
+    asked = 0
+    def __len__(self): return 4
+    def __getitem__(self, index):
+        Photos.asked += index == 2
+        return np.full((4, 5), index + 10 * CHANGES, np.uint8), self.targets[index]
+"""
+
+
+IN_A_CHILD = "(index == 3) * (__import__('multiprocessing').parent_process() is not None)"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("changes", ["(index == 2) * (Photos.asked - 1)", IN_A_CHILD])
+def test_a_dataset_that_gives_other_pixels_than_were_hashed_is_an_error(tmp_path, workers, changes):
+    if not workers and changes == IN_A_CHILD:
+        pytest.skip("there is one process")
+    file = tmp_path / "photos.py"
+    file.write_text(CHANGING.replace("CHANGES", changes))
+    source = open_source(f"python:{file}:Photos")
+    if workers and "asked" in changes:
+        source.read(2)  # where the decoding process begins to count
+    selection = chosen(source, np.arange(4), identities(source, np.arange(4), FileHashes()))
+    with pytest.raises(DataError, match=r"Photos\[[23]\] gave other pixels than when the run began\. Turn off"):
+        list(batches(selection, portions([Shard(0, 4)], [AS_IT_IS]), batch_size=1, workers=workers))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "memory"])
+def test_an_image_that_changed_after_it_was_hashed_is_an_error(tmp_path, form, workers):
+    source = open_source(FORMS[form](tmp_path / "data", photos_in_forms(6)))
+    known = identities(source, np.arange(6), FileHashes()).copy()
+
+    def stream() -> Iterator[Batch]:
+        selection = chosen(source, np.arange(6), known)
+        return batches(selection, portions([Shard(0, 6)], [SMALL]), batch_size=2, workers=workers)
+
+    assert sum(len(batch.positions) for batch in stream()) == 6
+    known[4] = known[5]  # as if the content were that of another image now
+    with pytest.raises(DataError, match=r"has changed since the run began\. Run again"):
+        list(stream())
+
+
 INTERRUPTED = """
 import contextlib, itertools, os, signal, sys
 from types import SimpleNamespace
 import numpy as np
 from pytest_robustness.data import open_source
 from pytest_robustness.inference.loader import Portion, batches
-from pytest_robustness.core import Canvas, Shard
+from pytest_robustness.core import Canvas, Selection, Shard
 
 def go_on_once(*_):
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -315,7 +376,8 @@ if __name__ == "__main__":
     canvas = Canvas(None, None, "bilinear", True)
     job = SimpleNamespace(loaded=SimpleNamespace(model=SimpleNamespace(preprocess=SimpleNamespace(canvas=canvas))))
     endless = itertools.repeat(Portion(Shard(0, 4), np.arange(4), (job,), True))
-    stream = batches(source, np.arange(4), endless, batch_size=1, workers=2)
+    chosen = Selection(source, np.arange(4), source.labels, np.zeros(4, "V16"))
+    stream = batches(chosen, endless, batch_size=1, workers=2)
     try:
         with contextlib.closing(stream):
             processes = set()

@@ -368,6 +368,24 @@ def test_a_constant_of_an_imported_module_counts(kind, case, fresh, tmp_path):
     assert_noticed(lambda: loaded(fresh) if kind == "model" else transformed(fresh), lambda: write("2.0"))
 
 
+@pytest.mark.parametrize("kind", ["model", "transform"])
+def test_what_a_module_makes_up_when_it_is_asked_counts(kind, fresh, tmp_path):
+    lazy = "_VALUES = {'STRENGTH': 1.0}\ndef __getattr__(name):\n    return _VALUES[name]\n"
+    (tmp_path / "cfg.py").write_text(lazy)
+    net = "def forward(self, x): return x.mean((2, 3)) * cfg.STRENGTH\n"
+    (tmp_path / "nets.py").write_text(
+        f"import cfg\nfrom torch import nn\nclass Net(nn.Module):\n    {net}\ndef make():\n    return Net()\n"
+    )
+    (tmp_path / "conftest.py").write_text(
+        "import cfg, torch\ndef pytest_robustness_register(registry):\n    @registry.transform('own')\n"
+        "    def own(images): return (images * cfg.STRENGTH).to(torch.uint8)\n"
+    )
+    assert_noticed(
+        lambda: loaded(fresh) if kind == "model" else transformed(fresh),
+        lambda: (tmp_path / "cfg.py").write_text(lazy.replace("1.0", "2.0")),
+    )
+
+
 TRANSFORMS = {
     "constant of conftest.py": "STRENGTH = 1.0\ndef own(images): return images * STRENGTH",
     "table of conftest.py": "TABLE = torch.full((256,), 1.0)\ndef own(images): return TABLE[images.int()]",

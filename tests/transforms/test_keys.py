@@ -49,6 +49,24 @@ def test_an_explicit_version_stands_for_the_code() -> None:
     assert registered(lambda images: images, version=4).key(None) == "fog(level=None, draws=0, version=4)"
 
 
+def test_what_is_set_after_the_registration_counts() -> None:
+    def keys(*cuts: int, limit: int) -> list[str]:
+        known, settings = Registry(), {}
+        for number, cut in enumerate(cuts):
+
+            def late(images: torch.Tensor) -> torch.Tensor:
+                return images + cut * settings["limit"]  # noqa: B023 (as users write it)
+
+            known.transform(f"t{number}")(late)
+        settings["limit"] = limit
+        return [known.get(f"t{number}").key(None).partition("(")[2] for number in range(len(cuts))]
+
+    first, second = keys(190, 195, limit=1)
+    assert first == second, "both run with the last value of the loop"
+    assert len({first, keys(190, 250, limit=1)[0], keys(190, 195, limit=2)[0]}) == 3
+    assert keys(190, 195, limit=1) == [first, second]
+
+
 def load(path: Path, source: str) -> Callable[..., Any]:
     """Import ``fog`` from a file that holds ``source``, as a user's edited module would be on the next run."""
     path.write_text(source)

@@ -15,6 +15,7 @@ from pytest_robustness.analysis.diagnosis.remembered import remember_diagnosis
 from pytest_robustness.api.arguments import options_from
 from pytest_robustness.api.given import NAME, given
 from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.core.user_code import forget_changed
 from pytest_robustness.errors import DataError, ModelError, OptionError, cause, unknown
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.session.progress import LineProgress, SilentProgress, to_stderr
@@ -137,6 +138,7 @@ def _subject(model: object, data: Any, options: Mapping[str, Any]) -> _Subject:
     name = str(next(iter(found.models), model))
     named = {"models": [name], "data": data if found.data is None else NAME}
     chosen = options_from({**named, **options}, Path.cwd())
+    forget_changed()
     hashes = FileHashes(chosen.store.with_suffix(".hashes"))
     zoo = ModelZoo(chosen.weights_dir, chosen.trust_pickle, hashes, found.models, chosen.clip_templates)
     names = zoo.expand([name])

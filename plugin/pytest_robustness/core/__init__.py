@@ -14,6 +14,7 @@ from pytest_robustness.core.dataset import (
     MatchMethod,
     OrientedSource,
     Selection,
+    VerifyingSource,
 )
 from pytest_robustness.core.model import SETTINGS, Canvas, Interpolation, Model, Origin, Preprocess, Setting
 from pytest_robustness.core.protocols import (
@@ -57,6 +58,7 @@ __all__ = [
     "Setting",
     "Shard",
     "Transform",
+    "VerifyingSource",
     "Workload",
     "bound",
 ]

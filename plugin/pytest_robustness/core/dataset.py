@@ -78,6 +78,20 @@ class IdentifiedSource(Protocol):
 
 
 @runtime_checkable
+class VerifyingSource(Protocol):
+    """What a `DataSource` that hashes its images in a way of its own may offer besides."""
+
+    def read_as(self, index: int, identity: bytes) -> torch.Tensor:
+        """Read image ``index`` as ``read`` does, from the content that ``identity`` is the hash of.
+
+        Raises
+        ------
+        DataError
+            The content is another now.
+        """
+
+
+@runtime_checkable
 class OrientedSource(Protocol):
     """What a `DataSource` of image files may offer besides: their EXIF orientations."""
 

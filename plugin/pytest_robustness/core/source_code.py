@@ -11,11 +11,53 @@ import contextlib
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from types import CodeType, ModuleType
+
+
+# What each file held when it was compiled.
+_texts: dict[str, bytes] = {}
+
+
+def text_of(file: str | Path) -> bytes:
+    """Return the text that a module was compiled from, whatever its file holds by now; of others, the file's.
+
+    Raises
+    ------
+    OSError
+        The file was not compiled here, and cannot be read.
+    """
+    known = _texts.get(str(file))
+    return Path(file).read_bytes() if known is None else known
+
+
+def was_compiled(file: str | Path) -> bool:
+    """Return whether the file's text is known from compiling it."""
+    return str(file) in _texts
+
+
+def changed() -> list[str]:
+    """Return the files whose text is another than when they were compiled, or that are gone."""
+    return [file for file, text in _texts.items() if _now(file) != text]
+
+
+def forget(modules: dict[str, ModuleType]) -> None:
+    """Remove from ``modules``, which is ``sys.modules``, all that were compiled from their text."""
+    for name, module in list(modules.items()):
+        if isinstance(getattr(getattr(module, "__spec__", None), "loader", None), SourceLoader):
+            del modules[name]
+    _texts.clear()
+
+
+def _now(file: str) -> bytes | None:
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        return None
 
 
 class SourceLoader(SourceFileLoader):
@@ -24,7 +66,8 @@ class SourceLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """Compile the module's text."""
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        _texts[path] = self.get_data(path)
+        return self.source_to_code(_texts[path], path)
 
 
 class SourceFinder:

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core import source_code
 from pytest_robustness.core.files import user_path
 from pytest_robustness.core.source_code import SourceLoader
 from pytest_robustness.core.surroundings import Surroundings
@@ -179,6 +180,19 @@ _surroundings: dict[tuple[str, str], Surroundings] = {}
 @functools.lru_cache
 def _module(target: str, directory: str) -> UserModule:
     return UserModule(target, directory)
+
+
+def forget_changed() -> None:
+    """Forget the user's modules if the text of one is another than when it was compiled; they are imported anew then.
+
+    In a notebook, a file is edited and judged again in one process. All are forgotten, because any may hold what the
+    edited one defined.
+    """
+    if not source_code.changed():
+        return
+    source_code.forget(sys.modules)
+    _surroundings.clear()
+    _module.cache_clear()
 
 
 def code_of(name: str) -> AbstractContextManager[None]:

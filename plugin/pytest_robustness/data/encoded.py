@@ -9,9 +9,10 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.data.faults import reason_of, retried
 from pytest_robustness.data.identity import UNREADABLE, as_array
-from pytest_robustness.errors import BadImageError
+from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,13 +79,28 @@ class EncodedSource:
 
     def read(self, index: int) -> torch.Tensor:
         """Return image ``index`` as uint8 RGB [3, H, W]; raise `BadImageError` if it cannot be read or decoded."""
-        from pytest_robustness.data.decode import decode
+        return self._decoded(self._content(index), index)
 
+    def read_as(self, index: int, identity: bytes) -> torch.Tensor:
+        """Read image ``index``, whose encoded bytes have the hash ``identity``; see `VerifyingSource`."""
+        data = self._content(index)
+        if content_digest(data) != identity:
+            raise DataError(
+                f"{self.describe(index)} has changed since the run began. Run again when nothing writes to the data; "
+                f"what was computed is kept."
+            )
+        return self._decoded(data, index)
+
+    def _content(self, index: int) -> bytes:
         try:
-            data = retried(lambda: self.images.content(index))
+            return retried(lambda: self.images.content(index))
         except (OSError, MemoryError) as error:
             _log.debug("%s cannot be read", self.describe(index), exc_info=True)
             raise BadImageError(self.describe(index), reason_of(error), content=False) from error
+
+    def _decoded(self, data: bytes, index: int) -> torch.Tensor:
+        from pytest_robustness.data.decode import decode
+
         return decode(data, self.describe(index))
 
     def describe(self, index: int) -> str:

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import IdentifiedSource, user_code
+from pytest_robustness.data.identity import read_as
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
 
@@ -102,6 +103,11 @@ class FactorySource:
         """Return image ``index`` as the dataset does."""
         with self.module.importable():
             return self.dataset.read(index)
+
+    def read_as(self, index: int, identity: bytes) -> torch.Tensor:
+        """Return image ``index`` as the dataset does, if it is the one that ``identity`` is the hash of."""
+        with self.module.importable():
+            return read_as(self.dataset, index, identity)
 
     def __reduce__(self) -> tuple[Callable[..., FactorySource], tuple[type, user_code.UserModule, bytes]]:
         with self.module.importable():

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.core import IdentifiedSource
+from pytest_robustness.core import IdentifiedSource, VerifyingSource
 from pytest_robustness.core.file_hashes import DIGEST_BYTES
-from pytest_robustness.errors import BadImageError
+from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from pytest_robustness.core import DataSource
@@ -26,6 +27,32 @@ def identities(source: DataSource, indices: NDArray[np.int64], hashes: FileHashe
     if isinstance(source, IdentifiedSource):
         return source.identities(indices, hashes)
     return as_array(_of_pixels(source, int(index)) for index in indices)
+
+
+def read_as(source: DataSource, index: int, identity: bytes) -> torch.Tensor:
+    """Read an image that was hashed before, and see that it is the same still: answers are stored under its hash.
+
+    A source that hashes its images in a way of its own, and does not verify them, is believed; so is any where the
+    image had no hash.
+
+    Raises
+    ------
+    BadImageError
+        It cannot be read.
+    DataError
+        It is another image now.
+    """
+    if identity == UNREADABLE:
+        return source.read(index)
+    if isinstance(source, VerifyingSource):
+        return source.read_as(index, identity)
+    image = source.read(index)
+    if not isinstance(source, IdentifiedSource) and of_pixels(image.numpy()) != identity:
+        raise DataError(
+            f"{source.describe(index)} gave other pixels than when the run began. Turn off what is random in the "
+            f"dataset, such as augmentation; if its files have changed, run again. What was computed is kept."
+        )
+    return image
 
 
 def keys(source: DataSource) -> list[bytes]:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from pytest_robustness.core.file_hashes import DIGEST_BYTES
+from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
 from pytest_robustness.data.class_folders import decoded, is_hidden
 from pytest_robustness.data.faults import reason_of
@@ -170,7 +170,7 @@ class _Builder:
         self._index.sizes.append(member.size)
         self._index.samples.append(self._sample)
         if self._streams:  # the bytes arrive anyhow
-            digest = hashlib.sha256(self._content(member)).digest()[:DIGEST_BYTES]
+            digest = content_digest(self._content(member))
             self._index.digests.append(digest.hex())
 
     def _label(self, name: str, ending: str, member: tarfile.TarInfo) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import CONTROL
+from pytest_robustness.data.identity import read_as
 from pytest_robustness.errors import TransformError, cause
 from pytest_robustness.inference.device import to_device
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
@@ -174,7 +175,8 @@ class Canary:
         return self._runners[job.loaded].run(inputs)
 
     def _canvas(self, position: int, loaded: LoadedModel) -> torch.Tensor:
-        image = self._selection.source.read(int(self._selection.indices[position]))
+        selection = self._selection
+        image = read_as(selection.source, int(selection.indices[position]), selection.identities[position].tobytes())
         return to_canvas(image, loaded.model.preprocess.canvas)
 
 

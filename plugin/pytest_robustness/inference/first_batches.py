@@ -184,8 +184,7 @@ class FirstBatches:
 
     def _loaded(self, part: NDArray[np.int64], workers: int) -> Iterator[Batch]:
         portion = Portion(Shard(0, len(self._selection.indices)), part, tuple(self._jobs), last=True)
-        source, indices = self._selection.source, self._selection.indices
-        return batches(source, indices, [portion], batch_size=len(part), workers=workers)
+        return batches(self._selection, [portion], batch_size=len(part), workers=workers)
 
     def _timed_groups(self, runner: _TimedRunner, batch: Batch) -> dict[Group, Rate]:
         for job in {job.loaded: job for job in reversed(self._jobs)}.values():

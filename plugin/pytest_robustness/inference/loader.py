@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from pytest_robustness.data.identity import read_as
 from pytest_robustness.errors import BadImageError
 from pytest_robustness.inference.decoding import answers
 from pytest_robustness.inference.hand_over import Pixels
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.core import Canvas, DataSource, Shard
+    from pytest_robustness.core import Canvas, DataSource, Selection, Shard
     from pytest_robustness.inference.jobs import Job
 
 
@@ -94,8 +95,7 @@ def default_workers(device: str, images: int, passes: int, processes: int = 1) -
 
 
 def batches(
-    source: DataSource,
-    indices: NDArray[np.int64],
+    selection: Selection,
     portions: Iterable[Portion],
     *,
     batch_size: int,
@@ -105,10 +105,8 @@ def batches(
 
     Parameters
     ----------
-    source
-        Where the images are.
-    indices
-        The selection: the position of an image in it is what portions count (int64 [n]).
+    selection
+        The images: the position of one in it is what portions count.
     portions
         Taken one at a time, in this process: without workers, once the batches before are consumed; with workers, up to
         two batches per worker ahead.
@@ -121,9 +119,11 @@ def batches(
     Raises
     ------
     DataError
-        When the source cannot be sent to a decoding process, or a decoding process dies.
+        When the source cannot be sent to a decoding process, a decoding process dies, or an image is not the one that
+        it was when the images were chosen.
     """
-    reader = _Reader(source, indices)
+    source = selection.source
+    reader = _Reader(source, selection.indices, selection.identities)
     taken: deque[Portion] = deque()
     requests = _requests(portions, batch_size, taken)
     with contextlib.closing(answers(reader.read, requests, 0 if source.in_memory else workers)) as items:
@@ -171,9 +171,10 @@ def _requests(portions: Iterable[Portion], batch_size: int, taken: deque[Portion
 class _Reader:
     """Answers requests, in this process or in a decoding process."""
 
-    def __init__(self, source: DataSource, indices: NDArray[np.int64]) -> None:
+    def __init__(self, source: DataSource, indices: NDArray[np.int64], identities: NDArray[np.void]) -> None:
         self._source = source
         self._indices = indices
+        self._identities = identities
 
     def read(self, request: _Request) -> _Read:
         """Read the images of ``request`` and put each on every canvas."""
@@ -183,7 +184,7 @@ class _Reader:
         drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in request.canvases}
         for position in request.positions:
             try:
-                image = self._source.read(int(self._indices[position]))
+                image = read_as(self._source, int(self._indices[position]), self._identities[position].tobytes())
             except BadImageError as error:
                 unreadable[position] = error
                 continue

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.core.user_code import forget_changed
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.models import ModelZoo
@@ -83,6 +84,7 @@ class RobustnessSession(Studies, Reporting):
         self.options = options
         self.findings: list[Finding] = []
         self._agreement = agreement
+        forget_changed()
         hashes = FileHashes(options.store.with_suffix(".hashes"))
         zoo = ModelZoo(options.weights_dir, options.trust_pickle, hashes, given.models, options.clip_templates)
         self._run = Run(options, Means(registry, zoo, progress, processes, process, given.data), agreement)

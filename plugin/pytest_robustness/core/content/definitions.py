@@ -203,7 +203,8 @@ def _named_in(named: NamedIn) -> Content:
     ]
     own = "|".join(name for name, _ in parts).encode(errors="surrogatepass")
     path = module_file(module)
-    if path and not names.isdisjoint(_LOOKING_UP):
+    # A module with a ``__getattr__`` of its own makes attributes up.
+    if path and ("__getattr__" in vars(module) or not names.isdisjoint(_LOOKING_UP)):
         parts.append(("", FileContent(path)))
     return Content([b"names", own], parts)
 

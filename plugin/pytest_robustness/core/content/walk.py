@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_robustness.core.content.definitions import FileContent
 from pytest_robustness.core.content.parts import content_of, key_of
 from pytest_robustness.core.content.plain import Content, framed, plain
+from pytest_robustness.core.file_hashes import DIGEST_BYTES, content_digest
+from pytest_robustness.core.source_code import text_of, was_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, MutableMapping
@@ -131,10 +133,14 @@ class ContentHash:
 
     def _content(self, item: object) -> Content | None:
         try:
-            return Content([b"file", self._hash_file(item.path)]) if isinstance(item, FileContent) else content_of(item)
+            return self._file(item.path) if isinstance(item, FileContent) else content_of(item)
         except Exception:  # code of the user's that says what an object holds may raise anything
             _log.debug("an object of type %s cannot be read", type(item), exc_info=True)
             return None
+
+    def _file(self, path: Path) -> Content:
+        # Of a module's file counts what was compiled: it may have been edited since.
+        return Content([b"file", content_digest(text_of(path)) if was_compiled(path) else self._hash_file(path)])
 
     def _set(self, items: Iterable[object], path: _Path) -> bytes:
         """Return the content of a set in an order of its own: that of the hash of each item by itself."""
@@ -162,7 +168,7 @@ class ContentHash:
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").digest()[:DIGEST_BYTES]  # as of a text that was compiled
 
 
 def _render(path: _Path | None) -> str:

@@ -57,8 +57,7 @@ class LocalExecutor:
     def _pass(self, work: Work, runner: BatchRunner, missing: Sequence[Shard], lacking: Sequence[Job]) -> int:
         """Compute those of ``missing`` that can be claimed, for the jobs ``lacking``; return how many there were."""
         loaded = batches(
-            work.selection.source,
-            work.selection.indices,
+            work.selection,
             self._portions(work, missing, lacking),
             batch_size=runner.batch_size,
             workers=work.settings.workers,

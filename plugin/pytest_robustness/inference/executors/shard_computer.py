@@ -167,8 +167,7 @@ class ShardComputer:
         unreadable: dict[int, BadImageError] = {}
         done = 0
         loaded = batches(
-            self._selection.source,
-            self._selection.indices,
+            self._selection,
             self._portions(request),
             batch_size=self._runner.batch_size,
             workers=self._settings.workers,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core.opened_files import opened_at_import, recorded
+from pytest_robustness.core.source_code import text_of
 from pytest_robustness.core.user_code import FORMS, FunctionName, UserModule, parse
 from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.models.objects import as_model
@@ -74,4 +75,4 @@ def _source(factory: Callable[[], Any], module: ModuleType) -> bytes:
         file = inspect.getsourcefile(inspect.unwrap(factory))
     except TypeError:
         file = getattr(module, "__file__", None)
-    return b"" if file is None else Path(file).read_bytes()
+    return b"" if file is None else text_of(file)
