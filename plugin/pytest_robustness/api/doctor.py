@@ -175,7 +175,9 @@ def _examined(subject: _Subject, rules: _Rules, shown: Progress) -> Diagnosis:
     mend = None if winner is None else prescription(name, model, winner.asked.mistake.changes)
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     names, labels = (name, selection.source.name), examination.labels
-    found_out = judging.diagnosed(names, labels, control, found, winner, mend, margin=rules.margin, when=when)
+    found_out = judging.diagnosed(
+        names, labels, control, found, winner, mend, margin=rules.margin, alpha=rules.alpha, when=when
+    )
     with contextlib.closing(Store(options.store)) as store:
         remember_diagnosis(store, found_out, model.fingerprint, model.preprocess, selection.source.classes)
     return found_out

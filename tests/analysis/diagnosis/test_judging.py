@@ -120,7 +120,7 @@ def diagnosis(control: Asked, others: list[Asked], labels: Any = LABELS, margin:
     found = judged(labels, control, others)
     winner = restoring(found, len(labels), 0.05)
     mend = Prescription("Write into net.onnx.json", "{}") if winner else None
-    return diagnosed(("net", "folder:photos"), labels, control, found, winner, mend, margin=margin)
+    return diagnosed(("net", "folder:photos"), labels, control, found, winner, mend, margin=margin, alpha=0.05)
 
 
 def test_a_wrong_setting_is_named_with_both_accuracies_and_the_interval() -> None:
@@ -155,11 +155,54 @@ def test_a_model_that_guesses_and_is_not_helped_is_at_fault() -> None:
     found = diagnosis(guess, [asked("mean", np.ones(N, np.int64)), asked("std", [], error="no such size")])
     assert found.fault
     assert found.verdict.reason.startswith(
-        "Nothing that was tried helps: right on 30 of 240 images, where guessing is right on 30.0, and no better with "
-        "1 other set-ups."
+        "Nothing that was tried helps: right on 30 of 240 images, where guessing is right on 30.0, and none of 1 other "
+        "set-ups both is better by more than 10 points and does more than guess."
     )
     assert found.setting == ""
     assert found.trials[1].error == "no such size"
+
+
+@pytest.mark.parametrize("images", [4, 6, 8, 9, 12, 24, 240])
+@pytest.mark.parametrize("gained", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("runs", [True, False])
+def test_nothing_helps_is_said_only_where_the_images_exclude_that_something_does(
+    images: int, gained: float, runs: bool
+) -> None:
+    """Compare with Clopper and Pearson's interval: of a model that is always wrong, or does not run, and 30 others."""
+    labels = LABELS[:images]
+    wrong = (labels + 1) % CLASSES
+    control = Asked(GIVEN, wrong) if runs else Asked(GIVEN, np.empty(0, np.int64), "does not run")
+    others = [np.where(np.arange(images) < round(gained * images), labels, wrong), *[wrong] * 29]
+    found = diagnosis(control, [asked(f"s{k}", other) for k, other in enumerate(others)], labels)
+    excluded = []
+    for trial, other in zip(found.trials, others, strict=True):
+        chance = (np.bincount(labels, minlength=CLASSES) @ np.bincount(other, minlength=CLASSES)) / images**2
+        highest = stats.binomtest(round(trial.accuracy * images / 100), images).proportion_ci(method="exact").high
+        excluded.append(trial.high <= 10 or highest < chance + (1 - chance) / 4)
+    nothing = found.verdict.reason.startswith("Nothing that was tried helps: ")
+    assert nothing is (all(excluded) and not found.setting)
+    assert found.verdict.outcome is (Outcome.FAIL if nothing or found.setting else Outcome.INCONCLUSIVE)
+
+
+def test_a_gain_that_so_few_images_cannot_confirm_is_named_with_how_many_would() -> None:
+    labels, trials = LABELS[:8], 21
+    control = Asked(GIVEN, (labels + 1) % CLASSES)
+    others = [asked("class order", labels), *(asked(f"s{k}", control.answers) for k in range(trials - 1))]
+    found = diagnosis(control, others, labels)
+    best = found.trials[0]
+    # All gained, none lost: the exact p is 2 / 2 ** n, times the number of trials.
+    needed = next(n for n in range(1, 100) if trials * stats.binomtest(0, n).pvalue < 0.05)
+    assert found.verdict.outcome is Outcome.INCONCLUSIVE
+    assert found.verdict.reason == (
+        f"Cannot tell: with other class order, the best of what was tried, 0.0 % -> 100.0 % of 8 images (+100.0 "
+        f"points, 95 % interval {best.low:+.1f} to {best.high:+.1f}); 8 images are too few to confirm it (about "
+        f"{needed} would, if the gain stays what it is). As it is set up: right on 0 of 8 images; none of 21 "
+        f"other set-ups is shown to be better."
+    )
+    more = LABELS[:needed]
+    wrong = (more + 1) % CLASSES
+    others = [asked("class order", more), *(asked(f"s{k}", wrong) for k in range(trials - 1))]
+    assert diagnosis(Asked(GIVEN, wrong), others, more).setting == "class order"
 
 
 def test_images_of_one_class_decide_nothing() -> None:

@@ -15,6 +15,7 @@ from pytest_robustness.analysis.studies.label_scores import (
     label_scores,
     normalized_margin,
     suspects,
+    unjudged,
 )
 
 CLASSES = 6
@@ -140,6 +141,43 @@ def test_recall_is_the_share_of_images_that_would_be_suspects_under_another_labe
         other[i] = (label + 1) % CLASSES
         would.append(scores.answer[i] == label and i in suspects(scores, other, thresholds))
     assert estimated_precision(scores, labels, thresholds).recall == pytest.approx(np.mean(would))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_that_no_class_has_images_for_change_no_estimate_and_are_told_apart(seed):
+    """Compare with the same images without them: sure or not, many or few, they can be on no list."""
+    _, labels, _, scores, thresholds = listed(seed)
+    rng = np.random.default_rng(seed)
+    thresholds = np.append(thresholds, np.inf)
+    taken = rng.random(len(labels)) < (0.02, 0.1, 0.3, 0.6)[seed]
+    lost = scores._replace(
+        answer=np.where(taken, CLASSES, scores.answer),
+        answer_probability=np.where(taken, rng.random(len(labels)), scores.answer_probability),
+    )
+    rest = LabelScores(*(column[~taken] for column in scores))
+    found = estimated_precision(lost, labels, thresholds)
+    assert found == pytest.approx(estimated_precision(rest, labels[~taken], thresholds))
+    order = unjudged(lost, thresholds)
+    assert sorted(order) == np.flatnonzero(taken).tolist()
+    assert (np.diff(lost.self_confidence[order]) >= 0).all()
+    assert not set(order) & set(suspects(lost, labels, thresholds))
+
+
+def test_recall_counts_what_would_be_listed_with_the_thresholds_of_the_other_label():
+    """Give each image another label in turn, of classes with 1, 2, 3 and 30 images, and list again."""
+    labels = np.repeat(np.arange(4), [1, 2, 3, 30])
+    sure = np.random.default_rng(0).uniform(0.5, 1, len(labels))
+    scores = LabelScores(sure, sure, labels.copy(), sure)
+    would = []
+    for i, label in enumerate(labels):
+        other = labels.copy()
+        other[i] = (label + 1) % 4
+        # The label has next to no probability then.
+        changed = np.where(np.arange(len(labels)) == i, 1e-9, sure)
+        would.append(i in suspects(scores, other, confident_thresholds(changed, other, 4)))
+    assert not would[0]
+    found = estimated_precision(scores, labels, confident_thresholds(sure, labels, 4))
+    assert found.recall == pytest.approx(np.mean(would))
 
 
 def test_an_output_that_stands_for_no_class_and_a_skipped_image_answer_none():

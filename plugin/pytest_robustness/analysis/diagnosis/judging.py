@@ -2,7 +2,7 @@
 
 A setting is called wrong where another one is significantly better after Holm's correction for all that was tried.
 That nothing is better by more than a number of points is claimed where every interval ends below that: no correction is
-needed there, because each of them must.
+needed there, because each of them must. What is not significant is therefore not called no better.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _END: Final = (1 - CONFIDENCE) / 2
 _AS_GOOD: Final = 1.0
 # So many of the best single changes are tried two at a time where none is enough.
 _STRONGEST: Final = 5
+# How many times as many images are worth naming.
+_TIMES: Final = 50
 
 
 class Judged(NamedTuple):
@@ -43,6 +45,12 @@ class Judged(NamedTuple):
     trial: Trial
     right: NDArray[np.bool_]
     chance: float
+
+    @property
+    def skilled(self) -> bool:
+        """Whether the answers do not exclude a quarter of the skill between guessing and 100 %."""
+        right = int(self.right.sum())
+        return bool(len(self.right)) and not statistics.excludes_skill(right, len(self.right), self.chance)
 
     @property
     def above_chance(self) -> bool:
@@ -137,6 +145,7 @@ def diagnosed(
     mend: Prescription | None,
     *,
     margin: float,
+    alpha: float,
     when: str = "",
 ) -> Diagnosis:
     """Return the diagnosis of everything that was tried.
@@ -153,6 +162,8 @@ def diagnosed(
         What `restoring` gave, and what to write for it.
     margin
         A difference in points that counts as none: fewer may go unseen.
+    alpha
+        The level of `restoring`.
     when
         The time.
     """
@@ -166,39 +177,64 @@ def diagnosed(
         after = winner.trial.accuracy
         setting = winner.trial.setting
         return Diagnosis(*common, Verdict(Outcome.FAIL, reason), trials, setting, after, *mend, when)
-    return Diagnosis(*common, _verdict(labels, control, right, trials, margin), trials, when=when)
+    return Diagnosis(*common, _verdict(labels, control, right, found, margin, alpha), trials, when=when)
 
 
 def _verdict(
-    labels: Answers, control: Asked, right: NDArray[np.bool_], trials: Sequence[Trial], margin: float
+    labels: Answers, control: Asked, right: NDArray[np.bool_], found: Sequence[Judged], margin: float, alpha: float
 ) -> Verdict:
     """Return the verdict where no setting was shown to be wrong."""
     n, correct = len(labels), int(right.sum())
     chance = 0.0 if control.error else statistics.chance_agreement(labels, control.answers)
-    ran = [trial for trial in trials if not trial.error]
+    ran = [each for each in found if not each.trial.error]
     tried = f"{len(ran)} other set-ups"
     if len(np.unique(labels)) < 2:
         return Verdict(Outcome.INCONCLUSIVE, "Cannot tell: the images are of one class, which any answer may fit.")
     guessing = guesses(labels, control)
-    if control.error or (guessing and statistics.excludes_skill(correct, n, chance)):
+    # A set-up helps a model that guesses if it gains more than the margin, and lets it do more than guess. Where the
+    # images exclude neither, they do not show that nothing helps.
+    helping = [each for each in ran if each.trial.high > margin and each.skilled]
+    as_given = "it does not run" if control.error else f"right on {correct} of {n} images"
+    if not helping and (control.error or (guessing and statistics.excludes_skill(correct, n, chance))):
+        guessed = "" if control.error else f", where guessing is right on {chance * n:.1f}"
         return Verdict(
             Outcome.FAIL,
-            f"Nothing that was tried helps: right on {correct} of {n} images, where guessing is right on "
-            f"{chance * n:.1f}, and no better with {tried}. See that the weights are loaded, and that the classes are "
+            f"Nothing that was tried helps: {as_given}{guessed}, and none of {tried} both is better by more than "
+            f"{margin:g} points and does more than guess. See that the weights are loaded, and that the classes are "
             f"those that it was trained on.",
         )
-    best = max((trial.high for trial in ran), default=0.0)
-    most = max(0.0, best)
+    most = max(0.0, max((each.trial.high for each in ran), default=0.0))
     if guessing or most > margin:
+        best = max(helping, key=_gain, default=None)
+        found_best = "" if best is None or best.trial.difference <= margin else _unconfirmed(best, control, ran, alpha)
+        decided = found_best or f"{n} images decide only differences above {most:.1f} points."
         return Verdict(
             Outcome.INCONCLUSIVE,
-            f"Cannot tell: {n} images decide only differences above {most:.1f} points. Right on {correct} of them as "
-            f"it is set up; none of {tried} is shown to be better.",
+            f"Cannot tell: {decided} As it is set up: {as_given}; none of {tried} is shown to be better.",
         )
     return Verdict(
         Outcome.PASS,
         f"Fine: {100 * correct / n:.1f} %, and none of {tried} is better by more than {most:.1f} points (95 % "
-        f"intervals, {n} images).{_closest(ran)}",
+        f"intervals, {n} images).{_closest([each.trial for each in ran])}",
+    )
+
+
+def _gain(each: Judged) -> tuple[float, int]:
+    """Return what sorts the best last: by the difference, of those that are alike the one of fewer changes."""
+    return each.trial.difference, -len(each.asked.mistake.changes)
+
+
+def _unconfirmed(best: Judged, control: Asked, ran: Sequence[Judged], alpha: float) -> str:
+    """Return a sentence on a gain that matters, if it is one, and on how many images would show that."""
+    trial = best.trial
+    # Holm's correction multiplies the smallest p by the number of trials.
+    sizes = np.arange(trial.images, _TIMES * trial.images)
+    lost, gained = (np.rint(count * sizes / trial.images).astype(np.int64) for count in (trial.lost, trial.gained))
+    enough = sizes[statistics.mcnemar_p(lost, gained) * len(ran) < alpha]
+    would = f" (about {enough[0]} would, if the gain stays what it is)" if enough[:1] > trial.images else ""
+    return (
+        f"with {trial.tried}, the best of what was tried, {_change(trial, control)}; {trial.images} images are too few "
+        f"to confirm it{would}."
     )
 
 
@@ -217,11 +253,14 @@ def _closest(trials: Sequence[Trial]) -> str:
 def _fault(winner: Judged, control: Asked) -> str:
     trial = winner.trial
     are = "are" if " and " in trial.setting else "is"
+    return f"{trial.setting[0].upper()}{trial.setting[1:]} {are} wrong: with {trial.tried} {_change(trial, control)}."
+
+
+def _change(trial: Trial, control: Asked) -> str:
     before = "the model does not run" if control.error else f"{trial.control_accuracy:.1f} %"
     return (
-        f"{trial.setting[0].upper()}{trial.setting[1:]} {are} wrong: with {trial.tried} {before} -> "
-        f"{trial.accuracy:.1f} % of {trial.images} images ({trial.difference:+.1f} points, 95 % interval "
-        f"{trial.low:+.1f} to {trial.high:+.1f})."
+        f"{before} -> {trial.accuracy:.1f} % of {trial.images} images ({trial.difference:+.1f} points, 95 % interval "
+        f"{trial.low:+.1f} to {trial.high:+.1f})"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+import math
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from pytest_robustness.analysis.predictions import readable_by_all
+from pytest_robustness.analysis.studies.label_errors_text import Found, details, headline, verdict
 from pytest_robustness.analysis.studies.label_scores import (
     Member,
     answered_classes,
@@ -14,11 +16,11 @@ from pytest_robustness.analysis.studies.label_scores import (
     estimated_precision,
     label_scores,
     suspects,
+    unjudged,
 )
 from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
-from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
-from pytest_robustness.core.naming import short_names
+from pytest_robustness.inference.class_matching import answer_naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,14 +29,9 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.analysis.studies.evidence import Evidence
-    from pytest_robustness.analysis.studies.label_scores import LabelScores, Precision
+    from pytest_robustness.analysis.studies.label_scores import LabelScores
     from pytest_robustness.analysis.study_finding import Figure
     from pytest_robustness.core import Condition
-
-LIKELY: Final = 0.5
-"""The test fails where more of the listed images than this share are estimated to be labelled wrongly."""
-
-_SHOWN = 5
 
 
 class LabelErrors:
@@ -50,7 +47,9 @@ class LabelErrors:
         "self-confidence of its own images; the list is ranked by self-confidence. A model's own mistakes are listed "
         "too where they are as sure: the precision is estimated from how sure the answers are, on the assumption that "
         "wrong labels fall on any image of a class alike. A test fails where more than half of the list is estimated "
-        "to be wrong. Models that were trained on the images they judge have learnt the wrong labels and find few."
+        "to be wrong. An image that all answer as a class without images of its own cannot be judged so: it is shown "
+        "after the list, and no test passes then. Models that were trained on the images they judge have learnt the "
+        "wrong labels and find few."
     )
     columns: ClassVar[Mapping[str, str]] = {
         "images": "images",
@@ -58,6 +57,7 @@ class LabelErrors:
         "conditions": "conditions",
         "contradicted": "answered by all as one other class",
         "listed": "listed",
+        "unjudged": "answered as a class without images, not judged",
         "precision": "estimated precision, %",
         "precision_low": "low",
         "precision_high": "high",
@@ -76,6 +76,7 @@ class LabelErrors:
         "answer_probability": "probability of the answer",
         "threshold": "threshold of the answer",
         "agree": "models that agree",
+        "judged": "judged by a threshold",
     }
 
     def examine(self, evidence: Evidence, request: Cell | Panel) -> StudyFinding:
@@ -96,41 +97,45 @@ class LabelErrors:
         predictions = evidence.predictions
         evidence.require_labels(self.name)
         conditions = mild_conditions(evidence, models)
-        where, members = _members(predictions, [Cell(model, c) for model in models for c in conditions])
+        where, members, names = _members(predictions, [Cell(model, c) for model in models for c in conditions])
         labels = predictions.labels[where]
         scores = label_scores(members, labels)
-        thresholds = confident_thresholds(scores.self_confidence, labels, len(predictions.class_names))
-        found = suspects(scores, labels, thresholds)
+        thresholds = confident_thresholds(scores.self_confidence, labels, len(names))
+        listed, open_ = suspects(scores, labels, thresholds), unjudged(scores, thresholds)
         precision = estimated_precision(scores, labels, thresholds)
-        shown = found[: evidence.options.suspects]
-        rows = _Rows(evidence, models, where, labels, scores, thresholds)
+        most = evidence.options.suspects
+        shown = np.concatenate([listed[:most], open_[:most]])
+        rows = _Rows(evidence, models, where, labels, scores, thresholds, names)
+        items = tuple(rows.items(shown))
+        imageless = [names[answer] for answer in np.unique(scores.answer[open_]).tolist()]
         left_out = [model for model in asked if model not in models]
-        contradicted = int(((scores.answer >= 0) & (scores.answer != labels)).sum())
+        found = Found(len(labels), len(listed), len(open_), imageless, precision, models, left_out)
         return StudyFinding(
             study=self.name,
             models=models,
             condition=CONTROL,
-            verdict=_verdict(len(found), precision, len(labels), models, left_out),
-            headline=_headline(len(found), len(labels), precision),
+            verdict=verdict(found),
+            headline=headline(found),
             figures={
                 "images": len(labels),
                 "models_used": len(models),
                 "conditions": len(members) // len(models),
-                "contradicted": contradicted,
-                "listed": len(found),
-                "precision": 100 * precision.value,
-                "precision_low": 100 * precision.low,
-                "precision_high": 100 * precision.high,
-                "recall": 100 * precision.recall,
+                "contradicted": int(((scores.answer >= 0) & (scores.answer != labels)).sum()),
+                "listed": len(listed),
+                "unjudged": len(open_),
+                "precision": _percentage(precision.value),
+                "precision_low": _percentage(precision.low),
+                "precision_high": _percentage(precision.high),
+                "recall": _percentage(precision.recall),
             },
-            details=tuple(_details(rows.items(shown), len(found), left_out)),
-            items=tuple(rows.items(shown)),
+            details=tuple(details(found, items[: len(listed[:most])], items[len(listed[:most]) :])),
+            items=items,
             pictures=tuple(rows.pictures(shown)),
         )
 
 
 class _Rows:
-    """Describes suspects, by their place among the images that could be read."""
+    """Describes images, by their place among the images that could be read."""
 
     def __init__(
         self,
@@ -140,8 +145,9 @@ class _Rows:
         labels: NDArray[np.int64],
         scores: LabelScores,
         thresholds: NDArray[np.float64],
+        names: Sequence[str],
     ) -> None:
-        self._names = evidence.predictions.class_names
+        self._names = names
         self._files = evidence.names
         self._images = len(evidence.predictions.labels)
         self._models = models
@@ -156,6 +162,7 @@ class _Rows:
         files = self._files.of(self._where[found], self._images)
         for rank, (i, file) in enumerate(zip(found.tolist(), files, strict=True), 1):
             answer = int(scores.answer[i])
+            judged = bool(np.isfinite(self._thresholds[answer]))
             yield {
                 "rank": rank,
                 "file": file,
@@ -165,8 +172,9 @@ class _Rows:
                 "self_confidence": float(scores.self_confidence[i]),
                 "margin": float(scores.margin[i]),
                 "answer_probability": float(scores.answer_probability[i]),
-                "threshold": float(self._thresholds[answer]),
+                "threshold": float(self._thresholds[answer]) if judged else None,
                 "agree": len(self._models),
+                "judged": judged,
             }
 
     def pictures(self, found: NDArray[np.int64]) -> Iterator[StudyPicture]:
@@ -189,58 +197,30 @@ def mild_conditions(evidence: Evidence, models: Sequence[str]) -> tuple[Conditio
     return CONTROL, *(c for c in finished if c != CONTROL and accuracy(c) > lowest)
 
 
-def _members(predictions: StoredPredictions, cells: Sequence[Cell]) -> tuple[NDArray[np.int64], list[Member]]:
-    """Return the positions of the images that could be read in all cells, and what each cell says of them."""
+def _members(
+    predictions: StoredPredictions, cells: Sequence[Cell]
+) -> tuple[NDArray[np.int64], list[Member], tuple[str, ...]]:
+    """Return the positions of the images that could be read in all cells, what each cell says of them, and names.
+
+    These name the answers: the classes of the data, and after them the outputs that stand for none and that a model
+    answers, by the name of which those of different models are one.
+    """
     where = np.flatnonzero(readable_by_all(predictions.answers(cell) for cell in cells))
+    numbers: dict[str, int] = {}
     members = []
     for scored in map(predictions.scored, cells):
-        answer = answered_classes(scored.outputs.predicted, scored.outputs.targets)[where]
+        predicted, targets = scored.outputs
+        answer = answered_classes(predicted, targets)[where]
+        named = answer_naming(targets, predictions.classes, predictions.class_names)
+        outputs = predicted[where]
+        for output in np.unique(outputs[answer < 0]).tolist():
+            number = numbers.setdefault(named(output), len(predictions.class_names) + len(numbers))
+            answer[outputs == output] = number
         probabilities = (scored.probability, scored.runner_up, scored.true_probability)
         members.append(Member(answer, *(column[where].astype(np.float64) for column in probabilities)))
-    return where, members
+    return where, members, (*predictions.class_names, *numbers)
 
 
-def _verdict(listed: int, precision: Precision, images: int, models: Sequence[str], left_out: Sequence[str]) -> Verdict:
-    found = f"{_images(listed)} of {images:,} listed"
-    wrong = f"{_percent(precision.value)} of them estimated to be wrong"
-    if listed and precision.value > LIKELY:
-        interval = f"95 % interval {_percent(precision.low)} to {_percent(precision.high)}"
-        return Verdict(Outcome.FAIL, f"{found}, {wrong} ({interval})")
-    if listed:
-        return Verdict(Outcome.INCONCLUSIVE, f"{found}, no more than {wrong}: most are mistakes of the models")
-    if left_out:
-        return Verdict(Outcome.INCONCLUSIVE, f"no image listed, but {', '.join(left_out)} could not be run")
-    if not precision.recall > LIKELY:
-        seen = "no wrong label" if np.isnan(precision.recall) else f"{_percent(precision.recall)} of wrong labels"
-        return Verdict(Outcome.INCONCLUSIVE, f"no image listed, but only {seen} would be, of {images:,} images")
-    who = "the model" if len(models) == 1 else f"all {len(models)} models"
-    reason = f"no image of {images:,} is surely of another class to {who}; {_percent(precision.recall)} of wrong labels"
-    return Verdict(Outcome.PASS, f"{reason} would be listed")
-
-
-def _headline(listed: int, images: int, precision: Precision) -> str:
-    if not listed:
-        return f"No image of {images:,} seems to be labelled wrongly"
-    seem = "seems" if listed == 1 else "seem"
-    estimated = f"about {_percent(precision.value)} of the list by estimate"
-    return f"{_images(listed)} of {images:,} {seem} to be labelled wrongly: {estimated}"
-
-
-def _details(items: Iterator[dict[str, Figure]], listed: int, left_out: Sequence[str]) -> Iterator[str]:
-    if listed:
-        yield f"  {'label p':>7}  {'label':<20} {'answered':<20} image"
-        for item in list(items)[:_SHOWN]:
-            yield f"  {item['self_confidence']:7.4f}  {item['class']!s:<20} {item['answer']!s:<20} {item['file']}"
-        if listed > _SHOWN:
-            yield f"  {'':>7}  and {listed - _SHOWN} more; the list of the report has up to --robustness-suspects"
-    if left_out:
-        yield f"  could not be run: {', '.join(short_names(left_out).values())}"
-    yield "  assumed: wrong labels fall on any image of a class alike, and no model was trained on these labels"
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _percentage(share: float) -> float | None:
+    """Return a share in percent, nothing where it is not defined."""
+    return None if math.isnan(share) else 100 * share

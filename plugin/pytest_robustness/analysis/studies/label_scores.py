@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Member(NamedTuple):
     """What one model says of the images under one condition.
 
-    ``answer`` is the class that it answers: int64 [N], -1 for an output that stands for no class of the data.
+    ``answer`` is the class that it answers: int64 [N]. It is one beyond those of the labels where the output stands for
+    no class of the data, and -1 where that cannot be said.
     ``probability`` is the probability of the answer, ``runner_up`` that of the output that comes second,
     ``label_probability`` that of the image's label: float64 [N] each.
     """
@@ -114,10 +115,20 @@ def suspects(scores: LabelScores, labels: NDArray[np.int64], thresholds: NDArray
     return found[np.lexsort((scores.margin[found], scores.self_confidence[found]))]
 
 
+def unjudged(scores: LabelScores, thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the positions of images that all members answer as a class without a threshold: the least likely first.
+
+    A class has none where no image has its label. Such an answer may be sure or a guess: there is nothing to compare it
+    with.
+    """
+    found = np.flatnonzero((scores.answer >= 0) & np.isinf(thresholds[scores.answer]))
+    return found[np.lexsort((scores.margin[found], scores.self_confidence[found]))]
+
+
 class Precision(NamedTuple):
     """Which share of the suspects are labelled wrongly, with its 95 % interval.
 
-    ``recall`` is the share of all images that, had they got another label, would be suspects.
+    ``recall`` is the share of the images that can be judged which, had they got another label, would be suspects.
     """
 
     value: float
@@ -127,21 +138,26 @@ class Precision(NamedTuple):
 
 
 def estimated_precision(scores: LabelScores, labels: NDArray[np.int64], thresholds: NDArray[np.float64]) -> Precision:
-    """Estimate which share of the `suspects` are labelled wrongly; NaN where no image is answered by its label.
+    """Estimate which share of the `suspects` are labelled wrongly; all are NaN where no image is answered by its label.
 
     Assumed is, as in confident learning, that whether a label is wrong does not depend on the image within its class.
     Images of wrong labels are then answered as surely as those whose answer is their label, while a model's own
     mistakes are less sure. Of the images that are answered as another class, twice the share that is surer than the
-    median of those answered by their label is therefore labelled wrongly, at most: some mistakes are as sure.
+    median of those answered by their label is therefore labelled wrongly, at most: some mistakes are as sure. Images
+    that are `unjudged` can be on no list, and tell nothing of one.
     """
-    agreed = scores.answer >= 0
+    judged = (scores.answer < 0) | np.isfinite(thresholds[scores.answer])
+    agreed = (scores.answer >= 0) & judged
     own = agreed & (scores.answer == labels)
     other = agreed & ~own
     reached = scores.answer_probability >= thresholds[scores.answer]
     listed = int((other & reached).sum())
     if not own.any():
         return Precision(np.nan, np.nan, np.nan, np.nan)
-    recall = float((own & reached).sum() / len(labels))
+    # Had the only image of a class got another label, the class would have no threshold to reach. With more images,
+    # leaving an image out of its class's mean does not change on which side of it the image is.
+    only = np.bincount(labels)[labels] == 1
+    recall = float((own & reached & ~only).sum() / judged.sum())
     if not listed:
         return Precision(np.nan, np.nan, np.nan, recall)
     sure = int((other & (scores.answer_probability >= np.median(scores.answer_probability[own]))).sum())
