@@ -23,9 +23,10 @@ def conditions(
 ) -> SearchStrategy[Condition]:
     """Return a strategy that draws one of ``transforms`` at a magnitude.
 
-    The magnitude is on a grid of 1,000 steps from the one that changes nothing, which is drawn too, to the transform's
-    last level. A failing test shrinks to the mildest magnitude on the grid that it finds to fail, and among
-    transforms to the first.
+    The magnitude is on a grid of 1,000 steps from the mildest one, which is drawn too, to the transform's last level.
+    The mildest one changes nothing; but where no level is known that does, it is the first level, and at 0 of a chain
+    the parts with a single level are applied all the same. A failing test shrinks to the mildest magnitude on the grid
+    that it finds to fail, and among transforms to the first.
 
     Parameters
     ----------

@@ -220,7 +220,8 @@ def test_an_edited_file_is_judged_as_it_is_now(edited, folder):
     text = (folder.path / "nets.py").read_text()
     (folder.path / "photos.py").write_text(
         "from torchvision.datasets import ImageFolder\nUPSIDE = 0\n"
-        "def turned():\n    made = ImageFolder('photos')\n    made.targets = [label ^ UPSIDE for label in made.targets]\n"
+        "def turned():\n    made = ImageFolder('photos')\n"
+        "    made.targets = [label ^ UPSIDE for label in made.targets]\n"
         "    made.samples = [(path, label ^ UPSIDE) for path, label in made.samples]\n    return made\n"
     )
 

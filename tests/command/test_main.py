@@ -57,10 +57,41 @@ def test_options_lose_their_prefix_and_the_rest_goes_to_pytest(started):
 def test_an_option_that_may_stand_alone_does(started):
     assert started("run", "--allure-report", "--seed=1") == ["--robustness-seed=1", "--robustness-allure-report"]
     assert started("run", "--allure-report=out") == ["--robustness-allure-report=out"]
+    assert started("run", "--allure-report", "-k", "vflip") == ["--robustness-allure-report", "-k", "vflip"]
 
 
-def test_a_value_that_is_not_valid_is_left_to_pytest_to_refuse(started):
-    assert started("run", "--precision=fp8", "--limit=no") == ["--robustness-limit=no", "--robustness-precision=fp8"]
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize("value", ["no", "-1", "-0.5", "--odd", "-", ""])
+def test_a_value_that_is_not_valid_is_left_to_pytest_to_refuse(started, command, value):
+    specs = [spec for spec in SPECS if spec.kind != "switch"]
+    plan = ["--robustness-plan"] * (command == "plan")
+    # Of an option that may stand alone, an empty value is none.
+    expected = [spec.flag if spec.alone and not value else f"{spec.flag}={value}" for spec in specs]
+    assert started(command, *(f"--{spec.name}={value}" for spec in specs)) == plan + expected
+    # And what begins with a dash is another option where it follows one.
+    specs = [spec for spec in specs if not (spec.alone and value.startswith("-"))]
+    expected = [text for text in expected if text.partition("=")[0] in {spec.flag for spec in specs}]
+    assert started(command, *(text for spec in specs for text in (f"--{spec.name}", value))) == plan + expected
+
+
+def test_an_option_without_its_value_is_refused_by_its_name(capsys):
+    assert main(["run", "--margin"]) == pytest.ExitCode.USAGE_ERROR
+    assert "'--margin' requires an argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "valid"),
+    [
+        (["doctor", "resnet18", "--seed=-1"], "--seed", "x>=0"),
+        (["doctor", "resnet18", "--images", "-1"], "--images", "x>=2"),
+        (["doctor", "resnet18", "--margin=-1"], "--margin", "0<x<100"),
+        (["compare", "a", "b", "--alpha", "-1"], "--alpha", "0<x<1"),
+    ],
+)
+def test_a_negative_value_is_refused_by_the_name_of_its_option(arguments, named, valid, capsys):
+    assert main(arguments) == pytest.ExitCode.USAGE_ERROR
+    shown = " ".join(capsys.readouterr().err.split())
+    assert all(text in shown for text in (named, "-1", valid)), shown
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.name not in ("list", "plan")], ids=lambda s: s.name)

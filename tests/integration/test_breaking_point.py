@@ -39,6 +39,25 @@ def test_it_runs_for_transforms_with_levels_and_every_report_has_it(project):
     assert colour["breaking_point"] is None
 
 
+def test_a_chain_upside_down_begins_with_what_that_alone_costs(project):
+    project.judge("-k", "breaking_point", "--robustness-transforms=vflip+rotation", "--robustness-report=searched")
+    project.judge("-k", "test_model", "--robustness-transforms=vflip+rotation:0", "--robustness-report=judged")
+    points = project.table("studies/breaking_point-points.csv", "searched")
+    first = points[points["magnitude"] == 0].set_index("models")["accuracy"]
+    judged = project.table("accuracy.csv", "judged").query("transform == 'vflip+rotation:0'")
+    # The two classes have as many images each, so that accuracy is the mean over the classes.
+    assert first.to_dict() == pytest.approx(project_accuracy(judged))
+    slope, colour = project.results("searched")["studies"]["breaking_point"]
+    assert (slope["breaking_point"], slope["high"], slope["outcome"]) == (0, 0, "FAIL")
+    assert colour["breaking_point"] is None
+
+
+def project_accuracy(table):
+    """Return accuracy in percent by model."""
+    totals = table.groupby("model")[["correct", "n"]].sum()
+    return (100 * totals["correct"] / totals["n"]).to_dict()
+
+
 @pytest.mark.slow
 def test_a_second_run_computes_nothing_and_says_the_same(project):
     project.judge(*OPTIONS).stdout.fnmatch_lines("*sweep of 40 images*")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
 REFERENCE = "--robustness-reference=python:nets.py:slope"
@@ -12,6 +14,23 @@ def test_own(robustness):
     finding = robustness.parity("python:nets.py:tilt")
     assert (finding.study, finding.figures["otherwise"]) == ("parity", 0)
     assert robustness.parity("python:nets.py:tilt", "vflip").figures["reference"] == "python:nets.py:slope"
+"""
+
+FAILING = """
+import torch
+
+
+class Broken(torch.nn.Module):
+    def forward(self, images):
+        raise ValueError("no such size")
+
+
+def broken():
+    return Broken()
+
+
+def gone():
+    raise FileNotFoundError("weights.pt")
 """
 
 
@@ -80,9 +99,38 @@ def test_a_reference_that_cannot_be_one_is_a_usage_error(project, options, text)
     result.stderr.fnmatch_lines([text])
 
 
-def test_a_reference_that_cannot_be_loaded_is_an_error_of_each_comparison(project):
+@pytest.mark.parametrize(
+    ("factory", "reason", "selected"),
+    [
+        ("missing", "'missing' is not a function of ref.py", "parity"),
+        ("broken", "ValueError: no such size", "parity"),
+        ("gone", "FileNotFoundError: weights.pt", "parity"),
+        ("gone", "FileNotFoundError: weights.pt", "parity and not vflip"),
+        ("gone", "FileNotFoundError: weights.pt", "vflip"),
+    ],
+)
+def test_a_reference_that_fails_is_an_error_of_each_comparison_and_in_every_report(
+    project, monkeypatch, factory, reason, selected
+):
+    project.write("ref.py", FAILING)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     result = project.judge(
-        "--robustness-reference=python:nets.py:missing", "-k", "parity", "--robustness-transforms=vflip"
+        *(f"--robustness-reference=python:ref.py:{factory}", "--robustness-transforms=vflip", "-k", selected)
     )
-    assert result.parseoutcomes()["failed"] == 4
-    assert "missing" in result.stdout.str()
+    printed = result.stdout.str()
+    assert "fault of pytest-robustness" not in printed
+    assert reason in printed
+    assert result.parseoutcomes()["failed"] >= 2
+    folder = project.path / "reports/latest"
+    errors = (folder / "summary.md").read_text().partition("### Errors")[2]
+    assert (errors.count("\n- "), reason in html.unescape(errors)) == (1, True)
+    assert reason in html.unescape((folder / "index.html").read_text())
+    assert {error["model"] for error in project.results()["errors"]} == {f"python:ref.py:{factory}"}
+
+
+def test_a_model_that_only_a_test_of_ones_own_names_is_in_the_report_where_it_fails(project):
+    project.write("ref.py", FAILING)
+    asked = 'def test_own(robustness):\n    robustness.breaking_point("python:ref.py:gone", "rotation")\n'
+    project.write("test_own.py", asked)
+    project.run("test_own.py").assert_outcomes(failed=1)
+    assert "FileNotFoundError: weights.pt" in (project.path / "reports/latest/index.html").read_text()

@@ -53,7 +53,27 @@ def test_spans_go_from_what_changes_nothing_to_the_last_level() -> None:
     assert {name: KNOWN.span(name) for name in LEVELLED} == {
         name: Span(NEUTRAL[name], levels[-1], whole=False) for name, levels in LEVELLED.items()
     }
-    assert KNOWN.span("rotation+vflip+zoom") == KNOWN.span("equalize_zoom_brightness") == Span(0, 1, whole=False)
+    assert KNOWN.span("rotation+zoom") == Span(0, 1, whole=False)
+    turned = Span(0, 1, whole=False, harmless=False)
+    assert KNOWN.span("rotation+vflip+zoom") == KNOWN.span("equalize_zoom_brightness") == turned
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rotation", "zoom", "fog", "haze", "rotation+brightness", "rotation+haze", "haze+fog", "vflip+rotation"),
+        *("rotation+zoom+equalize", "equalize_zoom_brightness", "dusk", "dawn"),
+    ],
+)
+def test_neutral_is_harmless_where_it_changes_no_pixel(images: torch.Tensor, name: str) -> None:
+    known = KNOWN.copy()
+    known.transform("fog", levels=(1, 2), version=1)(lambda images, level: images // (level + 1))
+    known.transform("haze", levels=(1, 2), neutral=0, version=1)(lambda images, level: images // (level + 1))
+    known.chain("dusk", ("hflip", "zoom"))
+    known.chain("dawn", ("zoom",))
+    span = known.span(name)
+    same = torch.equal(apply(known.at(name, span.neutral).transform, images, known=known), images)
+    assert span.harmless is known.span(name, 1).harmless is same
 
 
 @pytest.mark.parametrize("name", NEUTRAL)
@@ -188,11 +208,11 @@ def test_the_fractions_of_a_chain_are_rounded_where_levels_are_whole() -> None:
 @pytest.mark.parametrize(
     ("options", "span"),
     [
-        ({"levels": (0.1, 0.5)}, Span(0.1, 0.5, whole=False)),
+        ({"levels": (0.1, 0.5)}, Span(0.1, 0.5, whole=False, harmless=False)),
         ({"levels": (90, 50, 10), "neutral": 100}, Span(100, 10, whole=True)),
         ({"levels": (90, 50, 10), "neutral": 100, "continuous": True}, Span(100, 10, whole=False)),
-        ({"levels": (1.0, 2.0), "continuous": False}, Span(1, 2, whole=True)),
-        ({"levels": (5,)}, Span(5, 5, whole=True)),
+        ({"levels": (1.0, 2.0), "continuous": False}, Span(1, 2, whole=True, harmless=False)),
+        ({"levels": (5,)}, Span(5, 5, whole=True, harmless=False)),
     ],
 )
 def test_a_transform_of_ones_own_says_what_its_magnitudes_are(options: dict[str, Any], span: Span) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ _PYTEST: Final = (
     "Every other argument goes to pytest: -k vflip selects tests, -n 4 runs four processes, --lf those that failed "
     "last, --junitxml=FILE writes JUnit XML."
 )
+_ALONE: Final = frozenset(f"--{spec.name}" for spec in SPECS if spec.alone is not None)
 _OWN_COMMANDS: Final = ("list", "plan")
 _SETTINGS: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
 
@@ -37,9 +39,22 @@ def _option(spec: OptionSpec) -> click.Option:
         return click.Option(names, is_flag=True, default=None, help=spec.help)
     words = spec.read.words if isinstance(spec.read, Choice) else ()
     kind: click.ParamType[Any] = click.Path() if spec.kind == "path" else _Words(words)
-    # An option that stands alone, too, has a value without which it is one.
-    alone = None if spec.alone is None else ""
-    return click.Option(names, is_flag=False, flag_value=alone, metavar=spec.metavar, help=spec.help, type=kind)
+    return click.Option(names, metavar=spec.metavar, help=spec.help, type=kind)
+
+
+class _Command(RichCommand):
+    """Takes the value of an option as it is written: -1 is the plugin's to refuse, and not an option of pytest.
+
+    Click has options whose value may be left out, but of these it cuts a value off that begins with a dash.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give an option that stands alone, where that is allowed, an empty value, and parse."""
+        given = [
+            f"{arg}=" if arg in _ALONE and (after is None or after.startswith("-")) else str(arg)
+            for arg, after in itertools.pairwise([*args, None])
+        ]
+        return super().parse_args(ctx, given)
 
 
 class _Words(click.ParamType[str]):
@@ -67,7 +82,8 @@ def pytest_arguments(context: click.Context, *more: str) -> list[str]:
         value = context.params.get(spec.field)
         if value is None or value is False:
             continue
-        named.append(spec.flag if value is True or value == "" else f"{spec.flag}={value}")
+        alone = value is True or (value == "" and spec.alone is not None)
+        named.append(spec.flag if alone else f"{spec.flag}={value}")
     return [*_SUITE, *more, *named, *context.args]
 
 
@@ -100,7 +116,7 @@ def _command(name: str, callback: Callable[..., int]) -> click.Command:
         {"name": area, "options": [f"--{spec.name}" for spec in specs if spec.area == area]}
         for area in dict.fromkeys(spec.area for spec in specs)
     ]
-    return RichCommand(
+    return _Command(
         name=name,
         context_settings=_SETTINGS,
         callback=callback,

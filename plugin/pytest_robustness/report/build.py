@@ -117,13 +117,15 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
         The run.
     models, conditions
         Those of the options, in their order. What tests asked for in addition follows, by name: several processes
-        finish in no fixed order.
+        finish in no fixed order. So do models that only studies asked for, such as a reference, where they failed.
     """
     log, judge = run.run_log, run.judge
     if not log.dataset or not (log.keys or log.errors):
         return None
     wanted = log.wanted
-    models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells)]))
+    # What failed is reported of every model: whoever shows an error finds its model among those of the report.
+    failed = sorted(cell.model for cell in log.errors)
+    models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells), *failed]))
     conditions = tuple(dict.fromkeys([*conditions, *sorted(wanted.conditions_of_all(), key=_by_name)]))
     cells, panels = _tests_in_order(log, models, conditions)
     found = RunTests(

@@ -25,7 +25,7 @@ class Chain:
     """Operations applied in order, as a `Transform`; most have one operation alone.
 
     A severity is given to every operation that has levels. A magnitude is the level of a single operation; of
-    several, it is the fraction of its own span that each of them goes.
+    several, it is the fraction of its own span that each of them goes; one with a single level is applied in full.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ class Chain:
                 f"{self.name!r} has a single level and takes no magnitude. Name a transform with levels, such as "
                 f"rotation."
             )
-        whole = spans[0] if len(self.operations) == 1 else Span(0.0, 1.0, whole=False)
+        harmless = all(one.span is not None and one.span.harmless for one in self.operations)
+        whole = spans[0] if len(self.operations) == 1 else Span(0.0, 1.0, whole=False, harmless=harmless)
         if severity is None:
             return whole
         levels = self.levels(severity)

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 class Span:
     """The magnitudes of a transform: from ``neutral``, which changes nothing, to ``extreme``, the last of its levels.
 
-    Where nobody named a level that changes nothing, ``neutral`` is the mildest level. ``whole``: whole numbers alone.
+    ``whole``: whole numbers alone. ``harmless``: whether ``neutral`` does change nothing. It changes something where
+    nobody named a level that does not, and the mildest one stands for it; and of a chain where such a transform, or one
+    with a single level, is a part.
     """
 
     neutral: float
     extreme: float
     whole: bool
+    harmless: bool = True
 
     def __contains__(self, magnitude: float) -> bool:
         low, high = sorted((self.neutral, self.extreme))

@@ -67,7 +67,7 @@ def valid_span(name: str, levels: tuple[float, ...], neutral: float | None, cont
             f"{levels!r} is not. Change these, or say continuous=True."
         )
     kind = int if whole else float  # numpy's numbers print otherwise than Python's
-    return Span(kind(start), kind(levels[-1]), whole)
+    return Span(kind(start), kind(levels[-1]), whole, harmless=neutral is not None)
 
 
 def check_call(name: str, function: Callable[..., Any], has_level: bool, has_draws: bool) -> None:

@@ -158,7 +158,8 @@ class Registry:
     def span(self, name: str, severity: int | None = None) -> Span:
         """Return the magnitudes of the transform or chain ``name``; with a severity, those up to its levels.
 
-        The magnitude of a chain is the fraction of its own span that each of its transforms goes: 0 to 1.
+        The magnitude of a chain is the fraction of its own span that each of its transforms goes: 0 to 1. Those with a
+        single level are applied in full at any, so that 0 changes something too: see `Span`.
 
         Raises
         ------

@@ -94,6 +94,7 @@ def test_probabilities_are_proportional_to_the_falls_and_capped_together(changes
         (ROTATION, 44, (30, 44)),
         (Condition("zoom", 3), None, (1.25, 1.5)),
         (Condition("rotation+translate", 3), 0.1, (0.1, 1 / 3)),
+        (Condition("vflip+rotation", 3), 0.0, (0, 1 / 3)),
     ],
 )
 def test_magnitudes_reach_the_level_that_was_judged(condition, breaking_point, expected):
@@ -110,7 +111,7 @@ def test_whole_levels_stay_whole():
 
 def test_breaking_points_are_the_median_of_those_that_the_run_searches(monkeypatch):
     rotated, zoomed, failing = (Condition(name, 3) for name in ("rotation", "zoom", "translate"))
-    points = {"a": 5.0, "b": 9.0, "c": 20.0, "other": 80.0}
+    points = {"a": 5.0, "b": 9, "c": 20.0, "other": 80.0}  # of whole numbers one is a whole number
 
     def examine(evidence, cell):
         if cell.condition == failing:

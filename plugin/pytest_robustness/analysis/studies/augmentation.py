@@ -141,7 +141,7 @@ def breaking_points(evidence: Evidence, models: Sequence[str]) -> dict[str, floa
         except RobustnessError:
             _log.debug("%s has no breaking point", subject, exc_info=True)
             continue
-        if isinstance(found, float):
+        if isinstance(found, float | int):  # of whole numbers the point is one
             points.setdefault(subject.condition.transform, []).append(found)
     return {transform: float(np.median(found)) for transform, found in points.items()}
 

@@ -43,7 +43,9 @@ class BreakingPoint:
         "the images decide neither that accuracy has fallen by more than the margin nor that it has not; it is wide "
         "where accuracy runs along the margin. A test passes where the interval begins at the level of its severity or "
         "beyond, fails where it ends before that level or the images show a fall by more than the margin at a milder "
-        "magnitude, from which accuracy recovers; it is inconclusive otherwise. A fall at a few magnitudes alone, "
+        "magnitude, from which accuracy recovers; it is inconclusive otherwise. Where the mildest "
+        "magnitude changes something, it is evaluated like any other, and may be the breaking point: so does 0 of a "
+        "chain of which a part has a single level, such as vflip+rotation. A fall at a few magnitudes alone, "
         "between two that are evaluated, can be missed."
     )
     columns: ClassVar[Mapping[str, str]] = {
@@ -140,6 +142,8 @@ class _Found(NamedTuple):
     def interval(self) -> str:
         """The interval in words; an end that is open lies beyond the magnitudes that there are."""
         _, low, high = self.point
+        if low is None and high == self.span.neutral:
+            return f"{_number(high)} already"
         start = f"below {_number(self.span.neutral)}" if low is None else _number(low)
         if high is not None:
             return f"{start} to {_number(high)}"
@@ -177,8 +181,11 @@ def _verdict(found: _Found) -> Verdict:
     fraction, level = found.span.fraction, found.span.fraction(found.level)
     breaks = f"accuracy falls by more than {found.margin} at {found.cell.condition.transform} {found.interval}"
     images = f"{100 * (1 - found.policy.alpha):g} % interval over {found.images} images"
-    dip = found.curve.shown(found.level)
-    if dip is not None and (high is None or fraction(high) >= level):
+    dip, end = found.curve.shown(found.level), math.inf if high is None else fraction(high)
+    if end < level or (end == level and dip is not None):
+        when = "before" if end < level else "not after"
+        return Verdict(Outcome.FAIL, f"{breaks}, {when} {found.judged_by}: {images}")
+    if dip is not None:
         return Verdict(
             Outcome.FAIL,
             f"accuracy has fallen by more than {found.margin} at {found.cell.condition.transform} {_number(dip)}, not "
@@ -186,8 +193,6 @@ def _verdict(found: _Found) -> Verdict:
         )
     if low is not None and fraction(low) >= level:
         return Verdict(Outcome.PASS, f"{breaks}, not before {found.judged_by}: {images}")
-    if high is not None and fraction(high) < level:
-        return Verdict(Outcome.FAIL, f"{breaks}, before {found.judged_by}: {images}")
     return Verdict(Outcome.INCONCLUSIVE, f"{breaks}, which does not decide on {found.judged_by}: {images}")
 
 
@@ -199,7 +204,7 @@ def _headline(found: _Found) -> str:
     if magnitude is None:
         return f"{kept} in all of {transform}, up to {_number(found.span.extreme)} (breaking point {found.interval})"
     if magnitude == found.span.neutral:
-        return f"loses more than {found.margin} at the mildest {transform}, {_number(magnitude)}"
+        return f"loses more than {found.margin} already at the mildest {transform}, {_number(magnitude)}"
     return f"{kept} up to {transform} {_number(magnitude)} ({found.interval})"
 
 

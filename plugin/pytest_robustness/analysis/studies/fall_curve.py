@@ -177,7 +177,7 @@ def breaking_point(curve: FallCurve) -> BreakingPoint:
     smaller than the margin. Where a curve runs along the margin, it is wide.
     """
     at, latest, earliest = (crossing(curve.positions, falls, curve.margin) for falls in curve.bands)
-    span = curve.span
+    span, already = curve.span, earliest == 0
     point = None if at is None else _exact(span, at)
     if point is not None and span.whole:
         # The first whole number that is not before the crossing.
@@ -188,7 +188,7 @@ def breaking_point(curve: FallCurve) -> BreakingPoint:
         earliest = float(min(curve.positions[end - 1], 1.0 if earliest is None else earliest))
         latest = None if latest is None else float(max(curve.positions[end], latest))
     high = None if latest is None else _exact(span, latest)
-    if earliest == 0 and curve.measured:
+    if already:  # neutral was evaluated: where it changes nothing it is within the margin
         return BreakingPoint(point, None, high)
     return BreakingPoint(point, span.extreme if earliest is None else _exact(span, earliest), high)
 

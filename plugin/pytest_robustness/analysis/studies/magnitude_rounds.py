@@ -52,11 +52,9 @@ class Target:
         OptionError
             When the transform is not known, or has a single level.
         """
-        registry = evidence.registry
-        span = registry.span(transform)
-        mildest = registry.span(transform, registry.get(transform).severities[0]).extreme
-        # Where no level is known that changes nothing, the mildest one stands for neutral, and changes something.
-        start = (span.neutral,) if mildest == span.neutral else ()
+        span = evidence.registry.span(transform)
+        # That neutral costs nothing is known where it changes nothing, and measured where it changes something.
+        start = () if span.harmless else (span.neutral,)
         return cls(model, transform, span, (level, *start))
 
 

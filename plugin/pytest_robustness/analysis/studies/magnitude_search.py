@@ -121,6 +121,7 @@ def _open(curve: FallCurve, falls: Floats, variances: Floats) -> tuple[int, int]
     entries = np.arange(len(area))
     between = np.where(entries <= gap, upto[gap + 1] - upto, upto - upto[gap])
     possible = np.flatnonzero(area - lowest <= _DEVIATIONS * np.sqrt(between))
-    # Where there is no crossing up to the extreme, which is evaluated, nothing is open at the extreme itself.
-    around = [*possible.tolist(), *((gap, gap + 1) if place is not None else (len(variances),))]
+    # Where there is no crossing up to the extreme, which is evaluated, nothing is open at the extreme itself; nor is
+    # anything at neutral, where that is evaluated and too much already.
+    around = [*possible.tolist(), *((len(variances),) if place is None else (gap, gap + 1) if place else (0,))]
     return min(around), max(around)
