@@ -278,6 +278,39 @@ def test_an_integer_input_takes_normalized_values_by_its_own_scale(
     assert_same(model.module(normalized), net((integers - zero) * scale))
 
 
+SCALED_BY_THE_GRAPH: dict[str, tuple[list[tuple[Any, ...]], Callable[[torch.Tensor], torch.Tensor]]] = {
+    "divided": ([("Div", ["cast", "large"], ["x"], {})], lambda pixels: pixels / 255),
+    "multiplied": ([("Mul", ["cast", "small"], ["x"], {})], lambda pixels: pixels / 255),
+    "then shifted": (
+        [("Mul", ["cast", "small"], ["moved"], {}), ("Sub", ["moved", "half"], ["x"], {})],
+        lambda pixels: pixels / 255 - 0.5,
+    ),
+    "shifted first": (
+        [("Sub", ["cast", "middle"], ["moved"], {}), ("Mul", ["moved", "small"], ["x"], {})],
+        lambda pixels: (pixels - 127.5) / 255,
+    ),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", SCALED_BY_THE_GRAPH)
+def test_a_graph_that_scales_pixels_itself_takes_pixels(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, case: str
+) -> None:
+    nodes, scaled = SCALED_BY_THE_GRAPH[case]
+    constants = {"large": 255.0, "small": 1 / 255, "half": 0.5, "middle": 127.5}
+    used = {name for _, names, *_ in nodes for name in names}
+    path = build(
+        dtype="uint8",
+        before=[("Cast", ["in"], ["cast"], {"to": 1}), *nodes],
+        constants={name: np.float32(value) for name, value in constants.items() if name in used},
+    )
+    pixels = (images * 255).round()
+    assert_same(load(path).module(pixels / 255), net(scaled(pixels)))
+    with pytest.raises(ModelError, match="is uint8 without a scale, so that it takes pixels, not normalized values"):
+        load(path, mean=[0.5] * 3, std=[0.5] * 3)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", ENDS)
 def test_a_quantized_output_is_what_its_integers_stand_for(

@@ -101,8 +101,12 @@ def _source(node: Any, place: int = 0) -> Any:
 
 
 def _input_quantization(port: Any) -> Quantization | None:
-    """Read the scale from a FakeQuantize (TensorFlow Lite), or from a Subtract and a Multiply (ONNX, IR)."""
-    zero = 0.0
+    """Read the scale from a FakeQuantize (TensorFlow Lite), or from a Subtract and a Multiply (ONNX, IR).
+
+    A graph that takes pixels and scales them itself begins as one whose input was quantized. Quantized images without
+    negative numbers are pixels too, and no zero point lies between two integers: such a graph takes pixels.
+    """
+    zero, unsigned = 0.0, not port.get_element_type().is_signed()
     takers = port.get_target_inputs()
     while len(takers) == 1:
         node = next(iter(takers)).get_node()
@@ -111,7 +115,8 @@ def _input_quantization(port: Any) -> Quantization | None:
             return _of_fake_quantize(node, quantized=(1, 2), real=(3, 4))
         if kind in ("Subtract", "Multiply") and (value := _constant(_source(node, 1))) is not None:
             if kind == "Multiply":
-                return Quantization(value, zero)
+                pixels = (unsigned and zero <= 0) or not zero.is_integer()
+                return None if pixels else Quantization(value, zero)
             zero = value
         elif kind not in ("Convert", "Transpose"):
             return None
