@@ -170,6 +170,30 @@ def test_a_report_folder_that_cannot_be_written_is_told_and_nothing_is_lost(proj
     assert project.stored() == stored
 
 
+@pytest.mark.parametrize("blocked", ["the report", "the baseline", "the summary"])
+def test_what_can_be_written_is_written_where_another_thing_cannot(project, monkeypatch, blocked):
+    project.write("taken", "a file in the way")
+    places = {"the report": "report", "the baseline": "new.json", "the summary": "step.md"}
+    places[blocked] = f"taken/{places[blocked]}"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / places["the summary"]))
+    result = project.judge(
+        f"--robustness-report={places['the report']}", f"--robustness-baseline={places['the baseline']}",
+        "--robustness-update-baseline", "--robustness-models=python:nets.py:slope",
+    )  # fmt: skip
+    assert result.ret == ExitCode.TESTS_FAILED
+    assert f"{project.path}/taken" in result.stdout.str().replace("\n", "")
+    for what, place in places.items():
+        assert (project.path / place).exists() == (what != blocked), what
+
+
+def test_without_a_terminal_a_finding_fails_its_test_alone(project):
+    result = project.judge("-p", "no:terminal", "--junitxml=j.xml")
+    assert result.ret == ExitCode.TESTS_FAILED
+    found = (project.path / "j.xml").read_text()
+    assert 'errors="0"' in found
+    assert "points (" in found
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -79,6 +79,9 @@ def test_a_fault_of_the_report_leaves_what_pytest_has_to_say(project, monkeypatc
     printed = result.stdout.str()
     assert "The report could not be written, because of a fault of pytest-robustness:\nTraceback" in printed
     assert "KeyError: 'no such key'" in printed
+    written = {path.name for path in (project.path / "reports/latest").iterdir()}
+    assert {"results.json", "summary.md", "answers.npz"} < written
+    assert "index.html" not in written
 
 
 def test_a_single_name_needs_no_list(project):

@@ -95,7 +95,7 @@ def representation(error, **options):
     chosen = {"tbstyle": "auto", "fulltrace": False} | options
     with pytest.raises(type(error)) as caught:
         raise error
-    return shown(caught, SimpleNamespace(getoption=chosen.__getitem__), "pytest's own")
+    return shown(caught, SimpleNamespace(getoption=chosen.get), "pytest's own")
 
 
 def test_a_failure_is_shown_within_80_columns_without_a_traceback():

@@ -50,7 +50,8 @@ def shown(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config, s
     ``--full-trace`` it is ``standard``, pytest's own representation, and below it the traceback of the exception that
     the error describes, if any: the user's model may have raised it in a sweep, long before the test.
     """
-    if config.getoption("tbstyle") in _TRACEBACK_STYLES or config.getoption("fulltrace"):
+    # Without pytest's terminal there are no such options.
+    if config.getoption("tbstyle", "auto") in _TRACEBACK_STYLES or config.getoption("fulltrace", False):
         trace = getattr(next(iter(excinfo.value.args), None), "trace", "")
         if trace:
             standard.addsection("original traceback", trace)

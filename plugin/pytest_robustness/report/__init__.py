@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.report.run_report import RunReport
+
+_log = logging.getLogger(__name__)
 
 REPORTS = (
     "tables",  # results.json, accuracy.csv, tests.csv
@@ -32,15 +35,23 @@ def write_all(report: RunReport, folder: Path) -> None:
     """Write every file of the report into ``folder``: tables, page, Markdown summary, and images.
 
     Tables and page have the findings of earlier runs too, where ``report`` has them; the others are of this run alone.
+    Where one cannot be written, the others are.
 
     Raises
     ------
     RobustnessError
-        When the folder cannot be written.
+        When one cannot be written: the first one's reason.
     """
+    failed: list[Exception] = []
     for name in REPORTS:
         shown = report if name in _WITH_EARLIER else report.judged
-        import_module(f"{__name__}.{name}").write(shown, folder)
+        try:
+            import_module(f"{__name__}.{name}").write(shown, folder)
+        except Exception as error:  # a fault of ours in one report is no reason to lose the others
+            _log.debug("the report %s could not be written", name, exc_info=True)
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def image_lines(report: RunReport, folder: Path) -> list[str]:

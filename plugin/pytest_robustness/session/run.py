@@ -28,7 +28,7 @@ from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_robustness.analysis.study_finding import StudyFinding
@@ -174,21 +174,23 @@ class Run:
         models, conditions
             Those of the options, in their order.
         """
-        try:
-            self.report = self.build_report(models, conditions)
-            if self.report is not None:
-                shown = self._earlier.added_to(self.report)
-                report.write_all(shown, self._options.report)
-                self._update_baseline(models, conditions)
-                report.append_step_summary(self.report, os.environ)
-        except RobustnessError as error:
-            _log.debug("the report could not be written", exc_info=True)
-            self._report_error = str(error)
-        except Exception:  # re-raising would suppress pytest's own summary
-            _log.debug("the report could not be written", exc_info=True)
-            fault = traceback.format_exc()
-            self._report_error = f"The report could not be written, because of a fault of pytest-robustness:\n{fault}"
-        return self._report_error is None
+        failed = list(self._failures_of_writing(models, conditions))
+        if failed and self.report is None and self._options.mode is RunMode.WRITE:
+            failed.append("The baseline was not written.")
+        self._report_error = "\n".join(failed) or None
+        return not failed
+
+    def _failures_of_writing(self, models: Sequence[str], conditions: Sequence[Condition]) -> Iterator[str]:
+        """Write everything that can be written, and yield why the rest cannot: what lies elsewhere is not lost too."""
+        for step in (self._write_report, self._update_baseline, self._append_summary):
+            try:
+                step(models, conditions)
+            except Exception as error:  # re-raising would suppress pytest's own summary
+                _log.debug("%s failed", step.__name__, exc_info=True)
+                fault = "The report could not be written, because of a fault of pytest-robustness:\n"
+                yield str(error) if isinstance(error, RobustnessError) else f"{fault}{traceback.format_exc()}"
+            if self.report is None:
+                return
 
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide."""
@@ -233,6 +235,15 @@ class Run:
     def _images(self) -> baseline.ImageSet:
         stored = self._predictions
         return baseline.ImageSet(stored.identities, stored.labels, stored.classes)
+
+    def _write_report(self, models: Sequence[str], conditions: Sequence[Condition]) -> None:
+        self.report = self.build_report(models, conditions)
+        if self.report is not None:
+            report.write_all(self._earlier.added_to(self.report), self._options.report)
+
+    def _append_summary(self, *_: object) -> None:
+        if self.report is not None:
+            report.append_step_summary(self.report, os.environ)
 
     def _update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> None:
         path = self._options.baseline
