@@ -153,7 +153,7 @@ def _tables(
         chosen = {"image": columns.image, **({"label": columns.label} if columns.label else {})}
         try:
             found.append(_Table(columns, *_small_columns(file, columns)))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             _log.debug("%s cannot be read", container.text, exc_info=True)
             raise damaged(container, error) from error
     return found
