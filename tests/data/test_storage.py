@@ -19,7 +19,7 @@ from pytest_robustness.data import keys, open_source, storage
 from pytest_robustness.data.remote_files import RemoteFiles
 from pytest_robustness.data.storage import is_url, local_path, protocol_of, status_in
 from pytest_robustness.errors import BadImageError, DataError
-from tests.data.forms import CLASSES, FORMS, photos, web_server
+from tests.data.forms import CLASSES, FORMS, Photo, photos, web_server
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
@@ -319,8 +319,17 @@ def test_a_server_that_serves_no_parts_is_named(tmp_path):
     spec = FORMS["named shards"](tmp_path, photos(12)).replace(str(tmp_path), "{url}")
     with web_server(tmp_path, ranges=False) as (url, _):
         source = opened(spec.replace("{url}", url))
-        with pytest.raises(BadImageError, match="server does not serve parts of files"):
+        with pytest.raises(BadImageError, match="the server answers no range requests"):
             source.read(0)
+
+
+@pytest.mark.parametrize("form", ["packed folder", "parquet", "zip"])
+def test_a_large_file_of_a_server_that_serves_no_parts_is_refused(tmp_path, form):
+    noise = [Photo(n % 3, f"{n}.png", np.random.default_rng(n).bytes(3_000_000)) for n in range(8)]
+    spec = FORMS[form](tmp_path, noise)
+    with web_server(tmp_path, ranges=False) as (url, _):
+        text = refusal(spec.replace(str(tmp_path), url) + ("/test-00000-of-00002.parquet" if form == "parquet" else ""))
+    assert " cannot be read in parts: the server answers no range requests, it sends whole files alone. " in text
 
 
 def test_a_server_that_is_not_there_is_named():

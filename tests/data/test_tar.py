@@ -104,7 +104,7 @@ def test_an_archive_is_what_the_standard_library_reads(tmp_path):
     ("beside", "file", "classes", "note"),
     [
         ({"cls": b"1"}, None, ["0", "1"], "number in its .cls."),
-        ({"cls": b"1\n"}, "a\nb\n\nc\n", ["a", "b", "c"], "number in its .cls, named by "),
+        ({"cls": b"1\n"}, "a\r\nb\x85\u2028d\nc\n \n\n", ["a", "b\x85\u2028d", "c"], "number in its .cls, named by "),
         ({"cls": b"owl"}, None, ["owl"], "name in its .cls."),
         ({"txt": b"owl"}, None, ["owl"], "name in its .txt."),
         ({"txt": b"1"}, None, ["0", "1"], "number in its .txt."),
@@ -162,6 +162,25 @@ def test_labels_may_stand_before_their_image_and_endings_in_capitals(tmp_path):
 )
 def test_samples_without_a_class_are_refused_by_name(tmp_path, members, message):
     assert message in refusal(pack(tmp_path / "a.tar", members))
+
+
+@pytest.mark.parametrize(
+    ("text", "empty"),
+    [
+        ("a\n\nb\n", "its line 2 is empty, of 3"),
+        ("\na\nb", "its line 1 is empty, of 3"),
+        ("a\n \t\r\nb\n\n", "its line 2 is empty, of 3"),
+        ("", "it is empty"),
+        (" \n\n", "it is empty"),
+    ],
+)
+def test_an_empty_line_among_names_is_refused(tmp_path, text, empty):
+    (tmp_path / "classes.txt").write_text(text)
+    message = refusal(pack(tmp_path / "a.tar", {"1.png": PNG, "1.cls": b"0"}))
+    assert message == (
+        f"{tmp_path}/classes.txt must hold one name a line and no empty line: {empty}. The line says the number of the "
+        f"class, from 0 on: remove the line, or give that class a name."
+    )
 
 
 def test_classes_with_one_name_are_refused(tmp_path):

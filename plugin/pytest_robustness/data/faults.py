@@ -16,6 +16,12 @@ _Value = TypeVar("_Value")
 _WAITS: Final = (0.2, 1.0)
 """Seconds before a network is asked again."""
 
+NO_RANGES: Final = (
+    "the server answers no range requests, it sends whole files alone. Download the file and name it there, or use a "
+    "server that answers range requests"
+)
+"""What to say of a server that serves no parts of files."""
+
 # Clients of storages have errors of their own for what the network does, and no common class for them.
 _NETWORK: Final = (
     "ServerDisconnected", "ServerTimeout", "ConnectTimeout", "ReadTimeout", "EndpointConnection", "ConnectionClosed",
@@ -58,6 +64,11 @@ def in_passing(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return True
     return "out of memory" in str(error).lower()
+
+
+def without_ranges(error: BaseException) -> bool:
+    """Return whether fsspec says that a server sends whole files alone; it has no class of its own for that."""
+    return isinstance(error, ValueError) and "range requests" in str(error)
 
 
 def reason_of(error: BaseException) -> str:

@@ -74,6 +74,20 @@ def _local(path: Path, options: Mapping[str, str]) -> Any:
     return datasets.load_dataset(str(path), options.get("config"))
 
 
+def parquet_files(name: str, options: Mapping[str, str]) -> list[str]:
+    """Return the Parquet files of a local folder, those of all splits; none where ``datasets`` wrote it itself."""
+    import datasets
+
+    path = user_path(name).absolute()
+    written = (path / "dataset_dict.json").exists() or (path / "state.json").exists()
+    if not path.is_dir() or written or not any(path.rglob("*.parquet")):
+        return []
+    with _quietly(offline=True):
+        builder = datasets.load_dataset_builder(str(path), options.get("config"))
+    files = [str(file) for part in (getattr(builder.config, "data_files", None) or {}).values() for file in part]
+    return [file for file in files if file.endswith(".parquet")]
+
+
 def _of_the_hub(name: str, options: Mapping[str, str]) -> Any:
     import datasets
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.data.class_folders import decoded
 from pytest_robustness.data.encoded import EncodedSource
-from pytest_robustness.data.hf_loading import load
+from pytest_robustness.data.hf_loading import load, parquet_files
 from pytest_robustness.data.image_files import class_of, notes_of
 from pytest_robustness.data.table_cells import content_of
 from pytest_robustness.data.table_columns import columns_of, keys_of, labels_of
+from pytest_robustness.data.table_labels import require_one_naming
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def source_of(
     columns = columns_of(dataset.features.arrow_schema, wanted, shown, spelling, labelled=labelled)
     if not len(dataset):
         raise DataError(f"{shown} holds no image: it has no rows.")
+    if columns.label:
+        require_one_naming(parquet_files(name, options), columns.label)
     only_image = dataset.select_columns([columns.image])
     if isinstance(dataset.features[columns.image], datasets.Image):
         only_image = only_image.cast_column(columns.image, datasets.Image(decode=False))

@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.data import spec_options
 from pytest_robustness.data.class_folders import decoded, require_no_splits
@@ -79,39 +79,45 @@ def _require_one_split(path: str, containers: Sequence[Container]) -> None:
     require_no_splits(decoded(path), sorted(splits), "parquet:{root}/{best}*.parquet")
 
 
+class _Table(NamedTuple):
+    """What one file says of its rows: its columns, ``None`` where it has no rows, the paths of images, the labels."""
+
+    columns: Columns | None
+    paths: list[str | None]
+    labels: Any
+
+
 def _source(
     spec: str, path: str, containers: Sequence[Container], wanted: Mapping[str, str], *, labelled: bool
 ) -> DataSource:
     import numpy as np
-    import pyarrow as pa
 
     from pytest_robustness.data.encoded import EncodedSource
     from pytest_robustness.data.image_files import class_of, notes_of
-    from pytest_robustness.data.parquet_rows import ParquetRows, damaged, open_table
-    from pytest_robustness.data.table_columns import columns_of, keys_of, labels_of
+    from pytest_robustness.data.parquet_rows import ParquetRows
+    from pytest_robustness.data.table_columns import keys_of, labels_of
+    from pytest_robustness.data.table_labels import FileLabels, joined
 
-    shown, columns, tables = decoded(path), None, []
+    shown = decoded(path)
     statuses = tuple(container.status() for container in containers)
-    for container in containers:
-        file = open_table(container)
-        if columns is None:
-            columns = columns_of(file.schema_arrow, wanted, container.shown, f"parquet:{shown}", labelled=labelled)
-        try:
-            tables.append(_small_columns(file, columns, container))
-        except (pa.ArrowException, OSError) as error:
-            _log.debug("%s cannot be read", container.text, exc_info=True)
-            raise damaged(container, error) from error
-    rows = [len(paths) for paths, _ in tables]
-    if columns is None or not sum(rows):
+    tables = _tables(containers, wanted, f"parquet:{shown}", labelled=labelled)
+    columns = next((table.columns for table in tables if table.columns), None)
+    if columns is None:
         raise DataError(f"{shown} holds no image: its tables have no rows.")
-    paths = [one for part, _ in tables for one in part]
+    rows = [len(table.paths) for table in tables]
+    paths = [one for table in tables for one in table.paths]
     starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
     names = np.asarray([os.fsencode(one or "") for one in paths])
     images = ParquetRows(tuple(c.text for c in containers), starts, columns.image, names, names, statuses)
-    if labelled:
-        values = pa.chunked_array([chunk for _, labels in tables for chunk in labels.chunks])
-        found = labels_of(columns, values, shown, images.describe)
-        classes, labels, notes = found.classes, found.labels, notes_of(found)
+    if columns.label:
+        of_files = [
+            FileLabels(container.shown, table.columns.names, table.labels)
+            for container, table in zip(containers, tables, strict=True)
+            if table.columns
+        ]
+        values, class_names, more = joined(columns.label, of_files)
+        found = labels_of(columns._replace(names=class_names), values, shown, images.describe)
+        classes, labels, notes = found.classes, found.labels, (*notes_of(found), *more)
     else:
         found, notes = None, ()
         classes = tuple(class_of(container.shown.rpartition("/")[2]) for container in containers)
@@ -121,11 +127,40 @@ def _source(
     return EncodedSource(decoded(spec), classes, labels, images, notes)
 
 
-def _small_columns(file: Any, columns: Columns, container: Container) -> tuple[list[str | None], Any]:
+def _tables(
+    containers: Sequence[Container], wanted: Mapping[str, str], spelling: str, *, labelled: bool
+) -> list[_Table]:
+    """Return what each file says of its rows; the first one that has rows decides which columns count.
+
+    How images and labels are held is each file's own matter. A file without rows says nothing: what writes it knows no
+    types, and no names.
+    """
+    import pyarrow as pa
+
+    from pytest_robustness.data.parquet_rows import damaged, open_table
+    from pytest_robustness.data.table_columns import columns_of
+
+    found, chosen = [], dict(wanted)
+    for container in containers:
+        file = open_table(container)
+        if not file.metadata.num_rows:
+            found.append(_Table(None, [], None))
+            continue
+        missing = [name for name in chosen.values() if name not in file.schema_arrow.names]
+        if missing and any(table.columns for table in found):
+            raise DataError(f"{container.shown} has no column {missing[0]!r}, which the other files have.")
+        columns = columns_of(file.schema_arrow, chosen, container.shown, spelling, labelled=labelled)
+        chosen = {"image": columns.image, **({"label": columns.label} if columns.label else {})}
+        try:
+            found.append(_Table(columns, *_small_columns(file, columns)))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            _log.debug("%s cannot be read", container.text, exc_info=True)
+            raise damaged(container, error) from error
+    return found
+
+
+def _small_columns(file: Any, columns: Columns) -> tuple[list[str | None], Any]:
     """Return the paths of a file's images, ``None`` where it has none, and its labels; no image is read."""
-    missing = [name for name in (columns.image, columns.label) if name and name not in file.schema_arrow.names]
-    if missing:
-        raise DataError(f"{container.shown} has no column {missing[0]!r}, which the other files have.")
     wanted = [columns.label] if columns.label else []
     if columns.has_path:
         wanted.append(f"{columns.image}.path")

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from pytest_robustness.data.class_folders import decoded
 from pytest_robustness.data.containers import Container
-from pytest_robustness.data.faults import reason_of
+from pytest_robustness.data.faults import reason_of, without_ranges
+from pytest_robustness.data.storage import refused
 from pytest_robustness.data.table_cells import content_of
 from pytest_robustness.errors import DataError
 
@@ -116,13 +117,15 @@ def open_table(container: Container) -> Any:
         if path is not None:
             container.opened().close()  # it is a regular file, and pyarrow closes its own
         return pq.ParquetFile(path or container.opened(), pre_buffer=False, buffer_size=_BUFFER)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         _log.debug("%s cannot be opened", container.text, exc_info=True)
         raise damaged(container, error) from error
 
 
 def damaged(container: Container, error: Exception) -> DataError:
-    """Return the error for a file that pyarrow cannot read."""
+    """Return the error for a file that pyarrow cannot read, or whose server sends no parts of it."""
+    if without_ranges(error):
+        return refused(container.text, error)
     reason = " ".join(reason_of(error).split())[:300]
     return DataError(f"{container.shown} is no whole Parquet file: {reason.rstrip('.')}. Fetch it again.")
 
@@ -163,7 +166,7 @@ class _Reader:
             try:
                 self._go_to(row)
                 return self._batch[row - self._first].as_py()
-            except (pa.ArrowException, OSError, StopIteration) as error:
+            except (pa.ArrowException, OSError, ValueError, StopIteration) as error:
                 self._group = -1
                 _log.debug("row %s of %s cannot be read", row, self._container.text, exc_info=True)
                 raise damaged(self._container, error) from error

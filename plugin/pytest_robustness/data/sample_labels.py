@@ -74,9 +74,24 @@ def by_number(
     return Labelled(tuple(ClassLabel(str(number), str(number)) for number in range(count)), labels, (note,))
 
 
-def names_in(text: str) -> list[str]:
-    """Return the names of classes in a file that has one on each line."""
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def names_in(text: str, where: str) -> list[str]:
+    """Return the names of classes in the file ``where``, which has one on each line; empty lines may end it.
+
+    Raises
+    ------
+    DataError
+        It is empty, or has an empty line before a name: nothing says whether that line counts.
+    """
+    # Of what str.splitlines() takes for the end of a line, other characters may be part of a name.
+    names = [line.strip() for line in re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff").rstrip())]
+    if "" in names:
+        line = names.index("") + 1
+        empty = f"its line {line} is empty, of {len(names)}" if len(names) > 1 else "it is empty"
+        raise DataError(
+            f"{where} must hold one name a line and no empty line: {empty}. The line says the number of the class, "
+            f"from 0 on: remove the line, or give that class a name."
+        )
+    return names
 
 
 def require_distinct(names: Sequence[str], where: str) -> None:

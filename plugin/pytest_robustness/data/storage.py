@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import user_path
 from pytest_robustness.core.text import printable
-from pytest_robustness.data.faults import of_the_network, reason_of, retried
+from pytest_robustness.data.faults import NO_RANGES, of_the_network, reason_of, retried, without_ranges
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -142,12 +142,12 @@ def content(url: str, path: str, start: int | None = None, end: int | None = Non
         raise FileNotFoundError(2, "No such file") from error
     except Exception as error:  # clients raise errors of their own
         _log.debug("%s cannot be read", path, exc_info=True)
+        if without_ranges(error):
+            raise OSError(NO_RANGES) from error
         raise OSError(f"{type(error).__name__}: {reason_of(error)}") from error
     if start is not None and end is not None and len(data) != end - start:
-        raise OSError(
-            f"{len(data):,} bytes came, and {end - start:,} were asked for: the server does not serve parts of files, "
-            f"or the file has changed"
-        )
+        counts = f"{len(data):,} bytes came where {end - start:,} were asked for"
+        raise OSError(f"{counts}: {'the file has changed' if len(data) < end - start else NO_RANGES}")
     return data
 
 
@@ -204,6 +204,8 @@ def refused(url: str, error: BaseException) -> DataError:
     if isinstance(error, PermissionError) or _denied(error):
         how = _CREDENTIALS.get(protocol, "see the documentation of fsspec's file system")
         return DataError(f"{shown} may not be read: {said}. Give credentials in the environment: {how}.")
+    if without_ranges(error):
+        return DataError(f"{shown} cannot be read in parts: {NO_RANGES}.")
     if of_the_network(error):
         return DataError(f"{shown} cannot be reached: {said}. Check the address and the network, and run again.")
     return DataError(f"{shown} cannot be read: {said}.")

@@ -86,9 +86,15 @@ def columns_of(schema: pa.Schema, wanted: Mapping[str, str], where: str, spellin
         classes = [name for name, feature in features.items() if feature.get("_type") == "ClassLabel"]
         plain = [field.name for field in schema if _is_label(field.type) and field.name != image]
         label = _choice("label", classes or plain, _LABEL_NAMES, schema, where, spelling)
-    feature = features.get(label or "", {})
+    names = class_names(schema, label) if label else None
+    return Columns(image, bool(parts), "path" in parts, label if labelled else None, names)
+
+
+def class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
+    """Return the names of the classes in the column ``label``; ``None`` where the schema has none."""
+    feature = _features(schema).get(label, {})
     names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
-    return Columns(image, bool(parts), "path" in parts, label if labelled else None, tuple(names) if names else None)
+    return tuple(names) if names else None
 
 
 def labels_of(columns: Columns, values: pa.ChunkedArray, where: str, describe: Callable[[int], str]) -> Labelled:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
 from pytest_robustness.data.class_folders import decoded, is_hidden
-from pytest_robustness.data.faults import reason_of
+from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.formats import extension, readable
+from pytest_robustness.data.storage import refused
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def read_index(container: Container) -> TarIndex:
             _require_whole(container, file, end)
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
             _log.debug("%s cannot be read", container.text, exc_info=True)
+            if without_ranges(error):
+                raise refused(container.text, error) from error
             raise DataError(
                 f"{container.shown} is no whole tar archive: {reason_of(error)}. Fetch it again."
             ) from error

@@ -249,7 +249,7 @@ def _names(archives: _Archives, images: Sequence[_Image], numbers: Sequence[int]
         beside = archives.containers[0].beside(name)
         text = beside.text_or_none()
         if text is not None:
-            names = names_in(text)
+            names = names_in(text, beside.shown)
             require_distinct(names, beside.shown)
             return names, beside.shown
     for kind in (*(f"json {entry}" for entry in _NAME_ENTRIES), "txt"):

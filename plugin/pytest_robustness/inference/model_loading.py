@@ -11,6 +11,7 @@ from pytest_robustness.inference.assumptions import assumed, origins
 from pytest_robustness.inference.class_matching import match, output_names
 from pytest_robustness.inference.first_answers import first_answers
 from pytest_robustness.inference.loaded_model import LoadedModel, kept_outputs
+from pytest_robustness.inference.none_readable import none_readable
 from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
@@ -102,9 +103,10 @@ def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls, rule
 
 def _first_canvas(model: Model, selection: Selection) -> torch.Tensor:
     """Return the first readable image on the canvas of ``model``: uint8 [3, H, W]."""
+    first: BadImageError | None = None
     for index in selection.indices:
         try:
             return to_canvas(selection.source.read(int(index)), model.preprocess.canvas)
-        except BadImageError:
-            continue
-    raise DataError(f"{selection.source.name} holds no readable image.")
+        except BadImageError as error:
+            first = first or error
+    raise none_readable(selection.source, len(selection.indices), first)

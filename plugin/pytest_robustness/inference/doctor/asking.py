@@ -13,6 +13,7 @@ from pytest_robustness.errors import BadImageError, DataError, RobustnessError
 from pytest_robustness.inference.doctor.open_trial import OpenTrial, distinct
 from pytest_robustness.inference.doctor.set_up import changed
 from pytest_robustness.inference.first_answers import first_answers
+from pytest_robustness.inference.none_readable import none_readable
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime, run_unchanged
 
@@ -230,13 +231,15 @@ class Examination:
         DataError
             None can be read.
         """
+        first: BadImageError | None = None
         for place in self._order.tolist():
             try:
                 for _ in self._decoded(np.array([place])):
                     pass
-            except BadImageError:
+            except BadImageError as error:
+                first = first or error
                 _log.debug("an image is left out", exc_info=True)
                 self._unreadable.add(place)
         if len(self._unreadable) == len(self._order):
-            raise DataError(f"{self._selection.source.name} holds no readable image.")
+            raise none_readable(self._selection.source, len(self._order), first)
         return len(self._unreadable)
