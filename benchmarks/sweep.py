@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from paired import compare, seconds
 from PIL import Image
+from repeated import in_turn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.models import get_model
 from torchvision.transforms import v2
@@ -132,10 +133,7 @@ class SweepBench:
 
     def take(self, count: int) -> None:
         """Judge ``count`` images from now on: the files in turn, each time as an image of its own."""
-        source = self.selection.source
-        indices = np.arange(count) % len(source.labels)
-        identities = np.stack([np.arange(count), np.full(count, 1)], axis=1).astype("<u8").view("V16")[:, 0]
-        self.selection = Selection(source, indices, source.labels[indices], identities)
+        self.selection = in_turn(self.selection, count)
 
     def sweep(self) -> None:
         """Compute every cell."""
