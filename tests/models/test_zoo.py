@@ -425,6 +425,22 @@ def test_an_exported_graph_is_a_model(tmp_path: Path, monkeypatch: pytest.Monkey
     assert model.module(torch.zeros(1, 3, 4, 4)).shape == (1, 2)
 
 
+@pytest.mark.parametrize("made", ["net", "Model(net)", "torch.nn.Sequential(torch.nn.Flatten(), net)"])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_weight_without_a_value_is_refused_by_name(made: str, given: bool, tmp_path, monkeypatch) -> None:
+    """It is said before the weights are moved to the CPU, which a weight on the meta device cannot be."""
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(
+        "import torch\nfrom pytest_robustness import Model\n\ndef bare():\n"
+        f"    net = torch.nn.Linear(2, 2).to('meta')\n    return {made}\n"
+    )
+    zoo, name = ModelZoo(), "python:nets.py:bare"
+    if given:
+        zoo, name = ModelZoo(given={"mine": Model(nn.Linear(2, 2).to("meta"))}), "mine"
+    with pytest.raises(ModelError, match=rf"^{name}: the weight (1\.)?weight is on the meta device.*to_empty"):
+        zoo.load(name)
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [

@@ -7,6 +7,8 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args
 
+from pytest_robustness.core.class_names import in_order
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -168,7 +170,7 @@ class Model:
         What to do to an image first.
     classes
         The name or WordNet id of each of the K outputs, in order, less those that are dropped. ``None``: matched to the
-        data by position.
+        data by position. A mapping of names to numbers, or of numbers to names, is put in the order of the numbers.
     fingerprint
         Hash of everything that the outputs depend on besides ``preprocess``; left empty, it is computed on loading.
     runtime
@@ -189,7 +191,7 @@ class Model:
     Raises
     ------
     TypeError
-        On a preprocess that is no `Preprocess`, or classes that are no sequence of texts.
+        On a preprocess that is no `Preprocess`, or classes that have no order or are no texts.
     ValueError
         On an offset that is no whole number or below 0.
     """
@@ -212,10 +214,12 @@ class Model:
         object.__setattr__(self, "assumed", tuple(dict.fromkeys([*self.preprocess.assumed, *self.assumed])))
         if self.classes is None:
             return
-        if isinstance(self.classes, str):
-            raise TypeError(f"classes must be a list of names, one for each output; got the text {self.classes!r}")
-        object.__setattr__(self, "classes", tuple(self.classes))
-        wrong = [entry for entry in self.classes if not isinstance(entry, str)]
+        try:
+            entries = in_order(self.classes)
+        except TypeError as error:
+            raise TypeError(f"classes must be a list of names, one for each output; got {error}") from error
+        object.__setattr__(self, "classes", entries)
+        wrong = [entry for entry in entries if not isinstance(entry, str)]
         if wrong:
             raise TypeError(
                 f"classes must be names or WordNet ids, as texts; got {wrong[0]!r}. Write str(...) of each."

@@ -1,4 +1,4 @@
-"""Read the labels and classes of map-style datasets, as their items have them.
+"""Read the labels of map-style datasets, as their items have them.
 
 An item's label is what ``dataset[i][1]`` returns. Reading all items decodes all images, so that ``targets`` are used
 where a dataset has them, after its ``target_transform``, and where a sample of its items agrees.
@@ -29,19 +29,6 @@ class Labels(NamedTuple):
 
     values: NDArray[np.int64]
     notes: tuple[str, ...] = ()
-
-
-def classes_of(dataset: Any) -> Sequence[object] | None:
-    """Return the classes of ``dataset``, of what it is a subset of, or of its parts; ``None`` where it has none.
-
-    The parts of a concatenation must all have the same.
-    """
-    if hasattr(dataset, "classes"):
-        return list(dataset.classes)
-    if _is_subset(dataset):
-        return classes_of(dataset.dataset)
-    parts = [classes_of(part) for part in _parts(dataset)]
-    return parts[0] if parts and all(part == parts[0] for part in parts) else None
 
 
 def labels_of(spec: str, dataset: Any, classes: int) -> Labels:
@@ -100,21 +87,23 @@ def _targets(dataset: Any) -> NDArray[Any] | None:
         targets, transform = np.asarray(dataset.targets), getattr(dataset, "target_transform", None)
         # As the datasets of torchvision do for each item.
         return targets if transform is None else np.asarray([transform(target) for target in targets.tolist()])
-    if _is_subset(dataset):
+    if is_subset(dataset):
         whole = _targets(dataset.dataset)
         return None if whole is None else whole[np.asarray(dataset.indices, np.int64)]
-    parts = [_targets(part) for part in _parts(dataset)]
+    parts = [_targets(part) for part in parts_of(dataset)]
     known = [part for part in parts if part is not None]
     return np.concatenate(known) if known and len(known) == len(parts) else None
 
 
-def _is_subset(dataset: Any) -> bool:
+def is_subset(dataset: Any) -> bool:
+    """Return whether ``dataset`` has some of the items of another, its ``dataset``."""
     from torch.utils.data import Subset
 
     return isinstance(dataset, Subset)
 
 
-def _parts(dataset: Any) -> Sequence[Any]:
+def parts_of(dataset: Any) -> Sequence[Any]:
+    """Return the datasets that ``dataset`` joins; none if it joins none."""
     from torch.utils.data import ConcatDataset
 
     return dataset.datasets if isinstance(dataset, ConcatDataset) else ()

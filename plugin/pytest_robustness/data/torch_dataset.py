@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_robustness.core import ClassLabel
 from pytest_robustness.data.faults import retried
-from pytest_robustness.data.item_labels import check_labels, classes_of, labels_of
+from pytest_robustness.data.item_classes import classes_of
+from pytest_robustness.data.item_labels import check_labels, labels_of
 from pytest_robustness.data.pillow_settings import PillowSettings, strictly
 from pytest_robustness.data.pixels import PixelRangeError, to_rgb
 from pytest_robustness.errors import BadImageError, DataError
@@ -28,6 +30,11 @@ _VALID: Final = (
     "Valid: an object with the members of pytest_robustness.DataSource, or a dataset with __len__, __getitem__ -> "
     "(image, label), and classes."
 )
+_TABLES: Final = {
+    "datasets": " A dataset of Hugging Face can be saved: dataset.save_to_disk(FOLDER) makes what hf:FOLDER names.",
+    "pandas": "",
+    "polars": "",
+}
 _VALID_IMAGES: Final = (
     "Valid: a PIL image, a uint8 tensor [3, H, W] or [1, H, W], or a uint8 array [H, W, 3], [H, W, 1] or [H, W]; leave "
     "scaling and normalizing to the model's Preprocess."
@@ -47,12 +54,17 @@ def adapt(spec: str, dataset: Any) -> DataSource:
     """
     if all(hasattr(dataset, member) for member in _SOURCE_MEMBERS):
         return _checked(spec, cast("DataSource", dataset))
-    names = classes_of(dataset) if all(hasattr(dataset, member) for member in ("__len__", "__getitem__")) else None
-    if names is None:
-        raise DataError(f"{spec} is {_article(dataset)}. {_VALID}")
-    classes = tuple(_class_label(spec, entry) for entry in names)
+    is_table = _library(dataset) in _TABLES  # a column called classes is none of a dataset
+    is_dataset = not is_table and all(hasattr(dataset, member) for member in ("__len__", "__getitem__"))
+    found = classes_of(spec, dataset) if is_dataset else None
+    if found is None:
+        raise DataError(f"{spec} is {_article(dataset)}. {_VALID}{_TABLES.get(_library(dataset), '')}")
+    classes = tuple(_class_label(spec, entry) for entry in found.entries)
     labels, notes = labels_of(spec, dataset, len(classes))
-    source = MapStyleSource(spec, classes, labels, dataset, PillowSettings.current(), notes=notes)
+    if found.notes and notes:
+        # Items that are labelled anew need not follow the numbers of what they are made from.
+        raise DataError(f"{' '.join((*found.notes, *notes))} Set targets, classes and class_to_idx to what items have.")
+    source = MapStyleSource(spec, classes, labels, dataset, PillowSettings.current(), notes=(*found.notes, *notes))
     with contextlib.suppress(BadImageError):  # a bad image is reported when the sweep reaches it
         source.read(0)
     return source
@@ -109,6 +121,11 @@ def _class_label(spec: str, entry: object) -> ClassLabel:
 def _checked(spec: str, source: DataSource) -> DataSource:
     import numpy as np
 
+    if isinstance(source.classes, Set | Mapping):
+        raise DataError(
+            f"{spec} has a {type(source.classes).__name__} of classes. Valid: a list or tuple of "
+            f"pytest_robustness.ClassLabel(key, name), in the order of the labels."
+        )
     wrong = [entry for entry in source.classes if not isinstance(entry, ClassLabel)]
     if wrong:
         raise DataError(f"{spec} has {wrong[0]!r} among its classes. Valid: pytest_robustness.ClassLabel(key, name).")
@@ -138,8 +155,17 @@ def _to_rgb(image: Any, describe: str) -> torch.Tensor:
     raise DataError(f"{describe} is {_article(image)}. {_VALID_IMAGES}")
 
 
-def _article(value: Any) -> str:
+def _article(value: object) -> str:
+    import numpy as np
+    import torch
+
     kind = type(value).__name__
     article = "an" if kind[0].lower() in "aeiou" else "a"
-    shape = getattr(value, "shape", None)
-    return f"{article} {kind}" if shape is None else f"{article} {kind} of {value.dtype} {list(shape)}"
+    # Tables have a shape without a type; a DataFrame would take a column called dtype for one.
+    if not isinstance(value, torch.Tensor | np.ndarray | np.generic):
+        return f"{article} {kind}"
+    return f"{article} {kind} of {value.dtype} {list(value.shape)}"
+
+
+def _library(value: object) -> str:
+    return type(value).__module__.partition(".")[0]

@@ -13,6 +13,7 @@ from torch import nn
 from pytest_robustness.errors import ModelError, cause, message
 from pytest_robustness.inference.logits import logits_of
 from pytest_robustness.inference.preprocess import to_inputs
+from pytest_robustness.models.present_weights import require_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
         It cannot run on such images, does not return one row of logits for each, or answers otherwise when the same
         image comes again or in another batch.
     """
-    _require_weights(name, model.module)
+    require_weights(name, model.module)
     inputs = to_inputs(_variants(canvas), model.preprocess)
     whole = Behind(model.module, model.output_offset) if model.output_offset else model.module
     asked = _Asked(whole, inputs)
@@ -138,20 +139,6 @@ class _Asked:
             _log.debug("a first batch of %d images failed", len(places), exc_info=True)
             return error
         return None
-
-
-def _require_weights(name: str, module: nn.Module) -> None:
-    """Raise `ModelError` where a weight has no value yet."""
-    for called, tensor in (*module.named_parameters(), *module.named_buffers()):
-        if nn.parameter.is_lazy(tensor):
-            raise ModelError(
-                f"{name}: the weight {called} of a lazy module has no value yet. Load its weights in the factory, or "
-                f"run the module there once and load them then."
-            )
-        if tensor.is_meta:
-            raise ModelError(
-                f"{name}: the weight {called} is on the meta device and has no value. Load its weights in the factory."
-            )
 
 
 def _variants(canvas: torch.Tensor) -> torch.Tensor:

@@ -115,12 +115,12 @@ class ModelZoo:
             The model cannot be loaded, for any reason; the message holds its name and the cause.
         """
         if spec in self.given:
-            return _ready(_copy(self.given[spec]), self._policy.hashes)
+            return _ready(spec, _copy(self.given[spec]), self._policy.hashes)
         parsed = parse(spec)
         source = SOURCES[parsed.source]
         source.check(parsed.name, parsed.weights)
         try:
-            return _ready(source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
+            return _ready(str(parsed), source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
         except RobustnessError:
             raise
         except (Exception, SystemExit) as error:
@@ -133,9 +133,11 @@ def _copy(model: Model) -> Model:
     return dataclasses.replace(model, module=copy.deepcopy(model.module))
 
 
-def _ready(model: Model, hashes: FileHashes) -> Model:
+def _ready(name: str, model: Model, hashes: FileHashes) -> Model:
     from pytest_robustness.models.fingerprint import identified
+    from pytest_robustness.models.present_weights import require_weights
 
+    require_weights(name, model.module)  # a weight on the meta device cannot be moved to the CPU below
     with contextlib.suppress(NotImplementedError):  # an exported graph has its mode built in
         model.module.eval()
     module = model.module.cpu().float()

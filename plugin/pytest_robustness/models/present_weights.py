@@ -1,0 +1,27 @@
+"""Refuse modules whose weights have no value yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_robustness.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def require_weights(name: str, module: nn.Module) -> None:
+    """Raise `ModelError` where a weight of the model called ``name`` has no value yet."""
+    from torch.nn.parameter import is_lazy
+
+    for called, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(tensor):
+            raise ModelError(
+                f"{name}: the weight {called} of a lazy module has no value yet. Load its weights in the factory, or "
+                f"run the module there once and load them then."
+            )
+        if tensor.is_meta:
+            raise ModelError(
+                f"{name}: the weight {called} is on the meta device and has no value. Load its weights in the factory: "
+                f"module.to_empty(device='cpu') first, or load_state_dict(..., assign=True)."
+            )
