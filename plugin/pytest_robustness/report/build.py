@@ -144,6 +144,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         skipped=tuple(map(printable, log.skipped)),
         policy=judge.policy,
         gate_tests=tests.gate,
+        image_tests=tests.images,
         provenance={
             **log.provenance,
             "models": {model: facts.shown() for model, facts in log.models.items()},

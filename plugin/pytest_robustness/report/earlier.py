@@ -169,7 +169,7 @@ def _merged(own: RunReport, found: _Found, models: Sequence[str], conditions: Se
     of_classes = [*own.class_tests, *(test for test, _ in found.classes.values())]
     of_models.sort(key=lambda test: (conditions.index(test.condition), models.index(test.model)))
     of_classes.sort(key=lambda test: conditions.index(test.condition))
-    return RunTests(tuple(of_models), tuple(of_classes), own.gate_tests, own.errors)
+    return RunTests(tuple(of_models), tuple(of_classes), own.gate_tests, own.image_tests, own.errors)
 
 
 def _note(left_out: int) -> str:

@@ -13,7 +13,7 @@ from pytest_robustness.errors import BaselineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_robustness.analysis.findings import ClassTest, GateTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.core import Condition
     from pytest_robustness.inference.run_log import RunLog
@@ -31,6 +31,7 @@ class RunTests:
     models: tuple[ModelTest, ...]
     classes: tuple[ClassTest, ...]
     gate: tuple[GateTest, ...]
+    images: tuple[ImageTest, ...] = ()
     errors: Mapping[Cell, str] = dataclasses.field(default_factory=dict)
 
 
@@ -45,6 +46,12 @@ def run_tests(log: RunLog, judge: Judge, models: Sequence[str], conditions: Sequ
         tuple(_made(judge.model_test, cells, errors)),
         tuple(_made(judge.class_test, panels, errors)),
         tuple(_made(judge.gate_test, filter(log.testable, log.gated), errors)),
+        tuple(
+            judge.image_test(cell)
+            # Several processes finish in no fixed order.
+            for cell in sorted(log.imaged, key=lambda cell: (models.index(cell.model), str(cell.condition)))
+            if log.testable(cell)
+        ),
         # A class test is made over the models that have a counterpart; the others must not vanish.
         errors | dict(_without_counterpart(log, judge, panels)),
     )

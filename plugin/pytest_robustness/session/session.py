@@ -152,6 +152,7 @@ class RobustnessSession(Studies, Reporting):
         """
         cell = self.requests.cell(model, transform, severity)
         self.ensure(cell)
+        self.run_log.imaged[cell] = None
         return self._keep(self._run.judge.image_test(cell))
 
     def gate_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> GateTest:
