@@ -201,7 +201,7 @@ def test_a_model_in_error_raises_its_error_and_leaves_the_family_and_the_class_t
     assert (found.models, found.left_out) == (tuple(others), ("cy",))
     assert found.verdict == (
         Outcome.INCONCLUSIVE,
-        "1 of 5 classes sensitive at alpha 0.05, within the 1 allowed; but cy could not be run",
+        "1 of 5 classes sensitive at alpha 0.05, within the 1 allowed; but cy could not be judged",
     )
     world.store.close()
 

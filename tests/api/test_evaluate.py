@@ -127,7 +127,7 @@ def test_a_model_and_a_dataset_may_be_objects(folder):
         ({"precision": "fp8"}, OptionError, r"precision: 'fp8' is not valid. Valid: auto, fp32"),
         ({"severty": 3}, OptionError, r"'severty' is not an argument. Did you mean 'severity'\?"),
         ({"report": "x"}, OptionError, r"report is an option of pytest alone"),
-        ({"baseline_model": "a"}, OptionError, r"baseline_model does nothing without baseline"),
+        ({"baseline_model": "a"}, OptionError, r"baseline_model does nothing without candidate"),
         ({"alpha": [0.1, {}]}, OptionError, r"alpha has a value of type list. Valid: what --robustness-alpha takes"),
         ({"models": {"a": Bright()}, "executor": "ray"}, OptionError, r"executor='ray' makes models .* Name them"),
         ({"models": 3}, OptionError, r"models has a value of type int. Valid: names, or models by name"),

@@ -104,7 +104,7 @@ def test_a_test_is_judged_when_control_and_condition_of_some_model_are_finished(
 
 @given(run_log=RUN_LOGS)
 def test_what_came_since_the_start_is_enough_to_judge_every_test(run_log):
-    received = RunLog.unpack(run_log.since(0, 0, 0, 0).pack())
+    received = RunLog.unpack(run_log.since(0, 0, 0, 0, 0).pack())
     assert list(received.tests) == list(run_log.tests)
     assert received.notes == run_log.notes
     assert run_log.since(*run_log.length).notes == []

@@ -249,7 +249,7 @@ def test_a_model_that_cannot_be_judged_errors_its_own_tests_and_no_class_test_pa
             f"*test_model_is_robust[[]hflip-{name}[]] ERROR*",
             "*= ERRORS =*",
             message,
-            f"*SKIPPED*hflip: no class shown to change by more than 10 *; but python:nets.py:{name} could not be run",
+            f"*SKIPPED*hflip: no class shown to change by more than 10 *; but python:nets.py:{name} could not be *",
             f"{name} *error *error",
             f"error: {message.split()[0]} *",
         ]
@@ -266,7 +266,7 @@ def test_a_class_test_that_lost_a_model_still_fails_where_the_others_make_it_fai
     broken.configure(robustness_models=names, robustness_transforms="vflip")
     result = broken.judge("-k", "classes")
     result.assert_outcomes(failed=1, deselected=3)
-    result.stdout.fnmatch_lines(["  left out            could not be run: python:nets.py:torn"])
+    result.stdout.fnmatch_lines(["  left out            could not be judged: python:nets.py:torn"])
 
 
 def test_a_class_test_that_lost_every_model_is_an_error_of_the_test(broken):

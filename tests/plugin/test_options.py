@@ -183,7 +183,7 @@ def test_a_list_in_toml_where_a_text_is_due_is_refused_with_what_is_valid(pytest
 
 @pytest.mark.parametrize(
     ("option", "text", "needed"),
-    [("allure-gate", "maxFailures=3", "allure-report"), ("baseline-model", "resnet18", "baseline")],
+    [("allure-gate", "maxFailures=3", "allure-report"), ("baseline-model", "resnet18", "candidate")],
 )
 def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, needed):
     with pytest.raises(OptionError) as caught:

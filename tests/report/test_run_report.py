@@ -57,7 +57,7 @@ def test_a_class_test_says_what_it_leaves_out(findings):
         "  allowed             1 (--robustness-max-sensitive)",
         "  tested over         2 models",
         "  beyond the margin   0 classes (--robustness-class-margin), as the images show",
-        "  left out            could not be run: vgg19",
+        "  left out            could not be judged: vgg19",
         "  not tested          2 classes without an image",
     ]
 

@@ -33,7 +33,7 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
     policy
         How to test, and how many sensitive classes to allow.
     left_out
-        Models that were asked for and could not be run: the test then never passes.
+        Models that were asked for and could not be judged: the test then never passes.
     """
     names = source.class_names
     images = class_images(panel_changes(source, panel), len(names), policy.alpha)
@@ -57,7 +57,7 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
         untested=untested,
         left_out=left_out,
         alpha=policy.alpha,
-        verdict=_without(left_out, verdict),
+        verdict=without(left_out, verdict),
     )
 
 
@@ -82,8 +82,8 @@ def _results(
     return statistics.adjust(results, policy.correction)
 
 
-def _without(left_out: Sequence[str], verdict: Verdict) -> Verdict:
+def without(left_out: Sequence[str], verdict: Verdict) -> Verdict:
     """Return ``verdict``, but never a PASS of a class test that lost a model."""
     if not left_out or verdict.outcome is not Outcome.PASS:
         return verdict
-    return Verdict(Outcome.INCONCLUSIVE, f"{verdict.reason}; but {', '.join(left_out)} could not be run")
+    return Verdict(Outcome.INCONCLUSIVE, f"{verdict.reason}; but {', '.join(left_out)} could not be judged")

@@ -97,8 +97,8 @@ class ClassTest:
     A class is ``sensitive`` where a t-test over the models' accuracies on it rejects; with one model, McNemar's test
     over the images of the class. ``beyond`` are the classes that the images show to have changed by more than the
     margin. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
-    images, ``left_out`` the models that could not be run. ``expected`` is as in `ModelTest`; ``found`` is the outcome
-    of the test itself, where ``verdict`` is that of a comparison with the baseline's.
+    images, ``left_out`` the models that could not be judged. ``expected`` is as in `ModelTest`; ``found`` is the
+    outcome of the test itself, where ``verdict`` is that of a comparison with the baseline's.
     """
 
     against: ClassVar[Literal["control"]] = "control"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
-from pytest_robustness.analysis.class_test import class_test
+from pytest_robustness.analysis.class_test import class_test, without
 from pytest_robustness.analysis.image_test import image_test
 from pytest_robustness.analysis.lost_images import lost_images
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Panel
-from pytest_robustness.errors import OptionError
+from pytest_robustness.errors import BaselineError, OptionError
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.baseline.comparison import BaselineComparison
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Cell, Condition
     from pytest_robustness.inference.image_names import ImageNames
     from pytest_robustness.inference.run_log import RunLog
+
+_log = logging.getLogger(__name__)
 
 
 class Judge:
@@ -70,22 +73,47 @@ class Judge:
         return self._expected.expected_model_test(finding, self._compared(self._expected, cell))
 
     def class_test(self, panel: Panel) -> ClassTest:
-        """Test which classes are sensitive to the panel's condition, over those of its models that could be run."""
+        """Test which classes are sensitive to the panel's condition, over those of its models that can be judged.
+
+        Raises
+        ------
+        ModelError, BaselineError
+            When none can be: the reason of the first.
+        """
         log = self._run_log
-        models = tuple(model for model in panel.models if log.finished(*pair(model, panel.condition)))
+        run = tuple(model for model in panel.models if log.finished(*pair(model, panel.condition)))
+        models = tuple(model for model in run if not self.unexpected(model))
         left_out = tuple(model for model in panel.models if model not in models)
         if not models:
             log.require(*pair(left_out[0], panel.condition))
+            raise BaselineError(self.unexpected(left_out[0]))
         finding = class_test(self._predictions, Panel(panel.condition, models), self.policy, left_out)
-        return finding if self._expected is None else self._expected.expected_class_test(finding)
+        if self._expected is None:
+            return finding
+        found = self._expected.expected_class_test(finding)
+        return dataclasses.replace(found, verdict=without(left_out, found.verdict))
+
+    def unexpected(self, model: str) -> str:
+        """Return why the findings of ``model`` cannot be compared with those that the baseline has; empty if they can.
+
+        They can where no baseline's findings are expected.
+        """
+        if self._expected is None:
+            return ""
+        try:
+            self._expected.counterpart(model)
+        except BaselineError as error:
+            _log.debug("%s has no counterpart", model, exc_info=True)
+            return str(error)
+        return ""
 
     def image_test(self, cell: Cell) -> ImageTest:
         """Test whether one model's answers to the same images change under one condition."""
         self._run_log.require(*pair(cell.model, cell.condition))
         return image_test(self._predictions, cell, self.policy)
 
-    def gate_test(self, cell: Cell) -> GateTest:
-        """Test whether one model is less robust than the baseline's under one condition.
+    def require_baseline(self) -> BaselineComparison:
+        """Return what compares with the baseline.
 
         Raises
         ------
@@ -94,9 +122,22 @@ class Judge:
         """
         if self._comparison is None:
             raise OptionError("There is no baseline to compare with. Name one with --robustness-baseline=FILE.")
-        lost = lost_images(self._predictions, cell, self._comparison.right_before(cell), self._names)
-        churn = self._comparison.churn(cell, self._predictions.outputs(cell))
-        found = dataclasses.replace(self._compared(self._comparison, cell), lost_images=lost, churn=churn)
+        return self._comparison
+
+    def gate_test(self, cell: Cell) -> GateTest:
+        """Test whether one model is less robust than the baseline's under one condition.
+
+        Raises
+        ------
+        OptionError
+            When there is no baseline to compare with.
+        BaselineError
+            When the baseline has no model to compare with.
+        """
+        comparison = self.require_baseline()
+        lost = lost_images(self._predictions, cell, comparison.right_before(cell), self._names)
+        churn = comparison.churn(cell, self._predictions.outputs(cell))
+        found = dataclasses.replace(self._compared(comparison, cell), lost_images=lost, churn=churn)
         if found.verdict.outcome is not Outcome.PASS:
             return found
         # Accuracy may stay where every answer changes: a pass says how many did.

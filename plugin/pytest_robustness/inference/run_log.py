@@ -31,8 +31,9 @@ class RunLog:
     Together with the store it is all that a report needs: ``keys`` gives each finished cell's key there, ``dataset``
     the key of the labels. ``plan`` is what the collected tests need, ``unplanned`` what tests asked for in addition.
     ``probed`` is what studies alone asked for, and ``studied`` what they were asked, each with the cells that it used.
-    ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline. ``models`` holds
-    what a report says of each model, ``sweep_seconds`` the time spent on computing: of several processes, the longest.
+    ``tests`` keeps the order in which tests asked; ``gated`` are the cells compared with a baseline, ``imaged`` those
+    of image tests. ``models`` holds what a report says of each model, ``sweep_seconds`` the time spent on computing:
+    of several processes, the longest.
     ``unreadable`` are the positions of images that this run could not read, ``skipped`` their names; ``warnings`` are
     what a report should say of the store.
     ``facts`` are what each process of several computes on: see `Agreement`.
@@ -48,6 +49,7 @@ class RunLog:
     errors: dict[Cell, str] = dataclasses.field(default_factory=dict)
     tests: dict[Cell | Panel, None] = dataclasses.field(default_factory=dict)
     gated: dict[Cell, None] = dataclasses.field(default_factory=dict)
+    imaged: dict[Cell, None] = dataclasses.field(default_factory=dict)
     studied: dict[StudyRequest, tuple[Cell, ...]] = dataclasses.field(default_factory=dict)
     skipped: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
@@ -104,16 +106,17 @@ class RunLog:
         return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
 
     @property
-    def length(self) -> tuple[int, int, int, int]:
-        """The number of tests, of comparisons with a baseline, of studies, and of notes, so far."""
-        return len(self.tests), len(self.gated), len(self.studied), len(self.notes)
+    def length(self) -> tuple[int, int, int, int, int]:
+        """The number of tests, of comparisons with a baseline, of studies, of notes, and of image tests, so far."""
+        return len(self.tests), len(self.gated), len(self.studied), len(self.notes), len(self.imaged)
 
-    def since(self, tests: int, gated: int, studied: int, notes: int) -> RunLog:
+    def since(self, tests: int, gated: int, studied: int, notes: int, imaged: int) -> RunLog:
         """Return the notes after an earlier `length`, and the part of the log that the tests after it need."""
         asked = dict(itertools.islice(self.tests.items(), tests, None))
         compared = dict(itertools.islice(self.gated.items(), gated, None))
         examined = dict(itertools.islice(self.studied.items(), studied, None))
-        cells = Plan.of([*asked, *compared]).extended(cell for used in examined.values() for cell in used)
+        of_images = dict(itertools.islice(self.imaged.items(), imaged, None))
+        cells = Plan.of([*asked, *compared, *of_images]).extended(cell for used in examined.values() for cell in used)
         models = {cell.model for cell in cells.cells}
         return dataclasses.replace(
             self,
@@ -124,6 +127,7 @@ class RunLog:
             errors={cell: text for cell, text in self.errors.items() if cell in cells},
             tests=asked,
             gated=compared,
+            imaged=of_images,
             studied=examined,
             models={model: facts for model, facts in self.models.items() if model in models},
             notes=self.notes[notes:],
@@ -161,6 +165,7 @@ class RunLog:
         self.errors.update(other.errors)
         self.tests.update(other.tests)
         self.gated.update(other.gated)
+        self.imaged.update(other.imaged)
         self.studied.update(other.studied)
         self.skipped = list(dict.fromkeys([*self.skipped, *other.skipped]))
         self.warnings = list(dict.fromkeys([*self.warnings, *other.warnings]))
@@ -183,6 +188,7 @@ class RunLog:
             "errors": [[_pack(cell), printable_lines(text)] for cell, text in self.errors.items()],
             "tests": [_pack(test) for test in self.tests],
             "gated": [_pack(cell) for cell in self.gated],
+            "imaged": [_pack(cell) for cell in self.imaged],
             "studied": [
                 [study, _pack(subject), [*map(_pack, used)]] for (study, subject), used in self.studied.items()
             ],
@@ -209,6 +215,8 @@ class RunLog:
             errors={_cell(row): text for row, text in packed["errors"]},
             tests={_request(row): None for row in packed["tests"]},
             gated={_cell(row): None for row in packed["gated"]},
+            # A store may remember a run of before there was this.
+            imaged={_cell(row): None for row in packed.get("imaged", ())},
             studied={
                 StudyRequest(study, _request(subject)): tuple(map(_cell, used))
                 for study, subject, used in packed["studied"]

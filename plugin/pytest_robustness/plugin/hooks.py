@@ -34,7 +34,7 @@ _WITH_ALLURE = pytest.StashKey[bool]()
 _COLLECTED = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
 _SHOWN = pytest.StashKey[dict[str, str]]()
-_NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int]]()
+_NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int, int]]()
 
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.doctor_proposal import proposal
-from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import RobustnessError
@@ -23,6 +23,7 @@ from pytest_robustness.report.confusions import confusions, pooled_mistakes
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
+from pytest_robustness.report.run_tests import run_tests
 from pytest_robustness.report.study_sections import study_sections
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.checks import ChanceRule
-    from pytest_robustness.analysis.findings import ClassTest, GateTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest, GateTest
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
     from pytest_robustness.analysis.studies.examiner import Examiner
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.store import Store
     from pytest_robustness.report.gallery import Example, LostExample
+    from pytest_robustness.report.run_tests import RunTests
     from pytest_robustness.report.thumbnails import Painter
     from pytest_robustness.transforms import Registry
 
@@ -100,14 +102,6 @@ class RunRecord:
         return {model: proposal(model, options, self.objects) for model in self.run_log.models}
 
 
-class RunTests(NamedTuple):
-    """The findings of a run, in the order of its options."""
-
-    models: tuple[ModelTest, ...]
-    classes: tuple[ClassTest, ...]
-    gate: tuple[GateTest, ...]
-
-
 def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> RunReport | None:
     """Return what every report of a run is made of, or ``None`` when nothing was tested.
 
@@ -127,13 +121,7 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
     failed = sorted(cell.model for cell in log.errors)
     models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells), *failed]))
     conditions = tuple(dict.fromkeys([*conditions, *sorted(wanted.conditions_of_all(), key=_by_name)]))
-    cells, panels = _tests_in_order(log, models, conditions)
-    found = RunTests(
-        tuple(judge.model_test(cell) for cell in cells),
-        tuple(judge.class_test(panel) for panel in panels),
-        tuple(judge.gate_test(cell) for cell in log.gated if log.testable(cell)),
-    )
-    return assemble(run, models, conditions, found)
+    return assemble(run, models, conditions, run_tests(log, judge, models, conditions))
 
 
 def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Condition, ...], tests: RunTests) -> RunReport:
@@ -152,10 +140,11 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         model_tests=tests.models,
         class_tests=tests.classes,
         counts=counts,
-        errors={cell: printable_lines(text) for cell, text in log.errors.items()},
+        errors={cell: printable_lines(text) for cell, text in {**tests.errors, **log.errors}.items()},
         skipped=tuple(map(printable, log.skipped)),
         policy=judge.policy,
         gate_tests=tests.gate,
+        image_tests=tests.images,
         provenance={
             **log.provenance,
             "models": {model: facts.shown() for model, facts in log.models.items()},
@@ -242,16 +231,6 @@ def examples(run: RunRecord, test: ClassTest) -> tuple[Example, ...]:
 def lost_examples(run: RunRecord, test: GateTest) -> tuple[LostExample, ...]:
     """Return images that a candidate lost, with thumbnails; none where ``test`` did not fail."""
     return _drawn(run, (), gallery.choose_lost([test]))[1]
-
-
-def _tests_in_order(
-    log: RunLog, models: Sequence[str], conditions: Sequence[Condition]
-) -> tuple[list[Cell], list[Panel]]:
-    """Return what was tested, in the order of the options, whatever the order in which tests asked."""
-    tests = sorted(filter(log.testable, log.tests), key=lambda test: conditions.index(test.condition))
-    cells = [test for test in tests if isinstance(test, Cell)]
-    cells.sort(key=lambda cell: (conditions.index(cell.condition), models.index(cell.model)))
-    return cells, [test for test in tests if isinstance(test, Panel)]
 
 
 def _finished_with_control(log: RunLog, counts: Mapping[Cell, Counts]) -> Iterable[Cell]:

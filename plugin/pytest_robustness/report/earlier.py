@@ -10,8 +10,9 @@ from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.plan import Plan
-from pytest_robustness.report.build import RunTests, assemble
+from pytest_robustness.report.build import assemble
 from pytest_robustness.report.number_text import counted
+from pytest_robustness.report.run_tests import RunTests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -168,7 +169,7 @@ def _merged(own: RunReport, found: _Found, models: Sequence[str], conditions: Se
     of_classes = [*own.class_tests, *(test for test, _ in found.classes.values())]
     of_models.sort(key=lambda test: (conditions.index(test.condition), models.index(test.model)))
     of_classes.sort(key=lambda test: conditions.index(test.condition))
-    return RunTests(tuple(of_models), tuple(of_classes), own.gate_tests)
+    return RunTests(tuple(of_models), tuple(of_classes), own.gate_tests, own.image_tests, own.errors)
 
 
 def _note(left_out: int) -> str:

@@ -230,7 +230,7 @@ def _class_lines(finding: ClassTest) -> list[str]:
         f"  beyond the margin   {_classes(len(finding.beyond))} (--robustness-class-margin), as the images show",
     ]
     if finding.left_out:
-        lines.append(f"  left out            could not be run: {', '.join(finding.left_out)}")
+        lines.append(f"  left out            could not be judged: {', '.join(finding.left_out)}")
     few, none = len(finding.classes) - finding.tested, len(finding.untested)
     blind = finding.blind - none
     lines += [f"  not tested          {_classes(few)} with too few observations"] if few else []

@@ -11,7 +11,7 @@ from pytest_robustness.core.text import LONGEST_TEXT, printable
 from pytest_robustness.report import summary
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
-from pytest_robustness.report.study_text import finding_line, outcome_counts, worst_first
+from pytest_robustness.report.study_text import failed_image_tests, finding_line, outcome_counts, worst_first
 from pytest_robustness.report.summary import gate_word
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def render(report: RunReport) -> str:
         *_section(_models_title(report), _models(report)),
         *_section("Models", _each_model(report)),
         *_section("Sensitive classes", _classes(report)),
+        *_section("Image tests that failed", _listed(failed_image_tests(report))),
         *(part for section in report.studies for part in _section(section.study.title, _study(section))),
         *_section("Known findings", _listed(summary.known_findings(report))),
         *_section("Inconclusive", _listed(summary.reasons(report, Outcome.INCONCLUSIVE))),
@@ -76,7 +77,7 @@ def escape(text: str) -> str:
 
 
 def _study(section: StudySection) -> Iterator[str]:
-    yield f"{outcome_counts(section)}."
+    yield f"{outcome_counts(section.findings)}."
     yield ""
     for finding in worst_first(section.findings)[:_MOST_REASONS]:
         yield f"- {finding.verdict.outcome.value}: {escape(finding_line(finding))}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.findings import ClassTest, GateTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import Counts
     from pytest_robustness.analysis.studies.study import Study
@@ -96,7 +96,8 @@ class RunReport:
     models, with its 95 % interval; ``confusions`` what the most affected classes are predicted as in each cell, and
     ``mistakes`` what each class is by all models of a class test, in the order of the classes;
     ``gallery`` images to show, and ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a
-    baseline; ``engines`` what computed each cell; ``notes`` what the findings mean for the baseline; ``warnings`` what
+    baseline; ``image_tests`` what tests of one's own asked of the images alone; ``engines`` what computed each cell;
+    ``notes`` what the findings mean for the baseline; ``warnings`` what
     may make the figures of a model wrong: a set-up that was assumed, accuracy that cannot be told from guessing;
     ``data_notes`` what was left out of the data, and what is read in one of several ways; ``labelled`` whether the
     images have labels, without which accuracy is agreement with a model's own answers; ``lost`` images to show that a
@@ -126,6 +127,7 @@ class RunReport:
     gallery: tuple[Example, ...] = ()
     gallery_note: str = ""
     gate_tests: tuple[GateTest, ...] = ()
+    image_tests: tuple[ImageTest, ...] = ()
     engines: Mapping[Cell, tuple[EngineUsed, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The findings of studies as rows and lines, for every report."""
+"""The findings of studies, and of image tests, as rows and lines, for every report."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.finding_text import reason_beyond_headline
+from pytest_robustness.report.finding_text import reason_beyond_headline, text_of
 from pytest_robustness.report.number_text import DASH, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_robustness.analysis.findings import Finding
     from pytest_robustness.analysis.study_finding import Figure, StudyFinding
-    from pytest_robustness.report.run_report import StudySection
+    from pytest_robustness.report.run_report import RunReport, StudySection
 
 
 def figure_text(value: Figure) -> str:
@@ -51,10 +52,15 @@ def row(finding: StudyFinding) -> dict[str, Any]:
     }
 
 
-def outcome_counts(section: StudySection) -> str:
-    """Return how the tests of a study ended: ``2 failed, 10 passed of 12 tests``."""
+def failed_image_tests(report: RunReport) -> list[str]:
+    """Return the headline of every image test that failed: no table of the summaries has it."""
+    return [text_of(test).headline for test in report.image_tests if test.verdict.outcome is Outcome.FAIL]
+
+
+def outcome_counts(findings: Sequence[Finding]) -> str:
+    """Return how tests ended: ``2 failed, 10 passed of 12 tests``."""
     words = {Outcome.FAIL: "failed", Outcome.INCONCLUSIVE: "inconclusive", Outcome.PASS: "passed"}
-    found = [finding.verdict.outcome for finding in section.findings]
+    found = [finding.verdict.outcome for finding in findings]
     parts = [f"{found.count(outcome)} {word}" for outcome, word in words.items() if outcome in found]
     return f"{', '.join(parts)} of {counted(len(found), 'test')}"
 
@@ -75,7 +81,7 @@ def finding_line(finding: StudyFinding) -> str:
 
 def finding_list(section: StudySection, most: int) -> Iterator[str]:
     """Yield how a study ended, and its first ``most`` findings, those that fail first."""
-    yield f"{section.study.title}: {outcome_counts(section)}"
+    yield f"{section.study.title}: {outcome_counts(section.findings)}"
     ordered = worst_first(section.findings)
     yield from (f"{finding.verdict.outcome.value.lower()}: {finding_line(finding)}" for finding in ordered[:most])
     if len(ordered) > most:

@@ -40,9 +40,9 @@ def outcome(report: RunReport) -> Outcome:
 
 
 def findings(report: RunReport) -> list[Finding]:
-    """Return every test of the run: of the models, of the classes, against the baseline, and those of studies."""
+    """Return every test of the run: of models, classes and images, against the baseline, and those of studies."""
     studied = (finding for section in report.studies for finding in section.findings)
-    return [*report.model_tests, *report.class_tests, *report.gate_tests, *studied]
+    return [*report.model_tests, *report.class_tests, *report.image_tests, *report.gate_tests, *studied]
 
 
 def reasons(report: RunReport, outcome: Outcome) -> list[str]:
@@ -72,18 +72,17 @@ def caveats(report: RunReport) -> list[str]:
 
 def verdict(report: RunReport) -> str:
     """Return the verdict in a sentence or two."""
-    gate = _gate_sentence(report)
     parts = [
-        gate,
+        _gate_sentence(report),
         _models_sentence(report),
         _undecided_sentence(report),
         _known_sentence(report),
         _extremes_sentence(report),
         _classes_sentence(report),
-        *(f"{section.study.title}: {outcome_counts(section)}." for section in report.studies),
+        f"Image tests: {outcome_counts(report.image_tests)}." if report.image_tests else "",
+        *(f"{section.study.title}: {outcome_counts(section.findings)}." for section in report.studies),
     ]
-    text = " ".join(part for part in parts if part)
-    return text or "Nothing could be tested: see the errors below."
+    return " ".join(filter(None, parts)) or "Nothing could be tested: see the errors below."
 
 
 def noun(report: RunReport) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, ModelTest
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import AnyTestResult, ClassImages, ImageChange
     from pytest_robustness.core import Condition
@@ -101,6 +101,7 @@ def as_dict(report: RunReport) -> dict[str, Any]:
             _summary_row(test) | {"known": test.known, "earlier": report.class_date_of(test) or None}
             for test in report.class_tests
         ],
+        "image_tests": [_model_row(test, report.policy.margin) for test in report.image_tests],
         "gate": [_gate_row(test) for test in report.gate_tests],
         "errors": [
             {"model": cell.model, **_condition(cell.condition), "error": text} for cell, text in report.errors.items()
@@ -127,8 +128,8 @@ def accuracy_rows(report: RunReport) -> Iterator[tuple[str, str, int | None, int
 
 
 def tests_rows(found: Mapping[str, Any]) -> Iterator[list[Any]]:
-    """Yield the rows of ``tests.csv``, one for each test of a model or a class, from the content of results.json."""
-    for kind in ("model", "class"):
+    """Yield the rows of ``tests.csv``, one for each test of a model, a class or images, from what results.json has."""
+    for kind in ("model", "class", "image"):
         for row in found[f"{kind}_tests"]:
             images = row["images"] or {}
             flat = {**{f"images_{name}": value for name, value in images.items()}, **images, **row, "kind": kind}
@@ -173,7 +174,7 @@ def _cell_row(report: RunReport, cell: Cell) -> dict[str, Any]:
     }
 
 
-def _model_row(test: ModelTest, margin: float) -> dict[str, Any]:
+def _model_row(test: ModelTest | ImageTest, margin: float) -> dict[str, Any]:
     row = {
         "model": test.model,
         **_condition(test.condition),

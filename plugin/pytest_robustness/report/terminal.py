@@ -21,7 +21,7 @@ from pytest_robustness.report.alike import grouped
 from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import counted, p_text, points_text
-from pytest_robustness.report.study_text import finding_list
+from pytest_robustness.report.study_text import failed_image_tests, finding_list
 from pytest_robustness.report.summary import gate_word
 from pytest_robustness.report.worst_classes import WorstClasses
 
@@ -36,7 +36,11 @@ _STYLES = {Outcome.PASS: "", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"
 _NARROWEST = 6
 _MOST_ERRORS = 3
 _MOST_UNDECIDED = _MOST_FINDINGS = 10
-_MORE = {"inconclusive": "more inconclusive test", "known finding": "more known finding"}
+_MORE = {
+    "inconclusive": "more inconclusive test",
+    "known finding": "more known finding",
+    "image test": "more failed image test",
+}
 _CONTROL = "control"
 # textwrap breaks no line at a no-break space.
 _TIE = "\N{NO-BREAK SPACE}"
@@ -276,6 +280,7 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
         first = ", ".join(report.skipped[:3]) + (", ..." if len(report.skipped) > 3 else "")
         were = "was" if len(report.skipped) == 1 else "were"
         yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
+    yield from _first("image test", failed_image_tests(report), verbose)
     yield from _first("known finding", summary.known_findings(report), verbose)
     undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
     yield from _first("inconclusive", undecided if verbose else grouped(undecided), verbose)

@@ -152,6 +152,7 @@ class RobustnessSession(Studies, Reporting):
         """
         cell = self.requests.cell(model, transform, severity)
         self.ensure(cell)
+        self.run_log.imaged[cell] = None
         return self._keep(self._run.judge.image_test(cell))
 
     def gate_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> GateTest:
@@ -168,9 +169,10 @@ class RobustnessSession(Studies, Reporting):
         """
         cell = self.requests.cell(model, transform, severity)
         self.ensure(cell)
-        finding = self._run.judge.gate_test(cell)
+        self._run.judge.require_baseline()
+        # Before it is made: a comparison that cannot be made is an error of the report.
         self.run_log.gated[cell] = None
-        return self._keep(finding)
+        return self._keep(self._run.judge.gate_test(cell))
 
     def study(self, name: str, subject: Cell | Panel) -> StudyFinding:
         """Answer a study about a cell or a panel; each has a method of its name, which takes names: see `Studies`.

@@ -556,7 +556,7 @@ def test_the_only_model_needs_no_name():
 
 
 def test_a_model_that_is_not_there_is_refused():
-    with pytest.raises(BaselineError, match=r"^'vgg' is not a model of the baseline\. Known: resnet18\.$"):
+    with pytest.raises(BaselineError, match=r"^'vgg' is not a model of the baseline\. Known: resnet18\. Name "):
         baseline().model("vgg")
 
 

@@ -65,5 +65,9 @@ class Baseline(RecordedAnswers):
                 )
             return next(iter(self.models.values()))
         if name not in self.models:
-            raise BaselineError(f"{name!r} is not a model of the baseline. Known: {known}.")
+            raise BaselineError(
+                f"{name!r} is not a model of the baseline. Known: {known}. Name the one to compare with by "
+                "--robustness-baseline-model, with --robustness-candidate; or write the baseline anew, with all models "
+                "(--robustness-update-baseline)."
+            )
         return self.models[name]

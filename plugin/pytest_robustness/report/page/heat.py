@@ -154,7 +154,10 @@ def _row(model: str, control: float | None, cells: tuple[HeatCell, ...], top5: f
 
 def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None) -> HeatCell:
     missing = "no control" if cell in report.counts else "not run"
-    found = (report.change(cell), mark(test, report.policy), report.errors.get(cell))
+    # What a test found stands, where only the comparison of the cell with a baseline could not be made.
+    change = report.change(cell)
+    error = None if test is not None and change is not None else report.errors.get(cell)
+    found = (change, mark(test, report.policy), error)
     return HeatCell(*found, missing, report.earlier.get(cell, ""))
 
 

@@ -242,7 +242,7 @@ class JudgingOptions(SubjectOptions):
         metavar="NAME",
         about="model of the baseline that the candidate is compared with",
         unset="the one of the same name, or the only one",
-        needs="baseline",
+        needs="candidate",
     )
     candidate: str | None = option(
         read_text, None, area=_BASELINE, metavar="NAME", about="judge this model alone, and only against the baseline"

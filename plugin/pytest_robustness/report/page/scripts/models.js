@@ -92,12 +92,13 @@ class ModelPage {
       document.querySelector('#model-page [aria-pressed="true"]').focus({ preventScroll: true });
     });
     const test = this.of(this.data.modelTests, condition);
-    const row = make("tr", {}, make("th", { scope: "rowgroup", rowspan: test ? 2 : 1 }, button));
-    const body = make("tbody", condition === this.condition ? { class: "picked" } : {}, row);
     const failed = this.of(this.data.errors, condition);
-    if (failed) row.append(make("td", { colspan: width - 1 }, make("strong", {}, "Error. "), failed.error));
+    const row = make("tr", {}, make("th", { scope: "rowgroup", rowspan: 1 + Boolean(test) + Boolean(test && failed) }, button));
+    const body = make("tbody", condition === this.condition ? { class: "picked" } : {}, row);
+    if (failed && !test) row.append(make("td", { colspan: width - 1 }, make("strong", {}, "Error. "), failed.error));
     else row.append(...this.accuracyCells(condition), ...this.testCells(test, corrected));
     if (test) body.append(make("tr", {}, make("td", { class: "why", colspan: width - 1 }, test.reason)));
+    if (test && failed) body.append(make("tr", {}, make("td", { class: "why", colspan: width - 1 }, make("strong", {}, "Error. "), failed.error)));
     return body;
   }
 
