@@ -49,7 +49,7 @@ def judge(session: RobustnessSession, test: Cell | Panel) -> None:
         session.class_test(test)
 
 
-def handed_over(log: RunLog, since: tuple[int, ...] = (0, 0, 0, 0)) -> RunLog:
+def handed_over(log: RunLog, since: tuple[int, ...] = (0,) * 5) -> RunLog:
     """Return what the controller receives of a worker's log."""
     return RunLog.unpack(json.loads(json.dumps(log.since(*since).pack())))
 

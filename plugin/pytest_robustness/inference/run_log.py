@@ -143,18 +143,7 @@ class RunLog:
         """
         facts = {**self.facts, **other.facts}
         require_same(facts)
-        if len({*self.unlabelled.values(), *other.unlabelled.values()}) > 1:
-            raise DisagreementError(
-                "The processes of this run differ in the images without labels. All must open the same. Or run "
-                "without -n."
-            )
-        differing = [cell for cell, key in other.keys.items() if self.keys.get(cell, key) != key]
-        if differing or (self.dataset and other.dataset and self.dataset != other.dataset):
-            what = f"{differing[0].model} under {differing[0].condition}" if differing else "the images"
-            raise DisagreementError(
-                f"The processes of this run differ in {what}. All must open the same data and load the same models "
-                f"and transforms. Or run without -n."
-            )
+        _require_alike(self, other)
         self.facts = facts
         self.unlabelled |= other.unlabelled
         self.dataset = self.dataset or other.dataset
@@ -230,6 +219,21 @@ class RunLog:
             provenance=packed["provenance"],
             facts=packed["facts"],
             unlabelled=packed["unlabelled"],
+        )
+
+
+def _require_alike(log: RunLog, other: RunLog) -> None:
+    """Raise `DisagreementError` where two logs are of other images, models or transforms."""
+    if len({*log.unlabelled.values(), *other.unlabelled.values()}) > 1:
+        raise DisagreementError(
+            "The processes of this run differ in the images without labels. All must open the same. Or run without -n."
+        )
+    differing = [cell for cell, key in other.keys.items() if log.keys.get(cell, key) != key]
+    if differing or (log.dataset and other.dataset and log.dataset != other.dataset):
+        what = f"{differing[0].model} under {differing[0].condition}" if differing else "the images"
+        raise DisagreementError(
+            f"The processes of this run differ in {what}. All must open the same data and load the same models "
+            f"and transforms. Or run without -n."
         )
 
 

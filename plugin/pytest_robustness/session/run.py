@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness import report
 from pytest_robustness.analysis import baseline
-from pytest_robustness.analysis.baseline.update import changes, new_baseline, require_whole
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.predictions import StoredPredictions
@@ -26,10 +25,10 @@ from pytest_robustness.session.earlier import EarlierRuns
 from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
+from pytest_robustness.session.updating import baseline_of, update_baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, Panel
@@ -174,32 +173,23 @@ class Run:
         models, conditions
             Those of the options, in their order.
         """
-        failed = list(self._failures_of_writing(models, conditions))
-        if failed and self.report is None and self._options.mode is RunMode.WRITE:
-            failed.append("The baseline was not written.")
+        failed: list[str] = []
+        # What lies elsewhere is not lost with the report.
+        for step in (self._write_report, self._update_baseline, self._append_summary):
+            failed += _failure_of(step, models, conditions)
+            if self.report is None:
+                failed += ["The baseline was not written."] * bool(failed and self._options.mode is RunMode.WRITE)
+                break
         self._report_error = "\n".join(failed) or None
         return not failed
-
-    def _failures_of_writing(self, models: Sequence[str], conditions: Sequence[Condition]) -> Iterator[str]:
-        """Write everything that can be written, and yield why the rest cannot: what lies elsewhere is not lost too."""
-        for step in (self._write_report, self._update_baseline, self._append_summary):
-            try:
-                step(models, conditions)
-            except Exception as error:  # re-raising would suppress pytest's own summary
-                _log.debug("%s failed", step.__name__, exc_info=True)
-                fault = "The report could not be written, because of a fault of pytest-robustness:\n"
-                yield str(error) if isinstance(error, RobustnessError) else f"{fault}{traceback.format_exc()}"
-            if self.report is None:
-                return
 
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide."""
         if self.report is None:
             return f"{self._report_error}\n" if self._report_error else ""
         folder = self._options.report
-        where = [f"Report: {short_path(folder)}", *report.image_lines(self.report, folder)]
-        if self._report_error:
-            where = [self._report_error]
+        whole = [f"Report: {short_path(folder)}", *report.image_lines(self.report, folder)]
+        where = [self._report_error] if self._report_error else whole
         return report.terminal_text(self.report, width, color, os.environ, [*where, *self._notes], verbose)
 
     def close(self) -> None:
@@ -247,12 +237,21 @@ class Run:
 
     def _update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> None:
         path = self._options.baseline
-        if self._options.mode is not RunMode.WRITE or path is None:
-            return
-        protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
-        new, old = _baseline_of(self.record, protocol, self._images()), _former(path)
-        require_whole(old, new, models, conditions)
-        self._notes += _put_baseline(old, new, path)
+        if self._options.mode is RunMode.WRITE and path is not None:
+            protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
+            new = baseline_of(self.record, protocol, self._images())
+            self._notes += update_baseline(path, new, models, conditions)
+
+
+def _failure_of(step: Callable[..., None], models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
+    """Take a step of writing; return why it failed, if it did."""
+    try:
+        step(models, conditions)
+    except Exception as error:  # re-raising would suppress pytest's own summary
+        _log.debug("%s failed", step.__name__, exc_info=True)
+        fault = "The report could not be written, because of a fault of pytest-robustness:\n"
+        return [str(error) if isinstance(error, RobustnessError) else f"{fault}{traceback.format_exc()}"]
+    return []
 
 
 def _with_closing(built: RunReport, options: Options) -> RunReport:
@@ -269,32 +268,3 @@ def _check_answers(run: RunRecord) -> None:
     if log.unreadable:
         source, indices = run.predictor.images()
         log.skipped = [source.describe(int(indices[position])) for position in log.unreadable]
-
-
-def _former(path: Path) -> baseline.Baseline | None:
-    """Return the baseline that is to be written over; ``None`` where none can be read."""
-    try:
-        return baseline.read(path)
-    except RobustnessError:
-        _log.debug("there is no former baseline that can be read", exc_info=True)
-        return None
-
-
-def _put_baseline(old: baseline.Baseline | None, new: baseline.Baseline, path: Path) -> list[str]:
-    """Write a baseline and return what the terminal says of it: its files, and which accuracies moved."""
-    moved = [] if old is None else changes(old, new)
-    changed = baseline.write(new, path)
-    files = ", ".join(map(short_path, (path, baseline.classes_path(path), baseline.answers_path(path))))
-    said = "; accuracy in percent, old -> new:" if moved else "" if changed else " (unchanged)"
-    return [f"Baseline, three files to commit: {files}{said}", *moved]
-
-
-def _baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:
-    return new_baseline(
-        protocol,
-        images,
-        run.predictions,
-        run.judge,
-        tuple(dict.fromkeys(cell.model for cell in run.run_log.wanted.cells)),
-        {model: facts.fingerprint for model, facts in run.run_log.models.items()},
-    )
