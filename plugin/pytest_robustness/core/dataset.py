@@ -82,12 +82,14 @@ class VerifyingSource(Protocol):
     """What a `DataSource` that hashes its images in a way of its own may offer besides."""
 
     def read_as(self, index: int, identity: bytes) -> torch.Tensor:
-        """Read image ``index`` as ``read`` does, from the content that ``identity`` is the hash of.
+        """Return image ``index`` as ``read`` does: uint8 RGB [3, H, W], of the content whose hash is ``identity``.
 
         Raises
         ------
+        BadImageError
+            It cannot be read.
         DataError
-            The content is another now.
+            The content is another than when it was hashed.
         """
 
 

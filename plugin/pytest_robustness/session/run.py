@@ -178,8 +178,9 @@ class Run:
         for step in (self._write_report, self._update_baseline, self._append_summary):
             failed += _failure_of(step, models, conditions)
             if self.report is None:
-                failed += ["The baseline was not written."] * bool(failed and self._options.mode is RunMode.WRITE)
                 break
+        if failed and self.report is None and self._options.mode is RunMode.WRITE:
+            failed.append("The baseline was not written.")
         self._report_error = "\n".join(failed) or None
         return not failed
 
