@@ -224,8 +224,7 @@ class Run:
         return baseline.RunProtocol.of(bench, conditions, seed=self._options.seed, policy=self.judge.policy)
 
     def _images(self) -> baseline.ImageSet:
-        stored = self._predictions
-        return baseline.ImageSet(stored.identities, stored.labels, stored.classes)
+        return baseline.ImageSet(self._predictions.identities, self._predictions.labels, self._predictions.classes)
 
     def _write_report(self, models: Sequence[str], conditions: Sequence[Condition]) -> None:
         self.report = self.build_report(models, conditions)
