@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special
 
+from pytest_robustness.inference import scoring
 from pytest_robustness.inference.scoring import Fetched, Scores, joined, score
 
 # Whole numbers besides, so that logits are often equal.
@@ -18,13 +20,24 @@ LOGITS = hnp.arrays(
     elements=st.floats(-30, 30, width=32) | st.integers(-2, 2).map(float),
 )
 
+# A CPU scores by another way than other devices, whose operators a CPU has as well.
+ways = pytest.mark.parametrize("way", [scoring._score_on_cpu, scoring._score_on_device])
 
+
+@pytest.fixture(autouse=True, scope="module")
+def few_at_a_time():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "_LOGITS_AT_A_TIME", 12)
+        yield
+
+
+@ways
 @given(logits=LOGITS, data=st.data())
 @settings(deadline=None)
-def test_the_scores_of_an_image_are_those_of_its_softmax(logits, data):
+def test_the_scores_of_an_image_are_those_of_its_softmax(way, logits, data):
     images, outputs = logits.shape
     targets = data.draw(hnp.arrays(np.int64, images, elements=st.integers(0, outputs - 1)))
-    found = score(torch.from_numpy(logits), torch.from_numpy(targets))
+    found = way(torch.from_numpy(logits), torch.from_numpy(targets))
     shares = special.softmax(logits.astype(np.float64), axis=1)
     second = np.sort(shares, axis=1)[:, -2] if outputs > 1 else np.zeros(images)
     np.testing.assert_allclose(shares[np.arange(images), found.predicted.numpy()], shares.max(axis=1), rtol=1e-5)
@@ -34,15 +47,53 @@ def test_the_scores_of_an_image_are_those_of_its_softmax(logits, data):
     assert found.finite.all()
 
 
+@ways
 @given(logits=LOGITS, data=st.data())
 @settings(deadline=None)
-def test_the_rank_of_a_class_is_its_place_in_a_stable_sort(logits, data):
+def test_the_rank_of_a_class_is_its_place_in_a_stable_sort(way, logits, data):
     images, outputs = logits.shape
     targets = data.draw(hnp.arrays(np.int64, images, elements=st.integers(0, outputs - 1)))
-    found = score(torch.from_numpy(logits), torch.from_numpy(targets))
+    found = way(torch.from_numpy(logits), torch.from_numpy(targets))
     order = np.argsort(-logits, axis=1, kind="stable")
     assert found.rank.tolist() == [row.tolist().index(target) for row, target in zip(order, targets, strict=True)]
     np.testing.assert_array_equal(found.rank.numpy() == 0, found.predicted.numpy() == targets)
+
+
+@ways
+def test_an_image_without_a_label_has_no_true_probability_and_no_rank(way):
+    logits = torch.tensor([[0.0, 3.0, 1.0], [5.0, 3.0, 1.0]])
+    found = way(logits, torch.tensor([-1, 2]))
+    assert found.true_probability[0] == 0
+    assert found.true_probability[1] == pytest.approx(special.softmax([5.0, 3.0, 1.0])[2], rel=1e-5)
+    assert (found.predicted.tolist(), found.rank.tolist()) == ([1, 0], [0, 2])
+
+
+@ways
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("place", range(3))
+def test_an_image_is_finite_only_where_every_logit_is(way, value, place):
+    logits = torch.tensor([[0.0, 3.0, 1.0]]).repeat(5, 1)
+    logits[2, place] = value
+    found = way(logits, torch.tensor([0, 1, 1, 2, -1]))
+    assert found.finite.tolist() == [True, True, False, True, True]
+    others = way(logits[[0, 1, 3, 4]], torch.tensor([0, 1, 2, -1]))
+    for column, expected in zip(found, others, strict=True):
+        assert torch.equal(column[[0, 1, 3, 4]], expected)
+
+
+@ways
+def test_a_model_may_have_more_outputs_than_a_narrow_sum_counts(way):
+    logits = torch.arange(70_000.0)[None]
+    assert way(logits, torch.tensor([1])).rank.tolist() == [69_998]
+
+
+@ways
+def test_scores_of_one_mode_of_torch_do_not_hinder_those_of_another(way):
+    logits, targets = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, -1])
+    with torch.inference_mode():
+        inside = way(logits.clone(), targets.clone())
+    for column, expected in zip(way(logits, targets), inside, strict=True):
+        assert torch.equal(column, expected)
 
 
 def test_batches_are_joined_in_their_order():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,22 +36,96 @@ def score(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
 
     The target of an image without a label is -1: then the probability of the true class and its rank are 0.
     """
-    predicted = _first_highest(logits)
-    place, at_target = predicted[:, None], targets.clamp(min=0)[:, None]
+    return _score_on_cpu(logits, targets) if logits.device.type == "cpu" else _score_on_device(logits, targets)
+
+
+def _score_on_device(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
+    """Score as `score` does by operators of the device alone, for no value of which the host waits."""
+    predicted, at_target = logits.argmax(dim=1), targets.clamp(min=0)[:, None]
+    place, unlabelled = predicted[:, None], targets < 0
     probabilities = logits.softmax(dim=1)
     confidence, true_probability = probabilities.gather(1, place)[:, 0], probabilities.gather(1, at_target)[:, 0]
     # Of one output there is no second: then it is 0.
     runner_up = probabilities.scatter_(1, place, -1.0).amax(dim=1).clamp_(min=0.0)
-    unlabelled = targets < 0
+    true_logits = logits.gather(1, at_target)
+    higher = (logits > true_logits).sum(dim=1, dtype=torch.int32)
+    before = torch.arange(logits.shape[1], device=logits.device) < at_target
+    rank = higher + ((logits == true_logits) & before).sum(dim=1, dtype=torch.int32)
     return Scores(
         predicted=predicted.int(),
         confidence=confidence,
         true_probability=true_probability.masked_fill(unlabelled, 0.0),
         runner_up=runner_up,
-        rank=_rank(logits, at_target, place).masked_fill(unlabelled, 0),
+        rank=rank.masked_fill(unlabelled, 0),
         # The extremes of a row are finite where all of it is: a NaN is its own maximum and minimum.
         finite=logits.gather(1, place)[:, 0].isfinite() & logits.amin(dim=1).isfinite(),
     )
+
+
+# The logits of as many images at a time, and their probabilities, stay in the cache of a core from first to last.
+_LOGITS_AT_A_TIME = 2**18
+
+
+class _Room(threading.local):
+    """Holds the probabilities of some images of a thread: memory that is taken anew for each batch is cleared first."""
+
+    def __init__(self) -> None:
+        self._numbers = np.empty(0, np.float32)
+
+    def softmax(self, logits: torch.Tensor) -> NDArray[np.float32]:
+        """Return the probabilities of ``logits``, until the next ones are asked for."""
+        if self._numbers.size < logits.numel():
+            self._numbers = np.empty(logits.numel(), np.float32)
+        found = self._numbers[: logits.numel()].reshape(logits.shape)
+        torch.softmax(logits, 1, out=torch.from_numpy(found))
+        return found
+
+
+_ROOM = _Room()
+
+
+def _score_on_cpu(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
+    """Score as `score` does by NumPy, some images at a time, in half the time of PyTorch's operators."""
+    images, step = len(logits), max(1, _LOGITS_AT_A_TIME // logits.shape[1])
+    values, truths = logits.numpy(), targets.numpy()
+    predicted, rank = np.empty(images, np.int32), np.zeros(images, np.int32)
+    confidence, true_probability, runner_up = np.empty((3, images), np.float32)
+    finite = np.empty(images, np.bool_)
+    for start in range(0, images, step):
+        part = slice(start, start + step)
+        some, truth, probabilities = values[part], truths[part], _ROOM.softmax(logits[part])
+        rows, highest = np.arange(len(some)), some.argmax(axis=1)
+        predicted[part] = highest
+        confidence[part] = probabilities[rows, highest]
+        true_probability[part] = probabilities[rows, truth]
+        probabilities[rows, highest] = 0.0  # of one output there is no second: then it is 0
+        runner_up[part] = probabilities.max(axis=1)
+        # The extremes of a row are finite where all of it is: a NaN is its own maximum and minimum.
+        finite[part] = np.isfinite(some[rows, highest]) & np.isfinite(some.min(axis=1))
+        wrong = np.flatnonzero(highest != truth)  # before the true output of a right answer comes none
+        rank[start + wrong] = _ranks(some[wrong], truth[wrong])
+    unlabelled = truths < 0
+    true_probability[unlabelled], rank[unlabelled] = 0.0, 0
+    columns = predicted, confidence, true_probability, runner_up, rank, finite
+    return Scores(*(torch.from_numpy(column) for column in columns))
+
+
+def _ranks(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many outputs come before each image's target (int64 [B]): the higher, and equal ones before it."""
+    true_logits = logits[np.arange(len(logits)), targets][:, None]
+    higher, no_lower = _count(logits > true_logits), _count(logits >= true_logits)
+    tied = np.flatnonzero(no_lower - higher > 1)  # seldom
+    if tied.size:
+        before = np.arange(logits.shape[1]) < targets[tied, None]
+        higher[tied] += _count((logits[tied] == true_logits[tied]) & before)
+    return higher
+
+
+def _count(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return how many of each row are marked, by a sum of bytes: a fifth of the time of counting booleans."""
+    sums: NDArray[np.unsignedinteger[Any]]
+    sums = marks.view(np.uint8).sum(axis=1, dtype=np.uint16 if marks.shape[1] < 2**16 else np.uint64)
+    return sums.astype(np.int64)
 
 
 def score_among(logits: torch.Tensor, targets: torch.Tensor, mask: NDArray[np.int64] | None) -> Scores:
@@ -69,37 +144,6 @@ def score_among(logits: torch.Tensor, targets: torch.Tensor, mask: NDArray[np.in
     places = torch.searchsorted(kept, targets).masked_fill_(targets < 0, -1)
     scores = score(logits.index_select(1, kept), places)
     return scores._replace(predicted=kept[scores.predicted.long()].int())
-
-
-def _first_highest(logits: torch.Tensor) -> torch.Tensor:
-    """Return the first of the highest logits of each image: int64 [B]."""
-    if logits.device.type == "cpu":  # NumPy's search is ten times as fast as PyTorch's there
-        return torch.from_numpy(logits.numpy().argmax(axis=1))
-    return logits.argmax(dim=1)
-
-
-def _rank(logits: torch.Tensor, at_target: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """Return how many outputs come before the true one: int32 [B]; ``place`` has the first of the highest."""
-    if logits.device.type != "cpu":  # where the host would have to wait for what it decides by
-        true_logits = logits.gather(1, at_target)
-        higher = (logits > true_logits).sum(dim=1, dtype=torch.int32)
-        before = torch.arange(logits.shape[1], device=logits.device) < at_target
-        return higher + ((logits == true_logits) & before).sum(dim=1, dtype=torch.int32)
-    rank = torch.zeros(len(logits), dtype=torch.int32)
-    wrong = (place != at_target).numpy()[:, 0]  # before the others' true output comes none
-    rank.numpy()[wrong] = _rank_on_cpu(logits.numpy()[wrong], at_target.numpy()[wrong])
-    return rank
-
-
-def _rank_on_cpu(logits: NDArray[np.float32], at_target: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return what `_rank` does, by NumPy, whose comparisons take a third of the time of PyTorch's there."""
-    true_logits = np.take_along_axis(logits, at_target, axis=1)
-    higher: NDArray[np.int64] = np.count_nonzero(logits > true_logits, axis=1)
-    no_lower = np.count_nonzero(logits >= true_logits, axis=1)
-    tied = np.flatnonzero(no_lower - higher > 1)  # seldom
-    before = np.arange(logits.shape[1]) < at_target[tied]
-    higher[tied] += np.count_nonzero((logits[tied] == true_logits[tied]) & before, axis=1)
-    return higher
 
 
 def worse(first: Scores, second: Scores) -> Scores:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import importlib.util
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -32,6 +33,8 @@ _MOST_PLAIN_ROWS = 2_000_000
 _BATCH = 131_072
 # Columns with few values among many: the others, names of files above all, are written faster as they are.
 _REPEATED = ["model", "transform", "severity", "class_index", "class_name", "answer", "output", "right"]
+# Columns that count up: differences take a hundredth of the room.
+_ASCENDING = ["position", "index"]
 _FASTEST = 1
 
 
@@ -155,13 +158,31 @@ def _write_parquet(table: ImageTable, file: BinaryIO) -> None:
     types = {"severity": pa.int64(), "position": pa.int64(), "index": pa.int64(), "class_index": pa.int64()}
     types |= {"output": pa.int32(), "right": pa.int8(), "probability": pa.float32(), "true_probability": pa.float32()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
-    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=_REPEATED) as writer:
+
+    def row_groups() -> Iterator[Any]:
         for cell in table.cells:
             answers = table.answers(cell)
             for first in range(0, len(images.file), _BATCH):
                 columns = {name: column[first : first + _BATCH] for name, column in shared.items()}
                 columns |= _arrow_columns(cell, answers.at(slice(first, first + _BATCH)), names)
-                writer.write_table(pa.table([columns[name] for name in COLUMNS], schema=schema))
+                yield pa.table([columns[name] for name in COLUMNS], schema=schema)
+
+    with (
+        pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            use_dictionary=_REPEATED,
+            column_encoding=dict.fromkeys(_ASCENDING, "DELTA_BINARY_PACKED"),
+        ) as writer,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # One row group is compressed while the next is read and made: half of the time each.
+        written = pool.submit(lambda: None)
+        for group in row_groups():
+            written.result()
+            written = pool.submit(writer.write_table, group)
+        written.result()
 
 
 def _arrow_columns(cell: Cell, answers: AnswerColumns, class_names: Any) -> dict[str, Any]:
