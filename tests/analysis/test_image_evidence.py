@@ -12,7 +12,6 @@ from statsmodels.stats.multitest import multipletests
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes
 from pytest_robustness.analysis.predictions import Answers
 from pytest_robustness.analysis.statistics import mcnemar
-from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 
 SIZES = (40, 0, 7, 200, 1)
 
@@ -53,7 +52,9 @@ def test_classes_are_a_family_of_sign_flip_tests(models):
         patterns = rng.choice([-1, 1], (4_000, len(sums))) @ sums
         share = np.mean(np.abs(patterns) >= abs(sums.sum()))
         assert found[i].p_value == pytest.approx(share, abs=4 * math.sqrt(max(share, 1e-3) / 4_000))
-        assert found[i].blind is (len(sums) < fewest_significant(0.05, len(tested)))
+        # Had all models lost all images of the class, beside the other classes as they are.
+        best = [2 * 0.5 ** len(sums) if j == i else found[j].p_value for j in tested]
+        assert found[i].blind is not bool(multipletests(best, method="holm")[1][tested.index(i)] < 0.05)
         assert found[i].pooled.low < found[i].pooled.value < found[i].pooled.high
         assert found[i].pooled.low >= -100
         assert found[i].pooled.high <= 100
@@ -104,3 +105,69 @@ def test_without_any_image_nothing_is_known():
     (found,) = model_changes([none], 3, alpha=0.05, margin=2.0)
     assert (found.n, found.low, found.high, found.p_value) == (0, -100, 100, 1)
     assert math.isnan(found.needed)
+
+
+def counted(lost, gained, n, times=1):
+    """Return the changes of one model that lost and gained so many images of each class, ``times`` over."""
+    kept = np.subtract(n, np.add(lost, gained))
+    kinds = np.column_stack([lost, kept, gained]).ravel()
+    labels, sums = np.repeat(np.arange(len(n)), 3), np.tile([-1, 0, 1], len(n))
+    return ChangedImages(np.repeat(sums, times * kinds).astype(np.int16), np.repeat(labels, times * kinds), 1)
+
+
+def decided(change, margin):
+    return change.within(margin) or change.beyond(margin)
+
+
+UNEVEN = ([0, 0, 0, 0, 1, 0, 0, 0, 10, 0], [0] * 8 + [1, 0], [3, 5, 8, 12, 20, 30, 45, 60, 80, 0])
+
+
+def test_as_many_times_the_images_of_classes_that_differ_in_size_decide():
+    (found,) = model_changes([counted(*UNEVEN)], 10, alpha=0.05, margin=2.0)
+    assert not decided(found, 2.0)
+    verdicts = {
+        times: decided(model_changes([counted(*UNEVEN, times)], 10, alpha=0.05, margin=2.0)[0], 2.0)
+        for times in (1, 20, 60, 70, 71, 72, 80, 200)
+    }
+    assert [times for times, sure in verdicts.items() if sure] == [71, 72, 80, 200]
+    assert 70 < found.needed / found.n <= 71
+    assert found.over_classes
+
+
+def test_the_images_needed_are_where_the_interval_begins_to_decide():
+    rng = np.random.default_rng(5)
+    checked = 0
+    for churn in np.tile([0.02, 0.1, 0.3], 40):
+        n = rng.integers(0, 60, 6)
+        lost = rng.binomial(n, churn)
+        gained = rng.binomial(n - lost, churn / 2)
+        (found,) = model_changes([counted(lost, gained, n)], 6, alpha=0.05, margin=5.0)
+        # An interval that decides has as many images as decide; the plan goes by that.
+        assert (found.needed <= found.n) == decided(found, 5.0)
+        times = found.needed / found.n
+        if times < 100:
+            more, fewer = math.ceil(times), math.floor(times)
+            (above,) = model_changes([counted(lost, gained, n, more)], 6, alpha=0.05, margin=5.0)
+            assert decided(above, 5.0)
+            if 1 <= fewer < times:
+                (below,) = model_changes([counted(lost, gained, n, fewer)], 6, alpha=0.05, margin=5.0)
+                assert not decided(below, 5.0)
+            checked += 1
+    assert checked > 60
+
+
+@pytest.mark.parametrize(("sizes", "uneven"), [((9, 9, 9), False), ((9, 0, 9), False), ((9, 8, 9), True)])
+def test_a_mean_over_classes_of_one_size_is_no_other_figure_than_top_1(sizes, uneven):
+    (found,) = model_changes([counted((3, 0, 1), (0, 0, 2), sizes)], 3, alpha=0.05, margin=2.0)
+    assert found.over_classes is uneven
+    assert (found.difference == pytest.approx(100 * -2 / sum(sizes))) is not uneven
+
+
+def test_a_class_that_is_shown_to_change_is_not_blind_however_small():
+    # Holm steps down: beside nine classes that are lost whole, eight images are enough, and beside none ten.
+    sizes = [30] * 9 + [8, 8]
+    lost = class_images(counted([30] * 9 + [8, 0], [0] * 11, sizes), 11, 0.05)
+    assert [found.significant(0.05) for found in lost] == [True] * 10 + [False]
+    assert [found.blind for found in lost] == [False] * 11
+    kept = class_images(counted([0] * 9 + [8, 0], [0] * 11, sizes), 11, 0.05)
+    assert [found.blind for found in kept] == [False] * 9 + [True, True]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_robustness.analysis.findings import ClassFinding
+from pytest_robustness.analysis.findings import ClassFinding, ClassTest
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.test_result import (
     ClassImages,
@@ -18,11 +18,13 @@ from pytest_robustness.analysis.test_result import (
 )
 from pytest_robustness.analysis.verdicts import (
     allowed_sensitive,
+    class_outcomes,
     classes_beyond,
     judge_classes,
     judge_model,
     sensitive_classes,
 )
+from pytest_robustness.core import Condition
 from pytest_robustness.errors import OptionError
 
 PLAIN = TTestResult(
@@ -158,6 +160,27 @@ def test_a_verdict_says_what_the_images_show(images, reason):
     assert judge_model(result(), images, TestPolicy()).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("images", "found", "start"),
+    [
+        (WITHIN, result(), "within 2 points: -0.4 points as the mean over classes, 90 % interval -1.3 to +0.5"),
+        (OPEN, result(), "neither within 2 points nor beyond is shown: -1.5 points as the mean over classes, 90 %"),
+        (BEYOND, result(), "accuracy fell 4.0 points as the mean over classes, shown to be more than 2 points"),
+        (WITHIN, REJECTS, "accuracy fell 5.0 points as the mean over classes, p = 0.001"),
+    ],
+)
+def test_a_mean_over_classes_that_differ_in_size_is_called_one(images, found, start):
+    uneven = dataclasses.replace(images, over_classes=True)
+    assert judge_model(found, uneven, TestPolicy()).reason.startswith(start)
+    assert "mean" not in judge_model(found, images, TestPolicy()).reason
+
+
+def test_the_figure_of_mcnemars_test_is_over_images():
+    of_images = McNemarResult(890, 80.0, 75.0, -5.0, -6.0, -4.0, -0.3, 1e-6, 1e-6, 1.0, 60, 10)
+    uneven = dataclasses.replace(WITHIN, over_classes=True)
+    assert judge_model(of_images, uneven, TestPolicy()).reason == "accuracy fell 5.0 points, p = 1e-06 < alpha 0.05"
+
+
 @settings(deadline=None)
 @given(st.floats(0.1, 10), st.floats(0.1, 10), st.floats(-20, 20), st.floats(0, 20))
 def test_a_wider_margin_never_undoes_a_pass_nor_a_narrower_one_a_failure(margin, more, middle, half):
@@ -272,11 +295,11 @@ def test_a_class_beyond_the_margin_is_named_the_worst_first():
     shown = [images(difference=d, p=1e-9) for d in (-11.0, -62.5, 12.0, -30.0, -20.0, -15.0)]
     reason = judged(classes(0, 10, shown=shown)).reason
     assert reason == (
-        "6 classes changed by more than 10 points: c1 -62.5, c3 -30.0, c4 -20.0, c5 -15.0, c2 +12.0 and 1 more; "
-        "0 of 10 classes sensitive at alpha 0.05, within the 2 allowed"
+        "6 classes are shown to have changed by more than 10 points: c1 -62.5, c3 -30.0, c4 -20.0, c5 -15.0, "
+        "c2 +12.0 and 1 more; 0 of 10 classes sensitive at alpha 0.05, within the 2 allowed"
     )
     assert judged(classes(0, 10, shown=[LOST]), verdict="margin").reason == (
-        "1 class changed by more than 10 points: c0 -60.0"
+        "1 class is shown to have changed by more than 10 points: c0 -60.0"
     )
 
 
@@ -293,6 +316,47 @@ def test_a_pass_of_the_classes_says_what_would_have_been_seen():
     assert judged(classes(0, 10, shown=[BLIND] * 4), 2, verdict="margin").reason == (
         "6 of 12 classes have fewer than 9 images: not even the loss of all by all models would be significant"
     )
+
+
+# What the t-test over the models says of a class, what its images show, and its outcome by each rule.
+OUTCOMES = [
+    (0.01, images(), "FAIL", "PASS", "FAIL"),
+    (0.5, images(), "PASS", "PASS", "PASS"),
+    (math.nan, images(), "PASS", "PASS", "INCONCLUSIVE"),
+    (0.5, LOST, "FAIL", "FAIL", "PASS"),
+    (0.01, LOST, "FAIL", "FAIL", "FAIL"),
+    (0.01, HALF, "FAIL", "PASS", "FAIL"),
+    (0.5, NOISE, "PASS", "PASS", "PASS"),
+    (0.5, BLIND, "INCONCLUSIVE", "INCONCLUSIVE", "PASS"),
+    (0.01, BLIND, "FAIL", "INCONCLUSIVE", "FAIL"),
+    (math.nan, BLIND, "INCONCLUSIVE", "INCONCLUSIVE", "INCONCLUSIVE"),
+]
+
+
+@pytest.mark.parametrize("left_out", [(), ("c",)])
+@pytest.mark.parametrize(("rule", "column"), [("strict", 2), ("margin", 3), ("article", 4)])
+def test_a_class_has_the_outcome_that_the_rule_of_the_verdict_gives_it(rule, column, left_out):
+    policy = TestPolicy(verdict=rule)
+    found = [ClassFinding(i, f"c{i}", result(p), shown) for i, (p, shown, *_) in enumerate(OUTCOMES)]
+    sensitive, beyond = sensitive_classes(found, policy), classes_beyond(found, policy)
+    verdict = judge_classes(found, sensitive, beyond, 0, policy)
+    test = ClassTest(
+        Condition("vflip"), ("a", "b"), tuple(found), sensitive, beyond, 0, (), left_out, policy.alpha, verdict
+    )
+    # A test that lost a model passes nothing.
+    passed = "INCONCLUSIVE" if left_out else "PASS"
+    assert class_outcomes(test, policy) == [row[column].replace("PASS", passed) for row in OUTCOMES]
+
+
+@pytest.mark.parametrize("rule", ["strict", "margin", "article"])
+def test_no_class_contradicts_the_verdict_on_all(rule):
+    for p, shown, *_ in OUTCOMES:
+        policy = TestPolicy(verdict=rule, max_sensitive=0)
+        found = [ClassFinding(0, "c", result(p), shown)]
+        sensitive, beyond = sensitive_classes(found, policy), classes_beyond(found, policy)
+        verdict = judge_classes(found, sensitive, beyond, 0, policy)
+        test = ClassTest(Condition("vflip"), ("a",), tuple(found), sensitive, beyond, 0, (), (), policy.alpha, verdict)
+        assert class_outcomes(test, policy) == [verdict.outcome]
 
 
 def test_classes_are_sensitive_after_correction_only():

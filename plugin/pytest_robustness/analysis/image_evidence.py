@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -85,9 +86,11 @@ def model_changes(changes: list[ChangedImages], classes: int, *, alpha: float, m
     kinds = [np.bincount(3 * c.labels + (c.sums + 1), minlength=3 * classes) for c in changes]
     lost, kept, gained = np.moveaxis(np.reshape(kinds, (len(changes), classes, 3)), -1, 0)
     n = lost + kept + gained
-    paired = PairedChange.of_classes(lost, gained, n)
-    needed = paired_change.images_to_decide(paired, np.copysign(margin / 100, paired.value), alpha)
-    return image_changes(paired, lost.sum(axis=1), gained.sum(axis=1), n.sum(axis=1), alpha, needed)
+    paired, images = PairedChange.of_classes(lost, gained, n), n.sum(axis=1)
+    times = paired_change.times_to_decide(lost, gained, n, np.copysign(margin / 100, paired.value), alpha)
+    found = image_changes(paired, lost.sum(axis=1), gained.sum(axis=1), images, alpha, times * images)
+    uneven = [len({*sizes[sizes > 0].tolist()}) > 1 for sizes in n]
+    return [dataclasses.replace(one, over_classes=over) for one, over in zip(found, uneven, strict=True)]
 
 
 def image_changes(
@@ -109,8 +112,7 @@ def image_changes(
     alpha
         The level of a one-sided test, which the interval has at either end.
     needed
-        How many images as those of ``paired`` would decide: float64 [k]. Where classes differ in size, as many times
-        more images of each are meant.
+        How many images would decide: float64 [k].
     """
     low, high = paired_change.interval(paired, alpha)
     p = statistics.mcnemar_p(lost, gained)
@@ -123,7 +125,7 @@ def image_changes(
         "high": 100 * high,
         "alpha": np.full(len(n), alpha),
         "p_value": p,
-        "needed": np.divide(needed * n, paired.images, out=np.full(len(n), np.nan), where=paired.images > 0),
+        "needed": np.where(n > 0, needed, np.nan),
     }
     return [ImageChange(**dict(zip(columns, row, strict=True))) for row in _rows(columns.values())]
 
@@ -145,7 +147,7 @@ def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[Cla
     pooled = partially_pooled(change, sampling_variance(n, total / asked, squares))
     half = _POOLED_QUANTILE * pooled.error
     low, high = np.maximum(pooled.value - half, -1.0), np.minimum(pooled.value + half, 1.0)
-    blind = n < fewest_significant(alpha, int(seen.sum()))
+    blind = n < fewest_significant(alpha, p[seen])
     estimates = map(Estimate._make, _rows([100 * pooled.value, 100 * low, 100 * high]))
     rows = zip(_rows([n, 100 * change, p, adjusted, blind]), estimates, strict=True)
     return [ClassImages(*(*row, estimate)) for row, estimate in rows]

@@ -113,7 +113,8 @@ class ImageChange:
     ``n`` counts the images, of which ``lost`` are right in the first way only and ``gained`` in the second only.
     ``difference`` is the mean change in points, with its interval of level 1 - 2 ``alpha``. ``p_value`` is that of
     McNemar's exact test. ``needed`` says how many images would show the change to lie within the margin, or beyond it,
-    if as large a share changed; infinite where it lies at the margin.
+    if as large a share changed; infinite where it lies at the margin. ``over_classes``: ``difference`` is a mean over
+    classes of different sizes, and so no change of top-1 accuracy.
     """
 
     n: int
@@ -125,6 +126,7 @@ class ImageChange:
     alpha: float
     p_value: float
     needed: float
+    over_classes: bool = False
 
     @property
     def level(self) -> float:
@@ -146,7 +148,8 @@ class ClassImages:
 
     ``n`` counts the images, ``difference`` is the change of accuracy averaged over the models, in points, and
     ``p_adjusted`` is corrected over the classes by Holm's method. A class is ``blind`` where it has so few images that
-    not even the loss of all by all models would be significant. ``pooled`` is the change, drawn towards that of all
+    not even the loss of all by all models would be significant beside what the other classes show; one that is
+    significant never is. ``pooled`` is the change, drawn towards that of all
     classes by its noise, with its 90 % interval: what to expect on other images.
     """
 

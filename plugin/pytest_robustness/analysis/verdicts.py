@@ -6,8 +6,10 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
 from scipy import stats
 
+from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.errors import OptionError
@@ -15,14 +17,14 @@ from pytest_robustness.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.analysis.findings import ClassFinding
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.test_result import AnyTestResult, Correction, ImageChange, MaxSensitive
 
 _CHANCE_QUANTILE = 0.95
 _BLIND_SHARE = 0.05
 _NAMED = 5
-_MOST_IMAGES = 10_000_000
+_MEAN = " as the mean over classes"
 
 
 def judge_model(result: AnyTestResult, change: ImageChange, policy: TestPolicy) -> Verdict:
@@ -34,14 +36,18 @@ def judge_model(result: AnyTestResult, change: ImageChange, policy: TestPolicy) 
     the model is as sensitive.
     """
     if policy.uses_t_tests and result.rejects(policy.alpha):
-        return Verdict(Outcome.FAIL, f"{_moved(result.difference)}, {_p_text(result, policy.alpha)}")
+        # McNemar's test is over images, whatever their classes.
+        of_classes = change.over_classes and result.test != "mcnemar"
+        return Verdict(Outcome.FAIL, f"{_moved(result.difference, of_classes)}, {_p_text(result, policy.alpha)}")
     if not policy.uses_images:
         return _not_rejected(result, policy.alpha)
     beyond = f"{policy.margin:g} {'point' if policy.margin == 1 else 'points'}"
     if change.beyond(policy.margin):
-        reason = f"{_moved(change.difference)}, shown to be more than {beyond}: {_interval(change)} over the images"
+        moved = _moved(change.difference, change.over_classes)
+        reason = f"{moved}, shown to be more than {beyond}: {_interval(change)} over the images"
         return Verdict(Outcome.FAIL, reason)
-    found = f"{points(change.difference)}, {_interval(change)} over {change.n} images"
+    mean = _MEAN * change.over_classes
+    found = f"{points(change.difference)}{mean}, {_interval(change)} over {change.n} images"
     if change.within(policy.margin):
         return Verdict(Outcome.PASS, f"within {beyond}: {found}")
     return Verdict(
@@ -103,12 +109,32 @@ def judge_classes(
     if too_many or beyond:
         return Verdict(Outcome.FAIL, _joined(_beyond_text(beyond, policy), counts))
     blind = untested + sum(finding.images is not None and finding.images.blind for finding in classes)
-    fewest = fewest_significant(policy.alpha, len(classes))
+    shown = [finding.images.p_value for finding in classes if finding.images is not None]
+    fewest = fewest_significant(policy.alpha, np.array(shown))
     if not classes or blind > _BLIND_SHARE * (len(classes) + untested):
         few = f"{blind} of {len(classes) + untested} classes have fewer than {fewest} images"
         reason = f"{few}: not even the loss of all by all models would be significant"
         return Verdict(Outcome.INCONCLUSIVE, _joined(reason, counts))
     return Verdict(Outcome.PASS, _joined(_excluded_text(classes, fewest, blind, policy), counts))
+
+
+def class_outcomes(test: ClassTest, policy: TestPolicy) -> list[Outcome]:
+    """Judge each class of a class test by itself, by what decides the test: the outcomes of ``test.classes``.
+
+    FAIL: the class is sensitive, or beyond the class margin. INCONCLUSIVE: neither, and its images are too few to show
+    anything, or the test lost a model. PASS: the rest. ``article`` goes by the test of the class alone, where it could
+    be tested, ``margin`` by the images alone. How many classes may be sensitive, or blind, counts for the test as a
+    whole.
+    """
+    found = (*(test.sensitive if policy.uses_t_tests else ()), *(test.beyond if policy.uses_images else ()))
+    failing = {finding.index for finding in found}
+    outcomes = []
+    for finding in test.classes:
+        blind = finding.images is not None and finding.images.blind
+        seen = not blind if policy.uses_images else finding.result.conclusive
+        passed = Outcome.PASS if seen and not test.left_out else Outcome.INCONCLUSIVE
+        outcomes.append(Outcome.FAIL if finding.index in failing else passed)
+    return outcomes
 
 
 def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, correction: Correction = "none") -> int:
@@ -161,8 +187,9 @@ def _not_rejected(result: AnyTestResult, alpha: float) -> Verdict:
     return Verdict(Outcome.PASS, f"{_p_text(result, alpha)}: no change shown{_sensitivity(result)}")
 
 
-def _moved(difference: float) -> str:
-    return f"accuracy {'fell' if difference < 0 else 'rose'} {points(abs(difference))[1:]}"
+def _moved(difference: float, over_classes: bool) -> str:
+    moved = "fell" if difference < 0 else "rose"
+    return f"accuracy {moved} {points(abs(difference))[1:]}{_MEAN * over_classes}"
 
 
 def _interval(change: ImageChange) -> str:
@@ -173,10 +200,10 @@ def _images_needed(change: ImageChange) -> str:
     """Return how many images would decide, to two digits."""
     if not change.n:
         return "there is no image to judge by"
-    if change.needed > _MOST_IMAGES:
+    needed = rounded_up(change.needed)
+    if needed is None:
         return "the change lies so near the margin that no practical number of images would decide"
-    unit = 10 ** max(math.floor(math.log10(change.needed)) - 1, 0)
-    return f"about {math.ceil(change.needed / unit) * unit} images would decide at this share of changed images"
+    return f"about {needed} images would decide at this share of changed images"
 
 
 def _sensitive_text(sensitive: int, tested: int, allowed: int, policy: TestPolicy) -> str:
@@ -190,7 +217,8 @@ def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
     named = sorted(beyond, key=lambda finding: -abs(finding.measured_change))
     listed = ", ".join(f"{finding.name} {finding.measured_change:+.1f}" for finding in named[:_NAMED])
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return f"{_classes(len(beyond))} changed by more than {policy.class_margin:g} points: {listed}{more}"
+    shown = f"{_classes(len(beyond))} {'is' if len(beyond) == 1 else 'are'} shown to have changed"
+    return f"{shown} by more than {policy.class_margin:g} points: {listed}{more}"
 
 
 def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, policy: TestPolicy) -> str:

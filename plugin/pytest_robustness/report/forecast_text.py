@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.images_needed import ASSUMED_CHANGED, assumed_needed
+from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.report.number_text import condition_text, counted, grouped
 
@@ -147,10 +147,8 @@ def _errors(forecast: Forecast) -> list[str]:
 
 def _about(images: float) -> str:
     """Return a number of images to two digits, rounded up."""
-    if not math.isfinite(images):
-        return "no number of images"
-    unit = 10 ** max(math.floor(math.log10(max(images, 1))) - 1, 0)
-    return grouped(math.ceil(images / unit) * unit)
+    needed = rounded_up(images)
+    return "more than is practical" if needed is None else grouped(needed)
 
 
 def _bytes(size: int) -> str:

@@ -14,6 +14,7 @@ from pytest_robustness.analysis.statistics.paired_change import (
     interval,
     p_above,
     p_below,
+    rounded_up,
 )
 
 
@@ -116,6 +117,15 @@ def test_with_as_many_images_as_are_needed_the_tests_decide(count, bound, alpha)
 def test_at_the_bound_itself_no_number_of_images_decides():
     assert images_to_decide(change(0, 5, 10), 0.5, 0.05).tolist() == [math.inf]
     assert images_to_decide(change(5, 3, 100), -0.02, 0.05)[0] > 1e12
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [(0.3, 1), (61.0, 61), (149.2, 150), (18641.4, 19_000), (9_999_999.0, 10_000_000), (1.1e7, None)],
+)
+def test_a_number_of_images_is_said_to_two_digits_or_called_impractical(needed, said):
+    assert rounded_up(needed) == said
+    assert rounded_up(math.inf) is rounded_up(math.nan) is None
 
 
 def test_no_change_among_few_images_is_no_certainty():

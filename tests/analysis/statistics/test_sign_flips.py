@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from pytest_robustness.analysis.statistics.sign_flips import change_sizes, fewest_significant, sign_flip_p
 
@@ -91,5 +92,21 @@ def test_changes_are_counted_by_class_and_size():
 @pytest.mark.parametrize("alpha", [0.001, 0.01, 0.05, 0.0625, 0.2])
 @pytest.mark.parametrize("tests", [1, 2, 10, 1000])
 def test_one_image_less_than_the_fewest_is_never_significant(alpha, tests):
-    fewest = fewest_significant(alpha, tests)
+    fewest = fewest_significant(alpha, np.ones(tests))
     assert p_of([-3] * fewest, 3) * tests < alpha <= p_of([-3] * (fewest - 1), 3) * tests
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(st.tuples(st.integers(1, 14), st.integers(0, 14)), min_size=1, max_size=12),
+    st.sampled_from([0.01, 0.05, 0.2]),
+)
+def test_a_class_has_too_few_images_exactly_where_losing_them_all_would_not_be_significant(drawn, alpha):
+    images = np.array([n for n, _ in drawn])
+    p = np.array([stats.binomtest(0, min(lost, n)).pvalue if min(lost, n) else 1.0 for n, lost in drawn])
+    fewest = fewest_significant(alpha, p)
+    for i, n in enumerate(images):
+        # Of this class all images are lost, the other classes stay as they are.
+        best = np.where(np.arange(len(p)) == i, 2 * 0.5**n, p)
+        could = multipletests(best, method="holm")[1][i] < alpha
+        assert (n >= fewest) == could

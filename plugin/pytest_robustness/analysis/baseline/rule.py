@@ -20,7 +20,7 @@ from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.image_evidence import image_changes
 from pytest_robustness.analysis.policy import require_points
 from pytest_robustness.analysis.statistics import paired_change
-from pytest_robustness.analysis.statistics.paired_change import PairedChange
+from pytest_robustness.analysis.statistics.paired_change import PairedChange, rounded_up
 from pytest_robustness.analysis.test_result import CONFIDENCE, Estimate, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 
 _NAMED = 5
-_MOST_IMAGES = 10_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,10 +222,10 @@ def _undecided(found: Evidence, policy: GatePolicy, interval: str) -> str:
         f"{images} too few to decide on a drop of {_points(policy.tolerance)}: {change.difference:+.2f} ({interval})"
     )
     advice = f"tolerate {math.ceil(-10 * change.low) / 10:g}"
-    if change.needed > _MOST_IMAGES:
+    needed = rounded_up(change.needed)
+    if needed is None:
         return f"{reason}; the drop is at the tolerance: {advice}"
-    unit = 10 ** max(math.floor(math.log10(change.needed)) - 1, 0)
-    return f"{reason}; compare on about {math.ceil(change.needed / unit) * unit} images, or {advice}"
+    return f"{reason}; compare on about {needed} images, or {advice}"
 
 
 def _broken_text(broken: Sequence[ClassFinding], policy: GatePolicy) -> str:

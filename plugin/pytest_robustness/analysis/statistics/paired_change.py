@@ -10,6 +10,7 @@ changed; together they hold their level from 10 images on (``benchmarks/verdicts
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ _STEPS = 31
 # Each halves the logarithm of a number of images, up to 2 ** 40.
 _SIZE_STEPS = 30
 _LARGEST = 40.0
+_MOST_IMAGES = 10_000_000
 
 
 class PairedChange(NamedTuple):
@@ -56,9 +58,7 @@ class PairedChange(NamedTuple):
         classes = np.maximum(seen.sum(axis=-1), 1)
         size = np.maximum(n, 1)
         shares = (lost / size).sum(axis=-1) / classes, (gained / size).sum(axis=-1) / classes
-        changed = shares[0] + shares[1]
-        weight = 1 / (classes * np.where(seen, size, np.iinfo(np.int64).max).min(axis=-1))
-        variance = ((lost + gained) / size**2).sum(axis=-1) / classes**2 + 2 * weight**2
+        changed, variance = shares[0] + shares[1], sum(_variance(lost, gained, n))
         # As many images of equal weight, with one lost and one gained added, have this variance:
         # changed / images + 2 / images ** 2.
         images = 4 / (np.sqrt(changed**2 + 8 * variance) - changed)
@@ -123,6 +123,52 @@ def images_to_decide(change: PairedChange, bound: ArrayLike, alpha: float) -> Fl
         low, high = np.where(decided, low, middle), np.where(decided, middle, high)
     needed: Floats = np.where(distance > 0, np.maximum(by_score, 2**high), np.inf)
     return needed
+
+
+def rounded_up(needed: float) -> int | None:
+    """Return a number of images that would decide, rounded up to two digits; ``None`` where none would in practice."""
+    if not needed <= _MOST_IMAGES:
+        return None
+    unit = int(10 ** max(math.floor(math.log10(max(needed, 1))) - 1, 0))
+    return math.ceil(needed / unit) * unit
+
+
+def times_to_decide(lost: Ints, gained: Ints, n: Ints, bound: ArrayLike, alpha: float) -> Floats:
+    """Return how many times as many images of each class [k] would show on which side of ``bound`` the change lies.
+
+    It supposes, as `images_to_decide` does, that the shares of lost and gained images stay what they are, in every
+    class. With one size of class, it is the number of images that decide over those there; with several it is less: the
+    images that are added count as those of the smallest class, and weigh little once that is large. NaN without images.
+
+    Parameters
+    ----------
+    lost, gained, n
+        The images lost, gained, and all of them, by class: int64 [k, C].
+    bound
+        -1 to 1: [k], or one for all.
+    alpha
+        The level of the one-sided test.
+    """
+    change = PairedChange.of_classes(lost, gained, n)
+    images = images_to_decide(change, bound, alpha)
+    of_changed, of_added = _variance(lost, gained, n)
+    # At t times the images the variance is of_changed / t + of_added / t ** 2.
+    decides = (change.lost + change.gained) / images + 2 / images**2
+    with np.errstate(divide="ignore"):
+        times = (of_changed + np.sqrt(of_changed**2 + 4 * of_added * decides)) / (2 * decides)
+    found: Floats = np.where(change.images > 0, times, np.nan)
+    return found
+
+
+def _variance(lost: Ints, gained: Ints, n: Ints) -> tuple[Floats, Floats]:
+    """Return the variance of the mean change over classes: that of the changed images, and that of the two added [k].
+
+    The parameters are those of `PairedChange.of_classes`.
+    """
+    seen, size = n > 0, np.maximum(n, 1)
+    classes = np.maximum(seen.sum(axis=-1), 1)
+    weight = 1 / (classes * np.where(seen, size, np.iinfo(np.int64).max).min(axis=-1))
+    return ((lost + gained) / size**2).sum(axis=-1) / classes**2, 2 * weight**2
 
 
 def _upper(change: PairedChange, alpha: float) -> Floats:

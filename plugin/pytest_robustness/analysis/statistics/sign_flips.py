@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
+from pytest_robustness.analysis.statistics.correction import holm
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -64,12 +66,31 @@ def sign_flip_p(sizes: Ints, total: Ints) -> Floats:
     return np.clip(p, np.finfo(np.float64).tiny, 1.0)
 
 
-def fewest_significant(alpha: float, tests: int) -> int:
-    """Return how many images must change, all in one direction, for one class of ``tests`` to be significant.
+def fewest_significant(alpha: float, p_values: Floats) -> int:
+    """Return how many images of a class must change, all in one direction, for the class to be significant.
 
-    Smaller numbers cannot be significant at ``alpha`` after Holm's correction, however many models agree.
+    With fewer it cannot be at ``alpha`` after Holm's correction, however many models agree. Holm's method steps down:
+    where other classes are significant, a class needs fewer images than beside such as show nothing.
+
+    Parameters
+    ----------
+    alpha
+        The level.
+    p_values
+        What the sign-flip test says of all classes that have images, before correction: float64 [k]. The class that is
+        asked for may be among them: its own p is no smaller than that of the loss of all its images.
     """
-    return math.floor(1 - math.log2(alpha / max(tests, 1))) + 1
+    tests = max(len(p_values), 1)
+    ordered, adjusted = np.sort(p_values), np.sort(holm(p_values))
+    # Beside classes that show nothing.
+    fewest = math.floor(1 - math.log2(alpha / tests)) + 1
+    while fewest > 1:
+        p = 0.5 ** (fewest - 2)
+        before = int(np.searchsorted(ordered, p))
+        if (before and adjusted[before - 1] >= alpha) or p * max(tests - before, 1) >= alpha:
+            break
+        fewest -= 1
+    return fewest
 
 
 def change_sizes(sums: NDArray[np.int16], labels: Ints, classes: int, models: int) -> tuple[Ints, Ints]:
