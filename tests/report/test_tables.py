@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.test_result import ImageChange
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.errors import RobustnessError
@@ -69,7 +70,9 @@ def test_model_tests_carry_their_numbers_under_the_names_of_the_design(findings)
 
 def test_class_tests_say_of_each_class_whether_it_is_sensitive(findings):
     classes = findings.classes()
-    untold = dataclasses.replace(classes.classes[0], index=3, name="ten", result=findings.inconclusive())
+    untold = dataclasses.replace(
+        classes.classes[0], index=3, name="ten", result=findings.inconclusive(), images=findings.of_images(blind=True)
+    )
     rows = as_dict(findings.view(class_tests=(findings.classes(classes=(*classes.classes, untold)),)))["class_tests"]
     assert [(row["class_index"], row["class_name"], row["outcome"]) for row in rows] == [
         (0, "six", "FAIL"),
@@ -77,6 +80,26 @@ def test_class_tests_say_of_each_class_whether_it_is_sensitive(findings):
         (2, "zero", "PASS"),
         (3, "ten", "INCONCLUSIVE"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcomes"), [("strict", ["FAIL", "FAIL", "PASS"]), ("article", ["FAIL", "PASS", "PASS"]),
+                           ("margin", ["PASS", "FAIL", "PASS"])],
+)  # fmt: skip
+def test_a_class_that_the_images_fail_is_no_pass_and_one_that_the_rule_lets_pass_no_failure(
+    findings, tmp_path, rule, outcomes
+):
+    made = findings.classes()
+    test = findings.classes(sensitive=made.classes[:1], beyond=made.classes[1:2])
+    write(findings.view(class_tests=(test,), model_tests=(), policy=TestPolicy(verdict=rule)), tmp_path)
+    rows = json.loads((tmp_path / "results.json").read_text())["class_tests"]
+    assert [(row["outcome"], row["sensitive"], row["beyond"]) for row in rows] == list(
+        zip(outcomes, [True, False, False], [False, True, False], strict=True)
+    )
+    table = pd.read_csv(tmp_path / "tests.csv")
+    assert table.outcome.tolist() == outcomes
+    assert table.sensitive.astype(bool).tolist() == [True, False, False]
+    assert table.beyond.astype(bool).tolist() == [False, True, False]
 
 
 def test_the_class_summary_counts_every_class_once(findings):

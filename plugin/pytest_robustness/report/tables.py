@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.analysis.verdicts import class_outcomes
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.files import publish
 from pytest_robustness.report.csv_text import csv_text
@@ -56,7 +56,8 @@ _IMAGES = (
     "expected_high",
 )
 _SUBJECT = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome")
-TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, "reason", "margin", *_IMAGES, "control_top5", "top5", "earlier")
+_FOUND = ("reason", "margin", "sensitive", "beyond")
+TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, *_FOUND, *_IMAGES, "control_top5", "top5", "earlier")
 
 
 def write(report: RunReport, folder: Path) -> list[Path]:
@@ -92,11 +93,7 @@ def as_dict(report: RunReport) -> dict[str, Any]:
             | {"known": test.known, "earlier": report.date_of(test) or None}
             for test in report.model_tests
         ],
-        "class_tests": [
-            _class_row(test, finding, report.policy.class_margin) | {"earlier": report.class_date_of(test) or None}
-            for test in report.class_tests
-            for finding in test.classes
-        ],
+        "class_tests": [row for test in report.class_tests for row in _class_rows(report, test)],
         "class_summary": [
             _summary_row(test) | {"known": test.known, "earlier": report.class_date_of(test) or None}
             for test in report.class_tests
@@ -153,12 +150,6 @@ def _numbers(result: AnyTestResult) -> dict[str, Any]:
 
 def _condition(condition: Condition) -> dict[str, Any]:
     return {"transform": condition.transform, "severity": condition.severity}
-
-
-def _class_outcome(result: AnyTestResult, alpha: float) -> str:
-    if not result.conclusive:
-        return Outcome.INCONCLUSIVE.value
-    return (Outcome.FAIL if result.rejects(alpha) else Outcome.PASS).value
 
 
 def _cell_row(report: RunReport, cell: Cell) -> dict[str, Any]:
@@ -223,14 +214,22 @@ def _class_images(images: ClassImages | None) -> dict[str, Any] | None:
     }
 
 
-def _class_row(test: ClassTest, finding: ClassFinding, margin: float) -> dict[str, Any]:
-    row = {
-        **_condition(test.condition),
-        "class_index": finding.index,
-        "class_name": finding.name,
-        "outcome": _class_outcome(finding.result, test.alpha),
-    }
-    return row | _numbers(finding.result) | {"margin": margin, "images": _class_images(finding.images)}
+def _class_rows(report: RunReport, test: ClassTest) -> Iterator[dict[str, Any]]:
+    """Yield a row for each class, with the outcome that it has by itself, and why."""
+    sensitive, beyond = ({finding.index for finding in found} for found in (test.sensitive, test.beyond))
+    for finding, outcome in zip(test.classes, class_outcomes(test, report.policy), strict=True):
+        yield {
+            **_condition(test.condition),
+            "class_index": finding.index,
+            "class_name": finding.name,
+            "outcome": outcome.value,
+            "sensitive": finding.index in sensitive,
+            "beyond": finding.index in beyond,
+            **_numbers(finding.result),
+            "margin": report.policy.class_margin,
+            "images": _class_images(finding.images),
+            "earlier": report.class_date_of(test) or None,
+        }
 
 
 def _summary_row(test: ClassTest) -> dict[str, Any]:
