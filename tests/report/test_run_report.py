@@ -44,9 +44,9 @@ def test_a_class_test_shows_its_classes_by_their_fall_and_the_option_that_counts
         "  tested over         2 models",
         "  beyond the margin   2 classes (--robustness-class-margin), as the images show",
         "",
-        "  worst class        control  treated  points expected    90 % interval        p",
-        "  nine                 90.0%    30.0%   -60.0    -58.0   -66.0 to -50.0     0.01",
-        "  six                  95.0%    65.0%   -30.0    -28.0   -36.0 to -20.0   0.0005",
+        "  worst class       control  treated  points expected    90 % interval  t-test p",
+        "  nine                90.0%    30.0%   -60.0    -58.0   -66.0 to -50.0      0.01",
+        "  six                 95.0%    65.0%   -30.0    -28.0   -36.0 to -20.0    0.0005",
     ]
 
 
@@ -160,6 +160,16 @@ def test_no_line_of_figures_is_wider_than_80_columns(findings, kind):
 def test_a_class_test_of_one_model_is_one_over_its_images(findings):
     lines = finding_lines(findings.classes(models=("resnet18",)))
     assert "  tested over         the images of resnet18 (McNemar)" in lines
+    (head,) = [line for line in lines if line.startswith("  worst class")]
+    assert head.endswith(" McNemar p")
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_a_change_over_classes_of_different_sizes_is_called_a_mean(findings):
+    change = findings.change(over_classes=True)
+    assert "  over 1000 images    -10.0 points, mean over classes (90 % interval -12.0 to -8.0)" in finding_lines(
+        findings.model(change=change)
+    )
 
 
 def test_an_image_test_shows_its_images(findings):
@@ -176,7 +186,7 @@ def test_a_long_class_name_is_cut_to_its_column(findings):
     six = findings.classes().classes[0]
     long = dataclasses.replace(six, name="a very long name of a class, as ImageNet has them")
     line = finding_lines(findings.classes(sensitive=(long,), beyond=()))[-1]
-    assert line == "  a very long name…    95.0%    65.0%   -30.0    -28.0   -36.0 to -20.0   0.0005"
+    assert line == "  a very long nam…    95.0%    65.0%   -30.0    -28.0   -36.0 to -20.0    0.0005"
 
 
 def test_the_headline_stands_alone(findings):

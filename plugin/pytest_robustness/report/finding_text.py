@@ -18,6 +18,7 @@ from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.analysis.verdicts import points
 from pytest_robustness.core.files import short_path
+from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import condition_text, counted, cut, p_text, points_text
 
@@ -198,8 +199,9 @@ def _model_lines(finding: ModelTest) -> list[str]:
 def _image_lines(change: ImageChange) -> list[str]:
     """Return what the images show, with the interval that decides."""
     interval = f"{change.level:g} % interval {points_text(change.low)} to {points_text(change.high)}"
+    mean = ", mean over classes" * change.over_classes
     return [
-        f"  over {change.n} images".ljust(22) + f"{points(change.difference)} ({interval})",
+        f"  over {change.n} images".ljust(22) + f"{points(change.difference)}{mean} ({interval})",
         f"  changed images      {change.lost} lost, {change.gained} gained, p = {p_text(change.p_value)} (McNemar)",
     ]
 
@@ -243,13 +245,14 @@ def _worst_lines(finding: ClassTest) -> list[str]:
     """Return the table of the failing classes, by the change to expect on other images, the measured one beside it."""
     if not finding.failing:
         return []
-    head = f"  {'worst class':<17} {'control':>8} {'treated':>8} {'points':>7} {'expected':>8} {'90 % interval':>16}"
-    lines = ["", f"{head} {'p':>8}"]
+    head = f"  {'worst class':<16} {'control':>8} {'treated':>8} {'points':>7} {'expected':>8} {'90 % interval':>16}"
+    # Two to a class would not fit: that of the images is in the report.
+    lines = ["", f"{head} {f'{words_of([finding]).kind} p':>9}"]
     for found in finding.failing[:_MOST_CLASSES]:
         result, change, expected = found.result, points_text(found.measured_change), points_text(found.expected_change)
         lines.append(
-            f"  {cut(found.name, 17):<17} {result.control:>7.1f}% {result.treated:>7.1f}% {change:>7} {expected:>8} "
-            f"{expected_text(found):>16} {p_text(result.p_adjusted):>8}"
+            f"  {cut(found.name, 16):<16} {result.control:>7.1f}% {result.treated:>7.1f}% {change:>7} {expected:>8} "
+            f"{expected_text(found):>16} {p_text(result.p_adjusted):>9}"
         )
     more = len(finding.failing) - _MOST_CLASSES
     return [*lines, f"  {_classes(more)} more, in the report"] if more > 0 else lines

@@ -27,6 +27,7 @@ _MOST_NAMES = 5
 _MOST_ERRORS = 20
 _MOST_REASONS = 50
 _MOST_MODELS = 50
+_WORST = "worst (mean over classes)"
 # So many models are shown at once; more are folded.
 _FEW_MODELS = 15
 
@@ -141,7 +142,8 @@ def _models(report: RunReport) -> list[str]:
             ]
         )
     seen = _evidence_names(report)
-    change_name = "average change" if len({test.model for test in report.model_tests}) > 1 else "change"
+    several = len({test.model for test in report.model_tests}) > 1
+    change_name = f"{'average ' if several else ''}change of {'top-1' if report.labelled else 'agreement'}"
     head = ["transform", report.question.impacted, *seen, change_name, "95 % interval", "which"]
     return _table(head, rows, numbers=range(1, 7))
 
@@ -165,7 +167,7 @@ def _each_model(report: RunReport) -> list[str]:
                 escape(f"{report.condition_label(worst.condition)} {points(worst.change.difference)}"),
             ]
         )
-    head = ["model", "control, %", "images", report.question.impacted, *_evidence_names(report), "worst"]
+    head = ["model", "control, %", "images", report.question.impacted, *_evidence_names(report), _WORST]
     lines = _table(head, rows, numbers=range(1, 7))
     left = len(tests) - len(rows)
     lines += ["", f"{counted(left, 'more model')}: see results.json"] if left else []

@@ -270,7 +270,7 @@ def _classes_sentence(report: RunReport) -> str:
         return f"The tests of the classes are inconclusive under all {where}."
     more = f"; {undecided} {'is' if undecided == 1 else 'are'} inconclusive" if undecided else ""
     kinds = [(exceeded, "more classes are sensitive than allowed")] if policy.uses_t_tests else []
-    kinds += [(beyond, f"classes changed by more than {margin}")] if policy.uses_images else []
+    kinds += [(beyond, f"classes are shown to have changed by more than {margin}")] if policy.uses_images else []
     if not found:
         return f"Under none of {where} {' or '.join(text for _, text in kinds)}{more}."
     some = [
@@ -295,5 +295,6 @@ def _one_class_sentence(report: RunReport, *, known: int, undecided: int) -> str
         )
     if policy.uses_images:
         count = "no class" if not test.beyond else counted(len(test.beyond), "class", "classes")
-        kinds.append(f"{count} changed by more than {policy.class_margin:g} points")
+        shown = f"{'are' if len(test.beyond) > 1 else 'is'} shown to have changed"
+        kinds.append(f"{count} {shown} by more than {policy.class_margin:g} points")
     return f"Under {where} {' and '.join(kinds)}{', which the baseline knows' if known else ''}."

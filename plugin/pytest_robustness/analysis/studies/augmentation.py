@@ -179,14 +179,15 @@ def _verdict(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Verdict:
         )
     return Verdict(
         Outcome.PASS,
-        f"no class falls {over}: {tests[0].tested} classes tested at alpha {tests[0].alpha:g}, nothing to train with",
+        f"no class is shown to fall {over}: {tests[0].tested} classes tested at alpha {tests[0].alpha:g}, nothing to "
+        f"train with",
     )
 
 
 def _headline(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> str:
     if not policy.classes and not policy.left_out:
         against = f"{len(tests)} transforms" if len(tests) != 1 else str(tests[0].condition)
-        return f"No class of {policy.class_count} needs augmentation against {against}"
+        return f"No class of {policy.class_count} is shown to need augmentation against {against}"
     left = f", {_pairs(len(policy.left_out))} left out" if policy.left_out else ""
     return (
         f"Train {len(policy.classes)} of {policy.class_count} classes with {_pairs(_covered(policy))} of class and "
