@@ -80,7 +80,7 @@ class Writer:
         if failed:
             result.statusDetails = model2.StatusDetails(message=f"Skipped: {finding_lines(finding)[0]}")
             record.shorten(result)
-        record.report(result, [finding])
+        record.report(result, [finding], None)
         # For a model, the classes that all models together lose stand in for its own.
         classes = next(test for test in view.class_tests if test.condition == finding.condition)
         record.attach_evidence(finding, classes, [e for e in view.gallery if e.condition == finding.condition])

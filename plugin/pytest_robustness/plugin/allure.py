@@ -127,7 +127,7 @@ class AllureHooks:
             module, test = item.path.stem, getattr(item, "originalname", item.name)
             record.rename(result, f"{_SUITE}.{module}#{test}", facts[0].title, (_SUITE, item.path.name))
         record.shorten(result)
-        record.report(result, session.findings)
+        record.report(result, session.findings, getattr(getattr(item, "function", None), "__doc__", None))
         for finding in session.findings:
             if finding.against == "control":
                 record.attach_evidence(finding, *session.illustrate(finding))

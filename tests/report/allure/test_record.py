@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from allure_commons.model2 import Status
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.report.allure import record
 from pytest_robustness.report.allure.run_files import CATEGORIES
+from pytest_robustness.report.finding_text import text_of
 
 
 def labels_of(result):
@@ -22,7 +24,7 @@ def test_a_finding_that_the_baseline_has_too_is_labelled_and_described_as_known(
     passed = Verdict(Outcome.PASS, "a known finding: accuracy fell")
     finding = getattr(findings, kind)(found=Outcome.FAIL, verdict=passed)
     result = model2.TestResult(status=Status.PASSED)
-    record.report(result, [finding])
+    record.report(result, [finding], None)
     assert labels_of(result) >= {("tag", "known"), ("finding", "known")}
     assert result.statusDetails.known
     assert "KNOWN FINDING" in result.descriptionHtml
@@ -34,7 +36,22 @@ def test_a_finding_that_the_baseline_has_too_is_labelled_and_described_as_known(
 @pytest.mark.parametrize("outcome", ["PASS", "FAIL"])
 def test_no_other_finding_is(findings, outcome):
     result = model2.TestResult(status=Status.PASSED if outcome == "PASS" else Status.FAILED)
-    record.report(result, [findings.model(outcome=outcome, found=Outcome(outcome))])
+    record.report(result, [findings.model(outcome=outcome, found=Outcome(outcome))], None)
     assert ("tag", "known") not in labels_of(result)
     assert result.statusDetails is None
     assert "KNOWN" not in result.descriptionHtml
+
+
+@pytest.mark.parametrize("outcome", ["PASS", "FAIL", "INCONCLUSIVE"])
+def test_the_plain_description_is_what_was_found_and_not_what_a_pass_is(findings, outcome):
+    result = model2.TestResult(status=Status.FAILED, description="Accuracy stays within the margin.")
+    found = findings.model(outcome=outcome, found=Outcome(outcome))
+    record.report(result, [found], "Accuracy stays within the margin.")
+    assert result.description == text_of(found).headline
+    assert result.description in html.unescape(result.descriptionHtml)
+
+
+def test_a_description_of_a_users_own_stays(findings):
+    result = model2.TestResult(status=Status.FAILED, description="See ticket 12.")
+    record.report(result, [findings.model()], "Accuracy stays within the margin.")
+    assert result.description == "See ticket 12."

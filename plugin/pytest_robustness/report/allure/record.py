@@ -67,17 +67,27 @@ def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) 
     result.testCaseId = hashlib.md5(full_name.encode(), usedforsecurity=False).hexdigest()
 
 
-def report(result: TestResult, findings: Sequence[Finding]) -> None:
+def report(result: TestResult, findings: Sequence[Finding], docstring: str | None) -> None:
     """Add what a test found: the text and a chart of each finding, and the severity of the gravest.
 
     A finding that the baseline has too passes, and is labelled and described as known. The accuracy in control of a
     model stands among the parameters, but does not identify the test in the history.
+
+    Parameters
+    ----------
+    findings
+        Of the test.
+    docstring
+        Of the test: it says what a pass is, so that what was found takes its place as the plain description, which a
+        description of a user's own keeps.
     """
     if not findings:
         return
     result.parameters.extend(
         Parameter(name, percent(accuracy), excluded=True) for name, accuracy in control_accuracies(findings).items()
     )
+    if result.description == docstring:
+        result.description = "\n".join(text_of(finding).headline for finding in findings)
     result.descriptionHtml = "".join(map(description, findings))
     result.labels.append(Label("severity", min(map(severity, findings), key=SEVERITIES.index)))
     known = [finding for finding in findings if getattr(finding, "known", False)]
