@@ -162,7 +162,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         engines=engines,
         notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(tests.models, tests.classes)))),
         labelled=predictions.labelled,
-        warnings=tuple(map(printable_lines, _warnings(run, models))),
+        warnings=tuple(map(printable_lines, _warnings(run, models, conditions))),
         data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         top5={cell: found for cell, found in top5.items() if found is not None},
@@ -199,11 +199,11 @@ def _dataset(log: RunLog, predictions: StoredPredictions) -> dict[str, Any]:
     return {"dataset": {**log.provenance["dataset"], "classes": len(predictions.class_names)}}
 
 
-def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
+def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
     trusted = (text for model, each in facts.items() for text in _trusted(run, model, each))
     check = ChanceCheck.of(run.chance_check, facts, run.proposals)
-    by_baseline = run.judge.baseline_warnings()
+    by_baseline = run.judge.baseline_warnings(conditions)
     return (*run.run_log.warnings, *by_baseline, *filter(None, trusted), *check.warnings(run.predictions))
 
 

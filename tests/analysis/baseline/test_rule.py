@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from pytest_robustness.analysis.baseline.comparison import compare_models
+from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.baseline.rule import (
     ConditionComparison,
     GatePolicy,
