@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.baseline.candidate import compare_models
+from pytest_robustness.analysis.baseline.growth import class_growth, model_growth
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.protocol import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
@@ -161,17 +162,21 @@ class BaselineComparison:
 
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
-        before = self._baseline.model(gate.counterpart).outcomes[finding.condition]
+        model = self._baseline.model(gate.counterpart)
+        source = self._shared.of_models({finding.model: model}, self._source)
+        grown = model_growth(finding, source, gate.beyond_control, self._policy)
         # An inconclusive comparison never makes a known finding worse, whatever --robustness-inconclusive says.
-        found = expect(before, finding.verdict, None if gate.undecided else gate.verdict)
+        verdict = None if gate.undecided else gate.verdict
+        found = expect(model.outcomes[finding.condition], finding.verdict, verdict, grown)
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
 
     def expected_class_test(self, finding: ClassTest) -> ClassTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         models = {model: self._baseline.model(self.counterpart(model)) for model in finding.models}
         source = self._shared.of_models(models, self._source)
-        before = class_test(source, Panel(finding.condition, finding.models), self._test_policy).verdict.outcome
-        found = expect(before, finding.verdict, self._fallen_classes(source, finding))
+        before = class_test(source, Panel(finding.condition, finding.models), self._test_policy)
+        grown = class_growth(finding, before, (source, self._source), self._policy, self._test_policy)
+        found = expect(before.verdict.outcome, finding.verdict, self._fallen_classes(source, finding), grown)
         own = finding.verdict.outcome
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected, found=own)
 
