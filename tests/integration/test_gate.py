@@ -370,6 +370,25 @@ def test_data_that_was_moved_grew_and_lost_images_is_compared_on_the_images_that
     assert (row["n"], row["images_only_in_baseline"], row["images_only_in_run"]) == (38, 2, 2)
 
 
+def test_a_model_does_not_pass_by_copies_of_few_images(gated):
+    for name in ("down", "up"):
+        for number in range(1, 20):
+            gated.project.image(name, number).write_bytes(gated.project.image(name, 0).read_bytes())
+    gated.update(2.0)
+    result = gated.compare(2.0, "-k", "baseline", "-rs")
+    result.assert_outcomes(skipped=3, deselected=4)
+    warning = "40 images, 2 distinct: the others are copies"
+    assert f"warning: {warning}" in printed(result)
+    note = "Of the 40 images that baseline and run share, 2 are distinct: the comparison counts copies once"
+    summary = (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")
+    assert warning in summary
+    assert note in summary
+    assert gated.gate()["vflip"]["n"] == 2
+    # A run without a baseline warns as well.
+    gated.project.judge("-k", "hflip")
+    assert any(text.startswith(warning) for text in gated.project.results()["warnings"])
+
+
 def test_a_smaller_draw_is_compared_with_the_whole(gated):
     gated.update(2.0)
     result = gated.compare(2.0, "--robustness-limit=19", "-k", "baseline")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
+from pytest_robustness.analysis.copies import copies_warning
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.doctor_proposal import proposal
 from pytest_robustness.core import CONTROL, Cell
@@ -204,7 +205,9 @@ def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condit
     trusted = (text for model, each in facts.items() for text in _trusted(run, model, each))
     check = ChanceCheck.of(run.chance_check, facts, run.proposals)
     by_baseline = run.judge.baseline_warnings(conditions)
-    return (*run.run_log.warnings, *by_baseline, *filter(None, trusted), *check.warnings(run.predictions))
+    labels = run.predictions.labels if run.predictions.labelled else None
+    copies = copies_warning(run.predictions.identities, labels)
+    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *check.warnings(run.predictions))
 
 
 def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | None]:

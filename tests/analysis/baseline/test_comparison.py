@@ -367,6 +367,50 @@ def test_a_class_test_below_the_baseline_is_a_sign_flip_test_over_the_images_tha
     assert reason == f"worse than the baseline: more than 10 points below the baseline: cat {below:+.1f}"
 
 
+def test_copies_of_images_show_no_more_than_the_images():
+    readable, right = drawn(2, FIRM)
+    few = np.arange(IMAGES) % 100  # each of 100 images five times, under one label
+    labels = LABELS[few]
+
+    def copied(answers):
+        return readable, {cell: given[few] for cell, given in answers.items()}
+
+    def image_set():
+        numbers = few.astype(np.uint64)
+        identities = np.column_stack([numbers, numbers]).view("V16").reshape(-1)
+        return ImageSet(identities, labels, images().classes)
+
+    now = drawn(3, FALLEN)[1]
+    run = Run(*copied(now))
+    run.labels = labels
+    protocol = RunProtocol("folder:photos", 0, 1, dict.fromkeys(CONDITIONS, ""), {})
+    outputs = np.arange(len(CLASSES)) + 7
+    baseline = {
+        m: BaselineModel("f00d", outputs, {c: np.where(right[Cell(m, c)][few], labels + 7, 3) for c in CONDITIONS}, {})
+        for m in MODELS
+    }
+    ours = BaselineComparison(
+        Baseline(protocol, image_set(), baseline),
+        Path("baseline.json"),
+        run,
+        image_set,
+        policy=GatePolicy(),
+        test_policy=TEST_POLICY,
+        inconclusive=Outcome.INCONCLUSIVE,
+        counterparts={},
+    )
+    first = np.arange(100)
+    small = Run(readable[first], {cell: given[first] for cell, given in now.items()})
+    small.labels = LABELS[first]
+    alone = comparison((readable, right), small, now=lambda: images(first))
+    for condition in CONDITIONS:
+        many, once = (one.test(Cell("ann", condition), (BLUR, ZOOM)) for one in (ours, alone))
+        assert many.result == once.result
+        assert (many.change, many.beyond_control, many.verdict) == (once.change, once.beyond_control, once.verdict)
+        assert ours.right_before(Cell("ann", condition)).sum() == right[Cell("ann", condition)][first].sum()
+    assert "Of the 500 images that baseline and run share, 100 are distinct" in ours.notes()[0]
+
+
 def test_only_images_that_both_have_are_compared_in_any_order():
     rng = np.random.default_rng(16)
     before, now = drawn(2, FIRM, unreadable=9), drawn(3, FALLEN)

@@ -152,8 +152,9 @@ class BaselineComparison:
         )
 
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
-        """Return which images of this run the counterpart of the cell's model got right: bool [N]."""
-        return self._shared.right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
+        """Return which images of this run the counterpart of the cell's model got right, copies once: bool [N]."""
+        right = self._shared.right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
+        return right & self._shared.overlap.compared
 
     def churn(self, cell: Cell, now: Outputs) -> AnswerChurn:
         """Count which answers to the images of both are others than those of the cell's counterpart."""
@@ -211,7 +212,7 @@ class BaselineComparison:
                 labels=self._source.labels_of(model),
                 classes=self._source.class_names,
                 policy=self._policy,
-                images=answers[CONTROL].readable & self._shared.readable,
+                images=answers[CONTROL].readable & self._shared.readable & self._shared.overlap.compared,
             )
         return self._compared[model, family]
 

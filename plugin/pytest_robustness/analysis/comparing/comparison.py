@@ -107,8 +107,8 @@ _Key = tuple[str, str, "Condition"]
 def _paired_counts(
     matching: Matching, before: RecordedAnswers, now: RecordedAnswers, overlap: Overlap
 ) -> dict[_Key, _Counts]:
-    """Count the images that both have, by class of the second run."""
-    here = np.flatnonzero(overlap.positions >= 0)
+    """Count the images that both have, copies once, by class of the second run."""
+    here = np.flatnonzero(overlap.compared)
     there, labels, classes = overlap.positions[here], now.images.labels[here], len(now.images.classes)
     found: dict[_Key, _Counts] = {}
     for old, new in matching.models:
@@ -203,6 +203,9 @@ def _shared_notes(shared: SharedImages, overlap: Overlap) -> list[str]:
             f"Compared on the {shared.both} images that both have; {shared.only_baseline} only in the first run, "
             f"{shared.only_run} only in the second."
         )
+    if overlap.copies:
+        distinct = shared.both - overlap.copies
+        notes.append(f"Of the {shared.both} images that both have, {distinct} are distinct: copies count once.")
     renamed = [f"{old} is {new}" for old, new in overlap.renamed.items()]
     if renamed:
         notes.append(f"Classes that were renamed, as their images show: {', '.join(renamed)}.")
