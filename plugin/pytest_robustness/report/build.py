@@ -21,6 +21,7 @@ from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions, pooled_mistakes
+from pytest_robustness.report.gate_text import unshown_warning
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
@@ -163,7 +164,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         engines=engines,
         notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(tests.models, tests.classes)))),
         labelled=predictions.labelled,
-        warnings=tuple(map(printable_lines, _warnings(run, models, conditions))),
+        warnings=tuple(map(printable_lines, (*_warnings(run, models, conditions), *unshown_warning(tests.gate)))),
         data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         top5={cell: found for cell, found in top5.items() if found is not None},

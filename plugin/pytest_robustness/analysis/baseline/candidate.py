@@ -9,6 +9,7 @@ import numpy as np
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.baseline import rule
 from pytest_robustness.analysis.findings import ClassFinding, worst_first
+from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.core import CONTROL
 
 if TYPE_CHECKING:
@@ -65,9 +66,11 @@ def compare_models(
     adjusted = statistics.adjust([result for results in by_class for result in results], "holm")
     found = rule.evidence(overall, policy)
     overall = statistics.adjust(overall, policy.correction)
+    fewest = fewest_significant(policy.alpha, sum(result.n > 0 for result in adjusted))
+    of_condition = [_findings(adjusted[i * len(classes) :][: len(classes)], classes) for i in range(len(conditions))]
     comparisons = tuple(
-        _condition(c, pairs, result, said, _findings(adjusted[i * len(classes) :][: len(classes)], classes), policy)
-        for i, (c, result, said) in enumerate(zip(conditions, overall, found, strict=True))
+        _condition(c, pairs, result, said, findings, policy, fewest)
+        for c, result, said, findings in zip(conditions, overall, found, of_condition, strict=True)
     )
     return rule.CandidateComparison(policy, comparisons, rule.judge_all(comparisons, policy))
 
@@ -79,20 +82,27 @@ def _condition(
     found: Evidence,
     classes: Sequence[ClassFinding],
     policy: GatePolicy,
+    fewest: int,
 ) -> ConditionComparison:
+    """Judge one condition; a class of fewer than ``fewest`` images can show nothing."""
     fallen, broken = (
         tuple(worst_first(c for c in classes if rule.fell(c.result, points, policy.alpha)))
         for points in (policy.tolerance, policy.class_tolerance)
     )
+    deep = [c for c in classes if -c.result.difference > policy.class_tolerance]
+    unshown = tuple(worst_first(c for c in deep if not c.result.rejects(policy.alpha)))
+    blind = sum(0 < c.result.n < fewest for c in classes)
     return rule.ConditionComparison(
         condition=condition,
         result=result,
         evidence=found,
         beyond_control=None if condition == CONTROL else rule.beyond_control(*pairs[CONTROL], *pairs[condition]),
-        verdict=rule.judge(found, broken, policy),
+        verdict=rule.with_unshown(rule.judge(found, broken, policy), unshown, blind, policy),
         improved=rule.rose(result, policy.alpha),
         fallen=fallen,
         broken=broken,
+        unshown=unshown,
+        blind=blind,
     )
 
 

@@ -144,6 +144,8 @@ class BaselineComparison:
             beyond_control=comparison.beyond_control,
             fallen=comparison.fallen,
             broken=comparison.broken,
+            unshown=comparison.unshown,
+            blind=comparison.blind,
             improved=comparison.improved,
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
             shared=SharedImages(overlap.both, overlap.only_before, overlap.only_now),
