@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_robustness.analysis.baseline.comparison import compare_models
+from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.image_test import image_test

@@ -156,6 +156,48 @@ def test_a_candidate_that_passes_says_which_transforms_the_baseline_lacks(gated)
     assert "The baseline lacks" not in printed(named)
 
 
+def unjudged(names):
+    """Return the sentence on conditions that a baseline has and a run leaves out."""
+    return (
+        f"The baseline has {names}, which this run does not judge: a pass says nothing of them. Judge them with "
+        "--robustness-transforms and --robustness-severity; a transform of your own has to be registered. Else write "
+        "the baseline anew without them."
+    )
+
+
+def warned(gated):
+    """Return the warnings of the last run that speak of the baseline; each is in the summary, too."""
+    found = [text for text in gated.project.results()["warnings"] if "baseline" in text]
+    assert all(text in (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8") for text in found)
+    return found
+
+
+def test_a_candidate_is_judged_at_every_severity_of_the_baseline_and_what_options_leave_out_is_said(gated):
+    gated.project.configure(**gated.keys, robustness_transforms=None)
+    gated.update(2.0, "--robustness-transforms=zoom,vflip", "--robustness-severity=1,5")
+    candidate = "--robustness-candidate=python:nets.py:mixed"
+    gated.compare(2.0, candidate).assert_outcomes(passed=4)
+    judged = {(row["transform"], row["severity"]) for row in gated.project.results()["gate"]}
+    assert judged == {("control", None), ("zoom", 1), ("zoom", 5), ("vflip", None)}
+    assert not any("does not judge" in text for text in warned(gated))
+    result = gated.compare(2.0, candidate, "--robustness-severity=1")
+    result.assert_outcomes(passed=3)
+    assert unjudged("zoom-s5") in warned(gated)
+    assert f"warning: {unjudged('zoom-s5')}" in printed(result)
+    gated.compare(2.0, candidate, "--robustness-transforms=vflip")
+    assert unjudged("zoom-s1, zoom-s5") in warned(gated)
+
+
+@pytest.mark.parametrize("expect", [(), ("--robustness-expect=baseline",)])
+def test_a_transform_of_the_baseline_that_is_gone_is_named(gated, expect):
+    gated.project.write("conftest.py", FADE.format(version=1))
+    gated.project.configure(**gated.keys, robustness_transforms=None)
+    gated.update(2.0, "--robustness-transforms=fade,vflip,hflip")
+    (gated.path / "conftest.py").unlink()
+    gated.compare(2.0, "--robustness-transforms=vflip,hflip", *expect)
+    assert unjudged("fade") in warned(gated)
+
+
 def test_the_baseline_is_not_compared_with_while_it_is_written(gated):
     gated.update(2.0)
     gated.project.write(
@@ -326,6 +368,25 @@ def test_data_that_was_moved_grew_and_lost_images_is_compared_on_the_images_that
     assert note in (report / "index.html").read_text(encoding="utf-8")
     row = gated.gate()["vflip"]
     assert (row["n"], row["images_only_in_baseline"], row["images_only_in_run"]) == (38, 2, 2)
+
+
+def test_a_model_does_not_pass_by_copies_of_few_images(gated):
+    for name in ("down", "up"):
+        for number in range(1, 20):
+            gated.project.image(name, number).write_bytes(gated.project.image(name, 0).read_bytes())
+    gated.update(2.0)
+    result = gated.compare(2.0, "-k", "baseline", "-rs")
+    result.assert_outcomes(skipped=3, deselected=4)
+    warning = "40 images, 2 distinct: the others are copies"
+    assert f"warning: {warning}" in printed(result)
+    note = "Of the 40 images that baseline and run share, 2 are distinct: the comparison counts copies once"
+    summary = (gated.path / "reports/latest/summary.md").read_text(encoding="utf-8")
+    assert warning in summary
+    assert note in summary
+    assert gated.gate()["vflip"]["n"] == 2
+    # A run without a baseline warns as well.
+    gated.project.judge("-k", "hflip")
+    assert any(text.startswith(warning) for text in gated.project.results()["warnings"])
 
 
 def test_a_smaller_draw_is_compared_with_the_whole(gated):

@@ -46,7 +46,7 @@ def session(models=("resnet18", "vgg16"), transforms=("vflip", "zoom"), severity
     options = SimpleNamespace(
         data="imagenet:/data", models=models, candidate=None, transforms=transforms, severity=severity
     )
-    return SimpleNamespace(options=options, requests=Requests(options, ModelZoo(), builtin(), ()))
+    return SimpleNamespace(options=options, requests=Requests(options, ModelZoo(), builtin()))
 
 
 def parametrized(node, fixture, **options):

@@ -62,7 +62,7 @@ def use(options) -> None:
     """Use the options as a run does before any test."""
     data.check(options.data)
     zoo, registry = ModelZoo(weights_dir=options.weights_dir), builtin()
-    Requests(options, zoo, registry, registry.names())
+    Requests(options, zoo, registry)
     resolve_device(options.device)
     if not options.data.startswith(("digits", "cifar10", "imagenette")):
         data.open_source(options.data)
@@ -146,7 +146,7 @@ def test_a_blank_within_a_path_is_a_part_of_it():
 @pytest.mark.parametrize("names", [["a\x1b"], ["\udcff"], [None], [7], ["vflip", "a\nb"]])
 def test_a_marker_that_names_what_cannot_be_shown_is_refused(names):
     zoo, registry = ModelZoo(), builtin()
-    requests = Requests(resolve_options(Config({}, {})), zoo, registry, registry.names())
+    requests = Requests(resolve_options(Config({}, {})), zoo, registry)
     with pytest.raises(OptionError, match="Valid: a text without control characters, in Unicode"):
         requests.expand_conditions(names)
     with pytest.raises(OptionError, match="Valid: a text without control characters, in Unicode"):

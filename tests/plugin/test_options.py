@@ -23,7 +23,7 @@ DEFAULTS = {
     "models": None,
     "data": "digits",
     "transforms": None,
-    "severity": (3,),
+    "severity": None,
     "alpha": 0.05,
     "test": "independent",
     "correction": "none",

@@ -23,10 +23,10 @@ NINE = (
 )
 
 
-def requests(**chosen):
+def requests(baseline=(), **chosen):
     """Return the requests of a run on ImageNet, unless the options say otherwise."""
-    plain = {"data": "imagenet:/data", "models": None, "candidate": None, "transforms": None, "severity": (3,)}
-    return Requests(SimpleNamespace(**plain | chosen), ModelZoo(), builtin(), lambda: NINE)
+    plain = {"data": "imagenet:/data", "models": None, "candidate": None, "transforms": None, "severity": None}
+    return Requests(SimpleNamespace(**plain | chosen), ModelZoo(), builtin(), lambda: baseline)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,21 @@ def test_every_transform_is_taken_at_every_severity_that_it_has():
     assert found == (Condition("zoom", 1), Condition("zoom", 5), Condition("vflip"))
     # Of the nine, the article's, six have levels.
     assert sum(condition.severity == 3 for condition in requests().conditions) == 6
+    assert {condition.transform for condition in requests().conditions} == {*NINE}
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, [("zoom", 1), ("vflip", None), ("zoom", 5), ("rotation", 2)]),
+        ({"severity": (2, 4)}, [("zoom", 2), ("zoom", 4), ("vflip", None), ("rotation", 2), ("rotation", 4)]),
+        ({"transforms": ("zoom", "hflip")}, [("zoom", 3), ("hflip", None)]),
+        ({"transforms": ("zoom",), "severity": (1,)}, [("zoom", 1)]),
+    ],
+)
+def test_a_candidate_has_the_conditions_of_the_baseline_as_far_as_the_options_name_none(named, expected):
+    baseline = [Condition("zoom", 1), Condition("vflip"), Condition("zoom", 5), Condition("rotation", 2)]
+    assert requests(baseline, **named).conditions == tuple(Condition(*one) for one in expected)
 
 
 @pytest.mark.parametrize(

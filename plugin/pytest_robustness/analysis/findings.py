@@ -173,6 +173,8 @@ class GateTest:
     tolerance, and ``p_kept`` that of the opposite one. ``fallen`` lists the classes that fell significantly and by more
     than the tolerance, worst first; ``broken`` those that fail the comparison by themselves. ``fell``: accuracy over
     all images is shown to have fallen by more than the tolerance.
+    ``unshown`` lists the classes that fell by more than the class tolerance on too few images to show it, and ``blind``
+    counts those with too few to show any fall.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
     first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by
@@ -198,6 +200,8 @@ class GateTest:
     shared: SharedImages | None = None
     churn: AnswerChurn | None = None
     fell: bool = False
+    unshown: tuple[ClassFinding, ...] = ()
+    blind: int = 0
 
     @property
     def models(self) -> tuple[str, ...]:

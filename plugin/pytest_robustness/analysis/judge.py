@@ -16,6 +16,8 @@ from pytest_robustness.core import Panel
 from pytest_robustness.errors import BaselineError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_robustness.analysis.baseline.comparison import BaselineComparison
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
@@ -147,9 +149,9 @@ class Judge:
         """Return what to know of the comparison with a baseline as a whole: on how many images it is made."""
         return () if self._comparison is None else self._comparison.notes()
 
-    def baseline_warnings(self) -> tuple[str, ...]:
-        """Return what the comparison with a baseline leaves out."""
-        return () if self._comparison is None else self._comparison.warnings()
+    def baseline_warnings(self, judged: Iterable[Condition]) -> tuple[str, ...]:
+        """Return what the comparison with a baseline leaves out in a run on the conditions ``judged``."""
+        return () if self._comparison is None else self._comparison.warnings(judged)
 
     def _compared(self, comparison: BaselineComparison, cell: Cell) -> GateTest:
         return comparison.test(cell, self._run_log.gate_family(cell))

@@ -122,7 +122,7 @@ class AllureHooks:
         parameters: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
         facts = self._facts(item, parameters, session)
         own = {name: _text(value) for name, value in parameters.items() if not isinstance(value, Cell | Panel)}
-        record.place(result, facts, own, several_severities=len(self._options.severity) > 1)
+        record.place(result, facts, own, several_severities=session.requests.several_severities)
         if _bundled(item) and len(facts) == 1:
             module, test = item.path.stem, getattr(item, "originalname", item.name)
             record.rename(result, f"{_SUITE}.{module}#{test}", facts[0].title, (_SUITE, item.path.name))

@@ -29,7 +29,7 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
         When the marker names what does not exist.
     """
     panels = _panels(metafunc.definition, session)
-    several = len(session.options.severity) > 1
+    several = len({panel.condition.severity for panel in panels} - {None}) > 1
     if CELL in metafunc.fixturenames:
         _over_cells(metafunc, CELL, panels, several)
     if GATE_CELL in metafunc.fixturenames:

@@ -60,6 +60,16 @@ def resolve_options(config: pytest.Config) -> Options:
     return complete(values, named, config.rootpath, PREFIX)
 
 
+def report_folder(config: pytest.Config) -> Path | None:
+    """Return the folder of the report, whatever else is wrong with the options; ``None`` where it is not valid."""
+    try:
+        folder: Path = _resolve(config, next(spec for spec in SPECS if spec.field == "report"))
+    except OptionError:
+        _log.debug("the folder of the report is not known", exc_info=True)
+        return None
+    return folder
+
+
 def run_mode(config: pytest.Config) -> RunMode:
     """Return what the run does with findings and with a baseline.
 

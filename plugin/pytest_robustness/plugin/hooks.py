@@ -20,7 +20,7 @@ from pytest_robustness.plugin.active import (
 )
 from pytest_robustness.plugin.configuration import add_options, resolve_options
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
-from pytest_robustness.plugin.refusal import PROBLEM, refuse, usage_errors
+from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +32,7 @@ pytest_plugins = ["pytest_robustness.plugin.fixtures"]
 
 _WITH_ALLURE = pytest.StashKey[bool]()
 _COLLECTED = pytest.StashKey[bool]()
+_JUDGES = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
 _SHOWN = pytest.StashKey[dict[str, str]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int, int]]()
@@ -59,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "markers", f"{name}: a test that asks the study of that name; the bundled one runs on request"
         )
-    with usage_errors():
+    with usage_errors(config):
         options = resolve_options(config)
     if options.timeout is not None:
         from pytest_robustness.inference.deadline import keep_stderr
@@ -90,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
-    with usage_errors():
+    with usage_errors(config):
         options = resolve_options(config)
         if not options.plan and (options.allure_report is not None or config.getoption("allure_report_dir", None)):
             require_allure()
@@ -102,7 +103,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return None
     from pytest_robustness.plugin.listing import print_catalogue
 
-    with usage_errors():
+    with usage_errors(config):
         print_catalogue(known_transforms(config))
     return 0
 
@@ -136,6 +137,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
     config.stash[_COLLECTED] = True
+    config.stash[_JUDGES] = any("robustness" in getattr(item, "fixturenames", ()) for item in items)
     deferred = config.stash.get(_DEFERRED, [])
     if deferred:
         from pytest_robustness.plugin.collection import collected_again
@@ -150,6 +152,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the plan of what the selected tests need, and open the data."""
     items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
     if not items:
+        if session.config.stash.get(_JUDGES, False) and not session.items:
+            forget_summary(session.config)
         return
     from pytest_robustness.plugin.collection import requests, studies
 
@@ -161,6 +165,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         )
         if not session.config.option.collectonly:
             robustness.open_data()
+            if not robustness.options.plan:
+                forget_summary(session.config)
     except RobustnessError as error:
         _log.debug("the run cannot begin", exc_info=True)
         refuse(session.config, session.items, error)

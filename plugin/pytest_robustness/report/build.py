@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
+from pytest_robustness.analysis.copies import copies_warning
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.doctor_proposal import proposal
 from pytest_robustness.core import CONTROL, Cell
@@ -20,6 +21,7 @@ from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions, pooled_mistakes
+from pytest_robustness.report.gate_text import unshown_warning
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
@@ -162,7 +164,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         engines=engines,
         notes=tuple(map(printable_lines, (*judge.baseline_notes(), *notes(tests.models, tests.classes)))),
         labelled=predictions.labelled,
-        warnings=tuple(map(printable_lines, _warnings(run, models))),
+        warnings=tuple(map(printable_lines, (*_warnings(run, models, conditions), *unshown_warning(tests.gate)))),
         data_notes=tuple(map(printable_lines, _data_notes(run))),
         lost=lost,
         top5={cell: found for cell, found in top5.items() if found is not None},
@@ -199,12 +201,14 @@ def _dataset(log: RunLog, predictions: StoredPredictions) -> dict[str, Any]:
     return {"dataset": {**log.provenance["dataset"], "classes": len(predictions.class_names)}}
 
 
-def _warnings(run: RunRecord, models: Sequence[str]) -> tuple[str, ...]:
+def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condition]) -> tuple[str, ...]:
     facts = {model: run.run_log.models[model] for model in models if model in run.run_log.models}
     trusted = (text for model, each in facts.items() for text in _trusted(run, model, each))
     check = ChanceCheck.of(run.chance_check, facts, run.proposals)
-    by_baseline = run.judge.baseline_warnings()
-    return (*run.run_log.warnings, *by_baseline, *filter(None, trusted), *check.warnings(run.predictions))
+    by_baseline = run.judge.baseline_warnings(conditions)
+    labels = run.predictions.labels if run.predictions.labelled else None
+    copies = copies_warning(run.predictions.identities, labels)
+    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *check.warnings(run.predictions))
 
 
 def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | None]:

@@ -30,6 +30,23 @@ def by_classes(finding: GateTest) -> str:
     )
 
 
+def unshown_warning(tests: Sequence[GateTest]) -> tuple[str, ...]:
+    """Return which falls of classes no comparison that did not fail excludes, in a sentence; nothing without any."""
+    found = [(one, test) for test in tests if test.verdict.outcome is not Outcome.FAIL for one in test.unshown]
+    if not found:
+        return ()
+    found.sort(key=lambda pair: pair[0].result.difference)
+    named = (
+        f"{cut(one.name, _LONGEST_NAME)} under {test.condition} {points_text(one.result.difference)} "
+        f"({counted(one.result.n, 'image')})"
+        for one, test in found[:_MOST_NAMES]
+    )
+    more = f" and {len(found) - _MOST_NAMES} more (unshown_classes in results.json)" * (len(found) > _MOST_NAMES)
+    falls = "1 class fell" if len(found) == 1 else f"{len(found)} times a class fell"
+    below = "by more than the class tolerance below the baseline, on too few images to show or exclude it"
+    return (f"{falls} {below}: {', '.join(named)}{more}.",)
+
+
 def why_undecided_fails(tests: Sequence[GateTest], chosen: str | None) -> str:
     """Return why undecided comparisons fail, in a sentence; empty where none does.
 

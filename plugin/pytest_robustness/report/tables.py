@@ -279,6 +279,8 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "beyond_control_ci_high": None if beyond is None else beyond.high,
         "answers": None if test.churn is None else test.churn._asdict(),
         "fallen_classes": list(map(_fallen, test.fallen)),
+        "unshown_classes": list(map(_fallen, test.unshown)),
+        "blind_classes": test.blind,
         "broken_classes": list(map(_fallen, test.broken)),
         "lost_images": [image._asdict() for image in test.lost_images],
     }

@@ -51,9 +51,15 @@ def policy_of(options: Options) -> TestPolicy:
     )
 
 
+def severities_of(options: Options) -> tuple[int, ...]:
+    """Return the severities of transforms that are named without one: those of the options, or 3 alone."""
+    return options.severity or (_DEFAULT_SEVERITY,)
+
+
 def severity_of(options: Options) -> int:
     """Return the severity of a request that names none: the one of the options, or 3 where they name several."""
-    return options.severity[0] if len(options.severity) == 1 else _DEFAULT_SEVERITY
+    several = severities_of(options)
+    return several[0] if len(several) == 1 else _DEFAULT_SEVERITY
 
 
 def reference_of(options: Options, zoo: ModelZoo) -> str | None:

@@ -9,7 +9,7 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models.presets import PRESETS
-from pytest_robustness.session.judging import reference_of, severity_of
+from pytest_robustness.session.judging import reference_of, severities_of, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +32,8 @@ class Requests:
         What the user asked for.
     zoo, registry
         The known models and transforms.
-    transforms
-        Returns the transforms of a run whose options name none.
+    baseline
+        Returns the conditions of the baseline that a candidate is compared with; none in another run.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Requests:
     """
 
     def __init__(
-        self, options: Options, zoo: ModelZoo, registry: Registry, transforms: Callable[[], Sequence[str]]
+        self, options: Options, zoo: ModelZoo, registry: Registry, baseline: Callable[[], Sequence[Condition]] = tuple
     ) -> None:
         self._options = options
         self.zoo = zoo
@@ -58,18 +58,32 @@ class Requests:
         named = options.models if options.candidate is None else (options.candidate,)
         named = named or _default_models(options.data)
         self.models = self.expand_models(named) if named else ()
-        self._transforms = transforms
+        self._baseline = baseline
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions of the options, in their order.
+
+        A candidate whose options name neither transforms nor severities has those of the baseline.
 
         Raises
         ------
         OptionError
             When a transform or a severity is not known, or not yet: tests collected so far may register more.
         """
-        return self.expand_conditions(self._options.transforms or self._transforms())
+        recorded = self._baseline()
+        if self._options.transforms or not recorded:
+            return self.expand_conditions(self._options.transforms or self._registry.names())
+        if self._options.severity:
+            return self.expand_conditions(tuple(dict.fromkeys(condition.transform for condition in recorded)))
+        level = severity_of(self._options)
+        known = (self._registry.conditions([one.transform], [one.severity or level]) for one in recorded)
+        return tuple(condition for conditions in known for condition in conditions)
+
+    @property
+    def several_severities(self) -> bool:
+        """Whether a transform alone does not name a condition of the options."""
+        return len({condition.severity for condition in self.conditions} - {None}) > 1
 
     def exports(self, models: Sequence[str]) -> tuple[str, ...]:
         """Return ``models`` without the one that they were exported from.
@@ -123,7 +137,8 @@ class Requests:
 
     def expand_conditions(self, transforms: str | Sequence[str]) -> tuple[Condition, ...]:
         """Return each of ``transforms``, at least one, at each severity of the options."""
-        return self._registry.conditions(_plain("transforms", _some("transforms", transforms)), self._options.severity)
+        names = _plain("transforms", _some("transforms", transforms))
+        return self._registry.conditions(names, severities_of(self._options))
 
     def condition(self, transform: str | Condition, severity: int | None = None) -> Condition:
         """Return a condition. Without a severity: the one of the options, or 3 where they name several."""

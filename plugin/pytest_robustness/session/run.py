@@ -117,11 +117,11 @@ class Run:
         self._earlier = EarlierRuns(options, self.record, means.zoo.hashes, self._images)
 
     @property
-    def candidate_transforms(self) -> tuple[str, ...]:
-        """The transforms of the baseline, where a candidate is compared with it; else none."""
+    def candidate_conditions(self) -> tuple[Condition, ...]:
+        """The conditions of the baseline, where a candidate is compared with it; else none."""
         if self._comparison is None or self._options.mode is not RunMode.CANDIDATE:
             return ()
-        return tuple(dict.fromkeys(condition.transform for condition in self._comparison.conditions))
+        return self._comparison.conditions
 
     def open_data(self) -> JobMaker:
         """Open the data and the store, once, so that errors in them are reported before any test runs.

@@ -88,7 +88,7 @@ class RobustnessSession(Studies, Reporting):
         hashes = FileHashes(options.store.with_suffix(".hashes"))
         zoo = ModelZoo(options.weights_dir, options.trust_pickle, hashes, given.models, options.clip_templates)
         self._run = Run(options, Means(registry, zoo, progress, processes, process, given.data), agreement)
-        self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_transforms or registry.names())
+        self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_conditions)
 
     @property
     def run_log(self) -> RunLog:

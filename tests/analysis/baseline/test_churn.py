@@ -9,7 +9,7 @@ import pytest
 
 from pytest_robustness.analysis.answers.churn import AnswerChurn, named
 from pytest_robustness.analysis.baseline import Baseline, BaselineModel, write
-from pytest_robustness.analysis.baseline.comparison import compare_models
+from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.baseline.update import changes

@@ -291,6 +291,68 @@ def test_a_known_finding_of_classes_that_got_worse_is_not_known(now, class_toler
         assert [name for name in CLASSES if f" {name} -" in reason] == listed
 
 
+def shares(control, blur):
+    """Answer all images, the first ones of each class rightly: shares in control and under blur, by class."""
+    place = np.array([np.count_nonzero(LABELS[:image] == LABELS[image]) for image in range(IMAGES)])
+    sizes = np.bincount(LABELS)[LABELS]
+    right = {
+        c: place < np.round(np.array(by_class)[LABELS] * sizes) for c, by_class in ((CONTROL, control), (BLUR, blur))
+    }
+    right[ZOOM] = right[CONTROL]
+    return np.ones(IMAGES, np.bool_), {Cell(m, c): right[c] for m, c in itertools.product(MODELS, CONDITIONS)}
+
+
+# In control 60 %, under blur 52 to 50 %: each class falls by less than ten points, and the average is a finding.
+KNOWN_FALL = shares([0.6] * 5, [0.52, 0.52, 0.52, 0.5, 0.5])
+
+
+def test_a_model_that_rose_in_control_alone_fell_further_under_the_condition():
+    plain, found = expected_model_test(KNOWN_FALL, KNOWN_FALL, Outcome.FAIL)
+    assert plain.impacted
+    assert found.known
+    risen = shares([1.0] * 5, [0.52, 0.52, 0.52, 0.5, 0.5])
+    _, found = expected_model_test(KNOWN_FALL, risen, Outcome.FAIL)
+    assert (found.expected, found.verdict.outcome) == (Expected.WORSE, Outcome.FAIL)
+    # The mean over the classes, from the answers themselves.
+    change = [
+        np.mean(
+            [
+                (right[Cell("ann", BLUR)] * 100.0 - right[Cell("ann", CONTROL)] * 100.0)[i == LABELS].mean()
+                for i in range(5)
+            ]
+        )
+        for _, right in (KNOWN_FALL, risen)
+    ]
+    assert found.verdict.reason.startswith(
+        "worse than the baseline: the change from control grew by more than 1 point: "
+        f"{change[0]:+.1f} -> {change[1]:+.1f} points, "
+    )
+    assert not found.known
+    # A tolerance that is above what control rose by accepts it.
+    assert expected_model_test(KNOWN_FALL, risen, Outcome.FAIL, tolerance=60.0)[1].known
+
+
+def test_a_class_is_known_only_if_it_was_beyond_the_margin_and_as_far_as_it_was():
+    def expected(before, now, **policy):
+        run = Run(*now)
+        plain = class_test(run, Panel(BLUR, MODELS), TEST_POLICY)
+        assert plain.verdict.outcome is Outcome.FAIL
+        return comparison(before, run, **policy).expected_class_test(plain)
+
+    before = shares([0.6] * 5, [0.6, 0.6, 0.6, 0.3, 0.6])
+    same = expected(before, before)
+    assert (same.expected, same.known) == (Expected.AS_EXPECTED, True)
+    other = expected(before, shares([0.6, 0.6, 1.0, 0.6, 0.6], [0.6, 0.6, 0.6, 0.3, 0.6]))
+    assert (other.expected, other.known) == (Expected.WORSE, False)
+    assert "beyond 10 points and not in the baseline: cat +0.0 -> -4" in other.verdict.reason
+    assert "dog" not in other.verdict.reason
+    deeper = shares([0.6, 0.6, 0.6, 1.0, 0.6], [0.6, 0.6, 0.6, 0.3, 0.6])
+    found = expected(before, deeper)
+    assert found.expected is Expected.WORSE
+    assert "the change from control grew by more than 10 points: dog -" in found.verdict.reason
+    assert expected(before, deeper, class_tolerance=60.0).known
+
+
 def test_a_class_test_below_the_baseline_is_a_sign_flip_test_over_the_images_that_both_could_read():
     old, new = drawn(14, [0.95, 0.95, 0.9, 0.2, 0.95], unreadable=20), drawn(15, [0.95, 0.95, 0.6, 0.2, 0.95])
     both = old[0] & new[0] & (CLASSES.index("cat") == LABELS)
@@ -303,6 +365,50 @@ def test_a_class_test_below_the_baseline_is_a_sign_flip_test_over_the_images_tha
     reason = comparison(old, run).expected_class_test(plain).verdict.reason
     below = 100 * change.sum() / (len(MODELS) * both.sum())
     assert reason == f"worse than the baseline: more than 10 points below the baseline: cat {below:+.1f}"
+
+
+def test_copies_of_images_show_no_more_than_the_images():
+    readable, right = drawn(2, FIRM)
+    few = np.arange(IMAGES) % 100  # each of 100 images five times, under one label
+    labels = LABELS[few]
+
+    def copied(answers):
+        return readable, {cell: given[few] for cell, given in answers.items()}
+
+    def image_set():
+        numbers = few.astype(np.uint64)
+        identities = np.column_stack([numbers, numbers]).view("V16").reshape(-1)
+        return ImageSet(identities, labels, images().classes)
+
+    now = drawn(3, FALLEN)[1]
+    run = Run(*copied(now))
+    run.labels = labels
+    protocol = RunProtocol("folder:photos", 0, 1, dict.fromkeys(CONDITIONS, ""), {})
+    outputs = np.arange(len(CLASSES)) + 7
+    baseline = {
+        m: BaselineModel("f00d", outputs, {c: np.where(right[Cell(m, c)][few], labels + 7, 3) for c in CONDITIONS}, {})
+        for m in MODELS
+    }
+    ours = BaselineComparison(
+        Baseline(protocol, image_set(), baseline),
+        Path("baseline.json"),
+        run,
+        image_set,
+        policy=GatePolicy(),
+        test_policy=TEST_POLICY,
+        inconclusive=Outcome.INCONCLUSIVE,
+        counterparts={},
+    )
+    first = np.arange(100)
+    small = Run(readable[first], {cell: given[first] for cell, given in now.items()})
+    small.labels = LABELS[first]
+    alone = comparison((readable, right), small, now=lambda: images(first))
+    for condition in CONDITIONS:
+        many, once = (one.test(Cell("ann", condition), (BLUR, ZOOM)) for one in (ours, alone))
+        assert many.result == once.result
+        assert (many.change, many.beyond_control, many.verdict) == (once.change, once.beyond_control, once.verdict)
+        assert ours.right_before(Cell("ann", condition)).sum() == right[Cell("ann", condition)][first].sum()
+    assert "Of the 500 images that baseline and run share, 100 are distinct" in ours.notes()[0]
 
 
 def test_only_images_that_both_have_are_compared_in_any_order():

@@ -44,6 +44,18 @@ def test_images_of_the_same_content_and_class_are_matched_one_to_one_in_order(be
     assert overlap.renamed == {}
 
 
+@given(pairs, pairs)
+def test_of_copies_the_first_that_the_baseline_has_is_compared(before, now):
+    overlap = Overlap(images(before, ["cat", "dog", "owl"]), images(now, ["cat", "dog", "owl"]))
+    seen, expected = set(), []
+    for pair, place in zip(now, matched(before, now), strict=True):
+        expected.append(place >= 0 and pair not in seen)
+        seen.add(pair)
+    assert overlap.compared.tolist() == expected
+    assert overlap.copies == overlap.both - sum(expected)
+    assert ("distinct: the comparison counts copies once" in overlap.text()) == (overlap.copies > 0)
+
+
 BEFORE = [("a", "cat"), ("b", "cat"), ("c", "dog"), ("d", "dog"), ("e", "owl")]
 
 

@@ -30,3 +30,10 @@ def test_a_known_finding_passes_until_it_gets_worse(before, now, gate, kind, out
     found = expect(Outcome(before), now, gate)
     assert found.expected is Expected(kind)
     assert found.verdict == (Outcome(outcome), reason)
+
+
+def test_a_finding_is_known_as_far_as_the_baseline_has_it():
+    found = expect(Outcome.FAIL, FAIL, PASS, "-10.0 -> -50.0")
+    assert found == (Expected.WORSE, (Outcome.FAIL, "worse than the baseline: -10.0 -> -50.0"))
+    assert expect(Outcome.FAIL, PASS, PASS, "-10.0 -> -50.0").expected is Expected.NOW_PASSING
+    assert expect(Outcome.INCONCLUSIVE, FAIL, None, "more").expected is Expected.NEWLY_FAILING

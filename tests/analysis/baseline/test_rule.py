@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from pytest_robustness.analysis.baseline.comparison import compare_models
+from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.baseline.rule import (
     ConditionComparison,
     GatePolicy,
@@ -446,3 +446,33 @@ def test_control_has_no_change_beyond_itself():
     first, *others = compare(*random_answers(7)).conditions
     assert first.beyond_control is None
     assert all(found.beyond_control is not None for found in others)
+
+
+def test_a_small_class_that_is_lost_is_named_and_blind_classes_are_counted():
+    # Four classes: two of 2,000 images, one of five that are all lost, and one of three that stay.
+    labels = np.repeat([0, 1, 2, 3], [2000, 2000, 5, 3])
+    before = np.ones(len(labels), np.bool_)
+    after = before & (labels != 2)
+    control, vflip = compare({CONTROL: before, VFLIP: before}, {CONTROL: before, VFLIP: after}, labels).conditions
+    # Of five images p is at least 1/16, of all eight classes together no class of fewer than nine can be significant.
+    assert stats.binomtest(0, 5).pvalue > 0.05
+    assert 8 * stats.binomtest(0, 8).pvalue > 0.05 > 8 * stats.binomtest(0, 9).pvalue
+    assert vflip.verdict.outcome is Outcome.PASS
+    assert ([found.name for found in vflip.unshown], vflip.blind) == (["dog"], 2)
+    assert vflip.verdict.reason.endswith(
+        "; too few images to show or exclude falls of classes by more than 10 points: dog -100.0 (5 of 5 lost); "
+        "2 classes have too few images to show any fall"
+    )
+    assert control.unshown == ()
+    assert control.verdict.reason.endswith("); 2 classes have too few images to show any fall")
+
+
+@pytest.mark.parametrize("conditions", [1, 2, 10])
+@pytest.mark.parametrize("lost", range(1, 21))
+def test_images_that_are_too_few_are_never_as_many_as_would_do(conditions, lost):
+    (found, *_) = evidence(
+        [mcnemar(*answers(20 - lost, lost, 0, 0)), *[mcnemar(*answers(20, 0, 0, 0))] * (conditions - 1)], POLICY
+    )
+    verdict = judge(found, (), POLICY)
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        assert int(verdict.reason.partition("compare on about ")[2].split()[0]) > 20

@@ -13,9 +13,13 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from pytest_robustness.analysis.comparing import compare_runs, read
+from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
+from pytest_robustness.analysis.predictions import Counts
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
-from pytest_robustness.core import CONTROL
+from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.errors import ComparisonError
+from pytest_robustness.report.comparison.tables import class_rows
+from pytest_robustness.report.comparison.words import verdict
 from tests.recorded import CONDITIONS, VFLIP, ZOOM, drawn, identities, planted, put_report, recorded
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
@@ -337,3 +341,36 @@ def test_every_pair_of_answers_is_one_kind(runs):
     )
     # Of nine pairs that were read: right to wrong twice, wrong to right twice, wrong to wrong otherwise twice.
     assert found.cells[0].churn == (9, 2, 2, 2)
+
+
+def unlabelled(weights, n, right):
+    """Return a run without labels: one model, two classes of its own answers; ``right`` under blur."""
+    counts = {
+        Cell("net", CONTROL): Counts(np.array(n), np.array(n)),
+        Cell("net", Condition("blur")): Counts(np.array(n), np.array(right)),
+    }
+    return RecordedRun("run", "data", "f", False, 0, 2, {}, {"net": weights}, ("a", "b"), counts, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "decides"),
+    [
+        # A constant model always agrees with itself.
+        (unlabelled("other", [400, 0], [400, 0]), False),
+        (unlabelled("other", [200, 200], [200, 200]), False),
+        (unlabelled("same", [210, 190], [210, 190]), False),
+        (unlabelled("same", [200, 200], [200, 200]), True),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_agreement_with_other_answers_is_neither_better_nor_worse(now, decides, turned):
+    before = unlabelled("same", [200, 200], [100, 100])
+    found = compare_runs(*((now, before) if turned else (before, now)))
+    assert any(cell.overall.p_adjusted[0] < 0.001 for cell in found.cells)
+    assert any(cell.worse if turned else cell.better for cell in found.cells) == decides
+    assert found.worse == (decides and turned)
+    assert any("agreement of a model with its own answers" in note for note in found.notes)
+    assert any("nothing is called better or worse of net" in note for note in found.notes) != decides
+    assert ("Nothing is called better or worse" in verdict(found)) != decides
+    rows = list(class_rows(found))
+    assert any(row["worse"] or row["better"] for row in rows) == decides

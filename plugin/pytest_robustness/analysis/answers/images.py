@@ -58,6 +58,20 @@ class Overlap:
         found[there] = here
         return found
 
+    @cached_property
+    def compared(self) -> NDArray[np.bool_]:
+        """Which images of the run are compared: those that the baseline has, each of several copies once: bool [N]."""
+        shared = np.flatnonzero(self.positions >= 0)
+        codes = self._identity_codes[1][shared] * len(self.now.classes) + self.now.labels[shared]
+        found = np.zeros(len(self.positions), np.bool_)
+        found[shared[np.unique(codes, return_index=True)[1]]] = True
+        return found
+
+    @property
+    def copies(self) -> int:
+        """How many of the images that both have are copies of others in their class."""
+        return self.both - int(np.count_nonzero(self.compared))
+
     @property
     def class_positions(self) -> NDArray[np.int64]:
         """The baseline's class for each class of the run, -1 where it has none: int64 [C]."""
@@ -86,12 +100,17 @@ class Overlap:
         return {before: now for before, now in pairs if before != now}
 
     def text(self) -> str:
-        """Return in a sentence how many images are compared; empty where both have the same."""
+        """Return in a sentence how many images are compared; empty where both have the same, and no copies."""
         parts = []
         if self.only_before or self.only_now:
             images = "1 image" if self.both == 1 else f"{self.both} images"
             have = f"{self.only_before} only in the baseline, {self.only_now} only in this run"
             parts.append(f"Compared with the baseline on the {images} that both have; {have} ({self.of_all}).")
+        if self.copies:
+            parts.append(
+                f"Of the {self.both} images that baseline and run share, {self.both - self.copies} are distinct: the "
+                f"comparison counts copies once, whatever they add to other figures."
+            )
         renamed = [f"{old} is {new}" for old, new in self.renamed.items()]
         if renamed:
             more = len(renamed) - _RENAMED_NAMED

@@ -6,15 +6,13 @@ import dataclasses
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from pytest_robustness.analysis import statistics
-from pytest_robustness.analysis.baseline import rule
+from pytest_robustness.analysis.baseline.candidate import compare_models
+from pytest_robustness.analysis.baseline.growth import class_growth, model_growth
 from pytest_robustness.analysis.baseline.known_findings import expect
-from pytest_robustness.analysis.baseline.protocol import lacking, require_comparable
+from pytest_robustness.analysis.baseline.protocol import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.class_test import class_test
-from pytest_robustness.analysis.findings import ClassFinding, GateTest, SharedImages, worst_first
+from pytest_robustness.analysis.findings import GateTest, SharedImages
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
@@ -23,98 +21,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.answers import ImageSet, RunProtocol
     from pytest_robustness.analysis.answers.churn import AnswerChurn
     from pytest_robustness.analysis.baseline.baseline import Baseline
-    from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
+    from pytest_robustness.analysis.baseline.rule import CandidateComparison, GatePolicy
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import AnswerSource, Outputs
-    from pytest_robustness.analysis.test_result import McNemarResult
     from pytest_robustness.core import Condition
 
-    Correct = Mapping[Condition, NDArray[np.bool_]]
-    """Whether a model was right on each image, by condition: bool [N]."""
 
 _NAMED = 5
-
-
-def compare_models(
-    baseline: Correct,
-    candidate: Correct,
-    *,
-    labels: NDArray[np.int64],
-    classes: Sequence[str],
-    policy: GatePolicy,
-    images: NDArray[np.bool_] | None = None,
-) -> CandidateComparison:
-    """Compare a candidate with a baseline model on the same images, under every condition of the candidate.
-
-    Parameters
-    ----------
-    baseline, candidate
-        Bool [N] by condition, control included; the baseline may have more conditions.
-    labels
-        The class of each image: int64 [N].
-    classes
-        The names of the classes.
-    policy
-        The tolerances, the level, and the correction over the conditions. The p-values of the classes are corrected by
-        Holm's method, all classes of all conditions together: the chance that any class is listed wrongly anywhere in
-        the result is at most alpha.
-    images
-        Which images both models could read: bool [N]. ``None``: all.
-
-    Raises
-    ------
-    KeyError
-        When a condition of the candidate, or control, has no answers.
-    """
-    chosen = np.ones(len(labels), np.bool_) if images is None else images
-    conditions = [CONTROL, *(condition for condition in candidate if condition != CONTROL)]
-    pairs = {c: (baseline[c][chosen], candidate[c][chosen]) for c in conditions}
-    overall = [statistics.mcnemar(*pairs[c], alpha=policy.alpha) for c in conditions]
-    by_class = [
-        statistics.mcnemar_by_class(*pairs[c], labels[chosen], len(classes), alpha=policy.alpha) for c in conditions
-    ]
-    adjusted = statistics.adjust([result for results in by_class for result in results], "holm")
-    found = rule.evidence(overall, policy)
-    overall = statistics.adjust(overall, policy.correction)
-    comparisons = tuple(
-        _condition(c, pairs, result, said, _findings(adjusted[i * len(classes) :][: len(classes)], classes), policy)
-        for i, (c, result, said) in enumerate(zip(conditions, overall, found, strict=True))
-    )
-    return rule.CandidateComparison(policy, comparisons, rule.judge_all(comparisons, policy))
-
-
-def _condition(
-    condition: Condition,
-    pairs: Mapping[Condition, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
-    result: McNemarResult,
-    found: Evidence,
-    classes: Sequence[ClassFinding],
-    policy: GatePolicy,
-) -> ConditionComparison:
-    fallen, broken = (
-        tuple(worst_first(c for c in classes if rule.fell(c.result, points, policy.alpha)))
-        for points in (policy.tolerance, policy.class_tolerance)
-    )
-    return rule.ConditionComparison(
-        condition=condition,
-        result=result,
-        evidence=found,
-        beyond_control=None if condition == CONTROL else rule.beyond_control(*pairs[CONTROL], *pairs[condition]),
-        verdict=rule.judge(found, broken, policy),
-        improved=rule.rose(result, policy.alpha),
-        fallen=fallen,
-        broken=broken,
-    )
-
-
-def _findings(results: Sequence[McNemarResult], classes: Sequence[str]) -> list[ClassFinding]:
-    return [ClassFinding(i, classes[i], result) for i, result in enumerate(results)]
 
 
 class BaselineComparison:
@@ -180,9 +100,10 @@ class BaselineComparison:
         """Return how many images are compared, in a sentence; nothing where baseline and run have the same."""
         return tuple(filter(None, [self._shared.overlap.text()]))
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return which transforms are not judged because the baseline lacks them, in a sentence."""
-        return lacking(self._baseline.protocol, self._asked())
+    def warnings(self, judged: Iterable[Condition]) -> tuple[str, ...]:
+        """Return what is not compared: transforms that the baseline lacks, conditions of it that are not ``judged``."""
+        protocol = self._baseline.protocol
+        return (*lacking(protocol, self._asked()), *unjudged(protocol, judged))
 
     def counterpart(self, model: str) -> str:
         """Return the name of the baseline's model that ``model`` is compared with.
@@ -223,6 +144,8 @@ class BaselineComparison:
             beyond_control=comparison.beyond_control,
             fallen=comparison.fallen,
             broken=comparison.broken,
+            unshown=comparison.unshown,
+            blind=comparison.blind,
             improved=comparison.improved,
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
             shared=SharedImages(overlap.both, overlap.only_before, overlap.only_now),
@@ -231,8 +154,9 @@ class BaselineComparison:
         )
 
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
-        """Return which images of this run the counterpart of the cell's model got right: bool [N]."""
-        return self._shared.right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
+        """Return which images of this run the counterpart of the cell's model got right, copies once: bool [N]."""
+        right = self._shared.right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
+        return right & self._shared.overlap.compared
 
     def churn(self, cell: Cell, now: Outputs) -> AnswerChurn:
         """Count which answers to the images of both are others than those of the cell's counterpart."""
@@ -241,17 +165,21 @@ class BaselineComparison:
 
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
-        before = self._baseline.model(gate.counterpart).outcomes[finding.condition]
+        model = self._baseline.model(gate.counterpart)
+        source = self._shared.of_models({finding.model: model}, self._source)
+        grown = model_growth(finding, source, gate.beyond_control, self._policy)
         # An inconclusive comparison never makes a known finding worse, whatever --robustness-inconclusive says.
-        found = expect(before, finding.verdict, None if gate.undecided else gate.verdict)
+        verdict = None if gate.undecided else gate.verdict
+        found = expect(model.outcomes[finding.condition], finding.verdict, verdict, grown)
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
 
     def expected_class_test(self, finding: ClassTest) -> ClassTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         models = {model: self._baseline.model(self.counterpart(model)) for model in finding.models}
         source = self._shared.of_models(models, self._source)
-        before = class_test(source, Panel(finding.condition, finding.models), self._test_policy).verdict.outcome
-        found = expect(before, finding.verdict, self._fallen_classes(source, finding))
+        before = class_test(source, Panel(finding.condition, finding.models), self._test_policy)
+        grown = class_growth(finding, before, (source, self._source), self._policy, self._test_policy)
+        found = expect(before.verdict.outcome, finding.verdict, self._fallen_classes(source, finding), grown)
         own = finding.verdict.outcome
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected, found=own)
 
@@ -286,7 +214,7 @@ class BaselineComparison:
                 labels=self._source.labels_of(model),
                 classes=self._source.class_names,
                 policy=self._policy,
-                images=answers[CONTROL].readable & self._shared.readable,
+                images=answers[CONTROL].readable & self._shared.readable & self._shared.overlap.compared,
             )
         return self._compared[model, family]
 

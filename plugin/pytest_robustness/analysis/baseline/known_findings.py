@@ -34,7 +34,7 @@ class Expectation(NamedTuple):
     verdict: Verdict
 
 
-def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expectation:
+def expect(before: Outcome, now: Verdict, gate: Verdict | None = None, grown: str = "") -> Expectation:
     """Judge a test by its own outcome in the baseline: a known finding passes until it gets worse.
 
     Parameters
@@ -45,12 +45,16 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None) -> Expect
         The verdict of this run.
     gate
         The verdict on the model, or the classes, against the baseline under this condition, unless that is undecided.
+    grown
+        What of a finding of both the baseline did not have, or had smaller, in words.
     """
     if now.outcome is Outcome.FAIL and before is not Outcome.FAIL:
         reason = f"newly failing, {before.value} in the baseline: {now.reason}"
         return Expectation(Expected.NEWLY_FAILING, Verdict(Outcome.FAIL, reason))
     if gate is not None and gate.outcome is Outcome.FAIL:
         return Expectation(Expected.WORSE, Verdict(Outcome.FAIL, f"worse than the baseline: {gate.reason}"))
+    if now.outcome is Outcome.FAIL and grown:
+        return Expectation(Expected.WORSE, Verdict(Outcome.FAIL, f"worse than the baseline: {grown}"))
     if now.outcome is Outcome.INCONCLUSIVE:
         return Expectation(Expected.UNDECIDED, now)
     if now.outcome is Outcome.PASS and before is Outcome.FAIL:

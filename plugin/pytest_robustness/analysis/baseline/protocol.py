@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core import CONTROL
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.analysis.answers import Overlap, RunProtocol
+    from pytest_robustness.core import Condition
 
 
 _ABSENT = "no such option"
@@ -82,6 +84,17 @@ def lacking(baseline: RunProtocol, asked: Iterable[str]) -> tuple[str, ...]:
     text = f"The baseline lacks {', '.join(found)}: a pass says nothing of them."
     way_out = "Record it with all of them, or name those that count with --robustness-transforms."
     return (f"{text} {way_out}",) if found else ()
+
+
+def unjudged(baseline: RunProtocol, judged: Iterable[Condition]) -> tuple[str, ...]:
+    """Return which conditions of a baseline are not among those ``judged``, in a sentence; nothing where all are."""
+    left_out = sorted(map(str, {*baseline.transforms} - {*judged, CONTROL}))
+    text = f"The baseline has {', '.join(left_out)}, which this run does not judge: a pass says nothing of them."
+    way_out = (
+        "Judge them with --robustness-transforms and --robustness-severity; a transform of your own has to be "
+        "registered. Else write the baseline anew without them."
+    )
+    return (f"{text} {way_out}",) if left_out else ()
 
 
 def _images(baseline: RunProtocol, overlap: Overlap) -> str:

@@ -96,7 +96,10 @@ def evidence(results: Sequence[McNemarResult], policy: GatePolicy) -> list[Evide
     images = np.maximum(n, 1)
     paired = PairedChange(lost / images, gained / images, n.astype(np.float64))
     tolerance = policy.tolerance / 100
-    needed = paired_change.images_to_decide(paired, -tolerance, policy.alpha)
+    # A fall is shown after correction; Holm's first step suffices for any.
+    strict = policy.alpha / (1 if policy.correction == "none" else max(len(results), 1))
+    kept, fallen = (paired_change.images_to_decide(paired, -tolerance, level) for level in (policy.alpha, strict))
+    needed = np.where(paired.value < -tolerance, fallen, kept)
     changes = image_changes(paired, lost, gained, n, policy.alpha, needed)
     p_worse = statistics.correct(paired_change.p_below(paired, -tolerance), policy.correction)
     p_kept = paired_change.p_above(paired, -tolerance)
@@ -109,7 +112,9 @@ class ConditionComparison:
 
     ``beyond_control`` is the change less that of control (`beyond_control`), ``None`` for control itself. ``fallen``
     lists the classes that fell by more than the tolerance and significantly, worst first; ``broken`` those of them that
-    fell by more than the class tolerance, each of which fails the condition.
+    fell by more than the class tolerance, each of which fails the condition. ``unshown`` lists those that fell by more
+    than the class tolerance on the images, which are too few to show it; ``blind`` is how many classes have so few that
+    not even the loss of all would be significant.
     """
 
     condition: Condition
@@ -120,6 +125,8 @@ class ConditionComparison:
     improved: bool
     fallen: tuple[ClassFinding, ...]
     broken: tuple[ClassFinding, ...]
+    unshown: tuple[ClassFinding, ...] = ()
+    blind: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +170,21 @@ def judge(found: Evidence, broken: Sequence[ClassFinding], policy: GatePolicy) -
             f"a drop of more than {_points(policy.tolerance)} is excluded: {change.difference:+.2f} ({interval})",
         )
     return Verdict(Outcome.INCONCLUSIVE, _undecided(found, policy, interval))
+
+
+def with_unshown(verdict: Verdict, unshown: Sequence[ClassFinding], blind: int, policy: GatePolicy) -> Verdict:
+    """Return a verdict that is no FAIL with what it does not exclude: falls of classes that are not shown."""
+    if verdict.outcome is Outcome.FAIL or not (unshown or blind):
+        return verdict
+    parts = [verdict.reason]
+    if unshown:
+        listed = ", ".join(f"{c.name} {c.result.difference:+.1f} ({_lost(c)})" for c in unshown[:_NAMED])
+        more = f" and {len(unshown) - _NAMED} more" if len(unshown) > _NAMED else ""
+        falls = f"falls of classes by more than {_points(policy.class_tolerance)}"
+        parts.append(f"too few images to show or exclude {falls}: {listed}{more}")
+    if blind:
+        parts.append(f"{'1 class has' if blind == 1 else f'{blind} classes have'} too few images to show any fall")
+    return Verdict(verdict.outcome, "; ".join(parts))
 
 
 def judge_all(comparisons: Sequence[ConditionComparison], policy: GatePolicy) -> Verdict:
@@ -222,7 +244,7 @@ def _undecided(found: Evidence, policy: GatePolicy, interval: str) -> str:
         f"{images} too few to decide on a drop of {_points(policy.tolerance)}: {change.difference:+.2f} ({interval})"
     )
     advice = f"tolerate {math.ceil(-10 * change.low) / 10:g}"
-    needed = rounded_up(change.needed)
+    needed = rounded_up(max(change.needed, change.n + 1))
     if needed is None:
         return f"{reason}; the drop is at the tolerance: {advice}"
     return f"{reason}; compare on about {needed} images, or {advice}"
@@ -233,6 +255,10 @@ def _broken_text(broken: Sequence[ClassFinding], policy: GatePolicy) -> str:
     more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
     classes = "1 class" if len(broken) == 1 else f"{len(broken)} classes"
     return f"{classes} fell by more than {_points(policy.class_tolerance)}: {listed}{more}"
+
+
+def _lost(found: ClassFinding) -> str:
+    return f"{round(found.result.statistic) if found.result.n > 1 else 1} of {found.result.n} lost"
 
 
 def _points(size: float) -> str:

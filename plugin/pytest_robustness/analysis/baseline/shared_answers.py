@@ -48,7 +48,7 @@ class SharedAnswers:
         return self.readable & self._aligned(model.right(condition, self._baseline.images.labels))
 
     def churn(self, model: BaselineModel, condition: Condition, now: Outputs, labels: NDArray[np.int64]) -> AnswerChurn:
-        """Count which answers of a run are others than those of a model of the baseline.
+        """Count which answers of a run are others than those of a model of the baseline, to copies once.
 
         Parameters
         ----------
@@ -59,7 +59,7 @@ class SharedAnswers:
         labels
             The classes of the run's images: int64 [N].
         """
-        here = np.flatnonzero(self.readable & (now.predicted >= 0))
+        here = np.flatnonzero(self.readable & self.overlap.compared & (now.predicted >= 0))
         there, outputs = self.overlap.positions[here], in_order_of(self.overlap, model.outputs)
         right = now.predicted == now.targets[labels]
         return churn(

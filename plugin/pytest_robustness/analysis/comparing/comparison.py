@@ -12,13 +12,14 @@ from pytest_robustness.analysis.answers.churn import Given, churn_by_class, in_o
 from pytest_robustness.analysis.comparing.circumstances import differences
 from pytest_robustness.analysis.comparing.figures import CellComparison, Figures, RunComparison
 from pytest_robustness.analysis.comparing.matching import match
+from pytest_robustness.analysis.comparing.own_answers import of_other_answers, said_of
 from pytest_robustness.analysis.findings import SharedImages
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
 from pytest_robustness.core import Cell
 from pytest_robustness.errors import ComparisonError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,6 +78,8 @@ def compare_runs(
     missing = [f"{old} under {condition}" for old, new in matching.models for condition in matching.conditions
                if (old, new, condition) not in counted]  # fmt: skip
     differing, unknown = differences(before, now, matching.models)
+    undecidable = of_other_answers(before, now, matching.models)
+    notes += said_of(undecidable, before.labelled)
     left_out = [*matching.left_out, *([f"Not in both runs: {', '.join(missing)}."] if missing else [])]
     return RunComparison(
         before=before,
@@ -84,7 +87,7 @@ def compare_runs(
         models=matching.models,
         conditions=matching.conditions,
         classes=now.classes,
-        cells=_cells(counted, alpha),
+        cells=_cells(counted, alpha, undecidable),
         shared=shared,
         left_out=tuple(left_out),
         notes=(*notes, *unknown),
@@ -107,8 +110,8 @@ _Key = tuple[str, str, "Condition"]
 def _paired_counts(
     matching: Matching, before: RecordedAnswers, now: RecordedAnswers, overlap: Overlap
 ) -> dict[_Key, _Counts]:
-    """Count the images that both have, by class of the second run."""
-    here = np.flatnonzero(overlap.positions >= 0)
+    """Count the images that both have, copies once, by class of the second run."""
+    here = np.flatnonzero(overlap.compared)
     there, labels, classes = overlap.positions[here], now.images.labels[here], len(now.images.classes)
     found: dict[_Key, _Counts] = {}
     for old, new in matching.models:
@@ -150,13 +153,20 @@ def _unpaired_counts(matching: Matching, before: RecordedRun, now: RecordedRun) 
     return found
 
 
-def _cells(counted: Mapping[_Key, _Counts], alpha: float) -> tuple[CellComparison, ...]:
-    """Test all comparisons: those over all images are one family, those of the classes another."""
+def _cells(
+    counted: Mapping[_Key, _Counts], alpha: float, undecidable: Collection[tuple[str, str]]
+) -> tuple[CellComparison, ...]:
+    """Test all comparisons: those over all images are one family, those of the classes another.
+
+    Nothing is decided of the models that are ``undecidable``.
+    """
     overall = [_summed(counts) for counts in counted.values()]
     by_class = [counts for counts in counted.values() if counts.by_class]
     totals, classes = iter(_tested(overall, alpha)), iter(_tested(by_class, alpha))
     return tuple(
-        CellComparison(*key, next(totals), next(classes) if counts.by_class else None, alpha)
+        CellComparison(
+            *key, next(totals), next(classes) if counts.by_class else None, alpha, key[:2] not in undecidable
+        )
         for key, counts in counted.items()
     )
 
@@ -203,6 +213,9 @@ def _shared_notes(shared: SharedImages, overlap: Overlap) -> list[str]:
             f"Compared on the {shared.both} images that both have; {shared.only_baseline} only in the first run, "
             f"{shared.only_run} only in the second."
         )
+    if overlap.copies:
+        distinct = shared.both - overlap.copies
+        notes.append(f"Of the {shared.both} images that both have, {distinct} are distinct: copies count once.")
     renamed = [f"{old} is {new}" for old, new in overlap.renamed.items()]
     if renamed:
         notes.append(f"Classes that were renamed, as their images show: {', '.join(renamed)}.")

@@ -59,7 +59,8 @@ class CellComparison:
     """One model under one condition in both runs.
 
     ``before`` is the model's name in the first run. ``overall`` has one entry, ``classes`` one for each class of the
-    second run; it is ``None`` where images are not known by class.
+    second run; it is ``None`` where images are not known by class. Where it does not ``decide``, the figures before and
+    now are not about the same right answers, and nothing is better or worse.
     """
 
     before: str
@@ -68,6 +69,7 @@ class CellComparison:
     overall: Figures
     classes: Figures | None
     alpha: float
+    decides: bool = True
 
     @property
     def paired(self) -> bool:
@@ -101,17 +103,17 @@ class CellComparison:
     @property
     def worse(self) -> bool:
         """Whether accuracy fell significantly."""
-        return bool(self.overall.worse(self.alpha)[0])
+        return self.decides and bool(self.overall.worse(self.alpha)[0])
 
     @property
     def better(self) -> bool:
         """Whether accuracy rose significantly."""
-        return bool(self.overall.better(self.alpha)[0])
+        return self.decides and bool(self.overall.better(self.alpha)[0])
 
     @property
     def worse_classes(self) -> list[int]:
         """The classes of which the accuracy fell significantly, the largest fall first."""
-        if self.classes is None:
+        if self.classes is None or not self.decides:
             return []
         found = np.flatnonzero(self.classes.worse(self.alpha))
         return [int(i) for i in found[np.argsort(self.classes.difference[found], kind="stable")]]

@@ -64,7 +64,7 @@ def class_rows(found: RunComparison) -> Iterator[dict[str, Any]]:
         worse, better = cell.classes.worse(cell.alpha), cell.classes.better(cell.alpha)
         for index, name in enumerate(found.classes):
             row = _place(cell) | {"class_index": index, "class_name": name} | _figures(cell.classes, index)
-            yield row | {"worse": bool(worse[index]), "better": bool(better[index])}
+            yield row | {"worse": cell.decides and bool(worse[index]), "better": cell.decides and bool(better[index])}
 
 
 def _place(cell: CellComparison) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class WorseClass(NamedTuple):
 
 def verdict(found: RunComparison) -> str:
     """Return the verdict in a sentence or two."""
+    if found.cells and not any(cell.decides for cell in found.cells):
+        return "Nothing is called better or worse: without labels each model has right answers of its own."
     worse, better = (sum(getattr(cell, name) for cell in found.cells) for name in ("worse", "better"))
     classes, of_all = len(worse_classes(found)), counted(len(found.cells), "comparison")
     parts = [f"{grouped(worse) if worse else 'None'} of {of_all} {'is' if worse < 2 else 'are'} significantly worse"]

@@ -99,11 +99,16 @@ class SubjectOptions:
         area=_SUBJECT,
         metavar="NAMES",
         about="transforms, separated by commas; chain them with +, as in equalize+vflip",
-        unset="the nine of the article, and your own",
+        unset="the nine of the article, and your own; for a candidate those of the baseline",
         kind="names",
     )
-    severity: tuple[int, ...] = option(
-        read_severities, "3", area=_SUBJECT, metavar="LEVELS", about="severity levels, such as 3, 1-5, or 1,3,5"
+    severity: tuple[int, ...] | None = option(
+        read_severities,
+        None,
+        area=_SUBJECT,
+        metavar="LEVELS",
+        about="severity levels, such as 3, 1-5, or 1,3,5",
+        unset="3; for a candidate those of the baseline",
     )
     limit: int | None = option(
         read_whole(1, "all"), "all", area=_SUBJECT, metavar="N", about="images per class, drawn at random"

@@ -1,0 +1,123 @@
+"""Say in what a finding that the baseline has, too, is larger than it was there.
+
+A finding is about the change from control to a condition. It is larger where the images show that this change is worse
+than the baseline's by more than the tolerance, be it that control rose; and where a class is beyond the margin, or more
+classes are sensitive than allowed, and were not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes, panel_changes
+from pytest_robustness.analysis.predictions import pair, readable_by_all
+from pytest_robustness.core import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_robustness.analysis.baseline.rule import GatePolicy
+    from pytest_robustness.analysis.findings import ClassFinding, ClassTest, ModelTest
+    from pytest_robustness.analysis.policy import TestPolicy
+    from pytest_robustness.analysis.predictions import AnswerSource
+    from pytest_robustness.analysis.test_result import Estimate
+
+_NAMED = 5
+
+
+def model_growth(finding: ModelTest, baseline: AnswerSource, more: Estimate | None, policy: GatePolicy) -> str:
+    """Return in words how a model's change grew, if it is shown to have grown by more than the tolerance; else nothing.
+
+    Parameters
+    ----------
+    finding
+        The test of this run.
+    baseline
+        The answers of the baseline's models, under the names of this run's.
+    more
+        How much more accuracy changed under the condition than in control, from the baseline to this run.
+    policy
+        The tolerance.
+    """
+    now = finding.change.difference
+    if more is None or not (more.high < -policy.tolerance if now < 0 else more.low > policy.tolerance):
+        return ""
+    changes = panel_changes(baseline, Panel(finding.condition, (finding.model,)))
+    (before,) = model_changes([changes], len(baseline.class_names), alpha=policy.alpha, margin=policy.tolerance)
+    beyond = f"{more.value:+.1f} beyond control (95 % interval {more.low:+.1f} to {more.high:+.1f})"
+    figures = f"{before.difference:+.1f} -> {now:+.1f} points, {beyond}"
+    return f"the change from control grew by more than {_points(policy.tolerance)}: {figures}"
+
+
+def class_growth(
+    finding: ClassTest,
+    before: ClassTest,
+    sources: tuple[AnswerSource, AnswerSource],
+    policy: GatePolicy,
+    test_policy: TestPolicy,
+) -> str:
+    """Return in words what of a test of classes the baseline did not have, or had smaller; nothing where it had all.
+
+    Parameters
+    ----------
+    finding, before
+        The test of this run, and the same on the baseline's answers.
+    sources
+        The answers of the baseline, under the names of this run's models, and of this run.
+    policy, test_policy
+        The tolerance by which a class may grow; what decides the tests, and the margin of a class.
+    """
+    reasons = []
+    were = {found.index: found.measured_change for found in before.classes}
+    if test_policy.uses_images and finding.beyond:
+        known = {found.index for found in before.beyond}
+        new = [found for found in finding.beyond if found.index not in known]
+        grew = _grown(finding, sources, policy)
+        grown = [found for found in finding.beyond if found.index in known & grew]
+        reasons += _listed(f"beyond {_points(test_policy.class_margin)} and not in the baseline", new, were)
+        reasons += _listed(f"the change from control grew by more than {_points(policy.class_tolerance)}", grown, were)
+    numbers = [len(test.sensitive) for test in (before, finding)]
+    if test_policy.uses_t_tests and numbers[1] > finding.allowed and numbers[0] <= before.allowed:
+        reasons.append(f"more classes sensitive than the {finding.allowed} allowed: {numbers[0]} -> {numbers[1]}")
+    return "; ".join(reasons)
+
+
+def _grown(finding: ClassTest, sources: tuple[AnswerSource, AnswerSource], policy: GatePolicy) -> set[int]:
+    """Return the classes whose change from control is shown to be worse than the baseline's: a sign-flip test.
+
+    The sign of an image's change, from the baseline's to this run's, is what is flipped.
+    """
+    before, now = sources
+    cells = [cell for model in finding.models for cell in pair(model, finding.condition)]
+    answers = [source.answers(cell) for source in sources for cell in cells]
+    readable = readable_by_all(answers)
+    sums = np.zeros(len(readable), np.int16)
+    for cell in cells:
+        sign = 1 if cell.condition == finding.condition else -1
+        sums += np.int16(sign) * (now.answers(cell).correct.astype(np.int16) - before.answers(cell).correct)
+    labels = now.labels_of(finding.models[0])
+    # An image counts from -2 to 2 for each model, in units of half a change.
+    changes = ChangedImages(sums[readable], labels[readable], 2 * len(finding.models))
+    images = class_images(changes, len(now.class_names), policy.alpha)
+    fell = {found.index: found.measured_change < 0 for found in finding.classes}
+    return {
+        i
+        for i, found in enumerate(images)
+        if found.significant(policy.alpha)
+        and (-1 if fell.get(i, True) else 1) * 2 * found.difference > policy.class_tolerance
+    }
+
+
+def _listed(what: str, found: Sequence[ClassFinding], were: Mapping[int, float]) -> list[str]:
+    if not found:
+        return []
+    named = sorted(found, key=lambda one: -abs(one.measured_change - were.get(one.index, 0.0)))[:_NAMED]
+    listed = [f"{one.name} {were.get(one.index, np.nan):+.1f} -> {one.measured_change:+.1f}" for one in named]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [f"{what}: {', '.join(listed)}{more}"]
+
+
+def _points(size: float) -> str:
+    return f"{size:g} {'point' if size == 1 else 'points'}"

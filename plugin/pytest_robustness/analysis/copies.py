@@ -1,0 +1,31 @@
+"""Warn of images that are copies of others: tests and intervals take images for independent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.inference.distinct_images import DistinctImages
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FEW: Final = 0.01
+"""The share of copies that hardly narrows an interval: no warning speaks of it."""
+
+
+def copies_warning(identities: NDArray[np.void], labels: NDArray[np.int64] | None) -> tuple[str, ...]:
+    """Return how many images are distinct, in a sentence, where more than 1 % are copies; else nothing.
+
+    Parameters
+    ----------
+    identities
+        The hashes of the images' content: V16 [N].
+    labels
+        Their classes: int64 [N]. ``None`` where they have none. An image in two classes is no copy.
+    """
+    images, distinct = len(identities), DistinctImages(identities, labels).count
+    if images - distinct <= _FEW * images:
+        return ()
+    text = f"{images} images, {distinct} distinct: the others are copies, and tests and intervals of models and classes"
+    return (f"{text} take them for independent, so that they claim more than is shown. Keep each image once.",)
