@@ -66,7 +66,8 @@ def compare_models(
     adjusted = statistics.adjust([result for results in by_class for result in results], "holm")
     found = rule.evidence(overall, policy)
     overall = statistics.adjust(overall, policy.correction)
-    fewest = fewest_significant(policy.alpha, sum(result.n > 0 for result in adjusted))
+    shown = np.array([result.p_value for result in adjusted if result.n > 0])
+    fewest = fewest_significant(policy.alpha, shown)
     of_condition = [_findings(adjusted[i * len(classes) :][: len(classes)], classes) for i in range(len(conditions))]
     comparisons = tuple(
         _condition(c, pairs, result, said, findings, policy, fewest)

@@ -77,8 +77,8 @@ def fewest_significant(alpha: float, p_values: Floats) -> int:
     alpha
         The level.
     p_values
-        What the sign-flip test says of all classes that have images, before correction: float64 [k]. The class that is
-        asked for may be among them: its own p is no smaller than that of the loss of all its images.
+        What the sign-flip test, or McNemar's, says of all classes that have images, before correction: float64 [k]. The
+        class that is asked for may be among them: its own p is no smaller than that of the loss of all its images.
     """
     tests = max(len(p_values), 1)
     ordered, adjusted = np.sort(p_values), np.sort(holm(p_values))
