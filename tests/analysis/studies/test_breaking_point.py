@@ -34,7 +34,7 @@ class World:
         self.upside_down = upside_down
         self.log, self.registry = RunLog(), builtin()
         self.sweeps, self.reads, self.broken = [], [], set(broken)
-        self.labels, self.class_names = LABELS, tuple("abcdefghij")
+        self.class_names = tuple("abcdefghij")
         self.readable = np.ones(N, bool) if readable is None else readable
         self.study = BreakingPoint()
 
@@ -54,6 +54,9 @@ class World:
 
     def counts(self, cell):
         return counted(self.answers(cell), LABELS, 10)
+
+    def labels_of(self, model):
+        return LABELS
 
     def compute(self, cells):
         lacking = [cell for cell in cells if not self.log.known([cell])]
