@@ -188,7 +188,7 @@ def test_an_output_that_stands_for_no_class_and_a_skipped_image_answer_none():
 
 
 def graded(kind, seed=0, wrong=0.0, mistakes=0.05, images=2000):
-    """Return what models say whose confidence is of a kind: images of which a share is labelled wrongly, or mistaken."""
+    """Return what models say whose confidence is of a kind, of images that are partly labelled wrongly or mistaken."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CLASSES, images)
     drawn = rng.choice(3, images, p=[1 - wrong - mistakes, wrong, mistakes])

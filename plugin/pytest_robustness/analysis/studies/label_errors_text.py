@@ -89,6 +89,9 @@ def headline(found: Found) -> str:
     if not found.listed:
         if found.unjudged or math.isnan(found.precision.recall):
             return f"No image of {found.images:,} is listed{open_}"
+        if not found.precision.recall > LIKELY:
+            would = f"only {_percent(found.precision.recall)} of wrong labels would be listed"
+            return f"Not shown whether an image of {found.images:,} is labelled wrongly: {would}"
         return f"No image of {found.images:,} seems to be labelled wrongly"
     if math.isnan(found.precision.value):
         is_ = "is" if found.listed == 1 else "are"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MOST_TIED: Final = 0.5
-"""Where more of the answers are exactly as sure as their median, how sure one is tells no mistake from a wrong label."""
+"""Where more of the answers are exactly as sure as their median, confidence tells no mistake from a wrong label."""
 
 
 class Member(NamedTuple):
