@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 from pytest import ExitCode  # noqa: PT013
 
+from pytest_robustness import Outcome, evaluate
+from pytest_robustness.analysis.studies import STUDIES
+from pytest_robustness.errors import OptionError
+
 NOTE = "an image's class is what the model itself answers to it untouched"
 
 
@@ -103,3 +107,38 @@ def test_a_folder_without_an_image_is_refused(project):
     text = " ".join((result.stdout.str() + result.stderr.str()).split())
     assert "photos holds no image. Expected images at any depth, with one of the extensions" in text
     assert "1 file in" in text
+
+
+def test_every_study_answers_without_labels_or_says_that_it_needs_them(folder):
+    """What is compared is each model's agreement with itself; a study that goes by the data's classes refuses."""
+    evaluation = evaluate(
+        ["python:nets.py:slope", "python:nets.py:colour"],
+        "folder:photos",
+        ["vflip", "rotation"],
+        labels="none",
+        workers=0,
+        progress=False,
+    )
+    ask, model = evaluation.robustness, "python:nets.py:slope"
+    asked = {
+        "breaking_point": lambda: ask.breaking_point(model, "rotation"),
+        "detectable": lambda: ask.detectable(model, "vflip"),
+        "turned_images": ask.turned_images,
+        "label_errors": ask.label_errors,
+        "augmentation": ask.augmentation,
+    }
+    assert asked.keys() == STUDIES.keys() - {"estimated_accuracy", "parity"}  # these need an option of their own
+    refused = {"label_errors", "augmentation"}
+    for study, question in asked.items():
+        if study in refused:
+            with pytest.raises(OptionError, match=f"study {study} goes by classes, and the images of this run have no"):
+                question()
+            continue
+        finding = question()
+        assert finding.study == study
+        assert isinstance(finding.verdict.outcome, Outcome)
+    found = ask.breaking_point(model, "rotation")
+    agreed = ask.model_test(model, "rotation").accuracy
+    [at] = [item for item in found.items if item["magnitude"] == found.figures["level"]]
+    assert found.figures["control_accuracy"] == 100
+    assert at["accuracy"] == pytest.approx(agreed.treated)

@@ -93,6 +93,18 @@ def test_what_only_tests_asked_for_comes_after_the_options_by_name(run):
     assert view.model_conditions == (HFLIP, VFLIP)
 
 
+@pytest.mark.parametrize("kind", ["tests", "imaged"])
+def test_a_test_that_asks_for_what_a_study_computed_before_is_reported(run, kind):
+    """Nobody planned it, and no test had it computed: the report has its model and its condition all the same."""
+    cell = Cell("a", HFLIP)
+    setattr(run.run_log, kind, {cell: None})
+    run.run_log.probed = Plan.of([cell])
+    view = build_report(run, ("b",), (VFLIP,))
+    assert (view.models, view.conditions) == (("b", "a"), (VFLIP, HFLIP))
+    made = view.model_tests if kind == "tests" else view.image_tests
+    assert [(test.model, test.condition) for test in made] == [("a", HFLIP)]
+
+
 def test_the_counts_are_those_of_the_answers(run):
     ask(run, Cell("b", VFLIP), Cell("b", HFLIP), Cell("a", HFLIP))
     view = build_report(run, ("b", "a"), (VFLIP, HFLIP))

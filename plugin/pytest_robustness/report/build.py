@@ -19,6 +19,7 @@ from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
+from pytest_robustness.inference.plan import Plan
 from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions, pooled_mistakes
 from pytest_robustness.report.gate_text import unshown_warning
@@ -118,9 +119,10 @@ def build_report(run: RunRecord, models: Sequence[str], conditions: Sequence[Con
     log, judge = run.run_log, run.judge
     if not log.dataset or not (log.keys or log.errors):
         return None
-    wanted = log.wanted
     # What failed is reported of every model: whoever shows an error finds its model among those of the report.
     failed = sorted(cell.model for cell in log.errors)
+    # A test may ask for what a study had computed before, which no test planned.
+    wanted = log.wanted.extended(Plan.of([*log.tests, *log.gated, *log.imaged]).cells)
     models = tuple(dict.fromkeys([*models, *sorted(cell.model for cell in wanted.cells), *failed]))
     conditions = tuple(dict.fromkeys([*conditions, *sorted(wanted.conditions_of_all(), key=_by_name)]))
     return assemble(run, models, conditions, run_tests(log, judge, models, conditions))

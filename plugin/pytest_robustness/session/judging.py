@@ -102,6 +102,7 @@ def examiner_of(
         reference_of(options, zoo),
         options.parity_margin,
         frozenset(zoo.given),
+        tuple(options.severity),
     )
     names = ImageNames(images)
     return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))

@@ -79,6 +79,11 @@ class Chain:
             images = one.apply(images, level, identities, seed, draw)
         return images
 
+    @property
+    def needs_files(self) -> bool:
+        """Whether an operation acts on images of a run alone, by their files, so that no training can apply it."""
+        return any(one.needs_files for one in self.operations)
+
     def bound(self, selection: Selection) -> Chain:
         """Return the chain on the images of ``selection``; see `BindableTransform`."""
         return dataclasses.replace(self, operations=tuple(one.bound(selection) for one in self.operations))

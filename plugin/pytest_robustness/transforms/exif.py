@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pytest_robustness.core import OrientedSource
 from pytest_robustness.errors import OptionError, TransformError
@@ -46,6 +46,8 @@ class ExifOrientation(Operation):
 
     The tag is in the bytes of the file, of which an image's identity is the hash: no key needs to hold it.
     """
+
+    needs_files: ClassVar[bool] = True
 
     @property
     def summary(self) -> str:

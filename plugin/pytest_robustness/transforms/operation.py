@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_robustness.errors import TransformError
 from pytest_robustness.transforms.function_hash import code_version
@@ -76,6 +76,9 @@ class Operation:
     draws: int
     version: int | None
     span: Span | None = None
+
+    needs_files: ClassVar[bool] = False
+    """Whether it acts on images of a run alone, by their files: see `bound`."""
 
     @property
     def published(self) -> bool:

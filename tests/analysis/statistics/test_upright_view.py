@@ -177,6 +177,31 @@ def test_upside_down_is_a_flip_unless_models_tell_the_mirror_image():
         assert fit.shares[TURN180] == 0
 
 
+@pytest.mark.parametrize("turn", ["vflip", "hflip"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.2, 0.5, 0.97, 1.0])
+def test_the_interval_holds_the_share_from_none_to_all(share, turn):
+    """Also where mirrored images are so many that both weights look alike without them."""
+    covered = []
+    for seed in range(2):
+        views = planted(upright_images(400, 60 + seed), np.arange(round(share * 400)), turn)
+        fit = fit_views(views)
+        low, high = share_interval(views, fit)
+        covered.append(low <= share <= high)
+        assert fit.mirror_told
+        assert low <= fit.turned + 1e-6
+        assert high >= min(fit.turned, 0.98) - 1e-6
+        assert high - low < 0.2
+    assert any(covered)
+
+
+def test_photographs_are_told_from_their_mirror_images_by_chance_alone():
+    """Log-odds that differ by noise between an image and its mirror image say nothing, however many there are."""
+    views = upright_images(3000, 9, alike=True, spread=3.0) + np.random.default_rng(9).normal(0, 0.7, (3000, 8))
+    fit = fit_views(views)
+    assert not fit.mirror_told
+    assert fit.shares[HFLIP] == 0
+
+
 @pytest.mark.parametrize("false_share", [0.0, 0.1, 0.2, 0.5])
 def test_the_list_is_the_longest_that_is_pure_enough(false_share):
     probability = np.random.default_rng(8).beta(0.3, 0.6, 60)

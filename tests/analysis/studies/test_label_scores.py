@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from pytest_robustness.analysis.studies.label_errors_text import Found, headline, verdict
 from pytest_robustness.analysis.studies.label_scores import (
     LabelScores,
     Member,
@@ -17,6 +18,7 @@ from pytest_robustness.analysis.studies.label_scores import (
     suspects,
     unjudged,
 )
+from pytest_robustness.analysis.test_result import Outcome
 
 CLASSES = 6
 
@@ -183,3 +185,65 @@ def test_recall_counts_what_would_be_listed_with_the_thresholds_of_the_other_lab
 def test_an_output_that_stands_for_no_class_and_a_skipped_image_answer_none():
     found = answered_classes(np.array([7, 2, -1, 3, 900], np.int32), np.array([2, 7]))
     assert found.tolist() == [1, 0, -1, -1, -1]
+
+
+def graded(kind, seed=0, wrong=0.0, mistakes=0.05, images=2000):
+    """Return what models say whose confidence is of a kind, of images that are partly labelled wrongly or mistaken."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, CLASSES, images)
+    drawn = rng.choice(3, images, p=[1 - wrong - mistakes, wrong, mistakes])
+    sure = np.where(drawn == 2, rng.uniform(0.5, 0.75, images), rng.uniform(0.5, 1, images))
+    kinds = {
+        "constant": np.full(images, 0.99),
+        "saturated": np.where(sure > 0.6, 1.0, sure),
+        "ninths": (9 * sure).round() / 9,
+    }
+    sure = kinds[kind]
+    answer = np.where(drawn == 0, labels, (labels + 1) % CLASSES)
+    scores = LabelScores(np.where(drawn == 0, sure, 0.01), sure, answer, sure)
+    return scores, labels, drawn == 1
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.04])
+@pytest.mark.parametrize("kind", ["constant", "saturated"])
+def test_answers_that_are_all_as_sure_tell_nothing_of_wrong_labels(kind, wrong):
+    scores, labels, _ = graded(kind, wrong=wrong)
+    thresholds = confident_thresholds(scores.self_confidence, labels, CLASSES)
+    listed = len(suspects(scores, labels, thresholds))
+    found = estimated_precision(scores, labels, thresholds)
+    assert listed > 20
+    assert np.isnan(found[:3]).all()
+    own = scores.answer_probability[scores.answer == labels]
+    assert found.tied == pytest.approx(np.mean(own == own.max()))
+    said = Found(len(labels), listed, 0, [], found, ["m"], [])
+    assert verdict(said).outcome is Outcome.INCONCLUSIVE
+    tied = (
+        f"because {100 * found.tied:.0f} % of the answers that are the image's label are exactly as sure as each other"
+    )
+    assert tied in verdict(said).reason
+    assert headline(said) == f"{listed} images of 2,000 are surely answered as another class"
+
+
+def test_ties_at_the_median_are_counted_by_how_many_right_answers_tie():
+    errors = []
+    for seed in range(30):
+        scores, labels, planted = graded("ninths", seed, wrong=0.04, images=3000)
+        thresholds = np.full(CLASSES, 0.6)
+        true = planted[suspects(scores, labels, thresholds)].mean()
+        found = estimated_precision(scores, labels, thresholds)
+        assert found.tied == pytest.approx(2 / 9, abs=0.03)
+        errors.append(found.value - true)
+    # Mistakes reach up to 0.75: one in nine is rounded up to the median, 7/9, and taken for a wrong label.
+    assert 0 <= np.mean(errors) < 0.2
+
+
+@pytest.mark.parametrize("wrong", [1, 3, 10, 100])
+def test_the_interval_of_a_list_that_is_wrong_as_a_whole_says_how_short_the_list_is(wrong):
+    rng = np.random.default_rng(wrong)
+    labels = np.arange(600) % CLASSES
+    sure = rng.uniform(0.5, 1, 600)
+    answer = np.where(np.arange(600) < wrong, (labels + 1) % CLASSES, labels)
+    sure[:wrong] = 0.999
+    found = estimated_precision(LabelScores(sure, sure, answer, sure), labels, np.full(CLASSES, 0.6))
+    assert found.value == found.high == 1
+    assert found.low <= 0.025 ** (1 / wrong) + 1e-9 < 1

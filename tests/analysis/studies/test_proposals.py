@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.analysis.studies import augmentation
+from pytest_robustness.analysis.studies.evidence import StudyOptions
 from pytest_robustness.analysis.studies.proposals import (
     LIKE_ANOTHER,
     MOST_CHANGED,
@@ -24,10 +25,12 @@ from pytest_robustness.analysis.studies.proposals import (
     policy_of,
     propose,
 )
+from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.transforms import builtin
+from pytest_robustness.transforms.augmentations import AugmentationPolicy
 
 NAMES = ("cat", "dog", "owl", "eel")
 VFLIP, ROTATION = Condition("vflip"), Condition("rotation", 3)
@@ -69,8 +72,58 @@ def test_the_excess_is_that_of_a_plain_loop(classes, seed):
     assert {c: one.other for c, one in found.items()} == expected
 
 
-def test_of_two_classes_one_may_look_like_the_other():
-    assert lookalikes(np.array([[0.6, 0.4], [0.1, 0.9]]), np.array([9, 9])) == {0: Lookalike(1, 0.4)}
+@given(st.integers(1, 5), st.integers(0, 2), st.integers(0, 10**6))
+def test_fewer_than_three_classes_with_images_show_no_likeness(classes, seen, seed):
+    """A model that answers one class for all has a favourite, and nothing tells that from a likeness."""
+    images = np.zeros(classes, np.int64)
+    images[:seen] = 50
+    shares = np.where(
+        images[:, None] > 0, np.random.default_rng(seed).dirichlet(np.full(classes, 0.1), classes), np.nan
+    )
+    assert lookalikes(shares, images) == {}
+
+
+@pytest.mark.parametrize(
+    ("transforms", "severities", "expected"),
+    [
+        (("rotation", "vflip"), (3,), ["rotation-s3", "vflip"]),
+        (("rotation", "vflip"), (4, 5), ["rotation-s4", "rotation-s5", "vflip"]),
+        (("exif", "vflip", "vflip+exif", "worst(rotation,k=2)"), (2,), ["vflip"]),
+        (("exif",), (3,), []),
+    ],
+)
+def test_what_is_looked_at_are_all_severities_of_the_run_and_what_training_can_apply(transforms, severities, expected):
+    options = StudyOptions(3, 0, 50, transforms, severities=severities)
+    evidence = SimpleNamespace(options=options, registry=builtin())
+    assert list(map(str, augmentation.trainable(evidence))) == expected
+    evidence.options = StudyOptions(4, 0, 50, ("rotation",))
+    assert list(map(str, augmentation.trainable(evidence))) == ["rotation-s4"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ([VFLIP], "vflip"),
+        ([ROTATION], "rotation-s3"),
+        ([VFLIP, Condition("hflip")], "2 transforms"),
+        ([VFLIP, ROTATION], "2 transforms at severity 3"),
+        ([Condition("rotation", 5), Condition("rotation", 4)], "rotation at severities 4 and 5"),
+        ([*(Condition("zoom", s) for s in (1, 3, 5)), VFLIP], "2 transforms at severities 1, 3 and 5"),
+        ([], "0 transforms"),
+    ],
+)
+def test_a_verdict_names_its_severities(conditions, expected):
+    tests = [
+        SimpleNamespace(condition=condition, blind=2, tested=10, alpha=0.05, verdict=Verdict(Outcome.INCONCLUSIVE, ""))
+        for condition in conditions
+    ]
+    policy = AugmentationPolicy(10, (), ())
+    verdict = augmentation._verdict(policy, tests)
+    assert f"under {expected}, but" in verdict.reason
+    headline = augmentation._headline(policy, tests, verdict)
+    assert headline.startswith(f"Not shown whether a class of 10 needs augmentation against {expected}: ")
+    passed = Verdict(Outcome.PASS, "")
+    assert augmentation._headline(policy, tests, passed) == f"No class of 10 needs augmentation against {expected}"
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.floats(-100, 20), max_size=6))

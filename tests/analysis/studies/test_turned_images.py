@@ -124,7 +124,8 @@ def test_a_turn_that_one_model_alone_prefers_is_not_listed(upright):
 def test_upright_images_pass_and_the_reason_says_what_could_hide(upright):
     finding = examined(Predictions(upright))
     assert finding.verdict.outcome is Outcome.PASS
-    assert finding.verdict.reason.startswith("No image seems to be turned: at most ")
+    assert finding.verdict.reason.startswith("No image seems to be turned or mirrored: at most ")
+    assert finding.figures["mirrored"] == "looked for"
     assert finding.figures["share_low"] == 0 < finding.figures["share_high"] < 5
     assert finding.figures["precision"] is None
 
@@ -234,3 +235,43 @@ def test_a_class_that_looks_alike_upside_down_is_stated():
     # One image of each class says nothing of classes.
     assert evenly_turned(seeming, np.arange(900)).tolist() == seeming.tolist()
     assert evenly_turned(seeming, np.full(900, -1)).tolist() == seeming.tolist()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 1.0])
+def test_mirrored_images_are_found_however_many_they_are_where_models_notice(upright, share):
+    rows = np.random.default_rng(1).permutation(700)[: round(share * 700)]
+    finding = examined(Predictions(planted(upright, rows, "hflip")), suspects=700)
+    assert finding.verdict.outcome is Outcome.FAIL
+    assert finding.figures["mirrored"] == "looked for"
+    assert finding.figures["share_low"] - 2 < 100 * share < finding.figures["share_high"] + 2
+    listed = [item for item in finding.items if item["listed"]]
+    names = {f"cat/{row}.jpg" for row in rows}
+    assert np.mean([item["file"] in names for item in listed]) > 0.7
+    assert np.mean([item["turn"] == "hflip" for item in listed if item["file"] in names]) > 0.95
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
+def test_mirrored_images_are_not_looked_for_where_models_do_not_tell_them(share):
+    rows = np.arange(round(share * 700))
+    views = planted(upright_images(700, 11, spread=3.0, alike=True), rows, "hflip")
+    finding = examined(Predictions(views))
+    assert finding.verdict.outcome is Outcome.PASS
+    note = "mirrored images are not looked for: the models do not tell them"
+    assert finding.verdict.reason.endswith(f"; {note}")
+    assert finding.figures["mirrored"] == "not looked for"
+    assert note in finding.details
+
+
+@pytest.mark.parametrize("turn", ["vflip", "turn180", "turn90", "hflip"])
+def test_a_folder_that_is_turned_as_a_whole_is_found_by_labels_and_left_open_without(upright, turn):
+    views = planted(upright, np.arange(700), turn)
+    finding = examined(Predictions(views))
+    assert finding.verdict.outcome is Outcome.FAIL
+    assert finding.figures["share_low"] > 90
+    assert finding.figures["share_high"] == 100
+    unlabelled = examined(Predictions(views, labelled=False))
+    assert unlabelled.verdict.outcome is Outcome.INCONCLUSIVE
+    assert unlabelled.verdict.reason == (
+        "The models are surer of 98 % of 700 images turned than as they are stored: their top answers do not tell here "
+        "which view is upright. It takes labels"
+    )

@@ -11,6 +11,7 @@ from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.studies import load_study
 from pytest_robustness.analysis.studies.label_scores import answered_classes
 from pytest_robustness.analysis.studies.proposals import (
+    FEWEST_CLASSES,
     FEWEST_IMAGES,
     Lookalike,
     Sensitive,
@@ -96,14 +97,15 @@ class Augmentation:
             evidence.registry,
             breaking_points(evidence, models),
         )
+        verdict = _verdict(policy, tests)
         return StudyFinding(
             study=self.name,
             models=models,
             condition=CONTROL,
-            verdict=_verdict(policy, tests),
-            headline=_headline(policy, tests),
+            verdict=verdict,
+            headline=_headline(policy, tests, verdict),
             figures={
-                "transforms": len(tests),
+                "transforms": len({test.condition.transform for test in tests}),
                 "sensitive": _covered(policy) + len(policy.left_out),
                 "proposed": _covered(policy),
                 "classes": len(policy.classes),
@@ -115,15 +117,17 @@ class Augmentation:
 
 
 def trainable(evidence: Evidence) -> tuple[Condition, ...]:
-    """Return the conditions to look at: the transforms of the run at its severity, without those of several draws."""
-    names = evidence.options.transforms or evidence.registry.names()
-    single = [name for name in names if not hasattr(evidence.registry.get(name), "variants")]
+    """Return the conditions to look at: the transforms of the run at all its severities.
+
+    Those of several draws are left out, and those that need the files of a run: no training can apply them.
+    """
+    options, registry = evidence.options, evidence.registry
+    severities = options.severities or (options.severity,)
     return tuple(
         condition
-        for name in single
-        for condition in evidence.registry.conditions(
-            [name], [evidence.options.severity] if evidence.registry.get(name).severities else []
-        )
+        for name in options.transforms or registry.names()
+        if not hasattr(found := registry.get(name), "variants") and not getattr(found, "needs_files", False)
+        for condition in registry.conditions([name], severities if found.severities else [])
     )
 
 
@@ -161,7 +165,7 @@ def similar_classes(predictions: StoredPredictions, test: ClassTest) -> dict[int
 
 def _verdict(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Verdict:
     """Return FAIL where there is something to train, INCONCLUSIVE where too little was to be seen, else PASS."""
-    over = f"under {len(tests)} transforms" if len(tests) != 1 else f"under {tests[0].condition}"
+    over = f"under {_against(tests)}"
     if policy.classes:
         reason = f"{_pairs(_covered(policy))} of class and transform to train with {over}"
         return Verdict(Outcome.FAIL, reason)
@@ -184,10 +188,14 @@ def _verdict(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Verdict:
     )
 
 
-def _headline(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> str:
+def _headline(policy: AugmentationPolicy, tests: Sequence[ClassTest], verdict: Verdict) -> str:
     if not policy.classes and not policy.left_out:
-        against = f"{len(tests)} transforms" if len(tests) != 1 else str(tests[0].condition)
-        return f"No class of {policy.class_count} is shown to need augmentation against {against}"
+        if verdict.outcome is Outcome.INCONCLUSIVE:
+            why = "too few images" if tests else "no transform to train with"
+            return (
+                f"Not shown whether a class of {policy.class_count} needs augmentation against {_against(tests)}: {why}"
+            )
+        return f"No class of {policy.class_count} is shown to need augmentation against {_against(tests)}"
     left = f", {_pairs(len(policy.left_out))} left out" if policy.left_out else ""
     return (
         f"Train {len(policy.classes)} of {policy.class_count} classes with {_pairs(_covered(policy))} of class and "
@@ -196,8 +204,7 @@ def _headline(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> str:
 
 
 def _details(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Iterator[str]:
-    for test in tests:
-        name = test.condition.transform
+    for name in dict.fromkeys(test.condition.transform for test in tests):
         found = [(c.name, one) for c in policy.classes for one in c.augmentations if one.transform == name]
         found.sort(key=lambda item: item[1].change or 0.0)
         if found:
@@ -205,6 +212,9 @@ def _details(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Iterator
     if policy.left_out:
         left = [f"{one.name} under {one.transform} is answered {one.becomes!r}" for one in policy.left_out]
         yield _line("left out", left)
+    seen = {c.index for test in tests for c in test.classes if c.images is not None and c.images.n}
+    if tests and len(seen) < FEWEST_CLASSES:
+        yield f"  {'not checked':<24} which classes look like others: it takes {FEWEST_CLASSES} classes with images"
     few = [c for test in tests[:1] for c in test.classes if c.images is not None and c.images.n < FEWEST_IMAGES]
     if few:
         yield f"  {'not checked':<24} {len(few)} classes, of fewer than {FEWEST_IMAGES} images, may look like others"
@@ -213,6 +223,22 @@ def _details(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Iterator
         yield _line("could not be run", lost)
     yield f"  {'file':<24} augmentations.yaml, beside the report; load_augmentations reads it"
     yield f"  {'what it harms':<24} judge the trained models with --robustness-baseline: it lists classes that fell"
+
+
+def _against(tests: Sequence[ClassTest]) -> str:
+    """Return what classes were judged against, with all severities: ``9 transforms at severity 3``.
+
+    A transform with a single level has none.
+    """
+    if len(tests) == 1:
+        return str(tests[0].condition)
+    transforms = list(dict.fromkeys(test.condition.transform for test in tests))
+    named = transforms[0] if len(transforms) == 1 else f"{len(transforms)} transforms"
+    severities = sorted({test.condition.severity for test in tests if test.condition.severity is not None})
+    if not severities:
+        return named
+    *most, last = map(str, severities)
+    return f"{named} at severities {', '.join(most)} and {last}" if most else f"{named} at severity {last}"
 
 
 def _line(title: str, items: Sequence[str]) -> str:

@@ -205,6 +205,9 @@ def _headline(found: _Found) -> str:
         return f"{kept} in all of {transform}, up to {_number(found.span.extreme)} (breaking point {found.interval})"
     if magnitude == found.span.neutral:
         return f"loses more than {found.margin} already at the mildest {transform}, {_number(magnitude)}"
+    if found.span.whole:  # the first level that is broken; what is kept ends one before
+        last = magnitude - math.copysign(1, found.span.extreme - found.span.neutral)
+        return f"{kept} up to {transform} {_number(last)}; broken from {_number(magnitude)} on ({found.interval})"
     return f"{kept} up to {transform} {_number(magnitude)} ({found.interval})"
 
 

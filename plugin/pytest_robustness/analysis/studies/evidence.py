@@ -31,7 +31,8 @@ def _nothing(_: Iterable[Cell]) -> None:
 class StudyOptions:
     """What the user asked of the studies.
 
-    ``severity`` is that of the run, or 3 where the run has several; ``suspects`` is how many images a list holds at
+    ``severity`` is that of a question that names none: the run's, or 3 where the run has several, which are
+    ``severities`` (none: that one alone). ``suspects`` is how many images a list holds at
     most; ``transforms`` are those that the options name, none where they name none. ``reference`` is the model that
     others were exported from, ``parity_margin`` the share of images, in percent, that they may answer otherwise.
     ``objects`` are the names of models that the run was given as objects.
@@ -44,6 +45,7 @@ class StudyOptions:
     reference: str | None = None
     parity_margin: float = 1.0
     objects: frozenset[str] = frozenset()
+    severities: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -55,6 +55,13 @@ def _of_list(found: Found) -> Verdict:
         estimated = f"no estimate of wrong labels is possible, because no image has its label as the answer{who}"
         look = "; look at some: labels or answers may be wrong" if found.listed else ""
         return Verdict(Outcome.INCONCLUSIVE, f"{listed}, and {estimated}{look}")
+    if found.listed and math.isnan(precision.value):
+        return Verdict(
+            Outcome.INCONCLUSIVE,
+            f"{listed}, and no estimate of wrong labels is possible, because {_percent(precision.tied)} of the answers "
+            f"that are the image's label are exactly as sure as each other: how sure an answer is does not tell a "
+            f"mistake of the models from a wrong label here; look at some",
+        )
     if found.listed:
         wrong = f"{_percent(precision.value)} of them estimated to be wrong"
         interval = f"(95 % interval {_percent(precision.low)} to {_percent(precision.high)})"
@@ -82,6 +89,9 @@ def headline(found: Found) -> str:
     if not found.listed:
         if found.unjudged or math.isnan(found.precision.recall):
             return f"No image of {found.images:,} is listed{open_}"
+        if not found.precision.recall > LIKELY:
+            would = f"only {_percent(found.precision.recall)} of wrong labels would be listed"
+            return f"Not shown whether an image of {found.images:,} is labelled wrongly: {would}"
         return f"No image of {found.images:,} seems to be labelled wrongly"
     if math.isnan(found.precision.value):
         is_ = "is" if found.listed == 1 else "are"

@@ -8,7 +8,7 @@ its implementation, and the definitions here are those of its version 2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+
+MOST_TIED: Final = 0.5
+"""Where more of the answers are exactly as sure as their median, confidence tells no mistake from a wrong label."""
 
 
 class Member(NamedTuple):
@@ -129,12 +133,14 @@ class Precision(NamedTuple):
     """Which share of the suspects are labelled wrongly, with its 95 % interval.
 
     ``recall`` is the share of the images that can be judged which, had they got another label, would be suspects.
+    ``tied`` is the share of the answers that are their image's label which are exactly as sure as their median.
     """
 
     value: float
     low: float
     high: float
     recall: float
+    tied: float
 
 
 def estimated_precision(scores: LabelScores, labels: NDArray[np.int64], thresholds: NDArray[np.float64]) -> Precision:
@@ -142,9 +148,10 @@ def estimated_precision(scores: LabelScores, labels: NDArray[np.int64], threshol
 
     Assumed is, as in confident learning, that whether a label is wrong does not depend on the image within its class.
     Images of wrong labels are then answered as surely as those whose answer is their label, while a model's own
-    mistakes are less sure. Of the images that are answered as another class, twice the share that is surer than the
-    median of those answered by their label is therefore labelled wrongly, at most: some mistakes are as sure. Images
-    that are `unjudged` can be on no list, and tell nothing of one.
+    mistakes are less sure. Half of the images answered by their label, or more where some tie, are as sure as their
+    median or surer. So of the images that are answered as another class, as many as are so sure, over that share, are
+    labelled wrongly, at most: some mistakes are as sure. Images that are `unjudged` can be on no list, and tell nothing
+    of one. Nothing is estimated where more than `MOST_TIED` are exactly as sure: mistakes are, too.
     """
     judged = (scores.answer < 0) | np.isfinite(thresholds[scores.answer])
     agreed = (scores.answer >= 0) & judged
@@ -153,16 +160,21 @@ def estimated_precision(scores: LabelScores, labels: NDArray[np.int64], threshol
     reached = scores.answer_probability >= thresholds[scores.answer]
     listed = int((other & reached).sum())
     if not own.any():
-        return Precision(np.nan, np.nan, np.nan, np.nan)
+        return Precision(np.nan, np.nan, np.nan, np.nan, np.nan)
     # Had the only image of a class got another label, the class would have no threshold to reach. With more images,
     # leaving an image out of its class's mean does not change on which side of it the image is.
     only = np.bincount(labels)[labels] == 1
     recall = float((own & reached & ~only).sum() / judged.sum())
-    if not listed:
-        return Precision(np.nan, np.nan, np.nan, recall)
-    sure = int((other & (scores.answer_probability >= np.median(scores.answer_probability[own]))).sum())
-    interval = stats.binomtest(sure, int(other.sum())).proportion_ci()
-    # Twice the sure ones are labelled wrongly; as many of these reach the threshold as of the rightly labelled ones.
-    scale = 2 * int(other.sum()) * reached[own].mean() / listed
-    value, low, high = (float(min(1.0, scale * share)) for share in (sure / other.sum(), interval.low, interval.high))
-    return Precision(value, low, high, recall)
+    median = np.median(scores.answer_probability[own])
+    tied = float((scores.answer_probability[own] == median).mean())
+    if not listed or tied > MOST_TIED:
+        return Precision(np.nan, np.nan, np.nan, recall, tied)
+    sure = scores.answer_probability >= median
+    found, others = int((other & sure).sum()), int(other.sum())
+    # Of those labelled wrongly, as many are sure, and reach the threshold, as of the rightly labelled ones.
+    scale = others / sure[own].mean() * reached[own].mean() / listed
+    interval = stats.binomtest(found, others).proportion_ci()
+    value, low, high = (float(min(1.0, scale * share)) for share in (found / others, interval.low, interval.high))
+    # Were all of a short list labelled wrongly, it would not say more than a sample of its length can.
+    sample = stats.binomtest(int(value * listed), listed).proportion_ci()
+    return Precision(value, min(low, float(sample.low)), high, recall, tied)

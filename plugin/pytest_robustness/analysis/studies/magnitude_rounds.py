@@ -85,7 +85,7 @@ class _Running:
             return None
         return fall_curve(
             self.target.span,
-            predictions.labels[readable],
+            predictions.labels_of(self.target.model)[readable],
             control.correct[readable],
             {magnitude: answers.correct[readable] for magnitude, answers in self._answers.items()},
             margin=policy.margin,

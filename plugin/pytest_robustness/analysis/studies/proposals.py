@@ -23,6 +23,9 @@ MOST_CHANGED: Final = 0.8
 LIKE_ANOTHER: Final = 1 / 3
 """How much larger a share of a class's answers than of other classes' must name one other class."""
 
+FEWEST_CLASSES: Final = 3
+"""With fewer classes that have images, no others say whether a model has a favourite: nothing shows a likeness."""
+
 FEWEST_IMAGES: Final = 5
 """With fewer images of a class, what it is answered as says nothing of the class."""
 
@@ -76,12 +79,14 @@ def lookalikes(shares: NDArray[np.float64], images: NDArray[np.int64]) -> dict[i
     shares
         As `answer_shares` returns them.
     images
-        How many images each class has: int64 [C]. Classes with fewer than `FEWEST_IMAGES` are not judged.
+        How many images each class has: int64 [C]. Classes with fewer than `FEWEST_IMAGES` are not judged, and none
+        where fewer than `FEWEST_CLASSES` have images.
     """
-    seen = images > 0
+    seen = int(np.count_nonzero(images))
+    if seen < FEWEST_CLASSES:
+        return {}
     known = np.nan_to_num(shares)
-    remaining = max(int(seen.sum()) - 2, 1)
-    others = (known.sum(axis=0) - known - np.diag(known)) / remaining
+    others = (known.sum(axis=0) - known - np.diag(known)) / (seen - 2)
     excess = known - others
     np.fill_diagonal(excess, -np.inf)
     found = excess.argmax(axis=1)

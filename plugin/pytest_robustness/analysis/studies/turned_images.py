@@ -27,6 +27,8 @@ FEWEST_IMAGES: Final = 100
 """Of fewer images the shares are not estimated."""
 _MOST_HIDDEN: Final = 0.1
 _SHOWN: Final = 0.1
+_MOST_UNLABELLED: Final = 0.5  # Where more seem turned by the top answers, these tell nothing of what is upright.
+_NOT_LOOKED_FOR: Final = "mirrored images are not looked for: the models do not tell them"
 _log = logging.getLogger(__name__)
 
 
@@ -43,9 +45,9 @@ class TurnedImages:
         " least two models agree on the turn. That supposes one upright view of each image, as clear as those of "
         "the others: where objects lie in any direction or look alike turned, and with weak models, fewer of the "
         "list are turned than is stated. So the precision stands as the most that it can be; its lower end supposes "
-        "that accidents happen to all classes alike, and allows for chance. The list is to be looked at. Models hardly "
-        "tell an image from its mirror image: one that is upside down may need turn180 where vflip is proposed: look "
-        "at both. An EXIF orientation is reported and never obeyed blindly."
+        "that accidents happen to all classes alike, and allows for chance. The list is to be looked at. Mirrored "
+        "images are looked for where the models notice mirroring. Where they do not, an image that is upside down may "
+        "need turn180 where vflip is proposed: look at both. An EXIF orientation is reported and never obeyed blindly."
     )
     columns: Mapping[str, str] = {
         "images": "images",
@@ -57,6 +59,7 @@ class TurnedImages:
         "share_high": "to, %",
         "tagged": "EXIF tags other than 1",
         "tags_preferred": "of these better as tagged",
+        "mirrored": "mirrored images",
         "labels": "judged by",
     }
     main = ""
@@ -127,7 +130,7 @@ def _images(evidence: Evidence, models: tuple[str, ...], tags: NDArray[np.uint8]
 def _finding(
     study: TurnedImages, evidence: Evidence, images: ViewedImages, ranking: Ranking, *, labelled: bool
 ) -> StudyFinding:
-    verdict = _verdict(images, ranking)
+    verdict = _verdict(images, ranking, labelled=labelled)
     items, pictures = _items(evidence, images, ranking)
     figures = _figures(images, ranking, labelled=labelled)
     shown = max(1, len(items))
@@ -153,13 +156,19 @@ def _finding(
     )
 
 
-def _verdict(images: ViewedImages, ranking: Ranking) -> Verdict:
+def _verdict(images: ViewedImages, ranking: Ranking, *, labelled: bool) -> Verdict:
     count, listed, interval = len(images.positions), int(ranking.listed.sum()), ranking.interval
     if len(images.models) < AGREEING:
         return Verdict(
             Outcome.INCONCLUSIVE,
             f"One model alone is no evidence that an image is turned: {images.models[0]}. Name two or more with "
             f"--robustness-models",
+        )
+    if not labelled and ranking.fit.turned > _MOST_UNLABELLED:
+        return Verdict(
+            Outcome.INCONCLUSIVE,
+            f"The models are surer of {100 * ranking.fit.turned:.0f} % of {count} images turned than as they are "
+            f"stored: their top answers do not tell here which view is upright. It takes labels",
         )
     if listed:
         seem = "image seems" if listed == 1 else "images seem"
@@ -181,10 +190,11 @@ def _verdict(images: ViewedImages, ranking: Ranking) -> Verdict:
             f"The models hardly tell turned images from others here: up to {100 * interval.high:.0f} % of the {count} "
             f"images could be turned",
         )
+    mirrored, note = (" or mirrored", "") if ranking.fit.mirror_told else ("", f"; {_NOT_LOOKED_FOR}")
     return Verdict(
         Outcome.PASS,
-        f"No image seems to be turned: at most {interval.high * count:.0f} of {count} could be "
-        f"({100 * interval.high:.1f} %, upper end of the 95 % interval)",
+        f"No image seems to be turned{mirrored}: at most {interval.high * count:.0f} of {count} could be "
+        f"({100 * interval.high:.1f} %, upper end of the 95 % interval){note}",
     )
 
 
@@ -201,6 +211,7 @@ def _figures(images: ViewedImages, ranking: Ranking | None, *, labelled: bool) -
         "turned_share": 100 * ranking.fit.turned,
         "share_low": 100 * ranking.interval.low,
         "share_high": 100 * ranking.interval.high,
+        "mirrored": "looked for" if ranking.fit.mirror_told else "not looked for",
         "tags_preferred": sum(prefers_tag(images, ranking, int(row)) for row in tagged),
     }
 
@@ -276,6 +287,7 @@ def _details(figures: Mapping[str, Figure], items: Sequence[Mapping[str, Figure]
             f"{figures['tagged']} with an EXIF orientation other than 1: the models prefer {figures['tags_preferred']} "
             f"of them as tagged"
         )
+    lines += [_NOT_LOOKED_FOR] * (figures["mirrored"] != "looked for")
     lines.append("an image and its mirror image look alike to most models: look at both before you turn a file")
     lines.append("--robustness-suspects=N sets how many images the report shows")
     return lines
