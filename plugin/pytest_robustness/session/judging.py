@@ -102,7 +102,7 @@ def examiner_of(
         reference_of(options, zoo),
         options.parity_margin,
         frozenset(zoo.given),
-        tuple(options.severity),
+        severities_of(options),
     )
     names = ImageNames(images)
     return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))
