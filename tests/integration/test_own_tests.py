@@ -343,6 +343,58 @@ def test_fixtures_of_a_project_that_are_called_like_ours_are_left_alone(project)
     project.run("test_mine.py").assert_outcomes(passed=4)
 
 
+OWN_ROBUSTNESS = """
+import pytest
+
+@pytest.fixture
+def robustness():
+    return 0.5
+
+def test_alone(robustness):
+    assert robustness == 0.5
+
+@pytest.mark.robustness(reason="another plugin's, or an old one")
+def test_marked(robustness):
+    assert robustness == 0.5
+"""
+
+
+def test_a_fixture_of_a_project_that_is_called_robustness_has_nothing_to_do_with_ours(project):
+    project.configure(robustness_data="folder:nowhere")
+    project.write("test_mine.py", OWN_ROBUSTNESS)
+    result = project.run("test_mine.py")
+    result.assert_outcomes(passed=2)
+    assert "robustness:" not in result.stdout.str()
+    assert not (project.path / ".robustness").exists()
+    project.run("test_mine.py", "-m", "robustness").assert_outcomes(passed=1, deselected=1)
+
+
+def test_ours_work_beside_it(project):
+    project.write("test_mine.py", OWN_ROBUSTNESS + "\ndef test_cell(robustness, cell): assert cell.model\n")
+    project.run("test_mine.py").assert_outcomes(passed=6)
+    assert set(project.stored().values()) == {40}
+
+
+def test_one_that_builds_on_ours_is_planned_as_ours(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def robustness(robustness):
+            return robustness
+
+        @pytest.mark.robustness(transforms=["vflip", "hflip"])
+        def test_mine(robustness):
+            assert robustness.model_test("python:nets.py:colour", "vflip").accuracy.control == 100
+        """,
+    )
+    result = project.run("test_mine.py", "-m", "robustness")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["robustness: sweep of 40 images, 6 cells"])
+
+
 def test_a_fixture_of_a_project_can_build_on_ours(project):
     project.write(
         "test_mine.py",

@@ -18,6 +18,7 @@ from pytest_robustness.plugin.active import (
     require_allure,
     robustness_session,
 )
+from pytest_robustness.plugin.asked import asks
 from pytest_robustness.plugin.configuration import add_options, resolve_options
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.plugin.refusal import PROBLEM, refuse, usage_errors
@@ -108,8 +109,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every test that uses the ``robustness`` fixture, so that ``-m robustness`` finds it."""
-    if "robustness" in getattr(item, "fixturenames", ()) and item.get_closest_marker("robustness") is None:
+    """Mark every test that uses the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
+    if asks(item) and item.get_closest_marker("robustness") is None:
         item.add_marker("robustness")
 
 
@@ -148,7 +149,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the plan of what the selected tests need, and open the data."""
-    items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
+    items = [item for item in session.items if asks(item)]
     if not items:
         return
     from pytest_robustness.plugin.collection import requests, studies
