@@ -19,7 +19,7 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.remembered import Remembered
 from pytest_robustness.inference.selection import select
 from pytest_robustness.inference.store import Store, StoredSelection
-from pytest_robustness.inference.user_calls import UserCalls
+from pytest_robustness.inference.user_calls import UserCalls, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,6 +129,7 @@ class Predictor:
             self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
+    @unwrapped()
     def ensure(self, request: Cell | Panel) -> bool:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
 
@@ -154,6 +155,7 @@ class Predictor:
         self._compute(log.not_known())
         return True
 
+    @unwrapped()
     def probe(self, cells: Sequence[Cell]) -> bool:
         """Compute what a study needs, as `ensure` does; no test judges these cells, and no baseline holds them."""
         log = self._run_log
