@@ -444,3 +444,32 @@ def test_a_test_that_nobody_planned_says_the_same_first_and_last_and_in_the_repo
     tests = project.table("tests.csv")
     assert len(tests) == 3
     assert tests["p_adjusted"].equals(tests["p_value"])
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_test_that_changes_the_directory_moves_no_model(project, gone):
+    project.write("where.py", "import os\nfrom nets import colour as make\nos.makedirs('here', exist_ok=True)\n")
+    project.write(
+        "test_mine.py",
+        f"""
+        import os, pytest, shutil
+
+        def test_moves(robustness, tmp_path):
+            assert robustness.model_test("python:nets.py:slope", "hflip").accuracy.control == 100
+            os.chdir(tmp_path)
+            if {gone}:
+                shutil.rmtree(tmp_path)
+
+        @pytest.mark.robustness(models=["python:nets.py:colour"], transforms=["vflip"])
+        def test_planned(robustness, cell):
+            assert robustness.model_test(cell).accuracy.control == 100
+
+        def test_by_name(robustness, tmp_path):
+            assert robustness.model_test("python:where.py:make", "vflip").accuracy.control == 100
+            assert robustness.model_test("python:nets.py:tilt", "hflip").accuracy.control == 100
+            assert {gone} or os.getcwd() != {str(project.path)!r}
+        """,
+    )
+    project.run("test_mine.py").assert_outcomes(passed=3)
+    assert (project.path / "here").is_dir()
+    assert project.results()["errors"] == []

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,3 +74,21 @@ def stopping_handlers() -> dict[int, Callable[..., Any]]:
         return {}
     numbers = [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
     return {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+
+
+@contextlib.contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Run the block with ``folder`` as the current directory: relative paths mean there what they meant at the start.
+
+    Where the directory before it no longer exists, ``folder`` stays the current one.
+    """
+    before = None
+    with contextlib.suppress(FileNotFoundError):
+        before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        if before is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.chdir(before)

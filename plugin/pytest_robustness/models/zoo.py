@@ -6,9 +6,11 @@ import contextlib
 import copy
 import dataclasses
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.core.process import working_in
 from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.models.names import parse
 from pytest_robustness.models.presets import PRESETS
@@ -17,7 +19,6 @@ from pytest_robustness.models.weights import WeightsPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from pytest_robustness.core import ClassLabel, Model, Origin
 
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class ModelZoo:
-    """Models by name, from every source.
+    """Models by name, from every source. Paths start from the directory that was the current one when it was made.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ class ModelZoo:
         given: Mapping[str, Model] | None = None,
         templates: str = "single",
     ) -> None:
+        self._directory = Path.cwd()
         self.given = dict(given or {})
         self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes(), templates=templates)
 
@@ -83,7 +85,8 @@ class ModelZoo:
                 continue
             for member in PRESETS.get(spec.strip(), (spec,)):
                 parsed = parse(member)
-                SOURCES[parsed.source].check(parsed.name, parsed.weights)
+                with working_in(self._directory):
+                    SOURCES[parsed.source].check(parsed.name, parsed.weights)
                 names[str(parsed)] = None
         return tuple(names)
 
@@ -118,9 +121,10 @@ class ModelZoo:
             return _ready(spec, _copy(self.given[spec]), self._policy.hashes)
         parsed = parse(spec)
         source = SOURCES[parsed.source]
-        source.check(parsed.name, parsed.weights)
         try:
-            return _ready(str(parsed), source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
+            with working_in(self._directory):
+                source.check(parsed.name, parsed.weights)
+                return _ready(str(parsed), source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
         except RobustnessError:
             raise
         except (Exception, SystemExit) as error:

@@ -2,7 +2,7 @@
 
 The factory takes no argument and returns a `pytest_robustness.Model`, or a bare ``torch.nn.Module``. That gets images
 in [0, 1] at the size that the data has, and reports say so; one of timm is preprocessed as its ``pretrained_cfg`` says.
-Modules and paths are found from the current directory, as ``python -m`` does.
+Modules and paths are found from the directory in which the run started, as ``python -m`` does.
 """
 
 from __future__ import annotations
