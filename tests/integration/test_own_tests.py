@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 
@@ -313,6 +315,45 @@ def test_a_project_adds_transforms_with_the_hook(project):
         ]
     )
     assert ("slope", "darken", 2) in project.stored()
+
+
+SUBFOLDER = """
+def pytest_robustness_register(registry):
+    @registry.transform("{name}")
+    def same(images):
+        return images
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tests_of"),
+    [((), "one two"), ((), "two"), (("one", "two"), "one two"), (("-n", "1"), "one two")],
+)
+def test_two_subfolders_that_register_one_name_are_named_with_their_lines(project, arguments, tests_of):
+    for folder in ("one", "two"):
+        (project.path / folder).mkdir()
+        project.write(f"{folder}/conftest.py", SUBFOLDER.replace("{name}", "same"))
+        asks = "cell" if folder in tests_of.split() else ""
+        project.write(f"{folder}/test_{folder}.py", f"def test_it({asks}): pass")
+    result = project.run(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    printed = result.stdout.str() + result.stderr.str()
+    (said,) = re.findall(r"ERROR: (A transform named 'same' is registered already .*)", printed)
+    first, second = re.findall(r"\(([^)]*)\)", said)
+    assert {first, second} == {"one/conftest.py:3", "two/conftest.py:3"}
+    assert said == f"A transform named 'same' is registered already ({first}). Choose another name ({second})."
+    assert "Traceback" not in printed
+
+
+def test_a_subfolder_that_takes_the_name_of_a_known_transform_is_named(project):
+    (project.path / "one").mkdir()
+    project.write("one/conftest.py", SUBFOLDER.replace("{name}", "vflip"))
+    project.write("test_first.py", "def test_it(cell): pass")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: A transform named 'vflip' is registered already. Choose another name (one/conftest.py:3)."]
+    )
 
 
 def test_fixtures_of_a_project_that_are_called_like_ours_are_left_alone(project):

@@ -133,6 +133,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             stash[PROBLEM] = error
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Keep what a subfolder's ``conftest.py`` cannot register from reading as a folder that cannot be collected."""
+    report = yield
+    call = getattr(report, "call", None)
+    if call is None or call.excinfo is None or not isinstance(call.excinfo.value, RobustnessError):
+        return report
+    if all(entry.name != hookspecs.pytest_robustness_register.__name__ for entry in call.excinfo.traceback):
+        return report
+    collector.config.stash[PROBLEM] = call.excinfo.value
+    return pytest.CollectReport(report.nodeid, "passed", None, [])
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
