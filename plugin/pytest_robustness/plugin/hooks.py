@@ -35,6 +35,7 @@ _WITH_ALLURE = pytest.StashKey[bool]()
 _COLLECTED = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
 _SHOWN = pytest.StashKey[dict[str, str]]()
+_FIGURES = pytest.StashKey[list[tuple[str, object]]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int, int]]()
 
 _MARKER = (
@@ -184,7 +185,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Clear the previous test's findings, so that a test that fails in setup is not credited with them."""
+    """Clear the previous test's findings, so that a test that fails in setup is not credited with them.
+
+    Nor is a test that runs again, as plugins have failed ones do, with those of its first time.
+    """
+    earlier = item.stash.setdefault(_FIGURES, [])
+    item.user_properties[:] = [one for one in item.user_properties if all(one is not figure for figure in earlier)]
+    earlier.clear()
     robustness = active_session(item.config)
     if robustness is not None:
         robustness.findings.clear()
@@ -201,7 +208,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         if robustness is not None:
             from pytest_robustness.report.junit import figures
 
-            item.user_properties += [figure for finding in robustness.findings for figure in figures(finding)]
+            found = item.stash.setdefault(_FIGURES, [])
+            found += [figure for finding in robustness.findings for figure in figures(finding)]
+            item.user_properties += found
 
 
 @pytest.hookimpl(wrapper=True)
