@@ -77,11 +77,14 @@ def stopping_handlers() -> dict[int, Callable[..., Any]]:
 
 
 @contextlib.contextmanager
-def working_in(folder: Path) -> Iterator[None]:
-    """Run the block with ``folder`` as the current directory: relative paths mean there what they meant at the start.
+def working_in(folder: Path | None) -> Iterator[None]:
+    """Run the block with ``folder`` as the current directory, so that relative paths start there; ``None``: as it is.
 
     Where the directory before it no longer exists, ``folder`` stays the current one.
     """
+    if folder is None:
+        yield
+        return
     before = None
     with contextlib.suppress(FileNotFoundError):
         before = Path.cwd()

@@ -6,7 +6,6 @@ import contextlib
 import copy
 import dataclasses
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core.file_hashes import FileHashes
@@ -19,6 +18,7 @@ from pytest_robustness.models.weights import WeightsPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_robustness.core import ClassLabel, Model, Origin
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class ModelZoo:
-    """Models by name, from every source. Paths start from the directory that was the current one when it was made.
+    """Models by name, from every source.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ class ModelZoo:
         Models that exist already, by name; such a name is not looked up anywhere else.
     templates
         The sentences for models that know classes by their names alone: see `zero_shot.templates_of`.
+    directory
+        Where paths and modules are looked for; ``None``: in the current directory of each call.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class ModelZoo:
         hashes: FileHashes | None = None,
         given: Mapping[str, Model] | None = None,
         templates: str = "single",
+        directory: Path | None = None,
     ) -> None:
-        self._directory = Path.cwd()
+        self._directory = directory
         self.given = dict(given or {})
         self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes(), templates=templates)
 
