@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -127,17 +128,29 @@ def test_a_wrong_name_in_a_test_is_an_error_of_that_test(project):
         def test_preset(robustness):
             assert_robust(robustness.model_test("digits12", "zoom"))
 
+        def test_text(robustness):
+            robustness.class_test("zoom", severity="3")
+
+        def test_list(robustness):
+            robustness.model_test("python:nets.py:slope", ["vflip"])
+
+        def test_nothing(robustness):
+            robustness.model_test("python:nets.py:slope", None)
+
         def test_right(robustness):
             assert_robust(robustness.model_test("python:nets.py:slope", "hflip"))
         """,
     )
     result = project.run("test_mine.py")
-    result.assert_outcomes(failed=3, passed=1)
+    result.assert_outcomes(failed=6, passed=1)
     result.stdout.fnmatch_lines(
         [
             "'blurr' is not a transform. Known: brightness, equalize, *, zoom.",
             "zoom has no severity 6. It has: 1, 2, 3, 4, 5.",
             "'digits12' is a preset of 12 models; name one model.",
+            "zoom has no severity '3', which is of type str. It has: 1, 2, 3, 4, 5.",
+            "[[]'vflip'[]] names no transform. Write the name of one as a text, such as 'vflip'.",
+            "None names no transform. Write the name of one as a text, such as 'vflip'.",
         ]
     )
 
@@ -452,6 +465,38 @@ def test_a_fixture_of_a_project_can_build_on_ours(project):
         """,
     )
     project.run("test_mine.py").assert_outcomes(passed=4)
+
+
+# As pytest-rerunfailures does it.
+TWICE = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    runtestprotocol(item, nextitem=nextitem)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+"""
+
+
+def test_a_test_that_runs_again_has_the_figures_of_its_last_time_alone(project):
+    project.write("conftest.py", TWICE)
+    project.write(
+        "test_mine.py",
+        """
+        def test_mine(robustness, record_property):
+            record_property("mine", 1)
+            robustness.model_test("python:nets.py:colour", "vflip")
+        """,
+    )
+    project.run("test_mine.py", "--junitxml=junit.xml", "-o", "junit_family=xunit1").assert_outcomes(passed=1)
+    properties = ET.parse(project.path / "junit.xml").iter("property")
+    names = [found.attrib["name"] for found in properties]
+    # What others record is theirs to remove.
+    assert names.count("mine") == 2
+    assert names.count("verdict") == names.count("top1_accuracy") == 1
 
 
 def test_the_marker_is_declared(project):

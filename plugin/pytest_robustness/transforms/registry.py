@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -199,7 +200,9 @@ class Registry:
             for severity in severities if transform.severities else ():
                 if severity not in transform.severities:
                     valid = ", ".join(map(str, transform.severities))
-                    raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
+                    kind = "" if isinstance(severity, Real) else f", which is of type {type(severity).__name__}"
+                    given = repr(severity) if kind else severity
+                    raise OptionError(f"{transform.name} has no severity {given}{kind}. It has: {valid}.")
                 conditions.append(Condition(transform.name, severity))
         return tuple(dict.fromkeys(conditions))
 
