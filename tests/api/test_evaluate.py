@@ -131,6 +131,11 @@ def test_a_model_and_a_dataset_may_be_objects(folder):
         ({"alpha": [0.1, {}]}, OptionError, r"alpha has a value of type list. Valid: what --robustness-alpha takes"),
         ({"models": {"a": Bright()}, "executor": "ray"}, OptionError, r"executor='ray' makes models .* Name them"),
         ({"models": 3}, OptionError, r"models has a value of type int. Valid: names, or models by name"),
+        (
+            {"models": {"l": Model(len)}},
+            OptionError,
+            r"models\['l'\] has a Model of a value of type builtin_function_or_method, which is no torch.nn.Module",
+        ),
         ({"models": {"a": 3}}, OptionError, r"models\['a'\] has a value of type int. Valid: a pytest_robustness.Model"),
         ({"models": {"a\n": Bright()}}, OptionError, r"is no name of a model"),
         ({"models": "python:nets.py:no"}, RobustnessError, r"no"),

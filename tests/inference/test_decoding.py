@@ -75,6 +75,30 @@ def test_the_handler_of_whoever_had_one_is_the_one_that_is_called():
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no such signal here")
+def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
+    done = []
+
+    def late(*_):
+        done.append("the alarm")
+        raise TimeoutError
+
+    def block() -> None:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGALRM)
+            interrupt()
+            done.append("the rest of the block")
+
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            block()
+        assert signal.getsignal(signal.SIGALRM) is late
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert done == ["the rest of the block", "the alarm"]
+
+
 def test_another_thread_than_the_main_one_holds_nothing():
     entered = []
 

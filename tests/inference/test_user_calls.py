@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import torch
 
 from pytest_robustness.errors import ModelError, TransformError
 from pytest_robustness.inference.last_words import Diary
-from pytest_robustness.inference.user_calls import UserCalls
+from pytest_robustness.inference.user_calls import UserCalls, unwrapped
 
 
 def test_a_change_is_restored_and_warned_of_once():
@@ -62,6 +63,86 @@ def test_a_keyboard_interrupt_of_the_code_is_its_error_and_ctrl_c_is_not():
         raise_interrupt()
     with pytest.raises(KeyboardInterrupt), UserCalls(print).call("net"):
         press_ctrl_c()
+
+
+class Late(BaseException):
+    """As an outcome of pytest, which the handler of a time limit raises."""
+
+
+def ring(_, __):
+    raise Late
+
+
+def sound(_, __):
+    raise TimeoutError("of the project's own")
+
+
+@pytest.fixture(params=["SIGALRM", "SIGTERM", "SIGUSR1"])
+def handled(request):
+    """A signal, and what sets a function to handle it until the test ends."""
+    if not hasattr(signal, request.param):
+        pytest.skip(f"no {request.param} here")
+    number = getattr(signal, request.param)
+    before = signal.getsignal(number)
+    yield number, lambda handler: signal.signal(number, handler)
+    signal.signal(number, before)
+
+
+def test_what_the_handler_of_a_signal_raises_passes_whatever_the_code_makes_of_it(handled):
+    number, handle = handled
+    handle(ring)
+
+    def plain():
+        signal.raise_signal(number)
+
+    def swallows():
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(number)
+
+    def turns():
+        try:
+            signal.raise_signal(number)
+        except BaseException as error:
+            raise ValueError from error
+
+    for code in (plain, swallows, turns):
+        with pytest.raises(Late), UserCalls(print).call("net"):
+            code()
+        assert signal.getsignal(number) is ring
+
+
+def test_an_ordinary_exception_of_a_handler_is_not_taken_for_the_codes(handled):
+    number, handle = handled
+    handle(sound)
+
+    def judged():
+        try:
+            with UserCalls(print).call("net"), UserCalls(print).call("within"):
+                signal.raise_signal(number)
+        except Exception as error:
+            raise AssertionError from error
+
+    with pytest.raises(TimeoutError, match="of the project's own"), unwrapped():
+        judged()
+
+
+def test_a_handler_that_raises_nothing_leaves_the_codes_own_faults(handled):
+    number, handle = handled
+    rung = []
+    handle(lambda *_: rung.append(1))
+
+    def code():
+        signal.raise_signal(number)
+        sys.exit(3)
+
+    def interrupted():
+        signal.raise_signal(number)
+        raise KeyboardInterrupt
+
+    for ends in (code, interrupted):
+        with pytest.raises(ModelError), UserCalls(print).call("net"):
+            ends()
+    assert rung == [1, 1]
 
 
 def test_what_a_compiler_changes_is_restored_and_nobodys_fault(monkeypatch):

@@ -148,6 +148,10 @@ def test_a_store_that_cannot_be_used_is_a_usage_error_and_is_left_alone(project)
     assert damaged.read_text() == "no database at all " * 100
     found = refusal(project.judge("--robustness-store", "nets.py/store.sqlite"))
     assert found.startswith(f"{project.path}/nets.py/store.sqlite cannot be written (")
+    assert refusal(project.judge("--robustness-store=photos")) == (
+        f"{project.path}/photos is a folder, and a store is a file. Name one with --robustness-store=FILE, such as "
+        f"{project.path}/photos/store.sqlite."
+    )
 
 
 def test_a_report_folder_that_cannot_be_written_is_told_and_nothing_is_lost(project):

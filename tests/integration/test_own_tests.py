@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
+
 import pytest
 
 
@@ -125,17 +128,29 @@ def test_a_wrong_name_in_a_test_is_an_error_of_that_test(project):
         def test_preset(robustness):
             assert_robust(robustness.model_test("digits12", "zoom"))
 
+        def test_text(robustness):
+            robustness.class_test("zoom", severity="3")
+
+        def test_list(robustness):
+            robustness.model_test("python:nets.py:slope", ["vflip"])
+
+        def test_nothing(robustness):
+            robustness.model_test("python:nets.py:slope", None)
+
         def test_right(robustness):
             assert_robust(robustness.model_test("python:nets.py:slope", "hflip"))
         """,
     )
     result = project.run("test_mine.py")
-    result.assert_outcomes(failed=3, passed=1)
+    result.assert_outcomes(failed=6, passed=1)
     result.stdout.fnmatch_lines(
         [
             "'blurr' is not a transform. Known: brightness, equalize, *, zoom.",
             "zoom has no severity 6. It has: 1, 2, 3, 4, 5.",
             "'digits12' is a preset of 12 models; name one model.",
+            "zoom has no severity '3', which is of type str. It has: 1, 2, 3, 4, 5.",
+            "[[]'vflip'[]] names no transform. Write the name of one as a text, such as 'vflip'.",
+            "None names no transform. Write the name of one as a text, such as 'vflip'.",
         ]
     )
 
@@ -315,6 +330,45 @@ def test_a_project_adds_transforms_with_the_hook(project):
     assert ("slope", "darken", 2) in project.stored()
 
 
+SUBFOLDER = """
+def pytest_robustness_register(registry):
+    @registry.transform("{name}")
+    def same(images):
+        return images
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tests_of"),
+    [((), "one two"), ((), "two"), (("one", "two"), "one two"), (("-n", "1"), "one two")],
+)
+def test_two_subfolders_that_register_one_name_are_named_with_their_lines(project, arguments, tests_of):
+    for folder in ("one", "two"):
+        (project.path / folder).mkdir()
+        project.write(f"{folder}/conftest.py", SUBFOLDER.replace("{name}", "same"))
+        asks = "cell" if folder in tests_of.split() else ""
+        project.write(f"{folder}/test_{folder}.py", f"def test_it({asks}): pass")
+    result = project.run(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    printed = result.stdout.str() + result.stderr.str()
+    (said,) = re.findall(r"ERROR: (A transform named 'same' is registered already .*)", printed)
+    first, second = re.findall(r"\(([^)]*)\)", said)
+    assert {first, second} == {"one/conftest.py:3", "two/conftest.py:3"}
+    assert said == f"A transform named 'same' is registered already ({first}). Choose another name ({second})."
+    assert "Traceback" not in printed
+
+
+def test_a_subfolder_that_takes_the_name_of_a_known_transform_is_named(project):
+    (project.path / "one").mkdir()
+    project.write("one/conftest.py", SUBFOLDER.replace("{name}", "vflip"))
+    project.write("test_first.py", "def test_it(cell): pass")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: A transform named 'vflip' is registered already. Choose another name (one/conftest.py:3)."]
+    )
+
+
 def test_fixtures_of_a_project_that_are_called_like_ours_are_left_alone(project):
     project.write(
         "test_mine.py",
@@ -343,6 +397,58 @@ def test_fixtures_of_a_project_that_are_called_like_ours_are_left_alone(project)
     project.run("test_mine.py").assert_outcomes(passed=4)
 
 
+OWN_ROBUSTNESS = """
+import pytest
+
+@pytest.fixture
+def robustness():
+    return 0.5
+
+def test_alone(robustness):
+    assert robustness == 0.5
+
+@pytest.mark.robustness(reason="another plugin's, or an old one")
+def test_marked(robustness):
+    assert robustness == 0.5
+"""
+
+
+def test_a_fixture_of_a_project_that_is_called_robustness_has_nothing_to_do_with_ours(project):
+    project.configure(robustness_data="folder:nowhere")
+    project.write("test_mine.py", OWN_ROBUSTNESS)
+    result = project.run("test_mine.py")
+    result.assert_outcomes(passed=2)
+    assert "robustness:" not in result.stdout.str()
+    assert not (project.path / ".robustness").exists()
+    project.run("test_mine.py", "-m", "robustness").assert_outcomes(passed=1, deselected=1)
+
+
+def test_ours_work_beside_it(project):
+    project.write("test_mine.py", OWN_ROBUSTNESS + "\ndef test_cell(robustness, cell): assert cell.model\n")
+    project.run("test_mine.py").assert_outcomes(passed=6)
+    assert set(project.stored().values()) == {40}
+
+
+def test_one_that_builds_on_ours_is_planned_as_ours(project):
+    project.write(
+        "test_mine.py",
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def robustness(robustness):
+            return robustness
+
+        @pytest.mark.robustness(transforms=["vflip", "hflip"])
+        def test_mine(robustness):
+            assert robustness.model_test("python:nets.py:colour", "vflip").accuracy.control == 100
+        """,
+    )
+    result = project.run("test_mine.py", "-m", "robustness")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["robustness: sweep of 40 images, 6 cells"])
+
+
 def test_a_fixture_of_a_project_can_build_on_ours(project):
     project.write(
         "test_mine.py",
@@ -359,6 +465,38 @@ def test_a_fixture_of_a_project_can_build_on_ours(project):
         """,
     )
     project.run("test_mine.py").assert_outcomes(passed=4)
+
+
+# As pytest-rerunfailures does it.
+TWICE = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    runtestprotocol(item, nextitem=nextitem)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+"""
+
+
+def test_a_test_that_runs_again_has_the_figures_of_its_last_time_alone(project):
+    project.write("conftest.py", TWICE)
+    project.write(
+        "test_mine.py",
+        """
+        def test_mine(robustness, record_property):
+            record_property("mine", 1)
+            robustness.model_test("python:nets.py:colour", "vflip")
+        """,
+    )
+    project.run("test_mine.py", "--junitxml=junit.xml", "-o", "junit_family=xunit1").assert_outcomes(passed=1)
+    properties = ET.parse(project.path / "junit.xml").iter("property")
+    names = [found.attrib["name"] for found in properties]
+    # What others record is theirs to remove.
+    assert names.count("mine") == 2
+    assert names.count("verdict") == names.count("top1_accuracy") == 1
 
 
 def test_the_marker_is_declared(project):
@@ -392,3 +530,32 @@ def test_a_test_that_nobody_planned_says_the_same_first_and_last_and_in_the_repo
     tests = project.table("tests.csv")
     assert len(tests) == 3
     assert tests["p_adjusted"].equals(tests["p_value"])
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_test_that_changes_the_directory_moves_no_model(project, gone):
+    project.write("where.py", "import os\nfrom nets import colour as make\nos.makedirs('here', exist_ok=True)\n")
+    project.write(
+        "test_mine.py",
+        f"""
+        import os, pytest, shutil
+
+        def test_moves(robustness, tmp_path):
+            assert robustness.model_test("python:nets.py:slope", "hflip").accuracy.control == 100
+            os.chdir(tmp_path)
+            if {gone}:
+                shutil.rmtree(tmp_path)
+
+        @pytest.mark.robustness(models=["python:nets.py:colour"], transforms=["vflip"])
+        def test_planned(robustness, cell):
+            assert robustness.model_test(cell).accuracy.control == 100
+
+        def test_by_name(robustness, tmp_path):
+            assert robustness.model_test("python:where.py:make", "vflip").accuracy.control == 100
+            assert robustness.model_test("python:nets.py:tilt", "hflip").accuracy.control == 100
+            assert {gone} or os.getcwd() != {str(project.path)!r}
+        """,
+    )
+    project.run("test_mine.py").assert_outcomes(passed=3)
+    assert (project.path / "here").is_dir()
+    assert project.results()["errors"] == []

@@ -22,11 +22,10 @@ class Node:
     nodeid = "test_mine.py::test_mine"
 
     def __init__(self, *args: object, **wishes: object) -> None:
-        self.marker = pytest.mark.robustness(*args, **wishes).mark if args or wishes else None
+        self.own_markers = [pytest.mark.robustness(*args, **wishes).mark] if args or wishes else []
 
-    def get_closest_marker(self, name):
-        assert name == "robustness"
-        return self.marker
+    def listchain(self):
+        return [self]
 
 
 class Metafunc:
@@ -132,3 +131,60 @@ def test_what_a_test_needs_is_its_own_parameter_else_what_its_marker_names(pytes
     assert collection.requests(items["test_plain"], own) == []
     items["test_marked"].callspec.params[collection.CELL] = Cell("vgg16", VFLIP)
     assert collection.requests(items["test_marked"], own) == [Cell("vgg16", VFLIP)]
+
+
+LAYERS = """
+import pytest
+
+pytestmark = pytest.mark.robustness(transforms=["zoom"])
+
+def test_file(): pass
+
+@pytest.mark.robustness(models=["vgg16"])
+@pytest.mark.robustness(models=["vgg19"], transforms=["vflip"])
+def test_stacked(): pass
+
+@pytest.mark.robustness(models=["vgg16"])
+class TestBase:
+    @pytest.mark.robustness(transforms=["vflip"])
+    def test_method(self): pass
+
+    @pytest.mark.robustness
+    def test_bare(self): pass
+
+@pytest.mark.robustness(models=["vgg19"])
+class TestDerived(TestBase):
+    @pytest.mark.robustness(models=["resnet18"])
+    def test_model(self): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "wanted"),
+    [
+        ("test_file", [Panel(ZOOM3, ("resnet18", "vgg16"))]),
+        ("test_stacked", [Panel(VFLIP, ("vgg19",))]),
+        ("TestBase::test_method", [Panel(VFLIP, ("vgg16",))]),
+        ("TestBase::test_bare", [Panel(ZOOM3, ("vgg16",))]),
+        ("TestDerived::test_method", [Panel(VFLIP, ("vgg19",))]),
+        ("TestDerived::test_model", [Panel(ZOOM3, ("resnet18",))]),
+    ],
+)
+def test_each_argument_is_that_of_the_closest_marker_that_names_it(pytester, test, wanted):
+    items = {item.nodeid.partition("::")[2]: item for item in pytester.getitems(LAYERS)}
+    assert collection.requests(items[test], session()) == wanted
+
+
+def test_no_marker_of_several_may_hold_anything_else(pytester):
+    (item,) = pytester.getitems(
+        """
+        import pytest
+
+        @pytest.mark.robustness(classes=["cat"])
+        class TestMine:
+            @pytest.mark.robustness(models=["vgg16"])
+            def test_it(self): pass
+        """
+    )
+    with pytest.raises(OptionError, match=r"takes models=\[...\] and transforms=\[...\] and nothing else"):
+        collection.requests(item, session())

@@ -273,3 +273,16 @@ def test_the_readme_shows_the_table_of_options():
     assert shown == table, f"put the output of {' '.join(command)} between the two comments of README.md"
     options = [line.split("|")[2].strip(" `") for line in table.splitlines()[2:]]
     assert sorted(options) == sorted(field.name.replace("_", "-") for field in dataclasses.fields(Options))
+
+
+def test_a_value_given_with_o_is_said_to_be_there(project):
+    project.path.joinpath("test_mine.py").write_text("def test_mine(): pass")
+    for arguments in (("-o", "robustness_limit=x"), ("-orobustness_limit=x",), ("--override-ini=robustness_limit=x",)):
+        for file in ((), ("-c", "/dev/null")):
+            result = project.run("test_mine.py", *arguments, *file)
+            assert result.ret == pytest.ExitCode.USAGE_ERROR
+            result.stderr.fnmatch_lines(["ERROR: -o robustness_limit: 'x' is not valid. Valid: *"])
+    project.configure(robustness_limit="x")
+    project.run("test_mine.py").stderr.fnmatch_lines(
+        [f"ERROR: robustness_limit in {project.path}/pytest.ini: 'x' is not*"]
+    )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -219,12 +220,22 @@ def test_control_cannot_be_registered() -> None:
         Registry().transform("control")(lambda images: images)
 
 
-def test_a_name_can_be_taken_only_once() -> None:
-    message = "A transform named 'vflip' is registered already. Choose another name."
-    with raises(TransformError, message):
-        builtin().transform("vflip")(lambda images: images)
-    with raises(TransformError, message):
-        builtin().chain("vflip", ("hflip",))
+def test_a_name_can_be_taken_only_once_and_the_error_says_where() -> None:
+    registry = builtin()
+    registry.transform("fog")(lambda images: images)
+    registry.chain("mist", ("fog", "vflip"))
+    before = Path(__file__).read_text().splitlines().index('    registry.transform("fog")(lambda images: images)') + 1
+    for name, place in {
+        "vflip": "",
+        "fog": rf" \(\S*test_registry\.py:{before}\)",
+        "mist": rf" \(.*\.py:{before + 1}\)",
+    }.items():
+        taken = rf"A transform named '{name}' is registered already{place}\."
+        message = rf"{taken} Choose another name \(.*test_registry\.py:\d+\)\."
+        with pytest.raises(TransformError, match=f"^{message}$"):
+            registry.transform(name)(lambda images: images)
+        with pytest.raises(TransformError, match=f"^{message}$"):
+            registry.chain(name, ("hflip",))
 
 
 @pytest.mark.parametrize("levels", [(), (0.1, float("nan")), (float("inf"),), ("mild", "strong"), (1j,)])

@@ -157,6 +157,13 @@ def _by_name(model: object) -> object:
 
 
 def _examined(subject: _Subject, rules: _Rules, shown: Progress) -> Diagnosis:
+    from pytest_robustness.inference.user_calls import unwrapped
+
+    with unwrapped():
+        return _diagnosis(subject, rules, shown)
+
+
+def _diagnosis(subject: _Subject, rules: _Rules, shown: Progress) -> Diagnosis:
     from pytest_robustness.inference.device import resolve_device
     from pytest_robustness.inference.doctor.asking import Examination
     from pytest_robustness.inference.doctor.prescription import prescription

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.data.torch_dataset import adapt
 from pytest_robustness.errors import OptionError
-from pytest_robustness.models.objects import as_model
+from pytest_robustness.models.objects import as_model, kind_of
 from pytest_robustness.session.session import Given
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def _model(name: object, found: object) -> Model:
     model = as_model(found)
     if model is None:
         raise OptionError(
-            f"models[{quoted(name)}] has a value of type {type(found).__name__}. Valid: a pytest_robustness.Model or a "
-            f"torch.nn.Module."
+            f"models[{quoted(name)}] has {kind_of(found)}. Valid: a pytest_robustness.Model or a torch.nn.Module."
         )
     return model

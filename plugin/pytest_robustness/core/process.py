@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # About 10 µs: long enough to catch PyTorch's next operation. libgomp's default of 300,000 spins for over a millisecond
 # and takes the core from other threads and processes (docs/performance.md).
 _SPIN_COUNT = "3000"
 _LOOK_SECONDS = 0.5
+# Those whose handlers stop what runs: Ctrl-C, the time limits of other plugins, requests to end. Windows lacks some.
+_STOPPING = ("SIGINT", "SIGALRM", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
 @contextlib.contextmanager
@@ -62,3 +66,32 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="robustness-parent", daemon=True).start()
+
+
+def stopping_handlers() -> dict[int, Callable[..., Any]]:
+    """Return, by signal, the functions of Python that may stop what runs by an exception; none in another thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
+    return {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+
+
+@contextlib.contextmanager
+def working_in(folder: Path | None) -> Iterator[None]:
+    """Run the block with ``folder`` as the current directory, so that relative paths start there; ``None``: as it is.
+
+    Where the directory before it no longer exists, ``folder`` stays the current one.
+    """
+    if folder is None:
+        yield
+        return
+    before = None
+    with contextlib.suppress(FileNotFoundError):
+        before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        if before is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.chdir(before)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from pytest_robustness.core.process import stopping_handlers
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference import fork_server
 
@@ -78,31 +79,30 @@ def answers(
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Delay Ctrl-C until the block ends; a second one takes effect at once.
+    """Delay Ctrl-C, and other signals with handlers in Python, until the block ends; a second one takes effect at once.
 
-    Python raises ``KeyboardInterrupt`` between any two instructions. Raised just after the pool's queues or futures
-    have taken a lock, and before the ``with`` statement that releases it, the interrupt would leave the lock taken, and
-    shutting the pool down would wait for it forever.
+    Python calls a handler, which may raise an exception, between any two instructions. Raised just after the pool's
+    queues or futures have taken a lock, and before the ``with`` statement that releases it, the exception would leave
+    the lock taken, and shutting the pool down would wait for it forever.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is None or threading.current_thread() is not threading.main_thread():
-        yield  # Python does not handle the signal, or does not handle it in this thread
-        return
-    held = False
+    handlers = stopping_handlers()
+    held: list[int] = []
 
-    def hold(_: int, __: FrameType | None) -> None:
-        nonlocal held
-        held = True
-        signal.signal(signal.SIGINT, before)
+    def hold(number: int, _: FrameType | None) -> None:
+        held.append(number)
+        signal.signal(number, handlers[number])
 
-    signal.signal(signal.SIGINT, hold)
+    for number in handlers:
+        signal.signal(number, hold)
     try:
         yield
     finally:
-        if not held:
-            signal.signal(signal.SIGINT, before)
-        if held:  # checked again, because it may have come just now
-            signal.raise_signal(signal.SIGINT)
+        for number, handler in handlers.items():
+            if number not in held:
+                signal.signal(number, handler)
+        with contextlib.ExitStack() as later:  # all of them, also where the handler of the first raises an exception
+            for number in reversed(held):
+                later.callback(signal.raise_signal, number)
 
 
 def _in_order(pool: ProcessPoolExecutor, requests: Iterator[Request], ahead: int) -> Generator[Any, None, None]:

@@ -6,11 +6,12 @@ import logging
 import os
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness import data
 from pytest_robustness.core import PIPELINE_VERSION
-from pytest_robustness.core.process import limit_openmp_spin
+from pytest_robustness.core.process import limit_openmp_spin, working_in
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.computation import Computation, machine
 from pytest_robustness.inference.jobs import JobMaker
@@ -19,7 +20,7 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.remembered import Remembered
 from pytest_robustness.inference.selection import select
 from pytest_robustness.inference.store import Store, StoredSelection
-from pytest_robustness.inference.user_calls import UserCalls
+from pytest_robustness.inference.user_calls import UserCalls, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress, Selection
+    from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.settings import InferenceSettings
     from pytest_robustness.models import ModelZoo
@@ -79,6 +81,7 @@ class Predictor:
         self._check = check
         self._agree = agree
         self._provenance = provenance
+        self._directory = Path.cwd()
         self._store: Store | None = None
         self._bench: JobMaker | None = None
         self._images: tuple[DataSource, NDArray[np.int64]] | None = None
@@ -109,7 +112,8 @@ class Predictor:
             When the data cannot be found, listed, or is empty; the store cannot be used; there is no such device.
         """
         if self._bench is None:
-            self._bench = self._open()
+            with working_in(self._directory):
+                self._bench = self._open()
         return self._bench
 
     def images(self) -> tuple[DataSource, NDArray[np.int64]]:
@@ -129,6 +133,7 @@ class Predictor:
             self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
+    @unwrapped()
     def ensure(self, request: Cell | Panel) -> bool:
         """Compute what ``request`` needs, with everything else that the plan still lacks, in one sweep.
 
@@ -154,6 +159,7 @@ class Predictor:
         self._compute(log.not_known())
         return True
 
+    @unwrapped()
     def probe(self, cells: Sequence[Cell]) -> bool:
         """Compute what a study needs, as `ensure` does; no test judges these cells, and no baseline holds them."""
         log = self._run_log
@@ -187,15 +193,7 @@ class Predictor:
         self._calls.name_suspects()
         self._zoo.hashes.note = self._note
         with self._calls.call(settings.data, "when it was opened", error=DataError):
-            selection = select(
-                settings.data,
-                limit=settings.limit,
-                seed=settings.seed,
-                download=settings.download,
-                hashes=self._zoo.hashes,
-                labelled=settings.labelled,
-                given=settings.given,
-            )
+            selection = _selected(settings, self._zoo.hashes)
         _, precision = machine(self._settings, self._remembered)
         zoo = _named(self._zoo, settings, selection)
         parts = (selection, zoo, self._registry, settings.seed, precision, self._calls)
@@ -227,7 +225,8 @@ class Predictor:
                 agree=self._agree,
                 note=self._note,
             )
-            computation.answer(cells, self._show)
+            with working_in(self._directory):
+                computation.answer(cells, self._show)
             self._shown = None
         except Exception as error:
             _log.debug("nothing could be computed", exc_info=True)
@@ -236,6 +235,18 @@ class Predictor:
             log.errors |= dict.fromkeys(cells, str(self._fatal))
             raise
         log.sweep_seconds = round(log.sweep_seconds + time.monotonic() - started, 1)
+
+
+def _selected(settings: InferenceSettings, hashes: FileHashes) -> Selection:
+    return select(
+        settings.data,
+        limit=settings.limit,
+        seed=settings.seed,
+        download=settings.download,
+        hashes=hashes,
+        labelled=settings.labelled,
+        given=settings.given,
+    )
 
 
 def _named(zoo: ModelZoo, settings: InferenceSettings, selection: Selection) -> ModelZoo:

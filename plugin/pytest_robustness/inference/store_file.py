@@ -52,11 +52,16 @@ class StoreFile:
     Raises
     ------
     StoreError
-        When the file is damaged, has another schema, is no store at all, is read-only, or the disk is full.
+        When the file is a folder or damaged, has another schema, is no store at all, is read-only, or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_dir():
+            raise StoreError(
+                f"{path} is a folder, and a store is a file. Name one with --robustness-store=FILE, such as "
+                f"{path / 'store.sqlite'}."
+            )
         with self.explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)

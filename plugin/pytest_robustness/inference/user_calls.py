@@ -11,12 +11,12 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_robustness.core import user_code
+from pytest_robustness.core.process import stopping_handlers
 from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
 from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.inference.deadline import TooLongError, deadline
@@ -40,6 +40,23 @@ _LOOK_EVERY = 1.0
 
 class ExitError(SystemExit):
     """A user's code called ``os._exit``."""
+
+
+class StoppedError(BaseException):
+    """The handler of a signal raised an exception while a user's code ran; `unwrapped` raises that in its place."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@contextlib.contextmanager
+def unwrapped() -> Generator[None]:
+    """Raise what the handler of a signal raised in the block, where `StoppedError` carried it."""
+    try:
+        yield
+    except StoppedError as stopped:
+        raise stopped.reason from None
 
 
 class UserCalls:
@@ -116,6 +133,8 @@ class UserCalls:
         RobustnessError
             The code ended the process, took too long, or ran when two processes of this run died; an exception of
             its own passes.
+        BaseException
+            What the handler of a signal raised meanwhile, on Ctrl-C or a time limit of pytest's; see `unwrapped`.
         """
         what = f"{subject} {doing}".strip()
         self._require_harmless(subject, error)
@@ -195,51 +214,64 @@ def _kept(aspects: tuple[Aspect, ...], changes: list[str]) -> Generator[None]:
 
 @contextlib.contextmanager
 def _own_faults(what: str, error: type[RobustnessError], timeout: float | None) -> Generator[None]:
-    """Turn what would end the process into ``error``; Ctrl-C still ends it."""
-    interrupts, before = _Interrupts(), os._exit
+    """Turn what would end the process into ``error``; what the handler of a signal raises is not the code's."""
+    handlers, before = _Handlers(), os._exit
     os._exit = _no_exit(os.getpid())  # type: ignore[assignment]
     try:
-        with interrupts:
+        with handlers:
             yield
+    except StoppedError:
+        raise
     except TooLongError as late:
         raise error(
             f"{what} took longer than --robustness-timeout={timeout:g} s for one batch, and is given up. Allow more "
             f"time, or leave it out."
         ) from late
     except KeyboardInterrupt as interrupt:
-        if interrupts.came:
+        if handlers.interrupted:
             raise
         raise error(f"{what} raised {cause(interrupt)}") from interrupt
     except (Exception, GeneratorExit):
         raise
     except BaseException as end:  # SystemExit, or an outcome of pytest
+        if end is handlers.raised:
+            raise
         raise error(f"{what} tried to end the process: {cause(end)}") from end
     finally:
         os._exit = before
 
 
-class _Interrupts:
-    """Notices Ctrl-C in its block: a ``KeyboardInterrupt`` without it was raised by the user's code."""
+class _Handlers:
+    """Notices what the handlers of signals raise in its block: of Ctrl-C, of the time limit that a plugin sets a test.
+
+    Whatever the user's code made of such an exception, the block ends with it. One that ``except Exception`` would take
+    for the code's own ends it as a `StoppedError`.
+    """
 
     def __init__(self) -> None:
-        self.came = False
-        self._before = signal.getsignal(signal.SIGINT)
-        self._handled = callable(self._before) and threading.current_thread() is threading.main_thread()
+        self._before = stopping_handlers()
+        self.raised: BaseException | None = None
+        self.interrupted = signal.SIGINT not in self._before  # for all that is known
 
     def __enter__(self) -> None:
-        if self._handled:
-            signal.signal(signal.SIGINT, self._notice)
-        else:
-            self.came = True  # for all that is known
+        for number in self._before:
+            signal.signal(number, self._notice)
 
-    def __exit__(self, *_: object) -> None:
-        if self._handled:
-            signal.signal(signal.SIGINT, self._before)
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if isinstance(self.raised, Exception):
+            raise StoppedError(self.raised) from None
+        if self.raised is not None and self.raised is not error:
+            raise self.raised
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        if callable(self._before):
-            self._before(number, frame)
+        self.interrupted |= number == signal.SIGINT
+        try:
+            self._before[number](number, frame)
+        except BaseException as raised:
+            self.raised = raised
+            raise
 
 
 def _no_exit(process: int) -> Callable[[int], NoReturn]:

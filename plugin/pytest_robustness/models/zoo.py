@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.core.process import working_in
 from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.models.names import parse
 from pytest_robustness.models.presets import PRESETS
@@ -39,6 +40,8 @@ class ModelZoo:
         Models that exist already, by name; such a name is not looked up anywhere else.
     templates
         The sentences for models that know classes by their names alone: see `zero_shot.templates_of`.
+    directory
+        Where paths and modules are looked for; ``None``: in the current directory of each call.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class ModelZoo:
         hashes: FileHashes | None = None,
         given: Mapping[str, Model] | None = None,
         templates: str = "single",
+        directory: Path | None = None,
     ) -> None:
+        self._directory = directory
         self.given = dict(given or {})
         self._policy = WeightsPolicy(weights_dir, trust_pickle, hashes or FileHashes(), templates=templates)
 
@@ -83,7 +88,8 @@ class ModelZoo:
                 continue
             for member in PRESETS.get(spec.strip(), (spec,)):
                 parsed = parse(member)
-                SOURCES[parsed.source].check(parsed.name, parsed.weights)
+                with working_in(self._directory):
+                    SOURCES[parsed.source].check(parsed.name, parsed.weights)
                 names[str(parsed)] = None
         return tuple(names)
 
@@ -118,9 +124,10 @@ class ModelZoo:
             return _ready(spec, _copy(self.given[spec]), self._policy.hashes)
         parsed = parse(spec)
         source = SOURCES[parsed.source]
-        source.check(parsed.name, parsed.weights)
         try:
-            return _ready(str(parsed), source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
+            with working_in(self._directory):
+                source.check(parsed.name, parsed.weights)
+                return _ready(str(parsed), source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
         except RobustnessError:
             raise
         except (Exception, SystemExit) as error:

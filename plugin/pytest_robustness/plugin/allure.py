@@ -18,7 +18,7 @@ import pytest
 from pytest_robustness.core import Cell, Panel
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import OptionError, RobustnessError
-from pytest_robustness.plugin.asked import study_of
+from pytest_robustness.plugin.asked import asks, study_of
 from pytest_robustness.plugin.collection import requests
 from pytest_robustness.plugin.fixture_names import GATE_CELL
 from pytest_robustness.report.allure import history, record, run_files
@@ -116,7 +116,7 @@ class AllureHooks:
         """Complete the test's result while allure-pytest still holds it."""
         listener: Any = self._config.pluginmanager.getplugin("allure_listener")
         session = self._session()
-        if listener is None or session is None or "robustness" not in getattr(item, "fixturenames", ()):
+        if listener is None or session is None or not asks(item):
             return
         result = listener.allure_logger.get_test(None)
         parameters: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +13,7 @@ from pytest_robustness.plugin.asked import study_of
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pytest_robustness.session.session import RobustnessSession
 
@@ -77,13 +77,10 @@ def _over_cells(metafunc: pytest.Metafunc, fixture: str, panels: Sequence[Panel]
 
 
 def requests(item: pytest.Item, session: RobustnessSession) -> list[Cell | Panel]:
-    """Return what ``item`` needs: its own cell or condition, else all that its marker names."""
+    """Return what ``item`` needs: its own cell or condition, else all that its markers name."""
     params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     found = [value for value in params.values() if isinstance(value, Cell | Panel)]
-    marker = item.get_closest_marker("robustness")
-    if found or marker is None or not marker.kwargs:
-        return found
-    return list(_panels(item, session))
+    return found if found or not _wishes(item) else list(_panels(item, session))
 
 
 def studies(item: pytest.Item, session: RobustnessSession) -> list[StudyRequest]:
@@ -93,13 +90,37 @@ def studies(item: pytest.Item, session: RobustnessSession) -> list[StudyRequest]
 
 
 def _panels(node: pytest.Item | pytest.Collector, session: RobustnessSession) -> list[Panel]:
-    marker = node.get_closest_marker("robustness")
-    wishes = marker.kwargs if marker else {}
-    if not _ARGUMENTS.issuperset(wishes) or (marker and marker.args):
-        raise OptionError(
-            f"@pytest.mark.robustness takes models=[...] and transforms=[...] and nothing else; see {node.nodeid}."
-        )
-    asked = session.requests
+    wishes, asked = _wishes(node), session.requests
     models = asked.expand_models(wishes["models"]) if "models" in wishes else asked.require_models()
     conditions = asked.expand_conditions(wishes["transforms"]) if "transforms" in wishes else asked.conditions
     return [Panel(condition, models) for condition in conditions]
+
+
+def _wishes(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
+    """Return what the markers of a test say together; of two that name one argument, the closer one counts."""
+    wishes: dict[str, Any] = {}
+    for marker in _markers(node):
+        if not _ARGUMENTS.issuperset(marker.kwargs) or marker.args:
+            raise OptionError(
+                f"@pytest.mark.robustness takes models=[...] and transforms=[...] and nothing else; see {node.nodeid}."
+            )
+        wishes = {**marker.kwargs, **wishes}
+    return wishes
+
+
+def _markers(node: pytest.Item | pytest.Collector) -> Iterator[pytest.Mark]:
+    """Yield the markers of a test, the closest first: its own, those of its class, of that one's bases, of its file."""
+    for holder in reversed(node.listchain()):
+        own = [marker for marker in holder.own_markers if marker.name == "robustness"]
+        if isinstance(holder, pytest.Class):  # pytest gives those of a base before those of the class itself
+            own.sort(key=lambda marker: _distance(marker, holder.obj))
+        yield from own
+
+
+def _distance(marker: pytest.Mark, holder: type) -> int:
+    """Return how many bases lie between a class and the one that has ``marker``; 0 where a hook gave it."""
+    for distance, base in enumerate(holder.__mro__):
+        given = vars(base).get("pytestmark", [])
+        if any(getattr(one, "mark", one) is marker for one in (given if isinstance(given, list) else [given])):
+            return distance
+    return 0

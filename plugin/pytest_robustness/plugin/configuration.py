@@ -89,8 +89,14 @@ def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
     text = typed if typed is not None else configured if configured is not None else spec.default
     if text is None:
         return None
-    value = read(spec, text, spec.flag if typed is not None else f"{spec.key} in {config.inipath}")
+    value = read(spec, text, spec.flag if typed is not None else _where(config, spec))
     return _based(config, value, typed=typed is not None) if spec.kind == "path" else value
+
+
+def _where(config: pytest.Config, spec: OptionSpec) -> str:
+    """Return where a configured value is written: ``-o`` on the command line has the last word, else a file has it."""
+    typed = any(entry.partition("=")[0].strip() == spec.key for entry in config.getoption("override_ini") or ())
+    return f"-o {spec.key}" if typed else f"{spec.key} in {config.inipath}"
 
 
 def _based(config: pytest.Config, path: Path, *, typed: bool) -> Path:
@@ -109,7 +115,7 @@ def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
         # pytest checks a key's type itself, but does not name the key of a switch.
         valid = {"switch": "true, false", "names": "a list of strings"}
         expected = valid.get(spec.kind, "a string, which TOML writes in quotes")
-        raise OptionError(f"{spec.key} in {config.inipath}: {error}. Valid: {expected}.") from None
+        raise OptionError(f"{_where(config, spec)}: {error}. Valid: {expected}.") from None
 
 
 def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | None:

@@ -1,7 +1,8 @@
-"""The names of the private fixtures that parametrization targets."""
+"""The names of the private fixtures: the session, and those that parametrization targets."""
 
 from __future__ import annotations
 
+SESSION = "_robustness_session"
 CELL = "_robustness_cell"
 GATE_CELL = "_robustness_gate_cell"
 PANEL = "_robustness_condition"

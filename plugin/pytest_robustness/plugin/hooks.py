@@ -18,6 +18,7 @@ from pytest_robustness.plugin.active import (
     require_allure,
     robustness_session,
 )
+from pytest_robustness.plugin.asked import asks
 from pytest_robustness.plugin.configuration import add_options, resolve_options
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
@@ -35,6 +36,7 @@ _COLLECTED = pytest.StashKey[bool]()
 _JUDGES = pytest.StashKey[bool]()
 _DEFERRED = pytest.StashKey[list[str]]()
 _SHOWN = pytest.StashKey[dict[str, str]]()
+_FIGURES = pytest.StashKey[list[tuple[str, object]]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int, int]]()
 
 _MARKER = (
@@ -109,8 +111,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every test that uses the ``robustness`` fixture, so that ``-m robustness`` finds it."""
-    if "robustness" in getattr(item, "fixturenames", ()) and item.get_closest_marker("robustness") is None:
+    """Mark every test that uses the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
+    if asks(item) and item.get_closest_marker("robustness") is None:
         item.add_marker("robustness")
 
 
@@ -133,6 +135,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             stash[PROBLEM] = error
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Keep what a subfolder's ``conftest.py`` cannot register from reading as a folder that cannot be collected."""
+    report = yield
+    call = getattr(report, "call", None)
+    if call is None or call.excinfo is None or not isinstance(call.excinfo.value, RobustnessError):
+        return report
+    if all(entry.name != hookspecs.pytest_robustness_register.__name__ for entry in call.excinfo.traceback):
+        return report
+    collector.config.stash[PROBLEM] = call.excinfo.value
+    return pytest.CollectReport(report.nodeid, "passed", None, [])
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
@@ -150,7 +167,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the plan of what the selected tests need, and open the data."""
-    items = [item for item in session.items if "robustness" in getattr(item, "fixturenames", ())]
+    items = [item for item in session.items if asks(item)]
     if not items:
         if session.config.stash.get(_JUDGES, False) and not session.items:
             forget_summary(session.config)
@@ -174,7 +191,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Clear the previous test's findings, so that a test that fails in setup is not credited with them."""
+    """Clear the previous test's findings, so that a test that fails in setup is not credited with them.
+
+    Nor is a test that runs again, as plugins have failed ones do, with those of its first time.
+    """
+    earlier = item.stash.setdefault(_FIGURES, [])
+    item.user_properties[:] = [one for one in item.user_properties if all(one is not figure for figure in earlier)]
+    earlier.clear()
     robustness = active_session(item.config)
     if robustness is not None:
         robustness.findings.clear()
@@ -191,7 +214,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         if robustness is not None:
             from pytest_robustness.report.junit import figures
 
-            item.user_properties += [figure for finding in robustness.findings for figure in figures(finding)]
+            found = item.stash.setdefault(_FIGURES, [])
+            found += [figure for finding in robustness.findings for figure in figures(finding)]
+            item.user_properties += found
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.core.file_hashes import FileHashes
@@ -86,7 +87,8 @@ class RobustnessSession(Studies, Reporting):
         self._agreement = agreement
         forget_changed()
         hashes = FileHashes(options.store.with_suffix(".hashes"))
-        zoo = ModelZoo(options.weights_dir, options.trust_pickle, hashes, given.models, options.clip_templates)
+        own = (options.weights_dir, options.trust_pickle, hashes, given.models, options.clip_templates)
+        zoo = ModelZoo(*own, directory=Path.cwd())
         self._run = Run(options, Means(registry, zoo, progress, processes, process, given.data), agreement)
         self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_conditions)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
+from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_robustness.core import CONTROL, Condition
-from pytest_robustness.errors import OptionError, TransformError, UnknownTransformError, unknown
+from pytest_robustness.errors import OptionError, TransformError, UnknownTransformError, short_path, unknown
 from pytest_robustness.transforms.chain import Chain, not_a_magnitude
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.operation import Operation, Span
@@ -15,11 +18,14 @@ from pytest_robustness.transforms.spelling import Spelling, read_magnitude, spel
 from pytest_robustness.transforms.worst import WorstOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_robustness.core import Transform
 
     Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+_PACKAGE = Path(__file__).parent.parent
 
 
 class Description(NamedTuple):
@@ -38,6 +44,7 @@ class Description(NamedTuple):
 class _Known(NamedTuple):
     chain: Chain
     description: Description
+    place: str
 
 
 class Registry:
@@ -120,7 +127,7 @@ class Registry:
         _check_name(operation.name, self._known)
         chain = Chain(operation.name, (operation,))
         facts = Description(operation.name, chain.severities, operation.levels, operation.summary, on_request)
-        self._known[operation.name] = _Known(chain, facts)
+        self._known[operation.name] = _Known(chain, facts, _place())
 
     def chain(self, name: str, parts: Sequence[str]) -> None:
         """Register the known transforms ``parts``, applied in this order, under one name.
@@ -137,7 +144,7 @@ class Registry:
             raise TransformError(f"The parts of chain {name!r} are {parts!r}. Valid: a list of one transform or more.")
         chain = self._chain(name, parts)
         summary = f"The chain {'+'.join(one.name for one in chain.operations)}."
-        self._known[name] = _Known(chain, Description(name, chain.severities, (), summary))
+        self._known[name] = _Known(chain, Description(name, chain.severities, (), summary), _place())
 
     def get(self, name: str) -> Transform:
         """Return the transform of that name.
@@ -193,7 +200,9 @@ class Registry:
             for severity in severities if transform.severities else ():
                 if severity not in transform.severities:
                     valid = ", ".join(map(str, transform.severities))
-                    raise OptionError(f"{transform.name} has no severity {severity}. It has: {valid}.")
+                    kind = "" if isinstance(severity, Real) else f", which is of type {type(severity).__name__}"
+                    given = repr(severity) if kind else severity
+                    raise OptionError(f"{transform.name} has no severity {given}{kind}. It has: {valid}.")
                 conditions.append(Condition(transform.name, severity))
         return tuple(dict.fromkeys(conditions))
 
@@ -234,7 +243,7 @@ class Registry:
         return self._known[name].chain
 
 
-def _check_name(name: str, taken: Container[str]) -> None:
+def _check_name(name: str, taken: Mapping[str, _Known]) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_]+", name):
         raise TransformError(
             f"{name!r} cannot name a transform, because names go into test ids and file names. "
@@ -243,4 +252,16 @@ def _check_name(name: str, taken: Container[str]) -> None:
     if name == CONTROL.transform:
         raise TransformError(f"{name!r} is the condition that changes nothing. Choose another name.")
     if name in taken:
-        raise TransformError(f"A transform named {name!r} is registered already. Choose another name.")
+        places = (f" ({place})" if place else "" for place in (taken[name].place, _place()))
+        raise TransformError(
+            "A transform named {!r} is registered already{}. Choose another name{}.".format(name, *places)
+        )
+
+
+def _place() -> str:
+    """Return the file and line that registers a transform; empty for one of this package."""
+    frame = sys._getframe()
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame = frame.f_back
+    file = Path(frame.f_code.co_filename)
+    return "" if file.is_relative_to(_PACKAGE) else f"{short_path(file)}:{frame.f_lineno}"

@@ -39,8 +39,10 @@ def spelling(name: str) -> Spelling:
     Raises
     ------
     OptionError
-        It is a worst of k that cannot be read.
+        It is no text, or a worst of k that cannot be read.
     """
+    if not isinstance(name, str):
+        raise OptionError(f"{name!r} names no transform. Write the name of one as a text, such as 'vflip'.")
     if not re.match(r"\s*worst\s*\(", name):
         return _simple(name)
     match = re.fullmatch(r"worst\(([^(),=]+)(?:,k=([^(),=]*))?\)", re.sub(r"\s*([(),=+:])\s*", r"\1", name.strip()))

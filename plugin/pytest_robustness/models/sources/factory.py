@@ -2,7 +2,7 @@
 
 The factory takes no argument and returns a `pytest_robustness.Model`, or a bare ``torch.nn.Module``. That gets images
 in [0, 1] at the size that the data has, and reports say so; one of timm is preprocessed as its ``pretrained_cfg`` says.
-Modules and paths are found from the current directory, as ``python -m`` does.
+Modules and paths are found from the directory in which the run started, as ``python -m`` does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pytest_robustness.core.opened_files import opened_at_import, recorded
 from pytest_robustness.core.source_code import text_of
 from pytest_robustness.core.user_code import FORMS, FunctionName, UserModule, parse
 from pytest_robustness.errors import ModelError, OptionError
-from pytest_robustness.models.objects import as_model
+from pytest_robustness.models.objects import as_model, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
             model = as_model(returned)
         if model is None:
             raise ModelError(
-                f"The factory {name} returned a value of type {type(returned).__name__}. Return a "
+                f"The factory {name} returned {kind_of(returned)}. Return a "
                 f"pytest_robustness.Model or a torch.nn.Module."
             )
         loaded = module.load(ModelError)
