@@ -41,7 +41,8 @@ class ModelZoo:
     templates
         The sentences for models that know classes by their names alone: see `zero_shot.templates_of`.
     directory
-        Where paths and modules are looked for; ``None``: in the current directory of each call.
+        Where `expand` looks for paths and modules, ``None``: in the current directory. `load` always looks in that one,
+        so that whoever calls it notices a factory that changes it.
     """
 
     def __init__(
@@ -124,10 +125,9 @@ class ModelZoo:
             return _ready(spec, _copy(self.given[spec]), self._policy.hashes)
         parsed = parse(spec)
         source = SOURCES[parsed.source]
+        source.check(parsed.name, parsed.weights)
         try:
-            with working_in(self._directory):
-                source.check(parsed.name, parsed.weights)
-                return _ready(str(parsed), source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
+            return _ready(str(parsed), source.load(parsed.name, parsed.weights, self._policy), self._policy.hashes)
         except RobustnessError:
             raise
         except (Exception, SystemExit) as error:
