@@ -64,6 +64,14 @@ def test_other_tests_leave_the_summary(judged):
     assert summary.exists()
 
 
+def test_tests_with_a_fixture_of_the_same_name_leave_the_summary(judged):
+    project, summary = judged
+    own = "import pytest\n\n@pytest.fixture\ndef robustness():\n    return 3\n\ndef test_own(robustness):\n    pass\n"
+    project.write("test_other.py", own)
+    assert project.run("test_other.py", "-k", "no_such_test").ret == ExitCode.NO_TESTS_COLLECTED
+    assert summary.exists()
+
+
 def test_the_action_removes_the_summary_before_it_judges(tmp_path):
     (script,) = re.findall(
         r"    - name: Judge\n.*?      run: \|\n(.*?)\n    - name", ACTION.read_text(encoding="utf-8"), re.S

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.inference.distinct_images import DistinctImages
+import numpy as np
+
+from pytest_robustness.data.identity import UNREADABLE, as_array
+from pytest_robustness.inference.distinct_images import DistinctImages, among
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _FEW: Final = 0.01
@@ -20,11 +22,13 @@ def copies_warning(identities: NDArray[np.void], labels: NDArray[np.int64] | Non
     Parameters
     ----------
     identities
-        The hashes of the images' content: V16 [N].
+        The hashes of the images' content: V16 [N]. Those that could not be hashed are no copies of one another.
     labels
         Their classes: int64 [N]. ``None`` where they have none. An image in two classes is no copy.
     """
-    images, distinct = len(identities), DistinctImages(identities, labels).count
+    known = ~among(identities, as_array([UNREADABLE]))
+    images = int(np.count_nonzero(known))
+    distinct = DistinctImages(identities[known], None if labels is None else labels[known]).count
     if images - distinct <= _FEW * images:
         return ()
     text = f"{images} images, {distinct} distinct: the others are copies, and tests and intervals of models and classes"

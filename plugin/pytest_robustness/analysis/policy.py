@@ -64,6 +64,17 @@ class TestPolicy:
         return self.verdict != "article"
 
 
+def in_points(size: float) -> str:
+    """Return a size in points, without a sign.
+
+    Examples
+    --------
+    >>> in_points(2.0), in_points(1.0), in_points(0.5)
+    ('2 points', '1 point', '0.5 points')
+    """
+    return f"{size:g} {'point' if size == 1 else 'points'}"
+
+
 def require_points(name: str, points: float) -> None:
     """Refuse a margin or tolerance that no number of images could decide.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.test_result import Outcome, Verdict
@@ -41,7 +42,7 @@ def judge_model(result: AnyTestResult, change: ImageChange, policy: TestPolicy) 
         return Verdict(Outcome.FAIL, f"{_moved(result.difference, of_classes)}, {_p_text(result, policy.alpha)}")
     if not policy.uses_images:
         return _not_rejected(result, policy.alpha)
-    beyond = f"{policy.margin:g} {'point' if policy.margin == 1 else 'points'}"
+    beyond = in_points(policy.margin)
     if change.beyond(policy.margin):
         moved = _moved(change.difference, change.over_classes)
         reason = f"{moved}, shown to be more than {beyond}: {_interval(change)} over the images"

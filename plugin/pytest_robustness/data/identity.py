@@ -49,7 +49,7 @@ def read_as(source: DataSource, index: int, identity: bytes) -> torch.Tensor:
     if verified is not None:
         return verified(index, identity)
     image = source.read(index)
-    if not hasattr(source, "identities") and of_pixels(image.numpy()) != identity:
+    if not isinstance(source, IdentifiedSource) and of_pixels(image.numpy()) != identity:
         raise DataError(
             f"{source.describe(index)} gave other pixels than when the run began. Turn off what is random in the "
             f"dataset, such as augmentation; if its files have changed, run again. What was computed is kept."

@@ -129,8 +129,9 @@ class Predictor:
         # The controller of xdist opens no data before the report, and needs no fingerprint: the workers computed it.
         if self._images is None:
             given = self._settings.given
-            source = given or data.open_source(self._settings.data, labelled=self._settings.labelled)
-            self._images = source, data.select(source, self._settings.limit, self._settings.seed)
+            with working_in(self._directory):
+                source = given or data.open_source(self._settings.data, labelled=self._settings.labelled)
+                self._images = source, data.select(source, self._settings.limit, self._settings.seed)
         return self._images
 
     @unwrapped()

@@ -154,7 +154,7 @@ def pytest_make_collect_report(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
     config.stash[_COLLECTED] = True
-    config.stash[_JUDGES] = any("robustness" in getattr(item, "fixturenames", ()) for item in items)
+    config.stash[_JUDGES] = any(map(asks, items))
     deferred = config.stash.get(_DEFERRED, [])
     if deferred:
         from pytest_robustness.plugin.collection import collected_again

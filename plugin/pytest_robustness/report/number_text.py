@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 from rich.text import Text
 
+from pytest_robustness.analysis.policy import in_points
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -88,17 +90,6 @@ def interval(low: float, high: float) -> str:
     ('−3.1 to +2.0', '–')
     """
     return DASH if math.isnan(low) or math.isnan(high) else f"{points(low)} to {points(high)}"
-
-
-def in_points(value: float) -> str:
-    """Return a size in points, without a sign.
-
-    Examples
-    --------
-    >>> in_points(2.0), in_points(1.0), in_points(0.5)
-    ('2 points', '1 point', '0.5 points')
-    """
-    return f"{value:g} {'point' if value == 1 else 'points'}"
 
 
 def effect_size(value: float) -> str:

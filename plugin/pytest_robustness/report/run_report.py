@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 
@@ -51,7 +52,7 @@ class Question:
     @property
     def margin_text(self) -> str:
         """The margin with its unit, whether it decides or not."""
-        return f"{self.policy.margin:g} {'point' if self.policy.margin == 1 else 'points'}"
+        return in_points(self.policy.margin)
 
     @property
     def impacted(self) -> str:

@@ -47,7 +47,7 @@ def drawn(seed, blur, *, unreadable=0):
 def images(chosen=slice(None)):
     """Return the images of a run or a baseline: some of all, in any order."""
     numbers = np.arange(IMAGES, dtype=np.uint64)[chosen]
-    identities = np.column_stack([numbers, numbers]).view("V16").reshape(-1)
+    identities = (np.column_stack([numbers, numbers]) + 1).view("V16").reshape(-1)
     return ImageSet(identities, LABELS[chosen], tuple(ClassLabel(name, name) for name in CLASSES))
 
 
@@ -377,7 +377,7 @@ def test_copies_of_images_show_no_more_than_the_images():
 
     def image_set():
         numbers = few.astype(np.uint64)
-        identities = np.column_stack([numbers, numbers]).view("V16").reshape(-1)
+        identities = (np.column_stack([numbers, numbers]) + 1).view("V16").reshape(-1)
         return ImageSet(identities, labels, images().classes)
 
     now = drawn(3, FALLEN)[1]

@@ -14,8 +14,8 @@ from pytest_robustness.core import ClassLabel
 
 
 def images(pairs, classes):
-    """Return images from pairs of a name and a class's key."""
-    names = [hashlib.sha256(name.encode()).digest()[:16] for name, _ in pairs]
+    """Return images from pairs of a name, empty where a file cannot be read, and a class's key."""
+    names = [hashlib.sha256(name.encode()).digest()[:16] if name else bytes(16) for name, _ in pairs]
     labels = np.array([classes.index(key) for _, key in pairs], np.int64)
     return ImageSet(np.array(names, "V16"), labels, tuple(ClassLabel(key, key.title()) for key in classes))
 
@@ -54,6 +54,13 @@ def test_of_copies_the_first_that_the_baseline_has_is_compared(before, now):
     assert overlap.compared.tolist() == expected
     assert overlap.copies == overlap.both - sum(expected)
     assert ("distinct: the comparison counts copies once" in overlap.text()) == (overlap.copies > 0)
+
+
+def test_files_that_cannot_be_read_are_no_copies_of_one_another():
+    files = [("a", "cat"), ("", "cat"), ("", "cat"), ("", "cat"), ("a", "cat")]
+    overlap = Overlap(images(files, ["cat"]), images(files, ["cat"]))
+    assert overlap.compared.tolist() == [True, True, True, True, False]
+    assert overlap.copies == 1
 
 
 BEFORE = [("a", "cat"), ("b", "cat"), ("c", "dog"), ("d", "dog"), ("e", "owl")]

@@ -460,7 +460,7 @@ def test_a_small_class_that_is_lost_is_named_and_blind_classes_are_counted():
     assert vflip.verdict.outcome is Outcome.PASS
     assert ([found.name for found in vflip.unshown], vflip.blind) == (["dog"], 2)
     assert vflip.verdict.reason.endswith(
-        "; too few images to show or exclude falls of classes by more than 10 points: dog -100.0 (5 of 5 lost); "
+        "; too few images to show or exclude falls of classes by more than 10 points: dog -100.0 (n = 5); "
         "2 classes have too few images to show any fall"
     )
     assert control.unshown == ()

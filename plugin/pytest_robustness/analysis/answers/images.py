@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_robustness.data.identity import UNREADABLE, as_array
+from pytest_robustness.inference.distinct_images import among
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,11 +63,15 @@ class Overlap:
 
     @cached_property
     def compared(self) -> NDArray[np.bool_]:
-        """Which images of the run are compared: those that the baseline has, each of several copies once: bool [N]."""
+        """Which images of the run are compared: those that the baseline has, each of several copies once: bool [N].
+
+        Images that could not be hashed are no copies of one another.
+        """
         shared = np.flatnonzero(self.positions >= 0)
         codes = self._identity_codes[1][shared] * len(self.now.classes) + self.now.labels[shared]
         found = np.zeros(len(self.positions), np.bool_)
         found[shared[np.unique(codes, return_index=True)[1]]] = True
+        found[shared[among(self.now.identities[shared], as_array([UNREADABLE]))]] = True
         return found
 
     @property

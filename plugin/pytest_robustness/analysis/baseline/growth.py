@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes, panel_changes
+from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.analysis.predictions import pair, readable_by_all
 from pytest_robustness.core import Panel
 
@@ -48,7 +49,7 @@ def model_growth(finding: ModelTest, baseline: AnswerSource, more: Estimate | No
     (before,) = model_changes([changes], len(baseline.class_names), alpha=policy.alpha, margin=policy.tolerance)
     beyond = f"{more.value:+.1f} beyond control (95 % interval {more.low:+.1f} to {more.high:+.1f})"
     figures = f"{before.difference:+.1f} -> {now:+.1f} points, {beyond}"
-    return f"the change from control grew by more than {_points(policy.tolerance)}: {figures}"
+    return f"the change from control grew by more than {in_points(policy.tolerance)}: {figures}"
 
 
 def class_growth(
@@ -76,8 +77,10 @@ def class_growth(
         new = [found for found in finding.beyond if found.index not in known]
         grew = _grown(finding, sources, policy)
         grown = [found for found in finding.beyond if found.index in known & grew]
-        reasons += _listed(f"beyond {_points(test_policy.class_margin)} and not in the baseline", new, were)
-        reasons += _listed(f"the change from control grew by more than {_points(policy.class_tolerance)}", grown, were)
+        reasons += _listed(f"beyond {in_points(test_policy.class_margin)} and not in the baseline", new, were)
+        reasons += _listed(
+            f"the change from control grew by more than {in_points(policy.class_tolerance)}", grown, were
+        )
     numbers = [len(test.sensitive) for test in (before, finding)]
     if test_policy.uses_t_tests and numbers[1] > finding.allowed and numbers[0] <= before.allowed:
         reasons.append(f"more classes sensitive than the {finding.allowed} allowed: {numbers[0]} -> {numbers[1]}")
@@ -117,7 +120,3 @@ def _listed(what: str, found: Sequence[ClassFinding], were: Mapping[int, float])
     listed = [f"{one.name} {were.get(one.index, np.nan):+.1f} -> {one.measured_change:+.1f}" for one in named]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return [f"{what}: {', '.join(listed)}{more}"]
-
-
-def _points(size: float) -> str:
-    return f"{size:g} {'point' if size == 1 else 'points'}"

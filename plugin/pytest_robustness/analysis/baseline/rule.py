@@ -18,7 +18,7 @@ from scipy import stats
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.image_evidence import image_changes
-from pytest_robustness.analysis.policy import require_points
+from pytest_robustness.analysis.policy import in_points, require_points
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, rounded_up
 from pytest_robustness.analysis.test_result import CONFIDENCE, Estimate, Outcome, Verdict
@@ -167,7 +167,7 @@ def judge(found: Evidence, broken: Sequence[ClassFinding], policy: GatePolicy) -
     if found.p_kept < policy.alpha:
         return Verdict(
             Outcome.PASS,
-            f"a drop of more than {_points(policy.tolerance)} is excluded: {change.difference:+.2f} ({interval})",
+            f"a drop of more than {in_points(policy.tolerance)} is excluded: {change.difference:+.2f} ({interval})",
         )
     return Verdict(Outcome.INCONCLUSIVE, _undecided(found, policy, interval))
 
@@ -178,9 +178,9 @@ def with_unshown(verdict: Verdict, unshown: Sequence[ClassFinding], blind: int, 
         return verdict
     parts = [verdict.reason]
     if unshown:
-        listed = ", ".join(f"{c.name} {c.result.difference:+.1f} ({_lost(c)})" for c in unshown[:_NAMED])
+        listed = ", ".join(f"{c.name} {c.result.difference:+.1f} (n = {c.result.n})" for c in unshown[:_NAMED])
         more = f" and {len(unshown) - _NAMED} more" if len(unshown) > _NAMED else ""
-        falls = f"falls of classes by more than {_points(policy.class_tolerance)}"
+        falls = f"falls of classes by more than {in_points(policy.class_tolerance)}"
         parts.append(f"too few images to show or exclude {falls}: {listed}{more}")
     if blind:
         parts.append(f"{'1 class has' if blind == 1 else f'{blind} classes have'} too few images to show any fall")
@@ -201,7 +201,7 @@ def judge_all(comparisons: Sequence[ConditionComparison], policy: GatePolicy) ->
         where = f"{len(undecided)} of {len(comparisons)} conditions: {', '.join(undecided)}"
         return Verdict(Outcome.INCONCLUSIVE, f"too few images to tell in {where}")
     better = [str(comparison.condition) for comparison in comparisons if comparison.improved]
-    reason = f"a drop of more than {_points(policy.tolerance)} is excluded in {len(comparisons)} conditions"
+    reason = f"a drop of more than {in_points(policy.tolerance)} is excluded in {len(comparisons)} conditions"
     return Verdict(Outcome.PASS, f"{reason}; better in {', '.join(better)}" if better else reason)
 
 
@@ -241,7 +241,7 @@ def _undecided(found: Evidence, policy: GatePolicy, interval: str) -> str:
         return "no image could be compared"
     images = "1 image is" if change.n == 1 else f"{change.n} images are"
     reason = (
-        f"{images} too few to decide on a drop of {_points(policy.tolerance)}: {change.difference:+.2f} ({interval})"
+        f"{images} too few to decide on a drop of {in_points(policy.tolerance)}: {change.difference:+.2f} ({interval})"
     )
     advice = f"tolerate {math.ceil(-10 * change.low) / 10:g}"
     needed = rounded_up(max(change.needed, change.n + 1))
@@ -254,15 +254,7 @@ def _broken_text(broken: Sequence[ClassFinding], policy: GatePolicy) -> str:
     listed = ", ".join(f"{c.name} {c.result.difference:+.1f}" for c in broken[:_NAMED])
     more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
     classes = "1 class" if len(broken) == 1 else f"{len(broken)} classes"
-    return f"{classes} fell by more than {_points(policy.class_tolerance)}: {listed}{more}"
-
-
-def _lost(found: ClassFinding) -> str:
-    return f"{round(found.result.statistic) if found.result.n > 1 else 1} of {found.result.n} lost"
-
-
-def _points(size: float) -> str:
-    return f"{size:g} {'point' if size == 1 else 'points'}"
+    return f"{classes} fell by more than {in_points(policy.class_tolerance)}: {listed}{more}"
 
 
 def _p(found: Evidence, policy: GatePolicy) -> str:

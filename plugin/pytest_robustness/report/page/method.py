@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.report.class_test_words import words_of
-from pytest_robustness.report.number_text import counted, in_points
+from pytest_robustness.report.number_text import counted
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
