@@ -17,7 +17,7 @@ from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import open_source
 from pytest_robustness.data.class_folders import LeftOut, is_hidden, list_files
 from pytest_robustness.data.formats import readable
-from pytest_robustness.data.image_traits import data_notes
+from pytest_robustness.data.notes import data_notes
 from pytest_robustness.errors import BadImageError, DataError
 from tests.image_maker import Kind, content
 

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import open_source, select
-from pytest_robustness.data.image_traits import data_notes
+from pytest_robustness.data.notes import data_notes
 from tests.data.forms import CLASSES, FORMS, NAMELESS, Photo, photos, web_server
 
 if TYPE_CHECKING:

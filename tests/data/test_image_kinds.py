@@ -20,7 +20,8 @@ from PIL import GifImagePlugin, Image, ImageFile, PngImagePlugin, TiffImagePlugi
 from pytest_robustness.data import formats, open_source
 from pytest_robustness.data.decode import decode
 from pytest_robustness.data.formats import extension, formats_for, readable
-from pytest_robustness.data.image_traits import Traits, data_notes, traits_of
+from pytest_robustness.data.headers import Traits, header_traits
+from pytest_robustness.data.notes import data_notes
 from pytest_robustness.data.pixels import PixelRangeError, to_rgb
 from pytest_robustness.errors import BadImageError
 from tests.image_maker import (
@@ -353,32 +354,34 @@ def turned(orientation: int, form: str) -> bytes:
     return encoded(Image.new("RGB", (5, 4), "red"), form, exif=exif)
 
 
+def traits(data: bytes) -> Traits:
+    return header_traits(lambda: io.BytesIO(data), "a")
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_an_exif_orientation_is_noticed_and_not_applied(tmp_path, form, orientation):
-    (tmp_path / "a").write_bytes(turned(orientation, form))
-    assert traits_of(tmp_path / "a") == Traits(orientation, transparent=False)
-    assert decode(turned(orientation, form), "a").shape == (3, 4, 5)
+def test_an_exif_orientation_is_noticed_and_not_applied(form, orientation):
+    data = turned(orientation, form)
+    assert traits(data) == Traits(orientation, transparent=False)
+    assert decode(data, "a").shape == (3, 4, 5)
 
 
-def test_pillow_applies_the_orientation_of_a_tiff_itself(tmp_path):
-    (tmp_path / "a").write_bytes(turned(6, "TIFF"))
+def test_pillow_applies_the_orientation_of_a_tiff_itself():
     assert decode(turned(6, "TIFF"), "a").shape == (3, 5, 4)
-    assert traits_of(tmp_path / "a").orientation == 1
+    assert traits(turned(6, "TIFF")).orientation == 1
 
 
 @pytest.mark.parametrize(
     ("mode", "form", "transparent"),
     [("RGBA", "PNG", True), ("LA", "PNG", True), ("RGB", "PNG", False), ("P", "GIF", False), ("RGBA", "WEBP", True)],
 )
-def test_transparency_is_noticed(tmp_path, mode, form, transparent):
-    (tmp_path / "a").write_bytes(encoded(Image.new(mode, (5, 4)), form))
-    assert traits_of(tmp_path / "a").transparent is transparent
+def test_transparency_is_noticed(mode, form, transparent):
+    assert traits(encoded(Image.new(mode, (5, 4)), form)).transparent is transparent
 
 
 def test_what_has_no_header_has_no_traits(tmp_path):
-    (tmp_path / "a").write_bytes(b"see the cat")
-    assert traits_of(tmp_path / "a") == traits_of(tmp_path / "missing") == Traits(1, transparent=False)
+    none = Traits(1, transparent=False)
+    assert traits(b"see the cat") == header_traits((tmp_path / "missing").open, "missing") == none
 
 
 @pytest.mark.parametrize(("plain", "of"), [(6, "10 images"), (700, "500 images looked at")])

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_robustness.core.file_hashes import FileHashes, FileStatus
 from pytest_robustness.data import keys, open_source, tar_index
-from pytest_robustness.data.image_traits import data_notes
+from pytest_robustness.data.notes import data_notes
 from pytest_robustness.data.tar_members import TarMembers
 from pytest_robustness.errors import BadImageError, DataError, OptionError
 from tests.data.forms import Photo, add, as_numbered_shards, as_shards, photos

@@ -120,9 +120,9 @@ class EncodedSource:
         """Return the EXIF code that is still to be obeyed in each image: uint8 [n], 1 to 8."""
         import numpy as np
 
-        from pytest_robustness.data.orientation import header_orientation
+        from pytest_robustness.data.headers import header_traits
 
-        return np.array([one.pending for one in self.in_headers(indices, header_orientation)], np.uint8)
+        return np.array([one.orientation for one in self.in_headers(indices, header_traits)], np.uint8)
 
     def in_headers(
         self, indices: NDArray[np.int64], look: Callable[[Callable[[], BinaryIO], str], _Found]
