@@ -10,26 +10,19 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {
+FORMS: Final = {
     "hf:name[:split]": "a data set of Hugging Face, by name or in a folder; split defaults to test, then validation; "
     "hf:name:split#config=NAME,revision=NAME,image=COLUMN,label=COLUMN says more"
 }
 _OPTIONS: Final = ("config", "revision", "image", "label")
 
 
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
-
-
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if the name is missing, or an option behind it is not valid."""
     if not _parse(spec, argument)[0]:
-        raise OptionError(lacks(spec, "its name", _FORMS))
+        raise OptionError(lacks(spec, "its name", FORMS))
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:

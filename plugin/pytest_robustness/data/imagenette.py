@@ -12,17 +12,10 @@ from pytest_robustness.data.local_files import LocalTree
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
+FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
 _log = logging.getLogger(__name__)
-
-
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_robustness.data.containers import Container
     from pytest_robustness.data.table_columns import Columns
 
-_FORMS: Final = {
+FORMS: Final = {
     "parquet:path": "Parquet files at a path or URL, also *.parquet or a folder, with a column of encoded images and "
     "one of labels; parquet:path#image=COLUMN,label=COLUMN names them"
 }
@@ -31,15 +31,10 @@ _SPLIT: Final = re.compile(r"(train|training|dev|valid|validation|val|eval|test)
 _log = logging.getLogger(__name__)
 
 
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
-
-
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if the path is missing, or an option behind it is not valid."""
     if not spec_options.split(spec, argument, _OPTIONS)[0]:
-        raise OptionError(lacks(spec, "its path", _FORMS))
+        raise OptionError(lacks(spec, "its path", FORMS))
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)

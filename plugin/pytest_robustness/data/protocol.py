@@ -14,10 +14,11 @@ class DatasetKind(Protocol):
     """A module that opens one kind of dataset.
 
     Importing it must be cheap: neither torch nor numpy is imported before a dataset is opened.
+
+    ``FORMS`` are the forms that a name can take, each with one line of explanation.
     """
 
-    def known(self) -> Mapping[str, str]:
-        """Return the forms that a name can take, each with one line of explanation."""
+    FORMS: Mapping[str, str]
 
     def check(self, spec: str, argument: str) -> None:
         """Raise `OptionError` unless ``argument``, which follows the first colon of ``spec``, has the right parts."""
