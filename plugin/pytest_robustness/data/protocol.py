@@ -14,11 +14,11 @@ class DatasetKind(Protocol):
     """A module that opens one kind of dataset.
 
     Importing it must be cheap: neither torch nor numpy is imported before a dataset is opened.
-
-    ``FORMS`` are the forms that a name can take, each with one line of explanation.
     """
 
-    FORMS: Mapping[str, str]
+    @property
+    def FORMS(self) -> Mapping[str, str]:  # noqa: N802 (a constant of the module)
+        """The forms that a name can take, each with one line of explanation."""
 
     def check(self, spec: str, argument: str) -> None:
         """Raise `OptionError` unless ``argument``, which follows the first colon of ``spec``, has the right parts."""
