@@ -130,7 +130,7 @@ def test_a_forked_process_opens_each_form_itself(tmp_path, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_what_is_known_is_not_read_again(tmp_path, form, monkeypatch):
     from pytest_robustness.core import file_hashes
-    from pytest_robustness.data import storage
+    from pytest_robustness.data.files import storage
 
     monkeypatch.setattr(file_hashes, "_SETTLED_NANOSECONDS", -1)
     monkeypatch.setattr(storage, "_SETTLED_SECONDS", -1)

@@ -44,7 +44,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     DataError
         There is no such module, file or function; the user's code fails; or what it returns is no dataset.
     """
-    from pytest_robustness.data.torch_dataset import adapt
+    from pytest_robustness.data.map_style.dataset import adapt
 
     target, function = _parse(spec, argument)
     module = user_code.UserModule(target)

@@ -34,7 +34,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
         `datasets` is not installed; the data set is not there, and not downloaded; its split is not clear; no column
         holds images or labels, or several may.
     """
-    from pytest_robustness.data import hf_rows
+    from pytest_robustness.data.tables import hf_rows
 
     return hf_rows.source_of(spec, *_parse(spec, argument), labelled=True, download=download)
 
@@ -47,7 +47,7 @@ def open_unlabelled(spec: str, argument: str, *, download: bool) -> DataSource:
     DataError
         As `open_source`, without what concerns labels.
     """
-    from pytest_robustness.data import hf_rows
+    from pytest_robustness.data.tables import hf_rows
 
     return hf_rows.source_of(spec, *_parse(spec, argument), labelled=False, download=download)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_robustness.core.text import printable
+from pytest_robustness.data.decoding.headers import UPRIGHT, header_traits
 from pytest_robustness.data.encoded import EncodedSource
-from pytest_robustness.data.headers import UPRIGHT, header_traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.containers import find
+from pytest_robustness.data.files.containers import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
@@ -50,7 +50,7 @@ def open_unlabelled(spec: str, argument: str, *, download: bool) -> DataSource: 
 
 
 def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
-    from pytest_robustness.data.tar_samples import source_of
+    from pytest_robustness.data.archives.samples import source_of
 
     path, options = spec_options.split(spec, argument, _OPTIONS)
     containers = find(path, _ENDINGS, "tar archive")
