@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import Shard
-from pytest_robustness.data.decode import decode
+from pytest_robustness.data.decoding.decode import decode
 from pytest_robustness.inference.device import to_device
 from pytest_robustness.inference.loader import Portion, batches
 

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import open_source, select
-from pytest_robustness.data.image_traits import data_notes
+from pytest_robustness.data.notes import data_notes
 from tests.data.forms import CLASSES, FORMS, NAMELESS, Photo, photos, web_server
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def test_a_forked_process_opens_each_form_itself(tmp_path, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_what_is_known_is_not_read_again(tmp_path, form, monkeypatch):
     from pytest_robustness.core import file_hashes
-    from pytest_robustness.data import storage
+    from pytest_robustness.data.files import storage
 
     monkeypatch.setattr(file_hashes, "_SETTLED_NANOSECONDS", -1)
     monkeypatch.setattr(storage, "_SETTLED_SECONDS", -1)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from pytest_robustness.core.file_hashes import FileHashes, FileStatus
-from pytest_robustness.data import keys, open_source, tar_index
-from pytest_robustness.data.image_traits import data_notes
-from pytest_robustness.data.tar_members import TarMembers
+from pytest_robustness.data import keys, open_source
+from pytest_robustness.data.archives import index as tar_index
+from pytest_robustness.data.archives.members import TarMembers
+from pytest_robustness.data.notes import data_notes
 from pytest_robustness.errors import BadImageError, DataError, OptionError
 from tests.data.forms import Photo, add, as_numbered_shards, as_shards, photos
 from tests.image_maker import Kind, content

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from pytest import ExitCode  # noqa: PT013
 
-from pytest_robustness.data.formats import readable
+from pytest_robustness.data.decoding.formats import readable
 
 MORE_NETS = """
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core.text import is_printable, quoted
-from pytest_robustness.data.torch_dataset import adapt
+from pytest_robustness.data.map_style.dataset import adapt
 from pytest_robustness.errors import OptionError
 from pytest_robustness.models.objects import as_model, kind_of
 from pytest_robustness.session.session import Given

@@ -39,7 +39,7 @@ KINDS: Final[Mapping[str, DatasetKind]] = {
 
 def known() -> dict[str, str]:
     """Return every form of a dataset's name, with one line of explanation."""
-    return {form: text for kind in KINDS.values() for form, text in kind.known().items()}
+    return {form: text for kind in KINDS.values() for form, text in kind.FORMS.items()}
 
 
 def check(spec: str) -> None:

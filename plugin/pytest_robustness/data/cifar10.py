@@ -12,17 +12,10 @@ from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {"cifar10[:root]": "CIFAR-10's 10,000 test images, 32x32 pixels; root defaults to the user's cache"}
+FORMS: Final = {"cifar10[:root]": "CIFAR-10's 10,000 test images, 32x32 pixels; root defaults to the user's cache"}
 _log = logging.getLogger(__name__)
-
-
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:

@@ -10,23 +10,16 @@ from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {"digits": "898 handwritten digits, 8x8 pixels, embedded: needs no network"}
+FORMS: Final = {"digits": "898 handwritten digits, 8x8 pixels, embedded: needs no network"}
 _log = logging.getLogger(__name__)
-
-
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if anything follows the name."""
     if argument:
-        raise OptionError(f"{spec!r} has a part too many: {argument!r}. Valid: {', '.join(_FORMS)}.")
+        raise OptionError(f"{spec!r} has a part too many: {argument!r}. Valid: {', '.join(FORMS)}.")
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)

@@ -99,7 +99,7 @@ class EncodedSource:
             raise BadImageError(self.describe(index), reason_of(error), content=False) from error
 
     def _decoded(self, data: bytes, index: int) -> torch.Tensor:
-        from pytest_robustness.data.decode import decode
+        from pytest_robustness.data.decoding.decode import decode
 
         return decode(data, self.describe(index))
 
@@ -120,9 +120,9 @@ class EncodedSource:
         """Return the EXIF code that is still to be obeyed in each image: uint8 [n], 1 to 8."""
         import numpy as np
 
-        from pytest_robustness.data.orientation import header_orientation
+        from pytest_robustness.data.decoding.headers import header_traits
 
-        return np.array([one.pending for one in self.in_headers(indices, header_orientation)], np.uint8)
+        return np.array([one.orientation for one in self.in_headers(indices, header_traits)], np.uint8)
 
     def in_headers(
         self, indices: NDArray[np.int64], look: Callable[[Callable[[], BinaryIO], str], _Found]

@@ -15,7 +15,7 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import numpy as np
     import torch
@@ -24,16 +24,11 @@ if TYPE_CHECKING:
     from pytest_robustness.core import DataSource
 
 _MODULE_FORM, _FILE_FORM = (f"python:{form}" for form in user_code.FORMS)
-_FORMS: Final = {
+FORMS: Final = {
     _MODULE_FORM: "what a function returns: a DataSource or a torchvision-style dataset",
     _FILE_FORM: "the same, from a file",
 }
 _log = logging.getLogger(__name__)
-
-
-def known() -> Mapping[str, str]:
-    """Return the two forms of a name, each with a line of explanation."""
-    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
@@ -49,7 +44,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     DataError
         There is no such module, file or function; the user's code fails; or what it returns is no dataset.
     """
-    from pytest_robustness.data.torch_dataset import adapt
+    from pytest_robustness.data.map_style.dataset import adapt
 
     target, function = _parse(spec, argument)
     module = user_code.UserModule(target)
@@ -68,10 +63,10 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
 
 def _parse(spec: str, argument: str) -> user_code.FunctionName:
     if not argument:
-        raise OptionError(lacks(spec, "its module", _FORMS))
+        raise OptionError(lacks(spec, "its module", FORMS))
     named = user_code.parse(argument)
     if named is None:
-        raise OptionError(lacks(spec, "the name of its factory", _FORMS))
+        raise OptionError(lacks(spec, "the name of its factory", FORMS))
     return named
 
 

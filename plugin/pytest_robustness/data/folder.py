@@ -4,35 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.data import storage
-from pytest_robustness.data.class_folders import require_no_splits
-from pytest_robustness.data.image_files import class_of, find_folders, list_images, list_unlabelled
-from pytest_robustness.data.local_files import LocalTree
+from pytest_robustness.data.files import storage
+from pytest_robustness.data.files.class_folders import require_no_splits
+from pytest_robustness.data.files.image_files import class_of, find_folders, list_images, list_unlabelled
+from pytest_robustness.data.files.local_files import LocalTree
+from pytest_robustness.data.files.remote_files import remote_tree
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.data.remote_files import remote_tree
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
-    from pytest_robustness.data.image_files import Tree
+    from pytest_robustness.data.files.image_files import Tree
 
-_FORMS: Final = {
+FORMS: Final = {
     "folder:path": "images in path/<class>/<image>, one folder per class; without labels, images anywhere below path",
     "folder:url": "the same at s3://bucket/photos, https://host/photos/, ...: any URL that fsspec can list",
 }
 
 
-def known() -> Mapping[str, str]:
-    """Return the forms of a name, each with one line of explanation."""
-    return _FORMS
-
-
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if the path is missing."""
     if not argument:
-        raise OptionError(lacks(spec, "its path", _FORMS))
+        raise OptionError(lacks(spec, "its path", FORMS))
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)

@@ -10,26 +10,19 @@ from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {
+FORMS: Final = {
     "hf:name[:split]": "a data set of Hugging Face, by name or in a folder; split defaults to test, then validation; "
     "hf:name:split#config=NAME,revision=NAME,image=COLUMN,label=COLUMN says more"
 }
 _OPTIONS: Final = ("config", "revision", "image", "label")
 
 
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
-
-
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if the name is missing, or an option behind it is not valid."""
     if not _parse(spec, argument)[0]:
-        raise OptionError(lacks(spec, "its name", _FORMS))
+        raise OptionError(lacks(spec, "its name", FORMS))
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
@@ -41,7 +34,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
         `datasets` is not installed; the data set is not there, and not downloaded; its split is not clear; no column
         holds images or labels, or several may.
     """
-    from pytest_robustness.data import hf_rows
+    from pytest_robustness.data.tables import hf_rows
 
     return hf_rows.source_of(spec, *_parse(spec, argument), labelled=True, download=download)
 
@@ -54,7 +47,7 @@ def open_unlabelled(spec: str, argument: str, *, download: bool) -> DataSource:
     DataError
         As `open_source`, without what concerns labels.
     """
-    from pytest_robustness.data import hf_rows
+    from pytest_robustness.data.tables import hf_rows
 
     return hf_rows.source_of(spec, *_parse(spec, argument), labelled=False, download=download)
 

@@ -6,31 +6,25 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.files import user_path
-from pytest_robustness.data.image_files import class_of, find_folders, list_images
-from pytest_robustness.data.local_files import LocalTree
+from pytest_robustness.data.files.image_files import class_of, find_folders, list_images
+from pytest_robustness.data.files.local_files import LocalTree
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
+FORMS: Final = {"imagenet:root[:train|val]": "ImageNet in root/val/<WordNet id>/<image>, or root/train; default val"}
 _SPLITS: Final = ("train", "val")
-
-
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if the root is missing or there is no such split."""
     root, split = _parse(argument)
     if not root:
-        raise OptionError(lacks(spec, "its root", _FORMS))
+        raise OptionError(lacks(spec, "its root", FORMS))
     if split not in _SPLITS:
         raise OptionError(unknown("split of imagenet", split, _SPLITS))
 

@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
 from pytest_robustness.data.downloads import absent, dataset_root
-from pytest_robustness.data.image_files import list_images
-from pytest_robustness.data.local_files import LocalTree
+from pytest_robustness.data.files.image_files import list_images
+from pytest_robustness.data.files.local_files import LocalTree
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
+FORMS: Final = {"imagenette[:root]": "Imagenette's 3,925 validation images; root defaults to the user's cache"}
 _log = logging.getLogger(__name__)
-
-
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
 
 
 def check(spec: str, argument: str) -> None:

@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.class_folders import decoded, require_no_splits
-from pytest_robustness.data.containers import find
+from pytest_robustness.data.files.class_folders import decoded, require_no_splits
+from pytest_robustness.data.files.containers import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_robustness.core import DataSource
-    from pytest_robustness.data.containers import Container
-    from pytest_robustness.data.table_columns import Columns
+    from pytest_robustness.data.files.containers import Container
+    from pytest_robustness.data.tables.columns import Columns
 
-_FORMS: Final = {
+FORMS: Final = {
     "parquet:path": "Parquet files at a path or URL, also *.parquet or a folder, with a column of encoded images and "
     "one of labels; parquet:path#image=COLUMN,label=COLUMN names them"
 }
@@ -31,15 +31,10 @@ _SPLIT: Final = re.compile(r"(train|training|dev|valid|validation|val|eval|test)
 _log = logging.getLogger(__name__)
 
 
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
-
-
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if the path is missing, or an option behind it is not valid."""
     if not spec_options.split(spec, argument, _OPTIONS)[0]:
-        raise OptionError(lacks(spec, "its path", _FORMS))
+        raise OptionError(lacks(spec, "its path", FORMS))
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)
@@ -93,10 +88,10 @@ def _source(
     import numpy as np
 
     from pytest_robustness.data.encoded import EncodedSource
-    from pytest_robustness.data.image_files import class_of, notes_of
-    from pytest_robustness.data.parquet_rows import ParquetRows
-    from pytest_robustness.data.table_columns import keys_of, labels_of
-    from pytest_robustness.data.table_labels import FileLabels, joined
+    from pytest_robustness.data.files.image_files import class_of, notes_of
+    from pytest_robustness.data.tables.columns import keys_of, labels_of
+    from pytest_robustness.data.tables.labels import FileLabels, joined
+    from pytest_robustness.data.tables.parquet_rows import ParquetRows
 
     shown = decoded(path)
     statuses = tuple(container.status() for container in containers)
@@ -137,8 +132,8 @@ def _tables(
     """
     import pyarrow as pa
 
-    from pytest_robustness.data.parquet_rows import damaged, open_table
-    from pytest_robustness.data.table_columns import columns_of
+    from pytest_robustness.data.tables.columns import columns_of
+    from pytest_robustness.data.tables.parquet_rows import damaged, open_table
 
     found, chosen = [], dict(wanted)
     for container in containers:

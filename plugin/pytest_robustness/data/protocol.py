@@ -16,8 +16,9 @@ class DatasetKind(Protocol):
     Importing it must be cheap: neither torch nor numpy is imported before a dataset is opened.
     """
 
-    def known(self) -> Mapping[str, str]:
-        """Return the forms that a name can take, each with one line of explanation."""
+    @property
+    def FORMS(self) -> Mapping[str, str]:  # noqa: N802 (a constant of the module)
+        """The forms that a name can take, each with one line of explanation."""
 
     def check(self, spec: str, argument: str) -> None:
         """Raise `OptionError` unless ``argument``, which follows the first colon of ``spec``, has the right parts."""

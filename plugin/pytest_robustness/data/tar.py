@@ -6,16 +6,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.containers import find
+from pytest_robustness.data.files.containers import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_robustness.core import DataSource
 
-_FORMS: Final = {
+FORMS: Final = {
     "tar:path": "tar archives at a path or URL, also shard-{000..012}.tar, *.tar or a folder: WebDataset's shards, in "
     "which a .cls, .json or .txt beside each image has its class, or class folders"
 }
@@ -23,15 +21,10 @@ _OPTIONS: Final = ("folder",)
 _ENDINGS: Final = (".tar",)
 
 
-def known() -> Mapping[str, str]:
-    """Return the form of a name, with one line of explanation."""
-    return _FORMS
-
-
 def check(spec: str, argument: str) -> None:
     """Raise `OptionError` if the path is missing, or an option behind it is not valid."""
     if not spec_options.split(spec, argument, _OPTIONS)[0]:
-        raise OptionError(lacks(spec, "its path", _FORMS))
+        raise OptionError(lacks(spec, "its path", FORMS))
 
 
 def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # noqa: ARG001 (nothing to download)
@@ -57,7 +50,7 @@ def open_unlabelled(spec: str, argument: str, *, download: bool) -> DataSource: 
 
 
 def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
-    from pytest_robustness.data.tar_samples import source_of
+    from pytest_robustness.data.archives.samples import source_of
 
     path, options = spec_options.split(spec, argument, _OPTIONS)
     containers = find(path, _ENDINGS, "tar archive")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pytest_robustness.data.formats import decoder
+from pytest_robustness.data.decoding.formats import decoder
 from pytest_robustness.data.identity import UNREADABLE, as_array
 from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.distinct_images import among

@@ -220,7 +220,7 @@ def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | No
 
 
 def _data_notes(run: RunRecord) -> tuple[str, ...]:
-    from pytest_robustness.data.image_traits import data_notes
+    from pytest_robustness.data.notes import data_notes
 
     try:
         return data_notes(*run.predictor.images())

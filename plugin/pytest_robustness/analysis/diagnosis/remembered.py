@@ -1,12 +1,13 @@
-"""Read from a store what the doctor said of a model."""
+"""Remember in a store what the doctor said of a model on some data, so that a report can show it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.analysis.diagnosis.diagnosis import Diagnosis
-from pytest_robustness.inference.doctor.remembering import key_of, recall, remember
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Raised when what is remembered changes; what has another number is passed over.
+_VERSION: Final = 1
+
 
 def remembered_diagnosis(
     store: Store, fingerprint: str, preprocess: Preprocess, data: str, classes: Sequence[ClassLabel]
 ) -> Diagnosis | None:
-    """Return the last diagnosis of a model on some data; ``None`` where the doctor was not asked.
+    """Return the last diagnosis of a model on some data.
+
+    ``None`` where the doctor was not asked, or another version of this package wrote what it said.
 
     Parameters
     ----------
@@ -31,11 +37,10 @@ def remembered_diagnosis(
     data, classes
         The name of the data, as ``--data`` had it, and its classes.
     """
-    content = recall(store, key_of(fingerprint, preprocess, data, classes))
-    if content is None:
-        return None
+    text = store.recall(_key(fingerprint, preprocess, data, classes))
     try:
-        return Diagnosis.of(content)
+        content = dict(json.loads(text or "{}"))
+        return Diagnosis.of(content) if content.pop("version", None) == _VERSION else None
     except (LookupError, TypeError, ValueError):
         _log.debug("a diagnosis in the store cannot be read", exc_info=True)
         return None
@@ -49,4 +54,11 @@ def remember_diagnosis(
     classes: Sequence[ClassLabel],
 ) -> None:
     """Write a diagnosis into the store, in place of an earlier one of the same model on the same data."""
-    remember(store, key_of(fingerprint, preprocess, diagnosis.data, classes), diagnosis.as_dict())
+    key = _key(fingerprint, preprocess, diagnosis.data, classes)
+    store.remember(key, json.dumps({**diagnosis.as_dict(), "version": _VERSION}))
+
+
+def _key(fingerprint: str, preprocess: Preprocess, data: str, classes: Sequence[ClassLabel]) -> str:
+    """Return the name under which it is remembered: of a model, by its content, on data of this name and classes."""
+    parts = [fingerprint, preprocess.parts, data, [label.key for label in classes]]
+    return f"doctor {hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}"

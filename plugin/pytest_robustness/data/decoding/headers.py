@@ -1,0 +1,53 @@
+"""Read what the header of an image says of its pixels: its EXIF orientation, and whether it is transparent.
+
+The tag says how a viewer is to turn or mirror the stored pixels. Neither torchvision's ImageFolder nor this package
+obeys it: cameras set it, programs turn the pixels and leave it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from PIL import ExifTags, Image
+
+from pytest_robustness.data.decoding.formats import formats_for
+from pytest_robustness.data.decoding.pillow_settings import strictly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+UPRIGHT: Final = 1
+_CODES: Final = range(1, 9)
+_log = logging.getLogger(__name__)
+
+
+class Traits(NamedTuple):
+    """What the header of an image says."""
+
+    orientation: int
+    """The EXIF code, 1 to 8, that is still to be obeyed; 1 where the pixels are read upright."""
+    transparent: bool
+    """It has an alpha channel, or a transparent colour."""
+
+
+def header_traits(opened: Callable[[], BinaryIO], name: str) -> Traits:
+    """Return the traits of the image ``name`` that ``opened`` opens, from its header alone; what is no image has none.
+
+    Its pixels are not decoded.
+    """
+    try:
+        with opened() as file, strictly(), Image.open(file, formats=formats_for(name)) as image:
+            return Traits(_orientation(image), image.has_transparency_data)
+    except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
+        _log.debug("%s has no header to read", name, exc_info=True)
+        return Traits(UPRIGHT, transparent=False)
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":  # Pillow obeys the tag of a TIFF, as does torchvision with it
+        return UPRIGHT
+    # The method of the base class: that of a PNG decodes all pixels, to look for data behind them.
+    tag = Image.Image.getexif(image).get(ExifTags.Base.Orientation, UPRIGHT)
+    return int(tag) if isinstance(tag, int | float) and tag in _CODES else UPRIGHT

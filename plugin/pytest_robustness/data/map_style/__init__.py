@@ -1,0 +1,1 @@
+"""Map-style datasets, as torchvision has them and users write them, adapted to `DataSource`."""
