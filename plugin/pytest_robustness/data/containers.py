@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import open_regular
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data import storage
 from pytest_robustness.data.braces import expanded
-from pytest_robustness.data.class_folders import decoded, is_hidden, shortened
+from pytest_robustness.data.class_folders import is_hidden, shortened
 from pytest_robustness.data.remote_files import below, listing
 from pytest_robustness.errors import DataError
 

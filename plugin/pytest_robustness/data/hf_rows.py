@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core.file_hashes import FileStatus
-from pytest_robustness.data.class_folders import decoded
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.hf_loading import load, parquet_files
 from pytest_robustness.data.image_files import class_of, notes_of

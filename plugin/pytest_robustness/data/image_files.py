@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_robustness.core import ClassLabel
-from pytest_robustness.data.class_folders import LeftOut, decoded, shortened
+from pytest_robustness.core.text import decoded
+from pytest_robustness.data.class_folders import LeftOut, shortened
 from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.formats import readable
 from pytest_robustness.errors import DataError

@@ -6,7 +6,8 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
-from pytest_robustness.data.class_folders import decoded, is_hidden
+from pytest_robustness.core.text import decoded
+from pytest_robustness.data.class_folders import is_hidden
 from pytest_robustness.data.formats import extension, readable
 
 if TYPE_CHECKING:

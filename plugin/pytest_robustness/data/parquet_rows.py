@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pytest_robustness.data.class_folders import decoded
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.containers import Container
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.storage import refused

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
-from pytest_robustness.data.class_folders import decoded, is_hidden
+from pytest_robustness.core.text import decoded
+from pytest_robustness.data.class_folders import is_hidden
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.formats import extension, readable
 from pytest_robustness.data.storage import refused

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_robustness.data.class_folders import LeftOut, decoded, is_hidden, require_no_splits
+from pytest_robustness.core.text import decoded
+from pytest_robustness.data.class_folders import LeftOut, is_hidden, require_no_splits
 from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.formats import extension
 from pytest_robustness.data.image_files import class_of, find_folders, list_images, notes_of

@@ -16,11 +16,12 @@ from rich.text import Text
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
+from pytest_robustness.core.text import counted
 from pytest_robustness.report import summary
 from pytest_robustness.report.alike import grouped
 from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.gate_text import by_classes
-from pytest_robustness.report.number_text import counted, p_text, points_text
+from pytest_robustness.report.number_text import p_text, points_text
 from pytest_robustness.report.study_text import failed_image_tests, finding_list
 from pytest_robustness.report.summary import gate_word
 from pytest_robustness.report.worst_classes import WorstClasses

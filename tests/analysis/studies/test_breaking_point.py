@@ -103,7 +103,7 @@ def test_the_interval_is_compared_with_the_level_of_the_severity(model, severity
     found = World().examine(rotation(model, severity))
     assert found.verdict.outcome is outcome
     assert f"severity {severity} ({(5, 15, 30, 45, 90)[severity - 1]})" in found.verdict.reason
-    assert "95 % interval over 2000 images" in found.verdict.reason
+    assert "95 % interval over 2,000 images" in found.verdict.reason
 
 
 def test_the_finding_has_the_point_its_interval_and_the_curve():

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_robustness.core.text import for_log, printable_lines
+from pytest_robustness.core.text import counted, for_log, printable_lines
 from pytest_robustness.report.comparison import words
-from pytest_robustness.report.number_text import counted, cut
+from pytest_robustness.report.number_text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core.naming import short_names
-from pytest_robustness.core.text import printable
-from pytest_robustness.report.number_text import counted, fine_points, grouped, or_dash, p_value
+from pytest_robustness.core.text import counted, grouped, printable
+from pytest_robustness.report.number_text import fine_points, or_dash, p_value
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.comparing import CellComparison, RunComparison
