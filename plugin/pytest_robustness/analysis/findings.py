@@ -232,7 +232,7 @@ class LostImage(NamedTuple):
 
 
 class SharedImages(NamedTuple):
-    """How many images both the baseline and the run have, and how many only one of them has."""
+    """How many images both an earlier run, or a baseline, and a run have, and how many only one of them has."""
 
     both: int
     only_before: int

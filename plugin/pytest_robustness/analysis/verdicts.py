@@ -49,7 +49,7 @@ def judge_model(result: AnyTestResult, change: ImageChange, policy: TestPolicy) 
         reason = f"{moved}, shown to be more than {beyond}: {_interval(change)} over the images"
         return Verdict(Outcome.FAIL, reason)
     mean = _MEAN * change.over_classes
-    found = f"{points(change.difference)}{mean}, {_interval(change)} over {counted(change.n, 'image')}"
+    found = f"{points_in_words(change.difference)}{mean}, {_interval(change)} over {counted(change.n, 'image')}"
     if change.within(policy.margin):
         return Verdict(Outcome.PASS, f"within {beyond}: {found}")
     return Verdict(
@@ -178,7 +178,7 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
     )
 
 
-def points(points: float) -> str:
+def points_in_words(points: float) -> str:
     """Return a change in points with its sign, to one decimal, or to one digit where that would show nothing."""
     return f"{points:+.1f} points" if abs(points) >= 0.05 or points == 0 else f"{points:+.1g} points"
 
@@ -191,7 +191,7 @@ def _not_rejected(result: AnyTestResult, alpha: float) -> Verdict:
 
 def _moved(difference: float, over_classes: bool) -> str:
     moved = "fell" if difference < 0 else "rose"
-    return f"accuracy {moved} {points(abs(difference))[1:]}{_MEAN * over_classes}"
+    return f"accuracy {moved} {points_in_words(abs(difference))[1:]}{_MEAN * over_classes}"
 
 
 def _interval(change: ImageChange) -> str:
@@ -262,4 +262,4 @@ def _sensitivity(result: AnyTestResult) -> str:
         return ""
     if result.detectable_drop > result.control:
         return " (the observations are too few or too scattered to see even a fall to zero 80 % of the time)"
-    return f" (a drop of {points(result.detectable_drop)[1:]} would have been seen 80 % of the time)"
+    return f" (a drop of {points_in_words(result.detectable_drop)[1:]} would have been seen 80 % of the time)"

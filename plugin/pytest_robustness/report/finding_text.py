@@ -16,7 +16,7 @@ from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, 
 from pytest_robustness.analysis.lost_images import MOST
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.analysis.verdicts import points
+from pytest_robustness.analysis.verdicts import points_in_words
 from pytest_robustness.core.files import short_path
 from pytest_robustness.core.text import counted, grouped
 from pytest_robustness.report.class_test_words import words_of
@@ -79,7 +79,7 @@ def finding_lines(finding: Finding) -> list[str]:
 def _(finding: ModelTest) -> FindingText:
     size = finding.change.difference
     grade = _grade(finding.verdict, size)
-    return FindingText(grade, _headline(grade, f"{points(size)} ({grade})", finding), _model_lines(finding))
+    return FindingText(grade, _headline(grade, f"{points_in_words(size)} ({grade})", finding), _model_lines(finding))
 
 
 @text_of.register(ImageTest)
@@ -92,7 +92,7 @@ def _(finding: ImageTest) -> FindingText:
         f"  change              {_change_text(result)}",
         *_image_lines(finding.change),
     ]
-    return FindingText(grade, _headline(grade, f"{points(result.difference)} ({grade})", finding), details)
+    return FindingText(grade, _headline(grade, f"{points_in_words(result.difference)} ({grade})", finding), details)
 
 
 @text_of.register(ClassTest)
@@ -101,7 +101,7 @@ def _(finding: ClassTest) -> FindingText:
     classes = finding.failing or finding.classes
     largest = max(classes, key=lambda found: abs(found.measured_change), default=None)
     grade = _grade(finding.verdict, 0.0 if largest is None else largest.measured_change)
-    size = "" if largest is None else f"{points(largest.measured_change)} ({grade}) in class {largest.name}"
+    size = "" if largest is None else f"{points_in_words(largest.measured_change)} ({grade}) in class {largest.name}"
     return FindingText(grade, _headline(grade, size or grade, finding), _class_lines(finding))
 
 
@@ -203,7 +203,7 @@ def _image_lines(change: ImageChange) -> list[str]:
     interval = f"{change.level:g} % interval {points_text(change.low)} to {points_text(change.high)}"
     mean = ", mean over classes" * change.over_classes
     return [
-        f"  over {counted(change.n, 'image')}".ljust(22) + f"{points(change.difference)}{mean} ({interval})",
+        f"  over {counted(change.n, 'image')}".ljust(22) + f"{points_in_words(change.difference)}{mean} ({interval})",
         f"  changed images      {change.lost:,} lost, {change.gained:,} gained, p = {p_text(change.p_value)} (McNemar)",
     ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.analysis.policy import TestPolicy
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.studies.breaking_point import BreakingPoint
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.test_result import Outcome
@@ -53,7 +53,7 @@ class World:
         return grown + ("vflip" in name) * self.upside_down
 
     def counts(self, cell):
-        return counted(self.answers(cell), LABELS, 10)
+        return counts_of(self.answers(cell), LABELS, 10)
 
     def labels_of(self, model):
         return LABELS

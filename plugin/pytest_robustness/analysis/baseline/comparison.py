@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.baseline.candidate import compare_models
+from pytest_robustness.analysis.baseline.comparable import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.growth import class_growth, model_growth
 from pytest_robustness.analysis.baseline.known_findings import expect
-from pytest_robustness.analysis.baseline.protocol import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import GateTest, SharedImages
