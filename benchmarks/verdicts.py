@@ -27,7 +27,7 @@ from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.statistics import correct, mcnemar_by_class
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval, p_above, p_below
@@ -407,7 +407,7 @@ class Large:
     def counts(self, cell: Cell) -> Counts:
         """Return the same, counted by class."""
         if cell not in self._counts:
-            self._counts[cell] = counted(self._answers[cell], self.labels, 1000)
+            self._counts[cell] = counts_of(self._answers[cell], self.labels, 1000)
         return self._counts[cell]
 
     def judge(self) -> None:

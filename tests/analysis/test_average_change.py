@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.analysis.average_change import average_changes
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.core import CONTROL, Cell, Condition
 
@@ -33,7 +33,7 @@ class Source:
         return self.given[cell]
 
     def counts(self, cell):
-        return counted(self.given[cell], self.labels, 2)
+        return counts_of(self.given[cell], self.labels, 2)
 
 
 def test_the_average_is_over_all_models_and_the_images_that_all_could_read():

@@ -137,7 +137,7 @@ def test_the_images_decide_beside_the_t_test_or_alone(images, found, strict, mar
             change(-1.5, -2.6, -0.4, needed=4321.0),
             (
                 "neither within 2 points nor beyond is shown: -1.5 points, 90 % interval -2.6 to -0.4 over 890 images; "
-                "about 4400 images would decide at this share of changed images"
+                "about 4,400 images would decide at this share of changed images"
             ),
         ),
         (

@@ -14,7 +14,7 @@ from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.image_test import image_test
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 
@@ -47,7 +47,7 @@ class World:
         return self.given[cell]
 
     def counts(self, cell):
-        return counted(self.given[cell], self.labels, len(self.class_names))
+        return counts_of(self.given[cell], self.labels, len(self.class_names))
 
     def class_test(self, **policy):
         return class_test(self, Panel(BEND, self.models), TestPolicy(**policy))

@@ -220,8 +220,14 @@ def test_the_same_seed_gives_the_same_diagnosis() -> None:
     [
         ({"images": 1}, "images is 1. Valid: a whole number of images, 2 or more, such as 256."),
         ({"images": 2.5}, "images is 2.5. Valid: a whole number of images, 2 or more, such as 256."),
-        ({"margin": 0}, "margin is 0. Valid: points between 0 and 100, such as 10."),
-        ({"alpha": 1}, "alpha is 1. Valid: a number between 0 and 1, such as 0.05."),
+        (
+            {"margin": 0},
+            (
+                "margin is 0. Valid: points of accuracy above 0, up to 100, such as 2.0; no number of images could "
+                "rule out every change."
+            ),
+        ),
+        ({"alpha": 1}, "alpha is 1. Valid: a number above 0 and below 1, such as 0.05."),
         (
             {"limit": 3},
             "'limit' is not an argument. Known: "

@@ -55,7 +55,7 @@ def test_something_worse_is_a_failure(reports, capsys):
         (["a", "renamed"], "ERROR: The runs have no model in common: net in a, new, other in renamed."),
         (["a", "b", "--model", "net"], "'net' names no pair of models. Valid: OLD=NEW."),
         (["a", "renamed", "--model", "net=new", "--model", "net=other"], "'net' is named twice."),
-        (["a", "b", "--alpha", "1.5"], "1.5 is not in the range"),
+        (["a", "b", "--alpha", "1.5"], "ERROR: alpha is 1.5. Valid: a number above 0 and below 1, such as 0.05."),
     ],
 )
 def test_what_is_used_wrongly_is_refused(reports, capsys, arguments, text):

@@ -84,8 +84,8 @@ def test_an_option_without_its_value_is_refused_by_its_name(capsys):
     [
         (["doctor", "resnet18", "--seed=-1"], "--seed", "x>=0"),
         (["doctor", "resnet18", "--images", "-1"], "--images", "x>=2"),
-        (["doctor", "resnet18", "--margin=-1"], "--margin", "0<x<100"),
-        (["compare", "a", "b", "--alpha", "-1"], "--alpha", "0<x<1"),
+        (["doctor", "resnet18", "--margin=-1"], "margin", "above 0, up to 100"),
+        (["compare", "a", "b", "--alpha", "-1"], "alpha", "above 0 and below 1"),
     ],
 )
 def test_a_negative_value_is_refused_by_the_name_of_its_option(arguments, named, valid, capsys):

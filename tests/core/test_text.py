@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import unicodedata
 
@@ -12,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.core.text import (
+    abridged,
+    counted,
+    decoded,
     for_csv,
     for_log,
     for_terminal,
@@ -128,3 +132,29 @@ def test_no_cell_of_a_table_is_a_formula_and_the_text_is_kept(text):
 @pytest.mark.parametrize("number", ["-1", "+2", "-0.5", "+1e-300", "-.5", "3"])
 def test_numbers_stay_numbers(number):
     assert for_csv(number) == number
+
+
+@given(st.lists(st.text("abc", min_size=1)), st.integers(1, 6))
+def test_the_first_of_a_list_are_named_and_the_others_counted(names, most):
+    named, _, left = abridged(names, most).partition(" and ")
+    assert named.split(", ") == names[:most] or not names
+    assert left == (f"{len(names) - most} more" if len(names) > most else "")
+
+
+@given(st.integers(0, 10**9))
+def test_a_count_has_the_noun_due_and_commas_that_change_nothing(count):
+    number, noun = counted(count, "class", "classes").split()
+    assert noun == ("class" if count == 1 else "classes")
+    assert int(number.replace(",", "")) == count
+    assert all(len(group) == 3 for group in number.split(",")[1:])
+
+
+def test_the_others_are_counted_with_commas():
+    assert abridged([*map(str, range(1003))], 1, "no. {}".format) == "no. 0 and 1,002 more"
+
+
+@given(st.binary(min_size=1))
+def test_any_name_of_a_file_can_be_written_as_utf8(name):
+    text = decoded(os.fsdecode(name))
+    assert text.encode("utf-8")
+    assert text == os.fsdecode(name) or "\\x" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_robustness.report.alike import grouped
+from pytest_robustness.report.alike import said_once
 
 NONE = "none of which needs more images"
 
@@ -37,4 +37,4 @@ def few(where, images, change="+0.00"):
     ],
 )
 def test_three_alike_are_one_line_of_which_the_largest_need_counts(lines, expected):
-    assert grouped(lines) == expected
+    assert said_once(lines) == expected

@@ -165,7 +165,7 @@ def test_what_passed_is_folded_with_what_it_excludes_and_what_is_inconclusive_is
         return findings.model("digits:vgg16", outcome=outcome, verdict=Verdict(Outcome(outcome), reason))
 
     tests = [test_of("PASS", f"within 2 points: -0.{i} points") for i in range(52)]
-    text = render(findings.view(model_tests=(*tests, test_of("INCONCLUSIVE", "about 3700 images would decide"))))
+    text = render(findings.view(model_tests=(*tests, test_of("INCONCLUSIVE", "about 3,700 images would decide"))))
     passed = text.partition("### Passed, and what that excludes\n\n")[2].partition("</details>")[0].splitlines()
     assert passed[:3] == [
         "<details><summary>Tests that passed</summary>",
@@ -173,7 +173,7 @@ def test_what_passed_is_folded_with_what_it_excludes_and_what_is_inconclusive_is
         "- vgg16 under vflip: within 2 points: -0.0 points",
     ]
     assert passed[-2:] == ["- 2 more, in results.json", ""]
-    assert "### Inconclusive\n\n- vgg16 under vflip: about 3700 images would decide\n" in text
+    assert "### Inconclusive\n\n- vgg16 under vflip: about 3,700 images would decide\n" in text
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_a_model_test_shows_its_numbers_and_the_classes_that_fell_most(findings)
         "",
         "  top-1 accuracy      91.0 % -> 80.5 % over all images",
         "  mean over classes   90.0 % -> 80.0 %, 10 classes",
-        "  over 1000 images    -10.0 points (90 % interval -12.0 to -8.0)",
+        "  over 1,000 images   -10.0 points (90 % interval -12.0 to -8.0)",
         "  changed images      120 lost, 20 gained, p = 1e-18 (McNemar)",
         "  over classes        -10.0 points (95 % interval -15.0 to -5.0)",
         "  independent         t = -4.20, df = 18.0, p = 0.0005",
@@ -167,7 +167,7 @@ def test_a_class_test_of_one_model_is_one_over_its_images(findings):
 
 def test_a_change_over_classes_of_different_sizes_is_called_a_mean(findings):
     change = findings.change(over_classes=True)
-    assert "  over 1000 images    -10.0 points, mean over classes (90 % interval -12.0 to -8.0)" in finding_lines(
+    assert "  over 1,000 images   -10.0 points, mean over classes (90 % interval -12.0 to -8.0)" in finding_lines(
         findings.model(change=change)
     )
 

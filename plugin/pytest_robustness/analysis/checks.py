@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,11 +50,16 @@ class _Control(NamedTuple):
     @property
     def text(self) -> str:
         """The figures."""
-        expected = f"{self.chance * self.n:.1f}".removesuffix(".0")
+        expected = f"{self.chance * self.n:,.1f}".removesuffix(".0")
         return (
-            f"{self.model} is right on {self.correct} of {self.n} images without any transform, where guessing is "
-            f"right on {expected}"
+            f"{self.model} is right on {self.correct:,} of {counted(self.n, 'image')} without any "
+            f"transform, where guessing is right on {expected}"
         )
+
+    @property
+    def no_better(self) -> str:
+        """What follows from the figures."""
+        return f"no better than chance for {counted(self.classes, 'class', 'classes')}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +92,7 @@ class ChanceCheck:
     def errors(self, predictions: StoredPredictions) -> dict[str, str]:
         """Return a message for each model whose order of classes must be wrong."""
         return {
-            found.model: f"{found.text}: no better than chance for {found.classes} classes. Class order? Its outputs "
+            found.model: f"{found.text}: {found.no_better}. Class order? Its outputs "
             f"and the folders of the data may be in different orders: give the model its class list. If it is as weak "
             f"as that, --robustness-chance-check=warn judges it.{self._proposal(found)}"
             for found in self._controls(predictions)
@@ -115,7 +121,7 @@ class ChanceCheck:
             )
         named = f"Its classes were matched by {self.matches[found.model]}, so that" if self._named(found) else "Perhaps"
         return (
-            f"{found.text}: no better than chance for {found.classes} classes. {named} the data is hard for it, or its "
+            f"{found.text}: {found.no_better}. {named} the data is hard for it, or its "
             f"class list is not in the order of its outputs.{self._proposal(found)}"
         )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pytest_robustness.core.text import counted
 from pytest_robustness.data.identity import UNREADABLE, as_array
 from pytest_robustness.inference.distinct_images import DistinctImages, among
 
@@ -31,5 +32,8 @@ def copies_warning(identities: NDArray[np.void], labels: NDArray[np.int64] | Non
     distinct = DistinctImages(identities[known], None if labels is None else labels[known]).count
     if images - distinct <= _FEW * images:
         return ()
-    text = f"{images} images, {distinct} distinct: the others are copies, and tests and intervals of models and classes"
-    return (f"{text} take them for independent, so that they claim more than is shown. Keep each image once.",)
+    text = (
+        f"{counted(images, 'image')}, {distinct:,} distinct: the others are copies, and tests and intervals of "
+        f"models and classes take them for independent, so that they claim more than is shown. Keep each image once."
+    )
+    return (text,)

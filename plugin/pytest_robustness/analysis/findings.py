@@ -232,11 +232,11 @@ class LostImage(NamedTuple):
 
 
 class SharedImages(NamedTuple):
-    """How many images both the baseline and the run have, and how many only one of them has."""
+    """How many images both an earlier run, or a baseline, and a run have, and how many only one of them has."""
 
     both: int
-    only_baseline: int
-    only_run: int
+    only_before: int
+    only_now: int
 
 
 class ImageAccuracy(NamedTuple):

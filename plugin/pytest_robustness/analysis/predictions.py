@@ -88,7 +88,7 @@ class AnswerSource(Protocol):
         """Return the same, counted by class."""
 
 
-def counted(answers: Answers, labels: NDArray[np.int64], classes: int) -> Counts:
+def counts_of(answers: Answers, labels: NDArray[np.int64], classes: int) -> Counts:
     """Count answers by class; ``labels`` (int64 [N]) are the classes of the images."""
     wrong, right = np.bincount(2 * labels + answers.correct, minlength=2 * classes).reshape(classes, 2).T
     if answers.readable.all():
@@ -253,7 +253,7 @@ class StoredPredictions:
     def counts(self, cell: Cell) -> Counts:
         """Return the same, counted by class; counted once."""
         if cell not in self._counts:
-            self._counts[cell] = counted(self.answers(cell), self.labels_of(cell.model), len(self.classes))
+            self._counts[cell] = counts_of(self.answers(cell), self.labels_of(cell.model), len(self.classes))
         return self._counts[cell]
 
     def top5(self, cell: Cell) -> NDArray[np.int64] | None:

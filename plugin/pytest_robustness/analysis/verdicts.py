@@ -13,6 +13,7 @@ from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.core.text import abridged, counted
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def judge_model(result: AnyTestResult, change: ImageChange, policy: TestPolicy) 
         reason = f"{moved}, shown to be more than {beyond}: {_interval(change)} over the images"
         return Verdict(Outcome.FAIL, reason)
     mean = _MEAN * change.over_classes
-    found = f"{points(change.difference)}{mean}, {_interval(change)} over {change.n} images"
+    found = f"{points_in_words(change.difference)}{mean}, {_interval(change)} over {counted(change.n, 'image')}"
     if change.within(policy.margin):
         return Verdict(Outcome.PASS, f"within {beyond}: {found}")
     return Verdict(
@@ -100,7 +101,7 @@ def judge_classes(
     allowed = allowed_sensitive(tested, policy.alpha, policy.max_sensitive, policy.correction)
     too_many = policy.uses_t_tests and len(sensitive) > allowed
     counts = _sensitive_text(len(sensitive), tested, allowed, policy) if policy.uses_t_tests and tested else ""
-    left_out = f"{len(classes) - tested} could not be tested over the models" if tested < len(classes) else ""
+    left_out = f"{len(classes) - tested:,} could not be tested over the models" if tested < len(classes) else ""
     if not policy.uses_images:
         if not tested:
             most = max((finding.result for finding in classes), key=lambda result: result.n, default=None)
@@ -113,7 +114,7 @@ def judge_classes(
     shown = [finding.images.p_value for finding in classes if finding.images is not None]
     fewest = fewest_significant(policy.alpha, np.array(shown))
     if not classes or blind > _BLIND_SHARE * (len(classes) + untested):
-        few = f"{blind} of {len(classes) + untested} classes have fewer than {fewest} images"
+        few = f"{blind:,} of {counted(len(classes) + untested, 'class', 'classes')} have fewer than {fewest} images"
         reason = f"{few}: not even the loss of all by all models would be significant"
         return Verdict(Outcome.INCONCLUSIVE, _joined(reason, counts))
     return Verdict(Outcome.PASS, _joined(_excluded_text(classes, fewest, blind, policy), counts))
@@ -177,7 +178,7 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
     )
 
 
-def points(points: float) -> str:
+def points_in_words(points: float) -> str:
     """Return a change in points with its sign, to one decimal, or to one digit where that would show nothing."""
     return f"{points:+.1f} points" if abs(points) >= 0.05 or points == 0 else f"{points:+.1g} points"
 
@@ -190,7 +191,7 @@ def _not_rejected(result: AnyTestResult, alpha: float) -> Verdict:
 
 def _moved(difference: float, over_classes: bool) -> str:
     moved = "fell" if difference < 0 else "rose"
-    return f"accuracy {moved} {points(abs(difference))[1:]}{_MEAN * over_classes}"
+    return f"accuracy {moved} {points_in_words(abs(difference))[1:]}{_MEAN * over_classes}"
 
 
 def _interval(change: ImageChange) -> str:
@@ -204,22 +205,22 @@ def _images_needed(change: ImageChange) -> str:
     needed = rounded_up(change.needed)
     if needed is None:
         return "the change lies so near the margin that no practical number of images would decide"
-    return f"about {needed} images would decide at this share of changed images"
+    return f"about {needed:,} images would decide at this share of changed images"
 
 
 def _sensitive_text(sensitive: int, tested: int, allowed: int, policy: TestPolicy) -> str:
     relation = "more than" if sensitive > allowed else "within"
-    return f"{sensitive} of {tested} classes sensitive at alpha {policy.alpha:g}, {relation} the {allowed} allowed"
+    of_all = f"{sensitive:,} of {counted(tested, 'class', 'classes')}"
+    return f"{of_all} sensitive at alpha {policy.alpha:g}, {relation} the {allowed:,} allowed"
 
 
 def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
     if not beyond:
         return ""
     named = sorted(beyond, key=lambda finding: -abs(finding.measured_change))
-    listed = ", ".join(f"{finding.name} {finding.measured_change:+.1f}" for finding in named[:_NAMED])
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    shown = f"{_classes(len(beyond))} {'is' if len(beyond) == 1 else 'are'} shown to have changed"
-    return f"{shown} by more than {policy.class_margin:g} points: {listed}{more}"
+    listed = abridged([f"{finding.name} {finding.measured_change:+.1f}" for finding in named], _NAMED)
+    shown = f"{counted(len(beyond), 'class', 'classes')} {'is' if len(beyond) == 1 else 'are'} shown to have changed"
+    return f"{shown} by more than {policy.class_margin:g} points: {listed}"
 
 
 def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, policy: TestPolicy) -> str:
@@ -227,13 +228,10 @@ def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, pol
     smallest = min(finding.images.n for finding in classes if finding.images is not None and not finding.images.blind)
     # As many images as are significant, and as exceed the margin.
     lost = max(fewest, math.floor(policy.class_margin * smallest / 100) + 1)
-    seen = f"the loss of {lost} of the {smallest} images of the smallest class by all models would have been"
-    unseen = f"; {_classes(blind)} with fewer than {fewest} images not judged" if blind else ""
+    of_all = f"of the {counted(smallest, 'image')} of the smallest class"
+    seen = f"the loss of {lost:,} {of_all} by all models would have been"
+    unseen = f"; {counted(blind, 'class', 'classes')} with fewer than {fewest} images not judged" if blind else ""
     return f"no class shown to change by more than {policy.class_margin:g} points ({seen}){unseen}"
-
-
-def _classes(count: int) -> str:
-    return f"{count} class" if count == 1 else f"{count} classes"
 
 
 def _joined(*parts: str) -> str:
@@ -248,8 +246,7 @@ def _p_text(result: AnyTestResult, alpha: float) -> str:
 
 def _too_few(result: AnyTestResult, alpha: float) -> str:
     if result.test == "mcnemar":
-        images = "image" if result.n == 1 else "images"
-        return f"of {result.n} {images} no change could be significant at alpha {alpha:g}"
+        return f"of {counted(result.n, 'image')} no change could be significant at alpha {alpha:g}"
     return f"only {result.n} of the 2 observations that a test needs in each group"
 
 
@@ -265,4 +262,4 @@ def _sensitivity(result: AnyTestResult) -> str:
         return ""
     if result.detectable_drop > result.control:
         return " (the observations are too few or too scattered to see even a fall to zero 80 % of the time)"
-    return f" (a drop of {points(result.detectable_drop)[1:]} would have been seen 80 % of the time)"
+    return f" (a drop of {points_in_words(result.detectable_drop)[1:]} would have been seen 80 % of the time)"

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pytest_robustness.analysis.comparing import compare_runs, read
+from pytest_robustness.analysis.policy import require_alpha
 from pytest_robustness.core.text import printable_lines
 from pytest_robustness.errors import OptionError, unknown
 from pytest_robustness.report.comparison import tables, terminal, words
@@ -57,8 +58,7 @@ def compare(
     OptionError
         ``alpha`` is no probability.
     """
-    if not 0 < alpha < 1:
-        raise OptionError(f"alpha is {alpha}. Valid: a number between 0 and 1, such as 0.05.")
+    require_alpha(alpha)
     return Comparison(compare_runs(read(Path(before)), read(Path(now)), renamed=models, alpha=alpha))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from pytest_robustness.analysis.diagnosis import judging
 from pytest_robustness.analysis.diagnosis.remembered import remember_diagnosis
+from pytest_robustness.analysis.policy import require_alpha, require_points
 from pytest_robustness.api.arguments import options_from
 from pytest_robustness.api.given import NAME, given
 from pytest_robustness.core.file_hashes import FileHashes
@@ -123,10 +124,8 @@ class _Subject(NamedTuple):
 def _require_valid(images: object, margin: float, alpha: float, options: Mapping[str, object]) -> None:
     if isinstance(images, bool) or not isinstance(images, int) or images < 2:
         raise OptionError(f"images is {images!r}. Valid: a whole number of images, 2 or more, such as 256.")
-    if not 0 < margin < 100:
-        raise OptionError(f"margin is {margin}. Valid: points between 0 and 100, such as 10.")
-    if not 0 < alpha < 1:
-        raise OptionError(f"alpha is {alpha}. Valid: a number between 0 and 1, such as 0.05.")
+    require_points("margin", margin)
+    require_alpha(alpha)
     for option in options:
         if option not in _OPTIONS:
             raise OptionError(unknown("argument", option, ("images", "margin", "alpha", *_OPTIONS)))

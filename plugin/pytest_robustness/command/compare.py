@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="Compare model OLD of A with model NEW of B, by their names or by those that reports show. Others are matched "
     "by name; where each run has but one model, these two are compared. May be given several times.",
 )
-@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,
+@click.option("--alpha", type=float, default=0.05, show_default=True,
               help="Level of the tests, after Holm's correction over all comparisons.")  # fmt: skip
 @click.option(
     "--report",

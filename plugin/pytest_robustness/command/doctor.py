@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 )
 @click.option("--images", type=click.IntRange(2), default=256, show_default=True, metavar="N",
               help="Images to ask about at most, as many of each class.")  # fmt: skip
-@click.option("--margin", type=click.FloatRange(0, 100, min_open=True, max_open=True), default=10.0, show_default=True,
+@click.option("--margin", type=float, default=10.0, show_default=True,
               metavar="POINTS", help="Difference of accuracy that may go unseen, in points.")  # fmt: skip
-@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,
+@click.option("--alpha", type=float, default=0.05, show_default=True,
               help="Level of the tests, after Holm's correction for all that is tried.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draw of images.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, or mps.")

@@ -1,14 +1,19 @@
-r"""Text that comes from users, made fit for where it goes: names of classes and files, reasons, texts of exceptions.
+r"""Text made fit for where it goes: names of classes and files, reasons, texts of exceptions; counts and lists.
 
 `printable` decides what may be shown at all; `for_csv` and `for_log` defuse what a spreadsheet and a CI system's log
 would read as more than text. HTML and Markdown have their escapes where they are written (``report/page``,
-``report/markdown.py``).
+``report/markdown.py``). `counted` and `abridged` write counts and lists as every sentence of every room has them.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_T = TypeVar("_T")
 
 LONGEST_NAME: Final = 1_000
 """Characters of a name that are shown."""
@@ -73,6 +78,17 @@ def is_printable(text: str) -> bool:
     return not _IN_NAMES.search(text)
 
 
+def decoded(name: str) -> str:
+    r"""Return a name from the file system that any file can hold: bytes that are no UTF-8 become ``\xff``.
+
+    Examples
+    --------
+    >>> print(decoded("caf\udce9"), decoded("owl"))
+    caf\xe9 owl
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def for_csv(text: str) -> str:
     r"""Return the text of a cell, behind an apostrophe where a spreadsheet would run it as a formula.
 
@@ -98,6 +114,40 @@ def for_log(text: str) -> str:
 def for_terminal(text: str) -> str:
     """Return a text of several lines for a terminal or a log: `printable_lines`, and no command of a CI system."""
     return for_log(printable_lines(text))
+
+
+def grouped(count: int) -> str:
+    """Return a count with its thousands set apart.
+
+    Examples
+    --------
+    >>> grouped(1281167)
+    '1,281,167'
+    """
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "class", "classes"), counted(1000, "model")
+    ('1 class', '1,000 models')
+    """
+    return f"{grouped(count)} {noun if count == 1 else plural or noun + 's'}"
+
+
+def abridged(things: Sequence[_T], most: int, write: Callable[[_T], str] = str) -> str:
+    """Return what ``write`` makes of the first ``most`` things, and the number of the others.
+
+    Examples
+    --------
+    >>> abridged(["cat", "dog"], 2), abridged(["cat", "dog", "owl", "rat"], 2)
+    ('cat, dog', 'cat, dog and 2 more')
+    """
+    listed = ", ".join(map(write, things[:most]))
+    return f"{listed} and {grouped(len(things) - most)} more" if len(things) > most else listed
 
 
 def _cut(text: str, limit: int) -> str:

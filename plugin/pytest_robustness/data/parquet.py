@@ -8,8 +8,9 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.files.class_folders import decoded, require_no_splits
+from pytest_robustness.data.files.class_folders import require_no_splits
 from pytest_robustness.data.files.containers import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import torch
 
 from pytest_robustness.core import Canvas, Cell, Condition, Preprocess
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ErrorText, TransformError, cause
 from pytest_robustness.inference.device import equal_batches, pixels_at_once, to_device, works_ahead
 from pytest_robustness.inference.jobs import Job
@@ -147,7 +148,7 @@ class BatchRunner:
         """Continue with smaller batches than the one of ``images``."""
         self.batch_size = -(-images // 2)  # rounded up: two batches, not three
         self._models.discard()
-        self._calls.note(f"{reason}: going on with batches of {self.batch_size} images")
+        self._calls.note(f"{reason}: going on with batches of {counted(self.batch_size, 'image')}")
         free_memory(self._settings.device)
 
     def _score_piece(self, batch: Batch, piece: slice) -> None:

@@ -193,7 +193,9 @@ def difference(before: Predictions, now: Predictions, precision: str) -> str:
     if beyond.sum() <= len(beyond) // 8 and not other.any() and distance.max(initial=0) <= _FAR * tolerance:
         return ""
     changed = int((before.predicted != now.predicted).sum())
-    return f"{changed} of {len(beyond)} answers are others now, and probabilities differ by up to {distance.max():.2g}"
+    return (
+        f"{changed:,} of {len(beyond):,} answers are others now, and probabilities differ by up to {distance.max():.2g}"
+    )
 
 
 def _implied(found: dict[Job, str], jobs: Sequence[Job], held: dict[Job, NDArray[np.bool_]]) -> Iterator[Job]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from pytest_robustness.core import ClassMatch
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -110,9 +111,10 @@ def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str
     if _matched(attempt):
         _refuse(attempt, data_classes, imagenet, model)
     raise DataError(
-        f"{model} has {outputs} outputs and no class list, and the data has {len(data_classes)} classes, so that they "
-        f"cannot be matched by position. Give the model its class list (Model(..., classes=[...])), or data with "
-        f"{outputs} classes."
+        f"{model} has {counted(outputs, 'output')} and no class list, and the data has "
+        f"{counted(len(data_classes), 'class', 'classes')}, so that they cannot be matched by position. "
+        f"Give the model its class list (Model(..., classes=[...])), or data with "
+        f"{counted(outputs, 'class', 'classes')}."
     )
 
 
@@ -222,7 +224,8 @@ def _refuse(
     missing = [label.key for label, output in zip(data_classes, attempt.outputs, strict=True) if output is None]
     shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
     raise DataError(
-        f"{len(missing)} of {len(data_classes)} classes of the data have no output of {model} to themselves: {shown}. "
+        f"{len(missing):,} of {counted(len(data_classes), 'class', 'classes')} of the data have no output of "
+        f"{model} to themselves: {shown}. "
         f"Name their folders by WordNet id or as the model names its classes (it begins with "
         f"{'; '.join(model_classes[:3])}), or leave them out of the data."
     )

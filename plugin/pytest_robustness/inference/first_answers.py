@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ModelError, cause, message
 from pytest_robustness.inference.logits import logits_of
 from pytest_robustness.inference.preprocess import to_inputs
@@ -62,7 +63,7 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
     size = _batch_size(name, asked)
     if size is not None:
         asked = _Asked(FixedBatch(whole, size), inputs)
-        warnings.append(f"{name} takes batches of {size} {'image' if size == 1 else 'images'} alone, and gets those")
+        warnings.append(f"{name} takes batches of {counted(size, 'image')} alone, and gets those")
     several, alone = asked.logits(0, 1, 2), asked.logits(1)
     away = _distance(alone[0], several[1], several)
     if away > _ROUNDING:

@@ -41,7 +41,7 @@ class ImageNames:
             return None
         indices = self._opened[1]
         if len(indices) != images:
-            self.note = f"the data has changed: {len(indices)} images would be chosen now, not {images}"
+            self.note = f"the data has changed: {len(indices):,} images would be chosen now, not {images:,}"
             return None
         return indices
 

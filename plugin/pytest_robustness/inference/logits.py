@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ModelError
 
 # The largest accepted distance of logits from those of eager fp32, relative to their Frobenius norm, by precision.
@@ -27,8 +28,9 @@ def logits_of(output: object, images: int) -> torch.Tensor:
     if not isinstance(logits, torch.Tensor):
         problem = f"{_described(output)}. Return the logits alone, or an object whose attribute logits holds them"
     if problem or not isinstance(logits, torch.Tensor):
-        count = "one image" if images == 1 else f"{images} images"
-        raise ModelError(f"it must return floating-point logits [B, K]; for {count} it returned {problem}.")
+        raise ModelError(
+            f"it must return floating-point logits [B, K]; for {counted(images, 'image')} it returned {problem}."
+        )
     # A subclass might compute otherwise, or print, or keep the images alive.
     return logits if type(logits) is torch.Tensor else logits.as_subclass(torch.Tensor)
 

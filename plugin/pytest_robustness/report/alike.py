@@ -13,7 +13,7 @@ _NUMBER: Final = re.compile(r"[-+]?\d[\d.,]*(e[-+]\d+)?")
 _NEEDED: Final = re.compile(r"about ([\d,]+)")
 
 
-def grouped(lines: Sequence[str]) -> list[str]:
+def said_once(lines: Sequence[str]) -> list[str]:
     """Return ``lines``, each a subject, a colon and a reason, with those of one reason but for its figures in one line.
 
     Two alike stand as they are. Of more, the one that needs most images has its reason, and the others are named.

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core.text import abridged
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from pytest_robustness.inference.model_facts import ModelFacts
 
@@ -43,14 +45,9 @@ def unhashed_warning(model: str, facts: ModelFacts) -> str | None:
     if not facts.unhashed:
         return None
     return (
-        f"{model} holds {_listed(facts.unhashed)}, whose content cannot be hashed: a change in it is seen by the check "
-        f"of stored answers alone."
+        f"{model} holds {abridged(facts.unhashed, _NAMED)}, whose content cannot be hashed: a change in it is seen by "
+        f"the check of stored answers alone."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _assumptions(facts: ModelFacts) -> Iterator[str]:

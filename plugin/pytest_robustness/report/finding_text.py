@@ -16,11 +16,12 @@ from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, 
 from pytest_robustness.analysis.lost_images import MOST
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.analysis.verdicts import points
+from pytest_robustness.analysis.verdicts import points_in_words
 from pytest_robustness.core.files import short_path
+from pytest_robustness.core.text import counted, grouped
 from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.gate_text import by_classes
-from pytest_robustness.report.number_text import condition_text, counted, cut, p_text, points_text
+from pytest_robustness.report.number_text import condition_text, cut, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassFinding, Finding, LostImage
@@ -78,19 +79,20 @@ def finding_lines(finding: Finding) -> list[str]:
 def _(finding: ModelTest) -> FindingText:
     size = finding.change.difference
     grade = _grade(finding.verdict, size)
-    return FindingText(grade, _headline(grade, f"{points(size)} ({grade})", finding), _model_lines(finding))
+    return FindingText(grade, _headline(grade, f"{points_in_words(size)} ({grade})", finding), _model_lines(finding))
 
 
 @text_of.register(ImageTest)
 def _(finding: ImageTest) -> FindingText:
     result = finding.result
     grade = _grade(finding.verdict, result.difference)
+    images = counted(result.n, "image")
     details = [
-        f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} % on the same {result.n} images",
+        f"  top-1 accuracy      {result.control:.1f} % -> {result.treated:.1f} % on the same {images}",
         f"  change              {_change_text(result)}",
         *_image_lines(finding.change),
     ]
-    return FindingText(grade, _headline(grade, f"{points(result.difference)} ({grade})", finding), details)
+    return FindingText(grade, _headline(grade, f"{points_in_words(result.difference)} ({grade})", finding), details)
 
 
 @text_of.register(ClassTest)
@@ -99,7 +101,7 @@ def _(finding: ClassTest) -> FindingText:
     classes = finding.failing or finding.classes
     largest = max(classes, key=lambda found: abs(found.measured_change), default=None)
     grade = _grade(finding.verdict, 0.0 if largest is None else largest.measured_change)
-    size = "" if largest is None else f"{points(largest.measured_change)} ({grade}) in class {largest.name}"
+    size = "" if largest is None else f"{points_in_words(largest.measured_change)} ({grade}) in class {largest.name}"
     return FindingText(grade, _headline(grade, size or grade, finding), _class_lines(finding))
 
 
@@ -179,7 +181,7 @@ def _model_lines(finding: ModelTest) -> list[str]:
     result, accuracy = finding.result, finding.accuracy
     lines = [
         f"  top-1 accuracy      {accuracy.control:.1f} % -> {accuracy.treated:.1f} % over all images",
-        f"  mean over classes   {result.control:.1f} % -> {result.treated:.1f} %, {result.n} classes",
+        f"  mean over classes   {result.control:.1f} % -> {result.treated:.1f} %, {_classes(result.n)}",
         *_image_lines(finding.change),
         f"  over classes        {_change_text(result)}",
         f"  {result.test:<19} {_statistic_text(result)}",
@@ -201,8 +203,8 @@ def _image_lines(change: ImageChange) -> list[str]:
     interval = f"{change.level:g} % interval {points_text(change.low)} to {points_text(change.high)}"
     mean = ", mean over classes" * change.over_classes
     return [
-        f"  over {change.n} images".ljust(22) + f"{points(change.difference)}{mean} ({interval})",
-        f"  changed images      {change.lost} lost, {change.gained} gained, p = {p_text(change.p_value)} (McNemar)",
+        f"  over {counted(change.n, 'image')}".ljust(22) + f"{points_in_words(change.difference)}{mean} ({interval})",
+        f"  changed images      {change.lost:,} lost, {change.gained:,} gained, p = {p_text(change.p_value)} (McNemar)",
     ]
 
 
@@ -226,8 +228,8 @@ def _effect_lines(result: TTestResult) -> list[str]:
 def _class_lines(finding: ClassTest) -> list[str]:
     over = f"the images of {finding.models[0]} (McNemar)" if finding.one_model else f"{len(finding.models)} models"
     lines = [
-        f"  sensitive           {len(finding.sensitive)} of {finding.tested} classes (p < {finding.alpha:g})",
-        f"  allowed             {finding.allowed} (--robustness-max-sensitive)",
+        f"  sensitive           {len(finding.sensitive):,} of {_classes(finding.tested)} (p < {finding.alpha:g})",
+        f"  allowed             {finding.allowed:,} (--robustness-max-sensitive)",
         f"  tested over         {over}",
         f"  beyond the margin   {_classes(len(finding.beyond))} (--robustness-class-margin), as the images show",
     ]
@@ -261,17 +263,18 @@ def _worst_lines(finding: ClassTest) -> list[str]:
 def _gate_lines(finding: GateTest) -> list[str]:
     result, change = finding.result, finding.change
     interval = f"{change.level:g} % interval {change.low:+.2f} to {change.high:+.2f}"
+    images = counted(result.n, "image")
     lines = [
-        f"  top-1 accuracy      {result.control:.2f} % -> {result.treated:.2f} % on the same {result.n} images",
+        f"  top-1 accuracy      {result.control:.2f} % -> {result.treated:.2f} % on the same {images}",
         f"  change              {result.difference:+.2f} points ({interval})",
-        f"  mcnemar             {result.lost} images lost, {result.gained} gained, p = {p_text(result.p_value)}",
+        f"  mcnemar             {result.lost:,} images lost, {result.gained:,} gained, p = {p_text(result.p_value)}",
         f"  corrected p         {p_text(result.p_adjusted)}",
         f"  beyond tolerance    p = {p_text(finding.p_worse)}, corrected",
         f"  within tolerance    p = {p_text(finding.p_kept)}",
     ]
-    if finding.shared is not None and (finding.shared.only_baseline or finding.shared.only_run):
-        both, only_baseline, only_run = finding.shared
-        lines.append(f"  images of both      {both}; {only_baseline} only in the baseline, {only_run} only in this run")
+    if finding.shared is not None and (finding.shared.only_before or finding.shared.only_now):
+        both, before, now = map(grouped, finding.shared)
+        lines.append(f"  images of both      {both}; {before} only in the baseline, {now} only in this run")
     if finding.beyond_control is not None:
         value, low, high = finding.beyond_control
         lines.append(f"  beyond control      {value:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})")
@@ -297,7 +300,7 @@ def _lost_lines(finding: GateTest) -> list[str]:
         for image in shown
     ]
     more = finding.result.lost - len(shown)
-    return lines + ([f"  {more} more: results.json lists up to {MOST} under gate"] if more > 0 else [])
+    return lines + ([f"  {more:,} more: results.json lists up to {MOST} under gate"] if more > 0 else [])
 
 
 def image_text(image: LostImage) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.number_text import counted, cut, points_text
+from pytest_robustness.core.text import abridged, counted
+from pytest_robustness.report.number_text import cut, points_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_robustness.analysis.findings import GateTest
+    from pytest_robustness.analysis.findings import ClassFinding, GateTest
 
 _MOST_NAMES: Final = 3
 _LONGEST_NAME: Final = 24
@@ -18,9 +19,7 @@ _LONGEST_NAME: Final = 24
 
 def broken_classes(finding: GateTest) -> str:
     """Return the classes that fail a comparison by themselves, worst first, with their changes; empty without any."""
-    named = (f"{cut(c.name, _LONGEST_NAME)} {points_text(c.result.difference)}" for c in finding.broken[:_MOST_NAMES])
-    left = len(finding.broken) - _MOST_NAMES
-    return ", ".join(named) + (f" and {left} more" if left > 0 else "")
+    return abridged(finding.broken, _MOST_NAMES, _fall)
 
 
 def by_classes(finding: GateTest) -> str:
@@ -36,15 +35,10 @@ def unshown_warning(tests: Sequence[GateTest]) -> tuple[str, ...]:
     if not found:
         return ()
     found.sort(key=lambda pair: pair[0].result.difference)
-    named = (
-        f"{cut(one.name, _LONGEST_NAME)} under {test.condition} {points_text(one.result.difference)} "
-        f"({counted(one.result.n, 'image')})"
-        for one, test in found[:_MOST_NAMES]
-    )
-    more = f" and {len(found) - _MOST_NAMES} more (unshown_classes in results.json)" * (len(found) > _MOST_NAMES)
-    falls = "1 class fell" if len(found) == 1 else f"{len(found)} times a class fell"
+    more = " (unshown_classes in results.json)" * (len(found) > _MOST_NAMES)
+    falls = "1 class fell" if len(found) == 1 else f"{counted(len(found), 'time')} a class fell"
     below = "by more than the class tolerance below the baseline, on too few images to show or exclude it"
-    return (f"{falls} {below}: {', '.join(named)}{more}.",)
+    return (f"{falls} {below}: {abridged(found, _MOST_NAMES, _unshown_fall)}{more}.",)
 
 
 def why_undecided_fails(tests: Sequence[GateTest], chosen: str | None) -> str:
@@ -59,3 +53,13 @@ def why_undecided_fails(tests: Sequence[GateTest], chosen: str | None) -> str:
     other = "; --robustness-inconclusive=skip or pass sets another outcome" if chosen is None else ""
     fails = "fails" if failing == 1 else "fail"
     return f"{counted(failing, 'inconclusive comparison')} with the baseline {fails} because {why}{other}."
+
+
+def _fall(finding: ClassFinding) -> str:
+    return f"{cut(finding.name, _LONGEST_NAME)} {points_text(finding.result.difference)}"
+
+
+def _unshown_fall(pair: tuple[ClassFinding, GateTest]) -> str:
+    finding, test = pair
+    name, change = cut(finding.name, _LONGEST_NAME), points_text(finding.result.difference)
+    return f"{name} under {test.condition} {change} ({counted(finding.result.n, 'image')})"

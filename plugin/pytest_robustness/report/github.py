@@ -68,7 +68,10 @@ def error_commands(report: RunReport, environment: Mapping[str, str]) -> list[st
     if len(found) <= _MOST:
         return found
     left = len(found) - _MOST + 1
-    return [*found[: _MOST - 1], _command("More robustness failures", f"{left} more: see the summary of the run.")]
+    return [
+        *found[: _MOST - 1],
+        _command("More robustness failures", f"{left:,} more: see the summary of the run."),
+    ]
 
 
 def _title(report: RunReport, test: GateTest) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
-from pytest_robustness.core.text import LONGEST_TEXT, printable
+from pytest_robustness.core.text import LONGEST_TEXT, abridged, counted, printable
 from pytest_robustness.report import summary
 from pytest_robustness.report.gate_text import by_classes
-from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
+from pytest_robustness.report.number_text import fine_points, interval, p_value, points
 from pytest_robustness.report.study_text import failed_image_tests, finding_line, outcome_counts, worst_first
 from pytest_robustness.report.summary import gate_word
 
@@ -112,7 +112,7 @@ def _gate(report: RunReport) -> Iterator[str]:
     if failed:
         yield ""
     for test in failed:
-        fallen = _some(f"{fall.name} {points(fall.result.difference)}" for fall in test.fallen)
+        fallen = abridged([f"{fall.name} {points(fall.result.difference)}" for fall in test.fallen], _MOST_NAMES)
         classes = f". Classes that fell: {fallen}" if fallen else ""
         yield f"- {escape(f'{report.labels[test.model]} under {report.condition_label(test.condition)}')}: " + escape(
             f"{test.verdict.reason}{classes}"
@@ -138,7 +138,7 @@ def _models(report: RunReport) -> list[str]:
                 *map(str, _evidence(report, found)),
                 points(change.value) if change else "",
                 interval(change.low, change.high) if change else "",
-                escape(_some(impacted)),
+                escape(abridged(impacted, _MOST_NAMES)),
             ]
         )
     seen = _evidence_names(report)
@@ -197,7 +197,7 @@ def _classes(report: RunReport) -> list[str]:
                 str(test.allowed),
                 f"**{len(test.beyond)}**" if failed and test.beyond else str(len(test.beyond)),
                 str(test.blind),
-                escape(_some(map(_class_text, test.failing))),
+                escape(abridged([*map(_class_text, test.failing)], _MOST_NAMES)),
             ]
         )
     beyond = f"beyond {report.policy.class_margin:g} points"
@@ -216,7 +216,7 @@ def _passed(report: RunReport) -> list[str]:
 def _listed(found: Sequence[str]) -> list[str]:
     lines = [f"- {escape(reason)}" for reason in found[:_MOST_REASONS]]
     left = len(found) - len(lines)
-    return lines + ([f"- {left} more, in results.json"] if left else [])
+    return lines + ([f"- {left:,} more, in results.json"] if left else [])
 
 
 def _folded(title: str, lines: Sequence[str]) -> list[str]:
@@ -250,10 +250,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable
     right = set(numbers)
     rule = ["---:" if i in right else "---" for i in range(len(head))]
     return [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
-
-
-def _some(names: Iterable[str]) -> str:
-    """Return the first names, and the number of the others."""
-    listed = list(names)
-    left = len(listed) - _MOST_NAMES
-    return ", ".join(listed[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")

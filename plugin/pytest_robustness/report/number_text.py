@@ -1,4 +1,4 @@
-"""Write numbers and names as reports show them: changes, accuracies, p-values, counts."""
+"""Write numbers and names as reports show them: changes, accuracies, p-values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from rich.text import Text
 
 from pytest_robustness.analysis.policy import in_points
+from pytest_robustness.core.text import counted, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,28 +135,6 @@ def fine_percent(value: float) -> str:
     '97.26\xa0%'
     """
     return f"{value:.2f}\N{NO-BREAK SPACE}%"
-
-
-def grouped(count: int) -> str:
-    """Return a count with its thousands set apart.
-
-    Examples
-    --------
-    >>> grouped(1281167)
-    '1,281,167'
-    """
-    return f"{count:,}"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "class", "classes"), counted(1000, "model")
-    ('1 class', '1,000 models')
-    """
-    return f"{grouped(count)} {noun if count == 1 else plural or noun + 's'}"
 
 
 def or_dash(value: float, write: Callable[[float], str]) -> str:

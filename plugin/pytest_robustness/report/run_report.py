@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,8 +167,9 @@ class RunReport:
         whose = "an earlier run, of" if len(runs) == 1 else "earlier runs, of"
         every = len(self.model_tests) + len(self.class_tests)
         return (
-            f"{len(dates)} of the {every} findings below are from {whose} {', '.join(runs)}: same images, models and "
-            f"transforms, judged by the rules of this run. The verdict above is of this run's own findings alone."
+            f"{len(dates):,} of the {counted(every, 'finding')} below are from {whose} {', '.join(runs)}: same images, "
+            f"models and transforms, judged by the rules of this run. The verdict above is of this run's own "
+            f"findings alone."
         )
 
     def date_of(self, test: ModelTest) -> str:
@@ -194,7 +196,8 @@ class RunReport:
         kept = [facts.get("kept_outputs") for facts in self.provenance.get("models", {}).values()]
         if not any(kept):
             return ""
-        return f"Models answer among the outputs of the data's {len(self.classes)} classes (--robustness-outputs=data)."
+        classes = counted(len(self.classes), "class", "classes")
+        return f"Models answer among the outputs of the data's {classes} (--robustness-outputs=data)."
 
     def condition_label(self, condition: Condition) -> str:
         """Return the shortest name that is unambiguous here: without the severity where there is but one."""

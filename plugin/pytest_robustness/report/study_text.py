@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.text import counted
 from pytest_robustness.report.finding_text import reason_beyond_headline, text_of
-from pytest_robustness.report.number_text import DASH, counted
+from pytest_robustness.report.number_text import DASH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

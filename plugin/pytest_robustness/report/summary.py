@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_robustness.analysis.baseline.known_findings import KNOWN
 from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.report.number_text import counted, points
+from pytest_robustness.core.text import counted
+from pytest_robustness.report.number_text import points
 from pytest_robustness.report.study_text import outcome_counts
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from rich.text import Text
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
+from pytest_robustness.core.text import counted
 from pytest_robustness.report import summary
-from pytest_robustness.report.alike import grouped
+from pytest_robustness.report.alike import said_once
 from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.gate_text import by_classes
-from pytest_robustness.report.number_text import counted, p_text, points_text
+from pytest_robustness.report.number_text import p_text, points_text
 from pytest_robustness.report.study_text import failed_image_tests, finding_list
 from pytest_robustness.report.summary import gate_word
 from pytest_robustness.report.worst_classes import WorstClasses
@@ -283,7 +284,7 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
     yield from _first("image test", failed_image_tests(report), verbose)
     yield from _first("known finding", summary.known_findings(report), verbose)
     undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
-    yield from _first("inconclusive", undecided if verbose else grouped(undecided), verbose)
+    yield from _first("inconclusive", undecided if verbose else said_once(undecided), verbose)
     if verbose:
         yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
     yield from report.notes

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.measure import Measurement
 from rich.text import Text
 
+from pytest_robustness.core.text import abridged
 from pytest_robustness.report.finding_text import expected_text
 from pytest_robustness.report.number_text import cut, points_text
 
@@ -44,10 +45,7 @@ class WorstClasses:
         yield Text(fits or self._text(1, longest=longest, interval=False), no_wrap=True)
 
     def _text(self, most: int, longest: int = _LONGEST_NAME, interval: bool = True) -> str:
-        failing = self.test.failing
-        shown = [_class_text(finding, longest, interval) for finding in failing[:most]]
-        more = f" and {len(failing) - most} more" if len(failing) > most else ""
-        return ", ".join(shown) + more
+        return abridged(self.test.failing, most, lambda finding: _class_text(finding, longest, interval))
 
 
 def _class_text(finding: ClassFinding, longest: int, interval: bool) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_SEVERITY: Final = 3
 # How many images the lists of studies hold where the user names no number.
-_SUSPECTS: Final = 50
+_MOST_SUSPECTS: Final = 50
 _INCONCLUSIVE: Final = {"pass": Outcome.PASS, "fail": Outcome.FAIL, "skip": Outcome.INCONCLUSIVE}
 
 
@@ -97,7 +97,7 @@ def examiner_of(
     asked = StudyOptions(
         severity_of(options),
         options.seed,
-        options.suspects or _SUSPECTS,
+        options.suspects or _MOST_SUSPECTS,
         options.transforms or (),
         reference_of(options, zoo),
         options.parity_margin,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_robustness.session.options import Options
     from pytest_robustness.session.requests import Requests
 
-_SUSPECTS = ("turned_images", "label_errors")
+_LISTING_SUSPECTS = ("turned_images", "label_errors")
 
 
 class _Session(Protocol):
@@ -92,7 +92,7 @@ def asked_for(options: Options) -> tuple[str, ...]:
     A number of suspects asks for the lists of suspects, a reference for parity with it.
     """
     named = STUDIES if ALL in options.studies else options.studies
-    wanted = {*named, *(_SUSPECTS if options.suspects is not None else ())}
+    wanted = {*named, *(_LISTING_SUSPECTS if options.suspects is not None else ())}
     wanted |= {*((PARITY,) if options.reference is not None else ())}
     return tuple(name for name in STUDIES if name in wanted)
 

@@ -18,7 +18,7 @@ from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 from pytest_robustness.errors import BaselineError
@@ -68,7 +68,7 @@ class Run:
         return Answers(self.readable, self.right[cell])
 
     def counts(self, cell):
-        return counted(self.answers(cell), LABELS, len(CLASSES))
+        return counts_of(self.answers(cell), LABELS, len(CLASSES))
 
 
 def models(readable, right, outcomes, chosen=slice(None)):
@@ -417,7 +417,7 @@ def test_only_images_that_both_have_are_compared_in_any_order():
     there, here = rng.permutation(IMAGES)[:400], rng.permutation(IMAGES)[:420]
     run = Run(now[0][here], {cell: right[here] for cell, right in now[1].items()})
     run.labels = LABELS[here]
-    run.counts = lambda cell: counted(run.answers(cell), run.labels, len(CLASSES))
+    run.counts = lambda cell: counts_of(run.answers(cell), run.labels, len(CLASSES))
     ours = comparison(before, run, chosen=there, now=lambda: images(here))
     shared = [image for image in here if image in set(there) and before[0][image]]
     unread = np.count_nonzero(~before[0][np.intersect1d(there, here)])

@@ -102,8 +102,8 @@ def class_finding(name, difference, p):
         (
             (800, 30, 25, 145),
             "INCONCLUSIVE",
-            ("1000 images are too few to decide on a drop of 1 point: -0.50 (90 % interval -1.81 to +0.79); compare "
-            "on about 6300 images, or tolerate 1.9"),
+            ("1,000 images are too few to decide on a drop of 1 point: -0.50 (90 % interval -1.81 to +0.79); compare "
+            "on about 6,300 images, or tolerate 1.9"),
         ),
         (
             (60, 0, 0, 0),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.analysis.policy import TestPolicy
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.studies.breaking_point import BreakingPoint
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.test_result import Outcome
@@ -53,7 +53,7 @@ class World:
         return grown + ("vflip" in name) * self.upside_down
 
     def counts(self, cell):
-        return counted(self.answers(cell), LABELS, 10)
+        return counts_of(self.answers(cell), LABELS, 10)
 
     def labels_of(self, model):
         return LABELS
@@ -103,7 +103,7 @@ def test_the_interval_is_compared_with_the_level_of_the_severity(model, severity
     found = World().examine(rotation(model, severity))
     assert found.verdict.outcome is outcome
     assert f"severity {severity} ({(5, 15, 30, 45, 90)[severity - 1]})" in found.verdict.reason
-    assert "95 % interval over 2000 images" in found.verdict.reason
+    assert "95 % interval over 2,000 images" in found.verdict.reason
 
 
 def test_the_finding_has_the_point_its_interval_and_the_curve():

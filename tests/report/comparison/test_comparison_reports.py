@@ -99,10 +99,14 @@ def test_no_figure_is_dropped_or_cut_however_narrow_the_terminal(models, width):
     text = terminal.render(found, width, color=False)
     shown = text.split()
     for cell in found.cells:
-        figures = [words.percent(cell.accuracies[1]), words.change(cell.difference), words.p_text(cell.p_adjusted)]
+        figures = [
+            words.fine_percent_or_dash(cell.accuracies[1]),
+            words.fine_points_or_dash(cell.difference),
+            words.p_value_or_dash(cell.p_adjusted),
+        ]
         assert [figure for figure in (*figures, *map(str, cell.churn[1:])) if figure not in shown] == []
     for one in words.worse_classes(found):
-        assert words.change(float(one.cell.classes.difference[one.place])) in shown
+        assert words.fine_points_or_dash(float(one.cell.classes.difference[one.place])) in shown
     assert re.search("bene-.*other.*\n.*harmful.*ficial.*wrong", text) or width < 60
     # At 80 columns a model has one table, and the classes another.
     assert width < 80 or text.count("condition ") == len(models) + 1

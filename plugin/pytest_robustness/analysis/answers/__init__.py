@@ -4,8 +4,8 @@
 images of two runs.
 """
 
+from pytest_robustness.analysis.answers.comparable import RunProtocol
 from pytest_robustness.analysis.answers.images import ImageSet, Overlap
-from pytest_robustness.analysis.answers.protocol import RunProtocol
 from pytest_robustness.analysis.answers.recorded import RecordedAnswers, RecordedModel
 
 __all__ = ["ImageSet", "Overlap", "RecordedAnswers", "RecordedModel", "RunProtocol"]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_robustness.core.text import counted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,11 +39,11 @@ class AnswerChurn(NamedTuple):
     def text(self) -> str:
         """Return the counts in a sentence without an end."""
         if not self.changed:
-            return f"no answer of {self.n} changed"
-        were = "answer of" if self.changed == 1 else "answers of"
+            return f"no answer of {self.n:,} changed"
         return (
-            f"{self.changed} {were} {self.n} changed: {self.harmful} from right to wrong, {self.beneficial} from wrong "
-            f"to right, {self.other_wrong} from one wrong class to another"
+            f"{counted(self.changed, 'answer')} of {self.n:,} changed: {self.harmful:,} from right to "
+            f"wrong, {self.beneficial:,} from wrong to right, {self.other_wrong:,} from one wrong class "
+            f"to another"
         )
 
 

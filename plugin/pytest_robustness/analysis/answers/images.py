@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_robustness.core.text import abridged, counted
 from pytest_robustness.data.identity import UNREADABLE, as_array
 from pytest_robustness.inference.distinct_images import among
 
@@ -110,25 +111,24 @@ class Overlap:
         """Return in a sentence how many images are compared; empty where both have the same, and no copies."""
         parts = []
         if self.only_before or self.only_now:
-            images = "1 image" if self.both == 1 else f"{self.both} images"
-            have = f"{self.only_before} only in the baseline, {self.only_now} only in this run"
+            images = counted(self.both, "image")
+            have = f"{self.only_before:,} only in the baseline, {self.only_now:,} only in this run"
             parts.append(f"Compared with the baseline on the {images} that both have; {have} ({self.of_all}).")
         if self.copies:
             parts.append(
-                f"Of the {self.both} images that baseline and run share, {self.both - self.copies} are distinct: the "
-                f"comparison counts copies once, whatever they add to other figures."
+                f"Of the {counted(self.both, 'image')} that baseline and run share, {self.both - self.copies:,} "
+                f"are distinct: the comparison counts copies once, whatever they add to other figures."
             )
         renamed = [f"{old} is {new}" for old, new in self.renamed.items()]
         if renamed:
-            more = len(renamed) - _RENAMED_NAMED
-            listed = ", ".join(renamed[:_RENAMED_NAMED]) + (f" and {more} more" if more > 0 else "")
+            listed = abridged(renamed, _RENAMED_NAMED)
             parts.append(f"Classes that were renamed since the baseline, as their images show: {listed}.")
         return " ".join(parts)
 
     @property
     def of_all(self) -> str:
         """How many images each side has, in words."""
-        return f"{len(self.before.labels)} in the baseline, {len(self.now.labels)} in this run"
+        return f"{len(self.before.labels):,} in the baseline, {len(self.now.labels):,} in this run"
 
     @cached_property
     def _identity_codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_robustness.analysis.answers.protocol import RunProtocol
+from pytest_robustness.analysis.answers.comparable import RunProtocol
 from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.core.text import printable
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.answers.protocol import RunProtocol
+    from pytest_robustness.analysis.answers.comparable import RunProtocol
     from pytest_robustness.core import ClassLabel, Condition
 
 

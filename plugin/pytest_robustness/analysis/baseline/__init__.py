@@ -8,8 +8,8 @@ baseline, and `update` makes a new one.
 
 from pytest_robustness.analysis.answers import ImageSet, Overlap, RunProtocol
 from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+from pytest_robustness.analysis.baseline.comparable import differences, require_comparable
 from pytest_robustness.analysis.baseline.files import answers_path, classes_path, read, require_writable, write
-from pytest_robustness.analysis.baseline.protocol import differences, require_comparable
 
 __all__ = [
     "Baseline",

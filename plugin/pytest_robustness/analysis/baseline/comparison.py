@@ -7,15 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.baseline.candidate import compare_models
+from pytest_robustness.analysis.baseline.comparable import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.growth import class_growth, model_growth
 from pytest_robustness.analysis.baseline.known_findings import expect
-from pytest_robustness.analysis.baseline.protocol import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import GateTest, SharedImages
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.text import abridged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -199,9 +200,8 @@ class BaselineComparison:
         ]
         if not fallen:
             return None
-        listed = ", ".join(fallen[:_NAMED]) + (f" and {len(fallen) - _NAMED} more" if len(fallen) > _NAMED else "")
         below = f"more than {self._policy.class_tolerance:g} points below the baseline"
-        return Verdict(Outcome.FAIL, f"{below}: {listed}")
+        return Verdict(Outcome.FAIL, f"{below}: {abridged(fallen, _NAMED)}")
 
     def _compare(self, model: str, counterpart: str, family: tuple[Condition, ...]) -> CandidateComparison:
         """Compare a model under control and all of ``family``, once."""

@@ -15,6 +15,7 @@ from pytest_robustness.analysis.image_evidence import ChangedImages, class_image
 from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.analysis.predictions import pair, readable_by_all
 from pytest_robustness.core import Panel
+from pytest_robustness.core.text import abridged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +117,6 @@ def _grown(finding: ClassTest, sources: tuple[AnswerSource, AnswerSource], polic
 def _listed(what: str, found: Sequence[ClassFinding], were: Mapping[int, float]) -> list[str]:
     if not found:
         return []
-    named = sorted(found, key=lambda one: -abs(one.measured_change - were.get(one.index, 0.0)))[:_NAMED]
+    named = sorted(found, key=lambda one: -abs(one.measured_change - were.get(one.index, 0.0)))
     listed = [f"{one.name} {were.get(one.index, np.nan):+.1f} -> {one.measured_change:+.1f}" for one in named]
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return [f"{what}: {', '.join(listed)}{more}"]
+    return [f"{what}: {abridged(listed, _NAMED)}"]

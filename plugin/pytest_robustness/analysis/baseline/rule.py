@@ -22,6 +22,7 @@ from pytest_robustness.analysis.policy import in_points, require_points
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, rounded_up
 from pytest_robustness.analysis.test_result import CONFIDENCE, Estimate, Outcome, Verdict
+from pytest_robustness.core.text import abridged, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,12 +179,11 @@ def with_unshown(verdict: Verdict, unshown: Sequence[ClassFinding], blind: int, 
         return verdict
     parts = [verdict.reason]
     if unshown:
-        listed = ", ".join(f"{c.name} {c.result.difference:+.1f} (n = {c.result.n})" for c in unshown[:_NAMED])
-        more = f" and {len(unshown) - _NAMED} more" if len(unshown) > _NAMED else ""
+        listed = abridged([f"{c.name} {c.result.difference:+.1f} (n = {c.result.n:,})" for c in unshown], _NAMED)
         falls = f"falls of classes by more than {in_points(policy.class_tolerance)}"
-        parts.append(f"too few images to show or exclude {falls}: {listed}{more}")
+        parts.append(f"too few images to show or exclude {falls}: {listed}")
     if blind:
-        parts.append(f"{'1 class has' if blind == 1 else f'{blind} classes have'} too few images to show any fall")
+        parts.append(f"{counted(blind, 'class has', 'classes have')} too few images to show any fall")
     return Verdict(verdict.outcome, "; ".join(parts))
 
 
@@ -239,22 +239,19 @@ def _undecided(found: Evidence, policy: GatePolicy, interval: str) -> str:
     change = found.change
     if not change.n:
         return "no image could be compared"
-    images = "1 image is" if change.n == 1 else f"{change.n} images are"
-    reason = (
-        f"{images} too few to decide on a drop of {in_points(policy.tolerance)}: {change.difference:+.2f} ({interval})"
-    )
+    too_few = f"{counted(change.n, 'image is', 'images are')} too few to decide"
+    reason = f"{too_few} on a drop of {in_points(policy.tolerance)}: {change.difference:+.2f} ({interval})"
     advice = f"tolerate {math.ceil(-10 * change.low) / 10:g}"
     needed = rounded_up(max(change.needed, change.n + 1))
     if needed is None:
         return f"{reason}; the drop is at the tolerance: {advice}"
-    return f"{reason}; compare on about {needed} images, or {advice}"
+    return f"{reason}; compare on about {needed:,} images, or {advice}"
 
 
 def _broken_text(broken: Sequence[ClassFinding], policy: GatePolicy) -> str:
-    listed = ", ".join(f"{c.name} {c.result.difference:+.1f}" for c in broken[:_NAMED])
-    more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-    classes = "1 class" if len(broken) == 1 else f"{len(broken)} classes"
-    return f"{classes} fell by more than {in_points(policy.class_tolerance)}: {listed}{more}"
+    listed = abridged([f"{c.name} {c.result.difference:+.1f}" for c in broken], _NAMED)
+    fell = f"{counted(len(broken), 'class', 'classes')} fell by more than {in_points(policy.class_tolerance)}"
+    return f"{fell}: {listed}"
 
 
 def _p(found: Evidence, policy: GatePolicy) -> str:

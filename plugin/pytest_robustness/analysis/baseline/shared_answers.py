@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.answers.churn import Given, churn, in_order_of, named
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,4 +94,4 @@ class _Renamed:
 
     def counts(self, cell: Cell) -> Counts:
         """Return the same, counted by class."""
-        return counted(self.answers(cell), self.labels_of(cell.model), len(self.class_names))
+        return counts_of(self.answers(cell), self.labels_of(cell.model), len(self.class_names))

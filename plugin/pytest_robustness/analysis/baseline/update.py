@@ -44,7 +44,7 @@ def changes(old: Baseline, new: Baseline) -> list[str]:
             points = f" ({now[model, condition] - before[model, condition]:+.2f})" if both else ""
             lines.append(f"  {printable(model)} {printable(str(condition))}: {was} -> {is_now}{points}")
     left = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], *([f"  and {left} more"] if left > 0 else [])]
+    return [*lines[:_MOST_LINES], *([f"  and {left:,} more"] if left > 0 else [])]
 
 
 def require_whole(old: Baseline | None, new: Baseline, models: Sequence[str], conditions: Sequence[Condition]) -> None:

@@ -16,6 +16,7 @@ from pytest_robustness.analysis.comparing.own_answers import of_other_answers, s
 from pytest_robustness.analysis.findings import SharedImages
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
 from pytest_robustness.core import Cell
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -67,16 +68,16 @@ def compare_runs(
         shared = SharedImages(overlap.both, overlap.only_before, overlap.only_now)
         if not shared.both:
             raise ComparisonError(
-                f"{before.name} and {now.name} share no image: {len(overlap.before.labels)} of {before.data}, "
-                f"{len(overlap.now.labels)} of {now.data}. Compare runs on the same images, by content and class."
+                f"{before.name} and {now.name} share no image: {len(overlap.before.labels):,} of {before.data}, "
+                f"{len(overlap.now.labels):,} of {now.data}. Compare runs on the same images, by content and class."
             )
         notes += _shared_notes(shared, overlap)
-        counted = _paired_counts(matching, before.answers, now.answers, overlap)
+        counts = _paired_counts(matching, before.answers, now.answers, overlap)
     else:
         notes += [_UNPAIRED, *_data_notes(before, now)]
-        counted = _unpaired_counts(matching, before, now)
+        counts = _unpaired_counts(matching, before, now)
     missing = [f"{old} under {condition}" for old, new in matching.models for condition in matching.conditions
-               if (old, new, condition) not in counted]  # fmt: skip
+               if (old, new, condition) not in counts]  # fmt: skip
     differing, unknown = differences(before, now, matching.models)
     undecidable = of_other_answers(before, now, matching.models)
     notes += said_of(undecidable, before.labelled)
@@ -87,7 +88,7 @@ def compare_runs(
         models=matching.models,
         conditions=matching.conditions,
         classes=now.classes,
-        cells=_cells(counted, alpha, undecidable),
+        cells=_cells(counts, alpha, undecidable),
         shared=shared,
         left_out=tuple(left_out),
         notes=(*notes, *unknown),
@@ -208,14 +209,15 @@ def _figures(counts: Ints, floats: Floats, churn: Ints | None) -> Figures:
 
 def _shared_notes(shared: SharedImages, overlap: Overlap) -> list[str]:
     notes = []
-    if shared.only_baseline or shared.only_run:
+    if shared.only_before or shared.only_now:
         notes.append(
-            f"Compared on the {shared.both} images that both have; {shared.only_baseline} only in the first run, "
-            f"{shared.only_run} only in the second."
+            f"Compared on the {counted(shared.both, 'image')} that both have; {shared.only_before:,} only in the "
+            f"first run, {shared.only_now:,} only in the second."
         )
     if overlap.copies:
         distinct = shared.both - overlap.copies
-        notes.append(f"Of the {shared.both} images that both have, {distinct} are distinct: copies count once.")
+        both = counted(shared.both, "image")
+        notes.append(f"Of the {both} that both have, {distinct:,} are distinct: copies count once.")
     renamed = [f"{old} is {new}" for old, new in overlap.renamed.items()]
     if renamed:
         notes.append(f"Classes that were renamed, as their images show: {', '.join(renamed)}.")
@@ -228,9 +230,10 @@ def _data_notes(before: RecordedRun, now: RecordedRun) -> list[str]:
         return ["Both runs have the same images."]
     if before.classes != now.classes:
         raise ComparisonError(
-            f"{before.name} and {now.name} have other classes, {len(before.classes)} and {len(now.classes)}, and not "
-            f"both have answers by which images could be matched. Compare runs on the same data."
+            f"{before.name} and {now.name} have other classes, {len(before.classes):,} and "
+            f"{len(now.classes):,}, and not both "
+            f"have answers by which images could be matched. Compare runs on the same data."
         )
     known = before.fingerprint and now.fingerprint
     these = "The images are not the same" if known else "Nothing says whether the images are the same"
-    return [f"{these}: {before.images} of {before.data}, {now.images} of {now.data}."]
+    return [f"{these}: {before.images:,} of {before.data}, {now.images:,} of {now.data}."]

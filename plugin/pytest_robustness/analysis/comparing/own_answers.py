@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.core import CONTROL, Cell
-from pytest_robustness.core.text import printable
+from pytest_robustness.core.text import abridged, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -40,9 +40,8 @@ def said_of(pairs: Collection[tuple[str, str]], labelled: bool) -> list[str]:
     )
     if not pairs:
         return [what]
-    named = ", ".join(printable(old if old == new else f"{old} and {new}") for old, new in sorted(pairs)[:_NAMED])
-    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
-    none = f"Those answers are not the same in both runs: nothing is called better or worse of {named}{more}."
+    named = abridged([printable(old if old == new else f"{old} and {new}") for old, new in sorted(pairs)], _NAMED)
+    none = f"Those answers are not the same in both runs: nothing is called better or worse of {named}."
     return [f"{what} {none} To compare these, run both with labels."]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from pytest_robustness.analysis.test_result import Outcome, Verdict
-from pytest_robustness.core.text import printable, printable_lines
+from pytest_robustness.core.text import counted, printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,7 +117,7 @@ class Diagnosis:
         return cls(**{**_with_nan(content), "verdict": Verdict(Outcome(outcome), reason), "trials": trials})
 
     def __str__(self) -> str:
-        lines = [f"{self.model} on {self.images} images of {self.data}", self.verdict.reason]
+        lines = [f"{self.model} on {counted(self.images, 'image')} of {self.data}", self.verdict.reason]
         if self.line:
             lines.append(f"{self.place}:")
         shown = [trial for trial in self.trials if not trial.error]
@@ -143,7 +143,7 @@ def _row(trial: Trial) -> str:
     interval = f"{trial.low:+.1f} to {trial.high:+.1f}"
     return (
         f"  {trial.control_accuracy:5.1f} % -> {trial.accuracy:5.1f} %  ({trial.difference:+.1f}, {interval}; "
-        f"{trial.images} images)  {trial.tried}"
+        f"{counted(trial.images, 'image')})  {trial.tried}"
     )
 
 

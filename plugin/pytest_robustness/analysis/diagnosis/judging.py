@@ -18,6 +18,7 @@ from pytest_robustness.analysis.diagnosis.diagnosis import Diagnosis, Trial
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.paired_change import PairedChange
 from pytest_robustness.analysis.test_result import CONFIDENCE, Outcome, Verdict
+from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,9 +195,9 @@ def _verdict(
     # A set-up helps a model that guesses if it gains more than the margin, and lets it do more than guess. Where the
     # images exclude neither, they do not show that nothing helps.
     helping = [each for each in ran if each.trial.high > margin and each.skilled]
-    as_given = "it does not run" if control.error else f"right on {correct} of {n} images"
+    as_given = "it does not run" if control.error else f"right on {correct:,} of {counted(n, 'image')}"
     if not helping and (control.error or (guessing and statistics.excludes_skill(correct, n, chance))):
-        guessed = "" if control.error else f", where guessing is right on {chance * n:.1f}"
+        guessed = "" if control.error else f", where guessing is right on {chance * n:,.1f}"
         return Verdict(
             Outcome.FAIL,
             f"Nothing that was tried helps: {as_given}{guessed}, and none of {tried} both is better by more than "
@@ -207,7 +208,7 @@ def _verdict(
     if guessing or most > margin:
         best = max(helping, key=_gain, default=None)
         found_best = "" if best is None or best.trial.difference <= margin else _unconfirmed(best, control, ran, alpha)
-        decided = found_best or f"{n} images decide only differences above {most:.1f} points."
+        decided = found_best or f"{n:,} images decide only differences above {most:.1f} points."
         return Verdict(
             Outcome.INCONCLUSIVE,
             f"Cannot tell: {decided} As it is set up: {as_given}; none of {tried} is shown to be better.",
@@ -215,7 +216,7 @@ def _verdict(
     return Verdict(
         Outcome.PASS,
         f"Fine: {100 * correct / n:.1f} %, and none of {tried} is better by more than {most:.1f} points (95 % "
-        f"intervals, {n} images).{_closest([each.trial for each in ran])}",
+        f"intervals, {counted(n, 'image')}).{_closest([each.trial for each in ran])}",
     )
 
 
@@ -231,10 +232,10 @@ def _unconfirmed(best: Judged, control: Asked, ran: Sequence[Judged], alpha: flo
     sizes = np.arange(trial.images, _TIMES * trial.images)
     lost, gained = (np.rint(count * sizes / trial.images).astype(np.int64) for count in (trial.lost, trial.gained))
     enough = sizes[statistics.mcnemar_p(lost, gained) * len(ran) < alpha]
-    would = f" (about {enough[0]} would, if the gain stays what it is)" if enough[:1] > trial.images else ""
+    would = f" (about {enough[0]:,} would, if the gain stays what it is)" if enough[:1] > trial.images else ""
     return (
-        f"with {trial.tried}, the best of what was tried, {_change(trial, control)}; {trial.images} images are too few "
-        f"to confirm it{would}."
+        f"with {trial.tried}, the best of what was tried, {_change(trial, control)}; {trial.images:,} images are "
+        f"too few to confirm it{would}."
     )
 
 
@@ -259,8 +260,8 @@ def _fault(winner: Judged, control: Asked) -> str:
 def _change(trial: Trial, control: Asked) -> str:
     before = "the model does not run" if control.error else f"{trial.control_accuracy:.1f} %"
     return (
-        f"{before} -> {trial.accuracy:.1f} % of {trial.images} images ({trial.difference:+.1f} points, 95 % interval "
-        f"{trial.low:+.1f} to {trial.high:+.1f})"
+        f"{before} -> {trial.accuracy:.1f} % of {counted(trial.images, 'image')} ({trial.difference:+.1f} points, 95 % "
+        f"interval {trial.low:+.1f} to {trial.high:+.1f})"
     )
 
 

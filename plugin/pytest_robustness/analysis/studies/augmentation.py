@@ -23,6 +23,7 @@ from pytest_robustness.analysis.studies.proposals import (
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.text import abridged, counted
 from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
@@ -167,24 +168,24 @@ def _verdict(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Verdict:
     """Return FAIL where there is something to train, INCONCLUSIVE where too little was to be seen, else PASS."""
     over = f"under {_against(tests)}"
     if policy.classes:
-        reason = f"{_pairs(_covered(policy))} of class and transform to train with {over}"
+        reason = f"{counted(_covered(policy), 'pair')} of class and transform to train with {over}"
         return Verdict(Outcome.FAIL, reason)
     if policy.left_out:
         return Verdict(
             Outcome.INCONCLUSIVE,
-            f"{_pairs(len(policy.left_out))} sensitive {over}, all of images that look like another class",
+            f"{counted(len(policy.left_out), 'pair')} sensitive {over}, all of images that look like another class",
         )
     blind = max((test.blind for test in tests), default=0)
     undecided = [test for test in tests if test.verdict.outcome is Outcome.INCONCLUSIVE]
     if undecided or not tests:
         return Verdict(
             Outcome.INCONCLUSIVE,
-            f"no class is shown to be sensitive {over}, but up to {blind} classes have too few images to show it",
+            f"no class is shown to be sensitive {over}, but up to {blind:,} classes have too few images to show it",
         )
     return Verdict(
         Outcome.PASS,
-        f"no class is shown to fall {over}: {tests[0].tested} classes tested at alpha {tests[0].alpha:g}, nothing to "
-        f"train with",
+        f"no class is shown to fall {over}: {counted(tests[0].tested, 'class', 'classes')} tested at alpha "
+        f"{tests[0].alpha:g}, nothing to train with",
     )
 
 
@@ -192,14 +193,13 @@ def _headline(policy: AugmentationPolicy, tests: Sequence[ClassTest], verdict: V
     if not policy.classes and not policy.left_out:
         if verdict.outcome is Outcome.INCONCLUSIVE:
             why = "too few images" if tests else "no transform to train with"
-            return (
-                f"Not shown whether a class of {policy.class_count} needs augmentation against {_against(tests)}: {why}"
-            )
-        return f"No class of {policy.class_count} is shown to need augmentation against {_against(tests)}"
-    left = f", {_pairs(len(policy.left_out))} left out" if policy.left_out else ""
+            needs = f"a class of {policy.class_count:,} needs augmentation against {_against(tests)}"
+            return f"Not shown whether {needs}: {why}"
+        return f"No class of {policy.class_count:,} is shown to need augmentation against {_against(tests)}"
+    left = f", {counted(len(policy.left_out), 'pair')} left out" if policy.left_out else ""
     return (
-        f"Train {len(policy.classes)} of {policy.class_count} classes with {_pairs(_covered(policy))} of class and "
-        f"transform{left}"
+        f"Train {len(policy.classes):,} of {counted(policy.class_count, 'class', 'classes')} with "
+        f"{counted(_covered(policy), 'pair')} of class and transform{left}"
     )
 
 
@@ -217,7 +217,8 @@ def _details(policy: AugmentationPolicy, tests: Sequence[ClassTest]) -> Iterator
         yield f"  {'not checked':<24} which classes look like others: it takes {FEWEST_CLASSES} classes with images"
     few = [c for test in tests[:1] for c in test.classes if c.images is not None and c.images.n < FEWEST_IMAGES]
     if few:
-        yield f"  {'not checked':<24} {len(few)} classes, of fewer than {FEWEST_IMAGES} images, may look like others"
+        classes = counted(len(few), "class", "classes")
+        yield f"  {'not checked':<24} {classes}, of fewer than {FEWEST_IMAGES} images, may look like others"
     lost = sorted({model for test in tests for model in test.left_out})
     if lost:
         yield _line("could not be run", lost)
@@ -242,13 +243,8 @@ def _against(tests: Sequence[ClassTest]) -> str:
 
 
 def _line(title: str, items: Sequence[str]) -> str:
-    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
-    return f"  {title:<24} {', '.join(items[:_NAMED])}{more}"
+    return f"  {title:<24} {abridged(items, _NAMED)}"
 
 
 def _covered(policy: AugmentationPolicy) -> int:
     return sum(len(of_class.augmentations) for of_class in policy.classes)
-
-
-def _pairs(count: int) -> str:
-    return "1 pair" if count == 1 else f"{count} pairs"

@@ -16,6 +16,7 @@ from pytest_robustness.analysis.study_finding import Curve, StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.naming import short_names
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _verdict(found: _Found) -> Verdict:
     _, low, high = found.point
     fraction, level = found.span.fraction, found.span.fraction(found.level)
     breaks = f"accuracy falls by more than {found.margin} at {found.cell.condition.transform} {found.interval}"
-    images = f"{100 * (1 - found.policy.alpha):g} % interval over {found.images} images"
+    images = f"{100 * (1 - found.policy.alpha):g} % interval over {counted(found.images, 'image')}"
     dip, end = found.curve.shown(found.level), math.inf if high is None else fraction(high)
     if end < level or (end == level and dip is not None):
         when = "before" if end < level else "not after"

@@ -13,6 +13,7 @@ from pytest_robustness.analysis.studies.detection_text import auroc_text, detail
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def judge(found: Detection, left_out: Sequence[str] = ()) -> Verdict:
     """
     scores = found.without_labels
     if not all(score.conclusive for score in scores.values()):
-        few = {0: "no image was", 1: "only 1 image was"}.get(found.images, f"only {found.images} images were")
+        few = f"only {counted(found.images, 'image was', 'images were')}" if found.images else "no image was"
         return Verdict(Outcome.INCONCLUSIVE, f"{few} read both ways: too few to tell anything from")
     told = "; ".join(f"{name} {auroc_text(score)}" for name, score in scores.items())
     if beyond := [name for name, score in scores.items() if score.beyond(BOUND)]:
@@ -156,7 +157,7 @@ def _needed(images: float) -> str:
     if not images < _MOST_IMAGES:
         return "no practical number of images would decide"
     unit = 10 ** max(math.floor(math.log10(images)) - 1, 0)
-    return f"about {math.ceil(images / unit) * unit} images would decide, if the AUROC stays what it is"
+    return f"about {math.ceil(images / unit) * unit:,} images would decide, if the AUROC stays what it is"
 
 
 def _figures(found: Detection) -> Mapping[str, Figure]:

@@ -11,6 +11,7 @@ from pytest_robustness.analysis.statistics.discrimination import SWAPS
 from pytest_robustness.analysis.studies.detection import BOUND
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.naming import short_names
+from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def side(score: Discrimination) -> str | None:
 
 
 def _told(score: Discrimination) -> str:
-    return f"AUROC {auroc_text(score)} over {score.n} images"
+    return f"AUROC {auroc_text(score)} over {counted(score.n, 'image')}"
 
 
 def _distance_text(distance: LargestDistance) -> str:

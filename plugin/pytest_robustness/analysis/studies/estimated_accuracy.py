@@ -17,6 +17,7 @@ from pytest_robustness.analysis.studies.answered_images import (
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.core.text import counted
 from pytest_robustness.inference.run_log import StudyRequest
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _learnt(evidence: Evidence, unlabelled: UnlabelledImages, model: str, cells:
         return few
     images, given = unlabelled_answers(evidence, unlabelled, model, usable)
     if len(images) < _FEWEST_IMAGES:
-        return f"{len(images)} images are too few: it takes {_FEWEST_IMAGES}"
+        return f"{counted(len(images), 'image is', 'images are')} too few: it takes {_FEWEST_IMAGES}"
     labelled = {condition: labelled_answers(evidence, model, usable, condition) for condition in shared}
     control, right = labelled[CONTROL]
     if not right.any():

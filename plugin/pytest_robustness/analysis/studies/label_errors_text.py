@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core.naming import short_names
+from pytest_robustness.core.text import abridged, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ def verdict(found: Found) -> Verdict:
 
 def _of_list(found: Found) -> Verdict:
     precision = found.precision
-    listed = f"{_images(found.listed)} of {found.images:,} listed" if found.listed else "no image listed"
+    listed = f"{counted(found.listed, 'image')} of {found.images:,} listed" if found.listed else "no image listed"
     if math.isnan(precision.recall):
         # It is so of a model that is set up wrongly as well as of folders whose names were exchanged.
         who = "" if len(found.models) == 1 else f" of all {len(found.models)} models"
@@ -85,7 +86,7 @@ def _of_list(found: Found) -> Verdict:
 
 def headline(found: Found) -> str:
     """Return what was found in a sentence that can stand alone."""
-    open_ = f"; {_images(found.unjudged)} cannot be judged" if found.unjudged else ""
+    open_ = f"; {counted(found.unjudged, 'image')} cannot be judged" if found.unjudged else ""
     if not found.listed:
         if found.unjudged or math.isnan(found.precision.recall):
             return f"No image of {found.images:,} is listed{open_}"
@@ -95,10 +96,10 @@ def headline(found: Found) -> str:
         return f"No image of {found.images:,} seems to be labelled wrongly"
     if math.isnan(found.precision.value):
         is_ = "is" if found.listed == 1 else "are"
-        return f"{_images(found.listed)} of {found.images:,} {is_} surely answered as another class{open_}"
+        return f"{counted(found.listed, 'image')} of {found.images:,} {is_} surely answered as another class{open_}"
     seem = "seems" if found.listed == 1 else "seem"
     estimated = f"about {_percent(found.precision.value)} of the list by estimate"
-    return f"{_images(found.listed)} of {found.images:,} {seem} to be labelled wrongly: {estimated}{open_}"
+    return f"{counted(found.listed, 'image')} of {found.images:,} {seem} to be labelled wrongly: {estimated}{open_}"
 
 
 def details(
@@ -120,23 +121,18 @@ def _table(items: Sequence[Mapping[str, Figure]], count: int) -> Iterator[str]:
     for item in items[:_SHOWN]:
         yield f"  {item['self_confidence']:7.4f}  {item['class']!s:<20} {item['answer']!s:<20} {item['file']}"
     if count > _SHOWN:
-        yield f"  {'':>7}  and {count - _SHOWN} more; the list of the report has up to --robustness-suspects"
+        yield f"  {'':>7}  and {count - _SHOWN:,} more; the list of the report has up to --robustness-suspects"
 
 
 def _unjudged(found: Found) -> str:
-    named = ", ".join(found.imageless[:_NAMED])
-    more = f" and {len(found.imageless) - _NAMED} more" if len(found.imageless) > _NAMED else ""
+    named = abridged(found.imageless, _NAMED)
     one = len(found.imageless) == 1
     classes = f"{'a class' if one else 'classes'} without images of {'its' if one else 'their'} own"
     are, they, them = ("is", "it", "it") if found.unjudged == 1 else ("are", "they", "them")
     return (
-        f"{_images(found.unjudged)} {are} answered as {classes} ({named}{more}): {they} cannot be judged by the "
+        f"{counted(found.unjudged, 'image')} {are} answered as {classes} ({named}): {they} cannot be judged by the "
         f"self-confidence of a class's own images, look at {them}"
     )
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _percent(share: float) -> str:

@@ -12,6 +12,7 @@ from pytest_robustness.analysis.statistics.proportion import images_to_decide, p
 from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.inference.class_matching import answer_naming
 
@@ -103,7 +104,9 @@ class Parity:
             models=(cell.model,),
             condition=cell.condition,
             verdict=verdict,
-            headline=f"{cell.model} answers {share.count:,} of {_images(share.n)} otherwise than {reference}{where}",
+            headline=(
+                f"{cell.model} answers {share.count:,} of {counted(share.n, 'image')} otherwise than {reference}{where}"
+            ),
             figures={
                 "share": None if math.isnan(share.value) else 100 * share.value,
                 "low": 100 * share.low,
@@ -207,7 +210,7 @@ def judge(share: Proportion, margin: float, alpha: float) -> Verdict:
     if not share.n:
         return Verdict(Outcome.INCONCLUSIVE, "there is no image that both could read")
     level = f"{100 - 200 * alpha:g} % interval {100 * share.low:.2f} to {100 * share.high:.2f} %"
-    found = f"{share.count:,} of {_images(share.n)} answered otherwise, {level}"
+    found = f"{share.count:,} of {counted(share.n, 'image')} answered otherwise, {level}"
     if 100 * share.high < margin:
         return Verdict(Outcome.PASS, f"within {margin:g} %: {found}")
     if 100 * share.low > margin:
@@ -249,7 +252,7 @@ def _details(
     """Yield the lines of a test that did not pass: accuracies, some images, and who finds the reason."""
     reference, own = compared.accuracies()
     if reference is not None and own is not None:
-        yield f"  accuracy {reference:.1f} % -> {own:.1f} %, on the same {_images(len(compared.read))}"
+        yield f"  accuracy {reference:.1f} % -> {own:.1f} %, on the same {counted(len(compared.read), 'image')}"
     if rows:
         yield f"  {'sure':>6}  {'reference':<20} {'export':<20} image"
         for row in rows[:_SHOWN]:
@@ -269,10 +272,6 @@ def _pictures(cell: Cell, rows: tuple[Mapping[str, Figure], ...]) -> Iterator[St
     for row in rows:
         caption = f"{row['reference_answer']} -> {row['answer']}"
         yield StudyPicture(int(str(row["position"])), cell.condition, cell.model, caption)
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _needed(images: float) -> str:

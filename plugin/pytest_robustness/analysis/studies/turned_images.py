@@ -13,6 +13,7 @@ from pytest_robustness.analysis.studies.turned_ranking import AGREEING, Ranking,
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding, StudyPicture
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition, OrientedSource, Panel
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _verdict(images: ViewedImages, ranking: Ranking, *, labelled: bool) -> Verdi
     if not labelled and ranking.fit.turned > _MOST_UNLABELLED:
         return Verdict(
             Outcome.INCONCLUSIVE,
-            f"The models are surer of {100 * ranking.fit.turned:.0f} % of {count} images turned than as they are "
+            f"The models are surer of {100 * ranking.fit.turned:.0f} % of {count:,} images turned than as they are "
             f"stored: their top answers do not tell here which view is upright. It takes labels",
         )
     if listed:
@@ -175,25 +176,25 @@ def _verdict(images: ViewedImages, ranking: Ranking, *, labelled: bool) -> Verdi
         low, stated = (100 * (value or 0) for value in (ranking.stated_low, ranking.stated))
         return Verdict(
             Outcome.FAIL,
-            f"{listed} of {count} {seem} to be turned or flipped by accident: by estimate {low:.0f} to {stated:.0f} % "
-            f"of the list. Look at them: objects that lie in any direction are listed, too",
+            f"{listed:,} of {count:,} {seem} to be turned or flipped by accident: by estimate {low:.0f} to "
+            f"{stated:.0f} % of the list. Look at them: objects that lie in any direction are listed, too",
         )
     if interval.low * count >= 1:
         return Verdict(
             Outcome.INCONCLUSIVE,
-            f"About {ranking.fit.turned * count:.0f} of {count} images seem to be turned, but of none is it clear "
+            f"About {ranking.fit.turned * count:,.0f} of {count:,} images seem to be turned, but of none is it clear "
             f"enough to list it",
         )
     if interval.high > _MOST_HIDDEN:
         return Verdict(
             Outcome.INCONCLUSIVE,
-            f"The models hardly tell turned images from others here: up to {100 * interval.high:.0f} % of the {count} "
-            f"images could be turned",
+            f"The models hardly tell turned images from others here: up to {100 * interval.high:.0f} % of the "
+            f"{count:,} images could be turned",
         )
     mirrored, note = (" or mirrored", "") if ranking.fit.mirror_told else ("", f"; {_NOT_LOOKED_FOR}")
     return Verdict(
         Outcome.PASS,
-        f"No image seems to be turned{mirrored}: at most {interval.high * count:.0f} of {count} could be "
+        f"No image seems to be turned{mirrored}: at most {interval.high * count:,.0f} of {count:,} could be "
         f"({100 * interval.high:.1f} %, upper end of the 95 % interval){note}",
     )
 
@@ -295,6 +296,9 @@ def _details(figures: Mapping[str, Figure], items: Sequence[Mapping[str, Figure]
 
 def _too_few(study: TurnedImages, images: ViewedImages, *, labelled: bool) -> StudyFinding:
     count = len(images.positions)
-    reason = f"{count} images are too few to estimate how many are turned. It takes {FEWEST_IMAGES}, better 500."
+    reason = (
+        f"{counted(count, 'image is', 'images are')} too few to estimate how many are turned. "
+        f"It takes {FEWEST_IMAGES}, better 500."
+    )
     verdict = Verdict(Outcome.INCONCLUSIVE, reason)
     return StudyFinding(study.name, images.models, CONTROL, verdict, reason, _figures(images, None, labelled=labelled))

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.data.faults import reason_of, without_ranges
-from pytest_robustness.data.files.class_folders import decoded, is_hidden
+from pytest_robustness.data.files.class_folders import is_hidden
 from pytest_robustness.data.files.storage import refused
 from pytest_robustness.errors import DataError
 

@@ -7,7 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_robustness.data.files.class_folders import decoded
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.files.containers import Container
 
 if TYPE_CHECKING:

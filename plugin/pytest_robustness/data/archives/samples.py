@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.archives.index import indexes
 from pytest_robustness.data.archives.members import Hashed, TarMembers
 from pytest_robustness.data.decoding.formats import extension
 from pytest_robustness.data.encoded import EncodedSource
-from pytest_robustness.data.files.class_folders import LeftOut, decoded, is_hidden, require_no_splits
+from pytest_robustness.data.files.class_folders import LeftOut, is_hidden, require_no_splits
 from pytest_robustness.data.files.image_files import class_of, find_folders, list_images, notes_of
 from pytest_robustness.data.files.listed_tree import ListedTree
 from pytest_robustness.data.files.sample_labels import (

@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.errors import DataError
 
@@ -145,11 +146,6 @@ _SPLITS: Final[Mapping[str, int]] = {
 def shortened(names: Sequence[str]) -> str:
     """Return the first names, and ``...`` for the others."""
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-
-
-def decoded(name: str) -> str:
-    r"""Return a name from the file system that any file can hold: bytes that are no UTF-8 become ``\xff``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import open_regular
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.files import storage
 from pytest_robustness.data.files.braces import expanded
-from pytest_robustness.data.files.class_folders import decoded, is_hidden, shortened
+from pytest_robustness.data.files.class_folders import is_hidden, shortened
 from pytest_robustness.data.files.remote_files import below, listing
 from pytest_robustness.errors import DataError
 

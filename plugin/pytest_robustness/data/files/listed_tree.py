@@ -6,8 +6,9 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.decoding.formats import extension, readable
-from pytest_robustness.data.files.class_folders import decoded, is_hidden
+from pytest_robustness.data.files.class_folders import is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

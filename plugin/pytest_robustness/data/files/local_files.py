@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.files import open_regular, read_regular
-from pytest_robustness.data.files.class_folders import decoded, is_hidden, list_files, require_apart
+from pytest_robustness.core.text import decoded
+from pytest_robustness.data.files.class_folders import is_hidden, list_files, require_apart
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:

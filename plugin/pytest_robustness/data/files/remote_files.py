@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.files import storage
-from pytest_robustness.data.files.class_folders import decoded
 from pytest_robustness.data.files.listed_tree import ListedTree
 from pytest_robustness.errors import DataError
 

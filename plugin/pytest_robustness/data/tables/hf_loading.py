@@ -8,8 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core.files import user_path
-from pytest_robustness.core.text import printable
-from pytest_robustness.data.files.class_folders import decoded
+from pytest_robustness.core.text import decoded, printable
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:

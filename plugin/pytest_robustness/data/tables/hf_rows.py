@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core.file_hashes import FileStatus
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.encoded import EncodedSource
-from pytest_robustness.data.files.class_folders import decoded
 from pytest_robustness.data.files.image_files import class_of, notes_of
 from pytest_robustness.data.tables.cells import content_of
 from pytest_robustness.data.tables.columns import columns_of, keys_of, labels_of

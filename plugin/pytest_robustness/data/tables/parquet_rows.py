@@ -11,8 +11,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from pytest_robustness.core.text import decoded
 from pytest_robustness.data.faults import reason_of, without_ranges
-from pytest_robustness.data.files.class_folders import decoded
 from pytest_robustness.data.files.containers import Container
 from pytest_robustness.data.files.storage import refused
 from pytest_robustness.data.tables.cells import content_of

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import Workload
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import BadImageError, DataError, RobustnessError
 from pytest_robustness.inference.doctor.open_trial import OpenTrial, distinct
 from pytest_robustness.inference.doctor.set_up import changed
@@ -125,7 +126,8 @@ class Examination:
         # Of an earlier round control's answers may be known.
         known = self._answered.get(repr(control))
         trials = [OpenTrial(control, known), *map(OpenTrial, mistakes)]
-        self._note(f"{self._name}: {control.words}, and {len(mistakes)} other set-ups on {len(readable)} images")
+        images = counted(len(readable), "image")
+        self._note(f"{self._name}: {control.words}, and {len(mistakes)} other set-ups on {images}")
         for start in range(0, len(readable), _BATCH):
             part = readable[start : start + _BATCH]
             self._answer(part, [trial for trial in trials if trial.going])
@@ -137,7 +139,7 @@ class Examination:
                 kept = keep(self.labels[:done], given, [trial.array for trial in going])
                 for trial, goes_on in zip(going, kept, strict=True):
                     trial.going = goes_on
-                self._note(f"{done} of {len(readable)} images: {sum(kept)} of {len(going)} set-ups go on")
+                self._note(f"{done:,} of {images}: {sum(kept)} of {len(going)} set-ups go on")
         found = [Asked(trial.mistake, trial.array, trial.error) for trial in trials]
         whole = (asked for asked in found if len(asked.answers) == len(readable))
         self._answered |= {repr(asked.mistake): asked.answers for asked in whole}

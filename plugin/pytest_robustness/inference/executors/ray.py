@@ -6,6 +6,7 @@ import functools
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ErrorText
 from pytest_robustness.inference.executors import ray_nodes, recipe
 from pytest_robustness.inference.executors.ray_cluster import connected, living_nodes, require_versions, share
@@ -169,8 +170,8 @@ def _facts(crew: Crew) -> dict[str, Any]:
     if not members:
         return {}
     nodes, devices = {one.node_id for one in members}, sorted({one.device for one in members})
-    actors = f"{len(members)} Ray actor{'s' if len(members) > 1 else ''}"
+    actors = counted(len(members), "Ray actor")
     return {
         "device": ", ".join(devices),
-        "executor": f"{actors} on {len(nodes)} node{'s' if len(nodes) > 1 else ''}",
+        "executor": f"{actors} on {counted(len(nodes), 'node')}",
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model
+from pytest_robustness.core.text import abridged
 from pytest_robustness.errors import ModelError, OptionError, WeightsError, message
 from pytest_robustness.models.files import require
 from pytest_robustness.models.fingerprint import identified
@@ -118,10 +119,8 @@ def _module(name: str, place: dict[str, Any], folder: Path | None, trust_pickle:
     lacking = sorted({*loading["missing_keys"], *(str(key) for key, *_ in loading.get("mismatched_keys", ()))})
     if lacking:
         raise ModelError(
-            f"hf:{name} has no weights for {', '.join(lacking[:3])}"
-            + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
-            + f" of {type(module).__name__}, so that they would be random. Name a model that was trained to classify "
-            f"images."
+            f"hf:{name} has no weights for {abridged(lacking, 3)} of {type(module).__name__}, so that they would be "
+            f"random. Name a model that was trained to classify images."
         )
     return module
 

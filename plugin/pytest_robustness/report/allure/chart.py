@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
 from pytest_robustness.analysis.study_finding import StudyFinding
+from pytest_robustness.core.text import counted
 from pytest_robustness.report.number_text import condition_text, cut
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def _(finding: ImageTest) -> Bars:
 
 @bars_of.register(ClassTest)
 def _(finding: ClassTest) -> Bars:
-    sensitive = f"{len(finding.sensitive)} of {len(finding.classes)} classes sensitive"
-    title = f"{condition_text(finding.condition)}: {sensitive}, {len(finding.beyond)} beyond the margin"
+    sensitive = f"{len(finding.sensitive):,} of {counted(len(finding.classes), 'class', 'classes')} sensitive"
+    title = f"{condition_text(finding.condition)}: {sensitive}, {len(finding.beyond):,} beyond the margin"
     return Bars(title, _rows(finding.failing))
 
 

@@ -40,7 +40,7 @@ def as_dict(found: RunComparison) -> dict[str, Any]:
         "alpha": found.alpha,
         "images": None
         if shared is None
-        else {"both": shared.both, "only_before": shared.only_baseline, "only_now": shared.only_run},
+        else {"both": shared.both, "only_before": shared.only_before, "only_now": shared.only_now},
         "comparisons": list(model_rows(found)),
         # A thousand classes of twelve models under ten conditions are a hundred thousand: the table has them all.
         "classes": [row for row in class_rows(found) if row["worse"] or row["better"]],

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_robustness.core.text import for_log, printable_lines
+from pytest_robustness.core.text import counted, for_log, printable_lines
 from pytest_robustness.report.comparison import words
-from pytest_robustness.report.number_text import counted, cut
+from pytest_robustness.report.number_text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,7 +98,12 @@ def _classes_tables(found: RunComparison, fallen: list[words.WorseClass], width:
 
 
 def _figures(before: float, now: float, change: float, p: float) -> list[str]:
-    return [words.percent(before), words.percent(now), words.change(change), words.p_text(p)]
+    return [
+        words.fine_percent_or_dash(before),
+        words.fine_percent_or_dash(now),
+        words.fine_points_or_dash(change),
+        words.p_value_or_dash(p),
+    ]
 
 
 def _tables(names: _Columns, figures: _Columns, width: int) -> list[Table]:

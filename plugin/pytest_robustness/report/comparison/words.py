@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core.naming import short_names
-from pytest_robustness.core.text import printable
-from pytest_robustness.report.number_text import counted, fine_points, grouped, or_dash, p_value
+from pytest_robustness.core.text import counted, grouped, printable
+from pytest_robustness.report.number_text import fine_points, or_dash, p_value
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.comparing import CellComparison, RunComparison
@@ -100,21 +100,21 @@ def condition_label(found: RunComparison, condition: Condition) -> str:
     return printable(condition.transform if len(severities) == 1 else str(condition))
 
 
-def percent(value: float) -> str:
+def fine_percent_or_dash(value: float) -> str:
     """Return an accuracy to the hundredth, a dash where there is none."""
     return or_dash(value, lambda known: f"{known:.2f}")
 
 
-def change(value: float) -> str:
+def fine_points_or_dash(value: float) -> str:
     """Return a change in hundredths of a point, a dash where there is none."""
     return or_dash(value, fine_points)
 
 
-def interval(low: float, high: float) -> str:
+def fine_interval_or_dash(low: float, high: float) -> str:
     """Return an interval in hundredths of a point, a dash where there is none."""
     return "–" if math.isnan(low) or math.isnan(high) else f"{fine_points(low)} to {fine_points(high)}"
 
 
-def p_text(value: float) -> str:
+def p_value_or_dash(value: float) -> str:
     """Return a p-value, a dash where there is none."""
     return or_dash(value, p_value)

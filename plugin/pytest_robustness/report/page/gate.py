@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.report.number_text import grouped, points
+from pytest_robustness.core.text import abridged
+from pytest_robustness.report.number_text import points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,4 @@ def only_fallen(test: GateTest) -> list[ClassFinding]:
 
 def listed(classes: Sequence[ClassFinding]) -> str:
     """Return classes with their changes in points, the first five by name."""
-    named = ", ".join(f"{finding.name} {points(finding.result.difference)}" for finding in classes[:_NAMED])
-    more = len(classes) - _NAMED
-    return f"{named} and {grouped(more)} more" if more > 0 else named
+    return abridged([f"{finding.name} {points(finding.result.difference)}" for finding in classes], _NAMED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.policy import in_points
+from pytest_robustness.core.text import counted
 from pytest_robustness.report.class_test_words import words_of
-from pytest_robustness.report.number_text import counted
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, ModelTest

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
+from pytest_robustness.analysis.policy import VALID_ALPHA, VALID_POINTS, are_points, is_alpha
 from pytest_robustness.core.text import is_printable
 
 if TYPE_CHECKING:
@@ -91,37 +92,25 @@ def read_severities(text: str) -> tuple[int, ...]:
     return tuple(sorted(levels))
 
 
-def read_alpha(text: str) -> float:
-    """Read a significance level."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1:
-        raise ValueError("a number above 0 and below 1, such as 0.05")
-    return value
+def read_number(fits: Callable[[float], bool], valid: str) -> Callable[[str], float]:
+    """Return a reader of numbers that are as ``fits`` says; ``valid`` says so in words, to whoever gives another."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(valid) from None
+        if not fits(value):
+            raise ValueError(valid)
+        return value
+
+    return read
 
 
-def read_points(text: str) -> float:
-    """Read points of accuracy."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 100:
-        raise ValueError("points of accuracy above 0, up to 100, such as 1.5")
-    return value
-
-
-def read_percent(text: str) -> float:
-    """Read a share in percent."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 100:
-        raise ValueError("a share in percent above 0 and below 100, such as 1.0")
-    return value
+read_alpha = read_number(is_alpha, f"{VALID_ALPHA}, such as 0.05")
+read_points = read_number(are_points, f"{VALID_POINTS}, such as 1.5")
+read_percent = read_number(lambda value: 0 < value < 100, "a share in percent above 0 and below 100, such as 1.0")
+read_seconds = read_number(lambda value: 0 < value <= _LONGEST, f"seconds above 0, up to {_LONGEST}, such as 60")
 
 
 @overload
@@ -149,17 +138,6 @@ def read_whole(minimum: int, word: str | None = None, *, most: int = _LARGEST) -
         return int(text)
 
     return read
-
-
-def read_seconds(text: str) -> float:
-    """Read a time in seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= _LONGEST:
-        raise ValueError(f"seconds above 0, up to {_LONGEST}, such as 60")
-    return value
 
 
 def read_max_sensitive(text: str) -> MaxSensitive:
