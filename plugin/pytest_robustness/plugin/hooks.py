@@ -103,7 +103,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
             prepare(config, options.allure_report)
     if not options.list:
         return None
-    from pytest_robustness.plugin.listing import print_catalogue
+    from pytest_robustness.session.listing import print_catalogue
 
     with usage_errors(config):
         print_catalogue(known_transforms(config))
