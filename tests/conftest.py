@@ -347,7 +347,7 @@ class Compiled(jinja2.BytecodeCache):
 
 @pytest.fixture(scope="session", autouse=True)
 def templates_are_compiled_once() -> Iterator[None]:
-    """Share the compiled templates of pages and charts among all runs in this process; a user's run compiles them once too."""
+    """Share compiled templates among all runs in this process; a user's run compiles them once too."""
     from pytest_robustness.report import markup
 
     with pytest.MonkeyPatch.context() as patch:
