@@ -72,9 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_robustness.plugin.forecasting import Forecasting, take_over
 
         take_over(config)
-        config.pluginmanager.register(
-            Forecasting(lambda: active_session(config), lambda: progress_display(config)), "robustness-forecasting"
-        )
+        config.pluginmanager.register(Forecasting(lambda: active_session(config)), "robustness-forecasting")
         return
     if config.stash.get(_WITH_ALLURE, False) or options.allure_report is not None:
         from pytest_robustness.plugin.allure import AllureHooks
