@@ -347,11 +347,11 @@ class Compiled(jinja2.BytecodeCache):
 
 @pytest.fixture(scope="session", autouse=True)
 def templates_are_compiled_once() -> Iterator[None]:
-    """Share the compiled templates of the page among all runs in this process; a user's run compiles them once too."""
-    from pytest_robustness.report.page import render
+    """Share compiled templates among all runs in this process; a user's run compiles them once too."""
+    from pytest_robustness.report import markup
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render, "Environment", functools.partial(render.Environment, bytecode_cache=Compiled()))
+        patch.setattr(markup, "Environment", functools.partial(markup.Environment, bytecode_cache=Compiled()))
         yield
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_robustness.command.main import main
+from pytest_robustness.api.doctor import DoctorOptions
+from pytest_robustness.command.main import cli, main
 from tests.made_classifier import RIGHT, images, trained
 
 NAMES = ("ant", "bee", "cat", "dog")
@@ -108,11 +109,26 @@ def export(onnx, means, path):
         (["python:nowhere.py:make", "--data=folder:photos"], "names the file nowhere.py, which is not there"),
         (["python:nets.py:right", "--data=folder:nowhere"], "ERROR: "),
         (["python:nets.py:right", "--data=shapes"], "'shapes' is not a dataset."),
+        (["python:nets.py:right", "--seed=-1"], "--seed: '-1' is not valid. Valid: a whole number from 0."),
+        (["python:nets.py:right", "--device=abacus"], "--device: 'abacus' is not valid. Valid: auto, cpu, "),
+        (["python:nets.py:right", "--timeout=0"], "--timeout: '0' is not valid. Valid: seconds above 0"),
+        (["python:nets.py:right", "--store="], "--store: '' is not valid. Valid: a path."),
     ],
 )
 def test_used_wrongly_it_says_how(photos, capsys, arguments, text):
     assert main(["doctor", *arguments]) == 4
     assert text in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_command_has_the_options_of_the_function_as_a_run_has_them():
+    """Each with the run's own help and default, besides those that the doctor alone has."""
+    own = {"model", "images", "margin", "alpha"}
+    taken = {option.name: option for option in cli.commands["doctor"].params if option.name not in own}
+    assert set(taken) == {"data", *DoctorOptions.__annotations__}
+    of_run = {option.name: option for option in cli.commands["run"].params}
+    assert {name: option.to_info_dict() for name, option in taken.items()} == {
+        name: of_run[name].to_info_dict() for name in taken
+    }
 
 
 def test_what_a_warning_proposes_is_a_command_that_runs(photos, capsys):

@@ -82,7 +82,7 @@ def test_an_option_without_its_value_is_refused_by_its_name(capsys):
 @pytest.mark.parametrize(
     ("arguments", "named", "valid"),
     [
-        (["doctor", "resnet18", "--seed=-1"], "--seed", "x>=0"),
+        (["doctor", "resnet18", "--seed=-1"], "--seed", "a whole number from 0"),
         (["doctor", "resnet18", "--images", "-1"], "--images", "x>=2"),
         (["doctor", "resnet18", "--margin=-1"], "margin", "above 0, up to 100"),
         (["compare", "a", "b", "--alpha", "-1"], "alpha", "above 0 and below 1"),

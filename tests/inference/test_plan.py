@@ -24,3 +24,8 @@ def test_the_family_of_a_condition_is_the_models_planned_under_it() -> None:
 def test_extending_a_plan_keeps_what_it_has() -> None:
     made = Plan.of([Cell("a", VFLIP)])
     assert made.extended(Plan.of([Cell("a", ZOOM5)]).cells).cells == (*made.cells, Cell("a", ZOOM5))
+
+
+def test_a_cell_asks_for_what_a_panel_of_its_one_model_asks_for() -> None:
+    for condition in (VFLIP, ZOOM5, CONTROL):
+        assert Plan.of([Cell("a", condition)]) == Plan.of([Panel(condition, ("a",))])

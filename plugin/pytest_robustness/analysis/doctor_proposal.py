@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from pytest_robustness.core.defaults import CLIP_TEMPLATES, STORE, UNNAMED_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-_DATA: Final = "data"
-"""What a run calls data that a program had already, which has no name."""
-_STORE: Final = ".robustness/store.sqlite"
-_TEMPLATES: Final = "single"
 
 
 def proposal(model: str, options: Mapping[str, Any], objects: Collection[str] = ()) -> str:
@@ -30,7 +27,7 @@ def proposal(model: str, options: Mapping[str, Any], objects: Collection[str] = 
     data = options.get("data")
     if not data:
         return ""
-    if model in objects or data == _DATA:
+    if model in objects or data == UNNAMED_DATA:
         call = "pytest_robustness.doctor(model, data)"
         return f"To find out which setting is wrong, if one is: {call}"
     return f"To find out which setting is wrong, if one is: {_command(model, data, options)}"
@@ -42,8 +39,8 @@ def _command(model: str, data: str, options: Mapping[str, Any]) -> str:
         words.append(f"--weights-dir={options['weights_dir']}")
     if options.get("trust_pickle"):
         words.append("--trust-pickle")
-    if model.startswith("clip:") and options.get("clip_templates", _TEMPLATES) != _TEMPLATES:
+    if model.startswith("clip:") and options.get("clip_templates", CLIP_TEMPLATES) != CLIP_TEMPLATES:
         words.append(f"--clip-templates={options['clip_templates']}")
-    if options.get("store", _STORE) != _STORE:
+    if options.get("store", STORE) != STORE:
         words.append(f"--store={options['store']}")
     return shlex.join(words)

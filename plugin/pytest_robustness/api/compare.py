@@ -13,7 +13,7 @@ from pytest_robustness.analysis.policy import require_alpha
 from pytest_robustness.core.text import printable_lines
 from pytest_robustness.errors import OptionError, unknown
 from pytest_robustness.report.comparison import tables, terminal, words
-from pytest_robustness.report.comparison.write import write
+from pytest_robustness.report.comparison.page import write
 
 if TYPE_CHECKING:
     import os

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions, options_from
 from pytest_robustness.api.evaluation import Evaluation
-from pytest_robustness.api.given import NAME, given, require_names
+from pytest_robustness.api.given import given, require_names
 from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress, to_stderr
@@ -77,7 +78,7 @@ def evaluate(
         No model could be judged; the message is the first one's reason.
     """
     found = given(models, data)
-    named = {"models": list(found.models) or models, "data": data if found.data is None else NAME}
+    named = {"models": list(found.models) or models, "data": data if found.data is None else UNNAMED_DATA}
     registry = builtin()
     if register is not None:
         register(registry)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.core.text import is_printable, quoted
 from pytest_robustness.data.map_style.dataset import adapt
 from pytest_robustness.errors import OptionError
@@ -14,9 +15,6 @@ from pytest_robustness.session.session import Given
 if TYPE_CHECKING:
     from pytest_robustness.core import Model
     from pytest_robustness.session.options import Options
-
-NAME: Final = "data"
-"""What messages call data that has no name."""
 
 
 def given(models: object, data: Any) -> Given:
@@ -29,7 +27,7 @@ def given(models: object, data: Any) -> Given:
     DataError
         On data that is neither a source nor a dataset as torchvision has them.
     """
-    return Given(_models(models), None if data is None or isinstance(data, str) else adapt(NAME, data))
+    return Given(_models(models), None if data is None or isinstance(data, str) else adapt(UNNAMED_DATA, data))
 
 
 def require_names(found: Given, options: Options) -> None:

@@ -9,7 +9,7 @@ from rich_click import RichCommand
 @click.command("list", cls=RichCommand)
 def list_() -> None:
     """Print the known models, transforms and data."""
-    from pytest_robustness.plugin.listing import print_catalogue
+    from pytest_robustness.session.listing import print_catalogue
     from pytest_robustness.transforms import builtin
 
     print_catalogue(builtin())

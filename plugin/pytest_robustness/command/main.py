@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -56,7 +55,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RobustnessError as error:
         click.echo(f"ERROR: {error}", err=True)
         return _USAGE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

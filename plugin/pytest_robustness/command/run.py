@@ -7,20 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from click.shell_completion import CompletionItem
 from rich_click import RichCommand
 from rich_click.rich_click import OPTION_GROUPS
 
+from pytest_robustness.command.options import option
 from pytest_robustness.session.options import PREFIX, SPECS
-from pytest_robustness.session.options.values import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from pytest_robustness.session.options.spec import OptionSpec
+    from collections.abc import Callable
 
 _SUITE: Final = ("--pyargs", "robustness_tests")
 _PYTEST: Final = (
@@ -30,16 +27,6 @@ _PYTEST: Final = (
 _ALONE: Final = frozenset(f"--{spec.name}" for spec in SPECS if spec.alone is not None)
 _OWN_COMMANDS: Final = ("list", "plan")
 _SETTINGS: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
-
-
-def _option(spec: OptionSpec) -> click.Option:
-    """Return an option of the command. Its value is a text, which the plugin reads: one place checks it."""
-    names = [f"--{spec.name}", spec.field]
-    if spec.kind == "switch":
-        return click.Option(names, is_flag=True, default=None, help=spec.help)
-    words = spec.read.words if isinstance(spec.read, Choice) else ()
-    kind: click.ParamType[Any] = click.Path() if spec.kind == "path" else _Words(words)
-    return click.Option(names, metavar=spec.metavar, help=spec.help, type=kind)
 
 
 class _Command(RichCommand):
@@ -55,24 +42,6 @@ class _Command(RichCommand):
             for arg, after in itertools.pairwise([*args, None])
         ]
         return super().parse_args(ctx, given)
-
-
-class _Words(click.ParamType[str]):
-    """Takes any text; a shell completes it by words."""
-
-    name = "text"
-
-    def __init__(self, words: Iterable[str]) -> None:
-        self._words = tuple(words)
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 (as click calls it)
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Return the words that begin as typed."""
-        return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
 
 
 def pytest_arguments(context: click.Context, *more: str) -> list[str]:
@@ -111,7 +80,7 @@ def _plan(**_: object) -> int:
 
 def _command(name: str, callback: Callable[..., int]) -> click.Command:
     specs = [spec for spec in SPECS if spec.name not in _OWN_COMMANDS]
-    options: list[click.Parameter] = [_option(spec) for spec in specs]
+    options: list[click.Parameter] = [option(spec) for spec in specs]
     OPTION_GROUPS[f"pytest-robustness {name}"] = [
         {"name": area, "options": [f"--{spec.name}" for spec in specs if spec.area == area]}
         for area in dict.fromkeys(spec.area for spec in specs)

@@ -30,6 +30,11 @@ class Cell:
     model: str
     condition: Condition
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The one model, as a panel names its several."""
+        return (self.model,)
+
 
 @dataclasses.dataclass(frozen=True)
 class Panel:

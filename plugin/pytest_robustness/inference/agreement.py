@@ -13,13 +13,13 @@ import json
 import logging
 import shutil
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_robustness.core.files import write_atomically
 from pytest_robustness.errors import DisagreementError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sized
     from pathlib import Path
 
     from pytest_robustness.core import Condition
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _OLD_SECONDS = 24 * 60 * 60
-_DATA, _MODEL, _TRANSFORM, _PLAN, _PRECISION = "data: ", "model ", "transform ", "plan", "number format"
+DATA, MODEL = "data: ", "model "
+"""How the names of facts about the data and about models begin."""
+_TRANSFORM, _PLAN, _PRECISION = "transform ", "plan", "number format"
 _ADVICE = {
-    _DATA: "Data that is drawn at random needs a fixed seed, such as numpy.random.default_rng(0), and must stay as it "
+    DATA: "Data that is drawn at random needs a fixed seed, such as numpy.random.default_rng(0), and must stay as it "
     "is while the run goes on.",
-    _MODEL: "A model whose weights are drawn at random needs a fixed seed, such as torch.manual_seed(0), or weights "
+    MODEL: "A model whose weights are drawn at random needs a fixed seed, such as torch.manual_seed(0), or weights "
     "from a file.",
     _TRANSFORM: "A transform must not depend on the process that registers it.",
     _PLAN: "Every process must collect the same tests.",
@@ -60,7 +62,8 @@ class Agreement:
 
     def opened(self, bench: JobMaker, plan: Plan, conditions: Iterable[Condition]) -> None:
         """State the data, the plan, and the transforms under ``conditions``; raises what `state` raises."""
-        self.state(facts_of_data(bench, plan) | facts_of_transforms(bench, conditions))
+        keys = {condition: bench.transform_key(condition) for condition in conditions}
+        self.state(facts_of_data(bench, plan) | facts_of_transforms(keys))
 
     def loaded(self, models: Mapping[str, ModelFacts]) -> dict[str, dict[str, str]]:
         """State the models; return all that was stated, by the name of this process. Raises what `state` raises."""
@@ -152,7 +155,7 @@ def require_same(facts: Mapping[str, Mapping[str, str]]) -> None:
 def _text(name: str, one: tuple[str, str], other: tuple[str, str]) -> str:
     advice = next(text for kind, text in _ADVICE.items() if name.startswith(kind))
     return (
-        f"The processes of this run differ in {name.removeprefix(_DATA)}: {one[0]} has {one[1]}, {other[0]} has "
+        f"The processes of this run differ in {name.removeprefix(DATA)}: {one[0]} has {one[1]}, {other[0]} has "
         f"{other[1]}. {advice} Or run without -n."
     )
 
@@ -163,29 +166,32 @@ def facts_of_data(bench: JobMaker, plan: Plan) -> dict[str, str]:
     classes = [label.key for label in selection.classes]
     cells = sorted(f"{cell.model} under {cell.condition}" for cell in plan.cells)
     return {
-        f"{_DATA}the classes": _counted(classes, json.dumps(classes).encode()),
-        f"{_DATA}the images": _counted(selection.identities, selection.identities.tobytes()),
-        f"{_DATA}the labels": _counted(selection.labels, selection.labels.astype("<i8").tobytes()),
-        _PLAN: _counted(cells, json.dumps(cells).encode()),
+        f"{DATA}the classes": counted(classes, json.dumps(classes).encode()),
+        f"{DATA}the images": counted(selection.identities, selection.identities.tobytes()),
+        f"{DATA}the labels": counted(selection.labels, selection.labels.astype("<i8").tobytes()),
+        _PLAN: counted(cells, json.dumps(cells).encode()),
         _PRECISION: bench.precision,
     }
 
 
-def facts_of_transforms(bench: JobMaker, conditions: Iterable[Condition]) -> dict[str, str]:
-    """Return what a process states of the transforms under ``conditions``."""
-    return {f"{_TRANSFORM}{condition}": _hash(bench.transform_key(condition).encode()) for condition in conditions}
+def facts_of_transforms(keys: Mapping[Condition, str]) -> dict[str, str]:
+    """Return what a process states of transforms, of which it has these keys."""
+    return {f"{_TRANSFORM}{condition}": hash_of(key.encode()) for condition, key in keys.items()}
 
 
 def facts_of_models(models: Mapping[str, ModelFacts]) -> dict[str, str]:
     """Return what a process states of the models that it has loaded."""
     return {
-        f"{_MODEL}{name}": _hash(json.dumps(facts.as_dict(), sort_keys=True).encode()) for name, facts in models.items()
+        f"{MODEL}{name}": hash_of(json.dumps(facts.as_dict(), sort_keys=True).encode())
+        for name, facts in models.items()
     }
 
 
-def _counted(things: Any, content: bytes) -> str:
-    return f"{len(things)} with the hash {_hash(content)}"
+def counted(things: Sized, content: bytes) -> str:
+    """Return a fact about several things: how many there are, and the hash of what they hold."""
+    return f"{len(things)} with the hash {hash_of(content)}"
 
 
-def _hash(content: bytes) -> str:
+def hash_of(content: bytes) -> str:
+    """Return what a fact says of ``content``: enough of its hash to tell it from another."""
     return hashlib.sha256(content).hexdigest()[:12]

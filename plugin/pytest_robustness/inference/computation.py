@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core.process import quick_imports
@@ -70,8 +71,9 @@ def sweep_settings(settings: InferenceSettings, bench: JobMaker, device: torch.d
     )
 
 
-class Computation:
-    """Answers cells on the images of a run, and logs their keys, or why they have none.
+@dataclasses.dataclass(frozen=True)
+class Groundwork:
+    """What a run lays before cells are answered: a computation takes it, and a forecast of the computation.
 
     Parameters
     ----------
@@ -82,65 +84,62 @@ class Computation:
     settings
         Of the run.
     run_log
-        Records what was computed, and the errors that prevented the rest.
-    device
-        Where to compute.
+        Learns the keys of the cells, what is known of their models, and what was computed.
     calls
-        Calls the code of models and transforms.
-    agree
-        Called once the models are known, before anything is computed; it prevents that by raising an error.
-    note
-        Shows a message to the user.
+        Calls the code of models and transforms; its note receives what the user should know.
     """
 
-    def __init__(
-        self,
-        bench: JobMaker,
-        store: Store,
-        remembered: Remembered,
-        settings: InferenceSettings,
-        run_log: RunLog,
-        *,
-        device: str,
-        calls: UserCalls,
-        agree: Callable[[], None],
-        note: Callable[[str], None],
-    ) -> None:
-        self._bench = bench
-        self._store = store
-        self._remembered = remembered
-        self._settings = settings
-        self._run_log = run_log
+    bench: JobMaker
+    store: Store
+    remembered: Remembered
+    settings: InferenceSettings
+    run_log: RunLog
+    calls: UserCalls
+
+    def known_answers(self, cells: Sequence[Cell]) -> KnownAnswers | None:
+        """Return what the store knows, if it has all that is asked for."""
+        return known_answers(
+            cells,
+            self.bench,
+            self.store,
+            self.remembered,
+            on_bad_image=self.settings.on_bad_image,
+            note=self.calls.note,
+        )
+
+
+class Computation:
+    """Answers cells on the images of a run, and logs their keys, or why they have none.
+
+    Parameters
+    ----------
+    ground
+        What the run has laid; its log records what was computed, and the errors that prevented the rest.
+    device
+        Where to compute.
+    agree
+        Called once the models are known, before anything is computed; it prevents that by raising an error.
+    """
+
+    def __init__(self, ground: Groundwork, *, device: str, agree: Callable[[], None]) -> None:
+        self._ground = ground
         self._device = device
-        self._calls = calls
         self._agree = agree
-        self._note = note
 
     def answer(self, cells: list[Cell], progress: Callable[[], Progress]) -> None:
         """Answer ``cells``; a sweep shows its progress on the display that ``progress`` makes."""
-        log, known = self._run_log, self._known(cells)
+        log, known = self._ground.run_log, self._ground.known_answers(cells)
         # Of several processes one may find that the others have computed all; and it is said once.
-        may_say = self._settings.processes == 1 and not log.keys
+        may_say = self._ground.settings.processes == 1 and not log.keys
         if known is not None:
             self._take(known)
         elif self._compute_missing(cells, progress):
             return
         if may_say and not log.errors:
-            self._note(f"nothing to compute: {self._store.path} holds every answer")
-
-    def _known(self, cells: Sequence[Cell]) -> KnownAnswers | None:
-        """Return what the store knows, if it has all that is asked for."""
-        return known_answers(
-            cells,
-            self._bench,
-            self._store,
-            self._remembered,
-            on_bad_image=self._settings.on_bad_image,
-            note=self._note,
-        )
+            self._ground.calls.note(f"nothing to compute: {self._ground.store.path} holds every answer")
 
     def _take(self, known: KnownAnswers) -> None:
-        log = self._run_log
+        log = self._ground.run_log
         log.models |= known.models
         self._agree()
         log.keys |= known.keys
@@ -148,7 +147,7 @@ class Computation:
 
     def _compute_missing(self, cells: list[Cell], progress: Callable[[], Progress]) -> bool:
         """Compute what the store lacks, and return whether it lacked anything."""
-        log, bench = self._run_log, self._bench
+        log, bench = self._ground.run_log, self._ground.bench
         with quick_imports():
             import torch
         jobs, errors = bench.jobs(cells)
@@ -161,39 +160,40 @@ class Computation:
         log.errors |= errors
         for name, loaded in bench.models.items():
             if loaded.published and loaded.files is not None:
-                self._remembered.put_model(name, bench.selection, facts[name], loaded.files)
+                self._ground.remembered.put_model(name, bench.selection, facts[name], loaded.files)
         return lacked
 
     def _sweep(self, device: torch.device, jobs: Sequence[Job], progress: Progress) -> tuple[bool, dict[Cell, str]]:
         from pytest_robustness.inference.sweep import Sweep
 
-        store, bench = self._store, self._bench
+        log, bench = self._ground.run_log, self._ground.bench
         executor = self._executor(progress)
         sweep = Sweep(
             jobs,
             bench.selection,
-            store=store,
+            store=self._ground.store,
             executor=executor,
             progress=progress,
-            settings=sweep_settings(self._settings, bench, device, len(jobs)),
-            calls=self._calls,
+            settings=sweep_settings(self._ground.settings, bench, device, len(jobs)),
+            calls=self._ground.calls,
         )
         lacked = sweep.run()
-        self._run_log.provenance |= executor.facts()
-        self._run_log.unreadable = sorted({*self._run_log.unreadable, *sweep.unreadable.positions.tolist()})
-        self._run_log.warnings += sweep.warnings
+        log.provenance |= executor.facts()
+        log.unreadable = sorted({*log.unreadable, *sweep.unreadable.positions.tolist()})
+        log.warnings += sweep.warnings
         return lacked, sweep.errors
 
     def _executor(self, progress: Progress) -> Executor:
         from pytest_robustness.inference.claims import ShardClaims
 
-        folder = self._store.path.with_suffix(".locks")
-        claims = ShardClaims(folder, self._bench.selection.fingerprint, progress.note)
-        if self._settings.executor == "ray":
+        settings, bench = self._ground.settings, self._ground.bench
+        folder = self._ground.store.path.with_suffix(".locks")
+        claims = ShardClaims(folder, bench.selection.fingerprint, progress.note)
+        if settings.executor == "ray":
             from pytest_robustness.inference.executors.ray import RayExecutor
 
-            return RayExecutor(self._settings, self._bench.zoo, claims)
+            return RayExecutor(settings, bench.zoo, claims)
         from pytest_robustness.inference.executors.local import LocalExecutor
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 
-        return LocalExecutor(RuntimeChoice(self._settings.runtime, progress.note).prepare, claims)
+        return LocalExecutor(RuntimeChoice(settings.runtime, progress.note).prepare, claims)

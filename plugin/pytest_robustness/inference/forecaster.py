@@ -14,7 +14,6 @@ from pytest_robustness.core.process import quick_imports
 from pytest_robustness.inference.computation import machine, sweep_settings
 from pytest_robustness.inference.distinct_images import DistinctImages
 from pytest_robustness.inference.forecast import Forecast, Group, Lacking, Resources, seconds
-from pytest_robustness.inference.known_answers import known_answers
 from pytest_robustness.inference.model_facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -24,12 +23,9 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Cell, Progress
     from pytest_robustness.inference.batch_runner import SweepSettings
-    from pytest_robustness.inference.jobs import Job, JobMaker
-    from pytest_robustness.inference.remembered import Remembered
-    from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.inference.settings import InferenceSettings
+    from pytest_robustness.inference.computation import Groundwork
+    from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.store import Store
-    from pytest_robustness.inference.user_calls import UserCalls
     from pytest_robustness.inference.work import Work
 
 # As many of the images that are lacking are at hand to be timed on.
@@ -41,37 +37,15 @@ class Forecaster:
 
     Parameters
     ----------
-    bench
-        The images, models and transforms.
-    store, remembered
-        What earlier runs left.
-    settings
-        Of the run.
-    run_log
-        Learns the keys of the cells that are whole in the store, so that their findings can be asked for.
-    calls
-        Calls models and transforms; its note receives what the user should know.
+    ground
+        What the run has laid; its log learns the keys of the cells that are whole in the store, so that their findings
+        can be asked for.
     progress
         Makes the display of a sweep, which only notes are shown on.
     """
 
-    def __init__(
-        self,
-        bench: JobMaker,
-        store: Store,
-        remembered: Remembered,
-        settings: InferenceSettings,
-        run_log: RunLog,
-        *,
-        calls: UserCalls,
-        progress: Callable[[], Progress],
-    ) -> None:
-        self._bench = bench
-        self._store = store
-        self._remembered = remembered
-        self._settings = settings
-        self._run_log = run_log
-        self._calls = calls
+    def __init__(self, ground: Groundwork, progress: Callable[[], Progress]) -> None:
+        self._ground = ground
         self._progress = progress
 
     def forecast(self, cells: Sequence[Cell]) -> Forecast:
@@ -82,16 +56,13 @@ class Forecaster:
         RobustnessError
             As the run would: the store or an image cannot be read, say.
         """
-        bench, settings = self._bench, self._settings
-        known = known_answers(
-            cells, bench, self._store, self._remembered, on_bad_image=settings.on_bad_image, note=self._calls.note
-        )
+        known = self._ground.known_answers(cells)
         if known is None:
             return self._with_models(list(cells))
-        self._run_log.models |= known.models
-        self._run_log.keys |= known.keys
-        self._run_log.unreadable = known.unreadable
-        selection = self._bench.selection
+        log, selection = self._ground.run_log, self._ground.bench.selection
+        log.models |= known.models
+        log.keys |= known.keys
+        log.unreadable = known.unreadable
         distinct = DistinctImages(selection.identities, selection.labels).first
         return self._made(cells, len(np.setdiff1d(distinct, known.unreadable)), Lacking(), {})
 
@@ -100,13 +71,13 @@ class Forecaster:
         with quick_imports():
             import torch
 
-        jobs, errors = self._bench.jobs(cells)
+        bench, settings, log = self._ground.bench, self._ground.settings, self._ground.run_log
+        jobs, errors = bench.jobs(cells)
         loading = time.monotonic() - started
-        device, _ = machine(self._settings, self._remembered)
-        work = self._work(jobs, sweep_settings(self._settings, self._bench, torch.device(device), len(jobs)))
+        device, _ = machine(settings, self._ground.remembered)
+        work = self._work(jobs, sweep_settings(settings, bench, torch.device(device), len(jobs)))
         lacking, positions = counted(work)
-        log = self._run_log
-        log.models |= {name: ModelFacts.of_model(loaded) for name, loaded in self._bench.models.items()}
+        log.models |= {name: ModelFacts.of_model(loaded) for name, loaded in bench.models.items()}
         log.keys |= {job.cell: job.key for job in jobs if not lacking.predictions.get(job.cell)}
         log.unreadable = work.unreadable.positions.tolist()
         forecast = self._made(cells, work.distinct_images, lacking, errors)
@@ -119,10 +90,10 @@ class Forecaster:
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 
         lacking = [job for job in work.jobs if forecast.lacking.predictions.get(job.cell)]
-        prepare = RuntimeChoice(self._settings.runtime, self._calls.note).prepare
-        first = FirstBatches(lacking, self._bench.selection, work.settings, prepare, self._calls)
+        prepare = RuntimeChoice(self._ground.settings.runtime, self._ground.calls.note).prepare
+        first = FirstBatches(lacking, self._ground.bench.selection, work.settings, prepare, self._ground.calls)
         measured = first.measure(positions, work.jobs)
-        if self._settings.on_bad_image == "error":
+        if self._ground.settings.on_bad_image == "error":
             work.unreadable.add(first.unreadable)
         resources = forecast.resources._replace(workers=work.settings.workers)
         return dataclasses.replace(
@@ -135,14 +106,14 @@ class Forecaster:
         )
 
     def _made(self, cells: Sequence[Cell], images: int, lacking: Lacking, errors: Mapping[Cell, str]) -> Forecast:
-        settings = self._settings
-        device, precision = machine(settings, self._remembered)
+        settings = self._ground.settings
+        device, precision = machine(settings, self._ground.remembered)
         return Forecast(
             cells=tuple(cells),
             images=images,
             stored=images * (len(cells) - len(errors)) - lacking.all_predictions,
             lacking=lacking,
-            store_bytes=_size(self._store),
+            store_bytes=_size(self._ground.store),
             device=device,
             precision=precision,
             runtime=settings.runtime,
@@ -155,17 +126,17 @@ class Forecaster:
         from pytest_robustness.inference.unreadable import UnreadableImages
         from pytest_robustness.inference.work import Work
 
-        selection, progress = self._bench.selection, self._progress()
-        unreadable = UnreadableImages(selection, self._store, settings.on_bad_image, progress.note)
+        selection, progress = self._ground.bench.selection, self._progress()
+        unreadable = UnreadableImages(selection, self._ground.store, settings.on_bad_image, progress.note)
         unreadable.find()
         return Work(
             jobs,
             selection,
-            store=self._store,
+            store=self._ground.store,
             unreadable=unreadable,
             progress=progress,
             settings=settings,
-            calls=self._calls,
+            calls=self._ground.calls,
         )
 
 

@@ -30,8 +30,7 @@ class Plan:
         """Return the plan of what tests ask for: the cells themselves and the control of each model."""
         wanted: dict[Cell, None] = {}
         for request in requests:
-            models = (request.model,) if isinstance(request, Cell) else request.models
-            for model in models:
+            for model in request.models:
                 wanted[Cell(model, CONTROL)] = None
                 wanted[Cell(model, request.condition)] = None
         return cls(tuple(wanted))

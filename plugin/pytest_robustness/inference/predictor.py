@@ -13,7 +13,7 @@ from pytest_robustness import data
 from pytest_robustness.core import PIPELINE_VERSION
 from pytest_robustness.core.process import limit_openmp_spin, working_in
 from pytest_robustness.errors import DataError, RobustnessError, cause
-from pytest_robustness.inference.computation import Computation, machine
+from pytest_robustness.inference.computation import Computation, Groundwork, machine
 from pytest_robustness.inference.jobs import JobMaker
 from pytest_robustness.inference.last_words import Diary
 from pytest_robustness.inference.plan import Plan
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress, Selection
     from pytest_robustness.core.file_hashes import FileHashes
+    from pytest_robustness.inference.forecast import Forecast
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.settings import InferenceSettings
     from pytest_robustness.models import ModelZoo
@@ -171,12 +172,24 @@ class Predictor:
         self._compute(log.not_known())
         return True
 
+    @unwrapped()
+    def forecast(self, cells: Sequence[Cell]) -> Forecast:
+        """Return what computing ``cells`` would take; no answer is stored. Raises what `ensure` raises."""
+        from pytest_robustness.inference.forecaster import Forecaster
+
+        ground = self._ground()
+        with working_in(self._directory):
+            return Forecaster(ground, self._progress).forecast(cells)
+
     def close(self) -> None:
         """Close the store: the process ends in order."""
         self._diary.close()
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _ground(self) -> Groundwork:
+        return Groundwork(self.open_data(), self.store, self._remembered, self._settings, self._run_log, self._calls)
 
     def _show(self) -> Progress:
         self._shown = self._progress()
@@ -215,19 +228,8 @@ class Predictor:
             # Before anything can fail: the report of a run that computed nothing names them, too.
             made = {"device": device, "precision": bench.precision, **_data_facts(bench, log, cells)}
             log.provenance = {**self._provenance(), **made}
-            computation = Computation(
-                bench,
-                self.store,
-                self._remembered,
-                self._settings,
-                log,
-                device=device,
-                calls=self._calls,
-                agree=self._agree,
-                note=self._note,
-            )
             with working_in(self._directory):
-                computation.answer(cells, self._show)
+                Computation(self._ground(), device=device, agree=self._agree).answer(cells, self._show)
             self._shown = None
         except Exception as error:
             _log.debug("nothing could be computed", exc_info=True)

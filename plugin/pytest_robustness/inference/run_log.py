@@ -102,8 +102,7 @@ class RunLog:
 
     def testable(self, test: Cell | Panel) -> bool:
         """Whether ``test`` can be made: for a panel, whether any of its models was computed."""
-        models = (test.model,) if isinstance(test, Cell) else test.models
-        return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in models)
+        return any(self.finished(Cell(model, CONTROL), Cell(model, test.condition)) for model in test.models)
 
     @property
     def length(self) -> tuple[int, int, int, int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.defaults import CLIP_TEMPLATES
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.errors import WeightsError
 
@@ -36,7 +37,7 @@ class WeightsPolicy:
     trust_pickle: bool = False
     hashes: FileHashes = dataclasses.field(default_factory=FileHashes)
     classes: tuple[ClassLabel, ...] = ()
-    templates: str = "single"
+    templates: str = CLIP_TEMPLATES
 
 
 def read_state_dict(path: str | Path, trust_pickle: bool = False) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pytest_robustness.core.defaults import CLIP_TEMPLATES
 from pytest_robustness.core.files import read_regular
 from pytest_robustness.errors import ModelError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 # What `--robustness-clip-templates` takes besides a file.
 SINGLE: Final = "a photo of a {}."
-_WORDS: Final = ("single", "simple", "openai")
+_WORDS: Final = (CLIP_TEMPLATES, "simple", "openai")
 # Far more than the templates that anybody has.
 _LARGEST: Final = 1 << 20
 
@@ -73,7 +74,7 @@ def templates_of(named: str) -> Sequence[Callable[[str], str]]:
     """
     import open_clip
 
-    if named == "single":
+    if named == CLIP_TEMPLATES:
         return (SINGLE.format,)
     if named in _WORDS:
         known: Sequence[Callable[[str], str]] = open_clip.OPENAI_IMAGENET_TEMPLATES

@@ -8,6 +8,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.defaults import CLIP_TEMPLATES
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.process import working_in
 from pytest_robustness.errors import ModelError, RobustnessError, cause
@@ -51,7 +52,7 @@ class ModelZoo:
         trust_pickle: bool = False,
         hashes: FileHashes | None = None,
         given: Mapping[str, Model] | None = None,
-        templates: str = "single",
+        templates: str = CLIP_TEMPLATES,
         directory: Path | None = None,
     ) -> None:
         self._directory = directory

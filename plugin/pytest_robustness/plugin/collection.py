@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness.core import CONTROL, Cell, Panel, naming
+from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.naming import short_names
 from pytest_robustness.errors import OptionError
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.plugin.asked import study_of
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
+from pytest_robustness.plugin.ids import cell_id, condition_id, export_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -45,10 +47,10 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
         # Without a reference there is one thing to say of a model.
         under = [panel.condition for panel in panels if session.options.reference is not None]
         cells = [Cell(model, condition) for condition in (CONTROL, *under) for model in exports]
-        ids = [naming.export_id(cell, several) for cell in cells]
+        ids = [export_id(cell, several) for cell in cells]
         metafunc.parametrize(EXPORTED, cells, ids=ids, indirect=True)
     if PANEL in metafunc.fixturenames:
-        ids = [naming.condition_id(panel.condition, several) for panel in panels]
+        ids = [condition_id(panel.condition, several) for panel in panels]
         metafunc.parametrize(PANEL, panels, ids=ids, indirect=True)
 
 
@@ -71,8 +73,8 @@ def collected_again(items: Sequence[pytest.Item], deferred: Collection[str]) -> 
 
 def _over_cells(metafunc: pytest.Metafunc, fixture: str, panels: Sequence[Panel], several: bool) -> None:
     cells = [Cell(model, panel.condition) for panel in panels for model in panel.models]
-    names = naming.short_names([cell.model for cell in cells])
-    ids = [naming.cell_id(cell, names[cell.model], several) for cell in cells]
+    names = short_names([cell.model for cell in cells])
+    ids = [cell_id(cell, names[cell.model], several) for cell in cells]
     metafunc.parametrize(fixture, cells, ids=ids, indirect=True)
 
 

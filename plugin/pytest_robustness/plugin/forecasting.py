@@ -11,18 +11,13 @@ from pytest_robustness.analysis.images_needed import shown_needed
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.text import for_terminal
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.inference.forecaster import Forecaster
-from pytest_robustness.inference.remembered import Remembered
-from pytest_robustness.inference.user_calls import UserCalls
 from pytest_robustness.plugin.active import PROCESSES
 from pytest_robustness.plugin.asked import study_of
 from pytest_robustness.report import forecast_text
-from pytest_robustness.session.predicting import Means, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_robustness.core import Progress
     from pytest_robustness.inference.forecast import Forecast
     from pytest_robustness.session.session import RobustnessSession
 
@@ -43,13 +38,10 @@ class Forecasting:
     ----------
     session
         Returns the session; ``None`` where no test asks for predictions.
-    progress
-        Factory for the progress display.
     """
 
-    def __init__(self, session: Callable[[], RobustnessSession | None], progress: Callable[[], Progress]) -> None:
+    def __init__(self, session: Callable[[], RobustnessSession | None]) -> None:
         self._session = session
-        self._progress = progress
         self._started = time.monotonic()
 
     @pytest.hookimpl(tryfirst=True)
@@ -73,21 +65,10 @@ class Forecasting:
         return True
 
     def _forecast(self, robustness: RobustnessSession, session: pytest.Session) -> tuple[Forecast, list[str]]:
-        record, options, log = robustness.record, robustness.options, robustness.run_log
-        bench = robustness.open_data()
-        started, zoo = time.monotonic() - self._started, robustness.requests.zoo
-        note = self._progress().note
-        means = Means(record.registry, zoo, self._progress, session.config.stash[PROCESSES], 0)
-        forecaster = Forecaster(
-            bench,
-            record.predictor.store,
-            Remembered(record.predictor.store, zoo.hashes),
-            settings_of(options, means),
-            log,
-            calls=UserCalls(note, timeout=options.timeout),
-            progress=self._progress,
-        )
-        found = forecaster.forecast(log.plan.cells)
+        record, log = robustness.record, robustness.run_log
+        robustness.open_data()
+        started = time.monotonic() - self._started
+        found = robustness.forecast()
         whole = [cell for cell in found.cells if log.finished(cell, Cell(cell.model, CONTROL))]
         shown = shown_needed(record.judge, whole) if log.dataset else ()
         return found, forecast_text.lines(found, started, record.judge.policy, shown, _studies(session.items))

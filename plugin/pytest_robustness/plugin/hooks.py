@@ -72,9 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_robustness.plugin.forecasting import Forecasting, take_over
 
         take_over(config)
-        config.pluginmanager.register(
-            Forecasting(lambda: active_session(config), lambda: progress_display(config)), "robustness-forecasting"
-        )
+        config.pluginmanager.register(Forecasting(lambda: active_session(config)), "robustness-forecasting")
         return
     if config.stash.get(_WITH_ALLURE, False) or options.allure_report is not None:
         from pytest_robustness.plugin.allure import AllureHooks
@@ -103,7 +101,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
             prepare(config, options.allure_report)
     if not options.list:
         return None
-    from pytest_robustness.plugin.listing import print_catalogue
+    from pytest_robustness.session.listing import print_catalogue
 
     with usage_errors(config):
         print_catalogue(known_transforms(config))

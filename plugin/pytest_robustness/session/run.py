@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, Panel
     from pytest_robustness.inference.agreement import Agreement
+    from pytest_robustness.inference.forecast import Forecast
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import StudyRequest
     from pytest_robustness.report.run_report import RunReport
@@ -83,6 +84,7 @@ class Run:
         self._notes: list[str] = []
         registry = means.registry
         self._predictor = predictor_of(options, means, self.log, self._admit, self._agree)
+        images = self._predictor.images
         self._unlabelled = unlabelled_of(options, means, self.log)
         self._predictions = StoredPredictions(lambda: self._predictor.store, self.log)
         self._comparison = comparison_of(options, self._predictions, self._images, registry.names)
@@ -92,17 +94,10 @@ class Run:
             policy_of(options),
             self._comparison,
             expect_baseline=options.expect == "baseline",
-            names=ImageNames(self._predictor.images),
+            names=ImageNames(images),
         )
         self.examiner = examiner_of(
-            options,
-            self.judge,
-            self._predictions,
-            self.log,
-            registry,
-            self._predictor.images,
-            self._unlabelled,
-            means.zoo,
+            options, self.judge, self._predictions, self.log, registry, images, self._unlabelled, means.zoo
         )
         found = (self._predictions, self.judge, self.examiner)
         self.record = RunRecord(
@@ -148,6 +143,10 @@ class Run:
             _check_answers(self.record)
         if isinstance(request, Cell) or not self.log.testable(request):
             self.log.require(*Plan.of([request]).cells)
+
+    def forecast(self) -> Forecast:
+        """Return what computing the planned cells would take; raises what `open_data` raises."""
+        return self._predictor.forecast(self.log.plan.cells)
 
     def study(self, request: StudyRequest) -> StudyFinding:
         """Answer a study; what it needs and the store lacks is computed, and no baseline is compared under it.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Cell, Condition, DataSource, Model, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
+    from pytest_robustness.inference.forecast import Forecast
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.session.options import Options
@@ -206,6 +207,10 @@ class RobustnessSession(Studies, Reporting):
     def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that is planned, in one sweep: see `Run.ensure`."""
         self._run.ensure(request)
+
+    def forecast(self) -> Forecast:
+        """Return what computing all that is planned would take, in place of doing it: see `Run.forecast`."""
+        return self._run.forecast()
 
     def note(self, message: str) -> None:
         """Have the controller of xdist show ``message``; it is in the run log, too."""

@@ -19,7 +19,6 @@ from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
 from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.core.text import printable
 from pytest_robustness.report.comparison import page, tables, terminal, words
-from pytest_robustness.report.comparison.write import write
 from tests.recorded import CONDITIONS, ZOOM, drawn, planted, recorded
 
 
@@ -126,7 +125,7 @@ def test_many_models_have_a_table_each():
 
 
 def test_the_files_hold_the_same(found, tmp_path):
-    assert write(found, tmp_path) == tmp_path / "comparison.html"
+    assert page.write(found, tmp_path) == tmp_path / "comparison.html"
     content = json.loads((tmp_path / "comparison.json").read_text())
     assert content["worse"] is True
     assert [row["other_wrong"] for row in content["comparisons"][:2]] == [6, 6]

@@ -84,7 +84,7 @@ class Augmentation:
             When what it needs could not be computed.
         """
         evidence.require_labels(self.name)
-        models = request.models if isinstance(request, Panel) else (request.model,)
+        models = request.models
         conditions = trainable(evidence)
         evidence.compute(cell for condition in conditions for model in models for cell in pair(model, condition))
         tests = [evidence.judge.class_test(Panel(condition, models)) for condition in conditions]

@@ -98,7 +98,7 @@ class Detectable:
         """
         if request.condition == CONTROL:
             raise OptionError("control is what transforms are told from. Name a transform.")
-        asked = (request.model,) if isinstance(request, Cell) else request.models
+        asked = request.models
         cells = {model: pair(model, request.condition) for model in asked}
         evidence.compute(cell for both in cells.values() for cell in both)
         models = tuple(model for model in asked if evidence.run_log.finished(*cells[model]))

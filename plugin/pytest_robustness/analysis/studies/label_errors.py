@@ -89,7 +89,7 @@ class LabelErrors:
         RobustnessError
             When none of the models could be run.
         """
-        asked = request.models if isinstance(request, Panel) else (request.model,)
+        asked = request.models
         evidence.compute(Cell(model, CONTROL) for model in asked)
         models = tuple(model for model in asked if evidence.run_log.finished(Cell(model, CONTROL)))
         if not models:

@@ -82,7 +82,7 @@ class TurnedImages:
 
     def examine(self, evidence: Evidence, request: Cell | Panel) -> StudyFinding:
         """Rank the images of the run by how probably they are turned; see `Study`."""
-        models = request.models if isinstance(request, Panel) else (request.model,)
+        models = request.models
         cells = {model: [Cell(model, _condition(view)) for view in VIEWS] for model in models}
         evidence.compute(cell for listed in cells.values() for cell in listed)
         able = tuple(model for model in models if evidence.run_log.finished(*cells[model]))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness import data
-from pytest_robustness.core import CONTROL, IdentifiedSource
+from pytest_robustness.core import IdentifiedSource
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data.identity import UNREADABLE
-from pytest_robustness.inference.agreement import facts_of_models
+from pytest_robustness.inference.agreement import DATA, MODEL, counted, facts_of_models, facts_of_transforms, hash_of
+from pytest_robustness.inference.jobs import transform_key
 from pytest_robustness.inference.model_facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -25,13 +25,11 @@ if TYPE_CHECKING:
 # The content of as many images is compared on each node: enough to see that the data are others, and read in seconds.
 _COMPARED: Final = 256
 VERSION: Final = "version of "
-_DATA: Final = "data: "
-_MODEL: Final = "model "
 _ADVICE: Final = {
     VERSION: "Install on every node what is installed here: pip install {package}=={expected}",
-    _DATA: "Every node must be able to read the same data under the same name: name a folder that all of them mount, "
+    DATA: "Every node must be able to read the same data under the same name: name a folder that all of them mount, "
     "or a URL",
-    _MODEL: "Every node needs the same weights and code: files that all of them mount, and a fixed seed where weights "
+    MODEL: "Every node needs the same weights and code: files that all of them mount, and a fixed seed where weights "
     "are drawn at random",
     "": "Every node needs the same code",
 }
@@ -40,15 +38,15 @@ _ADVICE: Final = {
 def facts_of_source(source: DataSource, indices: NDArray[np.int64]) -> dict[str, str]:
     """Return what a machine sees of the data without reading an image: classes, and labels and names at ``indices``."""
     if len(indices) and len(source.labels) <= int(indices.max()):
-        return {f"{_DATA}the labels": f"those of {len(source.labels)} images"}
+        return {f"{DATA}the labels": f"those of {len(source.labels)} images"}
     labels = source.labels[indices].astype("<i8").tobytes()
     facts = {
-        f"{_DATA}the classes": _hash(json.dumps([label.key for label in source.classes]).encode()),
-        f"{_DATA}the labels": f"{len(indices)} with the hash {_hash(labels)}",
+        f"{DATA}the classes": hash_of(json.dumps([label.key for label in source.classes]).encode()),
+        f"{DATA}the labels": counted(indices, labels),
     }
     if isinstance(source, IdentifiedSource):
         names = json.dumps([source.key(int(index)) for index in indices])
-        facts[f"{_DATA}the names of the images"] = _hash(names.encode(errors="surrogatepass"))
+        facts[f"{DATA}the names of the images"] = hash_of(names.encode(errors="surrogatepass"))
     return facts
 
 
@@ -61,7 +59,7 @@ def compared(selection: Selection) -> list[int]:
 
 def fact_of_content(identities: NDArray[np.void]) -> dict[str, str]:
     """Return the fact of the content of the images that are compared: V16 [n]."""
-    return {f"{_DATA}the content of the images": _hash(identities.tobytes())}
+    return {f"{DATA}the content of the images": hash_of(identities.tobytes())}
 
 
 def content_here(source: DataSource, selection: Selection) -> dict[str, str]:
@@ -72,12 +70,8 @@ def content_here(source: DataSource, selection: Selection) -> dict[str, str]:
 def facts_of_jobs(jobs: Iterable[Job]) -> dict[str, str]:
     """Return what a machine has loaded: each model, and each transform with its parameters and code."""
     models = {job.loaded.name: ModelFacts.of_model(job.loaded) for job in jobs}
-    transforms = {
-        f"transform {job.condition}": _hash(job.transform.key(job.condition.severity).encode())
-        for job in jobs
-        if job.transform is not None and job.condition != CONTROL
-    }
-    return facts_of_models(models) | transforms
+    keys = {job.condition: transform_key(job.transform, job.condition) for job in jobs}
+    return facts_of_models(models) | facts_of_transforms(keys)
 
 
 def lacking(node: str, found: Mapping[str, str], expected: Mapping[str, str]) -> str:
@@ -91,7 +85,7 @@ def lacking(node: str, found: Mapping[str, str], expected: Mapping[str, str]) ->
 def difference_text(node: str, name: str, found: str, expected: str) -> str:
     """Return the error for a fact that differs."""
     kind = next(kind for kind in _ADVICE if name.startswith(kind))
-    what = name.removeprefix(_DATA) if kind == _DATA else name
+    what = name.removeprefix(DATA) if kind == DATA else name
     advice = _ADVICE[kind].format(package=name.removeprefix(VERSION), expected=expected)
     return (
         f"Ray's {node} would compute something else than this machine: of {what} it has {found or 'none'}, this "
@@ -106,7 +100,3 @@ def cannot_text(node: str, reason: str) -> str:
         f"the names that they have here: on a file system that all of them mount, or installed. Or leave the node out "
         f"of the cluster."
     )
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]

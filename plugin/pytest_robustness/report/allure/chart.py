@@ -7,11 +7,10 @@ import re
 from functools import singledispatch
 from typing import TYPE_CHECKING, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.core.text import counted
+from pytest_robustness.report.markup import environment
 from pytest_robustness.report.number_text import condition_text, cut
 
 if TYPE_CHECKING:
@@ -104,15 +103,9 @@ def svg(bars: Bars) -> str:
 
 @functools.cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("pytest_robustness.report.allure"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cut"] = cut
-    return environment.get_template("chart.svg")
+    templates = environment("pytest_robustness.report", "allure/templates")
+    templates.filters["cut"] = cut
+    return templates.get_template("chart.svg")
 
 
 def _drawable(text: str) -> str:

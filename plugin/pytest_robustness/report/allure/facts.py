@@ -130,11 +130,7 @@ def facts_of(
         if isinstance(subject, Panel | ClassTest):
             facts = Facts(of_classes, ALL_MODELS, ALL_MODELS, subject.condition, subject.models, dataset, study)
         else:
-            name = _only_model(subject)
+            name = ", ".join(subject.models)
             facts = Facts(of_models, name, short.get(name, name), subject.condition, (name,), dataset, study)
         found[facts] = None
     return list(found)
-
-
-def _only_model(subject: Cell | Finding) -> str:
-    return subject.model if isinstance(subject, Cell) else ", ".join(subject.models)

@@ -1,22 +1,22 @@
-"""Render the comparison of two runs as a page: one file that requests nothing and works from ``file://``."""
+"""Render the comparison of two runs as a page, one file that requests nothing and works from ``file://``; write it."""
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_robustness.report.comparison import words
+from pytest_robustness.core.files import publish
+from pytest_robustness.report.comparison import tables, words
+from pytest_robustness.report.markup import environment, packed
 from pytest_robustness.report.number_text import FILTERS, SHADE_STEPS
 from pytest_robustness.report.page.assets import content_policy, joined
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_robustness.analysis.comparing import CellComparison, RunComparison
 
 _STYLES = ("colours", "layout", "tables", "print")
@@ -25,19 +25,29 @@ _ROOM = resources.files("pytest_robustness.report.comparison")
 _P_DIGITS = 3
 
 
+def write(found: RunComparison, folder: Path) -> Path:
+    """Write ``comparison.html``, ``comparison.json`` and ``comparison-classes.csv``; return the page's path.
+
+    Raises
+    ------
+    RobustnessError
+        The folder cannot be written to.
+    """
+    texts = {
+        "comparison.html": render(found),
+        "comparison.json": tables.text(found),
+        "comparison-classes.csv": tables.csv(found),
+    }
+    return publish(texts, folder, "--report")[0]
+
+
 def render(found: RunComparison) -> str:
     """Return the page."""
-    environment = Environment(
-        loader=PackageLoader("pytest_robustness.report", "comparison/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
+    templates = environment("pytest_robustness.report", "comparison/templates")
+    templates.filters |= FILTERS
     style = joined("styles", "css", _STYLES) + _own("styles", "comparison.css")
     script = joined("scripts", "js", _SCRIPTS) + _own("scripts", "classes.js")
-    return environment.get_template("comparison.html").render(
+    return templates.get_template("comparison.html").render(
         found=found,
         words=words,
         labels=words.model_labels(found),
@@ -66,7 +76,7 @@ class _Cells:
 
 
 def _encoded(found: RunComparison) -> str:
-    """Return the classes' figures as the page's script reads them: JSON, gzipped, in base64."""
+    """Return the classes' figures as the page's script reads them."""
     models = {pair: i for i, pair in enumerate(found.models)}
     conditions = {condition: i for i, condition in enumerate(found.conditions)}
     sizes: dict[tuple[int, ...], int] = {}
@@ -75,9 +85,7 @@ def _encoded(found: RunComparison) -> str:
         for cell in found.cells
         if cell.classes is not None
     ]
-    content = {"shadeSteps": SHADE_STEPS, "classes": found.classes, "sizes": list(sizes), "cells": cells}
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
+    return packed({"shadeSteps": SHADE_STEPS, "classes": found.classes, "sizes": list(sizes), "cells": cells})
 
 
 def _cell(cell: CellComparison, sizes: dict[tuple[int, ...], int]) -> dict[str, Any]:

@@ -6,9 +6,6 @@ by a figure, its number goes along: accuracies, changes and effect sizes to four
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +14,7 @@ import numpy as np
 
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.report.class_test_words import words_of
+from pytest_robustness.report.markup import packed
 from pytest_robustness.report.number_text import (
     DASH,
     SHADE_STEPS,
@@ -63,9 +61,7 @@ _COLUMNS = {
 
 def encode(report: RunReport) -> str:
     """Return the data of ``report`` as text that needs no escaping in HTML."""
-    text = json.dumps(_payload(report), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    # A fixed time keeps the page the same, byte for byte, for the same results.
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
+    return packed(_payload(report))
 
 
 def number(value: float, digits: str) -> float | str | None:

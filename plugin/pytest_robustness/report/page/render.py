@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
 from pytest_robustness.report import set_up, study_text, summary
 from pytest_robustness.report.class_test_words import kind_of, words_of
 from pytest_robustness.report.finding_text import image_text
+from pytest_robustness.report.markup import environment
 from pytest_robustness.report.number_text import FILTERS
 from pytest_robustness.report.page import curves, gate, heat, method, payload, studies
 from pytest_robustness.report.page.assets import content_policy, joined
@@ -40,16 +40,10 @@ def write(report: RunReport, folder: Path) -> Path:
 
 def render(report: RunReport) -> str:
     """Return the page of ``report``."""
-    environment = Environment(
-        loader=PackageLoader("pytest_robustness.report", "page/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS | {"figure": study_text.figure_text, "is_number": study_text.is_number}
+    templates = environment("pytest_robustness.report", "page/templates")
+    templates.filters |= FILTERS | {"figure": study_text.figure_text, "is_number": study_text.is_number}
     style, script = joined("styles", "css", _STYLES), joined("scripts", "js", _SCRIPTS)
-    return environment.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         report=report,
         summary=summary,
         heat=heat,

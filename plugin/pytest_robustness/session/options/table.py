@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pytest_robustness.analysis.studies import ALL, STUDIES
+from pytest_robustness.core.defaults import CLIP_TEMPLATES, STORE
 from pytest_robustness.inference.runtimes import RUNTIMES
 from pytest_robustness.session.options.names import read_names
 from pytest_robustness.session.options.spec import OptionSpec, option, path, switch
@@ -348,9 +349,7 @@ class Options(JudgingOptions):
         about="Ray cluster of --robustness-executor=ray: auto, HOST:PORT, or ray://HOST:PORT",
         unset="one that starts on this machine and ends with the run",
     )
-    store: Path = path(
-        ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"
-    )
+    store: Path = path(STORE, area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse")
     report: Path = path("reports/latest", area=_FILES, metavar="DIR", about="folder of the report")
     allure_report: Path | None = path(
         None,
@@ -385,7 +384,7 @@ class Options(JudgingOptions):
     )
     clip_templates: str = option(
         read_text,
-        "single",
+        CLIP_TEMPLATES,
         area=_SOURCES,
         metavar="WHICH",
         about="sentences in which CLIP models read the names of classes: single (a photo of a {}.), simple or openai "
@@ -413,6 +412,10 @@ class Options(JudgingOptions):
 SPECS: tuple[OptionSpec, ...] = tuple(
     dataclasses.replace(field.metadata["spec"], field=field.name) for field in dataclasses.fields(Options)
 )
+DOCTOR_FIELDS: Final = (
+    "data", "seed", "device", "timeout", "store", "weights_dir", "trust_pickle", "clip_templates", "download",
+)  # fmt: skip
+"""The options that the doctor takes, too."""
 
 
 def readme_table() -> str:
