@@ -223,8 +223,8 @@ def test_the_same_seed_gives_the_same_diagnosis() -> None:
         (
             {"margin": 0},
             (
-                "margin is 0. Valid: points of accuracy above 0, up to 100, such as 2.0; no number of images could rule "
-                "out every change."
+                "margin is 0. Valid: points of accuracy above 0, up to 100, such as 2.0; no number of images could "
+                "rule out every change."
             ),
         ),
         ({"alpha": 1}, "alpha is 1. Valid: a number above 0 and below 1, such as 0.05."),

@@ -176,7 +176,8 @@ def _verdict(images: ViewedImages, ranking: Ranking, *, labelled: bool) -> Verdi
         return Verdict(
             Outcome.FAIL,
             f"{listed:,} of {count:,} image{'s seem' if listed > 1 else ' seems'} to be turned or flipped by accident: "
-            f"by estimate {low:.0f} to {stated:.0f} % of the list. Look at them: objects that lie in any direction are listed, too",
+            f"by estimate {low:.0f} to {stated:.0f} % of the list. "
+            f"Look at them: objects that lie in any direction are listed, too",
         )
     if interval.low * count >= 1:
         return Verdict(
@@ -289,8 +290,7 @@ def _details(figures: Mapping[str, Figure], items: Sequence[Mapping[str, Figure]
         )
     lines += [_NOT_LOOKED_FOR] * (figures["mirrored"] != "looked for")
     lines.append("an image and its mirror image look alike to most models: look at both before you turn a file")
-    lines.append("--robustness-suspects=N sets how many images the report shows")
-    return lines
+    return [*lines, "--robustness-suspects=N sets how many images the report shows"]
 
 
 def _too_few(study: TurnedImages, images: ViewedImages, *, labelled: bool) -> StudyFinding:
