@@ -188,7 +188,7 @@ def test_classes_of_which_nothing_could_be_shown_do_not_pass(models, classes, im
     assert verdict.outcome is not PASS
     if rule == "margin":
         assert verdict.outcome is OPEN
-        assert f"{classes} of {classes} classes have fewer than {images + 1} images" in verdict.reason
+        assert f"{classes:,} of {classes:,} classes have fewer than {images + 1} images" in verdict.reason
 
 
 @pytest.mark.parametrize("images", [1, 10, 20, 100])

@@ -114,7 +114,7 @@ def judge_classes(
     shown = [finding.images.p_value for finding in classes if finding.images is not None]
     fewest = fewest_significant(policy.alpha, np.array(shown))
     if not classes or blind > _BLIND_SHARE * (len(classes) + untested):
-        few = f"{blind:,} of {counted(len(classes) + untested, 'class', 'classes')} have fewer than {fewest} images"
+        few = f"{blind:,} of {len(classes) + untested:,} classes have fewer than {fewest} images"
         reason = f"{few}: not even the loss of all by all models would be significant"
         return Verdict(Outcome.INCONCLUSIVE, _joined(reason, counts))
     return Verdict(Outcome.PASS, _joined(_excluded_text(classes, fewest, blind, policy), counts))

@@ -295,7 +295,6 @@ def _one_class_sentence(report: RunReport, *, known: int, undecided: int) -> str
             f"{'more' if len(test.sensitive) > test.allowed else 'no more'} classes are sensitive than allowed"
         )
     if policy.uses_images:
-        count = "no class" if not test.beyond else counted(len(test.beyond), "class", "classes")
-        shown = f"{'are' if len(test.beyond) > 1 else 'is'} shown to have changed"
-        kinds.append(f"{count} {shown} by more than {policy.class_margin:g} points")
+        are = counted(len(test.beyond), "class is", "classes are") if test.beyond else "no class is"
+        kinds.append(f"{are} shown to have changed by more than {policy.class_margin:g} points")
     return f"Under {where} {' and '.join(kinds)}{', which the baseline knows' if known else ''}."

@@ -195,7 +195,8 @@ def _verdict(
     # A set-up helps a model that guesses if it gains more than the margin, and lets it do more than guess. Where the
     # images exclude neither, they do not show that nothing helps.
     helping = [each for each in ran if each.trial.high > margin and each.skilled]
-    as_given = "it does not run" if control.error else f"right on {correct:,} of {counted(n, 'image')}"
+    images = counted(n, "image")
+    as_given = "it does not run" if control.error else f"right on {correct:,} of {images}"
     if not helping and (control.error or (guessing and statistics.excludes_skill(correct, n, chance))):
         guessed = "" if control.error else f", where guessing is right on {chance * n:,.1f}"
         return Verdict(
@@ -216,7 +217,7 @@ def _verdict(
     return Verdict(
         Outcome.PASS,
         f"Fine: {100 * correct / n:.1f} %, and none of {tried} is better by more than {most:.1f} points (95 % "
-        f"intervals, {counted(n, 'image')}).{_closest([each.trial for each in ran])}",
+        f"intervals, {images}).{_closest([each.trial for each in ran])}",
     )
 
 
@@ -233,10 +234,8 @@ def _unconfirmed(best: Judged, control: Asked, ran: Sequence[Judged], alpha: flo
     lost, gained = (np.rint(count * sizes / trial.images).astype(np.int64) for count in (trial.lost, trial.gained))
     enough = sizes[statistics.mcnemar_p(lost, gained) * len(ran) < alpha]
     would = f" (about {enough[0]:,} would, if the gain stays what it is)" if enough[:1] > trial.images else ""
-    return (
-        f"with {trial.tried}, the best of what was tried, {_change(trial, control)}; {trial.images:,} images are "
-        f"too few to confirm it{would}."
-    )
+    too_few = f"{trial.images:,} images are too few to confirm it{would}"
+    return f"with {trial.tried}, the best of what was tried, {_change(trial, control)}; {too_few}."
 
 
 def _closest(trials: Sequence[Trial]) -> str:

@@ -172,12 +172,12 @@ def _verdict(images: ViewedImages, ranking: Ranking, *, labelled: bool) -> Verdi
             f"stored: their top answers do not tell here which view is upright. It takes labels",
         )
     if listed:
-        seem = "image seems" if listed == 1 else "images seem"
         low, stated = (100 * (value or 0) for value in (ranking.stated_low, ranking.stated))
         return Verdict(
             Outcome.FAIL,
-            f"{listed:,} of {count:,} {seem} to be turned or flipped by accident: by estimate {low:.0f} to "
-            f"{stated:.0f} % of the list. Look at them: objects that lie in any direction are listed, too",
+            f"{listed:,} of {count:,} image{'s seem' if listed > 1 else ' seems'} to be turned or flipped by accident: "
+            f"by estimate {low:.0f} to {stated:.0f} % of the list. "
+            f"Look at them: objects that lie in any direction are listed, too",
         )
     if interval.low * count >= 1:
         return Verdict(
@@ -290,15 +290,11 @@ def _details(figures: Mapping[str, Figure], items: Sequence[Mapping[str, Figure]
         )
     lines += [_NOT_LOOKED_FOR] * (figures["mirrored"] != "looked for")
     lines.append("an image and its mirror image look alike to most models: look at both before you turn a file")
-    lines.append("--robustness-suspects=N sets how many images the report shows")
-    return lines
+    return [*lines, "--robustness-suspects=N sets how many images the report shows"]
 
 
 def _too_few(study: TurnedImages, images: ViewedImages, *, labelled: bool) -> StudyFinding:
-    count = len(images.positions)
-    reason = (
-        f"{counted(count, 'image is', 'images are')} too few to estimate how many are turned. "
-        f"It takes {FEWEST_IMAGES}, better 500."
-    )
+    few = counted(len(images.positions), "image is", "images are")
+    reason = f"{few} too few to estimate how many are turned. It takes {FEWEST_IMAGES}, better 500."
     verdict = Verdict(Outcome.INCONCLUSIVE, reason)
     return StudyFinding(study.name, images.models, CONTROL, verdict, reason, _figures(images, None, labelled=labelled))
