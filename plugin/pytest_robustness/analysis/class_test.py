@@ -58,6 +58,7 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
         left_out=left_out,
         alpha=policy.alpha,
         verdict=without(left_out, verdict),
+        unshown=verdicts.unshown_classes(findings, (*sensitive, *beyond), policy),
     )
 
 

@@ -96,7 +96,8 @@ class ClassTest:
 
     A class is ``sensitive`` where a t-test over the models' accuracies on it rejects; with one model, McNemar's test
     over the images of the class. ``beyond`` are the classes that the images show to have changed by more than the
-    margin. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
+    margin. ``unshown`` are those that fell by more than the margin while no test shows it, most often on too few
+    images. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
     images, ``left_out`` the models that could not be judged. ``expected`` is as in `ModelTest`; ``found`` is the
     outcome of the test itself, where ``verdict`` is that of a comparison with the baseline's.
     """
@@ -115,6 +116,7 @@ class ClassTest:
     verdict: Verdict
     expected: Expected | None = None
     found: Outcome | None = None
+    unshown: tuple[ClassFinding, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -135,6 +137,11 @@ class ClassTest:
     def failing(self) -> tuple[ClassFinding, ...]:
         """The classes that are sensitive, or shown to have changed by more than the margin: the worst first."""
         return tuple(worst_first({finding.index: finding for finding in (*self.sensitive, *self.beyond)}.values()))
+
+    @property
+    def worst(self) -> tuple[ClassFinding, ...]:
+        """The classes to name, the worst first: those that fail, and those whose fall no test shows."""
+        return tuple(worst_first((*self.failing, *self.unshown)))
 
     @property
     def one_model(self) -> bool:

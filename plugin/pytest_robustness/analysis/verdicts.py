@@ -72,6 +72,18 @@ def classes_beyond(classes: Sequence[ClassFinding], policy: TestPolicy) -> tuple
     )
 
 
+def unshown_classes(
+    classes: Sequence[ClassFinding], shown: Sequence[ClassFinding], policy: TestPolicy
+) -> tuple[ClassFinding, ...]:
+    """Return the classes that fell by more than the class margin and are not among ``shown``."""
+    indices = {finding.index for finding in shown}
+    return tuple(
+        finding
+        for finding in classes
+        if finding.measured_change < -policy.class_margin and finding.index not in indices
+    )
+
+
 def judge_classes(
     classes: Sequence[ClassFinding],
     sensitive: Sequence[ClassFinding],

@@ -9,6 +9,7 @@ from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
 from pytest_robustness.core.text import LONGEST_TEXT, printable
 from pytest_robustness.report import summary
+from pytest_robustness.report.finding_text import UNSHOWN
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import counted, fine_points, interval, p_value, points
 from pytest_robustness.report.study_text import failed_image_tests, finding_line, outcome_counts, worst_first
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pytest_robustness.analysis.findings import ClassFinding, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport, StudySection
 
@@ -197,16 +198,21 @@ def _classes(report: RunReport) -> list[str]:
                 str(test.allowed),
                 f"**{len(test.beyond)}**" if failed and test.beyond else str(len(test.beyond)),
                 str(test.blind),
-                escape(_some(map(_class_text, test.failing))),
+                escape(_some(_class_texts(test))),
             ]
         )
     beyond = f"beyond {report.policy.class_margin:g} points"
-    head = ["transform", "sensitive", "insensitive", "allowed", beyond, "blind", "worst: expected change (measured)"]
+    worst = "worst: expected change (measured)"
+    worst += f"; {UNSHOWN} no test shows it" * any(test.unshown for test in report.class_tests)
+    head = ["transform", "sensitive", "insensitive", "allowed", beyond, "blind", worst]
     return _table(head, rows, numbers=range(1, 6))
 
 
-def _class_text(finding: ClassFinding) -> str:
-    return f"{finding.name} {points(finding.expected_change)} ({points(finding.measured_change)})"
+def _class_texts(test: ClassTest) -> Iterator[str]:
+    unshown = {finding.index for finding in test.unshown}
+    for finding in test.worst:
+        mark = UNSHOWN * (finding.index in unshown)
+        yield f"{finding.name} {points(finding.expected_change)}{mark} ({points(finding.measured_change)})"
 
 
 def _passed(report: RunReport) -> list[str]:
