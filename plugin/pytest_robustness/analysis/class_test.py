@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.test_result import AnyTestResult, McNemarResult
     from pytest_robustness.core import Panel
 
+_NAMED = 3
+
 
 def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out: tuple[str, ...] = ()) -> ClassTest:
     """Test every class under the panel's condition: over its models, and over its images.
@@ -84,7 +86,12 @@ def _results(
 
 
 def without(left_out: Sequence[str], verdict: Verdict) -> Verdict:
-    """Return ``verdict``, but never a PASS of a class test that lost a model."""
-    if not left_out or verdict.outcome is not Outcome.PASS:
+    """Return ``verdict``, but never a PASS of a class test that lost a model, and never silent on it."""
+    if not left_out:
         return verdict
-    return Verdict(Outcome.INCONCLUSIVE, f"{verdict.reason}; but {', '.join(left_out)} could not be judged")
+    passed = verdict.outcome is Outcome.PASS
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    lost = f"{', '.join(left_out[:_NAMED])}{more} could not be judged"
+    # What a baseline made of a verdict has the remark already.
+    remark = "" if lost in verdict.reason else f"; {'but ' * passed}{lost}"
+    return Verdict(Outcome.INCONCLUSIVE if passed else verdict.outcome, verdict.reason + remark)

@@ -54,7 +54,7 @@ class ClassFinding:
 
 @dataclasses.dataclass(frozen=True)
 class ModelTest:
-    """Whether one model is impacted by one condition: its per-class accuracies, control against condition.
+    """What one condition does to one model: its per-class accuracies, control against condition, and its images.
 
     ``change`` is what the images show, all classes counting equally. ``found`` is the outcome of the test itself;
     ``verdict`` differs from it where ``--robustness-expect=baseline`` compares it with the baseline's outcome, and
@@ -81,13 +81,18 @@ class ModelTest:
 
     @property
     def impacted(self) -> bool:
+        """Whether the t-test over the classes rejects, whatever the verdict goes by."""
+        return self.result.rejects(self.change.alpha)
+
+    @property
+    def failed(self) -> bool:
         """Whether the test itself fails, known from the baseline or not."""
         return self.found is Outcome.FAIL
 
     @property
     def known(self) -> bool:
-        """Whether the model is impacted and passes, because the baseline knows it and it is not shown to be worse."""
-        return self.impacted and self.verdict.outcome is Outcome.PASS
+        """Whether the test fails and passes, because the baseline's does and this is not shown to be worse."""
+        return self.failed and self.verdict.outcome is Outcome.PASS
 
 
 @dataclasses.dataclass(frozen=True)

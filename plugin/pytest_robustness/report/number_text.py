@@ -12,7 +12,7 @@ from rich.text import Text
 from pytest_robustness.analysis.policy import in_points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_robustness.core import Condition
 
@@ -156,6 +156,20 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     ('1 class', '1,000 models')
     """
     return f"{grouped(count)} {noun if count == 1 else plural or noun + 's'}"
+
+
+def named(names: Sequence[str], most: int = 3) -> str:
+    """Return names as in a sentence: the first, and how many others.
+
+    Examples
+    --------
+    >>> named(["ant"]), named(["ant", "bee"]), named(["ant", "bee", "cat", "dog", "eel"])
+    ('ant', 'ant and bee', 'ant, bee, cat and 2 more')
+    """
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {grouped(len(names) - most)} more"
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def or_dash(value: float, write: Callable[[float], str]) -> str:
