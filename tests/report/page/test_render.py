@@ -580,6 +580,38 @@ def test_comparisons_with_a_baseline_are_shown_and_count(findings, view):
     assert f"{figures} {verdict.reason} Broken: owl −31.0. Fallen: cat −4.2." in shown
 
 
+def test_a_page_of_comparisons_alone_says_what_its_changes_are_from_and_explains_no_mark(findings, view):
+    """Whatever a class counts as, it is named where the reason names it, and listed among the classes."""
+    names = {"broken": ("owl", -31.0), "fallen": ("cat", -4.25), "unshown": ("bat", -16.7)}
+    fell = {
+        kind: ClassFinding(i, name, findings.on_images(difference=change, n=30 + i))
+        for i, (kind, (name, change)) in enumerate(names.items())
+    }
+    lists = {kind: (one,) for kind, one in fell.items()} | {"fallen": (fell["broken"], fell["fallen"])}
+    gate_only = dataclasses.replace(view, model_tests=(), class_tests=(), gallery=(), mistakes={}, confusions={})
+    for kind, (name, change) in names.items():
+        given = dict.fromkeys(names, ()) | {kind: lists[kind]} | ({"broken": ()} if kind == "fallen" else {})
+        one = findings.compared(model="net", counterpart="old", **given)
+        alone = dataclasses.replace(gate_only, gate_tests=(one,))
+        rows = gate.fallen_classes(alone.gate_tests)
+        assert (name, kind.replace("unshown", "not shown")) in {(row.finding.name, row.kind) for row in rows}
+        shown = words(render.render(alone))
+        text = signed(f"{change:+.1f}")
+        title = {"unshown": "Not shown"}.get(kind, kind.capitalize())
+        assert f"{title}: " in shown
+        assert f"vflip {name} {fell[kind].result.n}" in shown
+        assert shown.count(f"{name} {text}") == 1
+        assert "none The same images" not in shown
+        assert "Change of top-1 accuracy against control, in points" in shown
+        assert "no test of this run judges them" in shown
+        for mark in ("No mark", "inconclusive: too few to decide", "impacted", "No class test ran", " Matrix "):
+            assert mark not in shown
+    whole = words(render.render(view))
+    assert "Change of top-1 accuracy, in points" in whole
+    assert "or there was no test" not in whole
+    assert " Matrix " in whole
+
+
 def test_of_many_classes_that_fell_the_first_five_are_named(findings):
     fallen = [ClassFinding(i, f"class {i}", findings.on_images(difference=-20.0 - i)) for i in range(1005)]
     assert gate.listed(fallen[:2]) == "class 0 −20.0, class 1 −21.0"
