@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 from rich.text import Text
 
-from pytest_robustness.analysis.policy import in_points
+from pytest_robustness.analysis.policy import in_points, steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ def points_text(points: float) -> str:
     >>> points_text(-3.14159), points_text(0.0)
     ('-3.1', '+0.0')
     """
-    return f"{points:+.1f}"
+    return f"{steady(points):+.1f}"
 
 
 def condition_text(condition: Condition) -> str:
@@ -78,7 +78,7 @@ def fine_points(value: float) -> str:
     >>> fine_points(-1.3449), fine_points(-0.001)
     ('−1.34', '0.00')
     """
-    return _signed(f"{value:+.2f}")
+    return _signed(f"{steady(value):+.2f}")
 
 
 def interval(low: float, high: float) -> str:
@@ -122,7 +122,7 @@ def percent(value: float) -> str:
     >>> percent(97.256)
     '97.3\xa0%'
     """
-    return f"{value:.1f}\N{NO-BREAK SPACE}%"
+    return f"{steady(value):.1f}\N{NO-BREAK SPACE}%"
 
 
 def fine_percent(value: float) -> str:

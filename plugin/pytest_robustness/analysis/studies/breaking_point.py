@@ -160,12 +160,14 @@ class _Found(NamedTuple):
 
 def _finding(found: _Found) -> StudyFinding:
     model = short_names([found.cell.model])[found.cell.model]
+    verdict = _verdict(found)
+    said = _loss(found) if verdict.outcome is Outcome.FAIL else _headline(found)
     return StudyFinding(
         study=BreakingPoint.name,
         models=(found.cell.model,),
         condition=found.cell.condition,
-        verdict=_verdict(found),
-        headline=f"{model} {_headline(found)}; severity {found.severity} is {_number(found.level)}",
+        verdict=verdict,
+        headline=f"{model} {said}; severity {found.severity} is {_number(found.level)}",
         figures=_figures(found),
         details=tuple(_details(found)),
         items=tuple(_items(found)),
@@ -194,6 +196,20 @@ def _verdict(found: _Found) -> Verdict:
     if low is not None and fraction(low) >= level:
         return Verdict(Outcome.PASS, f"{breaks}, not before {found.judged_by}: {images}")
     return Verdict(Outcome.INCONCLUSIVE, f"{breaks}, which does not decide on {found.judged_by}: {images}")
+
+
+def _loss(found: _Found) -> str:
+    """Return what a failure begins with: where accuracy is lost, not how far it is kept."""
+    transform, magnitude = found.cell.condition.transform, found.point.magnitude
+    fraction = found.span.fraction
+    if magnitude == found.span.neutral:
+        return _headline(found)
+    if magnitude is None or fraction(magnitude) > fraction(found.level):
+        dip = None if found.curve is None else found.curve.shown(found.level)
+        if dip is not None:
+            return f"loses more than {found.margin} at {transform} {_number(dip)}, though not from there on"
+    start = "" if magnitude is None else f" from {transform} {_number(magnitude)} on"
+    return f"loses more than {found.margin}{start} ({found.interval})"
 
 
 def _headline(found: _Found) -> str:
