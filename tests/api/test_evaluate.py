@@ -189,8 +189,8 @@ def test_text_and_html_have_the_verdict_and_escape_names(folder):
     assert page.count("<td") == 2
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
-    assert "is impacted by vflip" in found.verdict
-    assert "is impacted by vflip" in page
+    assert "fails under vflip" in found.verdict
+    assert "fails under vflip" in page
 
 
 def test_the_arguments_are_the_options_and_editors_know_them(evaluation):

@@ -17,11 +17,12 @@ from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.core import CONTROL, Cell, Condition, EngineUsed, Panel
 from pytest_robustness.data import open_source
-from pytest_robustness.errors import DataError
+from pytest_robustness.errors import BaselineError, DataError
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store import Store
 from pytest_robustness.report.build import RunRecord, build_report, examples
+from pytest_robustness.report.page import heat
 from pytest_robustness.transforms import builtin
 from tests.stored import put_answers, put_images
 
@@ -128,6 +129,41 @@ def test_a_cell_in_error_is_named_and_not_counted(run):
     assert Cell("a", HFLIP) not in view.counts
     assert [test.model for test in view.model_tests] == ["b"]
     assert view.class_tests[0].left_out == ("a",)
+
+
+@pytest.mark.parametrize("expect_baseline", [True, False])
+def test_what_could_not_be_judged_counts_in_no_average_and_what_was_judged_does(run, monkeypatch, expect_baseline):
+    """A model without a counterpart is computed all the same; its own findings stand where none are expected."""
+    comparison = SimpleNamespace(notes=lambda: (), warnings=lambda _: ())
+    judge = Judge(run.predictions, run.run_log, TestPolicy(), comparison, expect_baseline=False)
+    made = judge.model_test
+
+    def model_test(cell):
+        if expect_baseline and cell.model == "a":
+            raise BaselineError("'a' is not a model of the baseline.")
+        return made(cell)
+
+    def gate_test(cell):
+        raise BaselineError(f"'{cell.model}' is not a model of the baseline.")
+
+    monkeypatch.setattr(judge, "model_test", model_test)
+    monkeypatch.setattr(judge, "gate_test", gate_test)
+    monkeypatch.setattr(judge, "baseline_notes", lambda: ())
+    monkeypatch.setattr(judge, "baseline_warnings", lambda _: ())
+    ask(run, Cell("b", VFLIP), Cell("a", VFLIP))
+    run.run_log.gated = dict.fromkeys([Cell("a", VFLIP)])
+    view = build_report(dataclasses.replace(run, judge=judge), ("b", "a"), (VFLIP,))
+    assert Cell("a", VFLIP) in view.counts
+    assert view.errors
+    # b falls by 100 points under vflip, a rises by the five that it lacks in control.
+    assert view.changes[VFLIP].value == pytest.approx(-100 if expect_baseline else (-100 + 5) / 2)
+    assert view.averaged == (("b",) if expect_baseline else ("b", "a"))
+    assert view.unjudged.keys() == ({Cell("a", VFLIP)} if expect_baseline else set())
+    rows = {row.model: row for row in heat.rows(view)}
+    assert (rows["a"].average, rows["a"].rank) == ((None, None) if expect_baseline else (pytest.approx(5), 1))
+    assert (rows["b"].average, rows["b"].rank) == (pytest.approx(-100), 1 if expect_baseline else 2)
+    assert heat.mean_average([*rows.values()]) == pytest.approx(view.changes[VFLIP].value)
+    assert heat.average_control([*rows.values()]) == pytest.approx(100 if expect_baseline else (100 + 95) / 2)
 
 
 def test_the_provenance_is_the_runs_with_the_engines_that_computed_most_first(run):

@@ -78,9 +78,9 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
     )
     text = render(findings.view(gate_tests=tests, changes=CHANGES, notes=("The baseline can be tightened.",)))
     assert text.splitlines()[0] == "## Robustness: FAIL"
-    assert "1 of 2 comparisons with the baseline shows a loss of robustness." in text.splitlines()[2]
+    assert "baseline shows a loss of robustness; 1 could not be made, of vgg16." in text.splitlines()[2]
     assert re.findall("^### .*", text, re.MULTILINE) == [
-        "### Against the baseline", "### Impacted models", "### Models", "### Sensitive classes", "### Inconclusive",
+        "### Against the baseline", "### Models that fail", "### Models", "### Sensitive classes", "### Inconclusive",
         "### Passed, and what that excludes", "### Errors", "### Notes",
     ]  # fmt: skip
     found = cells(text)
@@ -92,7 +92,9 @@ def test_the_summary_has_the_verdict_and_a_table_for_each_kind_of_test(findings)
     assert ["control", "90.00", "90.00", "0.00", "−6.30 to −3.70", "1e-6", "", "ok"] in found
     assert ["zoom", "90.00", "85.00", "−5.00", "−6.30 to −3.70", "1e-6", "−5.00", "less robust"] in found
     assert ["vflip", "1 of 2", "2", "2", "0", "−10.0", "−14.0 to −6.0", "resnet18"] in found
+    assert ["zoom", "0 of 1, 1 error", "0", "1", "1", "", "", ""] in found
     assert ["resnet18", "92.5", "1000", "1 of 2", "1", "2", "1", "vflip −10.0"] in found
+    assert ["vgg16", "82.5", "1000", "0 of 1, 1 error", "1", "1", "0", "vflip −10.0"] in found
     assert ["vflip", "2 of 3", "1", "1", "2", "0", "nine −58.0 (−60.0), six −28.0 (−30.0)"] in found
     assert "- resnet18 under zoom: accuracy fell 5.0 points. Classes that fell: six −5.0\n" in text
     assert text.endswith(
@@ -112,7 +114,7 @@ def test_what_could_not_be_told_is_not_shown_as_tested(findings):
 
 def test_what_was_not_tested_has_no_section(findings):
     text = render(findings.view(model_tests=(findings.model("digits:vgg16"),), class_tests=(), errors={}))
-    assert re.findall("^### .*", text, re.MULTILINE) == ["### Impacted models", "### Models"]
+    assert re.findall("^### .*", text, re.MULTILINE) == ["### Models that fail", "### Models"]
 
 
 def test_the_model_is_named_where_several_are_compared(findings):
@@ -183,7 +185,10 @@ def test_a_name_is_shown_as_it_is_in_a_table(findings, name):
     condition = Condition(name)
     text = render(
         findings.view(
-            conditions=(condition,), model_tests=(findings.model("digits:resnet18", condition),), class_tests=()
+            conditions=(condition,),
+            model_tests=(findings.model("digits:resnet18", condition),),
+            class_tests=(),
+            errors={},
         )
     )
     shown = " ".join(name.split())

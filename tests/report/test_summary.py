@@ -103,13 +103,12 @@ def test_a_verdict_says_what_passes_show_and_how_many_tests_decide_nothing(findi
     passed, undecided = judged(findings, STAYS, "within", "PASS"), judged(findings, STAYS, "neither", "INCONCLUSIVE")
     view = findings.view(class_tests=(), errors={}, model_tests=(passed, passed, undecided))
     assert summary.verdict(view) == (
-        "resnet18 is not shown to be impacted by vflip. 2 of 3 tests of models show a change within 2 points, 1 is "
-        "inconclusive."
+        "resnet18 does not fail under vflip. 2 of 3 tests of models show a change within 2 points, 1 is inconclusive."
     )
     alone = findings.view(class_tests=(), errors={}, model_tests=(undecided,))
     assert summary.verdict(alone).endswith("vflip. 1 of 1 test of models is inconclusive.")
     article = dataclasses.replace(view, policy=TestPolicy(verdict="article"), model_tests=(passed,))
-    assert summary.verdict(article) == "resnet18 is not shown to be impacted by vflip."
+    assert summary.verdict(article) == "resnet18 does not fail under vflip."
 
 
 PASSED, FAILED, OPEN = "PASS", "FAIL", "INCONCLUSIVE"
@@ -205,7 +204,7 @@ def test_the_verdict_says_what_class_tests_found_and_what_is_made_of_it(findings
     ],
 )
 def test_of_the_classes_only_that_is_said_which_the_rule_goes_by(findings, rule, sentence):
-    view = findings.view(model_tests=(), policy=TestPolicy(verdict=rule))
+    view = findings.view(model_tests=(), errors={}, policy=TestPolicy(verdict=rule))
     assert summary.verdict(view) == sentence
 
 

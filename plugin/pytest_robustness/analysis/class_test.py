@@ -11,6 +11,7 @@ from pytest_robustness.analysis.model_test import accuracies
 from pytest_robustness.analysis.predictions import pair, readable_in_both
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL
+from pytest_robustness.core.text import abridged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import AnswerSource
     from pytest_robustness.analysis.test_result import AnyTestResult, McNemarResult
     from pytest_robustness.core import Panel
+
+_NAMED = 3
 
 
 def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out: tuple[str, ...] = ()) -> ClassTest:
@@ -58,6 +61,7 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
         left_out=left_out,
         alpha=policy.alpha,
         verdict=without(left_out, verdict),
+        unshown=verdicts.unshown_classes(findings, (*sensitive, *beyond), policy),
     )
 
 
@@ -83,7 +87,11 @@ def _results(
 
 
 def without(left_out: Sequence[str], verdict: Verdict) -> Verdict:
-    """Return ``verdict``, but never a PASS of a class test that lost a model."""
-    if not left_out or verdict.outcome is not Outcome.PASS:
+    """Return ``verdict``, but never a PASS of a class test that lost a model, and never silent on it."""
+    if not left_out:
         return verdict
-    return Verdict(Outcome.INCONCLUSIVE, f"{verdict.reason}; but {', '.join(left_out)} could not be judged")
+    passed = verdict.outcome is Outcome.PASS
+    lost = f"{abridged(left_out, _NAMED)} could not be judged"
+    # What a baseline made of a verdict has the remark already.
+    remark = "" if lost in verdict.reason else f"; {'but ' * passed}{lost}"
+    return Verdict(Outcome.INCONCLUSIVE if passed else verdict.outcome, verdict.reason + remark)

@@ -54,7 +54,7 @@ class ClassFinding:
 
 @dataclasses.dataclass(frozen=True)
 class ModelTest:
-    """Whether one model is impacted by one condition: its per-class accuracies, control against condition.
+    """What one condition does to one model: its per-class accuracies, control against condition, and its images.
 
     ``change`` is what the images show, all classes counting equally. ``found`` is the outcome of the test itself;
     ``verdict`` differs from it where ``--robustness-expect=baseline`` compares it with the baseline's outcome, and
@@ -81,13 +81,18 @@ class ModelTest:
 
     @property
     def impacted(self) -> bool:
+        """Whether the t-test over the classes rejects, whatever the verdict goes by."""
+        return self.result.rejects(self.change.alpha)
+
+    @property
+    def failed(self) -> bool:
         """Whether the test itself fails, known from the baseline or not."""
         return self.found is Outcome.FAIL
 
     @property
     def known(self) -> bool:
-        """Whether the model is impacted and passes, because the baseline knows it and it is not shown to be worse."""
-        return self.impacted and self.verdict.outcome is Outcome.PASS
+        """Whether the test fails and passes, because the baseline's does and this is not shown to be worse."""
+        return self.failed and self.verdict.outcome is Outcome.PASS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +101,8 @@ class ClassTest:
 
     A class is ``sensitive`` where a t-test over the models' accuracies on it rejects; with one model, McNemar's test
     over the images of the class. ``beyond`` are the classes that the images show to have changed by more than the
-    margin. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
+    margin. ``unshown`` are those that fell by more than the margin while no test shows it, most often on too few
+    images. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
     images, ``left_out`` the models that could not be judged. ``expected`` is as in `ModelTest`; ``found`` is the
     outcome of the test itself, where ``verdict`` is that of a comparison with the baseline's.
     """
@@ -115,6 +121,7 @@ class ClassTest:
     verdict: Verdict
     expected: Expected | None = None
     found: Outcome | None = None
+    unshown: tuple[ClassFinding, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -135,6 +142,11 @@ class ClassTest:
     def failing(self) -> tuple[ClassFinding, ...]:
         """The classes that are sensitive, or shown to have changed by more than the margin: the worst first."""
         return tuple(worst_first({finding.index: finding for finding in (*self.sensitive, *self.beyond)}.values()))
+
+    @property
+    def worst(self) -> tuple[ClassFinding, ...]:
+        """The classes to name, the worst first: those that fail, and those whose fall no test shows."""
+        return tuple(worst_first((*self.failing, *self.unshown)))
 
     @property
     def one_model(self) -> bool:

@@ -67,7 +67,7 @@ class Judge:
         self._families: dict[tuple[Condition, frozenset[str]], dict[str, ModelTest]] = {}
 
     def model_test(self, cell: Cell) -> ModelTest:
-        """Test whether one model is impacted by one condition."""
+        """Test what one condition does to one model."""
         self._run_log.require(*pair(cell.model, cell.condition))
         finding = self._family(cell)[cell.model]
         if self._expected is None:

@@ -1,4 +1,4 @@
-"""Model test: is a model impacted by a condition?"""
+"""Model test: does a condition change the accuracy of a model?"""
 
 from __future__ import annotations
 

@@ -67,6 +67,19 @@ class TestPolicy:
         return self.verdict != "article"
 
 
+def steady(value: float) -> float:
+    """Return a figure without the noise of its last bits, so that equal ones are printed alike however computed.
+
+    Examples
+    --------
+    >>> f"{100 * (9 - 12) / 80:+.1f}", f"{100 * 9 / 80 - 100 * 12 / 80:+.1f}", f"{-3.7499999999999996:+.1f}"
+    ('-3.8', '-3.8', '-3.7')
+    >>> f"{steady(-3.7499999999999996):+.1f}"
+    '-3.8'
+    """
+    return round(value, 9)
+
+
 def in_points(size: float) -> str:
     """Return a size in points, without a sign.
 

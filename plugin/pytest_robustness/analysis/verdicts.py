@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from pytest_robustness.analysis.policy import in_points
+from pytest_robustness.analysis.policy import in_points, steady
 from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.test_result import Outcome, Verdict
@@ -70,6 +70,18 @@ def classes_beyond(classes: Sequence[ClassFinding], policy: TestPolicy) -> tuple
         if (images := finding.images) is not None
         and abs(images.difference) > policy.class_margin
         and images.significant(policy.alpha)
+    )
+
+
+def unshown_classes(
+    classes: Sequence[ClassFinding], shown: Sequence[ClassFinding], policy: TestPolicy
+) -> tuple[ClassFinding, ...]:
+    """Return the classes that fell by more than the class margin and are not among ``shown``."""
+    indices = {finding.index for finding in shown}
+    return tuple(
+        finding
+        for finding in classes
+        if finding.measured_change < -policy.class_margin and finding.index not in indices
     )
 
 
@@ -180,6 +192,7 @@ def allowed_sensitive(n_tested: int, alpha: float, max_sensitive: MaxSensitive, 
 
 def points_in_words(points: float) -> str:
     """Return a change in points with its sign, to one decimal, or to one digit where that would show nothing."""
+    points = steady(points)
     return f"{points:+.1f} points" if abs(points) >= 0.05 or points == 0 else f"{points:+.1g} points"
 
 
@@ -195,7 +208,7 @@ def _moved(difference: float, over_classes: bool) -> str:
 
 
 def _interval(change: ImageChange) -> str:
-    return f"{change.level:g} % interval {change.low:+.1f} to {change.high:+.1f}"
+    return f"{change.level:g} % interval {steady(change.low):+.1f} to {steady(change.high):+.1f}"
 
 
 def _images_needed(change: ImageChange) -> str:
@@ -218,7 +231,7 @@ def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
     if not beyond:
         return ""
     named = sorted(beyond, key=lambda finding: -abs(finding.measured_change))
-    listed = abridged([f"{finding.name} {finding.measured_change:+.1f}" for finding in named], _NAMED)
+    listed = abridged(named, _NAMED, lambda finding: f"{finding.name} {steady(finding.measured_change):+.1f}")
     shown = f"{counted(len(beyond), 'class', 'classes')} {'is' if len(beyond) == 1 else 'are'} shown to have changed"
     return f"{shown} by more than {policy.class_margin:g} points: {listed}"
 

@@ -135,6 +135,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
     counts = {cell: predictions.counts(cell) for cell in in_order if log.finished(cell)}
     engines = {cell: predictions.engines(cell) for cell in counts}
     top5 = {cell: predictions.top5(cell) for cell in counts}
+    errors = {cell: printable_lines(text) for cell, text in {**tests.errors, **log.errors}.items()}
     pictures, lost, note = _drawn(run, gallery.choose(predictions, tests.classes), gallery.choose_lost(tests.gate))
     return RunReport(
         models=models,
@@ -144,7 +145,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         model_tests=tests.models,
         class_tests=tests.classes,
         counts=counts,
-        errors={cell: printable_lines(text) for cell, text in {**tests.errors, **log.errors}.items()},
+        errors=errors,
         skipped=tuple(map(printable, log.skipped)),
         policy=judge.policy,
         gate_tests=tests.gate,
@@ -158,7 +159,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
             "runtime": _used(engines),
             **_dataset(log, predictions),
         },
-        changes=average_changes(predictions, counts),
+        changes=average_changes(predictions, _averaged(counts, tests, errors)),
         confusions=confusions(predictions, _finished_with_control(log, counts)),
         mistakes=pooled_mistakes(predictions, tests.classes),
         gallery=pictures,
@@ -174,6 +175,12 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
         studies=tuple(study_sections(log, run.examiner, models, conditions, lambda: _pictures(run))),
     )
+
+
+def _averaged(counts: Iterable[Cell], tests: RunTests, errors: Mapping[Cell, str]) -> Iterator[Cell]:
+    """Yield control, and the cells that count in averages: what could not be judged does not."""
+    judged = {Cell(test.model, test.condition) for test in tests.models}
+    return (cell for cell in counts if cell.condition == CONTROL or cell in judged or cell not in errors)
 
 
 def _diagnoses(run: RunRecord) -> dict[str, str]:

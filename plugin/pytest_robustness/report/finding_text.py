@@ -31,6 +31,8 @@ _SEVERE_POINTS = 10.0
 _MOST_CLASSES = 10
 _MOST_IMAGES = 10
 _NONE = "not defined"
+UNSHOWN = "?"
+"""The sign of a class that fell while no test shows it."""
 
 
 class Grade(StrEnum):
@@ -63,7 +65,8 @@ def text_of(finding: Finding) -> FindingText:
     comparison is `Grade.INCONCLUSIVE`, whatever ``--robustness-inconclusive`` makes of it.
 
     The headline of a failure begins with its size, ``-12.3 points (SEVERE): ``, of a class test with that of the class
-    that changed most, ``-98.9 points (SEVERE) in class 7: ``; of a comparison with a baseline without the grade. That
+    that changed most, ``-98.9 points (SEVERE) in class 7: ``, beside which a larger fall that no test shows stands in
+    brackets; of a comparison with a baseline without the grade. That
     of an inconclusive finding begins ``INCONCLUSIVE: ``, that of a pass with its subject.
     """
     raise TypeError(f"{finding!r} is not a finding")
@@ -102,7 +105,18 @@ def _(finding: ClassTest) -> FindingText:
     largest = max(classes, key=lambda found: abs(found.measured_change), default=None)
     grade = _grade(finding.verdict, 0.0 if largest is None else largest.measured_change)
     size = "" if largest is None else f"{points_in_words(largest.measured_change)} ({grade}) in class {largest.name}"
-    return FindingText(grade, _headline(grade, size or grade, finding), _class_lines(finding))
+    more = "" if largest is None else _larger_unshown(finding, largest)
+    return FindingText(grade, _headline(grade, f"{size}{more}" or grade, finding), _class_lines(finding))
+
+
+def _larger_unshown(finding: ClassTest, largest: ClassFinding) -> str:
+    """Return the largest fall that no test shows, where it exceeds the largest change of a class that fails."""
+    larger = [one for one in finding.unshown if -one.measured_change > abs(largest.measured_change)]
+    if not larger or largest not in finding.failing:
+        return ""
+    worst = min(larger, key=lambda one: one.measured_change)
+    more = f" and {counted(len(larger) - 1, 'other')}" if len(larger) > 1 else ""
+    return f" [{points_text(worst.measured_change)} in class {worst.name}{more}, which no test shows]"
 
 
 @text_of.register(GateTest)
@@ -244,20 +258,26 @@ def _class_lines(finding: ClassTest) -> list[str]:
 
 
 def _worst_lines(finding: ClassTest) -> list[str]:
-    """Return the table of the failing classes, by the change to expect on other images, the measured one beside it."""
-    if not finding.failing:
+    """Return the table of the worst classes, by the change to expect on other images, the measured one beside it.
+
+    Those whose fall no test shows are marked.
+    """
+    worst, unshown = finding.worst, {one.index for one in finding.unshown}
+    if not worst:
         return []
     head = f"  {'worst class':<16} {'control':>8} {'treated':>8} {'points':>7} {'expected':>8} {'90 % interval':>16}"
     # Two to a class would not fit: that of the images is in the report.
     lines = ["", f"{head} {f'{words_of([finding]).kind} p':>9}"]
-    for found in finding.failing[:_MOST_CLASSES]:
+    for found in worst[:_MOST_CLASSES]:
         result, change, expected = found.result, points_text(found.measured_change), points_text(found.expected_change)
+        change += (UNSHOWN if found.index in unshown else " ") * bool(unshown)
         lines.append(
             f"  {cut(found.name, 16):<16} {result.control:>7.1f}% {result.treated:>7.1f}% {change:>7} {expected:>8} "
             f"{expected_text(found):>16} {p_text(result.p_adjusted):>9}"
         )
-    more = len(finding.failing) - _MOST_CLASSES
-    return [*lines, f"  {_classes(more)} more, in the report"] if more > 0 else lines
+    more = len(worst) - _MOST_CLASSES
+    lines += [f"  {_classes(more)} more, in the report"] if more > 0 else []
+    return lines + ([f"  {UNSHOWN} no test shows this fall"] if unshown else [])
 
 
 def _gate_lines(finding: GateTest) -> list[str]:

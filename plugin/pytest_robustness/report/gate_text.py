@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.text import abridged, counted
-from pytest_robustness.report.number_text import cut, points_text
+from pytest_robustness.report.number_text import cut, fine_points, named, points_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.analysis.findings import ClassFinding, GateTest
+    from pytest_robustness.report.run_report import RunReport
 
 _MOST_NAMES: Final = 3
 _LONGEST_NAME: Final = 24
@@ -27,6 +29,40 @@ def by_classes(finding: GateTest) -> str:
     return f"by {'a class' if len(finding.broken) == 1 else 'classes'}: {broken_classes(finding)}" * bool(
         finding.broken
     )
+
+
+def gate_sentence(report: RunReport) -> str:
+    """Say how many comparisons with the baseline show a loss, and how many decide nothing or could not be made."""
+    tests = report.gate_tests
+    if not tests:
+        return ""
+    undecided = sum(test.undecided for test in tests)
+    worse = sum(test.verdict.outcome is Outcome.FAIL and not test.undecided for test in tests)
+    made = {Cell(test.model, test.condition) for test in tests}
+    asked = {test.condition for test in tests}
+    missing = [cell for cell in report.errors if cell not in made and cell.condition in asked]
+    show = "shows" if worse < 2 else "show"
+    more = f"; {undecided} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
+    if missing:
+        models = sorted({report.labels[cell.model] for cell in missing})
+        more += f"; {len(missing)} could not be made, of {named(models)}"
+    return (
+        f"{worse or 'None'} of {counted(len(tests), 'comparison')} with the baseline {show} a loss of robustness{more}."
+    )
+
+
+def gate_extremes_sentence(report: RunReport) -> str:
+    """Say under which transform a model fell most against the baseline; empty where nothing was compared under one."""
+    tests = [test for test in report.gate_tests if test.condition != CONTROL]
+    if not tests:
+        return ""
+    several = len({test.model for test in tests}) > 1
+    worst = min(tests, key=lambda test: test.result.difference)
+    change, label = worst.result.difference, report.condition_label(worst.condition)
+    who = f"that of {report.labels[worst.model]} " * several
+    if change >= 0:
+        return "Against the baseline, accuracy falls under no transform."
+    return f"Against the baseline, accuracy falls most under {label} ({who}{fine_points(change)} points)."
 
 
 def unshown_warning(tests: Sequence[GateTest]) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.files import publish
 from pytest_robustness.core.text import LONGEST_TEXT, abridged, counted, printable
 from pytest_robustness.report import summary
+from pytest_robustness.report.finding_text import UNSHOWN
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import fine_points, interval, p_value, points
 from pytest_robustness.report.study_text import failed_image_tests, finding_line, outcome_counts, worst_first
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pytest_robustness.analysis.findings import ClassFinding, ModelTest
+    from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.core import Condition
     from pytest_robustness.report.run_report import RunReport, StudySection
 
@@ -50,7 +52,7 @@ def render(report: RunReport) -> str:
         escape(" ".join([summary.verdict(report), *summary.caveats(report)])),
         *_section("Warnings", [f"- {escape(text)}" for text in report.warnings]),
         *_section("Against the baseline", _gate(report)),
-        *_section(_models_title(report), _models(report)),
+        *_section("Models that fail", _models(report)),
         *_section("Models", _each_model(report)),
         *_section("Sensitive classes", _classes(report)),
         *_section("Image tests that failed", _listed(failed_image_tests(report))),
@@ -119,55 +121,65 @@ def _gate(report: RunReport) -> Iterator[str]:
         )
 
 
-def _models_title(report: RunReport) -> str:
-    return report.question.impacted_models
-
-
 def _models(report: RunReport) -> list[str]:
-    tests: dict[Condition, list[ModelTest]] = {}
+    if not report.model_tests:
+        return []
+    tests: dict[Condition, list[ModelTest]] = {condition: [] for condition in report.model_conditions}
     for test in report.model_tests:
-        tests.setdefault(test.condition, []).append(test)
+        tests[test.condition].append(test)
+    errors = Counter(cell.condition for cell in report.unjudged)
     rows = []
     for condition, found in tests.items():
-        impacted = [report.labels[test.model] for test in found if test.impacted]
+        failed = [report.labels[test.model] for test in found if test.failed]
         change = report.changes.get(condition)
         rows.append(
             [
                 escape(report.condition_label(condition)),
-                f"{len(impacted)} of {len(found)}",
+                _failed(len(failed), len(found), errors[condition]),
                 *map(str, _evidence(report, found)),
                 points(change.value) if change else "",
                 interval(change.low, change.high) if change else "",
-                escape(abridged(impacted, _MOST_NAMES)),
+                escape(abridged(failed, _MOST_NAMES)),
             ]
         )
     seen = _evidence_names(report)
     several = len({test.model for test in report.model_tests}) > 1
     change_name = f"{'average ' if several else ''}change of {'top-1' if report.labelled else 'agreement'}"
-    head = ["transform", report.question.impacted, *seen, change_name, "95 % interval", "which"]
+    head = ["transform", "fail", *seen, change_name, "95 % interval", "which"]
     return _table(head, rows, numbers=range(1, 7))
+
+
+def _failed(failed: int, tests: int, errors: int) -> str:
+    """Return how many of the tests fail, and how many could not be made, because of an error."""
+    return ", ".join([f"{failed} of {tests}"] * bool(tests) + [counted(errors, "error")] * bool(errors))
 
 
 def _each_model(report: RunReport) -> list[str]:
     """Return a row for each model: how good it is without a transform, and how its tests ended."""
-    tests: dict[str, list[ModelTest]] = {}
+    if not report.model_tests:
+        return []
+    errors = Counter(cell.model for cell in report.unjudged)
+    tests: dict[str, list[ModelTest]] = {test.model: [] for test in report.model_tests}
+    tests |= {model: [] for model in report.models if errors[model] and model not in tests}
     for test in report.model_tests:
-        tests.setdefault(test.model, []).append(test)
+        tests[test.model].append(test)
     rows = []
     for model, found in list(tests.items())[:_MOST_MODELS]:
         control = report.control_accuracy(model)
-        worst = min(found, key=lambda test: test.change.difference)
+        worst = min(found, key=lambda test: test.change.difference, default=None)
         rows.append(
             [
                 escape(report.labels[model]),
                 "" if control is None else f"{control:.1f}",
-                str(worst.change.n),
-                f"{sum(test.impacted for test in found)} of {len(found)}",
-                *map(str, _evidence(report, found)),
-                escape(f"{report.condition_label(worst.condition)} {points(worst.change.difference)}"),
+                "" if worst is None else str(worst.change.n),
+                _failed(sum(test.failed for test in found), len(found), errors[model]),
+                *map(str, _evidence(report, found) if found else [""] * len(_evidence_names(report))),
+                "error"
+                if worst is None
+                else escape(f"{report.condition_label(worst.condition)} {points(worst.change.difference)}"),
             ]
         )
-    head = ["model", "control, %", "images", report.question.impacted, *_evidence_names(report), _WORST]
+    head = ["model", "control, %", "images", "fail", *_evidence_names(report), _WORST]
     lines = _table(head, rows, numbers=range(1, 7))
     left = len(tests) - len(rows)
     lines += ["", f"{counted(left, 'more model')}: see results.json"] if left else []
@@ -175,7 +187,7 @@ def _each_model(report: RunReport) -> list[str]:
 
 
 def _evidence_names(report: RunReport) -> list[str]:
-    return ["t-test rejects", f"images beyond {report.question.margin_text}", "inconclusive"]
+    return ["t-test rejects", f"images beyond {report.margin_text}", "inconclusive"]
 
 
 def _evidence(report: RunReport, tests: Iterable[ModelTest]) -> list[int]:
@@ -197,16 +209,21 @@ def _classes(report: RunReport) -> list[str]:
                 str(test.allowed),
                 f"**{len(test.beyond)}**" if failed and test.beyond else str(len(test.beyond)),
                 str(test.blind),
-                escape(abridged([*map(_class_text, test.failing)], _MOST_NAMES)),
+                escape(abridged([*_class_texts(test)], _MOST_NAMES)),
             ]
         )
     beyond = f"beyond {report.policy.class_margin:g} points"
-    head = ["transform", "sensitive", "insensitive", "allowed", beyond, "blind", "worst: expected change (measured)"]
+    worst = "worst: expected change (measured)"
+    worst += f"; {UNSHOWN} no test shows it" * any(test.unshown for test in report.class_tests)
+    head = ["transform", "sensitive", "insensitive", "allowed", beyond, "blind", worst]
     return _table(head, rows, numbers=range(1, 6))
 
 
-def _class_text(finding: ClassFinding) -> str:
-    return f"{finding.name} {points(finding.expected_change)} ({points(finding.measured_change)})"
+def _class_texts(test: ClassTest) -> Iterator[str]:
+    unshown = {finding.index for finding in test.unshown}
+    for finding in test.worst:
+        mark = UNSHOWN * (finding.index in unshown)
+        yield f"{finding.name} {points(finding.expected_change)}{mark} ({points(finding.measured_change)})"
 
 
 def _passed(report: RunReport) -> list[str]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 from rich.text import Text
 
-from pytest_robustness.analysis.policy import in_points
-from pytest_robustness.core.text import counted, grouped
+from pytest_robustness.analysis.policy import in_points, steady
+from pytest_robustness.core.text import abridged, counted, grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_robustness.core import Condition
 
@@ -43,7 +43,7 @@ def points_text(points: float) -> str:
     >>> points_text(-3.14159), points_text(0.0)
     ('-3.1', '+0.0')
     """
-    return f"{points:+.1f}"
+    return f"{steady(points):+.1f}"
 
 
 def condition_text(condition: Condition) -> str:
@@ -79,7 +79,7 @@ def fine_points(value: float) -> str:
     >>> fine_points(-1.3449), fine_points(-0.001)
     ('−1.34', '0.00')
     """
-    return _signed(f"{value:+.2f}")
+    return _signed(f"{steady(value):+.2f}")
 
 
 def interval(low: float, high: float) -> str:
@@ -123,7 +123,7 @@ def percent(value: float) -> str:
     >>> percent(97.256)
     '97.3\xa0%'
     """
-    return f"{value:.1f}\N{NO-BREAK SPACE}%"
+    return f"{steady(value):.1f}\N{NO-BREAK SPACE}%"
 
 
 def fine_percent(value: float) -> str:
@@ -135,6 +135,20 @@ def fine_percent(value: float) -> str:
     '97.26\xa0%'
     """
     return f"{value:.2f}\N{NO-BREAK SPACE}%"
+
+
+def named(names: Sequence[str], most: int = 3) -> str:
+    """Return names as in a sentence: the first, and how many others.
+
+    Examples
+    --------
+    >>> named(["ant"]), named(["ant", "bee"]), named(["ant", "bee", "cat", "dog", "eel"])
+    ('ant', 'ant and bee', 'ant, bee, cat and 2 more')
+    """
+    if len(names) > most:
+        return abridged(names, most)
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def or_dash(value: float, write: Callable[[float], str]) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.analysis.policy import in_points
-from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import counted
 
@@ -33,50 +32,6 @@ _WITHOUT_LABELS: Final = (
     "accuracy means agreement with that, which is 100 % in control by definition. Agreement can only fall, so that the "
     "margins alone decide."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Question:
-    """What the model tests of a run ask, and the words for the answers.
-
-    A model is impacted where its test fails, whatever ``policy`` decides by. Where the intervals alone decide, the word
-    for that is its margin.
-    """
-
-    policy: TestPolicy
-
-    @property
-    def margin(self) -> float | None:
-        """The margin in points where the images alone decide; ``None`` where t-tests take part."""
-        return None if self.policy.uses_t_tests else self.policy.margin
-
-    @property
-    def margin_text(self) -> str:
-        """The margin with its unit, whether it decides or not."""
-        return in_points(self.policy.margin)
-
-    @property
-    def impacted(self) -> str:
-        """The word for an impacted model."""
-        return "impacted" if self.margin is None else f"beyond {self.margin_text}"
-
-    @property
-    def preposition(self) -> str:
-        """What joins that word with a condition: impacted by vflip, beyond 2 points under vflip."""
-        return "by" if self.margin is None else "under"
-
-    @property
-    def impacted_models(self) -> str:
-        """A title for the list of impacted models."""
-        return "Impacted models" if self.margin is None else f"Models {self.impacted}"
-
-    def answer(self, test: ModelTest) -> str:
-        """Return the outcome of the test itself in a word or two, whatever the baseline makes of it."""
-        if test.impacted:
-            return self.impacted + (", known" if test.known else "")
-        if test.found is Outcome.INCONCLUSIVE:
-            return "inconclusive"
-        return f"within {self.margin_text}" if self.policy.uses_images else "no change shown"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +112,24 @@ class RunReport:
         return (*models, *(test for test in self.class_tests if test.known))
 
     @property
+    def unjudged(self) -> dict[Cell, str]:
+        """Why a model could not be judged under a condition, by the cell: its figures, if any, count in no average.
+
+        What a test found stands, where only the comparison of the cell with a baseline could not be made.
+        """
+        found = {Cell(test.model, test.condition) for test in self.model_tests} & self.counts.keys()
+        return {
+            cell: text for cell, text in self.errors.items() if cell != Cell(cell.model, CONTROL) and cell not in found
+        }
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """The models whose changes were computed and count in averages."""
+        left_out = self.unjudged
+        seen = {cell.model for cell in self.counts if cell.condition != CONTROL and cell not in left_out}
+        return tuple(model for model in self.models if model in seen)
+
+    @property
     def earlier_sentence(self) -> str:
         """How many findings are of earlier runs, and of which; empty where none is."""
         dates = [date for test in self.model_tests if (date := self.date_of(test))]
@@ -227,9 +200,9 @@ class RunReport:
         return None if found is None or counts is None else float(100 * found.sum() / max(1, counts.n.sum()))
 
     @property
-    def question(self) -> Question:
-        """What the model tests ask."""
-        return Question(self.policy)
+    def margin_text(self) -> str:
+        """The margin of models with its unit, whether it decides or not."""
+        return in_points(self.policy.margin)
 
     @property
     def model_conditions(self) -> tuple[Condition, ...]:

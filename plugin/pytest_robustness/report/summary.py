@@ -8,8 +8,10 @@ from pytest_robustness.analysis.baseline.known_findings import KNOWN
 from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.text import counted
+from pytest_robustness.report.gate_text import gate_extremes_sentence, gate_sentence
 from pytest_robustness.report.number_text import points
 from pytest_robustness.report.study_text import outcome_counts
+from pytest_robustness.report.unjudged_text import unjudged_sentence
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import Finding, ModelTest
@@ -74,9 +76,11 @@ def caveats(report: RunReport) -> list[str]:
 def verdict(report: RunReport) -> str:
     """Return the verdict in a sentence or two."""
     parts = [
-        _gate_sentence(report),
+        gate_sentence(report),
+        gate_extremes_sentence(report),
         _models_sentence(report),
         _undecided_sentence(report),
+        unjudged_sentence(report, noun(report)) if findings(report) else "",
         _known_sentence(report),
         _extremes_sentence(report),
         _classes_sentence(report),
@@ -128,7 +132,7 @@ def gate_word(finding: GateTest) -> str:
 def mark_meanings(report: RunReport) -> dict[str, str]:
     """Return what each sign says that `mark` gives in this report."""
     found = {mark(test, report.policy).sign for test in report.model_tests}
-    margin = report.question.margin_text
+    margin = report.margin_text
     meanings = {
         "*": "its t-test rejects",
         "!": f"the images show a change of more than {margin}",
@@ -164,7 +168,7 @@ def _rule_sentence(report: RunReport) -> str:
     if not text or report.policy.uses_images:
         return text
     passed = [test.change for test in report.model_tests if test.found is Outcome.PASS]
-    margin = report.question.margin_text
+    margin = report.margin_text
     beyond = sum(change.beyond(report.policy.margin) for change in passed)
     within = sum(change.within(report.policy.margin) for change in passed)
     if not passed:
@@ -177,7 +181,7 @@ def _rule_sentence(report: RunReport) -> str:
 
 def _undecided_sentence(report: RunReport) -> str:
     """Say how many tests of models fail, what those that pass exclude, and how many decide nothing."""
-    tests, margin = report.model_tests, report.question.margin_text
+    tests, margin = report.model_tests, report.margin_text
     undecided = sum(test.found is Outcome.INCONCLUSIVE for test in tests)
     passed = sum(test.found is Outcome.PASS for test in tests) if report.policy.uses_images else 0
     of_all = f"of {counted(len(tests), 'test')} of models"
@@ -196,45 +200,32 @@ def _show(count: int) -> str:
     return "shows" if count == 1 else "show"
 
 
-def _gate_sentence(report: RunReport) -> str:
-    tests = report.gate_tests
-    if not tests:
-        return ""
-    undecided = sum(test.undecided for test in tests)
-    worse = sum(test.verdict.outcome is Outcome.FAIL and not test.undecided for test in tests)
-    show = _show(max(worse, 1))
-    more = f"; {undecided} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
-    compared = counted(len(tests), "comparison")
-    return f"{worse or 'None'} of {compared} with the baseline {show} a loss of robustness{more}."
-
-
 def _known_sentence(report: RunReport) -> str:
-    known, impacted = (sum(getattr(test, name) for test in report.model_tests) for name in ("known", "impacted"))
+    known, failed = (sum(getattr(test, name) for test in report.model_tests) for name in ("known", "failed"))
     if not known:
         return ""
-    some = f"All {impacted}" if known == impacted > 1 else f"{known} of {impacted}"
-    findings = "findings are" if known > 1 else "findings is" if impacted > 1 else "finding is"
+    some = f"All {failed}" if known == failed > 1 else f"{known} of {failed}"
+    findings = "findings are" if known > 1 else "findings is" if failed > 1 else "finding is"
     return f"{some} {findings} known from the baseline, and not shown to be worse."
 
 
 def _models_sentence(report: RunReport) -> str:
     models = {test.model for test in report.model_tests}
     conditions = {test.condition for test in report.model_tests}
-    impacted = {test.model for test in report.model_tests if test.impacted}
+    failed = {test.model for test in report.model_tests if test.failed}
     if not models:
         return ""
-    word = report.question.impacted
-    relation = report.question.preposition
     only = report.condition_label(next(iter(conditions))) if len(conditions) == 1 else ""
-    by = only or f"{'at least one' if impacted else 'any'} of {counted(len(conditions), noun(report))}"
+    some = f"{'at least one' if failed else 'any'} of {counted(len(conditions), noun(report))}"
+    under = f"under {only or some}"
     if len(models) == 1:
         name = report.labels[next(iter(models))]
-        return f"{name} is {word if impacted else f'not shown to be {word}'} {relation} {by}."
-    if not impacted:
-        return f"None of {len(models)} models is shown to be {word} {relation} {by}."
-    if len(impacted) == len(models):
-        return f"{'Both' if len(models) == 2 else f'All {len(models)}'} models are {word} {relation} {by}."
-    return f"{len(impacted)} of {len(models)} models {'is' if len(impacted) == 1 else 'are'} {word} {relation} {by}."
+        return f"{name} {'fails' if failed else 'does not fail'} {under}."
+    if not failed:
+        return f"None of {len(models)} models fails {under}."
+    if len(failed) == len(models):
+        return f"{'Both' if len(models) == 2 else f'All {len(models)}'} models fail {under}."
+    return f"{len(failed)} of {len(models)} models {'fails' if len(failed) == 1 else 'fail'} {under}."
 
 
 def _extremes_sentence(report: RunReport) -> str:
@@ -242,13 +233,15 @@ def _extremes_sentence(report: RunReport) -> str:
     if len(found) < 2:
         return ""
     # What a model alone does is no average.
-    average = " on average" if len({cell.model for cell in report.counts}) > 1 else ""
+    average = " on average" if len(report.averaged) > 1 else ""
+    # Beside comparisons with a baseline it must be plain that this is none.
+    accuracy = "Against control, accuracy" if report.gate_tests else "Accuracy"
     fall, worst = min(found)
     change, mildest = min(found, key=lambda pair: abs(pair[0]))
     if fall >= 0:
-        return f"Accuracy changes least under {mildest} ({points(change)} points{average})."
+        return f"{accuracy} changes least under {mildest} ({points(change)} points{average})."
     return (
-        f"Accuracy falls most under {worst} ({points(fall)} points{average}) and changes least under {mildest} "
+        f"{accuracy} falls most under {worst} ({points(fall)} points{average}) and changes least under {mildest} "
         f"({points(change)})."
     )
 

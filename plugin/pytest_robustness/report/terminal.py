@@ -24,7 +24,7 @@ from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import p_text, points_text
 from pytest_robustness.report.study_text import failed_image_tests, finding_list
 from pytest_robustness.report.summary import gate_word
-from pytest_robustness.report.worst_classes import WorstClasses
+from pytest_robustness.report.worst_classes import WorstClasses, worst_classes_heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,9 +70,9 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
     if report.class_tests:
         print_heading(_classes_heading(report))
         console.print(_class_table(report, console.width))
-        if any(test.failing for test in report.class_tests):
+        if any(test.worst for test in report.class_tests):
             console.print()
-            print_heading("Worst classes: change to expect on other images (90 % interval), measured change")
+            print_heading(worst_classes_heading(report.class_tests))
             console.print(_worst_table(report, console.width))
     if report.gate_tests:
         print_heading("Accuracy against the baseline, in percent; beyond control: the change less that of control")
@@ -219,13 +219,13 @@ def _class_table(report: RunReport, width: int) -> Table:
 def _worst_table(report: RunReport, width: int) -> Table:
     """Return the classes that fell most under each transform: as many as fit side by side."""
     table = _table()
-    names = {test.condition: report.condition_label(test.condition) for test in report.class_tests if test.failing}
+    names = {test.condition: report.condition_label(test.condition) for test in report.class_tests if test.worst}
     most = min(max(map(cell_len, names.values())), width // 3)
     table.add_column("transform", no_wrap=True, overflow="ellipsis", max_width=max(most, len("transform")))
     # The only column that may wrap, so that rich narrows no other.
     table.add_column("worst classes")
     for test in report.class_tests:
-        if test.failing:
+        if test.worst:
             table.add_row(Text(names[test.condition]), WorstClasses(test))
     return table
 

@@ -99,7 +99,7 @@ class RobustnessSession(Studies, Reporting):
         return self._run.log
 
     def model_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ModelTest:
-        """Test whether a model is impacted by a transform: a t-test over its per-class accuracies.
+        """Test what a transform does to a model: a t-test over its per-class accuracies, and what its images show.
 
         Parameters
         ----------

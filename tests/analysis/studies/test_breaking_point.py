@@ -123,8 +123,17 @@ def test_the_finding_has_the_point_its_interval_and_the_curve():
     assert (curve.mark, curve.mark_low, curve.mark_high) == tuple(figures[k] for k in ("breaking_point", "low", "high"))
     assert all(low <= y <= high for low, y, high in zip(curve.low, curve.y, curve.high, strict=True))
     assert kept.y[0] == pytest.approx(figures["control_accuracy"] - 2)
-    assert found.headline.startswith("m20 keeps its accuracy within 2 points up to rotation ")
+    assert found.verdict.outcome is Outcome.FAIL
+    start = f"m20 loses more than 2 points from rotation {figures['breaking_point']:.3g} on ("
+    assert found.headline.startswith(start)
     assert found.headline.endswith("; severity 3 is 30")
+
+
+@pytest.mark.parametrize("model", ["m0", "m1", "m2", "m3", "m5", "m10", "m20", "m50", "m100"])
+def test_a_failure_begins_with_the_loss_and_nothing_else_does(model):
+    found = World().examine(rotation(model))
+    assert ("loses more than 2 points" in found.headline) is (found.verdict.outcome is Outcome.FAIL)
+    assert ("keeps its accuracy" in found.headline) is (found.verdict.outcome is not Outcome.FAIL)
 
 
 def test_never_is_said_in_words():
@@ -147,7 +156,9 @@ def test_of_whole_levels_the_last_that_is_kept_and_the_first_that_is_broken_are_
     found = world.examine(Cell(model, Condition("shift", 3)))
     broken = found.figures["breaking_point"]
     assert abs(broken - kept) == 1
-    assert f"keeps its accuracy within 2 points up to shift {kept}; broken from {broken} on (" in found.headline
+    failed = f"loses more than 2 points from shift {broken} on ("
+    passed = f"keeps its accuracy within 2 points up to shift {kept}; broken from {broken} on ("
+    assert (failed if found.verdict.outcome is Outcome.FAIL else passed) in found.headline
     falls = {item["magnitude"]: item["fall"] for item in found.items}
     assert falls.get(broken, 3) > 2 >= falls.get(kept, 0)
 

@@ -10,6 +10,7 @@ from pytest_robustness.analysis.studies.label_errors_text import Found, headline
 from pytest_robustness.analysis.studies.label_scores import (
     LabelScores,
     Member,
+    Precision,
     answered_classes,
     confident_thresholds,
     estimated_precision,
@@ -222,6 +223,15 @@ def test_answers_that_are_all_as_sure_tell_nothing_of_wrong_labels(kind, wrong):
     )
     assert tied in verdict(said).reason
     assert headline(said) == f"{listed} images of 2,000 are surely answered as another class"
+
+
+@pytest.mark.parametrize("estimate", [0.0, 0.004, 0.3, 0.5, 0.51, 1.0])
+@pytest.mark.parametrize("listed", [1, 12])
+def test_a_list_of_which_most_are_right_is_not_said_to_be_labelled_wrongly(estimate, listed):
+    said = Found(898, listed, 0, [], Precision(estimate, 0.0, 1.0, 0.9, 0.0), ["m"], [])
+    assert ("to be labelled wrongly" in headline(said)) is (estimate > 0.5)
+    assert ("surely answered as another class, and labelled wrongly about" in headline(said)) is (estimate <= 0.5)
+    assert (verdict(said).outcome is Outcome.FAIL) is (estimate > 0.5)
 
 
 def test_ties_at_the_median_are_counted_by_how_many_right_answers_tie():

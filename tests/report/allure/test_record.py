@@ -51,6 +51,27 @@ def test_the_plain_description_is_what_was_found_and_not_what_a_pass_is(findings
     assert result.description in html.unescape(result.descriptionHtml)
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "description"),
+    [
+        (Status.BROKEN, "no such model", "no such model"),
+        (Status.FAILED, "no such model", "no such model"),
+        (Status.SKIPPED, "no GPU here", "no GPU here"),
+        (Status.BROKEN, None, None),
+        (Status.PASSED, None, "Accuracy stays within the margin."),
+    ],
+)
+def test_without_a_finding_the_plain_description_is_what_kept_it_from_being_found(status, message, description):
+    docstring = "Accuracy stays within the margin."
+    details = None if message is None else model2.StatusDetails(message=message)
+    result = model2.TestResult(status=status, description=docstring, statusDetails=details)
+    record.report(result, [], docstring)
+    assert result.description == description
+    own = model2.TestResult(status=status, description="See ticket 12.", statusDetails=details)
+    record.report(own, [], docstring)
+    assert own.description == "See ticket 12."
+
+
 def test_a_description_of_a_users_own_stays(findings):
     result = model2.TestResult(status=Status.FAILED, description="See ticket 12.")
     record.report(result, [findings.model()], "Accuracy stays within the margin.")

@@ -231,13 +231,13 @@ def only(view, condition, model_tests):
     )
 
 
-def test_what_the_baseline_knows_is_shown_as_impacted_and_known_though_it_passes(view):
+def test_what_the_baseline_knows_is_shown_as_failing_and_known_though_it_passes(view):
     vflip = Condition("vflip")
     tests = [test for test in view.model_tests if test.condition == vflip]
     known = [found(test, Outcome.FAIL, verdict=Verdict(Outcome.PASS, "a known finding")) for test in tests]
     alone = only(view, vflip, known)
     assert summary.outcome(alone) is Outcome.PASS
-    assert "models are impacted by vflip." in summary.verdict(alone)
+    assert "models fail under vflip." in summary.verdict(alone)
     told = f"All {len(known)} findings are known from the baseline, and not shown to be worse."
     assert told in summary.verdict(alone)
     signs = [row.cells[0].mark.sign for row in heat.rows(alone)]
@@ -368,7 +368,7 @@ def test_the_verdict_names_models_extremes_and_classes(view):
     fall = number_text.points(view.changes[vflip].value)
     least = number_text.points(view.changes[hflip].value)
     assert summary.verdict(small) == (
-        "2 of 3 models are impacted by at least one of 2 transforms. "
+        "2 of 3 models fail under at least one of 2 transforms. "
         "2 of 6 tests of models fail, 4 show a change within 2 points. "
         f"Accuracy falls most under vflip ({fall} points on average) and changes least under hflip ({least}). "
         "Under 1 of 2 transforms more classes are sensitive than allowed, "
@@ -380,21 +380,21 @@ def test_the_verdict_names_models_extremes_and_classes(view):
 @pytest.mark.parametrize(
     ("outcomes", "sentence", "outcome"),
     [
-        ({"net": Outcome.FAIL}, "net is impacted by vflip.", Outcome.FAIL),
+        ({"net": Outcome.FAIL}, "net fails under vflip.", Outcome.FAIL),
         (
             {"net": Outcome.PASS},
-            "net is not shown to be impacted by vflip. 1 of 1 test of models shows a change within 2 points.",
+            "net does not fail under vflip. 1 of 1 test of models shows a change within 2 points.",
             Outcome.PASS,
         ),
         (
             {"net": Outcome.PASS, "other": Outcome.INCONCLUSIVE},
             (
-                "None of 2 models is shown to be impacted by vflip. "
+                "None of 2 models fails under vflip. "
                 "1 of 2 tests of models shows a change within 2 points, 1 is inconclusive."
             ),
             Outcome.INCONCLUSIVE,
         ),
-        ({"net": Outcome.FAIL, "other": Outcome.FAIL}, "Both models are impacted by vflip.", Outcome.FAIL),
+        ({"net": Outcome.FAIL, "other": Outcome.FAIL}, "Both models fail under vflip.", Outcome.FAIL),
         ({}, "Nothing could be tested: see the errors below.", Outcome.INCONCLUSIVE),
     ],
 )
@@ -482,8 +482,12 @@ def test_why_a_cell_of_the_heat_table_has_no_figure_is_said_beside_it(view):
     assert cells["other"][hflip].error == "other failed"
     assert {cell.missing for cell in cells["third"].values()} == {"no control"}
     shown = words(render.render(partial))
-    for meaning in ("error could not be computed", "not run no test asked for it", "no control nothing to compare with",
-                    "not all a figure is missing"):  # fmt: skip
+    meanings = (
+        "error could not be computed or judged",
+        "not run no test asked for it",
+        "no control nothing to compare",
+    )
+    for meaning in (*meanings, "not all a figure is missing"):
         assert meaning in shown
         assert meaning not in words(render.render(view))
 
@@ -561,11 +565,12 @@ def test_comparisons_with_a_baseline_are_shown_and_count(findings, view):
     )
     alone = dataclasses.replace(view, model_tests=(), class_tests=(), gallery=(), changes={}, gate_tests=(compared,))
     assert summary.outcome(alone) is Outcome.FAIL
-    assert summary.verdict(alone) == "1 of 1 comparison with the baseline shows a loss of robustness."
+    most = "Against the baseline, accuracy falls most under vflip (−1.34 points)."
+    assert summary.verdict(alone) == f"1 of 1 comparison with the baseline shows a loss of robustness. {most}"
     undecided = dataclasses.replace(compared, undecided=True)
     torn = dataclasses.replace(alone, gate_tests=(compared, undecided, undecided))
     assert summary.verdict(torn) == (
-        "1 of 3 comparisons with the baseline shows a loss of robustness; 2 are undecided."
+        f"1 of 3 comparisons with the baseline shows a loss of robustness; 2 are undecided. {most}"
     )
     assert words(render.render(torn)).count("INCONCLUSIVE") == 2
     shown = words(render.render(alone))
@@ -573,6 +578,38 @@ def test_comparisons_with_a_baseline_are_shown_and_count(findings, view):
     assert "90 % interval" in shown
     figures = f"vflip FAIL 81.00 % {79.655:.2f} % −{1.345:.2f} −2.00 to 0.00 0.004 0.99 −{0.755:.2f}"
     assert f"{figures} {verdict.reason} Broken: owl −31.0. Fallen: cat −4.2." in shown
+
+
+def test_a_page_of_comparisons_alone_says_what_its_changes_are_from_and_explains_no_mark(findings, view):
+    """Whatever a class counts as, it is named where the reason names it, and listed among the classes."""
+    names = {"broken": ("owl", -31.0), "fallen": ("cat", -4.25), "unshown": ("bat", -16.7)}
+    fell = {
+        kind: ClassFinding(i, name, findings.on_images(difference=change, n=30 + i))
+        for i, (kind, (name, change)) in enumerate(names.items())
+    }
+    lists = {kind: (one,) for kind, one in fell.items()} | {"fallen": (fell["broken"], fell["fallen"])}
+    gate_only = dataclasses.replace(view, model_tests=(), class_tests=(), gallery=(), mistakes={}, confusions={})
+    for kind, (name, change) in names.items():
+        given = dict.fromkeys(names, ()) | {kind: lists[kind]} | ({"broken": ()} if kind == "fallen" else {})
+        one = findings.compared(model="net", counterpart="old", **given)
+        alone = dataclasses.replace(gate_only, gate_tests=(one,))
+        rows = gate.fallen_classes(alone.gate_tests)
+        assert (name, kind.replace("unshown", "not shown")) in {(row.finding.name, row.kind) for row in rows}
+        shown = words(render.render(alone))
+        text = signed(f"{change:+.1f}")
+        title = {"unshown": "Not shown"}.get(kind, kind.capitalize())
+        assert f"{title}: " in shown
+        assert f"vflip {name} {fell[kind].result.n}" in shown
+        assert shown.count(f"{name} {text}") == 1
+        assert "none The same images" not in shown
+        assert "Change of top-1 accuracy against control, in points" in shown
+        assert "no test of this run judges them" in shown
+        for mark in ("No mark", "inconclusive: too few to decide", "impacted", "No class test ran", " Matrix "):
+            assert mark not in shown
+    whole = words(render.render(view))
+    assert "Change of top-1 accuracy, in points" in whole
+    assert "or there was no test" not in whole
+    assert " Matrix " in whole
 
 
 def test_of_many_classes_that_fell_the_first_five_are_named(findings):

@@ -161,12 +161,14 @@ class _Found(NamedTuple):
 
 def _finding(found: _Found) -> StudyFinding:
     model = short_names([found.cell.model])[found.cell.model]
+    verdict = _verdict(found)
+    said = _headline(found, failed=verdict.outcome is Outcome.FAIL)
     return StudyFinding(
         study=BreakingPoint.name,
         models=(found.cell.model,),
         condition=found.cell.condition,
-        verdict=_verdict(found),
-        headline=f"{model} {_headline(found)}; severity {found.severity} is {_number(found.level)}",
+        verdict=verdict,
+        headline=f"{model} {said}; severity {found.severity} is {_number(found.level)}",
         figures=_figures(found),
         details=tuple(_details(found)),
         items=tuple(_items(found)),
@@ -197,15 +199,21 @@ def _verdict(found: _Found) -> Verdict:
     return Verdict(Outcome.INCONCLUSIVE, f"{breaks}, which does not decide on {found.judged_by}: {images}")
 
 
-def _headline(found: _Found) -> str:
+def _headline(found: _Found, *, failed: bool) -> str:
+    """Return how far accuracy is kept; a failure begins with where it is lost."""
     transform, magnitude = found.cell.condition.transform, found.point.magnitude
     if found.curve is None:
         return f"could read no image under {transform}"
-    kept = f"keeps its accuracy within {found.margin}"
+    kept, loses = f"keeps its accuracy within {found.margin}", f"loses more than {found.margin}"
+    dip, after = found.curve.shown(found.level), found.span.fraction(found.level)
+    if failed and dip is not None and (magnitude is None or found.span.fraction(magnitude) > after):
+        return f"{loses} at {transform} {_number(dip)}, though not from there on"
     if magnitude is None:
         return f"{kept} in all of {transform}, up to {_number(found.span.extreme)} (breaking point {found.interval})"
     if magnitude == found.span.neutral:
-        return f"loses more than {found.margin} already at the mildest {transform}, {_number(magnitude)}"
+        return f"{loses} already at the mildest {transform}, {_number(magnitude)}"
+    if failed:
+        return f"{loses} from {transform} {_number(magnitude)} on ({found.interval})"
     if found.span.whole:  # the first level that is broken; what is kept ends one before
         last = magnitude - math.copysign(1, found.span.extreme - found.span.neutral)
         return f"{kept} up to {transform} {_number(last)}; broken from {_number(magnitude)} on ({found.interval})"
@@ -265,17 +273,7 @@ def _curves(found: _Found, model: str) -> Iterator[Curve]:
     low, high = (tuple((found.accuracy - np.array(falls)).tolist()) for falls in (most, least))
     point, start, end = found.point
     ends = found.span.neutral if start is None else start, found.span.extreme if end is None else end
-    yield Curve(
-        model,
-        x,
-        y,
-        low,
-        high,
-        found.cell.condition.transform,
-        "accuracy, %",
-        point,
-        *ends,
-    )
+    yield Curve(model, x, y, low, high, found.cell.condition.transform, "accuracy, %", point, *ends)
     kept = found.accuracy - found.policy.margin
     yield Curve(f"control less {found.margin}", (float(x[0]), float(x[-1])), (kept, kept))
 

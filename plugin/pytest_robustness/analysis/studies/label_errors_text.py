@@ -97,8 +97,12 @@ def headline(found: Found) -> str:
     if math.isnan(found.precision.value):
         is_ = "is" if found.listed == 1 else "are"
         return f"{counted(found.listed, 'image')} of {found.images:,} {is_} surely answered as another class{open_}"
-    seem = "seems" if found.listed == 1 else "seem"
     estimated = f"about {_percent(found.precision.value)} of the list by estimate"
+    if found.precision.value <= LIKELY:
+        is_ = "is" if found.listed == 1 else "are"
+        listed = f"{counted(found.listed, 'image')} of {found.images:,} {is_} surely answered as another class"
+        return f"{listed}, and labelled wrongly {estimated}{open_}"
+    seem = "seems" if found.listed == 1 else "seem"
     return f"{counted(found.listed, 'image')} of {found.images:,} {seem} to be labelled wrongly: {estimated}{open_}"
 
 

@@ -78,10 +78,12 @@ def report(result: TestResult, findings: Sequence[Finding], docstring: str | Non
     findings
         Of the test.
     docstring
-        Of the test: it says what a pass is, so that what was found takes its place as the plain description, which a
-        description of a user's own keeps.
+        Of the test: it says what a pass is, so that what was found, or the error that kept it from being found, takes
+        its place as the plain description, which a description of a user's own keeps.
     """
     if not findings:
+        if result.description == docstring and result.status != Status.PASSED:
+            result.description = result.statusDetails.message if result.statusDetails else None
         return
     result.parameters.extend(
         Parameter(name, percent(accuracy), excluded=True) for name, accuracy in control_accuracies(findings).items()

@@ -52,7 +52,7 @@ class Subject(NamedTuple):
 
 def subject(report: RunReport) -> Subject:
     """Return what the curves show: the average of several models, or the change of a model that is alone."""
-    models = _models(report)
+    models = report.averaged
     if len(models) > 1:
         caption = (
             "Bold: the average over the models, with its 95 % interval for other models and images. Thin: each model."
@@ -71,17 +71,11 @@ def curves(report: RunReport) -> list[Curve]:
             severities.setdefault(condition.transform, []).append(condition.severity)
     several = {transform: sorted(levels) for transform, levels in severities.items() if len(levels) > 1}
     results = {t: [(level, report.changes[Condition(t, level)]) for level in levels] for t, levels in several.items()}
-    models = _models(report)
+    models = report.averaged
     # The line of a single model is the bold one already.
     thin = models if len(models) > 1 else []
     low, high = _range(report, thin, [result for found in results.values() for _, result in found])
     return [_curve(report, thin, transform, found, low, high) for transform, found in results.items()]
-
-
-def _models(report: RunReport) -> list[str]:
-    """Return the models with results."""
-    seen = {cell.model for cell in report.counts}
-    return [model for model in report.models if model in seen]
 
 
 def _range(report: RunReport, models: Sequence[str], results: Iterable[Estimate]) -> tuple[float, float]:

@@ -9,6 +9,8 @@ from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.report.summary import Mark, mark, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_robustness.analysis.findings import ClassTest, ModelTest
     from pytest_robustness.analysis.test_result import Outcome
     from pytest_robustness.core import Condition
@@ -35,7 +37,8 @@ class HeatRow:
     """One model: its top-1 accuracy in control, in percent, where that was computed, and a cell for each condition.
 
     ``average`` is the mean change over the conditions, and ``rank`` its place by that, 1 for the least fall; a model
-    that lacks a condition has neither. ``top5`` is the top-5 accuracy in control, where that is defined.
+    that lacks a condition, or could not be judged under one, has neither. ``top5`` is the top-5 accuracy in control,
+    where that is defined.
     """
 
     model: str
@@ -44,6 +47,11 @@ class HeatRow:
     average: float | None = None
     rank: int | None = None
     top5: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the model could be judged under no condition."""
+        return bool(self.cells) and all(cell.error is not None for cell in self.cells)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +93,12 @@ def rows(report: RunReport) -> list[HeatRow]:
     """Return the rows of the heat table: each model with a cell for each condition, and its rank among the models."""
     tests = {(test.model, test.condition): test for test in report.model_tests}
     seen = {cell.model for cell in (*report.counts, *report.errors)}
+    unjudged = report.unjudged
     found = [
         _row(
             model,
             _control(report, model),
-            tuple(_heat_cell(report, Cell(model, c), tests.get((model, c))) for c in shown(report)),
+            tuple(_heat_cell(report, Cell(model, c), tests.get((model, c)), unjudged) for c in shown(report)),
             report.top5_accuracy(Cell(model, CONTROL)),
         )
         for model in report.models
@@ -109,8 +118,8 @@ def mean_average(found: list[HeatRow]) -> float | None:
 
 
 def average_control(found: list[HeatRow]) -> float | None:
-    """Return the mean accuracy in control of the models whose accuracy is known, in percent."""
-    known = [row.control for row in found if row.control is not None]
+    """Return the mean accuracy in control of the models that count in averages, in percent."""
+    known = [row.control for row in found if row.control is not None and not row.failed]
     return sum(known) / len(known) if known else None
 
 
@@ -129,11 +138,11 @@ def model_bars(report: RunReport) -> list[ModelBar]:
     found: dict[Condition, list[ModelTest]] = {}
     for test in report.model_tests:
         found.setdefault(test.condition, []).append(test)
-    alpha, margin = report.policy.alpha, report.policy.margin
+    margin = report.policy.margin
     return [
         ModelBar(
             condition,
-            sum(test.result.rejects(alpha) for test in tests),
+            sum(test.impacted for test in tests),
             len(tests),
             sum(test.change.beyond(margin) for test in tests),
         )
@@ -147,17 +156,14 @@ def _control(report: RunReport, model: str) -> float | None:
 
 
 def _row(model: str, control: float | None, cells: tuple[HeatCell, ...], top5: float | None) -> HeatRow:
-    changes = [cell.change for cell in cells if cell.change is not None]
+    changes = [cell.change for cell in cells if cell.change is not None and cell.error is None]
     whole = bool(cells) and len(changes) == len(cells)
     return HeatRow(model, control, cells, sum(changes) / len(changes) if whole else None, top5=top5)
 
 
-def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None) -> HeatCell:
+def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None, unjudged: Mapping[Cell, str]) -> HeatCell:
     missing = "no control" if cell in report.counts else "not run"
-    # What a test found stands, where only the comparison of the cell with a baseline could not be made.
-    change = report.change(cell)
-    error = None if test is not None and change is not None else report.errors.get(cell)
-    found = (change, mark(test, report.policy), error)
+    found = (report.change(cell), mark(test, report.policy), unjudged.get(cell))
     return HeatCell(*found, missing, report.earlier.get(cell, ""))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.policy import in_points
+from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.text import counted
 from pytest_robustness.report.class_test_words import words_of
 
@@ -89,7 +90,10 @@ _OUTPUTS = (
 
 
 def deciding(report: RunReport) -> str:
-    """Return what the marks of the heat table mean for the verdict of the run."""
+    """Return what the marks of the heat table mean for the verdict of the run, or that nothing judges its figures."""
+    if not report.model_tests:
+        baseline = ", not from the baseline" * bool(report.gate_tests)
+        return f"The changes are from the same model's control{baseline}; no test of this run judges them."
     fails = {"strict": "Each of * and ! fails", "article": "Only * fails", "margin": "Only ! fails"}
     rule = report.policy.verdict
     passed = (
@@ -97,7 +101,11 @@ def deciding(report: RunReport) -> str:
         if report.policy.uses_images
         else "no change is shown"
     )
-    return f"{fails[rule]} a test (--robustness-verdict={rule}). No mark: {passed}, or there was no test."
+    tested = {Cell(test.model, test.condition) for test in report.model_tests}
+    untested = any(cell not in tested and cell.condition != CONTROL for cell in report.counts)
+    return (
+        f"{fails[rule]} a test (--robustness-verdict={rule}). No mark: {passed}{', or there was no test' * untested}."
+    )
 
 
 def tests_sentence(report: RunReport) -> str:
