@@ -19,9 +19,10 @@ Channels = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
 Setting = Literal["mean", "std", "size", "interpolation", "antialias", "classes"]
 """A part of a model's set-up; ``size`` is that of resize and crop, ``classes`` the order of the outputs."""
-Origin = Literal["published", "file", "sidecar", "factory", "data", "assumed", "unused"]
+Origin = Literal["published", "file", "sidecar", "factory", "architecture", "data", "assumed", "unused"]
 """Where a part of a set-up comes from: ``published`` with the weights, ``file`` is the model's own, ``factory`` the
-user's code; ``data`` stands for what the data says by itself, ``unused`` for what changes nothing."""
+user's code, ``architecture`` what timm publishes for the architecture, whatever the weights are; ``data`` stands for
+what the data says by itself, ``unused`` for what changes nothing."""
 SETTINGS: Final[tuple[Setting, ...]] = get_args(Setting)
 
 # A default is recognized by being this very object: equal numbers that were given are another one.

@@ -13,6 +13,7 @@ from pytest_robustness.inference.first_answers import first_answers
 from pytest_robustness.inference.loaded_model import LoadedModel, kept_outputs
 from pytest_robustness.inference.none_readable import none_readable
 from pytest_robustness.inference.preprocess import to_canvas
+from pytest_robustness.models.pretrained_cfg import has_other_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,8 @@ def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls, rule
             f"one class. Judge with the images of more classes, or leave the option out."
         )
     height, width = canvas.shape[-2:]
-    guesses = assumed(model, matched, classes, (height, width))
+    retrained = has_other_outputs(opened.model.module, first.outputs + opened.model.output_offset)
+    guesses = assumed(model, matched, classes, (height, width), retrained=retrained)
     return LoadedModel(
         name,
         model,
