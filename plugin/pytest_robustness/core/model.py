@@ -188,6 +188,9 @@ class Model:
     origins
         Where settings come from that neither the code that made the model gave nor the weights were published with;
         the others are found out on loading. No fingerprint and no key depends on it.
+    probabilities
+        Whether the module returns probabilities, as after a softmax, in the place of logits. Figures on probability
+        are those then, divided by their sum.
 
     Raises
     ------
@@ -206,6 +209,7 @@ class Model:
     unhashed: Sequence[str] = ()
     output_offset: int = 0
     origins: Mapping[Setting, Origin] = dataclasses.field(default_factory=dict)
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
         if not hasattr(self.output_offset, "__index__") or self.output_offset < 0:

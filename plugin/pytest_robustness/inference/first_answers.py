@@ -13,6 +13,7 @@ from torch import nn
 from pytest_robustness.errors import ModelError, cause, message
 from pytest_robustness.inference.logits import logits_of
 from pytest_robustness.inference.preprocess import to_inputs
+from pytest_robustness.inference.read_as_logits import probability_text, require_probabilities
 from pytest_robustness.models.present_weights import require_weights
 
 if TYPE_CHECKING:
@@ -68,8 +69,14 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
     if away > _ROUNDING:
         warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
     module = asked.module if asked.plain else LogitsOf(asked.module)
-    adapted = model if module is model.module else dataclasses.replace(model, module=module, output_offset=0)
-    return FirstAnswers(adapted, int(alone.shape[1]), tuple(warnings))
+    if model.probabilities:
+        require_probabilities(name, torch.cat([several, alone]))
+        module = Logarithms(module)
+    elif looks := probability_text(name, model, torch.cat([several, alone])):
+        warnings.append(looks)
+    if module is not model.module:
+        model = dataclasses.replace(model, module=module, output_offset=0, probabilities=False)
+    return FirstAnswers(model, int(alone.shape[1]), tuple(warnings))
 
 
 class FixedBatch(nn.Module):
@@ -101,6 +108,19 @@ class Behind(nn.Module):
         if logits.shape[1] <= self.dropped:
             raise ModelError(f"has an output_offset of {self.dropped}, but {logits.shape[1]} outputs.")
         return logits[:, self.dropped :]
+
+
+class Logarithms(nn.Module):
+    """Takes the logarithm of a module's probabilities, of which a softmax makes the same probabilities again."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits of ``images``; of a probability that was rounded to 0 they are the lowest."""
+        found: torch.Tensor = self.module(images).float()
+        return found.clamp_min(torch.finfo(torch.float32).tiny).log()
 
 
 class LogitsOf(nn.Module):

@@ -52,6 +52,7 @@ def completed(model: Model) -> Model:
         [setting for setting, key in _GIVEN_BY.items() if config.get(key) is None],
         origins=_origins(config, listed=model.classes is not None),
         output_offset=model.output_offset,
+        probabilities=model.probabilities,
     )
 
 
