@@ -217,8 +217,14 @@ def _graph_sizes(module: nn.Module) -> Iterator[int]:
 
 
 def _distance(row: torch.Tensor, other: torch.Tensor, rows: torch.Tensor) -> float:
-    """Return how far two rows of logits are apart, by the longest of ``rows``; 0 where a value is not finite."""
-    away = float((row.float() - other.float()).norm() / rows.float().norm(dim=1).max().clamp_min(1e-12))
+    """Return how far two rows of logits are apart, by the longest of ``rows``; 0 where a value is NaN or infinite.
+
+    Minus infinity, of an output that is ruled out, counts for nothing: a logarithm may be that by rounding alone.
+    """
+    ruled_out = (row == -torch.inf) | (other == -torch.inf)
+    apart = (row.float() - other.float()).masked_fill(ruled_out, 0.0)
+    lengths = rows.float().masked_fill(rows == -torch.inf, 0.0).norm(dim=1)
+    away = float(apart.norm() / lengths.max().clamp_min(1e-12))
     return away if away < float("inf") else 0.0
 
 

@@ -34,8 +34,15 @@ def logits_of(output: object, images: int) -> torch.Tensor:
 
 
 def distance(logits: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return how far ``logits`` are from ``expected``, relative to their norm; NaN where one is not finite."""
-    return float((logits.float() - expected.float()).norm() / expected.float().norm().clamp_min(1e-12))
+    """Return how far ``logits`` are from ``expected``, relative to their norm.
+
+    An output that both rule out, by minus infinity, counts for nothing. Where anything else is not finite, it is NaN or
+    infinite.
+    """
+    found, wanted = logits.float(), expected.float()
+    ruled_out = (found == -torch.inf) & (wanted == -torch.inf)
+    found, wanted = found.masked_fill(ruled_out, 0.0), wanted.masked_fill(ruled_out, 0.0)
+    return float((found - wanted).norm() / wanted.norm().clamp_min(1e-12))
 
 
 def _held(output: Any) -> object:
