@@ -89,6 +89,8 @@ def test_an_order_is_assumed_where_neither_names_nor_numbers_prove_it(classes, l
         (("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"), ("numbers",)),
         (("00", "01", "02"), ()),
         (("10", "x", "2"), ("classes",)),
+        # In no order of names: then nothing is said of 10 and 2.
+        (("3", "1", "2"), ("classes",)),
     ],
 )
 def test_numbers_that_sort_otherwise_as_text_are_warned_of(classes, expected):

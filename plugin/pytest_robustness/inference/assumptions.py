@@ -103,5 +103,6 @@ def _order(match: ClassMatch, classes: Sequence[ClassLabel]) -> tuple[str, ...]:
     numbers = numbers_of(classes)
     ambiguous = ("numbers",) if numbers != sorted(numbers) else ()
     if match.method == "position":
-        return ("classes", *ambiguous)
+        keys = [label.key for label in classes]
+        return ("classes", *ambiguous) if keys == sorted(keys) else ("classes",)
     return ambiguous if match.method == "number" else ()

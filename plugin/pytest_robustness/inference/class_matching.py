@@ -41,7 +41,12 @@ class _Attempt(NamedTuple):
 
 
 def match(
-    data_classes: Sequence[ClassLabel], outputs: int, model_classes: Sequence[str] | None, model: str
+    data_classes: Sequence[ClassLabel],
+    outputs: int,
+    model_classes: Sequence[str] | None,
+    model: str,
+    *,
+    own_labels: bool = False,
 ) -> ClassMatch:
     """Find the model output of each class of the data: all by WordNet id, else all by name, else by number or position.
 
@@ -60,6 +65,9 @@ def match(
         are called 0 to K-1 are matched by their numbers, because as text 10 comes before 2.
     model
         The model's name, for messages.
+    own_labels
+        Whether the labels are numbers that a user's dataset gives, on which the model was trained: then they count, and
+        not the numbers that its classes are called by.
 
     Raises
     ------
@@ -67,7 +75,7 @@ def match(
         When the class list does not fit the outputs, or a class of the data has no output of its own.
     """
     if model_classes is None:
-        return _match_unlisted(data_classes, outputs, model)
+        return _match_unlisted(data_classes, outputs, model, own_labels)
     _require_one_for_each(outputs, model_classes, model)
     attempts = (_by_wnid(data_classes, _wnids(model_classes)), _by_name(data_classes, model_classes))
     return _first_complete(attempts) or _refuse(max(attempts, key=_matched), data_classes, model_classes, model)
@@ -94,7 +102,7 @@ def _require_one_for_each(outputs: int, model_classes: Sequence[str], model: str
         )
 
 
-def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str) -> ClassMatch:
+def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str, own_labels: bool) -> ClassMatch:
     imagenet = [*imagenet_classes()]
     background = outputs - len(imagenet)
     wnids = [None] * background + imagenet if background in (0, 1) else []
@@ -103,8 +111,8 @@ def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str
     if matched:
         return matched
     if len(data_classes) == outputs:
-        numbers = numbers_of(data_classes)
-        if sorted(numbers) == list(range(outputs)):
+        numbers, places = numbers_of(data_classes), list(range(outputs))
+        if numbers == places or (sorted(numbers) == places and not own_labels):
             return ClassMatch("number", tuple(numbers))
         return ClassMatch("position", tuple(range(outputs)))
     if _matched(attempt):
@@ -229,7 +237,12 @@ def _refuse(
 
 
 def output_names(
-    outputs: int, model_classes: Sequence[str] | None, data_classes: Sequence[ClassLabel], model: str
+    outputs: int,
+    model_classes: Sequence[str] | None,
+    data_classes: Sequence[ClassLabel],
+    model: str,
+    *,
+    own_labels: bool = False,
 ) -> tuple[str, ...]:
     """Return a name for each output, where outputs are the classes because the images have no labels.
 
@@ -245,6 +258,8 @@ def output_names(
         The classes of the data, whose labels do not count.
     model
         The model's name, for messages.
+    own_labels
+        Whether the places of the classes are the numbers that a user's dataset gives to them.
 
     Raises
     ------
@@ -258,7 +273,7 @@ def output_names(
         _require_one_for_each(outputs, model_classes, model)
         return tuple(imagenet.get(entry, entry) for entry in model_classes)
     try:
-        found = _match_unlisted(data_classes, outputs, model)
+        found = _match_unlisted(data_classes, outputs, model, own_labels)
     except DataError:
         _log.debug("the classes of the data do not name the outputs of %s", model, exc_info=True)
         found = ClassMatch("position", ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core import ClassMatch
+from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.core.opened_files import recorded
 from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.assumptions import assumed, origins
@@ -72,13 +73,13 @@ def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls, rule
         first = first_answers(name, opened.model, canvas)
     for text in first.warnings:
         calls.warn(text)
-    model, classes = first.model, selection.classes
+    model, classes, own_labels = first.model, selection.classes, has_own_labels(selection.source)
     names: tuple[str, ...] = ()
     if selection.labelled:
-        matched = match(classes, first.outputs, model.classes, name)
+        matched = match(classes, first.outputs, model.classes, name, own_labels=own_labels)
     else:
         matched = ClassMatch("output", tuple(range(first.outputs)))
-        names = output_names(first.outputs, model.classes, selection.source.classes, name)
+        names = output_names(first.outputs, model.classes, selection.source.classes, name, own_labels=own_labels)
     kept = kept_outputs(matched.outputs, first.outputs, rule)
     if len(kept) == 1:
         raise DataError(
