@@ -239,6 +239,75 @@ def test_a_class_list_of_another_length_than_the_outputs_is_an_error():
     )
 
 
+ONE_LOGIT = (
+    "Give the model an output for each of the two classes: where z [B, 1] is the logit of the second, let it return "
+    "torch.cat([torch.zeros_like(z), z], 1)."
+)
+
+
+@pytest.mark.parametrize(
+    ("classes", "outputs", "listed", "said"),
+    [
+        (2, 1, 2, f"m has 1 output, but its class list has 2 entries. {ONE_LOGIT}"),
+        (
+            2,
+            1,
+            None,
+            (
+                "m has 1 output and no class list, and the data has 2 classes, so that they cannot be matched by position. "
+                f"{ONE_LOGIT}"
+            ),
+        ),
+        (
+            3,
+            1,
+            3,
+            (
+                "m has 1 output, but its class list has 3 entries. Give the model one class name or WordNet id for each "
+                "output."
+            ),
+        ),
+        (
+            2,
+            2,
+            1,
+            (
+                "m has 2 outputs, but its class list has 1 entry. Give the model one class name or WordNet id for each "
+                "output."
+            ),
+        ),
+        (
+            1,
+            3,
+            None,
+            (
+                "m has 3 outputs and no class list, and the data has 1 class, so that they cannot be matched by position. "
+                "Give the model its class list (Model(..., classes=[...])), or data with 3 classes."
+            ),
+        ),
+        (
+            3,
+            1,
+            None,
+            (
+                "m has 1 output and no class list, and the data has 3 classes, so that they cannot be matched by position. "
+                "Give the model its class list (Model(..., classes=[...])), or data with 1 class."
+            ),
+        ),
+    ],
+)
+def test_one_output_for_two_classes_is_made_two(classes, outputs, listed, said):
+    names = ["a", "b", "c"]
+    assert refusal(labels(*names[:classes]), outputs, None if listed is None else names[:listed], "m") == said
+
+
+@given(st.floats(-30, 30, width=32))
+def test_the_two_outputs_that_are_proposed_have_the_probabilities_of_the_one(z):
+    logit = torch.tensor([[z]], dtype=torch.float64)
+    both = torch.cat([torch.zeros_like(logit), logit], 1).softmax(1)
+    torch.testing.assert_close(both, torch.cat([1 - logit.sigmoid(), logit.sigmoid()], 1))
+
+
 def test_without_a_class_list_different_counts_are_an_error():
     assert refusal(labels("a", "b", "c"), 10, None, "net") == (
         "net has 10 outputs and no class list, and the data has 3 classes, so that they cannot be matched by position. "

@@ -65,7 +65,8 @@ class Preprocess:
         Side of the centre crop, in pixels. ``None``: the whole canvas.
     mean, std
         Of red, green and blue, for pixel values in [0, 1]; a standard deviation of 1/255 leaves them from 0 to 255.
-        Left out, they are 0 and 1, and a report says that they were assumed.
+        Left out, they are 0 and 1, and a report says that they were assumed. Numbers for pixels from 0 to 255 are to
+        be divided by 255.
     interpolation, antialias
         Of the resize.
     squash

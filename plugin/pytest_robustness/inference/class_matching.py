@@ -10,16 +10,16 @@ import csv
 import functools
 import logging
 import re
-import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from pytest_robustness.core import ClassMatch
 from pytest_robustness.errors import DataError
+from pytest_robustness.inference.name_forms import first_synonym, name_forms, once, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -32,6 +32,11 @@ _SHOWN: Final = 10
 _OTHER_WORDINGS: Final = 10
 # Python takes long to read a number of thousands of digits, and refuses it from 4,300 on.
 _LONGEST_NUMBER: Final = 9
+# The softmax of these two is the sigmoid of the one.
+_ONE_LOGIT: Final = (
+    "an output for each of the two classes: where z [B, 1] is the logit of the second, let it return "
+    "torch.cat([torch.zeros_like(z), z], 1)"
+)
 
 
 class _Attempt(NamedTuple):
@@ -95,11 +100,18 @@ def imagenet_classes() -> Mapping[str, str]:
 
 
 def _require_one_for_each(outputs: int, model_classes: Sequence[str], model: str) -> None:
-    if len(model_classes) != outputs:
-        raise DataError(
-            f"{model} has {outputs} outputs, but its class list has {len(model_classes)} entries. Give the model one "
-            f"class name or WordNet id for each output."
-        )
+    if len(model_classes) == outputs:
+        return
+    advice = _ONE_LOGIT if (outputs, len(model_classes)) == (1, 2) else "one class name or WordNet id for each output"
+    entries = "entry" if len(model_classes) == 1 else "entries"
+    raise DataError(
+        f"{model} has {_outputs(outputs)}, but its class list has {len(model_classes)} {entries}. Give the model "
+        f"{advice}."
+    )
+
+
+def _outputs(count: int) -> str:
+    return f"{count} output{'' if count == 1 else 's'}"
 
 
 def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str, own_labels: bool) -> ClassMatch:
@@ -117,16 +129,21 @@ def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str
         return ClassMatch("position", tuple(range(outputs)))
     if _matched(attempt):
         _refuse(attempt, data_classes, imagenet, model)
+    known = f"its class list (Model(..., classes=[...])), or data with {outputs} {_classes(outputs)}"
     raise DataError(
-        f"{model} has {outputs} outputs and no class list, and the data has {len(data_classes)} classes, so that they "
-        f"cannot be matched by position. Give the model its class list (Model(..., classes=[...])), or data with "
-        f"{outputs} classes."
+        f"{model} has {_outputs(outputs)} and no class list, and the data has {len(data_classes)} "
+        f"{_classes(len(data_classes))}, so that they cannot be matched by position. Give the model "
+        f"{_ONE_LOGIT if (outputs, len(data_classes)) == (1, 2) else known}."
     )
 
 
+def _classes(count: int) -> str:
+    return "class" if count == 1 else "classes"
+
+
 def _by_wnid(data_classes: Sequence[ClassLabel], wnids: Sequence[str | None]) -> _Attempt:
-    place = _unique(wnids)
-    return _Attempt("wordnet id", _once([place.get(label.key) for label in data_classes]))
+    place = unique(wnids)
+    return _Attempt("wordnet id", once([place.get(label.key) for label in data_classes]))
 
 
 def numbers_of(classes: Sequence[ClassLabel]) -> list[int]:
@@ -142,26 +159,16 @@ def _by_name(data_classes: Sequence[ClassLabel], model_classes: Sequence[str]) -
     texts = [(label.key, label.name, name) for label, name in shown]
     found: dict[int, int] = {}
     method: MatchMethod = "name"
-    for looser, forms, places in _name_forms(names):
+    for looser, forms, places in name_forms(names):
         left = [number for number in range(len(texts)) if number not in found]
         candidates = [_first(places, [form(text) for text in texts[number] for form in forms]) for number in left]
         # An output that a closer form took is not free for a looser one.
         taken = set(found.values())
-        free = _once([output if output not in taken else None for output in candidates])
+        free = once([output if output not in taken else None for output in candidates])
         gained = {number: output for number, output in zip(left, free, strict=True) if output is not None}
         if gained:
             found, method = found | gained, looser
     return _Attempt(method, tuple(found.get(number) for number in range(len(texts))))
-
-
-def _name_forms(names: Sequence[str]) -> Iterator[tuple[MatchMethod, Sequence[Callable[[str], str]], dict[str, int]]]:
-    """Yield how names are compared, the closest first: the forms of a class, and the outputs by the forms of theirs."""
-    plain = _unique([_plain(name) for name in names])
-    yield "name", (str,), _unique(names)
-    yield "name, Unicode-normalized", (_normalized,), _unique([_normalized(name) for name in names])
-    yield "name, case-folded", (_plain,), plain
-    # The whole entry decides before its first synonym: "crane" and "crane, bird" are two classes.
-    yield "first synonym", (_plain, _first_synonym), _unique([_first_synonym(name) for name in names]) | plain
 
 
 def _first(places: Mapping[str, int], forms: Sequence[str]) -> int | None:
@@ -182,34 +189,11 @@ def _in_imagenet_order(model_classes: Sequence[str]) -> bool:
     Published lists differ in the wording of a few classes, and have two classes called ``crane`` and two ``maillot``. A
     name that belongs to exactly one other place shows that the list is in another order.
     """
-    table = [_first_synonym(name) for name in imagenet_classes().values()]
-    names = [_first_synonym(name) for name in model_classes]
+    table = [first_synonym(name) for name in imagenet_classes().values()]
+    names = [first_synonym(name) for name in model_classes]
     counts = Counter(names)
     strangers = [name for name, own in zip(names, table, strict=True) if name != own]
     return len(strangers) <= _OTHER_WORDINGS and all(counts[name] > 1 or name not in table for name in strangers)
-
-
-def _normalized(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
-def _plain(name: str) -> str:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return re.sub(r"[\s_-]+", " ", folded).strip()
-
-
-def _first_synonym(name: str) -> str:
-    return _plain(name.partition(",")[0])
-
-
-def _unique(entries: Sequence[str | None]) -> dict[str, int]:
-    counts = Counter(entries)
-    return {entry: place for place, entry in enumerate(entries) if entry is not None and counts[entry] == 1}
-
-
-def _once(outputs: Sequence[int | None]) -> tuple[int | None, ...]:
-    counts = Counter(outputs)
-    return tuple(output if counts[output] == 1 else None for output in outputs)
 
 
 def _matched(attempt: _Attempt) -> int:

@@ -17,9 +17,9 @@ from pytest_robustness.inference.read_as_logits import probability_text, require
 from pytest_robustness.models.present_weights import require_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_robustness.core import Model
+    from pytest_robustness.core import Model, Preprocess
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ _LARGEST_SIZE = 1024
 _ROUNDING = 1e-3
 # Up to this distance a model is judged, with a note: activations that are quantized by the range of their batch.
 _SMALL = 5e-2
+# Pixels are from 0 to 1: a larger mean or a much larger deviation is of pixels from 0 to 255.
+_LARGEST_MEAN = 1.5
+_LARGEST_STD = 10.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
     inputs = to_inputs(_variants(canvas), model.preprocess)
     whole = Behind(model.module, model.output_offset) if model.output_offset else model.module
     asked = _Asked(whole, inputs)
-    warnings = []
+    warnings = [*_normalization_texts(name, model.preprocess)]
     size = _batch_size(name, asked)
     if size is not None:
         asked = _Asked(FixedBatch(whole, size), inputs)
@@ -161,6 +164,12 @@ class _Asked:
         return None
 
 
+    def takes_one_channel(self) -> bool:
+        """Return whether the module takes one channel of an image [B, 3, H, W]."""
+        grey = _Asked(self.module, self.inputs[:, :1])
+        return self.inputs.shape[1] == 3 and grey.error(1) is None
+
+
 def _variants(canvas: torch.Tensor) -> torch.Tensor:
     """Return three images that differ: the canvas, darker and turned round, inverted."""
     return torch.stack([canvas, canvas.flip(-1) // 2, 255 - canvas])
@@ -188,10 +197,36 @@ def _batch_size(name: str, asked: _Asked) -> int | None:
     shape = (1, *asked.inputs.shape[1:])
     if isinstance(alone, ModelError):
         raise ModelError(f"{name} {message(alone).removeprefix('it ')}") from alone
+    advice = "If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
+    if asked.takes_one_channel():
+        advice = (
+            "It takes images of one channel, and these have red, green and blue: let its forward begin with "
+            "images = images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
+        )
     raise ModelError(
-        f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. "
-        f"If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
+        f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. {advice}"
     ) from alone
+
+
+def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
+    """Yield the warning of a mean or a standard deviation that is far beyond pixels from 0 to 1.
+
+    It is no error: nothing forbids it, and the doctor is asked about such a model.
+    """
+    mean, std = preprocess.mean, preprocess.std
+    if max(mean) <= _LARGEST_MEAN and max(std) <= _LARGEST_STD:
+        return
+    of_pixels = max(std) >= 1  # a deviation below that was scaled already
+    scaled = {"mean": [value / 255 for value in mean], "std": [value / 255 if of_pixels else value for value in std]}
+    written = ", ".join(f"{key}=({', '.join(f'{value:.4g}' for value in values)})" for key, values in scaled.items())
+    yield (
+        f"{name} has the mean {_numbers(mean)} and the standard deviation {_numbers(std)}, as of pixels from 0 to 255, "
+        f"but it gets pixels from 0 to 1. Write {written}."
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
 
 
 def _sizes(asked: _Asked, error: Exception) -> Iterable[int]:

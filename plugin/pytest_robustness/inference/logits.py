@@ -64,6 +64,8 @@ def _problem(logits: torch.Tensor, images: int) -> str:
         return f"a tensor of layout {logits.layout}: call to_dense()"
     if logits.ndim == 4 and logits.shape[2:] == (1, 1):
         return f"{shape}: call flatten(1)"
+    if logits.ndim == 1 and logits.is_floating_point() and len(logits) == images:
+        return f"{shape}: of logits z [B] of the second of two classes make torch.stack([torch.zeros_like(z), z], 1)"
     if logits.ndim != 2 or not logits.is_floating_point() or logits.shape[1] == 0:
         return shape
     return "" if len(logits) == images else f"{shape}, {len(logits)} rows where there must be one for each image"

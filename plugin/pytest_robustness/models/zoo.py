@@ -150,7 +150,8 @@ def _copy(name: str, model: Model) -> Model:
         _log.debug("The model %s cannot be copied", name, exc_info=True)
         raise ModelError(
             f"The model {name!r} cannot be copied: {cause(error)}. A model that is given as an object is copied, so "
-            f"that yours stays as it is; a factory makes one for each run, without a copy. Name it: python:FILE:FACTORY."
+            f"that yours stays as it is; a factory makes one for each run, without a copy. Name it: "
+            f"python:FILE:FACTORY."
         ) from error
 
 
