@@ -254,8 +254,8 @@ ONE_LOGIT = (
             1,
             None,
             (
-                "m has 1 output and no class list, and the data has 2 classes, so that they cannot be matched by position. "
-                f"{ONE_LOGIT}"
+                "m has 1 output and no class list, and the data has 2 classes, so that they cannot be matched by "
+                f"position. {ONE_LOGIT}"
             ),
         ),
         (
@@ -263,8 +263,8 @@ ONE_LOGIT = (
             1,
             3,
             (
-                "m has 1 output, but its class list has 3 entries. Give the model one class name or WordNet id for each "
-                "output."
+                "m has 1 output, but its class list has 3 entries. Give the model one class name or WordNet id for "
+                "each output."
             ),
         ),
         (
@@ -272,8 +272,8 @@ ONE_LOGIT = (
             2,
             1,
             (
-                "m has 2 outputs, but its class list has 1 entry. Give the model one class name or WordNet id for each "
-                "output."
+                "m has 2 outputs, but its class list has 1 entry. Give the model one class name or WordNet id for "
+                "each output."
             ),
         ),
         (
@@ -281,8 +281,8 @@ ONE_LOGIT = (
             3,
             None,
             (
-                "m has 3 outputs and no class list, and the data has 1 class, so that they cannot be matched by position. "
-                "Give the model its class list (Model(..., classes=[...])), or data with 3 classes."
+                "m has 3 outputs and no class list, and the data has 1 class, so that they cannot be matched by "
+                "position. Give the model its class list (Model(..., classes=[...])), or data with 3 classes."
             ),
         ),
         (
@@ -290,8 +290,8 @@ ONE_LOGIT = (
             1,
             None,
             (
-                "m has 1 output and no class list, and the data has 3 classes, so that they cannot be matched by position. "
-                "Give the model its class list (Model(..., classes=[...])), or data with 1 class."
+                "m has 1 output and no class list, and the data has 3 classes, so that they cannot be matched by "
+                "position. Give the model its class list (Model(..., classes=[...])), or data with 1 class."
             ),
         ),
     ],

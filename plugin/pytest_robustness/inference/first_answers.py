@@ -163,7 +163,6 @@ class _Asked:
             return error
         return None
 
-
     def takes_one_channel(self) -> bool:
         """Return whether the module takes one channel of an image [B, 3, H, W]."""
         grey = _Asked(self.module, self.inputs[:, :1])
@@ -203,9 +202,7 @@ def _batch_size(name: str, asked: _Asked) -> int | None:
             "It takes images of one channel, and these have red, green and blue: let its forward begin with "
             "images = images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
         )
-    raise ModelError(
-        f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. {advice}"
-    ) from alone
+    raise ModelError(f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. {advice}") from alone
 
 
 def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
