@@ -505,6 +505,7 @@ RUN = {
     "logits with gradients": returning(lambda y, _: y.clone()),
     "expanded logits": returning(lambda y, x: y[:1, :1].expand(len(x), CLASSES) * 0),
     "transposed logits": returning(lambda y, _: y.T.contiguous().T),
+    "an output ruled out": returning(lambda y, _: y.index_fill(1, torch.tensor([1]), -torch.inf)),
 }
 NEIGHBOURS = {
     "batch statistics": Normalizes,
@@ -535,6 +536,19 @@ REFUSED = {
     "sparse logits": (returning(lambda y, _: y.to_sparse()), "call to_dense()"),
     "lazy": (lazy, "of a lazy module has no value yet"),
     "meta weights": (meta, "is on the meta device and has no value"),
+    "one logit": (returning(lambda y, _: y[:, 0]), "make torch.stack([torch.zeros_like(z), z], 1)"),
+    "one channel": (
+        lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), linear(4 * (SIDE - 2) ** 2)),
+        (
+            "It takes images of one channel, and these have red, green and blue: let its forward begin with images = "
+            "images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
+        ),
+    ),
+    "one channel, flattened": (
+        lambda: nn.Sequential(nn.Flatten(), linear(SIDE**2)),
+        "It takes images of one channel",
+    ),
+    "four channels": (lambda: nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten()), "to have 4 channels, but got 3"),
     "another size": (OtherSize, "If the size is wrong, give the model a Preprocess(resize=..., crop=...)."),
     "raises": (raising(functools.partial(ValueError, "no such luck")), "ValueError: no such luck"),
     "raises without words": (NoWordsError, "(no text: its __str__ raised RuntimeError)"),

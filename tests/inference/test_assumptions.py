@@ -89,6 +89,8 @@ def test_an_order_is_assumed_where_neither_names_nor_numbers_prove_it(classes, l
         (("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"), ("numbers",)),
         (("00", "01", "02"), ()),
         (("10", "x", "2"), ("classes",)),
+        # In no order of names: then nothing is said of 10 and 2.
+        (("3", "1", "2"), ("classes",)),
     ],
 )
 def test_numbers_that_sort_otherwise_as_text_are_warned_of(classes, expected):
@@ -138,6 +140,21 @@ def test_what_a_factory_leaves_out_was_assumed_and_what_it_writes_is_its_own(pre
     assert from_where(again, canvas=canvas) == f"{expected} factory"
     whole = Model(nn.Identity(), Preprocess(256, 224, **NORMALIZED), ANIMALS)
     assert from_where(whole, "published", published=True) == " ".join(["published"] * 6)
+
+
+@pytest.mark.parametrize("retrained", [False, True])
+@pytest.mark.parametrize("lacking", [(), ("size",), ("mean", "std")], ids=str)
+def test_defaults_of_the_architecture_are_assumed_where_the_outputs_are_others(retrained, lacking):
+    known = dict.fromkeys(set(SETTINGS) - {*lacking, "classes"}, "architecture")
+    model = Model(nn.Identity(), Preprocess(256, 224, **NORMALIZED), ANIMALS, assumed=lacking, origins=known)
+    data = labels(*ANIMALS)
+    matched = match(data, 3, ANIMALS, "net")
+    guesses = assumed(model, matched, data, (256, 256), retrained=retrained)
+    assert sorted(guesses) == (["mean", "size", "std"] if retrained else sorted(lacking))
+    assert origins(model, matched, guesses, "factory", published=False) == {
+        setting: "assumed" if setting in lacking else "factory" if setting == "classes" else "architecture"
+        for setting in SETTINGS
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytest_robustness.data.torch_dataset import adapt
+from torch.utils.data import Subset
+from torchvision.datasets import ImageFolder
 from torchvision.models import ResNet18_Weights
 
 from pytest_robustness.core import ClassLabel, ClassMatch
+from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.data import open_source
 from pytest_robustness.errors import DataError
 from pytest_robustness.inference.class_matching import answer_naming, display_names, imagenet_classes, match
@@ -234,6 +239,75 @@ def test_a_class_list_of_another_length_than_the_outputs_is_an_error():
     )
 
 
+ONE_LOGIT = (
+    "Give the model an output for each of the two classes: where z [B, 1] is the logit of the second, let it return "
+    "torch.cat([torch.zeros_like(z), z], 1)."
+)
+
+
+@pytest.mark.parametrize(
+    ("classes", "outputs", "listed", "said"),
+    [
+        (2, 1, 2, f"m has 1 output, but its class list has 2 entries. {ONE_LOGIT}"),
+        (
+            2,
+            1,
+            None,
+            (
+                "m has 1 output and no class list, and the data has 2 classes, so that they cannot be matched by "
+                f"position. {ONE_LOGIT}"
+            ),
+        ),
+        (
+            3,
+            1,
+            3,
+            (
+                "m has 1 output, but its class list has 3 entries. Give the model one class name or WordNet id for "
+                "each output."
+            ),
+        ),
+        (
+            2,
+            2,
+            1,
+            (
+                "m has 2 outputs, but its class list has 1 entry. Give the model one class name or WordNet id for "
+                "each output."
+            ),
+        ),
+        (
+            1,
+            3,
+            None,
+            (
+                "m has 3 outputs and no class list, and the data has 1 class, so that they cannot be matched by "
+                "position. Give the model its class list (Model(..., classes=[...])), or data with 3 classes."
+            ),
+        ),
+        (
+            3,
+            1,
+            None,
+            (
+                "m has 1 output and no class list, and the data has 3 classes, so that they cannot be matched by "
+                "position. Give the model its class list (Model(..., classes=[...])), or data with 1 class."
+            ),
+        ),
+    ],
+)
+def test_one_output_for_two_classes_is_made_two(classes, outputs, listed, said):
+    names = ["a", "b", "c"]
+    assert refusal(labels(*names[:classes]), outputs, None if listed is None else names[:listed], "m") == said
+
+
+@given(st.floats(-30, 30, width=32))
+def test_the_two_outputs_that_are_proposed_have_the_probabilities_of_the_one(z):
+    logit = torch.tensor([[z]], dtype=torch.float64)
+    both = torch.cat([torch.zeros_like(logit), logit], 1).softmax(1)
+    torch.testing.assert_close(both, torch.cat([1 - logit.sigmoid(), logit.sigmoid()], 1))
+
+
 def test_without_a_class_list_different_counts_are_an_error():
     assert refusal(labels("a", "b", "c"), 10, None, "net") == (
         "net has 10 outputs and no class list, and the data has 3 classes, so that they cannot be matched by position. "
@@ -279,3 +353,98 @@ def test_an_output_of_no_known_place_is_called_by_its_number():
     classes = [ClassLabel(wnids[0], "tench"), ClassLabel(wnids[217], "springer")]
     naming = answer_naming(np.array([0, 1]), classes, ["tench", "springer"])
     assert [naming(i) for i in range(3)] == ["tench", "springer", "output 2"]
+
+
+TEXT_ORDER = sorted(map(str, range(11)))
+
+
+@pytest.mark.parametrize(
+    ("names", "own_labels", "method", "outputs"),
+    [
+        (TEXT_ORDER, False, "number", tuple(map(int, TEXT_ORDER))),
+        (TEXT_ORDER, True, "position", tuple(range(11))),
+        (["2", "0", "1"], False, "number", (2, 0, 1)),
+        (["2", "0", "1"], True, "position", (0, 1, 2)),
+        # Where both are the same, nothing is in doubt.
+        (["0", "1", "2"], True, "number", (0, 1, 2)),
+        (["00", "01", "02"], True, "number", (0, 1, 2)),
+        (["b", "a"], True, "position", (0, 1)),
+        (WNIDS, True, "wordnet id", tuple(range(1000))),
+    ],
+    ids=str,
+)
+def test_labels_that_a_dataset_gives_by_itself_come_before_the_numbers_of_its_names(names, own_labels, method, outputs):
+    found = match(labels(*names), len(names), None, "m", own_labels=own_labels)
+    assert found == ClassMatch(method, outputs)
+    assert match(labels(*names), len(names), names, "m", own_labels=own_labels).outputs == tuple(range(len(names)))
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    """Folders called 0 to 10, with an image each that is as bright as its number says."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("numbered")
+    for number in range(11):
+        (root / str(number)).mkdir()
+        Image.new("RGB", (8, 8), (20 * number,) * 3).save(root / str(number) / "a.png")
+    return root
+
+
+class Brightness(torch.nn.Module):
+    """Has the outputs that training on the labels of ``dataset`` gives, or on the numbers of the folders."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.order = order
+
+    def forward(self, images):
+        number = (images.mean((1, 2, 3)) * 255 / 20)[:, None]
+        return -(number - torch.tensor(self.order, dtype=torch.float32)).abs()
+
+
+KINDS = {
+    "folder": lambda root: open_source(f"folder:{root}"),
+    "ImageFolder": lambda root: adapt("data", ImageFolder(root)),
+    "Subset": lambda root: adapt("data", Subset(ImageFolder(root), range(11))),
+    "a user's source": lambda root: adapt("data", Own(root)),
+}
+
+
+class Own:
+    """A `DataSource` of a user's own, over an ImageFolder."""
+
+    name, in_memory = "own", True
+
+    def __init__(self, root):
+        self._images = ImageFolder(root)
+        self.classes = labels(*self._images.classes)
+        self.labels = np.array(self._images.targets)
+
+    def read(self, index):
+        return torch.from_numpy(np.array(self._images[index][0])).permute(2, 0, 1)
+
+    def describe(self, index):
+        return f"own[{index}]"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_that_was_trained_on_a_dataset_is_judged_by_the_labels_of_that(numbered, kind):
+    source = KINDS[kind](numbered)
+    # What a training loop on the same data would have made: the label is the output.
+    order = range(11) if kind == "folder" else [int(name) for name in ImageFolder(numbered).classes]
+    net = Brightness(list(order))
+    images = torch.stack([source.read(index) for index in range(11)])
+    answers = net(images / 255).argmax(1).numpy()
+    found = match(source.classes, 11, None, "m", own_labels=has_own_labels(source))
+    assert (answers == np.array(found.outputs)[source.labels]).all()
+
+
+def test_a_factorys_dataset_has_its_own_labels_too(numbered, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sets.py").write_text(
+        f"from torchvision.datasets import ImageFolder\ndef photos():\n    return ImageFolder({str(numbered)!r})\n"
+    )
+    source = open_source("python:sets.py:photos")
+    assert has_own_labels(source)
+    assert match(source.classes, 11, None, "m", own_labels=has_own_labels(source)).outputs == tuple(range(11))

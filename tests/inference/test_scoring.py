@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -17,8 +19,8 @@ from pytest_robustness.inference.scoring import Fetched, Scores, joined, score
 LOGITS = hnp.arrays(
     np.float32,
     hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=8),
-    elements=st.floats(-30, 30, width=32) | st.integers(-2, 2).map(float),
-)
+    elements=st.floats(-30, 30, width=32) | st.integers(-2, 2).map(float) | st.just(-np.inf),
+).filter(lambda logits: np.isfinite(logits).any(axis=1).all())
 
 # A CPU scores by another way than other devices, whose operators a CPU has as well.
 ways = pytest.mark.parametrize("way", [scoring._score_on_cpu, scoring._score_on_device])
@@ -69,11 +71,27 @@ def test_an_image_without_a_label_has_no_true_probability_and_no_rank(way):
 
 
 @ways
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from([-np.inf, np.inf, np.nan, -3e38, -1.0, 0.0, 2.0, 3e38]), min_size=3, max_size=3),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_an_image_has_an_answer_where_a_logit_is_finite_and_the_others_are_so_or_minus_infinity(way, rows):
+    found = way(torch.tensor(rows), torch.zeros(len(rows), dtype=torch.int64))
+    assert found.finite.tolist() == [
+        any(map(math.isfinite, row)) and all(math.isfinite(value) or value == -math.inf for value in row)
+        for row in rows
+    ]
+
+
+@ways
+@pytest.mark.parametrize("value", [[float("nan")], [float("inf")], [-float("inf")] * 3])
 @pytest.mark.parametrize("place", range(3))
-def test_an_image_is_finite_only_where_every_logit_is(way, value, place):
+def test_an_image_without_an_answer_leaves_the_others_as_they_are(way, value, place):
     logits = torch.tensor([[0.0, 3.0, 1.0]]).repeat(5, 1)
-    logits[2, place] = value
+    logits[2] = torch.tensor([*value, 3.0, 1.0, 0.0][:3]).roll(place)
     found = way(logits, torch.tensor([0, 1, 1, 2, -1]))
     assert found.finite.tolist() == [True, True, False, True, True]
     others = way(logits[[0, 1, 3, 4]], torch.tensor([0, 1, 2, -1]))

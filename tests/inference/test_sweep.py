@@ -632,13 +632,16 @@ def test_a_transform_that_fails_leaves_the_other_conditions_alone(tmp_path):
     assert stored(tmp_path, jobs, selection)[Cell("a", VFLIP)] is not None
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_path, value):
+@pytest.mark.parametrize(
+    ("value", "places"), [(np.nan, [1]), (np.inf, [1]), (-np.inf, slice(None))], ids=["NaN", "infinite", "all masked"]
+)
+def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_path, value, places):
     class Odd(Net):
         def forward(self, images):
             logits = super().forward(images)
             # Of dark images it makes no number: positions 6 and 8, in a shard whose first image cannot be read.
-            logits[images.mean(dim=(1, 2, 3)) < 0.01, 1] = value
+            dark = images.mean(dim=(1, 2, 3)) < 0.01
+            logits[dark] = logits[dark].index_fill(1, torch.arange(logits.shape[1])[places], value)
             return logits
 
     selection = photos(12, bad=[0, 5])
@@ -650,8 +653,8 @@ def test_a_logit_that_is_no_number_is_an_error_that_names_the_first_image(tmp_pa
     assert made.errors == {
         Cell(
             "odd", condition
-        ): f"odd under {condition} returned a logit that is NaN or infinite, first for photos[12]. "
-        f"Its accuracy would mean nothing."
+        ): f"odd under {condition} returned logits that give no answer, first for photos[12]: one is NaN or plus "
+        f"infinity, or none is finite. Its accuracy would mean nothing."
         for condition in (CONTROL, VFLIP)
     }
     assert stored(tmp_path, jobs, selection)[Cell("even", VFLIP)] is not None

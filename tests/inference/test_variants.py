@@ -183,7 +183,10 @@ def test_a_logit_that_is_not_finite_under_any_variant_is_an_error(tmp_path, plac
     made, _ = sweep(tmp_path, jobs, selection)
     made.run()
     assert list(made.errors.values()) == [
-        "a under vflip returned a logit that is NaN or infinite, first for photos[0]. Its accuracy would mean nothing."
+        (
+            "a under vflip returned logits that give no answer, first for photos[0]: one is NaN or plus infinity, or "
+            "none is finite. Its accuracy would mean nothing."
+        )
     ]
 
 

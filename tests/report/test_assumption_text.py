@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -51,6 +52,29 @@ def test_a_model_of_another_source_needs_a_factory_that_keeps_what_it_has() -> N
         "is wrong, so are its figures. Load it in a factory (python:FILE:FUNCTION) with return Model(module, "
         "Preprocess(resize=171, crop=160, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation='bicubic'), "
         'classes=["...", "..."]), and the values of its training.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            ("mean", "std", "size"),
+            "(mean 0.485, 0.456, 0.406; standard deviation 0.229, 0.224, 0.225; images of 235 pixels, cropped to 224)",
+        ),
+        (("size",), "(images of 235 pixels, cropped to 224)"),
+        (("mean", "std"), "(mean 0.485, 0.456, 0.406; standard deviation 0.229, 0.224, 0.225)"),
+    ],
+)
+def test_defaults_of_the_architecture_are_shown_with_their_values(settings: tuple[str, ...], said: str) -> None:
+    preprocess = Preprocess(235, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic")
+    plain = facts(*settings, preprocess=preprocess)
+    known = dataclasses.replace(plain, origins=dict.fromkeys(SETTINGS[:3], "architecture"))
+    assert warning("python:nets.py:make", known) == (
+        f"python:nets.py:make was judged with timm's defaults of the architecture {said}, because nothing gives them "
+        "and its outputs are not those of timm's weights; if they are wrong, so are its figures. Let its factory "
+        "return Model(module, Preprocess(resize=235, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), "
+        """interpolation='bicubic'), classes=["...", "..."]), with the values of its training."""
     )
 
 

@@ -64,6 +64,15 @@ def test_what_was_assumed_is_marked(view):
     assert [cell.value for cell in row.cells[3:]] == ["bilinear", "no", "by number"]
 
 
+def test_a_default_of_the_architecture_is_named_so_and_marked_where_it_is_warned_of(view):
+    origins = dict.fromkeys(SETTINGS, "architecture") | {"classes": "factory"}
+    trusted, doubted = set_up.rows(view(facts(origins), facts(origins, assumed=("mean", "std", "size"))))
+    words = ["timm's default of the architecture"] * 5 + ["your code"]
+    assert [cell.origin for cell in trusted.cells] == [cell.origin for cell in doubted.cells] == words
+    assert not any(cell.assumed for cell in trusted.cells)
+    assert [cell.assumed for cell in doubted.cells] == [True, True, True, False, False, False]
+
+
 def test_models_of_which_nothing_is_known_have_no_row(view):
     assert set_up.rows(view()) == []
     assert set_up.rows(view({"fingerprint": "f"})) == []

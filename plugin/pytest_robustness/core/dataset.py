@@ -104,6 +104,14 @@ class OrientedSource(Protocol):
         """
 
 
+def has_own_labels(source: DataSource) -> bool:
+    """Return whether the labels are numbers that a user's dataset gives, and not places of names that we sorted.
+
+    A source says ``sorts_names`` where they are such places; a model that was trained elsewhere need not have them.
+    """
+    return not getattr(source, "sorts_names", False)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Selection:
     """The images that a run judges on.

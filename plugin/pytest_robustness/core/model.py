@@ -19,9 +19,10 @@ Channels = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
 Setting = Literal["mean", "std", "size", "interpolation", "antialias", "classes"]
 """A part of a model's set-up; ``size`` is that of resize and crop, ``classes`` the order of the outputs."""
-Origin = Literal["published", "file", "sidecar", "factory", "data", "assumed", "unused"]
+Origin = Literal["published", "file", "sidecar", "factory", "architecture", "data", "assumed", "unused"]
 """Where a part of a set-up comes from: ``published`` with the weights, ``file`` is the model's own, ``factory`` the
-user's code; ``data`` stands for what the data says by itself, ``unused`` for what changes nothing."""
+user's code, ``architecture`` what timm publishes for the architecture, whatever the weights are; ``data`` stands for
+what the data says by itself, ``unused`` for what changes nothing."""
 SETTINGS: Final[tuple[Setting, ...]] = get_args(Setting)
 
 # A default is recognized by being this very object: equal numbers that were given are another one.
@@ -64,7 +65,8 @@ class Preprocess:
         Side of the centre crop, in pixels. ``None``: the whole canvas.
     mean, std
         Of red, green and blue, for pixel values in [0, 1]; a standard deviation of 1/255 leaves them from 0 to 255.
-        Left out, they are 0 and 1, and a report says that they were assumed.
+        Left out, they are 0 and 1, and a report says that they were assumed. Numbers for pixels from 0 to 255 are to
+        be divided by 255.
     interpolation, antialias
         Of the resize.
     squash
@@ -187,6 +189,9 @@ class Model:
     origins
         Where settings come from that neither the code that made the model gave nor the weights were published with;
         the others are found out on loading. No fingerprint and no key depends on it.
+    probabilities
+        Whether the module returns probabilities, as after a softmax, in the place of logits. Figures on probability
+        are those then, divided by their sum.
 
     Raises
     ------
@@ -205,6 +210,7 @@ class Model:
     unhashed: Sequence[str] = ()
     output_offset: int = 0
     origins: Mapping[Setting, Origin] = dataclasses.field(default_factory=dict)
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
         if not hasattr(self.output_offset, "__index__") or self.output_offset < 0:

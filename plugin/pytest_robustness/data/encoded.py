@@ -7,7 +7,7 @@ import functools
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.data.faults import reason_of, retried
@@ -71,6 +71,8 @@ class EncodedSource:
     images: EncodedImages
     notes: tuple[str, ...] = ()
     """What a user should know about the data: what was left out, which class has no image."""
+    sorts_names: ClassVar[bool] = True
+    """The names of class folders, say, are put in order, and a label is the place of one."""
 
     @property
     def in_memory(self) -> bool:

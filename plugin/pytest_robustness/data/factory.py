@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import IdentifiedSource, user_code
+from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.data.identity import read_as
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
@@ -84,6 +85,7 @@ class FactorySource:
     name = property(attrgetter("dataset.name"))
     classes = property(attrgetter("dataset.classes"))
     notes = property(lambda self: tuple(getattr(self.dataset, "notes", ())))
+    sorts_names = property(lambda self: not has_own_labels(self.dataset))
     in_memory = property(attrgetter("dataset.in_memory"))
     describe = property(attrgetter("dataset.describe"))
 

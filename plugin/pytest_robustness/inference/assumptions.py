@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 # Images with a shorter side are not photographs to resize and crop, but made for the networks that they go into.
 _SMALLEST_PHOTOGRAPH: Final = 64
+_OF_INPUTS: Final[tuple[Setting, ...]] = ("mean", "std", "size")
 
 
 def assumed(
-    model: Model, match: ClassMatch, data_classes: Sequence[ClassLabel], canvas: tuple[int, int]
+    model: Model,
+    match: ClassMatch,
+    data_classes: Sequence[ClassLabel],
+    canvas: tuple[int, int],
+    *,
+    retrained: bool = False,
 ) -> tuple[str, ...]:
     """Return which of ``mean``, ``std``, ``size`` and ``classes`` were assumed.
 
@@ -33,9 +39,12 @@ def assumed(
         The classes of the data.
     canvas
         Height and width of a first image on the model's canvas, in pixels.
+    retrained
+        Whether the model has other outputs than the weights that its architecture's defaults belong to.
     """
     settings = [name for name in model.assumed if name != "size" or not _fits(model, canvas)]
-    return (*settings, *_order(match, data_classes))
+    defaults = [name for name in _OF_INPUTS if retrained and model.origins.get(name) == "architecture"]
+    return (*settings, *defaults, *_order(match, data_classes))
 
 
 def origins(
@@ -62,7 +71,8 @@ def origins(
 
 def _origin(setting: Setting, model: Model, guesses: Sequence[str], published: Origin | None, origin: Origin) -> Origin:
     if setting in guesses:
-        return "assumed"
+        # A default of the architecture is named as such, also where it is warned of.
+        return "architecture" if model.origins.get(setting) == "architecture" else "assumed"
     if setting in model.assumed or (setting == "size" and setting not in model.preprocess.given):
         return "data"  # the images have the size that the model is made for
     known = model.origins.get(setting, published)
@@ -93,5 +103,6 @@ def _order(match: ClassMatch, classes: Sequence[ClassLabel]) -> tuple[str, ...]:
     numbers = numbers_of(classes)
     ambiguous = ("numbers",) if numbers != sorted(numbers) else ()
     if match.method == "position":
-        return ("classes", *ambiguous)
+        keys = [label.key for label in classes]
+        return ("classes", *ambiguous) if keys == sorted(keys) else ("classes",)
     return ambiguous if match.method == "number" else ()

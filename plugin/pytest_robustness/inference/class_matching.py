@@ -10,7 +10,6 @@ import csv
 import functools
 import logging
 import re
-import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 from pytest_robustness.core import ClassMatch
 from pytest_robustness.core.text import counted
 from pytest_robustness.errors import DataError
+from pytest_robustness.inference.name_forms import first_synonym, name_forms, once, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +33,11 @@ _SHOWN: Final = 10
 _OTHER_WORDINGS: Final = 10
 # Python takes long to read a number of thousands of digits, and refuses it from 4,300 on.
 _LONGEST_NUMBER: Final = 9
+# The softmax of these two is the sigmoid of the one.
+_ONE_LOGIT: Final = (
+    "an output for each of the two classes: where z [B, 1] is the logit of the second, let it return "
+    "torch.cat([torch.zeros_like(z), z], 1)"
+)
 
 
 class _Attempt(NamedTuple):
@@ -42,7 +47,12 @@ class _Attempt(NamedTuple):
 
 
 def match(
-    data_classes: Sequence[ClassLabel], outputs: int, model_classes: Sequence[str] | None, model: str
+    data_classes: Sequence[ClassLabel],
+    outputs: int,
+    model_classes: Sequence[str] | None,
+    model: str,
+    *,
+    own_labels: bool = False,
 ) -> ClassMatch:
     """Find the model output of each class of the data: all by WordNet id, else all by name, else by number or position.
 
@@ -61,6 +71,9 @@ def match(
         are called 0 to K-1 are matched by their numbers, because as text 10 comes before 2.
     model
         The model's name, for messages.
+    own_labels
+        Whether the labels are numbers that a user's dataset gives, on which the model was trained: then they count, and
+        not the numbers that its classes are called by.
 
     Raises
     ------
@@ -68,7 +81,7 @@ def match(
         When the class list does not fit the outputs, or a class of the data has no output of its own.
     """
     if model_classes is None:
-        return _match_unlisted(data_classes, outputs, model)
+        return _match_unlisted(data_classes, outputs, model, own_labels)
     _require_one_for_each(outputs, model_classes, model)
     attempts = (_by_wnid(data_classes, _wnids(model_classes)), _by_name(data_classes, model_classes))
     return _first_complete(attempts) or _refuse(max(attempts, key=_matched), data_classes, model_classes, model)
@@ -88,14 +101,16 @@ def imagenet_classes() -> Mapping[str, str]:
 
 
 def _require_one_for_each(outputs: int, model_classes: Sequence[str], model: str) -> None:
-    if len(model_classes) != outputs:
-        raise DataError(
-            f"{model} has {outputs} outputs, but its class list has {len(model_classes)} entries. Give the model one "
-            f"class name or WordNet id for each output."
-        )
+    if len(model_classes) == outputs:
+        return
+    advice = _ONE_LOGIT if (outputs, len(model_classes)) == (1, 2) else "one class name or WordNet id for each output"
+    raise DataError(
+        f"{model} has {counted(outputs, 'output')}, but its class list has "
+        f"{counted(len(model_classes), 'entry', 'entries')}. Give the model {advice}."
+    )
 
 
-def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str) -> ClassMatch:
+def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str, own_labels: bool) -> ClassMatch:
     imagenet = [*imagenet_classes()]
     background = outputs - len(imagenet)
     wnids = [None] * background + imagenet if background in (0, 1) else []
@@ -104,23 +119,23 @@ def _match_unlisted(data_classes: Sequence[ClassLabel], outputs: int, model: str
     if matched:
         return matched
     if len(data_classes) == outputs:
-        numbers = numbers_of(data_classes)
-        if sorted(numbers) == list(range(outputs)):
+        numbers, places = numbers_of(data_classes), list(range(outputs))
+        if numbers == places or (sorted(numbers) == places and not own_labels):
             return ClassMatch("number", tuple(numbers))
         return ClassMatch("position", tuple(range(outputs)))
     if _matched(attempt):
         _refuse(attempt, data_classes, imagenet, model)
+    known = f"its class list (Model(..., classes=[...])), or data with {counted(outputs, 'class', 'classes')}"
     raise DataError(
         f"{model} has {counted(outputs, 'output')} and no class list, and the data has "
-        f"{counted(len(data_classes), 'class', 'classes')}, so that they cannot be matched by position. "
-        f"Give the model its class list (Model(..., classes=[...])), or data with "
-        f"{counted(outputs, 'class', 'classes')}."
+        f"{counted(len(data_classes), 'class', 'classes')}, so that they cannot be matched by position. Give the model "
+        f"{_ONE_LOGIT if (outputs, len(data_classes)) == (1, 2) else known}."
     )
 
 
 def _by_wnid(data_classes: Sequence[ClassLabel], wnids: Sequence[str | None]) -> _Attempt:
-    place = _unique(wnids)
-    return _Attempt("wordnet id", _once([place.get(label.key) for label in data_classes]))
+    place = unique(wnids)
+    return _Attempt("wordnet id", once([place.get(label.key) for label in data_classes]))
 
 
 def numbers_of(classes: Sequence[ClassLabel]) -> list[int]:
@@ -136,26 +151,16 @@ def _by_name(data_classes: Sequence[ClassLabel], model_classes: Sequence[str]) -
     texts = [(label.key, label.name, name) for label, name in shown]
     found: dict[int, int] = {}
     method: MatchMethod = "name"
-    for looser, forms, places in _name_forms(names):
+    for looser, forms, places in name_forms(names):
         left = [number for number in range(len(texts)) if number not in found]
         candidates = [_first(places, [form(text) for text in texts[number] for form in forms]) for number in left]
         # An output that a closer form took is not free for a looser one.
         taken = set(found.values())
-        free = _once([output if output not in taken else None for output in candidates])
+        free = once([output if output not in taken else None for output in candidates])
         gained = {number: output for number, output in zip(left, free, strict=True) if output is not None}
         if gained:
             found, method = found | gained, looser
     return _Attempt(method, tuple(found.get(number) for number in range(len(texts))))
-
-
-def _name_forms(names: Sequence[str]) -> Iterator[tuple[MatchMethod, Sequence[Callable[[str], str]], dict[str, int]]]:
-    """Yield how names are compared, the closest first: the forms of a class, and the outputs by the forms of theirs."""
-    plain = _unique([_plain(name) for name in names])
-    yield "name", (str,), _unique(names)
-    yield "name, Unicode-normalized", (_normalized,), _unique([_normalized(name) for name in names])
-    yield "name, case-folded", (_plain,), plain
-    # The whole entry decides before its first synonym: "crane" and "crane, bird" are two classes.
-    yield "first synonym", (_plain, _first_synonym), _unique([_first_synonym(name) for name in names]) | plain
 
 
 def _first(places: Mapping[str, int], forms: Sequence[str]) -> int | None:
@@ -176,34 +181,11 @@ def _in_imagenet_order(model_classes: Sequence[str]) -> bool:
     Published lists differ in the wording of a few classes, and have two classes called ``crane`` and two ``maillot``. A
     name that belongs to exactly one other place shows that the list is in another order.
     """
-    table = [_first_synonym(name) for name in imagenet_classes().values()]
-    names = [_first_synonym(name) for name in model_classes]
+    table = [first_synonym(name) for name in imagenet_classes().values()]
+    names = [first_synonym(name) for name in model_classes]
     counts = Counter(names)
     strangers = [name for name, own in zip(names, table, strict=True) if name != own]
     return len(strangers) <= _OTHER_WORDINGS and all(counts[name] > 1 or name not in table for name in strangers)
-
-
-def _normalized(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
-def _plain(name: str) -> str:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return re.sub(r"[\s_-]+", " ", folded).strip()
-
-
-def _first_synonym(name: str) -> str:
-    return _plain(name.partition(",")[0])
-
-
-def _unique(entries: Sequence[str | None]) -> dict[str, int]:
-    counts = Counter(entries)
-    return {entry: place for place, entry in enumerate(entries) if entry is not None and counts[entry] == 1}
-
-
-def _once(outputs: Sequence[int | None]) -> tuple[int | None, ...]:
-    counts = Counter(outputs)
-    return tuple(output if counts[output] == 1 else None for output in outputs)
 
 
 def _matched(attempt: _Attempt) -> int:
@@ -232,7 +214,12 @@ def _refuse(
 
 
 def output_names(
-    outputs: int, model_classes: Sequence[str] | None, data_classes: Sequence[ClassLabel], model: str
+    outputs: int,
+    model_classes: Sequence[str] | None,
+    data_classes: Sequence[ClassLabel],
+    model: str,
+    *,
+    own_labels: bool = False,
 ) -> tuple[str, ...]:
     """Return a name for each output, where outputs are the classes because the images have no labels.
 
@@ -248,6 +235,8 @@ def output_names(
         The classes of the data, whose labels do not count.
     model
         The model's name, for messages.
+    own_labels
+        Whether the places of the classes are the numbers that a user's dataset gives to them.
 
     Raises
     ------
@@ -261,7 +250,7 @@ def output_names(
         _require_one_for_each(outputs, model_classes, model)
         return tuple(imagenet.get(entry, entry) for entry in model_classes)
     try:
-        found = _match_unlisted(data_classes, outputs, model)
+        found = _match_unlisted(data_classes, outputs, model, own_labels)
     except DataError:
         _log.debug("the classes of the data do not name the outputs of %s", model, exc_info=True)
         found = ClassMatch("position", ())

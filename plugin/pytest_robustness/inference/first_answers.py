@@ -14,12 +14,13 @@ from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ModelError, cause, message
 from pytest_robustness.inference.logits import logits_of
 from pytest_robustness.inference.preprocess import to_inputs
+from pytest_robustness.inference.read_as_logits import probability_text, require_probabilities
 from pytest_robustness.models.present_weights import require_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_robustness.core import Model
+    from pytest_robustness.core import Model, Preprocess
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ _LARGEST_SIZE = 1024
 _ROUNDING = 1e-3
 # Up to this distance a model is judged, with a note: activations that are quantized by the range of their batch.
 _SMALL = 5e-2
+# Pixels are from 0 to 1: a larger mean or a much larger deviation is of pixels from 0 to 255.
+_LARGEST_MEAN = 1.5
+_LARGEST_STD = 10.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +63,7 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
     inputs = to_inputs(_variants(canvas), model.preprocess)
     whole = Behind(model.module, model.output_offset) if model.output_offset else model.module
     asked = _Asked(whole, inputs)
-    warnings = []
+    warnings = [*_normalization_texts(name, model.preprocess)]
     size = _batch_size(name, asked)
     if size is not None:
         asked = _Asked(FixedBatch(whole, size), inputs)
@@ -69,8 +73,14 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
     if away > _ROUNDING:
         warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
     module = asked.module if asked.plain else LogitsOf(asked.module)
-    adapted = model if module is model.module else dataclasses.replace(model, module=module, output_offset=0)
-    return FirstAnswers(adapted, int(alone.shape[1]), tuple(warnings))
+    if model.probabilities:
+        require_probabilities(name, torch.cat([several, alone]))
+        module = Logarithms(module)
+    elif looks := probability_text(name, model, torch.cat([several, alone])):
+        warnings.append(looks)
+    if module is not model.module:
+        model = dataclasses.replace(model, module=module, output_offset=0, probabilities=False)
+    return FirstAnswers(model, int(alone.shape[1]), tuple(warnings))
 
 
 class FixedBatch(nn.Module):
@@ -102,6 +112,19 @@ class Behind(nn.Module):
         if logits.shape[1] <= self.dropped:
             raise ModelError(f"has an output_offset of {self.dropped}, but {logits.shape[1]} outputs.")
         return logits[:, self.dropped :]
+
+
+class Logarithms(nn.Module):
+    """Takes the logarithm of a module's probabilities, of which a softmax makes the same probabilities again."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits of ``images``; of a probability that was rounded to 0 they are the lowest."""
+        found: torch.Tensor = self.module(images).float()
+        return found.clamp_min(torch.finfo(torch.float32).tiny).log()
 
 
 class LogitsOf(nn.Module):
@@ -141,6 +164,11 @@ class _Asked:
             return error
         return None
 
+    def takes_one_channel(self) -> bool:
+        """Return whether the module takes one channel of an image [B, 3, H, W]."""
+        grey = _Asked(self.module, self.inputs[:, :1])
+        return self.inputs.shape[1] == 3 and grey.error(1) is None
+
 
 def _variants(canvas: torch.Tensor) -> torch.Tensor:
     """Return three images that differ: the canvas, darker and turned round, inverted."""
@@ -169,10 +197,34 @@ def _batch_size(name: str, asked: _Asked) -> int | None:
     shape = (1, *asked.inputs.shape[1:])
     if isinstance(alone, ModelError):
         raise ModelError(f"{name} {message(alone).removeprefix('it ')}") from alone
-    raise ModelError(
-        f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. "
-        f"If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
-    ) from alone
+    advice = "If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
+    if asked.takes_one_channel():
+        advice = (
+            "It takes images of one channel, and these have red, green and blue: let its forward begin with "
+            "images = images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
+        )
+    raise ModelError(f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. {advice}") from alone
+
+
+def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
+    """Yield the warning of a mean or a standard deviation that is far beyond pixels from 0 to 1.
+
+    It is no error: nothing forbids it, and the doctor is asked about such a model.
+    """
+    mean, std = preprocess.mean, preprocess.std
+    if max(mean) <= _LARGEST_MEAN and max(std) <= _LARGEST_STD:
+        return
+    of_pixels = max(std) >= 1  # a deviation below that was scaled already
+    scaled = {"mean": [value / 255 for value in mean], "std": [value / 255 if of_pixels else value for value in std]}
+    written = ", ".join(f"{key}=({', '.join(f'{value:.4g}' for value in values)})" for key, values in scaled.items())
+    yield (
+        f"{name} has the mean {_numbers(mean)} and the standard deviation {_numbers(std)}, as of pixels from 0 to 255, "
+        f"but it gets pixels from 0 to 1. Write {written}."
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
 
 
 def _sizes(asked: _Asked, error: Exception) -> Iterable[int]:
@@ -198,8 +250,14 @@ def _graph_sizes(module: nn.Module) -> Iterator[int]:
 
 
 def _distance(row: torch.Tensor, other: torch.Tensor, rows: torch.Tensor) -> float:
-    """Return how far two rows of logits are apart, by the longest of ``rows``; 0 where a value is not finite."""
-    away = float((row.float() - other.float()).norm() / rows.float().norm(dim=1).max().clamp_min(1e-12))
+    """Return how far two rows of logits are apart, by the longest of ``rows``; 0 where a value is NaN or infinite.
+
+    Minus infinity, of an output that is ruled out, counts for nothing: a logarithm may be that by rounding alone.
+    """
+    ruled_out = (row == -torch.inf) | (other == -torch.inf)
+    apart = (row.float() - other.float()).masked_fill(ruled_out, 0.0)
+    lengths = rows.float().masked_fill(rows == -torch.inf, 0.0).norm(dim=1)
+    away = float(apart.norm() / lengths.max().clamp_min(1e-12))
     return away if away < float("inf") else 0.0
 
 

@@ -36,8 +36,15 @@ def logits_of(output: object, images: int) -> torch.Tensor:
 
 
 def distance(logits: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return how far ``logits`` are from ``expected``, relative to their norm; NaN where one is not finite."""
-    return float((logits.float() - expected.float()).norm() / expected.float().norm().clamp_min(1e-12))
+    """Return how far ``logits`` are from ``expected``, relative to their norm.
+
+    An output that both rule out, by minus infinity, counts for nothing. Where anything else is not finite, it is NaN or
+    infinite.
+    """
+    found, wanted = logits.float(), expected.float()
+    ruled_out = (found == -torch.inf) & (wanted == -torch.inf)
+    found, wanted = found.masked_fill(ruled_out, 0.0), wanted.masked_fill(ruled_out, 0.0)
+    return float((found - wanted).norm() / wanted.norm().clamp_min(1e-12))
 
 
 def _held(output: Any) -> object:
@@ -59,6 +66,8 @@ def _problem(logits: torch.Tensor, images: int) -> str:
         return f"a tensor of layout {logits.layout}: call to_dense()"
     if logits.ndim == 4 and logits.shape[2:] == (1, 1):
         return f"{shape}: call flatten(1)"
+    if logits.ndim == 1 and logits.is_floating_point() and len(logits) == images:
+        return f"{shape}: of logits z [B] of the second of two classes make torch.stack([torch.zeros_like(z), z], 1)"
     if logits.ndim != 2 or not logits.is_floating_point() or logits.shape[1] == 0:
         return shape
     return "" if len(logits) == images else f"{shape}, {len(logits)} rows where there must be one for each image"

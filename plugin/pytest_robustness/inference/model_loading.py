@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core import ClassMatch
+from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.core.opened_files import recorded
 from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.assumptions import assumed, origins
@@ -13,6 +14,7 @@ from pytest_robustness.inference.first_answers import first_answers
 from pytest_robustness.inference.loaded_model import LoadedModel, kept_outputs
 from pytest_robustness.inference.none_readable import none_readable
 from pytest_robustness.inference.preprocess import to_canvas
+from pytest_robustness.models.pretrained_cfg import has_other_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,13 +73,13 @@ def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls, rule
         first = first_answers(name, opened.model, canvas)
     for text in first.warnings:
         calls.warn(text)
-    model, classes = first.model, selection.classes
+    model, classes, own_labels = first.model, selection.classes, has_own_labels(selection.source)
     names: tuple[str, ...] = ()
     if selection.labelled:
-        matched = match(classes, first.outputs, model.classes, name)
+        matched = match(classes, first.outputs, model.classes, name, own_labels=own_labels)
     else:
         matched = ClassMatch("output", tuple(range(first.outputs)))
-        names = output_names(first.outputs, model.classes, selection.source.classes, name)
+        names = output_names(first.outputs, model.classes, selection.source.classes, name, own_labels=own_labels)
     kept = kept_outputs(matched.outputs, first.outputs, rule)
     if len(kept) == 1:
         raise DataError(
@@ -85,7 +87,8 @@ def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls, rule
             f"one class. Judge with the images of more classes, or leave the option out."
         )
     height, width = canvas.shape[-2:]
-    guesses = assumed(model, matched, classes, (height, width))
+    retrained = has_other_outputs(opened.model.module, first.outputs + opened.model.output_offset)
+    guesses = assumed(model, matched, classes, (height, width), retrained=retrained)
     return LoadedModel(
         name,
         model,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest_robustness
+from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.inference.model_facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Remembered:
         return found
 
     def _classes(self, selection: Selection) -> str:
-        return json.dumps([selection.labelled, [[label.key, label.name] for label in selection.source.classes]])
+        named = [[label.key, label.name] for label in selection.source.classes]
+        return json.dumps([selection.labelled, has_own_labels(selection.source), named])
 
 
 @functools.cache

@@ -20,7 +20,8 @@ class Scores(NamedTuple):
     """The scores of each image of a batch, on the model's device.
 
     ``predicted`` and ``rank`` int32 [B], ``confidence``, ``true_probability`` and ``runner_up`` float32 [B],
-    ``finite`` bool [B]: whether every logit of the image is finite.
+    ``finite`` bool [B]: whether the probabilities of the image are defined. They are where one of its logits is finite
+    and none is NaN or infinite; minus infinity is the logit of an output that is ruled out.
     """
 
     predicted: torch.Tensor
@@ -57,8 +58,8 @@ def _score_on_device(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
         true_probability=true_probability.masked_fill(unlabelled, 0.0),
         runner_up=runner_up,
         rank=rank.masked_fill(unlabelled, 0),
-        # The extremes of a row are finite where all of it is: a NaN is its own maximum and minimum.
-        finite=logits.gather(1, place)[:, 0].isfinite() & logits.amin(dim=1).isfinite(),
+        # All probabilities of a row are NaN where one of its logits is NaN or infinite, or all are minus infinity.
+        finite=confidence.isfinite(),
     )
 
 
@@ -100,8 +101,8 @@ def _score_on_cpu(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
         true_probability[part] = probabilities[rows, truth]
         probabilities[rows, highest] = 0.0  # of one output there is no second: then it is 0
         runner_up[part] = probabilities.max(axis=1)
-        # The extremes of a row are finite where all of it is: a NaN is its own maximum and minimum.
-        finite[part] = np.isfinite(some[rows, highest]) & np.isfinite(some.min(axis=1))
+        # All probabilities of a row are NaN where one of its logits is NaN or infinite, or all are minus infinity.
+        finite[part] = np.isfinite(confidence[part])
         wrong = np.flatnonzero(highest != truth)  # before the true output of a right answer comes none
         rank[start + wrong] = _ranks(some[wrong], truth[wrong])
     unlabelled = truths < 0

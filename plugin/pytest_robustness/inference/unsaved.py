@@ -89,14 +89,14 @@ class Unsaved:
         self._sealed.append(_Sealed(positions, scores, committed))
 
     def commit(self) -> dict[Cell, str]:
-        """Commit everything; return an error for each cell with a logit that is not finite."""
+        """Commit everything; return an error for each cell with logits that give no answer."""
         self.seal(lambda: None)
         return self.commit_sealed(0)
 
     def commit_sealed(self, most: int) -> dict[Cell, str]:
         """Commit what was sealed, each time in one transaction, until no more than ``most`` seals are left.
 
-        Return an error for each cell with a logit that is not finite.
+        Return an error for each cell with logits that give no answer.
         """
         errors: dict[Cell, str] = {}
         while len(self._sealed) > most:
@@ -128,6 +128,6 @@ class Unsaved:
     def _not_finite_text(self, job: Job, position: int) -> str:
         image = self._selection.source.describe(int(self._selection.indices[position]))
         return (
-            f"{job.loaded.name} under {job.condition} returned a logit that is NaN or infinite, first for {image}. Its "
-            f"accuracy would mean nothing."
+            f"{job.loaded.name} under {job.condition} returned logits that give no answer, first for {image}: one "
+            f"is NaN or plus infinity, or none is finite. Its accuracy would mean nothing."
         )

@@ -73,5 +73,7 @@ def _hashed(model: Model, extra: bytes, hashes: FileHashes | None = None, given:
     whole.add(None if model.classes is None else tuple(model.classes), "classes")
     if model.output_offset:
         whole.add(model.output_offset, "output_offset")
+    if model.probabilities:
+        whole.add(True, "probabilities")
     whole.add(model.module)
     return whole.result()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Origin, Setting
 
 _GIVEN_BY: Final = {"mean": "mean", "std": "std", "size": "input_size"}
-_PUBLISHED_AS: Final[Mapping[Setting, str]] = {
+_SAID_AS: Final[Mapping[Setting, str]] = {
     "mean": "mean",
     "std": "std",
     "size": "input_size",
@@ -28,7 +28,9 @@ _IMAGENET: Final = 1000
 def completed(model: Model) -> Model:
     """Return ``model`` with the preprocessing and the classes of its ``pretrained_cfg``.
 
-    It is returned as it is where the module has no such attribute, or where the model brings a preprocessing.
+    timm puts that on every module of an architecture, whether it has the published weights, weights of a training of
+    one's own, or none: so it is no more than timm's default, and the origins say that. ``model`` is returned as it is
+    where the module has no such attribute, or where it brings a preprocessing.
 
     Raises
     ------
@@ -50,16 +52,26 @@ def completed(model: Model) -> Model:
         [setting for setting, key in _GIVEN_BY.items() if config.get(key) is None],
         origins=_origins(config, listed=model.classes is not None),
         output_offset=model.output_offset,
+        probabilities=model.probabilities,
     )
 
 
 def _origins(config: Mapping[str, Any], *, listed: bool) -> dict[Setting, Origin]:
     """Return where the set-up comes from; ``listed`` says that the factory gave the classes."""
     found: dict[Setting, Origin] = {
-        setting: "published" for setting, key in _PUBLISHED_AS.items() if config.get(key) is not None
+        setting: "architecture" for setting, key in _SAID_AS.items() if config.get(key) is not None
     }
     # timm evaluates with Pillow, which antialiases.
-    return found | {"antialias": "published"} | ({} if listed else {"classes": "published"})
+    return found | {"antialias": "architecture"} | ({} if listed else {"classes": "architecture"})
+
+
+def has_other_outputs(module: nn.Module, outputs: int) -> bool:
+    """Return whether ``outputs`` are not as many as the weights have that the module's ``pretrained_cfg`` describes.
+
+    Then the last layer was made anew and trained, and nothing says on what input. Where the configuration does not
+    count the outputs, it is not known, and not so.
+    """
+    return bool(_config(module).get("num_classes", outputs) != outputs)
 
 
 def preprocess(name: str, module: nn.Module) -> Preprocess:

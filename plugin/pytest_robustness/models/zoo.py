@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import logging
 from typing import TYPE_CHECKING
@@ -123,7 +122,7 @@ class ModelZoo:
             The model cannot be loaded, for any reason; the message holds its name and the cause.
         """
         if spec in self.given:
-            return _ready(spec, _copy(self.given[spec]), self._policy.hashes)
+            return _ready(spec, _copy(spec, self.given[spec]), self._policy.hashes)
         parsed = parse(spec)
         source = SOURCES[parsed.source]
         source.check(parsed.name, parsed.weights)
@@ -136,9 +135,25 @@ class ModelZoo:
             raise ModelError(f"The model {str(parsed)!r} could not be loaded: {cause(error)}") from error
 
 
-def _copy(model: Model) -> Model:
-    """Return a copy: whoever has the original goes on training it, perhaps, and it stays where it is."""
-    return dataclasses.replace(model, module=copy.deepcopy(model.module))
+def _copy(name: str, model: Model) -> Model:
+    """Return a copy: whoever has the original goes on training it, perhaps, and it stays where it is.
+
+    Raises
+    ------
+    ModelError
+        It cannot be copied.
+    """
+    from pytest_robustness.models.kept_results import copied
+
+    try:
+        return dataclasses.replace(model, module=copied(model.module))
+    except Exception as error:
+        _log.debug("The model %s cannot be copied", name, exc_info=True)
+        raise ModelError(
+            f"The model {name!r} cannot be copied: {cause(error)}. A model that is given as an object is copied, so "
+            f"that yours stays as it is; a factory makes one for each run, without a copy. Name it: "
+            f"python:FILE:FACTORY."
+        ) from error
 
 
 def _ready(name: str, model: Model, hashes: FileHashes) -> Model:

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core import SETTINGS
 from pytest_robustness.core.text import abridged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from pytest_robustness.core import Preprocess, Setting
     from pytest_robustness.inference.model_facts import ModelFacts
 
 # As many of the objects without a hash are named.
@@ -32,11 +34,12 @@ def warning(model: str, facts: ModelFacts) -> str | None:
         return None
     source, _, path = model.partition(":")
     advice = _sidecar(Path(path), facts) if source in _FILES else _factory(source, facts)
-    texts = [*_assumptions(facts)]
-    them, are = ("them", "they are") if len(texts) > 1 else ("it", "it is")
+    texts, defaults = [*_assumptions(facts)], _defaults(facts)
+    them, are = ("them", "they are") if len(texts) > 1 or defaults else ("it", "it is")
+    retrained = " and its outputs are not those of timm's weights" if defaults else ""
     return (
-        f"{model} was judged with {', '.join(texts)}, because nothing gives {them}; if {are} wrong, so "
-        f"are its figures. {advice}"
+        f"{model} was judged with {', '.join([*defaults, *texts])}, because nothing gives {them}{retrained}; if {are} "
+        f"wrong, so are its figures. {advice}"
     )
 
 
@@ -50,15 +53,40 @@ def unhashed_warning(model: str, facts: ModelFacts) -> str | None:
     )
 
 
+def _by_architecture(facts: ModelFacts) -> list[Setting]:
+    """Return which of the settings that are warned of are timm's defaults of the architecture."""
+    return [s for s in SETTINGS if s in facts.assumed and facts.origins.get(s) == "architecture"]
+
+
+def _defaults(facts: ModelFacts) -> list[str]:
+    """Return the text of timm's defaults of the architecture, as a list of one; empty where none is warned of."""
+    preprocess, settings = facts.preprocess, _by_architecture(facts)
+    texts = {
+        "mean": f"mean {_numbers(preprocess.mean)}",
+        "std": f"standard deviation {_numbers(preprocess.std)}",
+        "size": _size(preprocess),
+    }
+    shown = "; ".join(texts[setting] for setting in settings)
+    return [f"timm's defaults of the architecture ({shown})"] if settings else []
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
+
+
+def _size(preprocess: Preprocess) -> str:
+    size = "the data's size" if preprocess.resize is None else f"{preprocess.resize} pixels"
+    return f"images of {size}" + ("" if preprocess.crop is None else f", cropped to {preprocess.crop}")
+
+
 def _assumptions(facts: ModelFacts) -> Iterator[str]:
-    preprocess = facts.preprocess
-    if "mean" in facts.assumed:
+    by_architecture = _by_architecture(facts)
+    if "mean" in facts.assumed and "mean" not in by_architecture:
         yield "mean 0"
-    if "std" in facts.assumed:
+    if "std" in facts.assumed and "std" not in by_architecture:
         yield "standard deviation 1"
-    if "size" in facts.assumed:
-        size = "the data's size" if preprocess.resize is None else f"{preprocess.resize} pixels"
-        yield f"images of {size}" + ("" if preprocess.crop is None else f", cropped to {preprocess.crop}")
+    if "size" in facts.assumed and "size" not in by_architecture:
+        yield _size(facts.preprocess)
     if "classes" in facts.assumed:
         yield f"outputs in the order of the data's classes{_AS_TEXT if 'numbers' in facts.assumed else ''}"
     elif "numbers" in facts.assumed:
@@ -79,8 +107,9 @@ def _sidecar(path: Path, facts: ModelFacts) -> str:
 
 def _factory(source: str, facts: ModelFacts) -> str:
     """Return what a factory must return."""
-    sizes = _SIZES if "size" in facts.assumed else {}
-    normalization = {name: value for name, value in _NORMALIZATION.items() if name in facts.assumed}
+    unknown = set(facts.assumed).difference(_by_architecture(facts))
+    sizes = _SIZES if "size" in unknown else {}
+    normalization = {name: value for name, value in _NORMALIZATION.items() if name in unknown}
     arguments = facts.preprocess.parts | sizes | normalization
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value != _LEFT_OUT.get(name, ()))
     call = f"return Model(module, Preprocess({written}), classes={_CLASSES})"

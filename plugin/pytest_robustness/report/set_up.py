@@ -18,6 +18,7 @@ ORIGINS: Final[Mapping[Origin, str]] = {
     "file": "its file",
     "sidecar": "its sidecar",
     "factory": "your code",
+    "architecture": "timm's default of the architecture",
     "data": "the data",
     "assumed": "assumed",
     "unused": "",
@@ -80,7 +81,8 @@ def _cell(facts: Mapping[str, Any], setting: Setting) -> SetUpCell:
     origin = facts.get("origins", {}).get(setting, "unused")
     resizes = setting in ("interpolation", "antialias")
     text = DASH if resizes and origin == "unused" else "".join(_value(facts, setting))
-    return SetUpCell(text, ORIGINS.get(origin, str(origin)), origin == "assumed")
+    warned_of = origin == "assumed" or setting in facts.get("assumed", ())
+    return SetUpCell(text, ORIGINS.get(origin, str(origin)), warned_of)
 
 
 def _value(facts: Mapping[str, Any], setting: Setting) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.class_matching import match
 
@@ -69,7 +70,8 @@ class OpenTrial:
             dropped = self.set_up.dropped(count)
             if dropped >= count:
                 raise DataError(f"{dropped} of {count} outputs are dropped")
-            matched = match(selection.classes, count - dropped, self.set_up.classes, name)
+            own_labels = has_own_labels(selection.source)
+            matched = match(selection.classes, count - dropped, self.set_up.classes, name, own_labels=own_labels)
             classes = np.full(count - dropped, -1, np.int64)
             classes[list(matched.outputs)] = np.arange(len(matched.outputs))
             self.reading = _Reading(dropped, tuple(classes.tolist()))
