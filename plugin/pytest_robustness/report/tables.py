@@ -280,7 +280,9 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "answers": None if test.churn is None else test.churn._asdict(),
         "fallen_classes": list(map(_fallen, test.fallen)),
         "unshown_classes": list(map(_fallen, test.unshown)),
-        "blind_classes": test.blind,
+        "blind_classes": len(test.blind),
+        "apart_classes": [one._asdict() for one in test.apart],
+        "withheld": test.withheld or None,
         "broken_classes": list(map(_fallen, test.broken)),
         "lost_images": [image._asdict() for image in test.lost_images],
     }
