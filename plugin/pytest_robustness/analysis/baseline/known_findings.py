@@ -75,7 +75,7 @@ def expect(
     if now.outcome is Outcome.PASS and before is Outcome.FAIL:
         reason = f"now passing, FAIL in the baseline, which can be tightened: {now.reason}"
         return Expectation(Expected.NOW_PASSING, Verdict(Outcome.PASS, reason))
-    on = f"; compared with the baseline on {images} images" if known and images is not None else ""
+    on = f"; compared with the baseline on {images} image{'s' * (images != 1)}" if known and images is not None else ""
     return Expectation(Expected.AS_EXPECTED, Verdict(Outcome.PASS, f"{known}{now.reason}{on}"))
 
 
