@@ -466,7 +466,7 @@ def test_a_known_finding_passes_until_it_gets_worse(gated):
     model = next(test for test in gated.project.results()["model_tests"] if test["transform"] == "vflip")
     assert (model["outcome"], model["reason"]) == (
         "PASS",
-        "a known finding: accuracy fell 50.0 points, p = 0.038 < alpha 0.05",
+        "a known finding: accuracy fell 50.0 points, p = 0.038 < alpha 0.05; compared with the baseline on 40 images",
     )
     worse = gated.compare(1.0, "--robustness-expect=baseline")
     worse.assert_outcomes(failed=3, passed=4)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.answers.churn import AnswerChurn
+    from pytest_robustness.analysis.baseline.apart import ClassApart
     from pytest_robustness.analysis.baseline.known_findings import Expected
     from pytest_robustness.analysis.test_result import (
         AnyTestResult,
@@ -186,7 +187,8 @@ class GateTest:
     than the tolerance, worst first; ``broken`` those that fail the comparison by themselves. ``fell``: accuracy over
     all images is shown to have fallen by more than the tolerance.
     ``unshown`` lists the classes that fell by more than the class tolerance on too few images to show it, and ``blind``
-    counts those with too few to show any fall.
+    those with too few to show any fall. ``withheld`` says why no pass may rest on the comparison, where none may; and
+    ``apart`` lists the classes that fell on images of which only one of baseline and run has each.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
     first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by
@@ -213,7 +215,9 @@ class GateTest:
     churn: AnswerChurn | None = None
     fell: bool = False
     unshown: tuple[ClassFinding, ...] = ()
-    blind: int = 0
+    blind: tuple[ClassFinding, ...] = ()
+    withheld: str = ""
+    apart: tuple[ClassApart, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:

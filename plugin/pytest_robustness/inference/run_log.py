@@ -38,6 +38,7 @@ class RunLog:
     what a report should say of the store.
     ``facts`` are what each process of several computes on: see `Agreement`.
     ``notes`` are what a worker of xdist reports to the user about its sweep.
+    ``unfinished`` says of each test that did not end with a verdict how it ended, as whoever runs the tests tells.
     ``unlabelled`` has, for each model that answered the images without labels, the key of these images in the store.
     """
 
@@ -60,6 +61,7 @@ class RunLog:
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     facts: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     unlabelled: dict[str, str] = dataclasses.field(default_factory=dict)
+    unfinished: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def wanted(self) -> Plan:
@@ -145,6 +147,7 @@ class RunLog:
         _require_alike(self, other)
         self.facts = facts
         self.unlabelled |= other.unlabelled
+        self.unfinished |= other.unfinished
         self.dataset = self.dataset or other.dataset
         self.plan = self.plan.extended(other.plan.cells)
         self.unplanned = self.unplanned.extended(other.unplanned.cells)
@@ -189,6 +192,7 @@ class RunLog:
             "provenance": self.provenance,
             "facts": self.facts,
             "unlabelled": self.unlabelled,
+            "unfinished": self.unfinished,
         }
 
     @classmethod
@@ -218,6 +222,7 @@ class RunLog:
             provenance=packed["provenance"],
             facts=packed["facts"],
             unlabelled=packed["unlabelled"],
+            unfinished=packed.get("unfinished", {}),
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.plugin.active import ALLURE_HOOKS, active_session
+from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,12 @@ def finish(session: pytest.Session) -> None:
 
             config.workeroutput[RUN_LOG] = robustness.run_log.pack()
         # A usage error, such as workers that do not judge the same, has no report.
-        elif session.exitstatus != pytest.ExitCode.USAGE_ERROR and not robustness.write_reports():
-            _fail(session)
+        elif session.exitstatus != pytest.ExitCode.USAGE_ERROR:
+            unfinished = config.pluginmanager.get_plugin(UNFINISHED_HOOKS)
+            if unfinished is not None:
+                robustness.run_log.unfinished = unfinished.found()
+            if not robustness.write_reports():
+                _fail(session)
     if allure is not None:
         allure.finish(session)
 

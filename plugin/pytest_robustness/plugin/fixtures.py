@@ -8,6 +8,7 @@ import pytest
 
 from pytest_robustness.plugin.active import robustness_session
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL, SESSION
+from pytest_robustness.plugin.unfinished import NOTHING_TO_COMPARE
 from pytest_robustness.session.options import RunMode
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def cell(_robustness_session: RobustnessSession, _robustness_cell: Cell) -> Cell
 def gate_cell(_robustness_session: RobustnessSession, _robustness_gate_cell: Cell) -> Cell:
     """One model under one condition or control, computed, to compare with the baseline. Scope: function."""
     if _robustness_session.options.mode is RunMode.WRITE:
-        pytest.skip("this run writes the baseline: there is nothing to compare with")
+        pytest.skip(NOTHING_TO_COMPARE)
     _robustness_session.ensure(_robustness_gate_cell)
     return _robustness_gate_cell
 

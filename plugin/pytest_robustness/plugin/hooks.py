@@ -22,6 +22,7 @@ from pytest_robustness.plugin.asked import asks
 from pytest_robustness.plugin.configuration import add_options, resolve_options
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
+from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         take_over(config)
         config.pluginmanager.register(Forecasting(lambda: active_session(config)), "robustness-forecasting")
         return
+    config.pluginmanager.register(UnfinishedHooks(), UNFINISHED_HOOKS)
     if config.stash.get(_WITH_ALLURE, False) or options.allure_report is not None:
         from pytest_robustness.plugin.allure import AllureHooks
 

@@ -172,6 +172,7 @@ def assemble(run: RunRecord, models: tuple[str, ...], conditions: tuple[Conditio
         lost=lost,
         top5={cell: found for cell, found in top5.items() if found is not None},
         diagnoses=_diagnoses(run),
+        unfinished={printable(name): printable_lines(how) for name, how in log.unfinished.items()},
         images=ImageTable(predictions, tuple(counts), ImageNames(run.predictor.images)),
         studies=tuple(study_sections(log, run.examiner, models, conditions, lambda: _pictures(run))),
     )

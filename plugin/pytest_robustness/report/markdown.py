@@ -15,6 +15,7 @@ from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import fine_points, interval, p_value, points
 from pytest_robustness.report.study_text import failed_image_tests, finding_line, outcome_counts, worst_first
 from pytest_robustness.report.summary import gate_word
+from pytest_robustness.report.unfinished_text import unfinished_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,6 +62,7 @@ def render(report: RunReport) -> str:
         *_section("Inconclusive", _listed(summary.reasons(report, Outcome.INCONCLUSIVE))),
         *_section("Passed, and what that excludes", _folded("Tests that passed", _passed(report))),
         *_section("Errors", _errors(report)),
+        *_section("Tests without a verdict", _listed(unfinished_list(report))),
         *_section("Notes", [f"- {escape(note)}" for note in _notes(report)]),
     ]
     return "\n\n".join(parts) + "\n"

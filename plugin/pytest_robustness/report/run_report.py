@@ -60,7 +60,8 @@ class RunReport:
     images have labels, without which accuracy is agreement with a model's own answers; ``lost`` images to show that a
     candidate lost; ``images`` every answer to every image; ``studies`` what was asked beyond sensitivity. ``top5`` are
     the images by class whose true class is among the five highest outputs, of cells where that is defined;
-    ``diagnoses`` what the doctor said of a model's set-up, where it was asked.
+    ``diagnoses`` what the doctor said of a model's set-up, where it was asked; ``unfinished`` how each selected test
+    ended that did not end with a verdict, and without a name the session.
 
     Where the page has findings of earlier runs too, ``this_run`` is the report without them, by which the run is
     judged; ``earlier`` says of which run a cell is, ``earlier_classes`` a class test, each by its date, and
@@ -95,6 +96,7 @@ class RunReport:
     top5: Mapping[Cell, NDArray[np.int64]] = dataclasses.field(default_factory=dict)
     diagnoses: Mapping[str, str] = dataclasses.field(default_factory=dict)
     studies: tuple[StudySection, ...] = ()
+    unfinished: Mapping[str, str] = dataclasses.field(default_factory=dict)
     this_run: RunReport | None = None
     earlier: Mapping[Cell, str] = dataclasses.field(default_factory=dict)
     earlier_classes: Mapping[Panel, str] = dataclasses.field(default_factory=dict)

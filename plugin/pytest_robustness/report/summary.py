@@ -11,6 +11,7 @@ from pytest_robustness.core.text import counted
 from pytest_robustness.report.gate_text import gate_extremes_sentence, gate_sentence
 from pytest_robustness.report.number_text import points
 from pytest_robustness.report.study_text import outcome_counts
+from pytest_robustness.report.unfinished_text import unfinished_sentence
 from pytest_robustness.report.unjudged_text import unjudged_sentence
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ class Mark(NamedTuple):
 
 
 def outcome(report: RunReport) -> Outcome:
-    """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any could not be run."""
+    """Return the outcome of the run: FAIL if any test failed, else INCONCLUSIVE if any is, or any has no verdict."""
     found = {test.verdict.outcome for test in findings(report)}
     if Outcome.FAIL in found:
         return Outcome.FAIL
-    return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found or report.errors or not found else Outcome.PASS
+    open_ = Outcome.INCONCLUSIVE in found or report.errors or report.unfinished
+    return Outcome.INCONCLUSIVE if open_ or not found else Outcome.PASS
 
 
 def findings(report: RunReport) -> list[Finding]:
@@ -68,8 +70,8 @@ def known_findings(report: RunReport) -> list[str]:
 
 
 def caveats(report: RunReport) -> list[str]:
-    """Return what else to know of the verdict: labels, outputs, rule, how many tests could fail by chance."""
-    notes = (report.labels_note, report.outputs_note)
+    """Return what else to know of the verdict: what has none, labels, rule, how many tests could fail by chance."""
+    notes = (unfinished_sentence(report), report.labels_note, report.outputs_note)
     return [text for text in (*notes, _correction_sentence(report), _rule_sentence(report)) if text]
 
 
@@ -267,11 +269,8 @@ def _classes_sentence(report: RunReport) -> str:
     kinds += [(beyond, f"classes are shown to have changed by more than {margin}")] if policy.uses_images else []
     if not found:
         return f"Under none of {where} {' or '.join(text for _, text in kinds)}{more}."
-    some = [
-        f"under {f'all {where}' if len(seen) == len(tests) else f'{len(seen)} of {where}'} {text}"
-        for seen, text in kinds
-        if seen
-    ]
+    of_all = [(f"all {where}" if len(seen) == len(tests) else f"{len(seen)} of {where}") for seen, _ in kinds]
+    some = [f"under {place} {text}" for place, (seen, text) in zip(of_all, kinds, strict=True) if seen]
     of_them = f"; {'all' if known == len(found) else known} known from the baseline" if known else ""
     sentence = ", ".join(some)
     return f"{sentence[0].upper()}{sentence[1:]}{of_them}{more}."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.analysis.verdicts import class_outcomes
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.files import publish
+from pytest_robustness.report import summary
 from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.json_text import json_text
 from pytest_robustness.report.study_text import row as study_row
@@ -82,6 +83,8 @@ def as_dict(report: RunReport) -> dict[str, Any]:
     facts = report.provenance["models"]
     return {
         "schema_version": SCHEMA_VERSION,
+        "outcome": summary.outcome(report.judged).value,
+        "unfinished": [{"test": name, "ending": ending} for name, ending in report.unfinished.items()],
         "provenance": dict(report.provenance),
         "models": [_model(report, model) | facts.get(model, {}) for model in report.models],
         "classes": [{"class_index": i, "class_name": name} for i, name in enumerate(report.classes)],
@@ -280,7 +283,9 @@ def _gate_row(test: GateTest) -> dict[str, Any]:
         "answers": None if test.churn is None else test.churn._asdict(),
         "fallen_classes": list(map(_fallen, test.fallen)),
         "unshown_classes": list(map(_fallen, test.unshown)),
-        "blind_classes": test.blind,
+        "blind_classes": len(test.blind),
+        "apart_classes": [one._asdict() for one in test.apart],
+        "withheld": test.withheld or None,
         "broken_classes": list(map(_fallen, test.broken)),
         "lost_images": [image._asdict() for image in test.lost_images],
     }

@@ -449,8 +449,7 @@ def without(*keys):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda text: text[:40], "Unterminated string starting at: line 2 column 20 (char 21)"),
-        (lambda text: "<<<<<<< HEAD\n" + text, "Expecting value: line 1 column 1 (char 0)"),
+        (lambda text: text[:40], "no JSON: Unterminated string starting at: line 2 column 20 (char 21)"),
         (lambda text: "[]", "it has no schema_version"),
         (lambda text: "{}", "it has no schema_version"),
         (without("protocol", "seed"), "KeyError: 'seed'"),
@@ -566,3 +565,65 @@ def test_of_several_models_one_must_be_named():
         BaselineError, match=r"^The baseline holds 2 models; name one of them with --robustness-baseline-model: a, b\.$"
     ):
         baseline(models={"b": model, "a": model}).model()
+
+
+@pytest.mark.parametrize("name", ["baseline", "classes"])
+@pytest.mark.parametrize("ours", ["", '"theirs": 1,\n'])
+def test_a_merge_that_was_not_resolved_is_named_as_such(path, name, ours):
+    write(baseline(), path)
+    file = path if name == "baseline" else classes_path(path)
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    middle = len(lines) // 2
+    lines[middle:middle] = ["<<<<<<< HEAD\n", ours, "=======\n", ">>>>>>> other\n"]
+    file.write_text("".join(lines), encoding="utf-8")
+    with pytest.raises(BaselineError, match="has merge conflict markers") as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{file} has merge conflict markers. ")
+
+
+@pytest.mark.parametrize("images", [3, 4])
+@pytest.mark.parametrize("place", [answers_path, classes_path])
+def test_files_of_two_baselines_do_not_belong_together(path, tmp_path, place, images):
+    first, other = baseline(), baseline()
+    kept = slice(None, images)
+    labels = other.images.labels[kept]
+    classes = (*other.images.classes, ClassLabel("zoo", "zoo"))
+    models = {
+        name: dataclasses.replace(
+            model, outputs=np.append(model.outputs, 99), answers={c: a[kept] for c, a in model.answers.items()}
+        )
+        for name, model in other.models.items()
+    }
+    other = Baseline(other.protocol, ImageSet(other.images.identities[kept], labels, classes), models)
+    write(first, path)
+    (tmp_path / "other").mkdir()
+    write(other, tmp_path / "other" / path.name)
+    place(path).write_bytes(place(tmp_path / "other" / path.name).read_bytes())
+    with pytest.raises(BaselineError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{place(path)} does not belong to {path.name}: it has ")
+    assert "uint8" not in str(caught.value)
+
+
+OPERATION = "mine(level=None, draws=1, version={})"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "code"),
+    [
+        (repr("0123456789abcdef"), repr("fedcba9876543210"), True),
+        (1, 2, False),
+        (1, repr("fedcba9876543210"), False),
+    ],
+)
+def test_another_code_of_a_transform_is_said_in_words(before, now, code):
+    def protocol(version):
+        keys = {CONTROL: "control", Condition("mine"): f"{OPERATION.format(version)} + {OPERATION.format(3)}"}
+        return RunProtocol("folder:photos", 0, 1, keys, {})
+
+    (found,) = differences(protocol(before), protocol(now))
+    assert found.startswith("mine: the code of the transform, or of something that it uses, is another") == code
+    assert ("each minor version compiles code in its own way" in found) == code
+    assert ("version=1" in found.partition("Undo")[2]) == code
+    assert f"version={before}" in found
+    assert f"version={now}" in found

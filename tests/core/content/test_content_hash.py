@@ -339,3 +339,30 @@ def test_a_package_is_found_by_the_name_that_it_is_imported_by():
     assert package_hash("PIL.Image") == package_hash("PIL") != b""
     assert package_hash("no_such_package") == b""
     assert origin_of_object(np.zeros(1)) is Origin.TRUSTED
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('def run(x):\n    "Turn."\n    return x + 1', 'def run(x):\n    "Turn it round."\n    return x + 1', True),
+        ("async def run(x):\n    'Turn.'\n    return x", "async def run(x):\n    'Turn it.'\n    return x", True),
+        ("def run(x):\n    def inner():\n        'A'\n        return x\n    return inner",
+         "def run(x):\n    def inner():\n        'B'\n        return x\n    return inner", True),
+        # What a function reads is no mere docstring, whatever it looks like.
+        ("def run(x):\n    'A'\n    return 'A'", "def run(x):\n    'B'\n    return 'B'", False),
+        ("def run(x):\n    'A'\n    return run.__doc__", "def run(x):\n    'B'\n    return run.__doc__", False),
+        ("def run(x):\n    return 'A' + x", "def run(x):\n    return 'B' + x", False),
+        ("run = lambda x: 'A'", "run = lambda x: 'B'", False),
+        ("def run(x):\n    return ['A' for _ in x]", "def run(x):\n    return ['B' for _ in x]", False),
+        ("def run(x):\n    return list('A' for _ in x)", "def run(x):\n    return list('B' for _ in x)", False),
+        ("def run(x):\n    class Inner:\n        y = 'A'\n    return Inner",
+         "def run(x):\n    class Inner:\n        y = 'B'\n    return Inner", False),
+    ],
+)  # fmt: skip
+def test_a_docstring_is_no_code_and_every_other_text_is(one, other, same):
+    def compiled(text):
+        namespace: dict[str, Any] = {"__name__": "users_own"}
+        exec(text, namespace)
+        return namespace["run"]
+
+    assert (digest(compiled(one)) == digest(compiled(other))) == same

@@ -33,6 +33,10 @@ _HEADER = 4096
 """More bytes than the header of an array takes here, in NumPy's format and in the archive's."""
 
 
+class OtherShapeError(ValueError):
+    """Arrays are whole, and of other numbers of images, classes or models than they should be."""
+
+
 class Row(NamedTuple):
     """One row of answers: the number of its model, and of the row of that model's control; -1 for control itself."""
 
@@ -181,7 +185,7 @@ def _values(archive: zipfile.ZipFile, count: int) -> NDArray[np.int32]:
     with archive.open("values.npy") as file:
         found, kind = _header(file, "values")
         if found not in [(size.itemsize, count) for size in (_NARROW, _WIDE)] or kind != _BYTE:
-            raise ValueError(f"values is {kind} {found}; {count} answers expected")
+            raise OtherShapeError(f"values is {kind} {found}; {count} answers expected")
         planes = np.frombuffer(_content(file, found[0] * count, "values"), np.uint8).reshape(found)
     stored = np.ascontiguousarray(planes.T).view(_NARROW if found[0] == _NARROW.itemsize else _WIDE).reshape(-1)
     unread = stored == np.iinfo(stored.dtype).max
@@ -213,7 +217,7 @@ def _member(
         found, kind = _header(file, name)
         if found != shape or kind not in kinds:
             expected = " or ".join(map(str, kinds))
-            raise ValueError(f"{name} is {kind} {found}; {expected} {shape} expected")
+            raise OtherShapeError(f"{name} is {kind} {found}; {expected} {shape} expected")
         data = _content(file, int(np.prod(shape, dtype=object)) * kind.itemsize, name)
     return np.frombuffer(data, kind).reshape(shape)
 

@@ -52,12 +52,7 @@ class Overlap:
         matched with the first, the second with the second.
         """
         found = np.full(len(self.now.labels), -1, np.int64)
-        before, now = self._identity_codes
-        class_of = self.class_positions
-        width = len(self.before.classes) + 1
-        # A class of the run without its like gets a number of its own, under which the baseline has no image.
-        wanted = np.where(class_of < 0, width - 1, class_of)[self.now.labels]
-        first, second = _numbered(before * width + self.before.labels, now * width + wanted)
+        first, second = _numbered(*self.codes)
         _, here, there = np.intersect1d(first, second, assume_unique=True, return_indices=True)
         found[there] = here
         return found
@@ -75,6 +70,19 @@ class Overlap:
         found[shared[among(self.now.identities[shared], as_array([UNREADABLE]))]] = True
         return found
 
+    @cached_property
+    def apart(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which images of the baseline, and which of the run, the other side has not, copies once: bool [N] each."""
+        before, now = self.codes
+        found = []
+        for codes, others, labels in ((before, now, self.before.labels), (now, before, self.now.labels)):
+            alone = np.zeros(len(codes), np.bool_)
+            # The run's classes that the baseline lacks have one code.
+            _, first = np.unique(np.column_stack([codes, labels]), axis=0, return_index=True)
+            alone[first] = ~np.isin(codes[first], others)
+            found.append(alone)
+        return found[0], found[1]
+
     @property
     def copies(self) -> int:
         """How many of the images that both have are copies of others in their class."""
@@ -84,6 +92,14 @@ class Overlap:
     def class_positions(self) -> NDArray[np.int64]:
         """The baseline's class for each class of the run, -1 where it has none: int64 [C]."""
         return np.array([self._classes.get(i, -1) for i in range(len(self.now.classes))], np.int64)
+
+    @property
+    def run_classes(self) -> NDArray[np.int64]:
+        """The run's class for each class of the baseline, -1 where it has none: int64 [C]."""
+        found = np.full(len(self.before.classes), -1, np.int64)
+        for now, before in self._classes.items():
+            found[before] = now
+        return found
 
     @property
     def both(self) -> int:
@@ -129,6 +145,16 @@ class Overlap:
     def of_all(self) -> str:
         """How many images each side has, in words."""
         return f"{len(self.before.labels):,} in the baseline, {len(self.now.labels):,} in this run"
+
+    @cached_property
+    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A number for each image of the baseline (int64 [N]) and of the run: the same where identity and class are."""
+        before, now = self._identity_codes
+        class_of = self.class_positions
+        width = len(self.before.classes) + 1
+        # A class of the run without its like gets a number of its own, under which the baseline has no image.
+        wanted = np.where(class_of < 0, width - 1, class_of)[self.now.labels]
+        return before * width + self.before.labels, now * width + wanted
 
     @cached_property
     def _identity_codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

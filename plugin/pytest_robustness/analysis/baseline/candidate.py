@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.baseline import rule
+from pytest_robustness.analysis.baseline.apart import with_apart, withheld
 from pytest_robustness.analysis.findings import ClassFinding, worst_first
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.core import CONTROL
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.baseline.apart import ClassApart
     from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
     from pytest_robustness.analysis.test_result import McNemarResult
     from pytest_robustness.core import Condition
@@ -33,6 +36,7 @@ def compare_models(
     classes: Sequence[str],
     policy: GatePolicy,
     images: NDArray[np.bool_] | None = None,
+    apart: Mapping[Condition, Sequence[ClassApart]] = MappingProxyType({}),
 ) -> CandidateComparison:
     """Compare a candidate with a baseline model on the same images, under every condition of the candidate.
 
@@ -50,6 +54,8 @@ def compare_models(
         the result is at most alpha.
     images
         Which images both models could read: bool [N]. ``None``: all.
+    apart
+        The classes that fell on images which are not compared, by condition.
 
     Raises
     ------
@@ -70,7 +76,7 @@ def compare_models(
     fewest = fewest_significant(policy.alpha, shown)
     of_condition = [_findings(adjusted[i * len(classes) :][: len(classes)], classes) for i in range(len(conditions))]
     comparisons = tuple(
-        _condition(c, pairs, result, said, findings, policy, fewest)
+        _condition(c, pairs, result, said, findings, policy, fewest, apart.get(c, ()))
         for c, result, said, findings in zip(conditions, overall, found, of_condition, strict=True)
     )
     return rule.CandidateComparison(policy, comparisons, rule.judge_all(comparisons, policy))
@@ -84,6 +90,7 @@ def _condition(
     classes: Sequence[ClassFinding],
     policy: GatePolicy,
     fewest: int,
+    apart: Sequence[ClassApart],
 ) -> ConditionComparison:
     """Judge one condition; a class of fewer than ``fewest`` images can show nothing."""
     fallen, broken = (
@@ -92,18 +99,21 @@ def _condition(
     )
     deep = [c for c in classes if -c.result.difference > policy.class_tolerance]
     unshown = tuple(worst_first(c for c in deep if not c.result.rejects(policy.alpha)))
-    blind = sum(0 < c.result.n < fewest for c in classes)
+    blind = tuple(c for c in classes if 0 < c.result.n < fewest)
+    verdict = with_apart(rule.judge(found, broken, policy), apart)
     return rule.ConditionComparison(
         condition=condition,
         result=result,
         evidence=found,
         beyond_control=None if condition == CONTROL else rule.beyond_control(*pairs[CONTROL], *pairs[condition]),
-        verdict=rule.with_unshown(rule.judge(found, broken, policy), unshown, blind, policy),
+        verdict=rule.with_unshown(verdict, unshown, blind, policy),
         improved=rule.rose(result, policy.alpha),
         fallen=fallen,
         broken=broken,
         unshown=unshown,
         blind=blind,
+        withheld=withheld(result.n, apart, policy, len(pairs)),
+        apart=tuple(apart),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 
 _ABSENT = "no such option"
+# The version of a transform that has none of its own: the hash of its code.
+_HASHED = re.compile(r"version='[0-9a-f]{16}'")
 
 
 def require_comparable(
@@ -73,8 +76,20 @@ def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
         if condition not in baseline.transforms:
             found.append(f"{condition}: not in the baseline, which has {kept}")
         elif baseline.transforms[condition] != key:
-            found.append(f"{condition}: {baseline.transforms[condition]} in the baseline, {key} in this run")
+            found.append(f"{condition}: {_other_transform(baseline.transforms[condition], key)}")
     return found
+
+
+def _other_transform(old: str, new: str) -> str:
+    """Return in what a transform's key differs from that of the baseline, and what to do where it is the code."""
+    versions = f"{old} in the baseline, {new} in this run"
+    if _HASHED.sub("", old) != _HASHED.sub("", new):
+        return versions
+    return (
+        f"the code of the transform, or of something that it uses, is another than in the baseline; or Python is, as "
+        f"each minor version compiles code in its own way ({versions}). Undo the change, or write the baseline anew. "
+        f"Registered with version=1, a transform is another only once its version is."
+    )
 
 
 def lacking(baseline: RunProtocol, asked: Iterable[str]) -> tuple[str, ...]:

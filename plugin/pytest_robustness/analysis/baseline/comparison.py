@@ -6,17 +6,18 @@ import dataclasses
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pytest_robustness.analysis.baseline.apart import fallen_apart
 from pytest_robustness.analysis.baseline.candidate import compare_models
+from pytest_robustness.analysis.baseline.class_comparison import compare_classes
 from pytest_robustness.analysis.baseline.comparable import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.growth import class_growth, model_growth
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
+from pytest_robustness.analysis.baseline.uncompared import uncompared
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import GateTest, SharedImages
-from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
-from pytest_robustness.core.text import abridged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import AnswerSource, Outputs
     from pytest_robustness.core import Condition
-
-
-_NAMED = 5
 
 
 class BaselineComparison:
@@ -102,9 +100,10 @@ class BaselineComparison:
         return tuple(filter(None, [self._shared.overlap.text()]))
 
     def warnings(self, judged: Iterable[Condition]) -> tuple[str, ...]:
-        """Return what is not compared: transforms that the baseline lacks, conditions of it that are not ``judged``."""
+        """Return what is not compared: transforms that the baseline lacks, conditions not ``judged``, classes."""
         protocol = self._baseline.protocol
-        return (*lacking(protocol, self._asked()), *unjudged(protocol, judged))
+        classes = uncompared(self._shared.overlap, len(protocol.transforms), self._policy.alpha)
+        return (*lacking(protocol, self._asked()), *unjudged(protocol, judged), *classes)
 
     def counterpart(self, model: str) -> str:
         """Return the name of the baseline's model that ``model`` is compared with.
@@ -147,6 +146,8 @@ class BaselineComparison:
             broken=comparison.broken,
             unshown=comparison.unshown,
             blind=comparison.blind,
+            withheld=comparison.withheld,
+            apart=comparison.apart,
             improved=comparison.improved,
             undecided=comparison.verdict.outcome is Outcome.INCONCLUSIVE,
             shared=SharedImages(overlap.both, overlap.only_before, overlap.only_now),
@@ -171,7 +172,8 @@ class BaselineComparison:
         grown = model_growth(finding, source, gate.beyond_control, self._policy)
         # An inconclusive comparison never makes a known finding worse, whatever --robustness-inconclusive says.
         verdict = None if gate.undecided else gate.verdict
-        found = expect(model.outcomes[finding.condition], finding.verdict, verdict, grown)
+        before = model.outcomes[finding.condition]
+        found = expect(before, finding.verdict, verdict, grown, self._withheld(gate.withheld), gate.result.n)
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
 
     def expected_class_test(self, finding: ClassTest) -> ClassTest:
@@ -180,47 +182,35 @@ class BaselineComparison:
         source = self._shared.of_models(models, self._source)
         before = class_test(source, Panel(finding.condition, finding.models), self._test_policy)
         grown = class_growth(finding, before, (source, self._source), self._policy, self._test_policy)
-        found = expect(before.verdict.outcome, finding.verdict, self._fallen_classes(source, finding), grown)
+        gate = compare_classes(self._shared, models, (source, self._source), finding, self._policy)
+        undecided = self._withheld(gate.withheld)
+        found = expect(before.verdict.outcome, finding.verdict, gate.fallen, grown, undecided, gate.images)
         own = finding.verdict.outcome
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected, found=own)
-
-    def _fallen_classes(self, baseline: AnswerSource, finding: ClassTest) -> Verdict | None:
-        """Return a FAIL that names the classes which fell below the baseline, over all models; ``None`` without any.
-
-        The test is the sign-flip test of the class test, with the baseline's models in the place of control.
-        """
-        cells = [Cell(model, finding.condition) for model in finding.models]
-        pairs = [(baseline.answers(cell), self._source.answers(cell)) for cell in cells]
-        changes = ChangedImages.between(pairs, self._source.labels_of(finding.models[0]))
-        images = class_images(changes, len(self._source.class_names), self._policy.alpha)
-        fallen = [
-            f"{name} {found.difference:+.1f}"
-            for name, found in zip(self._source.class_names, images, strict=True)
-            if found.significant(self._policy.alpha) and -found.difference > self._policy.class_tolerance
-        ]
-        if not fallen:
-            return None
-        below = f"more than {self._policy.class_tolerance:g} points below the baseline"
-        return Verdict(Outcome.FAIL, f"{below}: {abridged(fallen, _NAMED)}")
 
     def _compare(self, model: str, counterpart: str, family: tuple[Condition, ...]) -> CandidateComparison:
         """Compare a model under control and all of ``family``, once."""
         if (model, family) not in self._compared:
             answers = {condition: self._source.answers(Cell(model, condition)) for condition in (CONTROL, *family)}
             before = self._baseline.model(counterpart)
+            names = self._source.class_names
             self._compared[model, family] = compare_models(
                 {condition: self._shared.right(before, condition) for condition in answers},
                 {condition: given.correct for condition, given in answers.items()},
                 labels=self._source.labels_of(model),
-                classes=self._source.class_names,
+                classes=names,
                 policy=self._policy,
                 images=answers[CONTROL].readable & self._shared.readable & self._shared.overlap.compared,
+                apart=fallen_apart(self._shared, before, answers, names, self._policy),
             )
         return self._compared[model, family]
 
     @cached_property
     def _shared(self) -> SharedAnswers:
         return SharedAnswers(self._baseline, self._images())
+
+    def _withheld(self, reason: str) -> Verdict | None:
+        return self._decided(Verdict(Outcome.INCONCLUSIVE, reason)) if reason else None
 
     def _decided(self, verdict: Verdict) -> Verdict:
         if verdict.outcome is not Outcome.INCONCLUSIVE:

@@ -28,6 +28,10 @@ ANSWERS_SHA256, CLASSES_SHA256 = "answers_sha256", "classes_sha256"
 _DECIMALS = 2
 
 
+class OtherClassesError(ValueError):
+    """The file of the classes has other ones than the first file."""
+
+
 class Document(NamedTuple):
     """What the two files hold besides the accuracies: all of a baseline but its images and answers.
 
@@ -121,7 +125,7 @@ def parse(content: Content) -> Document:
         raise TypeError("'classes' holds more than objects")
     keys, names = (texts({key: [row[key] for row in rows]}, key) for key in ("key", "name"))
     if len(rows) != whole(dataset, "classes"):
-        raise ValueError(f"{len(rows)} classes, and {shown(dataset['classes'])} in the other file")
+        raise OtherClassesError(f"it has {len(rows)} classes, and not {shown(dataset['classes'])}")
     return Document(
         protocol=protocol,
         images=whole(dataset, "images"),

@@ -10,6 +10,7 @@ file can be edited, or taken from another baseline, unnoticed.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,9 @@ def read(path: Path) -> Baseline:
         return _read_all(path, document.Content(overall, _read_json(classes_path(path), path)))
     except BaselineError:
         raise
+    except document.OtherClassesError as error:
+        _log.debug("the classes are of another baseline", exc_info=True)
+        raise BaselineError(f"{classes_path(path)} does not belong to {path.name}: {error}. {_WAY_OUT}") from error
     except Exception as error:  # whatever a damaged or a hostile file makes of the readers
         _log.debug("the baseline is damaged", exc_info=True)
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
@@ -137,7 +141,13 @@ def read(path: Path) -> Baseline:
 def _read_all(path: Path, content: Content) -> Baseline:
     parsed = document.parse(content)
     shape = _shape(parsed)
-    found = arrays.unpack(_read_answers(path, min(shape.most_bytes, _MOST_ARRAYS)), shape)
+    packed = _read_answers(path, min(shape.most_bytes, _MOST_ARRAYS))
+    try:
+        found = arrays.unpack(packed, shape)
+    except arrays.OtherShapeError as error:
+        _log.debug("the answers have another shape", exc_info=True)
+        other = "it has other numbers of images, classes, models or answers"
+        raise BaselineError(f"{answers_path(path)} does not belong to {path.name}: {other}. {_WAY_OUT}") from error
     if arrays.digest(found) != content.overall[document.ANSWERS_SHA256]:
         raise BaselineError(f"{answers_path(path)} does not belong to {path.name}: its sha256 is another. {_WAY_OUT}")
     baseline = _joined(parsed, found)
@@ -186,8 +196,10 @@ def _joined(parsed: Document, found: arrays.Arrays) -> Baseline:
 
 def _read_json(file: Path, path: Path) -> dict[str, Any]:
     """Return the content of one of the JSON files of the baseline at ``path``."""
+    found = b""
     try:
-        content = json_text.load(read_regular(file, _MOST_JSON))
+        found = read_regular(file, _MOST_JSON)
+        content = json_text.load(found)
     except FileNotFoundError:
         _log.debug("there is no baseline", exc_info=True)
         raise _missing(file, path) from None
@@ -196,7 +208,12 @@ def _read_json(file: Path, path: Path) -> dict[str, Any]:
         raise BaselineError(f"{file} cannot be read: {error.strerror}. {_WAY_OUT}") from error
     except (ValueError, RecursionError) as error:
         _log.debug("the baseline is damaged", exc_info=True)
-        raise _damaged(file, str(error)) from error
+        if re.search(rb"^(<{7}|>{7})", found, re.MULTILINE):
+            raise BaselineError(
+                f"{file} has merge conflict markers. Take all three files of the baseline from one side of the merge, "
+                f"or write it anew with --robustness-update-baseline."
+            ) from error
+        raise _damaged(file, f"no JSON: {error}" if isinstance(error, json.JSONDecodeError) else str(error)) from error
     version = content["schema_version"]
     if version > document.SCHEMA_VERSION:
         raise BaselineError(

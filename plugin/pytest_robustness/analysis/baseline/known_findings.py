@@ -34,7 +34,14 @@ class Expectation(NamedTuple):
     verdict: Verdict
 
 
-def expect(before: Outcome, now: Verdict, gate: Verdict | None = None, grown: str = "") -> Expectation:
+def expect(
+    before: Outcome,
+    now: Verdict,
+    gate: Verdict | None = None,
+    grown: str = "",
+    withheld: Verdict | None = None,
+    images: int | None = None,
+) -> Expectation:
     """Judge a test by its own outcome in the baseline: a known finding passes until it gets worse.
 
     Parameters
@@ -47,6 +54,10 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None, grown: st
         The verdict on the model, or the classes, against the baseline under this condition, unless that is undecided.
     grown
         What of a finding of both the baseline did not have, or had smaller, in words.
+    withheld
+        The verdict in place of a pass, where the comparison with the baseline is such that none may rest on it.
+    images
+        On how many images it was made, for the reason.
     """
     if now.outcome is Outcome.FAIL and before is not Outcome.FAIL:
         reason = f"newly failing, {before.value} in the baseline: {now.reason}"
@@ -57,11 +68,15 @@ def expect(before: Outcome, now: Verdict, gate: Verdict | None = None, grown: st
         return Expectation(Expected.WORSE, Verdict(Outcome.FAIL, f"worse than the baseline: {grown}"))
     if now.outcome is Outcome.INCONCLUSIVE:
         return Expectation(Expected.UNDECIDED, now)
+    known = KNOWN if now.outcome is Outcome.FAIL else ""
+    if withheld is not None:
+        reason = f"{withheld.reason}; without the baseline: {now.outcome.value}, {now.reason}"
+        return Expectation(Expected.UNDECIDED, Verdict(withheld.outcome, reason))
     if now.outcome is Outcome.PASS and before is Outcome.FAIL:
         reason = f"now passing, FAIL in the baseline, which can be tightened: {now.reason}"
         return Expectation(Expected.NOW_PASSING, Verdict(Outcome.PASS, reason))
-    known = KNOWN if now.outcome is Outcome.FAIL else ""
-    return Expectation(Expected.AS_EXPECTED, Verdict(Outcome.PASS, f"{known}{now.reason}"))
+    on = f"; compared with the baseline on {images} image{'s' * (images != 1)}" if known and images is not None else ""
+    return Expectation(Expected.AS_EXPECTED, Verdict(Outcome.PASS, f"{known}{now.reason}{on}"))
 
 
 def notes(model_tests: Sequence[ModelTest], class_tests: Sequence[ClassTest]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.baseline.apart import ClassApart
     from pytest_robustness.analysis.findings import ClassFinding
     from pytest_robustness.analysis.test_result import Correction, ImageChange, McNemarResult, TestResult
     from pytest_robustness.core import Condition
@@ -114,8 +115,9 @@ class ConditionComparison:
     ``beyond_control`` is the change less that of control (`beyond_control`), ``None`` for control itself. ``fallen``
     lists the classes that fell by more than the tolerance and significantly, worst first; ``broken`` those of them that
     fell by more than the class tolerance, each of which fails the condition. ``unshown`` lists those that fell by more
-    than the class tolerance on the images, which are too few to show it; ``blind`` is how many classes have so few that
-    not even the loss of all would be significant.
+    than the class tolerance on the images, which are too few to show it; ``blind`` those that have so few images that
+    not even the loss of all would be significant. ``withheld`` says why no pass may rest on the comparison, and is
+    empty where one may; ``apart`` lists the classes that fell on images which are not compared.
     """
 
     condition: Condition
@@ -127,7 +129,9 @@ class ConditionComparison:
     fallen: tuple[ClassFinding, ...]
     broken: tuple[ClassFinding, ...]
     unshown: tuple[ClassFinding, ...] = ()
-    blind: int = 0
+    blind: tuple[ClassFinding, ...] = ()
+    withheld: str = ""
+    apart: tuple[ClassApart, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +177,9 @@ def judge(found: Evidence, broken: Sequence[ClassFinding], policy: GatePolicy) -
     return Verdict(Outcome.INCONCLUSIVE, _undecided(found, policy, interval))
 
 
-def with_unshown(verdict: Verdict, unshown: Sequence[ClassFinding], blind: int, policy: GatePolicy) -> Verdict:
+def with_unshown(
+    verdict: Verdict, unshown: Sequence[ClassFinding], blind: Sequence[ClassFinding], policy: GatePolicy
+) -> Verdict:
     """Return a verdict that is no FAIL with what it does not exclude: falls of classes that are not shown."""
     if verdict.outcome is Outcome.FAIL or not (unshown or blind):
         return verdict
@@ -183,7 +189,9 @@ def with_unshown(verdict: Verdict, unshown: Sequence[ClassFinding], blind: int, 
         falls = f"falls of classes by more than {in_points(policy.class_tolerance)}"
         parts.append(f"too few images to show or exclude {falls}: {listed}")
     if blind:
-        parts.append(f"{counted(blind, 'class has', 'classes have')} too few images to show any fall")
+        have = counted(len(blind), "class has", "classes have")
+        named = abridged(blind, _NAMED, lambda c: f"{c.name} (n = {c.result.n:,})")
+        parts.append(f"{have} too few images to show any fall: {named}")
     return Verdict(verdict.outcome, "; ".join(parts))
 
 

@@ -38,6 +38,11 @@ class SharedAnswers:
         self.overlap = Overlap(baseline.images, images)
         self._baseline = baseline
 
+    @property
+    def readable_before(self) -> NDArray[np.bool_]:
+        """The images of the baseline that it could read, in its own order: bool [N]."""
+        return self._baseline.readable
+
     @cached_property
     def readable(self) -> NDArray[np.bool_]:
         """The images of the run that the baseline has and could read: bool [N]."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import dis
 import functools
 import importlib
 import importlib.util
+import inspect
 import logging
 import sys
 import weakref
@@ -72,6 +74,7 @@ _DESCRIPTORS = (
     WrapperDescriptorType,
 )
 _CODE = (FunctionType, staticmethod, classmethod, property)
+_HAS_DOCSTRING = 0x4000000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,12 +229,25 @@ def _class(kind: type) -> Content:
 
 
 def _code(code: CodeType) -> Content:
-    """Return instructions, names and constants; not where they stand, nor what local variables are called."""
+    """Return instructions, names and constants; not where they stand, nor local variables' names, nor the docstring."""
     arguments = code.co_argcount + code.co_kwonlyargcount
     facts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
     texts = repr((facts, code.co_names, code.co_varnames[:arguments]))
     own = [b"code", code.co_code, code.co_exceptiontable, texts.encode(errors="surrogatepass")]
-    return Content(own, [("", constant) for constant in code.co_consts])
+    constants = [None, *code.co_consts[1:]] if _begins_with_docstring(code) else code.co_consts
+    return Content(own, [("", constant) for constant in constants])
+
+
+def _begins_with_docstring(code: CodeType) -> bool:
+    """Whether the first constant is the docstring of a function, and nothing that its code reads."""
+    # Classes, modules and comprehensions have no docstring among their constants, or read it.
+    function = code.co_flags & inspect.CO_OPTIMIZED and not code.co_name.startswith("<")
+    # From Python 3.14 on, a flag tells a docstring from another text.
+    told = sys.version_info < (3, 14) or code.co_flags & _HAS_DOCSTRING
+    if not function or not told or not isinstance(next(iter(code.co_consts), None), str):
+        return False
+    loads = (one.arg for one in dis.get_instructions(code) if one.opcode in dis.hasconst)
+    return 0 not in loads and "__doc__" not in names_in(code).attributes
 
 
 def _builtin(function: BuiltinFunctionType | MethodWrapperType) -> Content:

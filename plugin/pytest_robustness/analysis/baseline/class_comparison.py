@@ -1,0 +1,84 @@
+"""Compare the classes of a run with those of a baseline, over all models of a class test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_robustness.analysis.baseline.apart import apart_text, fallen_apart
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
+from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.core import Cell
+from pytest_robustness.core.text import abridged, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_robustness.analysis.baseline.baseline import BaselineModel
+    from pytest_robustness.analysis.baseline.rule import GatePolicy
+    from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
+    from pytest_robustness.analysis.findings import ClassTest
+    from pytest_robustness.analysis.predictions import AnswerSource
+
+_NAMED = 5
+
+
+class ClassComparison(NamedTuple):
+    """What became of the classes since the baseline.
+
+    ``fallen`` is a FAIL that names those which fell, ``None`` without any; ``withheld`` says why no pass may rest on
+    the comparison, and is empty where one may; ``images`` is how many are compared.
+    """
+
+    fallen: Verdict | None
+    withheld: str
+    images: int
+
+
+def compare_classes(
+    shared: SharedAnswers,
+    models: Mapping[str, BaselineModel],
+    sources: tuple[AnswerSource, AnswerSource],
+    finding: ClassTest,
+    policy: GatePolicy,
+) -> ClassComparison:
+    """Compare the classes of a test with those of the baseline, over all its models.
+
+    The test is the sign-flip test of the class test, with the baseline's models in the place of control.
+
+    Parameters
+    ----------
+    shared, models
+        The baseline, and its model for each model of the test.
+    sources
+        The answers of the baseline, under the names of this run's models, and of this run.
+    finding
+        The test of this run.
+    policy
+        The class tolerance and the level.
+    """
+    cells = [Cell(model, finding.condition) for model in finding.models]
+    names = sources[1].class_names
+    pairs = [(sources[0].answers(cell), sources[1].answers(cell)) for cell in cells]
+    changes = ChangedImages.between(pairs, sources[1].labels_of(finding.models[0]))
+    images = class_images(changes, len(names), policy.alpha)
+    fallen = [
+        f"{name} {found.difference:+.1f}"
+        for name, found in zip(names, images, strict=True)
+        if found.significant(policy.alpha) and -found.difference > policy.class_tolerance
+    ]
+    reasons = []
+    n = len(changes.labels)
+    # A class that is too small in itself is the matter of the class test.
+    if all(found.blind for found in images) and finding.blind < len(names):
+        images_are = counted(n, "image is", "images are")
+        reasons.append(f"{images_are} compared with the baseline, too few in any class")
+    for model, (_, now) in zip(finding.models, pairs, strict=True):
+        apart = fallen_apart(shared, models[model], {finding.condition: now}, names, policy)[finding.condition]
+        if apart:
+            reasons.append(f"{model}: {apart_text(apart)}")
+            break
+    verdict = None
+    if fallen:
+        below = f"more than {policy.class_tolerance:g} points below the baseline"
+        verdict = Verdict(Outcome.FAIL, f"{below}: {abridged(fallen, _NAMED)}")
+    return ClassComparison(verdict, "; ".join(reasons), n)

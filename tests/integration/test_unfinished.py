@@ -1,0 +1,130 @@
+"""A run says PASS only where every selected test of the plugin ended with its verdict."""
+
+from __future__ import annotations
+
+import pytest
+
+MINE = """
+import pytest
+from pytest_robustness import assert_robust
+
+@pytest.fixture
+def device(cell):
+    colour = cell.model.endswith("colour")
+    if colour and {how!r} == "setup":
+        raise RuntimeError("the device is lost")
+    yield
+    if colour and {how!r} == "teardown":
+        raise RuntimeError("the device is lost")
+
+{mark}
+def test_mine(device, robustness, cell):
+    colour = cell.model.endswith("colour")
+    if colour and {how!r} == "skip":
+        pytest.skip("no time")
+    if colour and {how!r} == "interrupt":
+        raise KeyboardInterrupt
+    if colour and {how!r} == "exit":
+        pytest.exit("enough")
+    if colour and {how!r} == "raise":
+        raise ValueError("out of luck")
+    found = robustness.model_test(cell)
+    assert_robust(found)
+    assert not (colour and {how!r} == "assert"), "too slow"
+
+def test_other():
+    if {how!r} == "other-interrupt":
+        raise KeyboardInterrupt
+    assert {how!r} != "other"
+"""
+COLOUR = "test_mine.py::test_mine[hflip-colour]"
+SLOPE = "test_mine.py::test_mine[hflip-slope]"
+
+
+@pytest.mark.parametrize(
+    ("how", "mark", "arguments", "expected"),
+    [
+        ("none", "", [], {}),
+        ("setup", "", [], {COLOUR: "had an error in its setup: RuntimeError: the device is lost"}),
+        ("teardown", "", [], {COLOUR: "had an error in its teardown: RuntimeError: the device is lost"}),
+        ("assert", "", [], {COLOUR: "failed apart from its findings: AssertionError: too slow"}),
+        ("raise", "", [], {COLOUR: "failed apart from its findings: ValueError: out of luck"}),
+        ("raise", "@pytest.mark.xfail(raises=ValueError)", [], {COLOUR: "failed as expected, without a finding: "}),
+        ("none", "@pytest.mark.xfail(strict=True)", [], {SLOPE: "failed: ", COLOUR: "failed: "}),
+        ("assert", "@pytest.mark.xfail(strict=False)", [], {}),
+        ("skip", "", [], {COLOUR: "was skipped: no time"}),
+        ("none", "@pytest.mark.skipif(True, reason='no device')", ["test_more.py"], {SLOPE: "was skipped: no device"}),
+        ("interrupt", "", [], {COLOUR: "was not run to its end"}),
+        ("exit", "", [], {COLOUR: "was not run to its end"}),
+        ("other-interrupt", "", [], {"": "was interrupted"}),
+        ("other", "", [], {}),
+        ("raise", "", ["-k", "slope"], {}),
+        ("raise", "", ["--deselect", COLOUR], {}),
+    ],
+)
+def test_a_run_is_no_pass_where_a_selected_test_ended_without_a_verdict(project, how, mark, arguments, expected):
+    project.write("test_mine.py", MINE.format(how=how, mark=mark))
+    if "test_more.py" in arguments:
+        project.write(
+            "test_more.py",
+            """
+            from pytest_robustness import assert_robust
+
+            def test_more(robustness):
+                assert_robust(robustness.model_test("python:nets.py:colour", "hflip"))
+            """,
+        )
+    # pytester would pass an interruption on.
+    result = project.print_in("utf-8", "test_mine.py", "--robustness-transforms=hflip", *arguments)
+    found = project.results()
+    endings = {one["test"]: one["ending"] for one in found["unfinished"]}
+    assert {name: endings[name] for name in expected if endings[name].startswith(expected[name])}.keys() == (
+        expected.keys()
+    )
+    assert bool(endings) == bool(expected)
+    outcome = "INCONCLUSIVE" if expected else "PASS"
+    assert found["outcome"] == outcome
+    summary = (project.path / "reports/latest/summary.md").read_text(encoding="utf-8")
+    assert summary.startswith(f"## Robustness: {outcome}\n")
+    page = (project.path / "reports/latest/index.html").read_text(encoding="utf-8")
+    text = " ".join(result.stdout.str().split())
+    for shown in (summary, page, text):
+        assert ("The run is not whole, and so no PASS" in shown) == bool(expected)
+    tests = sum(map(bool, endings))
+    assert ("### Tests without a verdict" in summary) == bool(expected)
+    assert (f"{tests} selected test" in text) == bool(tests)
+
+
+def test_a_run_that_stops_at_the_first_failure_names_what_it_did_not_run(project):
+    text = MINE.format(how="raise", mark="").replace('endswith("colour")', 'endswith("slope")')
+    project.write("test_mine.py", text.replace("ValueError", "OSError"))
+    project.run("test_mine.py", "--robustness-transforms=hflip vflip", "-x", "-k", "mine")
+    ended = {one["test"]: one["ending"] for one in project.results()["unfinished"]}
+    assert len(ended) >= 3
+    assert sum(text.startswith("failed apart from its findings: OSError") for text in ended.values()) == 1
+    assert sum(text == "was not run to its end" for text in ended.values()) == len(ended) - 1
+
+
+def test_what_a_finding_or_an_error_of_a_model_says_is_not_said_twice(project):
+    project.judge("--robustness-models=python:nets.py:slope python:nets.py:none", "--robustness-transforms=vflip")
+    found = project.results()
+    assert (found["outcome"], found["unfinished"]) == ("FAIL", [])
+    assert found["errors"]
+
+
+def test_a_run_that_writes_its_baseline_is_whole(project):
+    arguments = ("--robustness-transforms=hflip", "--robustness-baseline=b.json", "-k", "colour")
+    project.judge(*arguments, "--robustness-update-baseline")
+    assert (project.results()["outcome"], project.results()["unfinished"]) == ("PASS", [])
+
+
+@pytest.mark.slow
+def test_workers_that_die_are_told_by_the_tests_that_they_ran(folder):
+    text = MINE.format(how="raise", mark="").replace('raise ValueError("out of luck")', "__import__('os')._exit(9)")
+    folder.write("test_mine.py", text)
+    folder.pytester.runpytest_subprocess("test_mine.py", "-n2", "--robustness-transforms=hflip")
+    found = folder.results()
+    assert found["outcome"] == "INCONCLUSIVE"
+    ((name, how),) = [(one["test"], one["ending"]) for one in found["unfinished"]]
+    assert name == COLOUR
+    assert how.startswith("did not end: worker")
