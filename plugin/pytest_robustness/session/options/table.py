@@ -357,7 +357,7 @@ class Options(JudgingOptions):
         area=_ALLURE,
         metavar="DIR",
         about="build the Allure 3 report of the run into DIR (without DIR: into the folder allure of the report's); "
-        "needs Node 22, which pip install 'pytest-robustness[allure]' brings along",
+        "needs Node 22, which the extra allure brings along",
         alone="allure",
     )
     allure_history: Path = path(
