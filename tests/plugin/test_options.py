@@ -183,7 +183,11 @@ def test_a_list_in_toml_where_a_text_is_due_is_refused_with_what_is_valid(pytest
 
 @pytest.mark.parametrize(
     ("option", "text", "needed"),
-    [("allure-gate", "maxFailures=3", "allure-report"), ("baseline-model", "resnet18", "candidate")],
+    [
+        ("allure-gate", "maxFailures=3", "allure-report"),
+        ("baseline-model", "resnet18", "candidate"),
+        ("ray-address", "auto", "executor=ray"),
+    ],
 )
 def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, needed):
     with pytest.raises(OptionError) as caught:
@@ -191,6 +195,34 @@ def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, need
     assert str(caught.value) == (
         f"--robustness-{option} does nothing without --robustness-{needed}. Give both, or neither."
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "there", "valid"),
+    [
+        ("weights-dir", "folder", "a folder that is there"),
+        ("clip-templates", "file.txt", "single, simple, openai, or a text file that is there"),
+    ],
+)
+def test_an_option_that_names_what_is_not_there_is_refused(pytester, option, there, valid):
+    pytester.mkdir("folder")
+    pytester.maketxtfile(file="a {}")
+    other = {"folder": "file.txt", "file.txt": "folder"}[there]
+    for wrong in ("nope", other):
+        with pytest.raises(OptionError) as caught:
+            read(pytester, f"--robustness-{option}={wrong}")
+        shown = str(pytester.path / wrong) if option == "weights-dir" else wrong
+        assert str(caught.value) == f"--robustness-{option}: '{shown}' is not valid. Valid: {valid}."
+        pytester.makeini(f"[pytest]\nrobustness_{option.replace('-', '_')} = {wrong}")
+        read(pytester)  # configured, it may wait for a model that needs it
+        pytester.makeini("[pytest]\n")
+    read(pytester, f"--robustness-{option}={there}")
+
+
+def test_words_for_templates_and_an_address_for_ray_are_taken(pytester):
+    for word in ("single", "simple", "openai"):
+        assert read(pytester, f"--robustness-clip-templates={word}")["clip_templates"] == word
+    assert read(pytester, "--robustness-executor=ray", "--robustness-ray-address=auto")["ray_address"] == "auto"
 
 
 def test_an_option_that_is_configured_may_wait_for_the_one_that_it_needs(pytester):
@@ -216,6 +248,7 @@ def test_a_typed_path_starts_in_the_current_folder_and_a_configured_one_in_the_r
     pytester.makeini("[pytest]\nrobustness_store = kept/s.sqlite\nrobustness_report = ~/out")
     monkeypatch.setenv("HOME", "/home/somebody")
     below = pytester.mkdir("below")
+    (below / "nets").mkdir()
     monkeypatch.chdir(below)
     found = read(pytester, "--robustness-weights-dir=nets")
     assert found["store"] == pytester.path / "kept" / "s.sqlite"

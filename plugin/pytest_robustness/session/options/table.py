@@ -15,6 +15,8 @@ from pytest_robustness.session.options.names import read_names
 from pytest_robustness.session.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.session.options.values import (
     Choice,
+    no_folder,
+    no_templates,
     read_alpha,
     read_choices,
     read_device,
@@ -347,6 +349,7 @@ class Options(JudgingOptions):
         metavar="ADDRESS",
         about="Ray cluster of --robustness-executor=ray: auto, HOST:PORT, or ray://HOST:PORT",
         unset="one that starts on this machine and ends with the run",
+        needs="executor=ray",
     )
     store: Path = path(
         ".robustness/store.sqlite", area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse"
@@ -379,6 +382,7 @@ class Options(JudgingOptions):
         area=_SOURCES,
         metavar="DIR",
         about="read the weight files of torchvision and timm from this folder instead of downloading them",
+        fault=no_folder,
     )
     trust_pickle: bool = switch(
         area=_SOURCES, about="also read weights that need a full pickle, which can run any code: for files you trust"
@@ -390,6 +394,7 @@ class Options(JudgingOptions):
         metavar="WHICH",
         about="sentences in which CLIP models read the names of classes: single (a photo of a {}.), simple or openai "
         "(7 and 80 for ImageNet), or a text file with one a line",
+        fault=no_templates,
     )
     download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
     plan: bool = switch(
