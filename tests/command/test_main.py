@@ -107,7 +107,7 @@ def test_help_teaches(capsys):
     shown = capsys.readouterr().out
     assert all(name in shown for name in cli.commands)
     assert main(["run", "-h"]) == 0
-    # The areas of the README's table.
+    # The areas of the table of options.
     shown = capsys.readouterr().out
     assert [area for area in dict.fromkeys(spec.area for spec in SPECS) if area not in shown] == []
     assert main(["--version"]) == 0

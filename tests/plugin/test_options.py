@@ -14,7 +14,7 @@ from pytest_robustness.plugin.configuration import resolve_options
 from pytest_robustness.session.options import Options, RunMode
 from pytest_robustness.session.options.table import SPECS
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/options.md"
 needs_pytest_9 = pytest.mark.skipif(
     pytest.version_tuple < (9,), reason="pytest reads the table [tool.pytest] from version 9 on"
 )
@@ -298,12 +298,12 @@ def test_the_help_shows_every_option_with_its_choices_and_its_default(pytester):
     assert "images per class, drawn at random (default: all)" in shown
 
 
-def test_the_readme_shows_the_table_of_options():
+def test_the_documentation_shows_the_table_of_options():
     command = [sys.executable, "-m", "pytest_robustness.session.options"]
     table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     start, end = f"<!-- options: {' '.join(['python', *command[1:]])} -->\n", "<!-- end of options -->"
-    shown = README.read_text(encoding="utf-8").partition(start)[2].partition(end)[0]
-    assert shown == table, f"put the output of {' '.join(command)} between the two comments of README.md"
+    shown = PAGE.read_text(encoding="utf-8").partition(start)[2].partition(end)[0]
+    assert shown == table, f"put the output of {' '.join(command)} between the two comments of docs/options.md"
     options = [line.split("|")[2].strip(" `") for line in table.splitlines()[2:]]
     assert sorted(options) == sorted(field.name.replace("_", "-") for field in dataclasses.fields(Options))
 

@@ -39,7 +39,7 @@ _OPTIONS: Final = ("seed", "device", "timeout", "store", "weights_dir", "trust_p
 
 
 class DoctorOptions(TypedDict, total=False):
-    """The keyword arguments of `doctor` that are options of a run too; the README's table says what each does."""
+    """The keyword arguments of `doctor` that are options of a run too; docs/options.md says what each does."""
 
     seed: int
     device: str

@@ -23,7 +23,7 @@ class OptionSpec:
     Parameters
     ----------
     area
-        The heading that the README lists it under.
+        The heading that ``docs/options.md`` lists it under.
     read
         Turns the text that a user wrote into the option's value; raises ``ValueError`` naming what is valid.
     default

@@ -1,4 +1,4 @@
-"""The table of options. Adding an option takes one field here; help, ini key and the README's row follow from it.
+"""The table of options. Adding an option takes one field here; help, ini key and the documentation's row follow from it.
 
 One file because every option of the plugin is found in it, and nothing else.
 """
@@ -50,7 +50,7 @@ _VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
 
 _COUNT_OF_PROCESSES = read_whole(0, "auto", most=1024)
 
-# The README lists the areas in this order.
+# The documentation lists the areas in this order.
 _SUBJECT = "What to judge"
 _TESTS = "How to judge"
 _BASELINE = "Comparison with a baseline"
@@ -420,8 +420,8 @@ SPECS: tuple[OptionSpec, ...] = tuple(
 )
 
 
-def readme_table() -> str:
-    """Return the README's table of options, in Markdown, grouped by area."""
+def markdown_table() -> str:
+    """Return the table of options of ``docs/options.md``, in Markdown, grouped by area."""
     rows = ["| | option | default | meaning |", "| --- | --- | --- | --- |"]
     for area in dict.fromkeys(spec.area for spec in SPECS):
         for number, spec in enumerate(spec for spec in SPECS if spec.area == area):
