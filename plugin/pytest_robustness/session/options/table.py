@@ -1,4 +1,4 @@
-"""The table of options. Adding an option takes one field here; help, ini key and the documentation's row follow from it.
+"""The table of options. Adding an option takes one field here; help, ini key and documentation follow from it.
 
 One file because every option of the plugin is found in it, and nothing else.
 """
