@@ -8,7 +8,9 @@ own; where only counts of images matter, only counts are drawn, and `check_on_im
 from __future__ import annotations
 
 import argparse
+import bisect
 import contextlib
+import functools
 import json
 import math
 import sqlite3
@@ -51,6 +53,10 @@ CHURNS = (0.02, 0.03, 0.05, 0.1, 0.2, 0.4)
 SIZES = ((10, 20), (10, 89), (1000, 5), (1000, 50))
 TOLERANCES = (0.5, 1.0, 2.0, 3.0)
 GATE_CHURNS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
+# Of the comparisons of an unchanged model, those that pass on the images that are recommended.
+USUALLY = 0.9
+SIZING_RUNS = 5_000
+SEED = 2020
 # Standard errors that Monte Carlo noise may add to what is allowed.
 NOISE = 3.0
 
@@ -234,11 +240,27 @@ def unchanged(rng: np.random.Generator, runs: int) -> Row:
     return Row("an unchanged model passes, 10 x 89 images, margin 2, %, by churn", ">= 80", measured, rates[3] >= 0.8)
 
 
+@functools.cache
 def recommended(tolerance: float, churn: float) -> int:
-    """Return the number of images that the documentation recommends, to two digits."""
-    images = 140_000 * (churn + tolerance / 100) / tolerance**2
-    unit = 10 ** (math.floor(math.log10(images)) - 1)
-    return int(math.ceil(images / unit) * unit)
+    """Return the least number of images, to two digits, on which an unchanged model passes in nine of ten comparisons.
+
+    With churn 0 every comparison is the same, and it passes from that number on.
+    """
+    sizes = [digits * 10**power for power in range(6) for digits in range(10, 100)]
+
+    def suffice(images: int) -> bool:
+        return passes(np.random.default_rng(SEED), images, churn, SIZING_RUNS, tolerance) >= USUALLY
+
+    return sizes[bisect.bisect_left(sizes, True, key=suffice)]
+
+
+def passes(rng: np.random.Generator, images: int, churn: float, runs: int, tolerance: float) -> float:
+    """Return how often an unchanged model passes under all conditions."""
+    lost = rng.binomial(images, churn / 2, runs * CONDITIONS)
+    gained = rng.binomial(images - lost, churn / 2 / (1 - churn / 2))
+    change = PairedChange(lost / images, gained / images, np.full(lost.size, float(images)))
+    kept = p_above(change, -tolerance / 100).reshape(runs, CONDITIONS) < ALPHA
+    return float(kept.all(axis=1).mean())
 
 
 class Gate(NamedTuple):
@@ -293,7 +315,7 @@ def gates(rng: np.random.Generator, runs: int) -> Iterator[Row]:
         "; ".join(f"{drop:g} points: {share(rate)}" for drop, rate in small.items()),
         within_limit(max(small.values()), 0.05, runs),
     )
-    for points, least in ((3.0, 0.995), (2.0, 0.7)):
+    for points, least in ((3.0, 0.99), (2.0, 0.6)):
         found = {}
         for churn in GATE_CHURNS[1:]:
             drops = [0.0] * (CONDITIONS - 1) + [points]
@@ -311,18 +333,14 @@ def _most(rates: dict[tuple[int, float], float]) -> str:
     return f"{share(most)} ({images} images, {churn:.0%} churn)"
 
 
-def table_of_sizes(rng: np.random.Generator, runs: int) -> list[str]:
-    """Return the documentation's table: images by churn and tolerance, and how often all ten conditions pass."""
+def table_of_sizes() -> list[str]:
+    """Return the documentation's table: images by churn and tolerance."""
     lines = [
         "| churn | " + " | ".join(f"tolerance {t:g}" for t in TOLERANCES) + " |",
         "| --- |" + " --- |" * len(TOLERANCES),
     ]
     for churn in GATE_CHURNS:
-        cells = []
-        for tolerance in TOLERANCES:
-            images = recommended(tolerance, churn)
-            passed = gate(rng, images, churn, [0.0] * CONDITIONS, runs, tolerance).passed.all(axis=1).mean()
-            cells.append(f"{images:,} ({share(passed)} %)")
+        cells = [f"{recommended(tolerance, churn):,}" for tolerance in TOLERANCES]
         lines.append(f"| {churn:.0%} | " + " | ".join(cells) + " |")
     return lines
 
@@ -486,7 +504,7 @@ def main() -> int:
     """Print the table, then the table of sizes, and whether all requirements are met."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, action="append", default=[], help="a store of a finished run; repeatable")
-    parser.add_argument("--seed", type=int, default=2020)
+    parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--quick", action="store_true", help="draw a tenth as often")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -498,8 +516,8 @@ def main() -> int:
     for row in rows(worlds, args.seed, scale):
         unmet += not row.met
         print(f"| {row.what} | {row.required} | {row.measured} | {'yes' if row.met else 'NO'} |", flush=True)
-    print("\nImages for the gate, and how often an unchanged model then passes in all ten conditions:\n")
-    print("\n".join(table_of_sizes(np.random.default_rng([args.seed, 7]), int(5000 * scale))))
+    print("\nImages on which an unchanged model passes the gate in all ten conditions, in nine of ten comparisons:\n")
+    print("\n".join(table_of_sizes()))
     print(f"\n{unmet} requirements not met")
     return min(unmet, 1)
 

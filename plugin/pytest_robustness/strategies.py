@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import Condition
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.transforms import builtin
 
@@ -61,7 +62,7 @@ def conditions(
     except ImportError as error:
         _log.debug("Hypothesis cannot be imported", exc_info=True)
         raise RobustnessError(
-            'Strategies come with Hypothesis, which is not installed. Run: pip install "pytest-robustness[hypothesis]"'
+            f"Strategies come with Hypothesis, which is not installed. Run: {pip_install('hypothesis')}"
         ) from error
     known = registry or builtin()
     names = transforms or tuple(item.name for item in known.describe() if item.severities and not item.on_request)

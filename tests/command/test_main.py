@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -74,6 +75,27 @@ def test_a_value_that_is_not_valid_is_left_to_pytest_to_refuse(started, command,
     assert started(command, *(text for spec in specs for text in (f"--{spec.name}", value))) == plan + expected
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("argument", "meant"),
+    [
+        ("--lmit=3", "--limit"),
+        ("--transfroms=vflip", "--transforms"),
+        ("--modls", "--models"),
+        ("--batchsize=4", "--batch-size"),
+    ],
+)
+def test_an_option_that_is_misspelled_is_named_with_the_closest(argument, meant, capsys):
+    assert main(["run", argument]) == pytest.ExitCode.USAGE_ERROR
+    shown = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert re.search(rf"No such option:? '?{argument.partition('=')[0]}\b.* '?{meant}\b", shown)
+
+
+@pytest.mark.parametrize("argument", ["--lf", "--maxfail=1", "-x", "--durations=3", "--pdb", "test_mine.py"])
+def test_what_is_like_no_option_goes_to_pytest(started, argument):
+    assert started("run", argument) == [argument]
+
+
 def test_an_option_without_its_value_is_refused_by_its_name(capsys):
     assert main(["run", "--margin"]) == pytest.ExitCode.USAGE_ERROR
     assert "'--margin' requires an argument" in capsys.readouterr().err
@@ -107,7 +129,7 @@ def test_help_teaches(capsys):
     shown = capsys.readouterr().out
     assert all(name in shown for name in cli.commands)
     assert main(["run", "-h"]) == 0
-    # The areas of the README's table.
+    # The areas of the table of options.
     shown = capsys.readouterr().out
     assert [area for area in dict.fromkeys(spec.area for spec in SPECS) if area not in shown] == []
     assert main(["--version"]) == 0

@@ -33,7 +33,7 @@ CHANGES = {
     "sys.argv": lambda: sys.argv.append("--surprise"),
     "sys.path": lambda: sys.path.insert(0, "/nowhere"),
     "the current directory": lambda: os.chdir("/"),
-    "environment variables": lambda: os.environ.update(SURPRISE="1", PATH=""),
+    "environment variables (PATH, SURPRISE)": lambda: os.environ.update(SURPRISE="1", PATH=""),
     "signal handlers": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
     "the recursion limit": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 100),
     "the thread switch interval": lambda: sys.setswitchinterval(0.1),

@@ -209,7 +209,7 @@ def test_digits_are_the_odd_half_in_three_equal_channels():
 def test_digits_without_scikit_learn_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     assert refusal("digits") == (
-        'The digits come with scikit-learn, which is not installed. Run: pip install "pytest-robustness[digits]"'
+        "The digits come with scikit-learn, which is not installed. Run: pip install scikit-learn"
     )
 
 

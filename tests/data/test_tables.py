@@ -253,7 +253,7 @@ def test_a_file_that_lacks_a_column_is_named(tmp_path):
 def test_without_pyarrow_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert refusal(f"parquet:{tmp_path}") == (
-        f'parquet:{tmp_path} needs pyarrow, which is not installed. Run: pip install "pytest-robustness[parquet]"'
+        f"parquet:{tmp_path} needs pyarrow, which is not installed. Run: pip install pyarrow"
     )
 
 
@@ -370,5 +370,5 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert refusal("hf:photos") == (
-        'hf:photos needs the package datasets, which is not installed. Run: pip install "pytest-robustness[hf]"'
+        "hf:photos needs the package datasets, which is not installed. Run: pip install datasets pyarrow"
     )

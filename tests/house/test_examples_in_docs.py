@@ -214,8 +214,8 @@ def test_the_report_is_written_with_the_others(extended, judged):
     assert {"index.html", "results.json", "summary.md"} <= {path.name for path in folder.iterdir()}
 
 
-def test_the_readme_table_has_a_row_for_the_option(extended):
-    script = "from pytest_robustness.session.options.table import readme_table; print(readme_table())"
+def test_the_table_of_options_has_a_row_for_the_option(extended):
+    script = "from pytest_robustness.session.options.table import markdown_table; print(markdown_table())"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=extended.overlay,

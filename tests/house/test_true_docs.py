@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pytest_robustness
-from pytest_robustness.session.options.table import SPECS, readme_table
+from pytest_robustness.command.main import cli
+from pytest_robustness.session.options.table import SPECS, markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -344,5 +345,25 @@ def test_the_checker_sees_a_wrong_reference_in_a_docstring(names):
     assert [(line, name) for line, name, _ in wrong_references(text, names)] == [(1, "recordz.Cell"), (3, "Celll")]
 
 
-def test_the_readme_has_the_table_of_options():
-    assert readme_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_options_has_the_table():
+    assert markdown_table() in (ROOT / "docs/options.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_options_in_the_readme_has_their_defaults():
+    """Each row names options, and where it gives their defaults in code, those of the table of options."""
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Options")[2].partition("\n## ")[0]
+    specs = {spec.flag: spec for spec in SPECS}
+    rows = [row.split(" | ")[:2] for row in table.splitlines() if row.startswith("| `--")]
+    assert 9 < len(rows) < 15
+    for options, defaults in rows:
+        flags = [re.sub("=.*", "", flag) for flag in re.findall(r"`(--[^`]+)`", options)]
+        given = re.findall(r"`([^`]+)`", defaults)
+        assert given in ([], [specs[flag].default for flag in flags]), options
+        if re.fullmatch(r"[\d.]+|all|none", defaults):
+            expected = {specs[flag].shown_default.partition(";")[0] for flag in flags}
+            assert {one.removesuffix(".0") for one in expected} <= {defaults, "the one of the same name"}, options
+
+
+def test_the_page_of_the_command_has_every_command():
+    rows = re.findall(r"^\| `(\w+)[^`]*` \|", (ROOT / "docs/command.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(cli.commands)

@@ -38,7 +38,7 @@ def past(*tests: Cell | Panel, when: str = "2026-11-28 18:54 UTC", data: str = "
         keys=keys,
         tests=dict.fromkeys(tests),
         models={cell.model: FACTS for cell in cells.cells},
-        provenance={"dataset": {"name": f"folder:{data}"}},
+        provenance={"dataset": {"name": f"folder:{data}", "images": 7}, "options": {"limit": 3}},
     )
     made = PastRun(when, log, 0, "fp32", TRANSFORMS, ("a", "b"), (VFLIP, HFLIP, ZOOM), {"alpha": 0.05})
     return dataclasses.replace(made, **changed)
@@ -63,9 +63,14 @@ def test_runs_are_remembered_by_their_images_the_latest_last(store):
         remember_run(store, run)
     assert past_runs(store, "beef") == [first, second]
     assert past_runs(store, "cafe") == [other]
-    assert known_data(store) == [KnownData("folder:beef", "beef"), KnownData("folder:cafe", "cafe")]
+    beef, cafe = (KnownData(f"folder:{data}", data, other.when, 7, 3) for data in ("beef", "cafe"))
+    assert known_data(store) == [beef, cafe]
+    remember_run(store, second)
+    assert known_data(store) == [cafe, beef]
+    remember_run(store, past(Cell("a", VFLIP), data="cafe", when="2026-11-27 10:00 UTC"))
+    assert known_data(store)[-1] == beef
     forget_runs(store, "beef")
-    assert known_data(store) == [KnownData("folder:cafe", "cafe")]
+    assert [known.name for known in known_data(store)] == ["folder:cafe"]
 
 
 def test_a_run_is_forgotten_once_all_that_it_tested_was_tested_again(store):

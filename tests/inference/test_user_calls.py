@@ -28,8 +28,8 @@ def test_a_change_is_restored_and_warned_of_once():
         assert torch.get_default_dtype() == torch.float32
     (text,) = warnings
     assert text == (
-        "python:nets.py:net changed the process: environment variables, PyTorch's default dtype; restored after the "
-        "call, so that nothing else depends on it"
+        "python:nets.py:net changed the process: environment variables (SURPRISE), PyTorch's default dtype; restored "
+        "after the call, so that nothing else depends on it"
     )
 
 

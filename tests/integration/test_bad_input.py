@@ -142,15 +142,15 @@ def test_a_store_that_cannot_be_used_is_a_usage_error_and_is_left_alone(project)
     damaged = project.write("damaged.sqlite", "no database at all " * 100)
     found = refusal(project.judge("--robustness-store", "damaged.sqlite"))
     assert found == (
-        f"{damaged} is damaged, or is no store (file is not a database). Name another file with --robustness-"
-        f"store=FILE, or move this one away; it was left as it is."
+        f"{damaged} is damaged, or is no store (file is not a database). Name another file (in a run with "
+        f"--robustness-store=FILE), or move this one away; it was left as it is."
     )
     assert damaged.read_text() == "no database at all " * 100
     found = refusal(project.judge("--robustness-store", "nets.py/store.sqlite"))
     assert found.startswith(f"{project.path}/nets.py/store.sqlite cannot be written (")
     assert refusal(project.judge("--robustness-store=photos")) == (
-        f"{project.path}/photos is a folder, and a store is a file. Name one with --robustness-store=FILE, such as "
-        f"{project.path}/photos/store.sqlite."
+        f"{project.path}/photos is a folder, and a store is a file. Name one (in a run with "
+        f"--robustness-store=FILE), such as {project.path}/photos/store.sqlite."
     )
 
 

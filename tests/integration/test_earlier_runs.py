@@ -151,11 +151,37 @@ def test_what_cannot_be_reported_is_said_with_pytests_exit_codes(project, capsys
     assert "remembers no run" in capsys.readouterr().err
 
     project.judge("-k", "hflip")
-    project.judge("-k", "hflip", "--robustness-limit=10")
-    assert main(["report", ".robustness/store.sqlite"]) == pytest.ExitCode.USAGE_ERROR
-    listed = re.findall(r"folder:photos \((\w{12})\)", capsys.readouterr().err)
-    assert len(set(listed)) == 2
-    assert main(["report", ".robustness/store.sqlite", "--data", listed[0], "--report", "out"]) == 0
-    assert main(["report", ".robustness/store.sqlite", "--data", "folder:photos"]) == pytest.ExitCode.USAGE_ERROR
     assert main(["report", ".robustness/store.sqlite", "--data", "digits"]) == pytest.ExitCode.USAGE_ERROR
-    assert "remembers no run on 'digits'. It has:" in capsys.readouterr().err
+    assert "remembers no run on 'digits'. It has:\n  folder:photos, " in capsys.readouterr().err
+    damaged = project.write("damaged.sqlite", "no database at all " * 100)
+    assert main(["report", str(damaged)]) == pytest.ExitCode.USAGE_ERROR
+    assert "is no store" in capsys.readouterr().err
+
+
+LISTED = r"folder:photos, (\d+) images(?:, (\d+) per class)?, \d{4}-\d\d-\d\d \d\d:\d\d UTC \(fingerprint (\w{12})\)"
+
+
+def test_a_store_gives_the_latest_run_and_names_those_on_other_images(project, capsys):
+    """Two draws of one data set are two sets of images; the one that was judged last is taken."""
+    store = project.path / ".robustness/store.sqlite"
+
+    def report(*options: str) -> list[tuple[str, str, str]]:
+        assert main(["report", str(store), "--report", "out", *options]) == 0
+        printed = capsys.readouterr().out
+        taken, *others = re.findall(LISTED, printed.partition("Run: ")[2])
+        assert ("--data takes a name" in printed) == bool(others)
+        assert project.results("out")["provenance"]["dataset"]["fingerprint"].startswith(taken[2])
+        return [taken, *others]
+
+    project.judge("-k", "hflip")
+    (whole,) = report()
+    project.judge("-k", "hflip", "--robustness-limit=10")
+    part, other = report()
+    assert other == whole
+    assert (part[1], whole[1]) == ("10", "")
+    assert int(part[0]) < int(whole[0])
+    assert report("--data", "folder:photos") == report("--data=folder:photos") == [part, whole]
+    assert report("--data", whole[2]) == [whole, part]
+    # Judged again, within the same minute, the images of the first run are those of the latest.
+    project.judge("-k", "vflip")
+    assert report() == [whole, part]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def test_an_interrupt_keeps_what_was_computed_and_the_next_run_computes_the_rest
     assert process.wait(timeout=60) == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in log.read_text()
     kept = project.stored()
+    (said,) = re.findall(r"interrupted: (\d+) of 898 images are kept; the same command goes on", log.read_text())
+    assert int(said) == min(kept.values())
     assert set(kept) == {("alexnet", name, None) for name in ("control", "slow")}
     # The tenth batch may be the one that was interrupted; what was computed of the second shard is kept too.
     assert 9 * 64 <= min(kept.values()) <= max(kept.values()) < 898

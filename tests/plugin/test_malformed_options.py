@@ -151,3 +151,17 @@ def test_a_marker_that_names_what_cannot_be_shown_is_refused(names):
         requests.expand_conditions(names)
     with pytest.raises(OptionError, match="Valid: a text without control characters, in Unicode"):
         requests.expand_models(names)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("--robustness-lmit=3", "Did you mean --robustness-limit?"),
+        ("--robustness-batchsize", "Did you mean --robustness-batch-size?"),
+        ("--robustness-q=1", "pytest --help lists those there are, under robustness."),
+    ],
+)
+def test_an_option_that_is_misspelled_is_named_with_the_closest(project, typed, hint):
+    result = project.judge(typed)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {typed.partition('=')[0]} is no option. {hint}" in result.errlines

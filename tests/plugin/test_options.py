@@ -14,7 +14,7 @@ from pytest_robustness.plugin.configuration import resolve_options
 from pytest_robustness.session.options import Options, RunMode
 from pytest_robustness.session.options.table import SPECS
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/options.md"
 needs_pytest_9 = pytest.mark.skipif(
     pytest.version_tuple < (9,), reason="pytest reads the table [tool.pytest] from version 9 on"
 )
@@ -183,7 +183,11 @@ def test_a_list_in_toml_where_a_text_is_due_is_refused_with_what_is_valid(pytest
 
 @pytest.mark.parametrize(
     ("option", "text", "needed"),
-    [("allure-gate", "maxFailures=3", "allure-report"), ("baseline-model", "resnet18", "candidate")],
+    [
+        ("allure-gate", "maxFailures=3", "allure-report"),
+        ("baseline-model", "resnet18", "candidate"),
+        ("ray-address", "auto", "executor=ray"),
+    ],
 )
 def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, needed):
     with pytest.raises(OptionError) as caught:
@@ -191,6 +195,34 @@ def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, need
     assert str(caught.value) == (
         f"--robustness-{option} does nothing without --robustness-{needed}. Give both, or neither."
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "there", "valid"),
+    [
+        ("weights-dir", "folder", "a folder that is there"),
+        ("clip-templates", "file.txt", "single, simple, openai, or a text file that is there"),
+    ],
+)
+def test_an_option_that_names_what_is_not_there_is_refused(pytester, option, there, valid):
+    pytester.mkdir("folder")
+    pytester.maketxtfile(file="a {}")
+    other = {"folder": "file.txt", "file.txt": "folder"}[there]
+    for wrong in ("nope", other):
+        with pytest.raises(OptionError) as caught:
+            read(pytester, f"--robustness-{option}={wrong}")
+        shown = str(pytester.path / wrong) if option == "weights-dir" else wrong
+        assert str(caught.value) == f"--robustness-{option}: '{shown}' is not valid. Valid: {valid}."
+        pytester.makeini(f"[pytest]\nrobustness_{option.replace('-', '_')} = {wrong}")
+        read(pytester)  # configured, it may wait for a model that needs it
+        pytester.makeini("[pytest]\n")
+    read(pytester, f"--robustness-{option}={there}")
+
+
+def test_words_for_templates_and_an_address_for_ray_are_taken(pytester):
+    for word in ("single", "simple", "openai"):
+        assert read(pytester, f"--robustness-clip-templates={word}")["clip_templates"] == word
+    assert read(pytester, "--robustness-executor=ray", "--robustness-ray-address=auto")["ray_address"] == "auto"
 
 
 def test_an_option_that_is_configured_may_wait_for_the_one_that_it_needs(pytester):
@@ -216,6 +248,7 @@ def test_a_typed_path_starts_in_the_current_folder_and_a_configured_one_in_the_r
     pytester.makeini("[pytest]\nrobustness_store = kept/s.sqlite\nrobustness_report = ~/out")
     monkeypatch.setenv("HOME", "/home/somebody")
     below = pytester.mkdir("below")
+    (below / "nets").mkdir()
     monkeypatch.chdir(below)
     found = read(pytester, "--robustness-weights-dir=nets")
     assert found["store"] == pytester.path / "kept" / "s.sqlite"
@@ -265,12 +298,12 @@ def test_the_help_shows_every_option_with_its_choices_and_its_default(pytester):
     assert "images per class, drawn at random (default: all)" in shown
 
 
-def test_the_readme_shows_the_table_of_options():
+def test_the_documentation_shows_the_table_of_options():
     command = [sys.executable, "-m", "pytest_robustness.session.options"]
     table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     start, end = f"<!-- options: {' '.join(['python', *command[1:]])} -->\n", "<!-- end of options -->"
-    shown = README.read_text(encoding="utf-8").partition(start)[2].partition(end)[0]
-    assert shown == table, f"put the output of {' '.join(command)} between the two comments of README.md"
+    shown = PAGE.read_text(encoding="utf-8").partition(start)[2].partition(end)[0]
+    assert shown == table, f"put the output of {' '.join(command)} between the two comments of docs/options.md"
     options = [line.split("|")[2].strip(" `") for line in table.splitlines()[2:]]
     assert sorted(options) == sorted(field.name.replace("_", "-") for field in dataclasses.fields(Options))
 

@@ -66,6 +66,24 @@ def test_the_command_runs_the_first_failed_test_and_no_other(project, arguments)
 
 
 @pytest.mark.parametrize(
+    "added",
+    [
+        "--pyargs robustness_tests",
+        "-p no:cacheprovider --pyargs robustness_tests.test_models",
+        "--pyargs robustness_tests test_mine.py",
+        "-p no:cacheprovider -ra",
+    ],
+)
+def test_the_command_runs_one_test_where_a_configuration_file_names_the_suite(project, added):
+    project.write("test_mine.py", OWN)
+    project.configure(addopts=added)
+    result = project.run("-k", "vflip and not tilt")
+    again = project.run(*command(result))
+    again.assert_outcomes(failed=1)
+    assert first_failed(again) == first_failed(result)
+
+
+@pytest.mark.parametrize(
     ("keys", "arguments"),
     [
         ({}, ("--robustness-update-baseline",)),

@@ -41,7 +41,7 @@ ARGUMENTS: Final[Mapping[str, OptionSpec]] = {spec.field: spec for spec in SPECS
 
 
 class EvaluationOptions(TypedDict, total=False):
-    """The keyword arguments of `evaluate`, for editors and type checkers; the README's table says what each does."""
+    """The keyword arguments of `evaluate`, for editors and type checkers; docs/options.md says what each does."""
 
     severity: int | str | Sequence[int]
     limit: int | Literal["all"] | None

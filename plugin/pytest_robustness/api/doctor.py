@@ -28,7 +28,7 @@ _OPTIONS: Final = tuple(field for field in DOCTOR_FIELDS if field != "data")
 
 
 class DoctorOptions(TypedDict, total=False):
-    """The keyword arguments of `doctor` that are options of a run too; the README's table says what each does."""
+    """The keyword arguments of `doctor` that are options of a run too; docs/options.md says what each does."""
 
     seed: int
     device: str

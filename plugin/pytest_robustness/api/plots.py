@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import Condition
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import OptionError
 from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.page import heat
@@ -153,6 +154,6 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     try:
         from matplotlib import pyplot as plt
     except ImportError:
-        raise OptionError("Charts need Matplotlib: pip install 'pytest-robustness[plot]'.") from None
+        raise OptionError(f"Charts need Matplotlib: {pip_install('plot')}.") from None
     axes: Axes = plt.subplots(figsize=size, layout="constrained")[1]
     return axes

@@ -15,7 +15,12 @@ _NOTHING = 5
 
 @click.command("report", cls=RichCommand)
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("--data", "data_name", metavar="NAME", help="The data by its name, or by how its fingerprint begins.")
+@click.option(
+    "--data",
+    "data_name",
+    metavar="NAME",
+    help="The latest run on this data, by its name or by how the fingerprint of its images begins.",
+)
 @click.option(
     "--report",
     "folder",
@@ -28,18 +33,18 @@ def report(store: Path, data_name: str | None, folder: Path) -> int:
     """Write the report of what STORE remembers: the latest run, and what earlier ones found that still holds.
 
     No model is loaded, and no image is opened where its picture is remembered. Exit codes: 0 written, whatever the
-    verdict, 4 no such store or data, or several to choose from, 5 nothing is remembered.
+    verdict, 4 no such store or data, 5 nothing is remembered.
     """
     from pytest_robustness import report as reports
     from pytest_robustness.core.files import short_path
     from pytest_robustness.session.recalled import recalled
 
-    with recalled(store, data_name) as found:
+    with recalled(store, data_name) as (found, lines):
         if found is None:
             click.echo(f"{short_path(store)} remembers no run. A run with tests of models or classes is.", err=True)
             return _NOTHING
         reports.write_all(found, folder)
-        where = [f"Report: {short_path(folder)}", *reports.image_lines(found, folder)]
+        where = [*lines, f"Report: {short_path(folder)}", *reports.image_lines(found, folder)]
         width = shutil.get_terminal_size().columns
         click.echo(reports.terminal_text(found.judged, width, sys.stdout.isatty(), {}, where))
     return 0

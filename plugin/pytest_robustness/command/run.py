@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +28,8 @@ _PYTEST: Final = (
 )
 _ALONE: Final = frozenset(f"--{spec.name}" for spec in SPECS if spec.alone is not None)
 _OWN_COMMANDS: Final = ("list", "plan")
+# Of an argument and an option; a letter that is wrong, left out or in another place.
+_CLOSE: Final = 0.75
 _SETTINGS: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
 
 
@@ -41,7 +45,26 @@ class _Command(RichCommand):
             f"{arg}=" if arg in _ALONE and (after is None or after.startswith("-")) else str(arg)
             for arg, after in itertools.pairwise([*args, None])
         ]
-        return super().parse_args(ctx, given)
+        left = super().parse_args(ctx, given)
+        _refuse_misspelled(ctx)
+        return left
+
+
+def _refuse_misspelled(context: click.Context) -> None:
+    """Raise for an argument that would go to pytest, is nearly an option of ours, and none that pytest knows."""
+    known = {f"--{spec.name}" for spec in SPECS}
+    for argument in context.args:
+        typed = argument.partition("=")[0]
+        close = difflib.get_close_matches(typed, known, n=1, cutoff=_CLOSE) if typed.startswith("--") else []
+        if close and typed not in _options_of_pytest():
+            raise click.NoSuchOption(typed, possibilities=close, ctx=context)
+
+
+def _options_of_pytest() -> frozenset[str]:
+    # Those of its plugins too, which it alone knows. It takes a second, of a command that is probably wrong.
+    asked = [sys.executable, "-m", "pytest", "--help"]
+    shown = subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603 (our own)
+    return frozenset(re.findall(r"(?<![\w-])--[\w-]+", shown))
 
 
 def pytest_arguments(context: click.Context, *more: str) -> list[str]:

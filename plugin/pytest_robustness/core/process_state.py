@@ -20,6 +20,8 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core import environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
@@ -37,11 +39,14 @@ class Aspect(NamedTuple):
         Returns the state, compared by ``==``.
     restore
         Takes what ``read`` returned.
+    differing
+        Returns what differs between two states, in a few words; ``None`` where the name says it all.
     """
 
     name: str
     read: Callable[[], Any]
     restore: Callable[[Any], object]
+    differing: Callable[[Any, Any], str] | None = None
 
 
 @contextlib.contextmanager
@@ -53,14 +58,16 @@ def restored(aspects: Sequence[Aspect]) -> Generator[list[str]]:
     before = [(aspect, _read(aspect)) for aspect in aspects]
     changed: list[str] = []
     try:
-        yield changed
+        with environment.packages_noticed():
+            yield changed
     finally:
         # In reverse: standard output is replaced by one that works before descriptors are compared.
         for aspect, state in reversed(before):
-            if _same(_read(aspect), state):
+            now = _read(aspect)
+            if _same(now, state):
                 continue
             if aspect.name:
-                changed.append(aspect.name)
+                changed.append(aspect.name + (f" ({aspect.differing(now, state)})" if aspect.differing else ""))
             try:
                 aspect.restore(state)
             except Exception:  # whatever the user's code did to it
@@ -137,12 +144,6 @@ def _set_list(name: str) -> Callable[[list[Any]], None]:
         current[:] = before
 
     return restore
-
-
-def _restore_environment(before: dict[str, str]) -> None:
-    for key in os.environ.keys() - before.keys():
-        del os.environ[key]
-    os.environ.update(before)
 
 
 def _restore_filters(before: list[Any]) -> None:
@@ -249,7 +250,7 @@ ASPECTS: Final = (
     Aspect("sys.argv", lambda: list(sys.argv), _set_list("argv")),
     Aspect("sys.path", lambda: list(sys.path), _set_list("path")),
     Aspect("the current directory", os.getcwd, os.chdir),
-    Aspect("environment variables", lambda: dict(os.environ), _restore_environment),
+    Aspect("environment variables", environment.read, environment.restore, environment.changed_names),
     Aspect("warnings.showwarning", lambda: warnings.showwarning, lambda it: setattr(warnings, "showwarning", it)),
     Aspect("signal handlers", _handlers, _restore_handlers),
     Aspect("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import DataError, OptionError
 
@@ -34,7 +35,7 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:  # n
     except ImportError as error:
         _log.debug("scikit-learn cannot be imported", exc_info=True)
         raise DataError(
-            'The digits come with scikit-learn, which is not installed. Run: pip install "pytest-robustness[digits]"'
+            f"The digits come with scikit-learn, which is not installed. Run: {pip_install('digits')}"
         ) from error
     pixels, targets = load_digits(return_X_y=True)
     grey = np.rint(pixels[1::2] * 255 / 16).astype(np.uint8).reshape(-1, 1, 8, 8)

@@ -8,6 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data import spec_options
 from pytest_robustness.data.files.class_folders import require_no_splits
@@ -62,7 +63,7 @@ def open_unlabelled(spec: str, argument: str, *, download: bool) -> DataSource: 
 
 def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
     if importlib.util.find_spec("pyarrow") is None:
-        raise DataError(f'{spec} needs pyarrow, which is not installed. Run: pip install "pytest-robustness[parquet]"')
+        raise DataError(f"{spec} needs pyarrow, which is not installed. Run: {pip_install('parquet')}")
     path, wanted = spec_options.split(spec, argument, _OPTIONS)
     containers = find(path, _ENDINGS, "Parquet file")
     _require_one_split(path, containers)

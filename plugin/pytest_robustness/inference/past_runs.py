@@ -28,10 +28,27 @@ _DATASETS: Final = "runs"
 
 
 class KnownData(NamedTuple):
-    """Images that the store remembers runs of: the name of the data, and the fingerprint of the images."""
+    """Images that the store remembers runs of.
+
+    Parameters
+    ----------
+    name
+        The name of the data, which other images may have too: those of another limit, or of the past.
+    fingerprint
+        That of the images.
+    when
+        The end of the latest run on them.
+    images
+        How many there are.
+    limit
+        How many of each class were drawn; ``None`` for all.
+    """
 
     name: str
     fingerprint: str
+    when: str
+    images: int
+    limit: int | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,8 +166,10 @@ def remember_run(store: Store, run: PastRun) -> None:
         kept.remove(min(kept[1:], key=lambda past: len(past.log.tests)))
     store.remember(f"{_DATASETS} {run.log.dataset}", json.dumps([past.pack() for past in reversed(kept)]))
     known = _names(store)
-    if known.get(run.log.dataset) != _name(run):
-        store.remember(_DATASETS, json.dumps({**known, run.log.dataset: _name(run)}))
+    # The latest last, which two runs that end within a minute do not tell by their dates.
+    moved = {**{other: name for other, name in known.items() if other != run.log.dataset}, run.log.dataset: _name(run)}
+    if list(moved.items()) != list(known.items()):
+        store.remember(_DATASETS, json.dumps(moved))
 
 
 def forget_runs(store: Store, dataset: str) -> None:
@@ -170,9 +189,15 @@ def past_runs(store: Store, dataset: str) -> list[PastRun]:
 
 
 def known_data(store: Store) -> list[KnownData]:
-    """Return the images that the store remembers runs of, by name."""
-    found = (KnownData(name, fingerprint) for fingerprint, name in _names(store).items())
-    return sorted(known for known in found if past_runs(store, known.fingerprint))
+    """Return the images that the store remembers runs of, those of the latest run last."""
+    found = ((name, past_runs(store, fingerprint)) for fingerprint, name in _names(store).items())
+    return sorted((_known(name, runs[-1]) for name, runs in found if runs), key=lambda known: known.when)
+
+
+def _known(name: str, last: PastRun) -> KnownData:
+    provenance = last.log.provenance
+    images = int(provenance.get("dataset", {}).get("images", 0))
+    return KnownData(name, last.log.dataset, last.when, images, provenance.get("options", {}).get("limit"))
 
 
 def latest(runs: Sequence[PastRun]) -> Present:

@@ -59,7 +59,7 @@ class StoreFile:
         self.path = path
         if path.is_dir():
             raise StoreError(
-                f"{path} is a folder, and a store is a file. Name one with --robustness-store=FILE, such as "
+                f"{path} is a folder, and a store is a file. Name one (in a run with --robustness-store=FILE), such as "
                 f"{path / 'store.sqlite'}."
             )
         with self.explained():
@@ -130,7 +130,7 @@ class StoreFile:
                 return
 
 
-WAY_OUT = "Name another file with --robustness-store=FILE, or move this one away; it was left as it is."
+WAY_OUT = "Name another file (in a run with --robustness-store=FILE), or move this one away; it was left as it is."
 
 
 def _other_schema(path: Path, version: int) -> str:
@@ -139,7 +139,7 @@ def _other_schema(path: Path, version: int) -> str:
     )
     return (
         f"{path} was written by {age} pytest-robustness (store schema {version}; this one reads schema "
-        f"{SCHEMA_VERSION}). {remedy} another file with --robustness-store=FILE."
+        f"{SCHEMA_VERSION}). {remedy} another file (in a run with --robustness-store=FILE)."
     )
 
 
@@ -147,8 +147,8 @@ def _explain(path: Path, error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
         return (
-            f"{path} cannot be written ({text}). Make the folder writable, or name a file elsewhere with "
-            f"--robustness-store=FILE."
+            f"{path} cannot be written ({text}). Make the folder writable, or name a file elsewhere (in a run with "
+            f"--robustness-store=FILE)."
         )
     if "full" in text:
         return f"{path}: the disk is full. What was finished is kept; free some space and run again to go on."

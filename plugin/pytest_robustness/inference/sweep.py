@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.canary import Canary, Stale
 from pytest_robustness.inference.unreadable import UnreadableImages
 from pytest_robustness.inference.user_calls import UserCalls
@@ -87,6 +89,9 @@ class Sweep:
         self._announce(missing)
         try:
             self._executor.compute(self._work)
+        except KeyboardInterrupt:
+            self._say_what_is_kept()
+            raise
         finally:
             self._progress.stop()
         return True
@@ -111,6 +116,14 @@ class Sweep:
             conditions = ", ".join(str(stale.job.condition) for stale in found)
             self._warn(
                 f"stored answers of {model} no longer hold and are computed again ({conditions}): {found[0].text}"
+            )
+
+    def _say_what_is_kept(self) -> None:
+        images = len(self._work.selection.indices)
+        with contextlib.suppress(RobustnessError):  # the interrupt stops the run, whatever else is wrong
+            left, _ = self._work.amount(self._work.missing()[0])
+            self._progress.note(
+                f"interrupted: {images - left:,} of {images:,} images are kept; the same command goes on from there"
             )
 
     def _warn(self, text: str) -> None:

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import ModelError, OptionError, RobustnessError
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def require(model: str, extra: str, packages: Iterable[str]) -> None:
     """Raise `OptionError` unless ``packages``, which ``extra`` installs, are installed; none is imported."""
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
-        raise OptionError(
-            f"'{model}' needs {' and '.join(missing)}, which is not installed: pip install 'pytest-robustness[{extra}]'"
-        )
+        raise OptionError(f"'{model}' needs {' and '.join(missing)}, which is not installed: {pip_install(extra)}")
 
 
 @contextlib.contextmanager

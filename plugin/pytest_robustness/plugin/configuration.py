@@ -5,12 +5,14 @@ Each is a command-line option ``--robustness-NAME`` and an ini or TOML key ``rob
 
 from __future__ import annotations
 
+import difflib
 import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_robustness.core.text import for_terminal
 from pytest_robustness.errors import OptionError
 from pytest_robustness.session.options import PREFIX, SPECS, Options, RunMode
 from pytest_robustness.session.options.names import in_quotes
@@ -45,6 +47,26 @@ def add_options(parser: pytest.Parser) -> None:
             parser.addini(
                 spec.key, spec.help, type=_INI_TYPE[spec.kind], default=False if spec.kind == "switch" else None
             )
+
+
+def refuse_unknown(arguments: Sequence[str]) -> None:
+    """Raise ``pytest.UsageError`` for an option with our prefix that there is not, and name the closest.
+
+    pytest refuses what no plugin knows by its own usage, which has none of them.
+    """
+    names = [spec.name for spec in SPECS]
+    for argument in arguments:
+        typed = argument.partition("=")[0]
+        if typed == "--":
+            return
+        if typed.startswith(PREFIX) and (name := typed.removeprefix(PREFIX)) not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = (
+                f"Did you mean {PREFIX}{close[0]}?"
+                if close
+                else "pytest --help lists those there are, under robustness."
+            )
+            raise pytest.UsageError(f"{for_terminal(typed)} is no option. {hint}")
 
 
 def resolve_options(config: pytest.Config) -> Options:

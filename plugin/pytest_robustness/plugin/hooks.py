@@ -19,7 +19,7 @@ from pytest_robustness.plugin.active import (
     robustness_session,
 )
 from pytest_robustness.plugin.asked import asks
-from pytest_robustness.plugin.configuration import add_options, resolve_options
+from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
@@ -49,6 +49,11 @@ _MARKER = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     add_options(parser)
+
+
+def pytest_load_initial_conftests(args: list[str]) -> None:
+    """Refuse an option that is misspelled, before pytest does."""
+    refuse_unknown(args)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

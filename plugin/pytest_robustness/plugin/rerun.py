@@ -29,7 +29,8 @@ def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], widt
     if first is None:
         return []
     typed = set(config.args) if config.args_source is config.ArgsSource.ARGS else set()
-    options = _judging(config, [str(word) for word in config.invocation_params.args if str(word) not in typed])
+    given = [str(word) for word in config.invocation_params.args]
+    options = _judging(config, [word for word in given if word not in typed]) + _without_paths(config, typed - {*given})
     pyargs, test = test_argument(config, first)
     if pyargs and "--pyargs" not in options:
         options.append("--pyargs")
@@ -60,6 +61,13 @@ def _judging(config: pytest.Config, arguments: Sequence[str]) -> list[str]:
     # A configuration file may ask for it, too; and beside the new baseline the failure would be a known one.
     off = ["-o", "robustness_update_baseline=false"] if config.getini("robustness_update_baseline") else []
     return [*left, *off, *(["--robustness-expect=robust"] if options.expect == "baseline" else [])]
+
+
+def _without_paths(config: pytest.Config, paths: set[str]) -> list[str]:
+    """Return what takes ``paths`` out of the ``addopts`` of a configuration file, whose tests would run as well."""
+    added = config.getini("addopts")
+    left = [word for word in added if word not in paths]
+    return ["-o", f"addopts={shlex.join(left)}"] if len(left) < len(added) else []
 
 
 def _module(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from pytest_robustness.inference.past_runs import known_data, latest, past_runs
 from pytest_robustness.inference.store import Store
 from pytest_robustness.report.build import RunRecord, build_report
 from pytest_robustness.report.earlier import with_earlier
+from pytest_robustness.report.number_text import counted
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:
@@ -37,9 +38,24 @@ if TYPE_CHECKING:
 _SHORT = 12
 
 
+class Recalled(NamedTuple):
+    """The report of what a store remembers of some images.
+
+    Parameters
+    ----------
+    report
+        The report; ``None`` where the store remembers no run that can be reported.
+    lines
+        Which images it is of, and which others the store remembers runs on.
+    """
+
+    report: RunReport | None
+    lines: tuple[str, ...]
+
+
 @contextlib.contextmanager
-def recalled(path: Path, wanted: str | None) -> Iterator[RunReport | None]:
-    """Give the report of what the store at ``path`` remembers; ``None`` where it remembers no run.
+def recalled(path: Path, wanted: str | None) -> Iterator[Recalled]:
+    """Give the report of what the store at ``path`` remembers of the images of the latest run.
 
     The latest run comes first: its findings, judged by its policy, and its verdict. What earlier runs on the same
     images found is added as far as they computed with the same. The store is open as long as the block runs.
@@ -49,14 +65,14 @@ def recalled(path: Path, wanted: str | None) -> Iterator[RunReport | None]:
     path
         The store.
     wanted
-        The name of the data, or the beginning of its fingerprint; needed where runs of several are remembered.
+        The name of the data, or how the fingerprint of the images begins: the latest run on such images is taken.
 
     Raises
     ------
     StoreError
         There is no store, or it cannot be read.
     OptionError
-        Data is named that the store remembers nothing of, or none where there are several.
+        Data is named that the store remembers nothing of.
     RobustnessError
         The store lacks answers.
     """
@@ -67,20 +83,35 @@ def recalled(path: Path, wanted: str | None) -> Iterator[RunReport | None]:
     store = Store(path)
     try:
         known = known_data(store)
-        yield _report(store, past_runs(store, _chosen(known, wanted).fingerprint)) if known else None
+        if not known:
+            yield Recalled(None, ())
+            return
+        chosen = _chosen(known, wanted)
+        yield Recalled(_report(store, past_runs(store, chosen.fingerprint)), tuple(_lines(chosen, known)))
     finally:
         store.close()
 
 
 def _chosen(known: list[KnownData], wanted: str | None) -> KnownData:
     fitting = [one for one in known if wanted is None or one.name == wanted or one.fingerprint.startswith(wanted)]
-    if len(fitting) == 1:
-        return fitting[0]
-    listed = "\n".join(f"  {one.name} ({one.fingerprint[:_SHORT]})" for one in (fitting or known))
     if fitting:
-        which = "The store remembers runs on several data sets" if wanted is None else f"{wanted!r} fits several"
-        raise OptionError(f"{which}. Name one with --data=NAME, or by the beginning of its fingerprint:\n{listed}")
+        return fitting[-1]
+    listed = "\n".join(f"  {_described(one)}" for one in reversed(known))
     raise OptionError(f"The store remembers no run on {wanted!r}. It has:\n{listed}")
+
+
+def _lines(chosen: KnownData, known: list[KnownData]) -> Iterator[str]:
+    yield f"Run: {_described(chosen)}"
+    others = [one for one in reversed(known) if one != chosen]
+    if others:
+        yield "The store remembers runs on other images; --data takes a name, or how a fingerprint begins:"
+        yield from (f"  {_described(one)}" for one in others)
+
+
+def _described(known: KnownData) -> str:
+    drawn = "" if known.limit is None else f", {known.limit} per class"
+    short = known.fingerprint[:_SHORT]
+    return f"{known.name}, {counted(known.images, 'image')}{drawn}, {known.when} (fingerprint {short})"
 
 
 def _report(store: Store, runs: list[PastRun]) -> RunReport | None:

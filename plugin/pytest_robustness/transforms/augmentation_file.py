@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import OptionError
 from pytest_robustness.transforms.augmentations import (
     FORMAT,
@@ -39,7 +40,7 @@ def read_augmentations(path: str | os.PathLike[str]) -> AugmentationPolicy:
         import yaml
     except ModuleNotFoundError as error:
         raise OptionError(
-            'Reading augmentations needs PyYAML, which is not installed: pip install "pytest-robustness[augment]"'
+            f"Reading augmentations needs PyYAML, which is not installed: {pip_install('augment')}"
         ) from error
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -254,8 +254,7 @@ def test_a_protocol_that_is_not_known_or_not_installed_says_what_to_do(monkeypat
     sys.modules["fsspec.registry"]._registry.pop("s3", None)
     storage._located.cache_clear()
     assert refusal("folder:s3://bucket/photos") == (
-        's3://bucket/photos needs a package that is not installed. Run: pip install "pytest-robustness[cloud]" (it '
-        "brings s3fs)"
+        "s3://bucket/photos needs a package that is not installed. Run: pip install aiohttp fsspec s3fs"
     )
     assert refusal("tar:gs://bucket/{0..1}.tar") == (
         "gs://bucket/0.tar needs a package that is not installed. Run: pip install gcsfs"

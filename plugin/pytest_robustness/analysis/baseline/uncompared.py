@@ -48,7 +48,8 @@ def uncompared(overlap: Overlap, conditions: int, alpha: float) -> tuple[str, ..
         are = counted(len(named), "class of the baseline is", "classes of the baseline are")
         it = "it" if len(named) == 1 else "them"
         parts.append(
-            f"{are} not compared, or on too few images: {abridged(named, _NAMED)}. A pass says nothing of {it}. {_WAY_OUT}"
+            f"{are} not compared, or on too few images: {abridged(named, _NAMED)}. "
+            f"A pass says nothing of {it}. {_WAY_OUT}"
         )
     known = np.append(n_before > 0, np.False_)[overlap.class_positions]
     new = [now.classes[i].name for i in np.flatnonzero((n_now > 0) & ~known)]

@@ -12,6 +12,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import user_path
 from pytest_robustness.core.text import printable
@@ -220,7 +221,7 @@ def _denied(error: BaseException) -> bool:
 def _install(protocol: str, error: ImportError) -> str:
     package = _PACKAGES.get(protocol, "")
     if package in _OF_THE_EXTRA:
-        return f'pip install "pytest-robustness[cloud]" (it brings {package})'
+        return pip_install("cloud")
     return f"pip install {package}" if package else f"what fsspec says: {printable(str(error))}"
 
 

@@ -7,6 +7,7 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.files import user_path
 from pytest_robustness.core.text import decoded, printable
 from pytest_robustness.errors import DataError
@@ -37,7 +38,7 @@ def load(spec: str, name: str, split: str, options: Mapping[str, str], *, downlo
     except ImportError as error:
         _log.debug("datasets cannot be imported", exc_info=True)
         raise DataError(
-            f'{spec} needs the package datasets, which is not installed. Run: pip install "pytest-robustness[hf]"'
+            f"{spec} needs the package datasets, which is not installed. Run: {pip_install('hf')}"
         ) from error
     path = user_path(name).absolute()
     local = path.exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -37,4 +38,4 @@ class Executor(Protocol):
 def require(executor: str) -> None:
     """Raise `OptionError` where the library of ``executor`` is not installed."""
     if executor == "ray" and importlib.util.find_spec("ray") is None:
-        raise OptionError("--robustness-executor=ray needs Ray: pip install 'pytest-robustness[ray]'.")
+        raise OptionError(f"--robustness-executor=ray needs Ray: {pip_install('ray')}.")

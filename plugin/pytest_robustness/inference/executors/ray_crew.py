@@ -13,6 +13,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import DisagreementError, RobustnessError, cause
 from pytest_robustness.inference.executors.ray_cluster import living_nodes
 from pytest_robustness.inference.executors.ray_worker import Ready, actor_class
@@ -231,6 +232,6 @@ def _result(reference: Any) -> Any:
     except RayActorError as error:
         _log.debug("an actor of Ray is gone", exc_info=True)
         raise RobustnessError(
-            f"An actor of Ray could not be started: {error}. The package must be installed on every node: pip install "
-            f"'pytest-robustness[ray]'. What was computed is in the store."
+            f"An actor of Ray could not be started: {error}. This package must be installed on every node, with Ray: "
+            f"{pip_install('ray')}. What was computed is in the store."
         ) from error

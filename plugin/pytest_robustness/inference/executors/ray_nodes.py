@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _COMPARED: Final = 256
 VERSION: Final = "version of "
 _ADVICE: Final = {
-    VERSION: "Install on every node what is installed here: pip install {package}=={expected}",
+    VERSION: "Install on every node what is installed here, {package} {expected}",
     DATA: "Every node must be able to read the same data under the same name: name a folder that all of them mount, "
     "or a URL",
     MODEL: "Every node needs the same weights and code: files that all of them mount, and a fixed seed where weights "

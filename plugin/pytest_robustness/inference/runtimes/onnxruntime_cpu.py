@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_robustness.core import EngineUsed, Runner
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.inference.runtimes.padding import padded
 from pytest_robustness.models.engines.onnxruntime_session import open_session
 
@@ -36,7 +37,7 @@ class OnnxRuntime:
             return f"onnxruntime runs models in fp32 here, not in {precision}: choose openvino, compile or eager."
         missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
         if missing:
-            return f"{', '.join(missing)} is not installed: pip install 'pytest-robustness[onnx]'."
+            return f"{', '.join(missing)} is not installed: {pip_install('onnx')}."
         return None
 
     def prepare(self, model: Model, workload: Workload) -> Runner:

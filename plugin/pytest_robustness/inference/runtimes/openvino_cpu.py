@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_robustness.core import EngineUsed, Runner
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.inference.runtimes.padding import padded
 from pytest_robustness.models.engines.openvino_core import compile_for_cpu
 
@@ -31,7 +32,7 @@ class OpenVinoRuntime:
         if precision not in _PRECISIONS:
             return f"openvino runs models in {' or '.join(_PRECISIONS)}, not in {precision}: choose compile or eager."
         if importlib.util.find_spec("openvino") is None:
-            return "openvino is not installed: pip install 'pytest-robustness[openvino]'."
+            return f"openvino is not installed: {pip_install('openvino')}."
         return None
 
     def prepare(self, model: Model, workload: Workload) -> Runner:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.digits import NAMES, PREPROCESS, WEIGHTS
 from pytest_robustness.models.digits.architectures import build
@@ -56,7 +57,7 @@ def halves() -> tuple[Half, Half]:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
         raise ModelError(
-            'The digits come with scikit-learn, which is not installed: pip install "pytest-robustness[digits]"'
+            f"The digits come with scikit-learn, which is not installed: {pip_install('digits')}"
         ) from error
     values, labels = load_digits(return_X_y=True)
     images = canvases(torch.from_numpy(np.rint(values * (255 / 16)).astype(np.uint8)).reshape(-1, 1, 8, 8))

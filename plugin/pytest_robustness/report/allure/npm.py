@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import RobustnessError
 
 OLDEST = 22
@@ -51,9 +52,7 @@ def find_node() -> Node:
         if version >= OLDEST and npm is not None:
             return Node(place, npm)
     have = f"the Node on the PATH is version {versions[places[0]]}" if on_path else "there is no Node on the PATH"
-    raise RobustnessError(
-        f"It needs Node {OLDEST} or later with npm, and {have}. pip install 'pytest-robustness[allure]' brings one."
-    )
+    raise RobustnessError(f"It needs Node {OLDEST} or later with npm, and {have}. {pip_install('allure')} brings one.")
 
 
 def install(programs: Node) -> Path:

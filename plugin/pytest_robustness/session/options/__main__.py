@@ -1,7 +1,7 @@
-"""Print the README's table of options: ``python -m pytest_robustness.session.options``."""
+"""Print the table of options of ``docs/options.md``: ``python -m pytest_robustness.session.options``."""
 
 import sys
 
-from pytest_robustness.session.options.table import readme_table
+from pytest_robustness.session.options.table import markdown_table
 
-sys.stdout.write(readme_table())
+sys.stdout.write(markdown_table())

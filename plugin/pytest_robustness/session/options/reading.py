@@ -67,7 +67,7 @@ def complete(values: Mapping[str, Any], named: Collection[str], root: Path, pref
     Raises
     ------
     OptionError
-        When an option was named that does nothing without another.
+        When an option was named that does nothing without another, or names what is not there.
     """
     found = dict(values)
     for spec in SPECS:
@@ -76,10 +76,20 @@ def complete(values: Mapping[str, Any], named: Collection[str], root: Path, pref
     if found["update_baseline"] and found["baseline"] is None:
         found["baseline"] = root / "robustness-baseline.json"
     for spec in SPECS:
-        if spec.needs and spec.field in named and found[spec.needs] is None:
-            one, other = (_spelled(field, prefix) for field in (spec.field, spec.needs))
-            raise OptionError(f"{one} does nothing without {other}. Give both, or neither.")
+        if spec.field in named:
+            _require_effect(spec, found, prefix)
     return Options(**found)
+
+
+def _require_effect(spec: OptionSpec, found: Mapping[str, Any], prefix: str) -> None:
+    needed, _, value = (spec.needs or "").partition("=")
+    if needed and (found[needed] != value if value else found[needed] is None):
+        one, other = (_spelled(field, prefix) for field in (spec.field, needed))
+        other += f"={value}" if value else ""
+        raise OptionError(f"{one} does nothing without {other}. Give both, or neither.")
+    if spec.fault is not None and (valid := spec.fault(found[spec.field])):
+        name = _spelled(spec.field, prefix)
+        raise OptionError(f"{name}: {quoted(str(found[spec.field]))} is not valid. Valid: {valid}.")
 
 
 def _spelled(field: str, prefix: str) -> str:

@@ -23,7 +23,7 @@ class OptionSpec:
     Parameters
     ----------
     area
-        The heading that the README lists it under.
+        The heading that ``docs/options.md`` lists it under.
     read
         Turns the text that a user wrote into the option's value; raises ``ValueError`` naming what is valid.
     default
@@ -38,7 +38,9 @@ class OptionSpec:
         ``path``: relative to the invocation directory where typed, to the root directory where configured. ``names``:
         a list in a configuration file. ``switch``: takes no value on the command line.
     needs
-        The field of another option, without which this one has no effect.
+        The field of another option, without which this one has no effect; as ``FIELD=VALUE``, without that value of it.
+    fault
+        Returns what would be valid in place of a value that was named for this run; empty where it is.
     alone
         Of a path: the folder, in the report's folder, that the option means when it is typed without a value.
     ini
@@ -55,6 +57,7 @@ class OptionSpec:
     needs: str | None = None
     alone: str | None = None
     ini: bool = True
+    fault: Callable[[Any], str] | None = None
     field: str = ""
 
     @property
@@ -97,6 +100,7 @@ def option(
     metavar: str,
     about: str,
     kind: Literal["value", "names"] = "value",
+    fault: Callable[[Any], str] | None = None,
 ) -> _Value: ...
 
 
@@ -124,9 +128,10 @@ def option(
     unset: str = "none",
     kind: Literal["value", "names"] = "value",
     needs: str | None = None,
+    fault: Callable[[Any], str] | None = None,
 ) -> Any:
     """Declare an option that takes a value. To a type checker the field has the type that ``read`` returns."""
-    return _field(OptionSpec(area, read, default, unset, metavar, about, kind, needs))
+    return _field(OptionSpec(area, read, default, unset, metavar, about, kind, needs, fault=fault))
 
 
 @overload
@@ -135,15 +140,29 @@ def path(default: str, *, area: str, metavar: str, about: str) -> Path: ...
 
 @overload
 def path(
-    default: None, *, area: str, metavar: str, about: str, unset: str = "none", alone: str | None = None
+    default: None,
+    *,
+    area: str,
+    metavar: str,
+    about: str,
+    unset: str = "none",
+    alone: str | None = None,
+    fault: Callable[[Any], str] | None = None,
 ) -> Path | None: ...
 
 
 def path(
-    default: str | None, *, area: str, metavar: str, about: str, unset: str = "none", alone: str | None = None
+    default: str | None,
+    *,
+    area: str,
+    metavar: str,
+    about: str,
+    unset: str = "none",
+    alone: str | None = None,
+    fault: Callable[[Any], str] | None = None,
 ) -> Any:
     """Declare an option that takes a path."""
-    return _field(OptionSpec(area, read_path, default, unset, metavar, about, "path", alone=alone))
+    return _field(OptionSpec(area, read_path, default, unset, metavar, about, "path", alone=alone, fault=fault))
 
 
 def switch(*, area: str, about: str, ini: bool = True) -> bool:

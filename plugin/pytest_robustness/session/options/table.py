@@ -1,4 +1,4 @@
-"""The table of options. Adding an option takes one field here; help, ini key and the README's row follow from it.
+"""The table of options. Adding an option takes one field here; help, ini key and documentation follow from it.
 
 One file because every option of the plugin is found in it, and nothing else.
 """
@@ -16,6 +16,8 @@ from pytest_robustness.session.options.names import read_names
 from pytest_robustness.session.options.spec import OptionSpec, option, path, switch
 from pytest_robustness.session.options.values import (
     Choice,
+    no_folder,
+    no_templates,
     read_alpha,
     read_choices,
     read_device,
@@ -49,7 +51,7 @@ _VERDICTS: tuple[VerdictRule, ...] = ("strict", "article", "margin")
 
 _COUNT_OF_PROCESSES = read_whole(0, "auto", most=1024)
 
-# The README lists the areas in this order.
+# The documentation lists the areas in this order.
 _SUBJECT = "What to judge"
 _TESTS = "How to judge"
 _BASELINE = "Comparison with a baseline"
@@ -348,6 +350,7 @@ class Options(JudgingOptions):
         metavar="ADDRESS",
         about="Ray cluster of --robustness-executor=ray: auto, HOST:PORT, or ray://HOST:PORT",
         unset="one that starts on this machine and ends with the run",
+        needs="executor=ray",
     )
     store: Path = path(STORE, area=_FILES, metavar="FILE", about="store of predictions, which later runs reuse")
     report: Path = path("reports/latest", area=_FILES, metavar="DIR", about="folder of the report")
@@ -356,7 +359,7 @@ class Options(JudgingOptions):
         area=_ALLURE,
         metavar="DIR",
         about="build the Allure 3 report of the run into DIR (without DIR: into the folder allure of the report's); "
-        "needs Node 22, which pip install 'pytest-robustness[allure]' brings along",
+        "needs Node 22, which the extra allure brings along",
         alone="allure",
     )
     allure_history: Path = path(
@@ -378,6 +381,7 @@ class Options(JudgingOptions):
         area=_SOURCES,
         metavar="DIR",
         about="read the weight files of torchvision and timm from this folder instead of downloading them",
+        fault=no_folder,
     )
     trust_pickle: bool = switch(
         area=_SOURCES, about="also read weights that need a full pickle, which can run any code: for files you trust"
@@ -389,6 +393,7 @@ class Options(JudgingOptions):
         metavar="WHICH",
         about="sentences in which CLIP models read the names of classes: single (a photo of a {}.), simple or openai "
         "(7 and 80 for ImageNet), or a text file with one a line",
+        fault=no_templates,
     )
     download: bool = switch(area=_SOURCES, about="download a dataset that is missing (cifar10, imagenette)")
     plan: bool = switch(
@@ -418,8 +423,8 @@ DOCTOR_FIELDS: Final = (
 """The options that the doctor takes, too."""
 
 
-def readme_table() -> str:
-    """Return the README's table of options, in Markdown, grouped by area."""
+def markdown_table() -> str:
+    """Return the table of options of ``docs/options.md``, in Markdown, grouped by area."""
     rows = ["| | option | default | meaning |", "| --- | --- | --- | --- |"]
     for area in dict.fromkeys(spec.area for spec in SPECS):
         for number, spec in enumerate(spec for spec in SPECS if spec.area == area):

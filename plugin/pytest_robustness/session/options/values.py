@@ -81,6 +81,24 @@ def read_text(text: str) -> str:
     return text
 
 
+def no_folder(path: Path) -> str:
+    """Return what is valid in place of the path of no folder; empty for one that is there."""
+    return "" if _holds(path.is_dir) else "a folder that is there"
+
+
+def no_templates(named: str) -> str:
+    """Return what is valid in place of a name of no CLIP templates; empty for a word of ours and a file."""
+    words = ("single", "simple", "openai")
+    return "" if named in words or _holds(Path(named).is_file) else f"{', '.join(words)}, or a text file that is there"
+
+
+def _holds(of_path: Callable[[], bool]) -> bool:
+    try:
+        return of_path()
+    except OSError:  # a name that is too long
+        return False
+
+
 def read_severities(text: str) -> tuple[int, ...]:
     """Read severity levels: ``3``, ``1-5`` or ``1,3,5``."""
     levels: set[int] = set()
