@@ -71,7 +71,7 @@ class Guess(torch.nn.Module):
     """Says down, whatever it sees."""
 
     def forward(self, images):
-        return torch.tensor([[1.0, 0.0]]).expand(len(images), 2)
+        return torch.tensor([[2.0, 0.0]]).expand(len(images), 2)
 
 
 def slope():

@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_robustness.data.torch_dataset import adapt
 from torch.utils.data import Subset
 from torchvision.datasets import ImageFolder
 from torchvision.models import ResNet18_Weights
@@ -19,6 +18,7 @@ from torchvision.models import ResNet18_Weights
 from pytest_robustness.core import ClassLabel, ClassMatch
 from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.data import open_source
+from pytest_robustness.data.map_style.dataset import adapt
 from pytest_robustness.errors import DataError
 from pytest_robustness.inference.class_matching import answer_naming, display_names, imagenet_classes, match
 

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core.content.origin import Origin, origin_of_file
-from pytest_robustness.core.text import printable
+from pytest_robustness.core.text import abridged, printable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -61,8 +61,7 @@ def restore(before: Mapping[str, str]) -> None:
 def changed_names(now: Mapping[str, str], before: Mapping[str, str]) -> str:
     """Return the names of the variables that differ; their values may be secrets."""
     names = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
-    shown = [printable(name) for name in names[:_MOST_NAMES]]
-    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
+    return abridged(names, _MOST_NAMES, printable)
 
 
 def _by_an_import(frame: FrameType | None) -> bool:

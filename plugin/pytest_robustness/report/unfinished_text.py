@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.core.text import counted
+from pytest_robustness.core.text import abridged, counted
 
 if TYPE_CHECKING:
     from pytest_robustness.report.run_report import RunReport
@@ -17,10 +17,9 @@ def unfinished_sentence(report: RunReport) -> str:
     lines = unfinished_list(report)
     if not lines:
         return ""
-    more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
     tests = sum(map(bool, report.unfinished))
     which = f"{counted(tests, 'selected test')} did not end with a verdict: " if tests else ""
-    return f"The run is not whole, and so no PASS: {which}{'; '.join(lines[:_NAMED]).rstrip('.')}{more}."
+    return f"The run is not whole, and so no PASS: {which}{abridged([line.rstrip('.') for line in lines], _NAMED)}."
 
 
 def unfinished_list(report: RunReport) -> list[str]:

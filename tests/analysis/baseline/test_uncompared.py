@@ -20,7 +20,7 @@ from pytest_robustness.analysis.baseline.uncompared import uncompared
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
-from pytest_robustness.analysis.predictions import Answers, counted
+from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 
@@ -89,7 +89,7 @@ class Run:
         return Answers(np.ones(len(self._labels), np.bool_), self._right[cell.condition])
 
     def counts(self, cell):
-        return counted(self.answers(cell), self._labels, len(self.class_names))
+        return counts_of(self.answers(cell), self._labels, len(self.class_names))
 
 
 def compared(images, lost, inconclusive=Outcome.INCONCLUSIVE):
