@@ -234,7 +234,7 @@ def test_two_classes_of_the_same_name_are_not_matched_by_name(classes, listed):
 
 def test_a_class_list_of_another_length_than_the_outputs_is_an_error():
     assert refusal(labels("a"), 1001, CATEGORIES, "resnet18") == (
-        "resnet18 has 1001 outputs, but its class list has 1000 entries. Give the model one class name or WordNet id "
+        "resnet18 has 1,001 outputs, but its class list has 1,000 entries. Give the model one class name or WordNet id "
         "for each output."
     )
 

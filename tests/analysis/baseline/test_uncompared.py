@@ -189,7 +189,7 @@ def test_what_of_the_images_is_not_compared_is_said_in_every_case():
     assert said(more) == ("The baseline has no image of elk: a pass says nothing of it.",)
     grown = image_set(np.tile(LABELS, 3))
     (text,) = said(grown)
-    assert text.startswith("800 of the 1200 images of this run are not in the baseline: a pass says nothing of them.")
+    assert text.startswith("800 of the 1,200 images of this run are not in the baseline: a pass says nothing of them.")
     # Copies are no other images.
     assert said(image_set(np.tile(LABELS, 3), names=np.tile(numbers_of(BEFORE), 3))) == ()
 
