@@ -123,7 +123,7 @@ def withheld(images: int, apart: Sequence[ClassApart], policy: GatePolicy, tests
     level = policy.alpha / (1 if policy.correction == "none" else max(tests, 1))
     all_lost = PairedChange(np.ones(1), np.zeros(1), np.array([float(images)]))
     few = float(paired_change.p_below(all_lost, -policy.tolerance / 100)[0]) >= level
-    shared = f"{images} {'image is' if images == 1 else 'images are'} compared with the baseline"
+    shared = f"{counted(images, 'image is', 'images are')} compared with the baseline"
     return "; ".join(filter(None, [f"{shared}, too few to show any loss" if few else "", apart_text(apart)]))
 
 
