@@ -46,20 +46,25 @@ SLOPE = "test_mine.py::test_mine[hflip-slope]"
     [
         ("none", "", [], {}),
         ("setup", "", [], {COLOUR: "had an error in its setup: RuntimeError: the device is lost"}),
-        ("teardown", "", [], {COLOUR: "had an error in its teardown: RuntimeError: the device is lost"}),
         ("assert", "", [], {COLOUR: "failed apart from its findings: AssertionError: too slow"}),
-        ("raise", "", [], {COLOUR: "failed apart from its findings: ValueError: out of luck"}),
-        ("raise", "@pytest.mark.xfail(raises=ValueError)", [], {COLOUR: "failed as expected, without a finding: "}),
-        ("none", "@pytest.mark.xfail(strict=True)", [], {SLOPE: "failed: ", COLOUR: "failed: "}),
-        ("assert", "@pytest.mark.xfail(strict=False)", [], {}),
         ("skip", "", [], {COLOUR: "was skipped: no time"}),
-        ("none", "@pytest.mark.skipif(True, reason='no device')", ["test_more.py"], {SLOPE: "was skipped: no device"}),
         ("interrupt", "", [], {COLOUR: "was not run to its end"}),
-        ("exit", "", [], {COLOUR: "was not run to its end"}),
-        ("other-interrupt", "", [], {"": "was interrupted"}),
         ("other", "", [], {}),
         ("raise", "", ["-k", "slope"], {}),
-        ("raise", "", ["--deselect", COLOUR], {}),
+        *[
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("teardown", "", [], {COLOUR: "had an error in its teardown: RuntimeError: the device is lost"}),
+                ("raise", "", [], {COLOUR: "failed apart from its findings: ValueError: out of luck"}),
+                ("raise", "@pytest.mark.xfail(raises=ValueError)", [], {COLOUR: "failed as expected, without a find"}),
+                ("none", "@pytest.mark.xfail(strict=True)", [], {SLOPE: "failed: ", COLOUR: "failed: "}),
+                ("assert", "@pytest.mark.xfail(strict=False)", [], {}),
+                ("none", "@pytest.mark.skipif(True, reason='!')", ["test_more.py"], {SLOPE: "was skipped: !"}),
+                ("exit", "", [], {COLOUR: "was not run to its end"}),
+                ("other-interrupt", "", [], {"": "was interrupted"}),
+                ("raise", "", ["--deselect", COLOUR], {}),
+            )
+        ],
     ],
 )
 def test_a_run_is_no_pass_where_a_selected_test_ended_without_a_verdict(project, how, mark, arguments, expected):
