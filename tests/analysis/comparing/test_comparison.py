@@ -158,6 +158,33 @@ def test_images_are_matched_by_content_whatever_their_order_and_outputs_by_class
     )
 
 
+@pytest.mark.parametrize(
+    ("shared", "named"),
+    [(0, True), (1, True), (5, True), (30, False), (None, False)],
+    ids=["none", "one", "few", "many", "all"],
+)
+def test_classes_of_which_too_few_images_are_in_both_runs_are_named(runs, shared, named):
+    # The files of class cat were saved anew, but for some.
+    cats = np.flatnonzero(np.equal(LABELS, CLASSES.index("cat")))
+    images = identities(IMAGES)
+    anew = cats[:0] if shared is None else cats[shared:]
+    images[anew] = identities(len(anew), start=IMAGES)
+    found = runs(
+        recorded({"net": answers(2)}, LABELS, CLASSES), recorded({"net": answers(3)}, LABELS, CLASSES, images=images)
+    )
+    notes = [note for note in found.notes if "too few to show a change" in note]
+    text = f"cat ({shared} of {len(cats)} images). The result says nothing of it."
+    assert [note.partition(": ")[2] for note in notes] == [text] * named
+
+
+def test_a_class_that_the_first_run_has_no_image_of_is_named(runs):
+    kept = np.flatnonzero(np.not_equal(LABELS, CLASSES.index("elk")))
+    given = {condition: found[kept] for condition, found in answers(2).items()}
+    first = recorded({"net": given}, LABELS[kept], CLASSES, images=identities(IMAGES)[kept])
+    notes = runs(first, recorded({"net": answers(3)}, LABELS, CLASSES)).notes
+    assert "The first run has no image of elk: the result says nothing of it." in notes
+
+
 def test_classes_in_another_order_are_matched(runs):
     order = np.array([4, 2, 0, 1, 3])
     place = np.argsort(order)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.analysis.answers.shared_classes import shared_classes
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.core.text import abridged, counted
 
@@ -32,17 +33,9 @@ def uncompared(overlap: Overlap, conditions: int, alpha: float) -> tuple[str, ..
     conditions, alpha
         How many conditions are compared, and the level: they say how many images of a class are enough.
     """
-    before, now = overlap.before, overlap.now
-    # The code of a baseline's image modulo this is its class.
-    width = len(before.classes) + 1
-    n_before = np.bincount(np.unique(overlap.codes[0]) % width, minlength=width - 1)
-    n_now = np.bincount(now.labels, minlength=len(now.classes))
-    compared = np.bincount(now.labels[overlap.compared], minlength=len(now.classes))
-    of_run = overlap.run_classes
-    seen = np.where(of_run < 0, 0, compared[of_run])
-    enough = fewest_significant(alpha, np.ones(max(conditions * int(np.count_nonzero(compared)), 1)))
-    left_out = np.flatnonzero((n_before > 0) & ((seen == 0) | ((seen < enough) & (n_before >= enough))))
-    named = [f"{before.classes[i].name} ({seen[i]} of {n_before[i]} images)" for i in left_out]
+    shared = shared_classes(overlap)
+    tests = max(conditions * int(np.count_nonzero(shared.compared)), 1)
+    named = shared.left_out(fewest_significant(alpha, np.ones(tests)))
     parts = []
     if named:
         are = counted(len(named), "class of the baseline is", "classes of the baseline are")
@@ -51,11 +44,9 @@ def uncompared(overlap: Overlap, conditions: int, alpha: float) -> tuple[str, ..
             f"{are} not compared, or on too few images: {abridged(named, _NAMED)}. "
             f"A pass says nothing of {it}. {_WAY_OUT}"
         )
-    known = np.append(n_before > 0, np.False_)[overlap.class_positions]
-    new = [now.classes[i].name for i in np.flatnonzero((n_now > 0) & ~known)]
-    if new:
-        it = "it" if len(new) == 1 else "them"
-        parts.append(f"The baseline has no image of {abridged(new, _NAMED)}: a pass says nothing of {it}.")
+    if shared.new:
+        it = "it" if len(shared.new) == 1 else "them"
+        parts.append(f"The baseline has no image of {abridged(shared.new, _NAMED)}: a pass says nothing of {it}.")
     apart, distinct = int(np.count_nonzero(overlap.apart[1])), len(np.unique(overlap.codes[1]))
     if 2 * apart > distinct:
         share = f"{apart:,} of the {distinct:,} images of this run are not in the baseline"

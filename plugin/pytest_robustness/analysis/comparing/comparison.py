@@ -9,14 +9,16 @@ import numpy as np
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.answers.churn import Given, churn_by_class, in_order_of, named
+from pytest_robustness.analysis.answers.shared_classes import shared_classes
 from pytest_robustness.analysis.comparing.circumstances import differences
 from pytest_robustness.analysis.comparing.figures import CellComparison, Figures, RunComparison
 from pytest_robustness.analysis.comparing.matching import match
 from pytest_robustness.analysis.comparing.own_answers import of_other_answers, said_of
 from pytest_robustness.analysis.findings import SharedImages
+from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
 from pytest_robustness.core import Cell
-from pytest_robustness.core.text import counted
+from pytest_robustness.core.text import abridged, counted
 from pytest_robustness.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
+_NAMED = 5
 _UNPAIRED = (
     "Pairs are missing: without both runs' answers to the same images, changes have the intervals and the test of two "
     "independent samples, which see less, and nobody can say which answers changed."
@@ -72,6 +75,7 @@ def compare_runs(
                 f"{len(overlap.now.labels):,} of {now.data}. Compare runs on the same images, by content and class."
             )
         notes += _shared_notes(shared, overlap)
+        notes += _class_notes(overlap, len(matching.models) * len(matching.conditions), alpha)
         counts = _paired_counts(matching, before.answers, now.answers, overlap)
     else:
         notes += [_UNPAIRED, *_data_notes(before, now)]
@@ -221,6 +225,22 @@ def _shared_notes(shared: SharedImages, overlap: Overlap) -> list[str]:
     renamed = [f"{old} is {new}" for old, new in overlap.renamed.items()]
     if renamed:
         notes.append(f"Classes that were renamed, as their images show: {', '.join(renamed)}.")
+    return notes
+
+
+def _class_notes(overlap: Overlap, comparisons: int, alpha: float) -> list[str]:
+    """Return which classes are not compared: with so few images in both runs that no change could be significant."""
+    shared = shared_classes(overlap)
+    tests = max(comparisons * int(np.count_nonzero(shared.compared)), 1)
+    named, notes = shared.left_out(fewest_significant(alpha, np.ones(tests))), []
+    if named:
+        classes, it = (counted(len(named), "class", "classes"), "it" if len(named) == 1 else "them")
+        what = f"Of {classes} no image is in both runs, or too few to show a change: {abridged(named, _NAMED)}"
+        notes.append(f"{what}. The result says nothing of {it}.")
+    if shared.new:
+        it = "it" if len(shared.new) == 1 else "them"
+        new = abridged(shared.new, _NAMED)
+        notes.append(f"The first run has no image of {new}: the result says nothing of {it}.")
     return notes
 
 
