@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import itertools
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 import torch
 
 from pytest_robustness.errors import ModelError, TransformError
+from pytest_robustness.inference import user_calls
 from pytest_robustness.inference.last_words import Diary
 from pytest_robustness.inference.user_calls import UserCalls, unwrapped
 
@@ -63,6 +66,41 @@ def test_a_keyboard_interrupt_of_the_code_is_its_error_and_ctrl_c_is_not():
         raise_interrupt()
     with pytest.raises(KeyboardInterrupt), UserCalls(print).call("net"):
         press_ctrl_c()
+
+
+def interrupted_at(line):
+    """Call a user's code, press Ctrl-C when ``line`` lines of the call have run, and say whether there were as many."""
+    lines = itertools.count(1)
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename != user_calls.__file__:
+            return None
+        if event == "line" and next(lines) == line:
+            sys.settrace(None)
+            press_ctrl_c()
+        return trace
+
+    sys.settrace(trace)
+    try:
+        with UserCalls(print).call("net"):
+            pass
+    finally:
+        sys.settrace(None)
+    return next(lines) > line
+
+
+def test_ctrl_c_is_never_the_codes_whenever_it_is_pressed():
+    before = signal.getsignal(signal.SIGINT)
+    for line in itertools.count(1):
+        try:
+            assert not interrupted_at(line)
+        except KeyboardInterrupt:
+            continue
+        finally:
+            gc.collect()
+            signal.signal(signal.SIGINT, before)
+        break
+    assert line > 40
 
 
 class Late(BaseException):

@@ -227,16 +227,13 @@ def _own_faults(what: str, error: type[RobustnessError], timeout: float | None) 
             f"{what} took longer than --robustness-timeout={timeout:g} s for one batch, and is given up. Allow more "
             f"time, or leave it out."
         ) from late
-    except KeyboardInterrupt as interrupt:
-        if handlers.interrupted:
-            raise
-        raise error(f"{what} raised {cause(interrupt)}") from interrupt
     except (Exception, GeneratorExit):
         raise
-    except BaseException as end:  # SystemExit, or an outcome of pytest
-        if end is handlers.raised:
+    except BaseException as end:  # KeyboardInterrupt, SystemExit, or an outcome of pytest
+        if end is not handlers.of_code:
             raise
-        raise error(f"{what} tried to end the process: {cause(end)}") from end
+        did = "raised" if isinstance(end, KeyboardInterrupt) else "tried to end the process:"
+        raise error(f"{what} {did} {cause(end)}") from end
     finally:
         os._exit = before
 
@@ -246,31 +243,39 @@ class _Handlers:
 
     Whatever the user's code made of such an exception, the block ends with it. One that ``except Exception`` would take
     for the code's own ends it as a `StoppedError`.
+
+    Attributes
+    ----------
+    of_code
+        What ended the block, where the user's code raised it. A signal may come at any instruction, also while handlers
+        are set or restored: what its handler raises then is not here either.
     """
 
     def __init__(self) -> None:
         self._before = stopping_handlers()
-        self.raised: BaseException | None = None
-        self.interrupted = signal.SIGINT not in self._before  # for all that is known
+        self._raised: BaseException | None = None
+        self.of_code: BaseException | None = None
 
     def __enter__(self) -> None:
         for number in self._before:
             signal.signal(number, self._notice)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        # Without the handler of Ctrl-C, in another thread say, its exception cannot be told from the code's own.
+        told = signal.SIGINT in self._before or not isinstance(error, KeyboardInterrupt)
+        self.of_code = error if told and self._raised is None else None
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if isinstance(self.raised, Exception):
-            raise StoppedError(self.raised) from None
-        if self.raised is not None and self.raised is not error:
-            raise self.raised
+        if isinstance(self._raised, Exception):
+            raise StoppedError(self._raised) from None
+        if self._raised is not None and self._raised is not error:
+            raise self._raised
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
-        self.interrupted |= number == signal.SIGINT
         try:
             self._before[number](number, frame)
         except BaseException as raised:
-            self.raised = raised
+            self._raised = raised
             raise
 
 
