@@ -13,7 +13,7 @@ import torch
 from pytest_robustness.core import Shard
 from pytest_robustness.data.decoding.decode import decode
 from pytest_robustness.inference.device import to_device
-from pytest_robustness.inference.loader import Portion, batches
+from pytest_robustness.inference.loader.loader import Portion, batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

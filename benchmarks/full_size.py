@@ -187,12 +187,14 @@ def watch_all(stages: Stages) -> None:
     from pytest_robustness import data
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import StoredPredictions
-    from pytest_robustness.inference import batch_runner, loader, predictor
+    from pytest_robustness.inference import predictor
     from pytest_robustness.inference.jobs import JobMaker
-    from pytest_robustness.inference.prepared_models import PreparedModels
-    from pytest_robustness.inference.sweep import Sweep
-    from pytest_robustness.inference.unsaved import Unsaved
-    from pytest_robustness.inference.work import Work
+    from pytest_robustness.inference.loader import loader
+    from pytest_robustness.inference.sweep import batch_runner
+    from pytest_robustness.inference.sweep.prepared_models import PreparedModels
+    from pytest_robustness.inference.sweep.sweep import Sweep
+    from pytest_robustness.inference.sweep.unsaved import Unsaved
+    from pytest_robustness.inference.sweep.work import Work
     from pytest_robustness.report import build, images, tables
     from pytest_robustness.report.page import render
     from pytest_robustness.session.run import Run

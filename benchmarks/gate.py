@@ -31,7 +31,8 @@ from rich.console import Console
 from rich.table import Table
 from torchvision.models import get_model
 
-from pytest_robustness.inference import batch_runner, loader, prepared_models, unsaved
+from pytest_robustness.inference.sweep import batch_runner, prepared_models, unsaved
+from pytest_robustness.inference.loader import loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -46,14 +46,14 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness import data
     from pytest_robustness.core import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
     from pytest_robustness.core.file_hashes import FileHashes
-    from pytest_robustness.inference.batch_runner import SweepSettings
-    from pytest_robustness.inference.claims import ShardClaims
-    from pytest_robustness.inference.executors.local import LocalExecutor
     from pytest_robustness.inference.jobs import job
-    from pytest_robustness.inference.loaded_model import LoadedModel
+    from pytest_robustness.inference.loading.loaded_model import LoadedModel
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-    from pytest_robustness.inference.store import Store
-    from pytest_robustness.inference.sweep import Sweep
+    from pytest_robustness.inference.store.store import Store
+    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
+    from pytest_robustness.inference.sweep.claims import ShardClaims
+    from pytest_robustness.inference.sweep.executors.local import LocalExecutor
+    from pytest_robustness.inference.sweep.sweep import Sweep
     from pytest_robustness.session.progress import SilentProgress
     from pytest_robustness.transforms import builtin
 

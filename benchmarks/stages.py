@@ -9,10 +9,10 @@ from unittest import mock
 
 import torch
 
-from pytest_robustness.inference import batch_runner
-from pytest_robustness.inference.executors import local
-from pytest_robustness.inference.prepared_models import PreparedModels
-from pytest_robustness.inference.unsaved import Unsaved
+from pytest_robustness.inference.sweep import batch_runner
+from pytest_robustness.inference.sweep.executors import local
+from pytest_robustness.inference.sweep.prepared_models import PreparedModels
+from pytest_robustness.inference.sweep.unsaved import Unsaved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

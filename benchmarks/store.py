@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from pytest_robustness.core import EngineUsed, Predictions
-from pytest_robustness.inference.store import Result, Store
-from pytest_robustness.inference.store_rows import Block
-from pytest_robustness.inference.stored_cells import StoredCells
+from pytest_robustness.inference.store.cells import StoredCells
+from pytest_robustness.inference.store.rows import Block
+from pytest_robustness.inference.store.store import Result, Store
 
 SHARD = 512
 OUTPUTS = tuple(range(1000))

@@ -32,18 +32,18 @@ from torchvision.transforms import v2
 from pytest_robustness import data
 from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Progress, Runner, Selection, Workload
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.inference.batch_runner import SweepSettings
-from pytest_robustness.inference.claims import ShardClaims
 from pytest_robustness.inference.device import resolve_device
-from pytest_robustness.inference.executors.local import LocalExecutor
 from pytest_robustness.inference.jobs import job
-from pytest_robustness.inference.loaded_model import LoadedModel
-from pytest_robustness.inference.loader import default_workers
+from pytest_robustness.inference.loader.loader import default_workers
+from pytest_robustness.inference.loading.loaded_model import LoadedModel
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-from pytest_robustness.inference.store import Store
-from pytest_robustness.inference.sweep import Sweep
+from pytest_robustness.inference.store.store import Store
+from pytest_robustness.inference.sweep.batch_runner import SweepSettings
+from pytest_robustness.inference.sweep.claims import ShardClaims
+from pytest_robustness.inference.sweep.executors.local import LocalExecutor
+from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.models.presets import ARTICLE_MODELS
 from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.transforms import builtin

@@ -34,7 +34,7 @@ from pytest_robustness.analysis.statistics import correct, mcnemar_by_class
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval, p_above, p_below
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

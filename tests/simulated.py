@@ -19,7 +19,7 @@ from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, Counts
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.inference.class_matching import imagenet_classes
+from pytest_robustness.inference.loading.class_matching import imagenet_classes
 from pytest_robustness.models.presets import ARTICLE_MODELS
 from pytest_robustness.report.confusions import ClassConfusion, Confusion, expected_changes
 from pytest_robustness.report.gallery import Answer, Example, Thumbnails, shown_classes, shown_tests

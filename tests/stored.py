@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.core import ClassLabel, EngineUsed, Predictions, Preprocess
-from pytest_robustness.inference.model_facts import ModelFacts
-from pytest_robustness.inference.store import Result, StoredSelection
-from pytest_robustness.inference.store_rows import Block
+from pytest_robustness.inference.loading.model_facts import ModelFacts
+from pytest_robustness.inference.store.rows import Block
+from pytest_robustness.inference.store.store import Result, StoredSelection
 from tests.identities import identified
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Cell
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store.store import Store
 
 EAGER = EngineUsed("eager", "fp32")
 

@@ -9,7 +9,7 @@ from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, Cell, ClassLabel
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from tests.stored import put_answers, put_images
 
 

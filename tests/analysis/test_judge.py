@@ -20,7 +20,7 @@ from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 from pytest_robustness.errors import ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from tests.stored import put_answers, put_images
 
 CLASSES = 6

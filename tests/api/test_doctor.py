@@ -17,7 +17,7 @@ from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.api.doctor import DoctorOptions
 from pytest_robustness.core import Model, Preprocess
 from pytest_robustness.errors import DataError, ModelError, OptionError
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from pytest_robustness.models import ModelZoo
 from tests.made_classifier import RIGHT, accuracy, images, trained
 

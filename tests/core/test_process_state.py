@@ -20,7 +20,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook
 
 from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
-from pytest_robustness.inference import torch_state
+from pytest_robustness.inference.user_calls import torch_state
 
 EVERY = (*ASPECTS, *torch_state.ASPECTS)
 

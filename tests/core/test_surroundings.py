@@ -12,7 +12,7 @@ import torch
 
 from pytest_robustness.core.user_code import UserModule, code_of
 from pytest_robustness.data import open_source
-from pytest_robustness.inference.decoding import answers
+from pytest_robustness.inference.loader.pool import answers
 from pytest_robustness.models import ModelZoo
 
 if TYPE_CHECKING:

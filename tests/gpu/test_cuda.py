@@ -11,7 +11,7 @@ from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-from pytest_robustness.inference.scoring import score
+from pytest_robustness.inference.sweep.scoring import score
 from pytest_robustness.transforms import builtin
 from tests.identities import identified
 

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from pytest_robustness.core import Model, Preprocess, Workload
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime
-from pytest_robustness.inference.scoring import score
+from pytest_robustness.inference.sweep.scoring import score
 from pytest_robustness.transforms import builtin
 from tests.identities import identified
 

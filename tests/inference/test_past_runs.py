@@ -9,7 +9,7 @@ import pytest
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
 from pytest_robustness.inference.jobs import cell_key
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.past_runs import (
     KnownData,
     PastRun,
@@ -22,7 +22,7 @@ from pytest_robustness.inference.past_runs import (
 )
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 
 VFLIP, HFLIP, ZOOM = Condition("vflip"), Condition("hflip"), Condition("zoom", 3)
 FACTS = ModelFacts("f00d", "name", (1, 0), Preprocess(resize=8, crop=7, mean=(0.1, 0.2, 0.3)))

@@ -12,7 +12,7 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
 from pytest_robustness.core.text import printable
 from pytest_robustness.errors import DisagreementError, StoreError
 from pytest_robustness.inference.agreement import Agreement, said
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog, StudyRequest
 

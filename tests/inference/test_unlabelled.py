@@ -13,8 +13,8 @@ from pytest_robustness.core import CONTROL, UNLABELLED, Cell, Condition, Panel
 from pytest_robustness.errors import DataError, ModelError
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.scoring import score
-from pytest_robustness.inference.store_rows import targets_of
+from pytest_robustness.inference.store.rows import targets_of
+from pytest_robustness.inference.sweep.scoring import score
 from pytest_robustness.inference.unlabelled import UnlabelledImages
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.transforms import builtin

@@ -18,14 +18,14 @@ from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import CONTROL, ClassMatch, Condition
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.inference.canary import IMAGES
-from pytest_robustness.inference.loaded_model import LoadedModel
-from pytest_robustness.inference.scoring import score, worse
+from pytest_robustness.inference.loading.loaded_model import LoadedModel
 from pytest_robustness.inference.selection import select
+from pytest_robustness.inference.sweep.canary import IMAGES
+from pytest_robustness.inference.sweep.scoring import score, worse
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.transforms import builtin
 from pytest_robustness.transforms.random_draws import uniforms
-from tests.inference.test_sweep import (
+from tests.inference.sweep.test_sweep import (
     AS_IT_IS,
     RESIZED,
     VFLIP,

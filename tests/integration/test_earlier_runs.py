@@ -144,7 +144,7 @@ def test_what_cannot_be_reported_is_said_with_pytests_exit_codes(project, capsys
 
     project.judge("--collect-only")
     project.judge("-k", "no_such_test")
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store.store import Store
 
     Store(project.path / "empty.sqlite").close()
     assert main(["report", "empty.sqlite"]) == pytest.ExitCode.NO_TESTS_COLLECTED

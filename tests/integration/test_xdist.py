@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 # Ten shards, because all 40 images would be one, for one worker; and a sweep that takes long enough to be watched.
 CONFTEST = """
 import time
-import pytest_robustness.inference.batch_runner as batch_runner
+import pytest_robustness.inference.sweep.batch_runner as batch_runner
 
 usual, batch_runner.SHARD_SIZE = batch_runner.SHARD_SIZE, 4
 

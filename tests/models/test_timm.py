@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from pytest_robustness.core import Preprocess
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
-from pytest_robustness.inference.class_matching import imagenet_classes
+from pytest_robustness.inference.loading.class_matching import imagenet_classes
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.pretrained_cfg import preprocess

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pytest_robustness.core import EngineUsed, Shard
-from pytest_robustness.inference.shared_sweep import SharedSweeps
-from pytest_robustness.inference.store import Result, Store
-from pytest_robustness.inference.store_rows import Block
+from pytest_robustness.inference.store.rows import Block
+from pytest_robustness.inference.store.store import Result, Store
+from pytest_robustness.inference.sweep.shared_sweep import SharedSweeps
 from pytest_robustness.plugin import xdist_progress
 from pytest_robustness.plugin.xdist_progress import SharedProgress
 from tests.identities import identified
@@ -153,7 +153,7 @@ def test_a_file_that_is_no_store_shows_nothing_and_stays_as_it_is(path, recorded
 
 
 def test_a_locked_store_is_read_once_it_is_free(path, store, recorded, monkeypatch):
-    monkeypatch.setattr("pytest_robustness.inference.shared_sweep._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("pytest_robustness.inference.sweep.shared_sweep._BUSY_SECONDS", 0.01)
     announce(store, "a")
     store.close()
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:

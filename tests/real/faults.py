@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from pytest_robustness import data
-from pytest_robustness.inference.class_matching import imagenet_classes, match
-from pytest_robustness.inference.first_answers import first_answers
+from pytest_robustness.inference.loading.class_matching import imagenet_classes, match
+from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.models import ModelZoo
 

@@ -31,7 +31,7 @@ from pytest_robustness.analysis.test_result import (
 )
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from pytest_robustness.report.run_report import RunReport
 from tests.stored import put_answers, put_images
 

@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.models.engines.sidecar import read_sidecar
 from pytest_robustness.report.assumption_text import unhashed_warning, warning
 

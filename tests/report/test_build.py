@@ -20,7 +20,7 @@ from pytest_robustness.data import open_source
 from pytest_robustness.errors import BaselineError, DataError
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from pytest_robustness.report.build import RunRecord, build_report, examples
 from pytest_robustness.report.page import heat
 from pytest_robustness.transforms import builtin

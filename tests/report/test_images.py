@@ -16,7 +16,7 @@ from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition
 from pytest_robustness.errors import DataError, RobustnessError
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from pytest_robustness.report import images
 from pytest_robustness.report.image_table import COLUMNS, ImageTable
 from tests.stored import put_answers, put_images

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.core import CONTROL, SETTINGS, Cell, Preprocess
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.report import set_up
 from pytest_robustness.report.allure import run_files
 from pytest_robustness.report.page import render

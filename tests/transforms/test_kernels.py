@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Preprocess
-from pytest_robustness.inference import batch_runner, preprocess
+from pytest_robustness.inference import preprocess
+from pytest_robustness.inference.sweep import batch_runner
 from pytest_robustness.transforms import pixelwise, warps
 from pytest_robustness.transforms.cpu import choice, cores
 from pytest_robustness.transforms.cpu.choice import KernelChoice

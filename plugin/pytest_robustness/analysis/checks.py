@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.analysis.predictions import Outputs, StoredPredictions
-    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
 
 
 ChanceRule = Literal["error", "warn", "off"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_robustness.core.text import counted
 from pytest_robustness.data.identity import UNREADABLE, as_array
-from pytest_robustness.inference.distinct_images import DistinctImages, among
+from pytest_robustness.inference.store.distinct_images import DistinctImages, among
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

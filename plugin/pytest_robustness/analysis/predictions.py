@@ -11,7 +11,7 @@ from pytest_robustness.analysis.recent import Recent
 from pytest_robustness.core import CONTROL, Cell, ClassLabel
 from pytest_robustness.core.text import printable
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.inference.stored_cells import StoredCells
+from pytest_robustness.inference.store.cells import StoredCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Condition, EngineUsed
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.inference.store import Store, StoredSelection
+    from pytest_robustness.inference.store.store import Store, StoredSelection
 
 
 # What may be kept of cells that were read: of 120 cells of ImageNet's training set the answers of all, in 16 bits each,

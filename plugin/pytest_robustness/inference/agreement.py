@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Condition
     from pytest_robustness.inference.jobs import JobMaker
-    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
     from pytest_robustness.inference.plan import Plan
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.core.process import quick_imports
 from pytest_robustness.inference.known_answers import known_answers
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     import torch
 
     from pytest_robustness.core import Cell, Progress
-    from pytest_robustness.inference.batch_runner import SweepSettings
-    from pytest_robustness.inference.executors import Executor
     from pytest_robustness.inference.jobs import Job, JobMaker
     from pytest_robustness.inference.known_answers import KnownAnswers
     from pytest_robustness.inference.remembered import Remembered
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.settings import InferenceSettings
-    from pytest_robustness.inference.store import Store
-    from pytest_robustness.inference.user_calls import UserCalls
+    from pytest_robustness.inference.store.store import Store
+    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
+    from pytest_robustness.inference.sweep.executors import Executor
+    from pytest_robustness.inference.user_calls.calls import UserCalls
 
 
 def machine(settings: InferenceSettings, remembered: Remembered) -> tuple[str, str]:
@@ -54,8 +54,8 @@ def machine(settings: InferenceSettings, remembered: Remembered) -> tuple[str, s
 
 def sweep_settings(settings: InferenceSettings, bench: JobMaker, device: torch.device, jobs: int) -> SweepSettings:
     """Return how a sweep of so many jobs computes; a forecast times it so, too."""
-    from pytest_robustness.inference.batch_runner import SweepSettings
-    from pytest_robustness.inference.loader import default_workers
+    from pytest_robustness.inference.loader.loader import default_workers
+    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
 
     workers = settings.workers
     if workers is None:
@@ -164,7 +164,7 @@ class Computation:
         return lacked
 
     def _sweep(self, device: torch.device, jobs: Sequence[Job], progress: Progress) -> tuple[bool, dict[Cell, str]]:
-        from pytest_robustness.inference.sweep import Sweep
+        from pytest_robustness.inference.sweep.sweep import Sweep
 
         log, bench = self._ground.run_log, self._ground.bench
         executor = self._executor(progress)
@@ -184,16 +184,16 @@ class Computation:
         return lacked, sweep.errors
 
     def _executor(self, progress: Progress) -> Executor:
-        from pytest_robustness.inference.claims import ShardClaims
+        from pytest_robustness.inference.sweep.claims import ShardClaims
 
         settings, bench = self._ground.settings, self._ground.bench
         folder = self._ground.store.path.with_suffix(".locks")
         claims = ShardClaims(folder, bench.selection.fingerprint, progress.note)
         if settings.executor == "ray":
-            from pytest_robustness.inference.executors.ray import RayExecutor
+            from pytest_robustness.inference.sweep.executors.ray import RayExecutor
 
             return RayExecutor(settings, bench.zoo, claims)
-        from pytest_robustness.inference.executors.local import LocalExecutor
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
+        from pytest_robustness.inference.sweep.executors.local import LocalExecutor
 
         return LocalExecutor(RuntimeChoice(settings.runtime, progress.note).prepare, claims)

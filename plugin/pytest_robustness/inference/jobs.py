@@ -24,15 +24,15 @@ from pytest_robustness.core import (
     bound,
 )
 from pytest_robustness.errors import DataError, ErrorText, ModelError, cause
-from pytest_robustness.inference.class_matching import display_names
-from pytest_robustness.inference.loaded_model import kept_outputs
-from pytest_robustness.inference.user_calls import UserCalls
+from pytest_robustness.inference.loading.class_matching import display_names
+from pytest_robustness.inference.loading.loaded_model import kept_outputs
+from pytest_robustness.inference.user_calls.calls import UserCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_robustness.inference.loaded_model import LoadedModel, OutputRule
-    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.loading.loaded_model import LoadedModel, OutputRule
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.transforms import Registry
 
@@ -185,7 +185,7 @@ class JobMaker:
 
     def _load(self, names: Iterable[str]) -> None:
         """Load the models called ``names``, each once."""
-        from pytest_robustness.inference.model_loading import load_model, open_model  # late: they import torch
+        from pytest_robustness.inference.loading.model_loading import load_model, open_model  # late: they import torch
 
         opened = []
         for name in names:

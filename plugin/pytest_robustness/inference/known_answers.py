@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core import CONTROL, Cell
-from pytest_robustness.inference.stored_cells import StoredCells
-from pytest_robustness.inference.unreadable import UnreadableImages
+from pytest_robustness.inference.store.cells import StoredCells
+from pytest_robustness.inference.sweep.unreadable import UnreadableImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Literal
 
     from pytest_robustness.inference.jobs import JobMaker
-    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
     from pytest_robustness.inference.remembered import Remembered
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store.store import Store
 
 
 class KnownAnswers(NamedTuple):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_robustness.core import Cell
-    from pytest_robustness.inference.model_facts import ModelFacts
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
+    from pytest_robustness.inference.store.store import Store
 
 _log = logging.getLogger(__name__)
 

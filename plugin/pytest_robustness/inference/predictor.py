@@ -15,12 +15,12 @@ from pytest_robustness.core.process import limit_openmp_spin, working_in
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.computation import Computation, Groundwork, machine
 from pytest_robustness.inference.jobs import JobMaker
-from pytest_robustness.inference.last_words import Diary
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.remembered import Remembered
 from pytest_robustness.inference.selection import select
-from pytest_robustness.inference.store import Store, StoredSelection
-from pytest_robustness.inference.user_calls import UserCalls, unwrapped
+from pytest_robustness.inference.store.store import Store, StoredSelection
+from pytest_robustness.inference.user_calls.calls import UserCalls, unwrapped
+from pytest_robustness.inference.user_calls.last_words import Diary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Cell, Condition, DataSource, Panel, Progress, Selection
     from pytest_robustness.core.file_hashes import FileHashes
-    from pytest_robustness.inference.forecast import Forecast
+    from pytest_robustness.inference.forecast.forecast import Forecast
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.settings import InferenceSettings
     from pytest_robustness.models import ModelZoo
@@ -175,7 +175,7 @@ class Predictor:
     @unwrapped()
     def forecast(self, cells: Sequence[Cell]) -> Forecast:
         """Return what computing ``cells`` would take; no answer is stored. Raises what `ensure` raises."""
-        from pytest_robustness.inference.forecaster import Forecaster
+        from pytest_robustness.inference.forecast.forecaster import Forecaster
 
         ground = self._ground()
         with working_in(self._directory):

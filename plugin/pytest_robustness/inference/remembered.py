@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest_robustness
 from pytest_robustness.core.dataset import has_own_labels
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_robustness.core import Selection
     from pytest_robustness.core.file_hashes import FileHashes
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store.store import Store
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import DisagreementError, ModelError
 from pytest_robustness.inference.agreement import require_same
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.plan import Plan
 
 if TYPE_CHECKING:

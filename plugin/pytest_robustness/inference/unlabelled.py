@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL, Cell
-from pytest_robustness.inference.stored_cells import StoredCells
+from pytest_robustness.inference.store.cells import StoredCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,7 +18,7 @@ from pytest_robustness.report import forecast_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_robustness.inference.forecast import Forecast
+    from pytest_robustness.inference.forecast.forecast import Forecast
     from pytest_robustness.session.session import RobustnessSession
 
 

@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     with usage_errors(config):
         options = resolve_options(config)
     if options.timeout is not None:
-        from pytest_robustness.inference.deadline import keep_stderr
+        from pytest_robustness.inference.user_calls.deadline import keep_stderr
 
         keep_stderr()
     if options.plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from pytest_robustness.inference.shared_sweep import SharedSweeps
+from pytest_robustness.inference.sweep.shared_sweep import SharedSweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

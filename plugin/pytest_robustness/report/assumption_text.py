@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_robustness.core import Preprocess, Setting
-    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
 
 # As many of the objects without a hash are named.
 _NAMED: Final = 3

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import Counts, StoredPredictions
     from pytest_robustness.analysis.studies.examiner import Examiner
     from pytest_robustness.core import Condition, DataSource, EngineUsed
-    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
     from pytest_robustness.inference.run_log import RunLog
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store.store import Store
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.run_tests import RunTests
     from pytest_robustness.report.thumbnails import Painter

@@ -12,7 +12,7 @@ from scipy import stats
 from pytest_robustness.analysis.statistics.partial_pooling import partially_pooled, sampling_variance
 from pytest_robustness.analysis.test_result import Estimate
 from pytest_robustness.core import CONTROL, Cell, Panel
-from pytest_robustness.inference.class_matching import answer_naming
+from pytest_robustness.inference.loading.class_matching import answer_naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

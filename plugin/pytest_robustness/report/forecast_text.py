@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.images_needed import Needed
     from pytest_robustness.analysis.policy import TestPolicy
-    from pytest_robustness.inference.forecast import Forecast
+    from pytest_robustness.inference.forecast.forecast import Forecast
 
 _MOST_ROWS = 12
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell
-from pytest_robustness.inference.class_matching import answer_naming
+from pytest_robustness.inference.loading.class_matching import answer_naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

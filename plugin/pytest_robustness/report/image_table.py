@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.inference.class_matching import answer_naming
+from pytest_robustness.inference.loading.class_matching import answer_naming
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Canvas, Condition
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store.store import Store
     from pytest_robustness.report.thumbnails import Painter
     from pytest_robustness.transforms import Registry
 

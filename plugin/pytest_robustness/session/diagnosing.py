@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import DataSource, Model, Progress, Selection
     from pytest_robustness.inference.doctor.asking import Asked, Examination
     from pytest_robustness.inference.doctor.mistakes import Mistake
-    from pytest_robustness.inference.user_calls import UserCalls
+    from pytest_robustness.inference.user_calls.calls import UserCalls
     from pytest_robustness.models import ModelZoo
     from pytest_robustness.session.options import Options
 
@@ -56,7 +56,7 @@ def diagnosis_of(subject: Subject, rules: Rules, shown: Progress) -> Diagnosis:
     ModelError
         The model cannot be loaded, or runs in no way that was tried.
     """
-    from pytest_robustness.inference.user_calls import unwrapped
+    from pytest_robustness.inference.user_calls.calls import unwrapped
 
     with unwrapped():
         return _diagnosis(subject, rules, shown)
@@ -66,8 +66,8 @@ def _diagnosis(subject: Subject, rules: Rules, shown: Progress) -> Diagnosis:
     from pytest_robustness.inference.device import resolve_device
     from pytest_robustness.inference.doctor.asking import Examination
     from pytest_robustness.inference.doctor.prescription import prescription
-    from pytest_robustness.inference.store import Store
-    from pytest_robustness.inference.user_calls import UserCalls
+    from pytest_robustness.inference.store.store import Store
+    from pytest_robustness.inference.user_calls.calls import UserCalls
 
     name, zoo, options = subject.name, subject.zoo, subject.options
     device = resolve_device(options.device)
@@ -106,7 +106,7 @@ def _selection(subject: Subject, most: int, calls: UserCalls) -> Selection:
 
 
 def _loaded(name: str, zoo: ModelZoo, calls: UserCalls) -> Model:
-    from pytest_robustness.inference.model_loading import open_model
+    from pytest_robustness.inference.loading.model_loading import open_model
 
     try:
         return open_model(name, zoo, calls).model

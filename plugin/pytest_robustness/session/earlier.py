@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.jobs import JobMaker
-    from pytest_robustness.inference.model_facts import ModelFacts
+    from pytest_robustness.inference.loading.model_facts import ModelFacts
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.report.build import RunRecord
     from pytest_robustness.report.run_report import RunReport

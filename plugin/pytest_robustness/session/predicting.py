@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness import data
 from pytest_robustness.errors import OptionError
-from pytest_robustness.inference import executors, provenance
+from pytest_robustness.inference import provenance
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
+from pytest_robustness.inference.sweep import executors
 from pytest_robustness.inference.unlabelled import UnlabelledImages
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pytest_robustness.core.text import counted
 from pytest_robustness.errors import DataError, OptionError, StoreError
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.past_runs import known_data, latest, past_runs
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from pytest_robustness.report.build import RunRecord, build_report
 from pytest_robustness.report.earlier import with_earlier
 from pytest_robustness.transforms import builtin

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Condition, Panel
     from pytest_robustness.inference.agreement import Agreement
-    from pytest_robustness.inference.forecast import Forecast
+    from pytest_robustness.inference.forecast.forecast import Forecast
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import StudyRequest
     from pytest_robustness.report.run_report import RunReport

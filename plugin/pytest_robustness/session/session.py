@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.core import Cell, Condition, DataSource, Model, Panel, Progress
     from pytest_robustness.inference.agreement import Agreement
-    from pytest_robustness.inference.forecast import Forecast
+    from pytest_robustness.inference.forecast.forecast import Forecast
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.session.options import Options

@@ -21,7 +21,7 @@ from pytest_robustness.analysis.statistics.upright_view import (
     share_interval,
 )
 from pytest_robustness.core import Predictions
-from pytest_robustness.inference.store_rows import pack, unpack
+from pytest_robustness.inference.store.rows import pack, unpack
 
 STORED, VFLIP, TURN180, TURN90, TURN270, HFLIP, *_ = range(8)
 # All eight turns of a square, as arrays see them.

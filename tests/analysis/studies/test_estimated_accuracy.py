@@ -17,9 +17,9 @@ from pytest_robustness.analysis.studies.estimated_accuracy import EstimatedAccur
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
-from pytest_robustness.inference.model_facts import ModelFacts
+from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.run_log import RunLog, StudyRequest
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from pytest_robustness.transforms import builtin
 from tests.stored import predictions, put_answers, put_images
 

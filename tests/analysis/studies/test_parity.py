@@ -18,7 +18,7 @@ from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.inference.run_log import RunLog
-from pytest_robustness.inference.store import Store
+from pytest_robustness.inference.store.store import Store
 from tests.stored import put_answers, put_images
 
 CLASSES = ("ant", "bee", "cat", "doe")

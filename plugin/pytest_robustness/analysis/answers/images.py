@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_robustness.core.text import abridged, counted
 from pytest_robustness.data.identity import UNREADABLE, as_array
-from pytest_robustness.inference.distinct_images import among
+from pytest_robustness.inference.store.distinct_images import among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.core import ClassLabel, Preprocess
-    from pytest_robustness.inference.store import Store
+    from pytest_robustness.inference.store.store import Store
 
 _log = logging.getLogger(__name__)
 

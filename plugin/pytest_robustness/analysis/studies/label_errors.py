@@ -20,7 +20,7 @@ from pytest_robustness.analysis.studies.label_scores import (
 )
 from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
 from pytest_robustness.core import CONTROL, Cell, Panel
-from pytest_robustness.inference.class_matching import answer_naming
+from pytest_robustness.inference.loading.class_matching import answer_naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.text import counted
 from pytest_robustness.errors import OptionError
-from pytest_robustness.inference.class_matching import answer_naming
+from pytest_robustness.inference.loading.class_matching import answer_naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

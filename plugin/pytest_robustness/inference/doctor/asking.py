@@ -13,7 +13,7 @@ from pytest_robustness.core.text import counted
 from pytest_robustness.errors import BadImageError, DataError, RobustnessError
 from pytest_robustness.inference.doctor.open_trial import OpenTrial, distinct
 from pytest_robustness.inference.doctor.set_up import changed
-from pytest_robustness.inference.first_answers import first_answers
+from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.none_readable import none_readable
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime, run_unchanged
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Canvas, Model, Preprocess, Runner, Selection
     from pytest_robustness.inference.doctor.mistakes import Mistake
     from pytest_robustness.inference.doctor.set_up import SetUp
-    from pytest_robustness.inference.user_calls import UserCalls
+    from pytest_robustness.inference.user_calls.calls import UserCalls
 
     Answers = NDArray[np.int64]
     Keep = Callable[[Answers, Answers, Sequence[Answers]], Sequence[bool]]

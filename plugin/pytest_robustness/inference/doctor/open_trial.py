@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.errors import DataError, RobustnessError, cause
-from pytest_robustness.inference.class_matching import match
+from pytest_robustness.inference.loading.class_matching import match
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

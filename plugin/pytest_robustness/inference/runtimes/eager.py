@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from pytest_robustness.core import EngineUsed, Runner
-from pytest_robustness.inference.deadline import deadline
 from pytest_robustness.inference.logits import TOLERANCE, distance, logits_of
+from pytest_robustness.inference.user_calls.deadline import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Forecast a run: what it would compute, and how long that would take on this machine."""

@@ -1,0 +1,288 @@
+"""Ask a model for its first answers: how many outputs it has, how many images it takes, whether neighbours matter."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from pytest_robustness.core.text import counted
+from pytest_robustness.errors import ModelError, cause, message
+from pytest_robustness.inference.loading.read_as_logits import probability_text, require_probabilities
+from pytest_robustness.inference.logits import logits_of
+from pytest_robustness.inference.preprocess import to_inputs
+from pytest_robustness.models.present_weights import require_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pytest_robustness.core import Model, Preprocess
+
+_log = logging.getLogger(__name__)
+
+# Sizes that are tried of a model that takes neither one image nor three, after those that it names itself.
+_USUAL_SIZES = (2, 4, 8, 16, 32, 64, 128)
+_MOST_PIXELS = 64 * 224 * 224
+_LARGEST_SIZE = 1024
+# The largest distance of an image's logits in one batch from those in another, relative to the longest row: rounding.
+_ROUNDING = 1e-3
+# Up to this distance a model is judged, with a note: activations that are quantized by the range of their batch.
+_SMALL = 5e-2
+# Pixels are from 0 to 1: a larger mean or a much larger deviation is of pixels from 0 to 255.
+_LARGEST_MEAN = 1.5
+_LARGEST_STD = 10.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FirstAnswers:
+    """What a model's first answers show.
+
+    ``model`` takes any number of images and returns a tensor, wrapped where it does not by itself; ``outputs`` is the
+    number of its logits; ``warnings`` are for the user.
+    """
+
+    model: Model
+    outputs: int
+    warnings: tuple[str, ...]
+
+
+def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers:
+    """Run ``model`` on one canvas (uint8 [3, H, W]) and on variants of it, in several batches.
+
+    Raises
+    ------
+    ModelError
+        It cannot run on such images, does not return one row of logits for each, or answers otherwise when the same
+        image comes again or in another batch.
+    """
+    require_weights(name, model.module)
+    inputs = to_inputs(_variants(canvas), model.preprocess)
+    whole = Behind(model.module, model.output_offset) if model.output_offset else model.module
+    asked = _Asked(whole, inputs)
+    warnings = [*_normalization_texts(name, model.preprocess)]
+    size = _batch_size(name, asked)
+    if size is not None:
+        asked = _Asked(FixedBatch(whole, size), inputs)
+        warnings.append(f"{name} takes batches of {counted(size, 'image')} alone, and gets those")
+    several, alone = asked.logits(0, 1, 2), asked.logits(1)
+    away = _distance(alone[0], several[1], several)
+    if away > _ROUNDING:
+        warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
+    module = asked.module if asked.plain else LogitsOf(asked.module)
+    if model.probabilities:
+        require_probabilities(name, torch.cat([several, alone]))
+        module = Logarithms(module)
+    elif looks := probability_text(name, model, torch.cat([several, alone])):
+        warnings.append(looks)
+    if module is not model.module:
+        model = dataclasses.replace(model, module=module, output_offset=0, probabilities=False)
+    return FirstAnswers(model, int(alone.shape[1]), tuple(warnings))
+
+
+class FixedBatch(nn.Module):
+    """Runs a module that takes batches of one size: cuts batches to it, and repeats the last image in one too short."""
+
+    def __init__(self, module: nn.Module, size: int) -> None:
+        super().__init__()
+        self.module = module
+        self.size = size
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of ``images``, however many there are."""
+        filled = torch.cat([images, images[-1:].expand(-len(images) % self.size, *images.shape[1:])])
+        parts = [logits_of(self.module(part.clone()), self.size) for part in torch.split(filled, self.size)]
+        return torch.cat(parts)[: len(images)]
+
+
+class Behind(nn.Module):
+    """Drops the leading outputs of a module: a background class, say."""
+
+    def __init__(self, module: nn.Module, dropped: int) -> None:
+        super().__init__()
+        self.module = module
+        self.dropped = dropped
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of ``images`` that remain."""
+        logits = logits_of(self.module(images), len(images))
+        if logits.shape[1] <= self.dropped:
+            raise ModelError(f"has an output_offset of {self.dropped}, but {logits.shape[1]} outputs.")
+        return logits[:, self.dropped :]
+
+
+class Logarithms(nn.Module):
+    """Takes the logarithm of a module's probabilities, of which a softmax makes the same probabilities again."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits of ``images``; of a probability that was rounded to 0 they are the lowest."""
+        found: torch.Tensor = self.module(images).float()
+        return found.clamp_min(torch.finfo(torch.float32).tiny).log()
+
+
+class LogitsOf(nn.Module):
+    """Returns the logits alone of a module that returns an object with them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of ``images``."""
+        return logits_of(self.module(images), len(images))
+
+
+class _Asked:
+    """A module with the images that it is asked about; ``plain`` as long as it has returned nothing but tensors."""
+
+    def __init__(self, module: nn.Module, inputs: torch.Tensor) -> None:
+        self.module = module
+        self.inputs = inputs
+        self.plain = True
+
+    def logits(self, *places: int) -> torch.Tensor:
+        """Return the logits of the images at ``places``, in one batch."""
+        with torch.inference_mode():
+            # Cloned: a module may write into its input.
+            output = self.module(self.inputs[torch.tensor(places)].clone())
+            self.plain = self.plain and type(output) is torch.Tensor
+            return logits_of(output, len(places)).clone()
+
+    def error(self, *places: int) -> Exception | None:
+        """Return the error that the images at ``places`` lead to, in one batch; ``None`` if they lead to none."""
+        try:
+            self.logits(*places)
+        except Exception as error:
+            _log.debug("a first batch of %d images failed", len(places), exc_info=True)
+            return error
+        return None
+
+    def takes_one_channel(self) -> bool:
+        """Return whether the module takes one channel of an image [B, 3, H, W]."""
+        grey = _Asked(self.module, self.inputs[:, :1])
+        return self.inputs.shape[1] == 3 and grey.error(1) is None
+
+
+def _variants(canvas: torch.Tensor) -> torch.Tensor:
+    """Return three images that differ: the canvas, darker and turned round, inverted."""
+    return torch.stack([canvas, canvas.flip(-1) // 2, 255 - canvas])
+
+
+def _batch_size(name: str, asked: _Asked) -> int | None:
+    """Return the one batch size that the module takes; ``None`` where any will do.
+
+    Raises
+    ------
+    ModelError
+        It can be run on no number of images, or only on several because they are normalized by one another.
+    """
+    several, alone = asked.error(0, 1, 2), asked.error(1)
+    if several is None and alone is None:
+        return None
+    if alone is None:
+        return 1
+    if "per channel when training" in message(alone):  # batch normalization refuses to normalize one value by itself
+        raise ModelError(_refusal(name, "its batch normalization is in training mode")) from alone
+    for size in _sizes(asked, alone):
+        places = [place % len(asked.inputs) for place in range(size)]
+        if asked.error(*places) is None:
+            return size
+    shape = (1, *asked.inputs.shape[1:])
+    if isinstance(alone, ModelError):
+        raise ModelError(f"{name} {message(alone).removeprefix('it ')}") from alone
+    advice = "If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
+    if asked.takes_one_channel():
+        advice = (
+            "It takes images of one channel, and these have red, green and blue: let its forward begin with "
+            "images = images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
+        )
+    raise ModelError(f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. {advice}") from alone
+
+
+def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
+    """Yield the warning of a mean or a standard deviation that is far beyond pixels from 0 to 1.
+
+    It is no error: nothing forbids it, and the doctor is asked about such a model.
+    """
+    mean, std = preprocess.mean, preprocess.std
+    if max(mean) <= _LARGEST_MEAN and max(std) <= _LARGEST_STD:
+        return
+    of_pixels = max(std) >= 1  # a deviation below that was scaled already
+    scaled = {"mean": [value / 255 for value in mean], "std": [value / 255 if of_pixels else value for value in std]}
+    written = ", ".join(f"{key}=({', '.join(f'{value:.4g}' for value in values)})" for key, values in scaled.items())
+    yield (
+        f"{name} has the mean {_numbers(mean)} and the standard deviation {_numbers(std)}, as of pixels from 0 to 255, "
+        f"but it gets pixels from 0 to 1. Write {written}."
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
+
+
+def _sizes(asked: _Asked, error: Exception) -> Iterable[int]:
+    """Return the batch sizes to try: those in the graph and in the error, then the usual ones."""
+    most = min(_LARGEST_SIZE, max(2, _MOST_PIXELS // asked.inputs.shape[-2:].numel()))
+    sizes = list(_graph_sizes(asked.module))
+    if not isinstance(error, ModelError):  # not where it ran, and returned other rows than those asked for
+        sizes += sorted({int(number) for number in re.findall(r"\b\d{1,4}\b", message(error))})
+        sizes += _USUAL_SIZES
+    return [size for size in dict.fromkeys(sizes) if 1 < size <= most]
+
+
+def _graph_sizes(module: nn.Module) -> Iterator[int]:
+    """Yield numbers in an exported or scripted graph that may be its batch size, the likeliest first."""
+    if isinstance(module, torch.fx.GraphModule):
+        for node in module.graph.nodes:
+            value = node.meta.get("val")
+            if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dim() == 4:
+                yield int(value.shape[0]) if isinstance(value.shape[0], int) else 0
+    elif isinstance(module, torch.jit.ScriptModule):
+        constants = re.findall(r"prim::Constant\[value=(\d{1,4})\]", str(module.inlined_graph))
+        yield from sorted({int(number) for number in constants})
+
+
+def _distance(row: torch.Tensor, other: torch.Tensor, rows: torch.Tensor) -> float:
+    """Return how far two rows of logits are apart, by the longest of ``rows``; 0 where a value is NaN or infinite.
+
+    Minus infinity, of an output that is ruled out, counts for nothing: a logarithm may be that by rounding alone.
+    """
+    ruled_out = (row == -torch.inf) | (other == -torch.inf)
+    apart = (row.float() - other.float()).masked_fill(ruled_out, 0.0)
+    lengths = rows.float().masked_fill(rows == -torch.inf, 0.0).norm(dim=1)
+    away = float(apart.norm() / lengths.max().clamp_min(1e-12))
+    return away if away < float("inf") else 0.0
+
+
+def _neighbours_text(name: str, asked: _Asked, away: float, same_class: bool) -> str:
+    """Return the warning of a model whose answer to an image changed by ``away``.
+
+    Raises
+    ------
+    ModelError
+        The change is more than a little.
+    """
+    if away <= _SMALL and same_class:
+        return f"{name}: logits differ by {away:.1%} of their size with the other images in the batch"
+    again, once_more = asked.logits(0, 1, 2), asked.logits(0, 1, 2)
+    if _distance(again[1], once_more[1], again) > _ROUNDING:
+        raise ModelError(
+            f"{name} answers the same images in two ways (its logits differ by {away:.0%} of their size). Call .eval() "
+            f"in the factory, and give functional dropout training=self.training; a model that draws random numbers or "
+            f"remembers images cannot be judged."
+        )
+    raise ModelError(_refusal(name, f"the logits of an image differ by {away:.0%} of their size with its neighbours"))
+
+
+def _refusal(name: str, what: str) -> str:
+    return (
+        f"{name} answers an image by the others in its batch: {what}. Call .eval() in the factory (before an export, "
+        f"too), keep running statistics, and compute no softmax, mean or maximum over the batch."
+    )

@@ -1,0 +1,137 @@
+"""The sweep: find what the store lacks of the jobs of a run, and have an executor compute it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.inference.sweep.canary import Canary, Stale
+from pytest_robustness.inference.sweep.unreadable import UnreadableImages
+from pytest_robustness.inference.sweep.work import Work
+from pytest_robustness.inference.user_calls.calls import UserCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_robustness.core import Cell, Progress, Selection, Shard
+    from pytest_robustness.inference.jobs import Job
+    from pytest_robustness.inference.store.store import Store
+    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
+    from pytest_robustness.inference.sweep.executors import Executor
+
+
+class Sweep:
+    """Fills the store with every cell of ``jobs``; what is stored already is not computed again.
+
+    A job that fails is left out from then on, with its message in ``errors``; the others go on. ``unreadable`` are the
+    images that could not be read. What was computed stays in the store, however the sweep ends; where a process is
+    killed, half a minute of its work is lost at most, and with Ray the shard of an actor. ``warnings`` are what a
+    report should say of the store.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        selection: Selection,
+        *,
+        store: Store,
+        executor: Executor,
+        progress: Progress,
+        settings: SweepSettings,
+        calls: UserCalls | None = None,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._progress = progress
+        self.warnings: list[str] = []
+        self.unreadable = UnreadableImages(selection, store, settings.on_bad_image, progress.note)
+        self._work = Work(
+            jobs,
+            selection,
+            store=store,
+            unreadable=self.unreadable,
+            progress=progress,
+            settings=settings,
+            calls=calls or UserCalls(progress.note),
+        )
+
+    @property
+    def errors(self) -> dict[Cell, str]:
+        """Why cells could not be computed."""
+        return self._work.errors
+
+    def run(self) -> bool:
+        """Compute what is missing, together with other processes that work on the same store.
+
+        Returns
+        -------
+        bool
+            Whether anything was missing.
+
+        Raises
+        ------
+        BadImageError
+            For a file that is no readable image, unless the settings say to skip it.
+        StoreError
+            When a finished shard cannot be committed.
+        DisagreementError
+            When a node of a cluster would compute something else.
+        """
+        self.unreadable.find()
+        self._forget_stale()
+        missing, _ = self._work.missing()
+        damaged, self._store.damaged = self._store.damaged, 0
+        if damaged:
+            self._warn(f"{damaged} results in the store were damaged, and are computed again")
+        if not missing:
+            return False
+        self._announce(missing)
+        try:
+            self._executor.compute(self._work)
+        except KeyboardInterrupt:
+            self._say_what_is_kept()
+            raise
+        finally:
+            self._progress.stop()
+        return True
+
+    def _forget_stale(self) -> None:
+        """Remove stored answers that no longer hold, with a note of what showed it."""
+        work = self._work
+        canary = Canary(
+            work.selection,
+            work.cells,
+            self._store.read,
+            device=work.settings.device,
+            seed=work.settings.seed,
+            calls=work.calls,
+        )
+        by_model: dict[str, list[Stale]] = {}
+        for stale in canary.stale(work.jobs, self.unreadable.readable):
+            by_model.setdefault(stale.job.loaded.name, []).append(stale)
+            self._store.forget(self._store.read(stale.job.key))
+            work.cells.forget(stale.job.key)
+        for model, found in by_model.items():
+            conditions = ", ".join(str(stale.job.condition) for stale in found)
+            self._warn(
+                f"stored answers of {model} no longer hold and are computed again ({conditions}): {found[0].text}"
+            )
+
+    def _say_what_is_kept(self) -> None:
+        images = len(self._work.selection.indices)
+        with contextlib.suppress(RobustnessError):  # the interrupt stops the run, whatever else is wrong
+            left, _ = self._work.amount(self._work.missing()[0])
+            self._progress.note(
+                f"interrupted: {images - left:,} of {images:,} images are kept; the same command goes on from there"
+            )
+
+    def _warn(self, text: str) -> None:
+        self._progress.note(text)
+        self.warnings.append(text)
+
+    def _announce(self, missing: Sequence[Shard]) -> None:
+        """Show how much there is to do, here and to other processes."""
+        images, predictions = self._work.amount(missing)
+        self._store.announce(len(self._work.jobs), predictions)
+        self._progress.start(images, len(self._work.jobs))

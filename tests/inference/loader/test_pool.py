@@ -1,0 +1,269 @@
+"""Decoding processes answer in order and end when they should; Ctrl-C waits for the end of a block."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import multiprocessing
+import operator
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pytest_robustness.errors import DataError
+from pytest_robustness.inference.loader.pool import answers, interrupts_held
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_takes_effect_at_the_end_of_the_block():
+    handler, done = signal.getsignal(signal.SIGINT), []
+
+    def block() -> None:
+        with interrupts_held():
+            interrupt()
+            done.append("the rest of the block")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["the rest of the block"]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_one_takes_effect_at_once():
+    handler, done = signal.getsignal(signal.SIGINT), []
+
+    def block() -> None:
+        with interrupts_held():
+            interrupt()
+            interrupt()
+            done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == []
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_without_one_nothing_changes_and_an_error_goes_through():
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), interrupts_held():
+        _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_the_handler_of_whoever_had_one_is_the_one_that_is_called():
+    called = []
+    before = signal.signal(signal.SIGINT, lambda number, _: called.append(number))
+    try:
+        with interrupts_held():
+            interrupt()
+            assert called == []
+        assert called == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no such signal here")
+def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
+    done = []
+
+    def late(*_):
+        done.append("the alarm")
+        raise TimeoutError
+
+    def block() -> None:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGALRM)
+            interrupt()
+            done.append("the rest of the block")
+
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            block()
+        assert signal.getsignal(signal.SIGALRM) is late
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert done == ["the rest of the block", "the alarm"]
+
+
+def test_another_thread_than_the_main_one_holds_nothing():
+    entered = []
+
+    def enter() -> None:
+        with interrupts_held():
+            entered.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert entered == [signal.getsignal(signal.SIGINT)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_answers_come_in_the_order_of_the_requests(workers):
+    assert list(answers(operator.neg, iter(range(40)), workers)) == [-number for number in range(40)]
+
+
+def test_requests_are_taken_in_full_before_an_interrupt_takes_effect():
+    asked = []
+
+    def requests():
+        for number in range(100):
+            if number == 5:
+                interrupt()  # as if it came while requests are put into the queue of the pool
+            asked.append(number)
+            yield number
+
+    found = []
+    with pytest.raises(KeyboardInterrupt):
+        found.extend(answers(operator.pos, requests(), workers=1))
+    assert asked == list(range(6))
+    assert found == list(range(len(found)))
+    assert multiprocessing.active_children() == []
+
+
+def wait_for(file: Path) -> None:
+    end = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < end, f"{file} was not written"
+        time.sleep(0.01)
+
+
+def record(folder: Path, request: int) -> int:
+    """Note the request; one after the first is answered once the file ``go`` is there."""
+    (folder / str(request)).touch()
+    if request:
+        wait_for(folder / "go")
+    return request
+
+
+def test_on_closing_a_worker_finishes_its_request_and_starts_no_other(tmp_path, monkeypatch):
+    shut_down = ProcessPoolExecutor.shutdown
+
+    def go_and_shut_down(*arguments, **options):
+        (tmp_path / "go").touch()
+        shut_down(*arguments, **options)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "shutdown", go_and_shut_down)
+    stream = answers(functools.partial(record, tmp_path), iter(range(10)), workers=1)
+    assert next(stream) == 0
+    wait_for(tmp_path / "1")  # and 2 is in the queue
+    stream.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0", "1", "go"]
+    assert multiprocessing.active_children() == []
+
+
+class OddError(Exception):
+    """It can be pickled, but not be made again from that."""
+
+    def __init__(self, number, reason):
+        super().__init__(f"{number}: {reason}")
+
+
+def raise_odd_error(request):
+    raise OddError(request, "no such luck")
+
+
+def test_an_exception_that_cannot_travel_is_reported_by_its_text():
+    with pytest.raises(DataError, match=r"^OddError: 7: no such luck \(\S*test_pool.py:\d+\)$"):
+        list(answers(raise_odd_error, iter([7]), workers=1))
+    with pytest.raises(OddError):
+        list(answers(raise_odd_error, iter([7]), workers=0))
+
+
+ENDLESS = """
+import ctypes, itertools, os, pathlib, sys, time
+from pytest_robustness.inference.loader.pool import answers
+
+
+def read(number):
+    if number > 8 and sys.argv[1] == "hanging":
+        pathlib.Path("hanging").touch()
+        ctypes.PyDLL(None).sleep(600)  # no other thread of the process runs
+    return number
+
+
+if __name__ == "__main__":
+    stream = answers(read, itertools.count(), workers=2)
+    first = [next(stream) for _ in range(8)]
+    if sys.argv[1] == "forking" and not os.fork():
+        time.sleep(600)  # holds what its parent holds, as a worker of some other library does
+    print(first, flush=True)
+    input()
+"""
+
+
+def processes(mark: str) -> dict[int, str]:
+    """Return the processes whose environment has ``mark``, with their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            alive = "\nState:\tZ" not in (folder / "status").read_text()
+            if alive and mark.encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return found
+
+
+@pytest.fixture
+def short():
+    """A folder with a short path: that of a socket has a limit of about a hundred bytes."""
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc to read the processes from")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("state", "number"),
+    [
+        ("idle", signal.SIGKILL),
+        ("idle", signal.SIGTERM),
+        ("idle", signal.SIGHUP),
+        ("hanging", signal.SIGKILL),
+        ("forking", signal.SIGTERM),
+    ],
+)
+def test_what_a_killed_process_started_ends_and_its_folders_go(tmp_path, short, state, number):
+    (tmp_path / "run.py").write_text(ENDLESS)
+    mark = f"MARK_{uuid.uuid4().hex}"
+    environment = {**os.environ, mark: "1", "TMPDIR": str(short)}
+    command = [sys.executable, "run.py", state]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == f"{list(range(8))}\n"
+        if state == "hanging":
+            wait_for(tmp_path / "hanging")
+        started = processes(mark)
+        assert len(started) >= 5, started  # itself, the resource tracker, the server and two that decode
+        others = {pid for pid, line in started.items() if state == "forking" and "run.py" in line} - {process.pid}
+        process.send_signal(number)
+        process.wait(timeout=60)
+        end = time.monotonic() + 15
+        while left := {pid: line for pid, line in processes(mark).items() if pid not in others}:
+            # The tracker ends with the last that holds its pipe: with the process that the other library forked.
+            if others and all("resource_tracker" in line for line in left.values()):
+                break
+            assert time.monotonic() < end, left
+            time.sleep(0.05)
+        assert [path.name for path in short.iterdir() if path.name.startswith("pymp")] == []
+    finally:
+        for pid in processes(mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=60)  # their standard output closes when the last of them has ended

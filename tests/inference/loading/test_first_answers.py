@@ -1,0 +1,76 @@
+"""What a model's set-up shows to be wrong before it is judged is said with what to write."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.inference.loading.first_answers import first_answers
+from pytest_robustness.inference.preprocess import to_inputs
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PIXELS = (1 / 255,) * 3
+LARGE_MEAN, LARGE_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+ZERO, ONE = (0.0,) * 3, (1.0,) * 3
+CANVAS = torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def warned(mean, std):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 5))
+    with torch.no_grad():
+        net[1].bias.copy_(torch.tensor([-9.0, 9.0, -9.0, 9.0, 0.0]))  # no probabilities
+    return first_answers("net", Model(net, Preprocess(mean=mean, std=std)), CANVAS).warnings
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        (MEAN, STD),
+        (ZERO, ONE),
+        (ZERO, PIXELS),
+        (MEAN, PIXELS),
+        ((0.5,) * 3, (0.5,) * 3),
+        ((-1.0,) * 3, (0.5,) * 3),
+        ((1.0,) * 3, ONE),
+        ((0.5,) * 3, (2.0,) * 3),
+        ((0.3, 0.0, 0.0), (0.1, 5.0, 5.0)),
+    ],
+)
+def test_a_normalization_of_pixels_from_0_to_1_is_left_alone(mean, std):
+    assert warned(mean, std) == ()
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "meant"),
+    [
+        (LARGE_MEAN, LARGE_STD, (MEAN, STD)),
+        (LARGE_MEAN, ONE, (MEAN, PIXELS)),
+        (LARGE_MEAN, STD, (MEAN, STD)),
+        (ZERO, (255.0,) * 3, (ZERO, ONE)),
+        ((127.5,) * 3, (127.5,) * 3, ((0.5,) * 3, (0.5,) * 3)),
+    ],
+)
+def test_one_of_pixels_from_0_to_255_is_warned_of_with_what_to_write(mean, std, meant):
+    (text,) = warned(mean, std)
+    assert "as of pixels from 0 to 255" in text
+    (written,) = re.findall(r"Write (mean=.*)\.$", text)
+    found = Preprocess(**eval(f"dict({written})"))
+    images = torch.stack([CANVAS, 255 - CANVAS])
+    torch.testing.assert_close(to_inputs(images, found), to_inputs(images, Preprocess(None, None, *meant)), **CLOSE)
+
+
+CLOSE = {"rtol": 2e-3, "atol": 5e-3}
+
+
+def test_the_warning_says_which_numbers_are_meant():
+    assert warned(LARGE_MEAN, LARGE_STD) == (
+        (
+            "net has the mean 123.675, 116.28, 103.53 and the standard deviation 58.395, 57.12, 57.375, as of pixels "
+            "from 0 to 255, but it gets pixels from 0 to 1. Write mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, "
+            "0.225)."
+        ),
+    )

@@ -1,0 +1,280 @@
+"""A user's code cannot end the process, nor hold it for ever, nor change it for others."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from pytest_robustness.errors import ModelError, TransformError
+from pytest_robustness.inference.user_calls import calls as user_calls
+from pytest_robustness.inference.user_calls.calls import UserCalls, unwrapped
+from pytest_robustness.inference.user_calls.last_words import Diary
+
+
+def test_a_change_is_restored_and_warned_of_once():
+    warnings = []
+    calls = UserCalls(print, warn=warnings.append)
+    for _ in range(3):
+        with calls.call("python:nets.py:net", "under vflip", batch=True):
+            os.environ["SURPRISE"] = "1"
+            torch.set_default_dtype(torch.float64)
+        assert "SURPRISE" not in os.environ
+        assert torch.get_default_dtype() == torch.float32
+    (text,) = warnings
+    assert text == (
+        "python:nets.py:net changed the process: environment variables (SURPRISE), PyTorch's default dtype; restored "
+        "after the call, so that nothing else depends on it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (lambda: sys.exit(3), "tried to end the process: SystemExit: 3"),
+        (lambda: os._exit(3), "tried to end the process: ExitError: os._exit(3)"),
+        (lambda: pytest.skip("no weights"), "tried to end the process: Skipped: no weights"),
+    ],
+)
+def test_an_attempt_to_end_the_process_is_the_codes_own_error(fault, text):
+    leave = os._exit
+    with pytest.raises(TransformError) as caught, UserCalls(print).call("the transform fog", error=TransformError):
+        fault()
+    assert str(caught.value).startswith(f"the transform fog {text}")
+    assert os._exit is leave
+
+
+def press_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(1)
+
+
+def raise_interrupt():
+    raise KeyboardInterrupt
+
+
+def test_a_keyboard_interrupt_of_the_code_is_its_error_and_ctrl_c_is_not():
+    with pytest.raises(ModelError, match="net raised KeyboardInterrupt"), UserCalls(print).call("net"):
+        raise_interrupt()
+    with pytest.raises(KeyboardInterrupt), UserCalls(print).call("net"):
+        press_ctrl_c()
+
+
+def interrupted_at(line):
+    """Call a user's code, press Ctrl-C when ``line`` lines of the call have run, and say whether there were as many."""
+    lines = itertools.count(1)
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename != user_calls.__file__:
+            return None
+        if event == "line" and next(lines) == line:
+            sys.settrace(None)
+            press_ctrl_c()
+        return trace
+
+    sys.settrace(trace)
+    try:
+        with UserCalls(print).call("net"):
+            pass
+    finally:
+        sys.settrace(None)
+    return next(lines) > line
+
+
+def test_ctrl_c_is_never_the_codes_whenever_it_is_pressed():
+    before = signal.getsignal(signal.SIGINT)
+    for line in itertools.count(1):
+        try:
+            assert not interrupted_at(line)
+        except KeyboardInterrupt:
+            continue
+        finally:
+            gc.collect()
+            signal.signal(signal.SIGINT, before)
+        break
+    assert line > 40
+
+
+class Late(BaseException):
+    """As an outcome of pytest, which the handler of a time limit raises."""
+
+
+def ring(_, __):
+    raise Late
+
+
+def sound(_, __):
+    raise TimeoutError("of the project's own")
+
+
+@pytest.fixture(params=["SIGALRM", "SIGTERM", "SIGUSR1"])
+def handled(request):
+    """A signal, and what sets a function to handle it until the test ends."""
+    if not hasattr(signal, request.param):
+        pytest.skip(f"no {request.param} here")
+    number = getattr(signal, request.param)
+    before = signal.getsignal(number)
+    yield number, lambda handler: signal.signal(number, handler)
+    signal.signal(number, before)
+
+
+def test_what_the_handler_of_a_signal_raises_passes_whatever_the_code_makes_of_it(handled):
+    number, handle = handled
+    handle(ring)
+
+    def plain():
+        signal.raise_signal(number)
+
+    def swallows():
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(number)
+
+    def turns():
+        try:
+            signal.raise_signal(number)
+        except BaseException as error:
+            raise ValueError from error
+
+    for code in (plain, swallows, turns):
+        with pytest.raises(Late), UserCalls(print).call("net"):
+            code()
+        assert signal.getsignal(number) is ring
+
+
+def test_an_ordinary_exception_of_a_handler_is_not_taken_for_the_codes(handled):
+    number, handle = handled
+    handle(sound)
+
+    def judged():
+        try:
+            with UserCalls(print).call("net"), UserCalls(print).call("within"):
+                signal.raise_signal(number)
+        except Exception as error:
+            raise AssertionError from error
+
+    with pytest.raises(TimeoutError, match="of the project's own"), unwrapped():
+        judged()
+
+
+def test_a_handler_that_raises_nothing_leaves_the_codes_own_faults(handled):
+    number, handle = handled
+    rung = []
+    handle(lambda *_: rung.append(1))
+
+    def code():
+        signal.raise_signal(number)
+        sys.exit(3)
+
+    def interrupted():
+        signal.raise_signal(number)
+        raise KeyboardInterrupt
+
+    for ends in (code, interrupted):
+        with pytest.raises(ModelError), UserCalls(print).call("net"):
+            ends()
+    assert rung == [1, 1]
+
+
+def test_what_a_compiler_changes_is_restored_and_nobodys_fault(monkeypatch):
+    monkeypatch.delenv("ROBUSTNESS_TEST", raising=False)
+    warnings = []
+    calls = UserCalls(print, warn=warnings.append)
+    for blamed, named in ((False, 0), (True, 1)):
+        with calls.call("python:net.py:net", "(when it was prepared)", blamed=blamed):
+            os.environ["ROBUSTNESS_TEST"] = "1"
+        assert "ROBUSTNESS_TEST" not in os.environ
+        assert len(warnings) == named
+
+
+def test_a_child_of_the_code_may_exit():
+    with UserCalls(print).call("net"):
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def wait_for_ever():
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            continue
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer of signals here")
+def test_a_batch_that_takes_too_long_is_given_up():
+    calls = UserCalls(print, timeout=0.2)
+    handler = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(ModelError) as caught, calls.call("net", "under vflip", batch=True):
+        wait_for_ever()
+    assert str(caught.value) == (
+        "net under vflip took longer than --robustness-timeout=0.2 s for one batch, and is given up. Allow more time, "
+        "or leave it out."
+    )
+    assert signal.getsignal(signal.SIGALRM) == handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    with calls.call("net", "under vflip", batch=True):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer of signals here")
+def test_the_timer_of_another_plugin_goes_on():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with UserCalls(print, timeout=30).call("net", batch=True):
+            pass
+        time.sleep(0.4)
+        assert rung == [1]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+NEVER_RETURNS = """
+import ctypes, signal
+from pytest_robustness.inference.user_calls.calls import UserCalls
+with UserCalls(print, timeout=0.5).call("net", "under vflip", batch=True):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    ctypes.{library}(None).pause()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signals of POSIX here")
+@pytest.mark.parametrize(
+    ("library", "said"),
+    [("CDLL", "robustness: net under vflip takes longer than --robustness-timeout=0.5"), ("PyDLL", "Timeout (0:00:01")],
+    ids=["without the lock of the interpreter", "with it"],
+)
+def test_a_process_whose_code_never_returns_ends_and_says_why(library, said):
+    script = NEVER_RETURNS.format(library=library)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "<string>" in done.stderr  # the stack
+
+
+def test_what_ran_when_two_processes_of_the_run_died_is_left_out(tmp_path):
+    script = (
+        "import os, sys; from pathlib import Path; from pytest_robustness.inference.user_calls.last_words import Diary;"
+        "Diary(Path(sys.argv[1]), 'run').write('net', 'net under vflip'); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=60)
+    with UserCalls(print, diary=Diary(tmp_path, "run")).call("net", "under hflip", batch=True):
+        pass  # a single death may have another reason
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=60)
+    calls = UserCalls(print, diary=Diary(tmp_path, "run"))
+    died = "net under vflip was running when two processes of this run died"
+    with pytest.raises(ModelError, match=died), calls.call("net", "under hflip", batch=True):
+        pass
+    with calls.call("other", "under hflip", batch=True):
+        pass
