@@ -26,7 +26,7 @@ def unsure(project):
 
 
 def test_one_process_the_store_and_several_processes_find_the_same(unsure):
-    first = unsure.judge_apart(*ASKED)
+    first = unsure.judge(*ASKED)
     assert first.ret in (ExitCode.OK, ExitCode.TESTS_FAILED), first.stdout.str()
     found = unsure.results()["studies"]["estimated_accuracy"]
     assert [row["models"] for row in found] == [["python:nets.py:slope"], ["python:nets.py:mixed"]]
@@ -38,8 +38,8 @@ def test_one_process_the_store_and_several_processes_find_the_same(unsure):
     stored = unsure.stored()
     assert stored["slope", "control", None] == 40 + 60
     assert {answers for key, answers in stored.items() if key[1] != "control"} == {40}
-    for arguments in ((), ("-n", "2")):
-        unsure.judge_apart(*ASKED, *arguments)
+    for judge, arguments in ((unsure.judge, ()), (unsure.judge_apart, ("-n", "2"))):
+        judge(*ASKED, *arguments)
         assert unsure.results()["studies"]["estimated_accuracy"] == found
         assert unsure.stored() == stored
 

@@ -18,6 +18,7 @@ from pytest_robustness.inference.loading.class_matching import imagenet_classes,
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.models import ModelZoo
+from tests.real.remembering import Remembering
 
 if TYPE_CHECKING:
     from pytest_robustness import Model
@@ -89,27 +90,41 @@ def measured(model: Model, source: Any, indices: Any) -> float:
     return 100 * float((answers == outputs[source.labels[indices]]).mean())
 
 
-def set_up(name: str, changes: dict[str, Any], folder: Path, cifar: Path, imagenet: Path) -> Faulty:
+class Places(NamedTuple):
+    """Folders: of the test, of the images, and of what models answered to inputs."""
+
+    own: Path
+    cifar: Path
+    imagenet: Path
+    answers: Path
+
+
+def set_up(name: str, changes: dict[str, Any], places: Places) -> Faulty:
     """Return a model with changes; skip the test where the model is not here."""
     if name in FILES:
-        return _file(name, {**FILES[name], **changes}, folder, imagenet)
+        return _file(name, {**FILES[name], **changes}, places)
     for package in PACKAGES.get(name, ()):
         pytest.importorskip(package, reason=f"{package} is not installed")
-    module = importlib.import_module(f"tests.real.{FACTORIES[name]}")
-    if name == "squeezenet" and not module.WEIGHTS.is_file():
+    factories = importlib.import_module(f"tests.real.{FACTORIES[name]}")
+    if name == "squeezenet" and not factories.WEIGHTS.is_file():
         pytest.skip("shared/data beside the checkout lacks SqueezeNet's weights")
-    model = getattr(module, name)()
+    model = getattr(factories, name)()
     settings = {key: value for key, value in changes.items() if hasattr(model.preprocess, key)}
     others = {key: value for key, value in changes.items() if key not in settings}
-    model = dataclasses.replace(model, preprocess=dataclasses.replace(model.preprocess, **settings), **others)
-    return Faulty({name: model}, f"folder:{cifar if name.startswith('resnet') else imagenet}")
+    # What the doctor tries beside a fault is much of what it tries beside another one, and beside the right set-up.
+    module = Remembering(model.module, places.answers / name)
+    preprocess = dataclasses.replace(model.preprocess, **settings)
+    images = places.cifar if name.startswith("resnet") else places.imagenet
+    return Faulty(
+        {name: dataclasses.replace(model, module=module, preprocess=preprocess, **others)}, f"folder:{images}"
+    )
 
 
-def _file(name: str, sidecar: dict[str, Any], folder: Path, imagenet: Path) -> Faulty:
+def _file(name: str, sidecar: dict[str, Any], places: Places) -> Faulty:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
     published = DATA / f"models/{name}_quant.tflite"
     if not published.is_file():
         pytest.skip(f"shared/data beside the checkout lacks {published.name}")
-    shutil.copy(published, folder / "net.tflite")
-    (folder / "net.tflite.json").write_text(json.dumps(sidecar))
-    return Faulty(f"openvino:{folder}/net.tflite", f"folder:{imagenet}")
+    shutil.copy(published, places.own / "net.tflite")
+    (places.own / "net.tflite.json").write_text(json.dumps(sidecar))
+    return Faulty(f"openvino:{places.own}/net.tflite", f"folder:{places.imagenet}")

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 IMAGES = 10_000
 MODELS = f"python:{Path(__file__).with_name('cifar_resnets.py')}"
-# The model of the baseline, and the candidate.
-COMPARISONS = (("resnet56", "resnet20"), ("resnet20", "resnet56"), ("resnet20", "dazzled"))
+# The model of the baseline, the candidate, and of how many images of each of the ten classes.
+COMPARISONS = (("resnet56", "resnet20", 1000), ("resnet20", "resnet56", 1000), ("resnet20", "dazzled", 200))
 
 
 class Compared(NamedTuple):
@@ -34,17 +34,19 @@ class Compared(NamedTuple):
 def compared(
     judge_cifar: Callable[..., list[int]], cifar_store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AllCompared:
-    """All comparisons, each with a model of the one baseline; processes that make them at once share the sweep."""
+    """All comparisons, each with a baseline on its images; processes that make them at once share the sweep."""
     folder = tmp_path_factory.mktemp("gate")
     common = [f"--robustness-store={cifar_store}", "--robustness-transforms=brightness"]
-    common += ["--robustness-baseline=baseline.json"]
-    runs = [["--robustness-update-baseline", f"--robustness-models={MODELS}:resnet56,{MODELS}:resnet20"]]
-    for baseline, candidate in COMPARISONS:
+    updates, runs = {}, []
+    for baseline, candidate, limit in COMPARISONS:
+        images = [f"--robustness-limit={limit}", f"--robustness-baseline={limit}.json"]
+        both = f"--robustness-models={MODELS}:resnet56,{MODELS}:resnet20"
+        updates[limit] = [*common, *images, "--robustness-update-baseline", both]
         models = [f"--robustness-baseline-model={MODELS}:{baseline}", f"--robustness-candidate={MODELS}:{candidate}"]
-        runs.append([*models, f"--robustness-report={baseline}-{candidate}"])
-    _, *codes = judge_cifar(folder, *([*common, *options] for options in runs))
+        runs.append([*common, *images, *models, f"--robustness-report={baseline}-{candidate}"])
+    codes = judge_cifar(folder, *updates.values(), *runs)[len(updates) :]
     found = {}
-    for (baseline, candidate), code in zip(COMPARISONS, codes, strict=True):
+    for (baseline, candidate, _), code in zip(COMPARISONS, codes, strict=True):
         rows = json.loads((folder / f"{baseline}-{candidate}/results.json").read_text(encoding="utf-8"))["gate"]
         found[baseline, candidate] = Compared(code, {row["transform"]: row for row in rows})
     return found
@@ -75,5 +77,6 @@ def test_a_candidate_that_bright_images_dazzle_fails_under_brightness_alone(comp
     found = compared["resnet20", "dazzled"]
     assert found.exit_code == pytest.ExitCode.TESTS_FAILED
     assert {name: row["outcome"] for name, row in found.rows.items()} == {"control": "PASS", "brightness": "FAIL"}
+    assert {row["n"] for row in found.rows.values()} == {2000}
     assert found.rows["brightness"]["beyond_control_ci_high"] < -1
     assert found.rows["brightness"]["lost"] > 20 * found.rows["brightness"]["gained"]

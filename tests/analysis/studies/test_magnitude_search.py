@@ -74,8 +74,8 @@ class Model:
 
     def brute_force(self):
         """Return the first of 200 equidistant positions at which the isotonic regression exceeds the margin."""
-        falls = [class_mean_fall(self.labels, self.control, self(step / BRUTE)) for step in range(1, BRUTE + 1)]
-        return first_beyond([0.0, *falls])
+        grid = np.array([self.control, *(self(step / BRUTE) for step in range(1, BRUTE + 1))])
+        return first_beyond(class_mean_falls(self.labels, self.control, grid))
 
 
 def first_beyond(falls):
@@ -95,6 +95,12 @@ def class_mean_fall(labels, control, right):
     """Return the fall in points, the mean over the classes, by a plain loop."""
     falls = [np.mean(control[labels == c]) - np.mean(right[labels == c]) for c in set(labels.tolist())]
     return 100 * sum(falls) / len(falls)
+
+
+def class_mean_falls(labels, control, grid):
+    """Return the same of many: ``grid`` is bool [k, n]."""
+    weights = 1 / (len(set(labels.tolist())) * np.bincount(labels)[labels])
+    return 100 * (control.astype(float) - grid) @ weights
 
 
 def searched(answer, labels, control, span=DEGREES, alpha=0.025, also=()):
@@ -195,8 +201,7 @@ def test_the_interval_is_not_much_wider_than_that_of_the_true_spread(name):
     true = []
     grid = np.array([model.control, *(model(step / BRUTE) for step in range(1, BRUTE + 1))])
     for labels, control, chosen in resampled(model, 50):
-        weights = 1 / (len(set(labels.tolist())) * np.bincount(labels)[labels])
-        true.append(first_beyond(100 * (control.astype(float) - grid[:, chosen]) @ weights))
+        true.append(first_beyond(class_mean_falls(labels, control, grid[:, chosen])))
     low, high = np.quantile(true, [0.025, 0.975])
     assert width <= 2 * (high - low) + 0.02
 
