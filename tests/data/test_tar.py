@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import pickle
 import tarfile
 import time
@@ -21,6 +22,7 @@ from tests.data.forms import Photo, add, as_numbered_shards, as_shards, photos
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_robustness.data.encoded import EncodedSource
@@ -63,16 +65,13 @@ def names(source: EncodedSource) -> list[str]:
 
 @pytest.mark.parametrize("per_shard", [1, 7, 100])
 def test_samples_are_those_that_webdataset_yields(tmp_path, per_shard):
-    from webdataset.tariterators import group_by_keys, tar_file_expander
-
     def beside(photo: Photo) -> dict[str, object]:
         return {"cls": photo.label, "json": {"width": 7}, "extra.txt": "a remark"}
 
     spec = as_shards(tmp_path, photos(20), beside, per_shard)
     reference = []
     for path in sorted(tmp_path.glob("*.tar")):
-        with path.open("rb") as file:
-            reference += group_by_keys(tar_file_expander([{"url": str(path), "stream": file}]))
+        reference += as_the_library_groups(path)
     source = opened(spec)
     assert len(reference) == len(source.labels) == 20
     for index, sample in enumerate(reference):
@@ -126,6 +125,105 @@ def test_the_class_of_a_sample_stands_beside_it(tmp_path, beside, file, classes,
     assert [label.name for label in source.classes] == classes
     assert {classes[label] for label in source.labels} == {classes[1] if len(classes) > 1 else classes[0]}
     assert note in source.notes[0]
+
+
+def as_the_library_groups(path: Path) -> list[dict[str, object]]:
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    with path.open("rb") as file:
+        return [*group_by_keys(tar_file_expander([{"url": str(path), "stream": file}]))]
+
+
+BESIDE: dict[str, dict[str, Callable[[int], bytes]]] = {
+    "cls": {"cls": lambda n: b"%d" % (n % 3)},
+    "pred.cls after": {"cls": lambda n: b"%d" % (n % 3), "pred.cls": lambda n: b"%d" % (n % 2)},
+    "seg.cls before": {"a.cls": lambda n: b"0", "cls": lambda n: b"%d" % (n % 3), "seg.cls": lambda n: b"1"},
+    "capitals": {"CLS": lambda n: b"%d" % (n % 3), "Pred.CLS": lambda n: b"%d" % (n % 2)},
+    "names": {"cls": lambda n: [b"owl", b"cat"][n % 2], "top.cls": lambda n: b"dog"},
+    "json": {"json": lambda n: b'{"label": %d}' % (n % 3), "meta.json": lambda n: b'{"width": 7}'},
+    "box.json": {"json": lambda n: b'{"label": %d}' % (n % 3), "box.json": lambda n: b'{"label": %d}' % (n % 2)},
+    "txt": {"txt": lambda n: [b"owl", b"cat"][n % 2], "note.txt": lambda n: b"%d a remark" % n},
+    "dots": {"v1.cls": lambda n: b"0", "v1.0.cls": lambda n: b"1", "cls": lambda n: b"%d" % (n % 3)},
+    "cls of one": {"cls": lambda n: b"%d" % (n % 3), "json": lambda n: b'{"label": 5}', "p.json": lambda n: b"1"},
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_ending_that_gives_the_class_is_the_one_that_webdataset_calls_so(tmp_path, beside, reverse):
+    members = {
+        f"deep.er/{number:03}.{ending}": PNG if ending == "png" else beside[ending](number)
+        for number in range(30)
+        for ending in sorted(("png", *beside), reverse=reverse)
+    }
+    source = opened(pack(tmp_path / "a.tar", members))
+    expected = []
+    for sample in as_the_library_groups(tmp_path / "a.tar"):
+        plain = next(sample[ending] for ending in ("cls", "json", "txt") if ending in sample)
+        said = json.loads(plain)["label"] if plain.startswith(b"{") else plain.decode()
+        expected.append(str(said))
+    assert [source.classes[label].name for label in source.labels] == expected
+    others = sorted(ending.lower() for ending in beside if ending.lower() not in ("cls", "json", "txt"))
+    counting = "json" if "json" in beside and "cls" not in beside else "txt" if "txt" in beside else "cls"
+    mine = ", ".join(f".{ending}" for ending in others if ending.endswith(counting))
+    assert source.notes[0].endswith(f"; what stands beside it does not count: {mine}." if mine else f".{counting}.")
+
+
+@pytest.mark.parametrize(
+    ("beside", "kind"),
+    [
+        ({"fine.cls": b"1"}, "number in its .fine.cls, as no image has a .cls."),
+        ({"meta.json": b'{"label": 1}'}, "number in the entry label of its .meta.json, as no image has a .json."),
+        ({"a.json": b'{"width": 1}', "b.json": b'{"label": 1}'}, "its .b.json, as no image has a .json."),
+        ({"json": b'{"width": 1}', "b.json": b'{"label": 1}'}, "entry label of its .b.json"),
+        ({"meta.json": b'{"label": 0}', "txt": b"1"}, "number in its .txt."),
+        ({"pred.cls": b"0", "json": b'{"label": 1}'}, "number in the entry label of its .json."),
+        ({"fine.cls": b"1", "name.txt": b"owl"}, "number in its .fine.cls, named by its .name.txt, as no image has"),
+    ],
+)
+def test_an_ending_with_more_before_it_counts_where_nothing_else_may_be_meant(tmp_path, beside, kind):
+    members = {f"{number}.{ending}": data for number in range(3) for ending, data in {"png": PNG, **beside}.items()}
+    source = opened(pack(tmp_path / "a.tar", members))
+    assert source.labels.tolist() == [1, 1, 1]
+    assert kind in source.notes[0]
+
+
+@pytest.mark.parametrize("endings", [("coarse.cls", "fine.cls"), ("a.json", "b.json"), ("a.txt", "b.c.txt")])
+def test_several_endings_that_may_give_the_class_are_asked_about(tmp_path, endings):
+    members = {f"{number}.{ending}": b"1" for number in range(3) for ending in endings}
+    members |= {f"{number}.png": PNG for number in range(3)}
+    assert refusal(pack(tmp_path / "a.tar", dict(sorted(members.items())))) == (
+        f"{tmp_path}/a.tar/0.png has no class in a .cls, a .json or a .txt, and in {tmp_path}/a.tar stand "
+        f".{endings[0]}, .{endings[1]}: which of them gives it? Write shards in which that one is called "
+        f".{endings[0][-4:].strip('.')}."
+    )
+
+
+def test_an_ending_in_capitals_and_not_is_asked_about(tmp_path):
+    members = {"1.png": PNG, "1.cls": b"0", "1.CLS": b"1"}
+    assert refusal(pack(tmp_path / "a.tar", members)) == (
+        f"{tmp_path}/a.tar holds 1.cls and 1.CLS: which of the two counts? Write it again without one."
+    )
+    with pytest.raises(ValueError, match="duplicate file name in tar file cls"):
+        as_the_library_groups(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("said", [b"", b" \n", None])
+@pytest.mark.parametrize("at", [0, 7, 19])
+def test_the_one_image_without_a_class_is_named(tmp_path, said, at):
+    labels = {f"{n:02}.cls": said if n == at else b"0" for n in range(20)}
+    members = {name: data for name, data in labels.items() if data is not None} | {
+        f"{n:02}.png": PNG for n in range(20)
+    }
+    members |= {f"{n:02}.json": b'{"label": 1}' for n in range(3)}
+    assert refusal(pack(tmp_path / "a.tar", dict(sorted(members.items())))).startswith(
+        f"{tmp_path}/a.tar/{at:02}.png has no class of the kind that the others have."
+    )
+
+
+def test_a_file_without_an_ending_ends_no_sample(tmp_path):
+    source = opened(pack(tmp_path / "a.tar", {"1.png": PNG, "README": b"", "1.cls": b"1"}))
+    assert source.labels.tolist() == [1] == [int(s["cls"]) for s in as_the_library_groups(tmp_path / "a.tar")]
 
 
 def test_labels_may_stand_before_their_image_and_endings_in_capitals(tmp_path):
