@@ -239,7 +239,8 @@ def test_files_of_several_splits_are_asked_about(tmp_path):
         write(tmp_path / f"{name}.parquet", {"image": IMAGES, "label": [0, 1]})
     assert refusal(f"parquet:{tmp_path}") == (
         f"{tmp_path} holds test and train: which of these splits is to be judged? Name it: "
-        f"parquet:{tmp_path}/test*.parquet. If they are classes, give one of the folders another name."
+        f"parquet:{tmp_path}/test*.parquet. If they are no splits, or all of them are meant, name them in braces: "
+        f"{{a,b}}."
     )
     assert len(opened(f"parquet:{tmp_path}/test*.parquet").labels) == 2
 

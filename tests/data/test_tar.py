@@ -323,9 +323,7 @@ def test_packed_class_folders_are_read_as_the_folder(tmp_path):
 def test_a_folder_of_an_archive_can_be_named(tmp_path):
     members = {"train/cat/1.png": PNG, "val/cat/2.png": PNG, "val/dog/2.png": PNG}
     spec = pack(tmp_path / "a.tar", members)
-    assert refusal(spec).endswith(
-        f"Name it: {spec}#folder=val. If they are classes, give one of the folders another name."
-    )
+    assert f"Name it: {spec}#folder=val. If they are classes, give one of the folders another name, or" in refusal(spec)
     assert names(opened(f"{spec}#folder=val")) == ["val/cat/2.png", "val/dog/2.png"]
     assert refusal(f"{spec}#folder=test").startswith(f"{tmp_path}/a.tar holds no image below test/.")
     with pytest.raises(OptionError, match=r"'split' is no option of it\. Valid: folder=\.\.\."):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.files.class_folders import require_no_splits
 from pytest_robustness.data.files.containers import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError
@@ -29,7 +27,6 @@ FORMS: Final = {
 }
 _OPTIONS: Final = ("image", "label")
 _ENDINGS: Final = (".parquet", ".pq")
-_SPLIT: Final = re.compile(r"(train|training|dev|valid|validation|val|eval|test)(?=[-_.])", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -65,15 +62,8 @@ def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
     if importlib.util.find_spec("pyarrow") is None:
         raise DataError(f"{spec} needs pyarrow, which is not installed. Run: {pip_install('parquet')}")
     path, wanted = spec_options.split(spec, argument, _OPTIONS)
-    containers = find(path, _ENDINGS, "Parquet file")
-    _require_one_split(path, containers)
+    containers = find("parquet", path, _ENDINGS, "Parquet file")
     return _source(spec, path, containers, wanted, labelled=labelled)
-
-
-def _require_one_split(path: str, containers: Sequence[Container]) -> None:
-    names = [container.text.rpartition("/")[2] for container in containers]
-    splits = {match[1] for name in names if (match := _SPLIT.match(name))}
-    require_no_splits(decoded(path), sorted(splits), "parquet:{root}/{best}*.parquet")
 
 
 class _Table(NamedTuple):

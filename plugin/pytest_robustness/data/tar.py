@@ -53,6 +53,6 @@ def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
     from pytest_robustness.data.archives.samples import source_of
 
     path, options = spec_options.split(spec, argument, _OPTIONS)
-    containers = find(path, _ENDINGS, "tar archive")
+    containers = find("tar", path, _ENDINGS, "tar archive")
     folder = str(PurePosixPath(options["folder"])) + "/" if "folder" in options else ""
     return source_of(spec, path, containers, folder, labelled=labelled)

@@ -213,7 +213,8 @@ def test_splits_are_asked_about(tmp_path, folders, best):
     shown = sorted(folders)
     assert refusal(tmp_path) == (
         f"{tmp_path} holds {', '.join(shown[:-1])} and {shown[-1]}: which of these splits is to be judged? Name it: "
-        f"folder:{tmp_path / best}. If they are classes, give one of the folders another name."
+        f"folder:{tmp_path / best}. If they are classes, give one of the folders another name, or name a function that "
+        f"returns an ImageFolder of them: python:FILE:FACTORY."
     )
     assert len(open_source(f"folder:{tmp_path / best}").labels) == 1
 

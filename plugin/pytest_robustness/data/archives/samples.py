@@ -9,10 +9,10 @@ from pytest_robustness.data.archives.contents import archives_of
 from pytest_robustness.data.archives.index import indexes
 from pytest_robustness.data.archives.labels import labels_of
 from pytest_robustness.data.encoded import EncodedSource
-from pytest_robustness.data.files.class_folders import require_no_splits
 from pytest_robustness.data.files.image_files import class_of, find_folders, list_images, notes_of
 from pytest_robustness.data.files.listed_tree import ListedTree
 from pytest_robustness.data.files.sample_labels import by_name, key_within
+from pytest_robustness.data.files.splits import require_no_splits
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def source_of(spec: str, path: str, containers: Sequence[Container], folder: str
     if not labelled:
         return _unlabelled(spec, archives)
     if any(image.labels for image in archives.images):
-        return _samples(spec, archives)
+        return _samples(spec, path, archives)
     return _class_folders(spec, path, archives)
 
 
@@ -97,8 +97,11 @@ def _common_folders(paths: Sequence[str]) -> str:
 # --- a class beside each image
 
 
-def _samples(spec: str, archives: Archives) -> EncodedSource:
+def _samples(spec: str, path: str, archives: Archives) -> EncodedSource:
     images = list(_one_a_sample(archives))
+    top = _common_folders([image.path for image in images])
+    places = sorted({image.path[len(top) :].partition("/")[0] for image in images if "/" in image.path[len(top) :]})
+    require_no_splits(archives.shown, places, f"tar:{path}#folder={top}{{best}}")
     labelled = labels_of(archives, images)
     classes = [labelled.classes[label] for label in labelled.labels]
     keys = [key_within(image.path, label) for image, label in zip(images, classes, strict=True)]

@@ -19,7 +19,7 @@ from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 _SHOWN: Final = 10
 _SYSTEM: Final = frozenset(
@@ -119,28 +119,6 @@ def require_apart(root: Path, folders: Sequence[str]) -> None:
                 f"The class folders {decoded(folder)} and {decoded(other)} of {decoded(str(root))} hold the same "
                 f"files, because one is a link into the other: an image has one label. Remove the link."
             )
-
-
-def require_no_splits(root: str, folders: Sequence[str], named: str = "folder:{root}/{best}") -> None:
-    """Raise `DataError` where the folders of ``root`` are splits of a data set, and not classes.
-
-    It suggests to name the best of them as ``named`` says.
-    """
-    if len(folders) < 2 or not all(folder.casefold() in _SPLITS for folder in folders):
-        return
-    best = max(folders, key=lambda folder: _SPLITS[folder.casefold()])
-    name = named.replace("{root}", root).replace("{best}", best)
-    raise DataError(
-        f"{root} holds {', '.join(folders[:-1])} and {folders[-1]}: which of these splits is to be judged? Name it: "
-        f"{name}. If they are classes, give one of the folders another name."
-    )
-
-
-# What a model is most likely judged on has the largest number.
-_SPLITS: Final[Mapping[str, int]] = {
-    "train": 0, "training": 0, "dev": 1, "validate": 2, "validation": 2, "valid": 2, "val": 2, "eval": 3,
-    "evaluation": 3, "test": 4, "testing": 4,
-}  # fmt: skip
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import itertools
 import logging
 import os
 import time
@@ -16,6 +17,7 @@ from pytest_robustness.data.files import storage
 from pytest_robustness.data.files.braces import expanded
 from pytest_robustness.data.files.class_folders import is_hidden, shortened
 from pytest_robustness.data.files.remote_files import below, listing
+from pytest_robustness.data.files.splits import require_one_split
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -119,11 +121,13 @@ class Container:
             return None
 
 
-def find(argument: str, endings: Sequence[str], what: str) -> list[Container]:
+def find(scheme: str, argument: str, endings: Sequence[str], what: str) -> list[Container]:
     """Return the files that ``argument`` names, sorted where they are listed.
 
     Parameters
     ----------
+    scheme
+        What the user wrote before it.
     argument
         A path or URL of a file or folder, or a pattern of either: with braces, or with ``*``.
     endings
@@ -134,13 +138,14 @@ def find(argument: str, endings: Sequence[str], what: str) -> list[Container]:
     Raises
     ------
     DataError
-        There is none, or the place cannot be read.
+        There is none, the place cannot be read, or a folder or a ``*`` mixes splits. What braces list is meant so.
     OptionError
         The braces are not balanced.
     """
     local = storage.local_path(argument)
     patterns = [argument] if local is not None and local.exists() else expanded(argument)
-    found = [container for pattern in patterns for container in _matching(pattern, endings)]
+    groups = [_matching(pattern, endings) for pattern in patterns]
+    found = [container for group in groups for container in group]
     if not found:
         raise DataError(f"{decoded(argument)} holds no {what}. Valid: a file or folder of {', '.join(endings)}.")
     missing = [one.shown for one in found if one.path is not None and not one.path.exists()]
@@ -148,7 +153,17 @@ def find(argument: str, endings: Sequence[str], what: str) -> list[Container]:
         count = f"{len(missing)} of {len(found)} files do not exist: {shortened(missing)}"
         gone = f"{missing[0]} does not exist" if len(found) == 1 else count
         raise DataError(f"{gone}. Valid: a {what}, a pattern of several, or a folder of them.")
+    for group in groups:
+        if len(group) > 1:
+            _require_one_split(scheme, [container.text for container in group])
     return found
+
+
+def _require_one_split(scheme: str, texts: Sequence[str]) -> None:
+    paths = [text.split("/") for text in texts]
+    shared = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*(path[:-1] for path in paths), strict=False))
+    root = [parts[0] for parts in shared]
+    require_one_split(scheme, decoded("/".join(root)), [decoded("/".join(path[len(root) :])) for path in paths])
 
 
 def _matching(pattern: str, endings: Sequence[str]) -> list[Container]:
