@@ -114,6 +114,8 @@ def test_an_archive_is_what_the_standard_library_reads(tmp_path):
         ({"json": b'{"wnid": "n01440764"}'}, None, ["n01440764"], "name in the entry wnid of its .json."),
         ({"json": b"1"}, None, ["0", "1"], "number in the entry label of its .json."),
         ({"json": b'"owl"'}, None, ["owl"], "name in the entry label of its .json."),
+        ({"cls": b"1.0"}, None, ["0", "1"], "number in its .cls."),
+        ({"cls": b"v1.0"}, None, ["v1.0"], "name in its .cls."),
         ({"cls": b"1", "json": b"not JSON"}, None, ["0", "1"], "number in its .cls."),
     ],
 )
@@ -197,6 +199,42 @@ def test_several_endings_that_may_give_the_class_are_asked_about(tmp_path, endin
         f".{endings[0]}, .{endings[1]}: which of them gives it? Write shards in which that one is called "
         f".{endings[0][-4:].strip('.')}."
     )
+
+
+@pytest.mark.parametrize(
+    ("entries", "label"),
+    [
+        ('"label": 2', 2),
+        ('"label": 2.0, "category": 1', 2),
+        ('"label": 2e0, "name": "owl"', 2),
+        ('"label": "2.0"', 2),
+        ('"label": null, "category": 2', 2),
+        ('"label": "", "category": 2', 2),
+        ('"label": 2, "category": [1], "name": {"a": 1}', 2),
+        ('"LABEL": 1, "bbox": [1, 2], "score": 0.5, "target": 2', 2),
+        ('"label": [2], "name": "owl"', "[2]"),
+        ('"label": 2.5, "category": 1', "2.5"),
+        ('"label": true, "category": 1', "True"),
+        ('"label": {"id": 2}, "category": 1', "{'id': 2}"),
+        ('"label": NaN, "category": 1', "nan"),
+        ('"label": 1e300, "category": 1', "1e+300"),
+        (f'"label": "{"x" * 300}", "category": 1', f"'{'x' * 38}…"),
+    ],
+)
+def test_an_entry_that_is_no_class_gives_way_to_none(tmp_path, entries, label):
+    members = {
+        f"{n}.{end}": PNG if end == "png" else f"{{{entries}}}".encode() for n in range(3) for end in ("json", "png")
+    }
+    spec = pack(tmp_path / "a.tar", members)
+    if isinstance(label, int):
+        assert opened(spec).labels.tolist() == [label] * 3
+        return
+    assert refusal(spec) == (
+        f"{tmp_path}/a.tar/0.png: the entry label of its .json is {label}. Valid: a whole number, or a name; or beside "
+        f"each image a .cls with the class, which counts first."
+    )
+    with_cls = dict(sorted((members | {f"{n}.cls": b"1" for n in range(3)}).items()))
+    assert opened(pack(tmp_path / "a.tar", with_cls)).labels.tolist() == [1] * 3
 
 
 def test_an_ending_in_capitals_and_not_is_asked_about(tmp_path):

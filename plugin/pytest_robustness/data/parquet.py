@@ -111,7 +111,7 @@ def _source(
         labels = np.repeat(np.arange(len(rows), dtype=np.int64), rows)
     keys = np.asarray([os.fsencode(key) for key in keys_of(paths, found)])
     images = ParquetRows(images.texts, starts, columns.image, names, keys, statuses)
-    return EncodedSource(decoded(spec), classes, labels, images, notes)
+    return EncodedSource(decoded(spec), classes, labels, images, (*columns.note(shown), *notes))
 
 
 def _tables(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.archives.entries import entries_of
 from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.class_folders import is_hidden
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # To be raised with any change of what an index holds.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _LABEL_ENDINGS: Final = (".cls", ".txt", ".json")
 _LONGEST_LABEL: Final = 1 << 20
 # The name of a member as WebDataset divides it: of its sample, and the ending.
@@ -55,8 +56,8 @@ class TarIndex:
     """The images of one archive, in its order.
 
     ``samples`` numbers the sample that each image belongs to, and ``labels`` has what else the sample holds, by its
-    whole ending (``cls``, ``pred.cls``): the content of each ``cls`` and ``txt``, the entries of each ``json`` that are
-    text or whole numbers, and under ``files`` the names of all of them. ``digests`` are the hashes of the images,
+    whole ending (``cls``, ``pred.cls``): the content of each ``cls`` and ``txt``, what `entries_of` gives for each
+    ``json``, and under ``files`` the names of all of them. ``digests`` are the hashes of the images,
     hexadecimal, where the whole archive was read. ``others`` names what is neither image nor label.
     """
 
@@ -190,7 +191,7 @@ class _Builder:
             )
         labels["files"].append(name)
         text = self._content(member).decode("utf-8", "replace").strip()
-        labels[ending] = _entries(text) if ending.endswith("json") else text
+        labels[ending] = entries_of(text) if ending.endswith("json") else text
 
     def _content(self, member: tarfile.TarInfo) -> bytes:
         self._file.seek(member.offset_data)
@@ -198,23 +199,6 @@ class _Builder:
         if len(data) < member.size:
             raise EOFError(f"it ends within {member.name!r}")
         return data
-
-
-def _entries(text: str) -> dict[str, str | int]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        _log.debug("no JSON: %.100s", text, exc_info=True)
-        return {}
-    if isinstance(found, str | int) and not isinstance(found, bool):
-        return {"label": found}
-    if not isinstance(found, dict):
-        return {}
-    return {
-        str(name): value
-        for name, value in found.items()
-        if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and len(value) < 200)
-    }
 
 
 def _require_plain(container: Container, file: BinaryIO) -> None:

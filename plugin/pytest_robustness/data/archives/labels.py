@@ -6,9 +6,10 @@ What counts is the whole ending, all that follows the name of the sample, as in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.archives.entries import LABEL_ENTRIES, NAME_ENTRIES
 from pytest_robustness.data.files.class_folders import shortened
 from pytest_robustness.data.files.sample_labels import (
     as_number,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from pytest_robustness.data.files.sample_labels import Labelled
 
 _CLASS_FILES: Final = ("classes.txt", "class_names.txt", "classnames.txt")
-_LABEL_ENTRIES: Final = ("cls", "class", "label", "target", "category", "class_id", "label_id")
-_NAME_ENTRIES: Final = ("class_name", "classname", "label_name", "category_name", "name", "synset", "wnid")
 _FORMS: Final = ("cls", "json", "txt")
 """The forms of what may give the class, in the order in which they count."""
 
@@ -50,13 +49,11 @@ class _Kind(NamedTuple):
         file = f"its .{decoded(self.ending)}"
         return f"the entry {self.entry} of {file}" if self.entry else file
 
-    def value(self, image: ArchiveImage) -> str | int | None:
-        """Return what it says of an image; ``None`` where it says nothing."""
+    def found(self, image: ArchiveImage) -> Any:
+        """Return what it says of an image: a text, a number, in a list what can be no class, ``None`` for nothing."""
         found = image.labels.get(self.ending)
-        if self.entry:
-            found = (found or {}).get(self.entry)
-        value: str | int | None = None if found == "" else found
-        return value
+        said = (found or {}).get(self.entry) if self.entry else found
+        return None if said == "" else said
 
 
 def labels_of(archives: Archives, images: Sequence[ArchiveImage]) -> Labelled:
@@ -70,17 +67,24 @@ def labels_of(archives: Archives, images: Sequence[ArchiveImage]) -> Labelled:
     beside = _beside(images)
     most, without = -1, 0
     for kind in _kinds(archives, images, beside):
-        lacking = [index for index, image in enumerate(images) if kind.value(image) is None]
+        values = [kind.found(image) for image in images]
+        for image, value in zip(images, values, strict=True):
+            if isinstance(value, list):
+                raise DataError(
+                    f"{archives.describe(image)}: {kind.shown} is {value[0]}. Valid: a whole number, or a name; or "
+                    f"beside each image a .cls with the class, which counts first."
+                )
+        lacking = [index for index, value in enumerate(values) if value is None]
         if not lacking:
-            found = _from_values(archives, images, kind, beside)
+            found = _from_values(archives, images, kind, [str(value) for value in values], beside)
             note = f"{archives.shown}: the class of an image is {found.notes[0]}{_remark(kind, beside)}."
             return found._replace(notes=(note, *found.notes[1:]))
         if len(images) - len(lacking) > most:
             most, without = len(images) - len(lacking), lacking[0]
     raise DataError(
         f"{archives.describe(images[without])} has no class of the kind that the others have. Valid: beside each image "
-        f"a .cls with a number, a .txt with a name, or a .json with one of the entries {', '.join(_LABEL_ENTRIES)}, "
-        f"{', '.join(_NAME_ENTRIES)}. Images without labels are judged with --robustness-labels=none."
+        f"a .cls with a number, a .txt with a name, or a .json with one of the entries {', '.join(LABEL_ENTRIES)}, "
+        f"{', '.join(NAME_ENTRIES)}. Images without labels are judged with --robustness-labels=none."
     )
 
 
@@ -98,14 +102,14 @@ def _kinds(archives: Archives, images: Sequence[ArchiveImage], beside: Mapping[s
     """Yield what may give the class: plain endings, or where none of them says anything, the one other of a form."""
     plain = [kind for form in _FORMS if form in beside[form] for kind in _kinds_of(form)]
     yield from plain
-    if any(kind.value(image) is not None for kind in plain for image in images):
+    if any(kind.found(image) is not None for kind in plain for image in images):
         return
     for form in _FORMS:
         others = [ending for ending in beside[form] if ending != form]
         speaking = [
             ending
             for ending in others
-            if any(kind.value(image) is not None for kind in _kinds_of(ending) for image in images)
+            if any(kind.found(image) is not None for kind in _kinds_of(ending) for image in images)
         ]
         if len(speaking) > 1:
             one = next(image for image in images if speaking[0] in image.labels)
@@ -117,15 +121,18 @@ def _kinds(archives: Archives, images: Sequence[ArchiveImage], beside: Mapping[s
         yield from (kind for ending in speaking for kind in _kinds_of(ending))
 
 
-def _kinds_of(ending: str, entries: Sequence[str] = (*_LABEL_ENTRIES, *_NAME_ENTRIES)) -> list[_Kind]:
+def _kinds_of(ending: str, entries: Sequence[str] = (*LABEL_ENTRIES, *NAME_ENTRIES)) -> list[_Kind]:
     return [_Kind(ending, entry) for entry in entries] if _form(ending) == "json" else [_Kind(ending)]
 
 
 def _from_values(
-    archives: Archives, images: Sequence[ArchiveImage], kind: _Kind, beside: Mapping[str, Sequence[str]]
+    archives: Archives,
+    images: Sequence[ArchiveImage],
+    kind: _Kind,
+    texts: Sequence[str],
+    beside: Mapping[str, Sequence[str]],
 ) -> Labelled:
     """Return the labels that one kind gives; the first note completes a sentence: what the class of an image is."""
-    texts = [str(kind.value(image)) for image in images]
     numbers = [number for text in texts if (number := as_number(text)) is not None]
     if len(numbers) < len(texts):
         what = f".{decoded(kind.ending)} files" if kind.form == "txt" else kind.shown
@@ -152,11 +159,11 @@ def _names(
             require_distinct(names, listed.shown)
             return names, listed.shown
     endings = [ending for form in ("json", "txt") for ending in _counting(form, beside)]
-    for kind in (kind for ending in endings for kind in _kinds_of(ending, _NAME_ENTRIES)):
+    for kind in (kind for ending in endings for kind in _kinds_of(ending, NAME_ENTRIES)):
         named: dict[int, str] = {}
         agree = all(
             isinstance(value, str) and as_number(value) is None and named.setdefault(number, value) == value
-            for number, value in zip(numbers, map(kind.value, images), strict=True)
+            for number, value in zip(numbers, map(kind.found, images), strict=True)
         )
         if agree and len(set(named.values())) == len(named) and min(named) >= 0:
             return [named.get(number, str(number)) for number in range(max(named) + 1)], kind.shown
