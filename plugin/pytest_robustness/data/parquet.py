@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import logging
 import os
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.files.containers import find
+from pytest_robustness.data.files.shards import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_robustness.core import DataSource
+    from pytest_robustness.data.encoded import EncodedSource
     from pytest_robustness.data.files.containers import Container
     from pytest_robustness.data.tables.columns import Columns
 
@@ -62,8 +64,9 @@ def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
     if importlib.util.find_spec("pyarrow") is None:
         raise DataError(f"{spec} needs pyarrow, which is not installed. Run: {pip_install('parquet')}")
     path, wanted = spec_options.split(spec, argument, _OPTIONS)
-    containers = find("parquet", path, _ENDINGS, "Parquet file")
-    return _source(spec, path, containers, wanted, labelled=labelled)
+    shards = find("parquet", path, _ENDINGS, "Parquet file")
+    source = _source(spec, path, shards.containers, wanted, labelled=labelled)
+    return dataclasses.replace(source, notes=(*source.notes, *shards.notes))
 
 
 class _Table(NamedTuple):
@@ -76,7 +79,7 @@ class _Table(NamedTuple):
 
 def _source(
     spec: str, path: str, containers: Sequence[Container], wanted: Mapping[str, str], *, labelled: bool
-) -> DataSource:
+) -> EncodedSource:
     import numpy as np
 
     from pytest_robustness.data.encoded import EncodedSource
