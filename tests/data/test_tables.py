@@ -430,6 +430,34 @@ def test_the_split_is_the_one_to_judge_on(tmp_path, splits, asked, chosen):
     assert source.images.dataset.cache_files[0]["filename"].startswith(str(tmp_path / "d" / chosen))
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"type": "numpy"},
+        {"type": "pandas"},
+        {"type": "arrow"},
+        {"type": "torch"},
+        {"type": "torch", "columns": ["label"]},
+        {"type": "numpy", "columns": ["image"]},
+        {"type": None, "columns": ["label"]},
+        {"type": "pandas", "columns": ["label"], "output_all_columns": True},
+    ],
+    ids=str,
+)
+def test_the_format_that_a_data_set_was_saved_with_does_not_count(tmp_path, form, labelled):
+    one = datasets.load_from_disk(saved(tmp_path / "d", ["test"]).removeprefix("hf:"))["test"]
+    one.with_format(**form).save_to_disk(str(tmp_path / "formatted"))
+    assert datasets.load_from_disk(str(tmp_path / "formatted")).format["type"] == form["type"]
+    source = opened(f"hf:{tmp_path}/formatted", labelled=labelled)
+    expected = photos(6)
+    assert [source.images.content(index) for index in range(6)] == [photo.content for photo in expected]
+    assert [source.describe(index).rpartition("]/")[2] for index in range(6)] == [photo.path for photo in expected]
+    assert source.labels.tolist() == (one["label"][:] if labelled else [0] * 6)
+    assert source.read(0).shape[0] == 3
+    source.identities(np.arange(6), FileHashes())
+
+
 def test_a_split_that_is_not_clear_or_not_there_is_asked_about(tmp_path):
     spec = saved(tmp_path / "d", ["train", "extra"])
     assert refusal(spec) == f"{spec} has the splits train, extra: which is to be judged? Name it: {spec}:train."

@@ -98,7 +98,8 @@ def source_of(
     """Return the images of one split; see `load` and `columns_of` for the errors."""
     import numpy as np
 
-    dataset = load(spec, name, split, options, download=download)
+    # A data set may be saved with a format: torch's tensors, some of its columns alone.
+    dataset = load(spec, name, split, options, download=download).with_format(None)
     import datasets
 
     shown = decoded(spec)
