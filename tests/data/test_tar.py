@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import pickle
 import tarfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +25,6 @@ from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pytest_robustness.data.encoded import EncodedSource
 
@@ -244,6 +245,33 @@ def test_an_ending_in_capitals_and_not_is_asked_about(tmp_path):
     )
     with pytest.raises(ValueError, match="duplicate file name in tar file cls"):
         as_the_library_groups(tmp_path / "a.tar")
+
+
+LATIN = [b"caf\xe9", b"caf\xe8", "naïve".encode(), b"\xff\xfe", b"owl"]
+
+
+@pytest.mark.parametrize("ending", ["cls", "txt", "json"])
+def test_names_that_are_no_utf_8_stay_apart_as_those_of_folders_do(tmp_path, ending):
+    members = {}
+    for number, name in enumerate(LATIN):
+        members |= {f"{number}.png": PNG, f"{number}.{ending}": b'{"label": "%s"}' % name if ending == "json" else name}
+        folder = Path(os.fsdecode(os.fsencode(tmp_path / "photos") + b"/" + name))
+        folder.mkdir(parents=True)
+        (folder / f"{number}.png").write_bytes(PNG)
+    source, folders = opened(pack(tmp_path / "a.tar", members)), opened(f"folder:{tmp_path}/photos")
+    assert len(source.classes) == len(LATIN)
+    by_key = {folders.key(i): folders.classes[label].name for i, label in enumerate(folders.labels)}
+    assert {source.key(i): source.classes[label].name for i, label in enumerate(source.labels)} == by_key
+
+
+def test_a_list_of_names_that_are_no_utf_8_keeps_them_apart(tmp_path):
+    (tmp_path / "classes.txt").write_bytes(b"\n".join(LATIN))
+    source = opened(pack(tmp_path / "a.tar", {"1.png": PNG, "1.cls": b"\xef\xbb\xbf1"}))
+    assert [label.name for label in source.classes] == [name.decode("utf-8", "backslashreplace") for name in LATIN]
+    assert source.labels.tolist() == [1]
+    (tmp_path / "classes.txt").unlink()
+    spec = pack(tmp_path / "b.tar", {"1.png": PNG, "1.json": b'{"label": "\\ud800x"}'})
+    assert [label.name for label in opened(spec).classes] == ["\\ud800x"]
 
 
 @pytest.mark.parametrize("said", [b"", b" \n", None])

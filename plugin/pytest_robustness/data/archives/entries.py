@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Final
 
-from pytest_robustness.core.text import quoted
+from pytest_robustness.core.text import decoded, quoted
 
 _log = logging.getLogger(__name__)
 
@@ -36,9 +36,17 @@ def entries_of(text: str) -> dict[str, str | int | list[str]]:
 
 def _value(found: object) -> str | int | list[str]:
     if isinstance(found, str) and len(found) < _LONGEST:
-        return found
+        return _name(found)
     if isinstance(found, int) and not isinstance(found, bool):
         return found
     if isinstance(found, float) and found.is_integer() and abs(found) < _LARGEST:
         return int(found)
     return [quoted(found, 40)]
+
+
+def _name(text: str) -> str:
+    """Return a text with what is no UTF-8 as escapes, as names of files have it; JSON may write halves of signs too."""
+    try:
+        return decoded(text)
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()

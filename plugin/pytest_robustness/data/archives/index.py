@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # To be raised with any change of what an index holds.
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _LABEL_ENDINGS: Final = (".cls", ".txt", ".json")
 _LONGEST_LABEL: Final = 1 << 20
 # The name of a member as WebDataset divides it: of its sample, and the ending.
@@ -190,8 +190,8 @@ class _Builder:
                 f"it again without one."
             )
         labels["files"].append(name)
-        text = self._content(member).decode("utf-8", "replace").strip()
-        labels[ending] = entries_of(text) if ending.endswith("json") else text
+        text = self._content(member).decode("utf-8", "surrogateescape").removeprefix("\ufeff").strip()
+        labels[ending] = entries_of(text) if ending.endswith("json") else decoded(text)
 
     def _content(self, member: tarfile.TarInfo) -> bytes:
         self._file.seek(member.offset_data)

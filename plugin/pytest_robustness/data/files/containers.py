@@ -104,10 +104,10 @@ class Container:
         return Container(f"{self.text.rpartition('/')[0]}/{name}")
 
     def text_or_none(self) -> str | None:
-        """Return its content as text; ``None`` where there is no such file."""
+        """Return its content as text, with what is no UTF-8 as escapes; ``None`` where there is no such file."""
         try:
             with self.opened() as file:
-                return file.read().decode("utf-8", "replace")
+                return file.read().decode("utf-8", "backslashreplace")
         except (DataError, OSError):
             _log.debug("%s is not there", self.text, exc_info=True)
             return None
