@@ -241,3 +241,13 @@ def test_an_edited_file_is_judged_as_it_is_now(edited, folder):
         (folder.path / edited).write_text((folder.path / edited).read_text().replace("UPSIDE = 0", "UPSIDE = 1"))
     assert accuracy() == pytest.approx(100 - before)
     assert before != 50
+
+
+def test_an_image_in_several_classes_is_a_warning_that_names_its_files(folder):
+    photos = folder.path / "photos"
+    (photos / "up" / "copy.png").write_bytes(sorted((photos / "down").iterdir())[3].read_bytes())
+    first = sorted((photos / "down").iterdir())[3]
+    found = [warning for warning in evaluate(**TINY).warnings if "several classes" in warning]
+    assert len(found) == 1
+    assert found[0].startswith("1 image stands in several classes, 2 times in all: ")
+    assert f"{first} (down), {photos / 'up' / 'copy.png'} (up)." in found[0]

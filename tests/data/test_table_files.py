@@ -55,6 +55,7 @@ DICTIONARY = pa.array(["b", "a"]).dictionary_encode()
         (pa.array(["a", "b"]), DICTIONARY, ["a", "b", "b", "a"]),
         (DICTIONARY, pa.array(["a", "b"]), ["b", "a", "a", "b"]),
         (DICTIONARY, pa.array(["c", "a"]).dictionary_encode(), ["b", "a", "c", "a"]),
+        (pa.array([1, 0]), pa.array([1.0, 0.0]), ["1", "0", "1", "0"]),
         (pa.array([1, 0]), pa.array([], pa.null()), ["1", "0"]),
         (pa.array([], pa.null()), pa.array([1, 0]), ["1", "0"]),
         (pa.array([], pa.string()), pa.array([1, 0]), ["1", "0"]),
@@ -71,7 +72,7 @@ def test_types_of_one_meaning_are_read_as_one(tmp_path, first, second, classes):
     [
         (pa.array([0, 1]), pa.array(["a", "b"]), ("string", "int64")),
         (DICTIONARY, INT32, ("int32", "dictionary<values=string, indices=int32, ordered=0>")),
-        (pa.array([0, 1]), pa.array([0.0, 1.0]), ("double", "int64")),
+        (pa.array([0, 1]), pa.array([False, True]), ("bool", "int64")),
     ],
 )
 def test_labels_of_different_kinds_are_refused(tmp_path, first, second, types):

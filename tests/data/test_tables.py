@@ -129,7 +129,10 @@ def test_columns_are_found_by_their_type_and_name(tmp_path, columns, features, o
             {"image": IMAGES, "label": [0.5, 1.0], "n": [0, 1]},
             None,
             "#label=label",
-            "The column 'label' of {path} holds double. Valid labels: whole numbers, or the names of classes.",
+            (
+                "The column 'label' of {path} holds double, and 0.5 in row 0 is no whole number. Valid labels: whole "
+                "numbers from 0 on, or the names of classes."
+            ),
         ),
         (
             {"image": IMAGES, "label": [0, 1]},
@@ -169,6 +172,120 @@ def test_columns_are_found_by_their_type_and_name(tmp_path, columns, features, o
 def test_columns_that_are_not_clear_are_asked_about(tmp_path, columns, features, options, message):
     path = tmp_path / "a.parquet"
     assert refusal(write(path, columns, features) + options) == message.format(path=path)
+
+
+HALF = [0.5, 1.0]
+LABELS_OF_OTHER_TYPES = {
+    "bool": pa.array([True, False]),
+    "list": pa.array([[0], [1]]),
+    "null": pa.array([None, None]),
+    "date": pa.array([0, 1], pa.date32()),
+    "decimal": pa.array([0, 1], pa.decimal128(3, 1)),
+    "binary": pa.array([b"a", b"b"], pa.binary()),
+}
+IMAGES_OF_OTHER_TYPES = {
+    "string": pa.array(["a.png", "b.png"]),
+    "list": pa.array([[0], [1]], pa.list_(pa.uint8())),
+    "struct": pa.array([{"path": "a.png"}] * 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name", "kind"),
+    [
+        *(("parquet", name, kind) for name in ("label", "labels", "Class") for kind in LABELS_OF_OTHER_TYPES),
+        *(("hf", "label", kind) for kind in LABELS_OF_OTHER_TYPES if kind != "binary"),
+    ],
+)
+def test_a_column_called_label_gives_way_to_no_other(tmp_path, scheme, name, kind):
+    write(tmp_path / "a.parquet", {"image": IMAGES, name: LABELS_OF_OTHER_TYPES[kind], "site": ["farm", "zoo"]})
+    spec = f"{scheme}:{tmp_path}/a.parquet"
+    shown = spec if scheme == "hf" else f"{tmp_path}/a.parquet"
+    stored = str(pq.read_schema(tmp_path / "a.parquet").field(name).type)
+    assert refusal(spec).replace("<item: ", "<element: ") == (  # the libraries call it one or the other
+        f"The column {name!r} of {shown} holds {stored.replace('<item: ', '<element: ')}. Valid labels: whole numbers, "
+        f"or the names of classes. If the labels are in 'site', name it: {spec}#label=site."
+    )
+    assert [label.name for label in opened(f"{spec}#label=site").classes] == ["farm", "zoo"]
+    assert len(opened(spec, labelled=False).labels) == 2
+
+
+@pytest.mark.parametrize("kind", IMAGES_OF_OTHER_TYPES)
+def test_a_column_called_image_gives_way_to_no_other(tmp_path, kind):
+    spec = write(tmp_path / "a.parquet", {"image": IMAGES_OF_OTHER_TYPES[kind], "thumbnail": IMAGES, "label": [0, 1]})
+    stored = pq.read_schema(tmp_path / "a.parquet").field("image").type
+    for labelled in (True, False):
+        assert refusal(spec, labelled=labelled) == (
+            f"The column 'image' of {tmp_path}/a.parquet holds {stored}. Valid images: binary, or a struct with bytes. "
+            f"If the images are in 'thumbnail', name it: {spec}#image=thumbnail."
+        )
+    assert opened(f"{spec}#image=thumbnail").read(1).shape == (3, 17, 23)
+
+
+def test_a_plain_column_called_label_gives_way_to_no_declared_one(tmp_path):
+    columns = {"image": IMAGES, "label": [1, 0], "camera": [0, 0]}
+    spec = write(tmp_path / "a.parquet", columns, {"camera": CLASS_LABEL, "image": {"_type": "Image"}})
+    assert refusal(spec) == (
+        f"{tmp_path}/a.parquet has several columns that may hold the labels: camera, label. Name one: "
+        f"{spec}#label=camera."
+    )
+    assert opened(f"{spec}#label=label").labels.tolist() == [1, 0]
+    spec = write(
+        tmp_path / "b.parquet", {"image": IMAGES, "thumb": IMAGES, "label": [1, 0]}, {"thumb": {"_type": "Image"}}
+    )
+    assert "several columns that may hold the images: thumb, image. Name one: " in refusal(spec)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("scheme", ["parquet", "hf"])
+def test_the_column_of_images_is_noted_where_there_are_several(tmp_path, scheme, labelled):
+    write(tmp_path / "a.parquet", {"mask": IMAGES[::-1], "image": IMAGES, "b": IMAGES, "label": [1, 0]})
+    spec = f"{scheme}:{tmp_path}/a.parquet"
+    shown = spec if scheme == "hf" else f"{tmp_path}/a.parquet"
+    note = f"{shown}: the images are in the column 'image'. Others hold images too: 'mask', 'b'."
+    assert opened(spec, labelled=labelled).notes[0] == note
+    write(tmp_path / "a.parquet", {"image": IMAGES, "label": [1, 0]})
+    assert not any("column 'image'" in one for one in opened(spec, labelled=labelled).notes)
+
+
+FLOATS = {
+    "double": pa.array([2.0, 0.0, 11.0]),
+    "float": pa.array([2.0, 0.0, 11.0], pa.float32()),
+    "halffloat": pa.array(np.array([2, 0, 11], np.float16)),
+}
+
+
+@pytest.mark.parametrize("scheme", ["parquet", "hf"])
+@pytest.mark.parametrize("kind", FLOATS)
+def test_whole_numbers_are_labels_in_any_type(tmp_path, scheme, kind):
+    write(tmp_path / "a.parquet", {"image": [PNG] * 3, "label": FLOATS[kind], "fold": [0, 1, 2]})
+    source = opened(f"{scheme}:{tmp_path}/a.parquet")
+    assert source.labels.tolist() == [int(x) for x in pq.read_table(tmp_path / "a.parquet").column("label").to_pylist()]
+    assert len(source.classes) == 12
+    write(tmp_path / "b.parquet", {"image": [PNG] * 3, "label": [str(x) for x in FLOATS["double"].to_pylist()]})
+    np.testing.assert_array_equal(opened(f"{scheme}:{tmp_path}/b.parquet").labels, source.labels)
+
+
+@pytest.mark.parametrize("scheme", ["parquet", "hf"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.0, 1.5, 2.5], "holds double, and 1.5 in row 1 is no whole number. Valid labels: "),
+        ([0.0, 1.0, float("nan")], "holds double, and nan in row 2 is no whole number. Valid labels: "),
+        ([0.0, 1.0, float("inf")], "cannot be read as int64: "),
+        ([0.0, None, 1.0], "[1] has no label, one of 1 of "),
+        ([0.0, 1.0, -1.0], "[2] has the class -1, "),
+    ],
+)
+def test_other_numbers_are_no_labels_and_give_way_to_none(tmp_path, scheme, values, message):
+    write(tmp_path / "a.parquet", {"image": [PNG] * 3, "label": pa.array(values), "fold": [0, 1, 2]})
+    assert message in refusal(f"{scheme}:{tmp_path}/a.parquet")
+
+
+def test_numbers_that_need_not_be_whole_are_no_labels_under_another_name(tmp_path):
+    spec = write(tmp_path / "a.parquet", {"image": IMAGES, "score": [1.0, 2.0], "species": ["owl", "cat"]})
+    assert [label.name for label in opened(spec).classes] == ["cat", "owl"]
+    assert "has no column of labels" in refusal(write(tmp_path / "b.parquet", {"image": IMAGES, "score": HALF}))
 
 
 def test_an_option_of_another_name_is_refused(tmp_path):
@@ -239,7 +356,8 @@ def test_files_of_several_splits_are_asked_about(tmp_path):
         write(tmp_path / f"{name}.parquet", {"image": IMAGES, "label": [0, 1]})
     assert refusal(f"parquet:{tmp_path}") == (
         f"{tmp_path} holds test and train: which of these splits is to be judged? Name it: "
-        f"parquet:{tmp_path}/test*.parquet. If they are classes, give one of the folders another name."
+        f"parquet:{tmp_path}/test*.parquet. If they are no splits, or all of them are meant, name them in braces: "
+        f"{{a,b}}."
     )
     assert len(opened(f"parquet:{tmp_path}/test*.parquet").labels) == 2
 
@@ -310,6 +428,34 @@ def test_the_split_is_the_one_to_judge_on(tmp_path, splits, asked, chosen):
     source = opened(saved(tmp_path / "d", splits) + asked)
     assert len(source.labels) == 6
     assert source.images.dataset.cache_files[0]["filename"].startswith(str(tmp_path / "d" / chosen))
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"type": "numpy"},
+        {"type": "pandas"},
+        {"type": "arrow"},
+        {"type": "torch"},
+        {"type": "torch", "columns": ["label"]},
+        {"type": "numpy", "columns": ["image"]},
+        {"type": None, "columns": ["label"]},
+        {"type": "pandas", "columns": ["label"], "output_all_columns": True},
+    ],
+    ids=str,
+)
+def test_the_format_that_a_data_set_was_saved_with_does_not_count(tmp_path, form, labelled):
+    one = datasets.load_from_disk(saved(tmp_path / "d", ["test"]).removeprefix("hf:"))["test"]
+    one.with_format(**form).save_to_disk(str(tmp_path / "formatted"))
+    assert datasets.load_from_disk(str(tmp_path / "formatted")).format["type"] == form["type"]
+    source = opened(f"hf:{tmp_path}/formatted", labelled=labelled)
+    expected = photos(6)
+    assert [source.images.content(index) for index in range(6)] == [photo.content for photo in expected]
+    assert [source.describe(index).rpartition("]/")[2] for index in range(6)] == [photo.path for photo in expected]
+    assert source.labels.tolist() == (one["label"][:] if labelled else [0] * 6)
+    assert source.read(0).shape[0] == 3
+    source.identities(np.arange(6), FileHashes())
 
 
 def test_a_split_that_is_not_clear_or_not_there_is_asked_about(tmp_path):

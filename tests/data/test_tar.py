@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import pickle
 import tarfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +24,7 @@ from tests.data.forms import Photo, add, as_numbered_shards, as_shards, photos
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from pytest_robustness.data.encoded import EncodedSource
 
@@ -63,16 +66,13 @@ def names(source: EncodedSource) -> list[str]:
 
 @pytest.mark.parametrize("per_shard", [1, 7, 100])
 def test_samples_are_those_that_webdataset_yields(tmp_path, per_shard):
-    from webdataset.tariterators import group_by_keys, tar_file_expander
-
     def beside(photo: Photo) -> dict[str, object]:
         return {"cls": photo.label, "json": {"width": 7}, "extra.txt": "a remark"}
 
     spec = as_shards(tmp_path, photos(20), beside, per_shard)
     reference = []
     for path in sorted(tmp_path.glob("*.tar")):
-        with path.open("rb") as file:
-            reference += group_by_keys(tar_file_expander([{"url": str(path), "stream": file}]))
+        reference += as_the_library_groups(path)
     source = opened(spec)
     assert len(reference) == len(source.labels) == 20
     for index, sample in enumerate(reference):
@@ -115,6 +115,8 @@ def test_an_archive_is_what_the_standard_library_reads(tmp_path):
         ({"json": b'{"wnid": "n01440764"}'}, None, ["n01440764"], "name in the entry wnid of its .json."),
         ({"json": b"1"}, None, ["0", "1"], "number in the entry label of its .json."),
         ({"json": b'"owl"'}, None, ["owl"], "name in the entry label of its .json."),
+        ({"cls": b"1.0"}, None, ["0", "1"], "number in its .cls."),
+        ({"cls": b"v1.0"}, None, ["v1.0"], "name in its .cls."),
         ({"cls": b"1", "json": b"not JSON"}, None, ["0", "1"], "number in its .cls."),
     ],
 )
@@ -126,6 +128,168 @@ def test_the_class_of_a_sample_stands_beside_it(tmp_path, beside, file, classes,
     assert [label.name for label in source.classes] == classes
     assert {classes[label] for label in source.labels} == {classes[1] if len(classes) > 1 else classes[0]}
     assert note in source.notes[0]
+
+
+def as_the_library_groups(path: Path) -> list[dict[str, object]]:
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    with path.open("rb") as file:
+        return [*group_by_keys(tar_file_expander([{"url": str(path), "stream": file}]))]
+
+
+BESIDE: dict[str, dict[str, Callable[[int], bytes]]] = {
+    "cls": {"cls": lambda n: b"%d" % (n % 3)},
+    "pred.cls after": {"cls": lambda n: b"%d" % (n % 3), "pred.cls": lambda n: b"%d" % (n % 2)},
+    "seg.cls before": {"a.cls": lambda n: b"0", "cls": lambda n: b"%d" % (n % 3), "seg.cls": lambda n: b"1"},
+    "capitals": {"CLS": lambda n: b"%d" % (n % 3), "Pred.CLS": lambda n: b"%d" % (n % 2)},
+    "names": {"cls": lambda n: [b"owl", b"cat"][n % 2], "top.cls": lambda n: b"dog"},
+    "json": {"json": lambda n: b'{"label": %d}' % (n % 3), "meta.json": lambda n: b'{"width": 7}'},
+    "box.json": {"json": lambda n: b'{"label": %d}' % (n % 3), "box.json": lambda n: b'{"label": %d}' % (n % 2)},
+    "txt": {"txt": lambda n: [b"owl", b"cat"][n % 2], "note.txt": lambda n: b"%d a remark" % n},
+    "dots": {"v1.cls": lambda n: b"0", "v1.0.cls": lambda n: b"1", "cls": lambda n: b"%d" % (n % 3)},
+    "cls of one": {"cls": lambda n: b"%d" % (n % 3), "json": lambda n: b'{"label": 5}', "p.json": lambda n: b"1"},
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_ending_that_gives_the_class_is_the_one_that_webdataset_calls_so(tmp_path, beside, reverse):
+    members = {
+        f"deep.er/{number:03}.{ending}": PNG if ending == "png" else beside[ending](number)
+        for number in range(30)
+        for ending in sorted(("png", *beside), reverse=reverse)
+    }
+    source = opened(pack(tmp_path / "a.tar", members))
+    expected = []
+    for sample in as_the_library_groups(tmp_path / "a.tar"):
+        plain = next(sample[ending] for ending in ("cls", "json", "txt") if ending in sample)
+        said = json.loads(plain)["label"] if plain.startswith(b"{") else plain.decode()
+        expected.append(str(said))
+    assert [source.classes[label].name for label in source.labels] == expected
+    others = sorted(ending.lower() for ending in beside if ending.lower() not in ("cls", "json", "txt"))
+    counting = "json" if "json" in beside and "cls" not in beside else "txt" if "txt" in beside else "cls"
+    mine = ", ".join(f".{ending}" for ending in others if ending.endswith(counting))
+    assert source.notes[0].endswith(f"; what stands beside it does not count: {mine}." if mine else f".{counting}.")
+
+
+@pytest.mark.parametrize(
+    ("beside", "kind"),
+    [
+        ({"fine.cls": b"1"}, "number in its .fine.cls, as no image has a .cls."),
+        ({"meta.json": b'{"label": 1}'}, "number in the entry label of its .meta.json, as no image has a .json."),
+        ({"a.json": b'{"width": 1}', "b.json": b'{"label": 1}'}, "its .b.json, as no image has a .json."),
+        ({"json": b'{"width": 1}', "b.json": b'{"label": 1}'}, "entry label of its .b.json"),
+        ({"meta.json": b'{"label": 0}', "txt": b"1"}, "number in its .txt."),
+        ({"pred.cls": b"0", "json": b'{"label": 1}'}, "number in the entry label of its .json."),
+        ({"fine.cls": b"1", "name.txt": b"owl"}, "number in its .fine.cls, named by its .name.txt, as no image has"),
+    ],
+)
+def test_an_ending_with_more_before_it_counts_where_nothing_else_may_be_meant(tmp_path, beside, kind):
+    members = {f"{number}.{ending}": data for number in range(3) for ending, data in {"png": PNG, **beside}.items()}
+    source = opened(pack(tmp_path / "a.tar", members))
+    assert source.labels.tolist() == [1, 1, 1]
+    assert kind in source.notes[0]
+
+
+@pytest.mark.parametrize("endings", [("coarse.cls", "fine.cls"), ("a.json", "b.json"), ("a.txt", "b.c.txt")])
+def test_several_endings_that_may_give_the_class_are_asked_about(tmp_path, endings):
+    members = {f"{number}.{ending}": b"1" for number in range(3) for ending in endings}
+    members |= {f"{number}.png": PNG for number in range(3)}
+    assert refusal(pack(tmp_path / "a.tar", dict(sorted(members.items())))) == (
+        f"{tmp_path}/a.tar/0.png has no class in a .cls, a .json or a .txt, and in {tmp_path}/a.tar stand "
+        f".{endings[0]}, .{endings[1]}: which of them gives it? Write shards in which that one is called "
+        f".{endings[0][-4:].strip('.')}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "label"),
+    [
+        ('"label": 2', 2),
+        ('"label": 2.0, "category": 1', 2),
+        ('"label": 2e0, "name": "owl"', 2),
+        ('"label": "2.0"', 2),
+        ('"label": null, "category": 2', 2),
+        ('"label": "", "category": 2', 2),
+        ('"label": 2, "category": [1], "name": {"a": 1}', 2),
+        ('"LABEL": 1, "bbox": [1, 2], "score": 0.5, "target": 2', 2),
+        ('"label": [2], "name": "owl"', "[2]"),
+        ('"label": 2.5, "category": 1', "2.5"),
+        ('"label": true, "category": 1', "True"),
+        ('"label": {"id": 2}, "category": 1', "{'id': 2}"),
+        ('"label": NaN, "category": 1', "nan"),
+        ('"label": 1e300, "category": 1', "1e+300"),
+        (f'"label": "{"x" * 300}", "category": 1', f"'{'x' * 38}…"),
+    ],
+)
+def test_an_entry_that_is_no_class_gives_way_to_none(tmp_path, entries, label):
+    members = {
+        f"{n}.{end}": PNG if end == "png" else f"{{{entries}}}".encode() for n in range(3) for end in ("json", "png")
+    }
+    spec = pack(tmp_path / "a.tar", members)
+    if isinstance(label, int):
+        assert opened(spec).labels.tolist() == [label] * 3
+        return
+    assert refusal(spec) == (
+        f"{tmp_path}/a.tar/0.png: the entry label of its .json is {label}. Valid: a whole number, or a name; or beside "
+        f"each image a .cls with the class, which counts first."
+    )
+    with_cls = dict(sorted((members | {f"{n}.cls": b"1" for n in range(3)}).items()))
+    assert opened(pack(tmp_path / "a.tar", with_cls)).labels.tolist() == [1] * 3
+
+
+def test_an_ending_in_capitals_and_not_is_asked_about(tmp_path):
+    members = {"1.png": PNG, "1.cls": b"0", "1.CLS": b"1"}
+    assert refusal(pack(tmp_path / "a.tar", members)) == (
+        f"{tmp_path}/a.tar holds 1.cls and 1.CLS: which of the two counts? Write it again without one."
+    )
+    with pytest.raises(ValueError, match="duplicate file name in tar file cls"):
+        as_the_library_groups(tmp_path / "a.tar")
+
+
+LATIN = [b"caf\xe9", b"caf\xe8", "naïve".encode(), b"\xff\xfe", b"owl"]
+
+
+@pytest.mark.parametrize("ending", ["cls", "txt", "json"])
+def test_names_that_are_no_utf_8_stay_apart_as_those_of_folders_do(tmp_path, ending):
+    members = {}
+    for number, name in enumerate(LATIN):
+        members |= {f"{number}.png": PNG, f"{number}.{ending}": b'{"label": "%s"}' % name if ending == "json" else name}
+        folder = Path(os.fsdecode(os.fsencode(tmp_path / "photos") + b"/" + name))
+        folder.mkdir(parents=True)
+        (folder / f"{number}.png").write_bytes(PNG)
+    source, folders = opened(pack(tmp_path / "a.tar", members)), opened(f"folder:{tmp_path}/photos")
+    assert len(source.classes) == len(LATIN)
+    by_key = {folders.key(i): folders.classes[label].name for i, label in enumerate(folders.labels)}
+    assert {source.key(i): source.classes[label].name for i, label in enumerate(source.labels)} == by_key
+
+
+def test_a_list_of_names_that_are_no_utf_8_keeps_them_apart(tmp_path):
+    (tmp_path / "classes.txt").write_bytes(b"\n".join(LATIN))
+    source = opened(pack(tmp_path / "a.tar", {"1.png": PNG, "1.cls": b"\xef\xbb\xbf1"}))
+    assert [label.name for label in source.classes] == [name.decode("utf-8", "backslashreplace") for name in LATIN]
+    assert source.labels.tolist() == [1]
+    (tmp_path / "classes.txt").unlink()
+    spec = pack(tmp_path / "b.tar", {"1.png": PNG, "1.json": b'{"label": "\\ud800x"}'})
+    assert [label.name for label in opened(spec).classes] == ["\\ud800x"]
+
+
+@pytest.mark.parametrize("said", [b"", b" \n", None])
+@pytest.mark.parametrize("at", [0, 7, 19])
+def test_the_one_image_without_a_class_is_named(tmp_path, said, at):
+    labels = {f"{n:02}.cls": said if n == at else b"0" for n in range(20)}
+    members = {name: data for name, data in labels.items() if data is not None} | {
+        f"{n:02}.png": PNG for n in range(20)
+    }
+    members |= {f"{n:02}.json": b'{"label": 1}' for n in range(3)}
+    assert refusal(pack(tmp_path / "a.tar", dict(sorted(members.items())))).startswith(
+        f"{tmp_path}/a.tar/{at:02}.png has no class of the kind that the others have."
+    )
+
+
+def test_a_file_without_an_ending_ends_no_sample(tmp_path):
+    source = opened(pack(tmp_path / "a.tar", {"1.png": PNG, "README": b"", "1.cls": b"1"}))
+    assert source.labels.tolist() == [1] == [int(s["cls"]) for s in as_the_library_groups(tmp_path / "a.tar")]
 
 
 def test_labels_may_stand_before_their_image_and_endings_in_capitals(tmp_path):
@@ -225,9 +389,7 @@ def test_packed_class_folders_are_read_as_the_folder(tmp_path):
 def test_a_folder_of_an_archive_can_be_named(tmp_path):
     members = {"train/cat/1.png": PNG, "val/cat/2.png": PNG, "val/dog/2.png": PNG}
     spec = pack(tmp_path / "a.tar", members)
-    assert refusal(spec).endswith(
-        f"Name it: {spec}#folder=val. If they are classes, give one of the folders another name."
-    )
+    assert f"Name it: {spec}#folder=val. If they are classes, give one of the folders another name, or" in refusal(spec)
     assert names(opened(f"{spec}#folder=val")) == ["val/cat/2.png", "val/dog/2.png"]
     assert refusal(f"{spec}#folder=test").startswith(f"{tmp_path}/a.tar holds no image below test/.")
     with pytest.raises(OptionError, match=r"'split' is no option of it\. Valid: folder=\.\.\."):

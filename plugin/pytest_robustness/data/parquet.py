@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import logging
 import os
-import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.files.class_folders import require_no_splits
-from pytest_robustness.data.files.containers import find
+from pytest_robustness.data.files.shards import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import DataError, OptionError
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_robustness.core import DataSource
+    from pytest_robustness.data.encoded import EncodedSource
     from pytest_robustness.data.files.containers import Container
     from pytest_robustness.data.tables.columns import Columns
 
@@ -29,7 +29,6 @@ FORMS: Final = {
 }
 _OPTIONS: Final = ("image", "label")
 _ENDINGS: Final = (".parquet", ".pq")
-_SPLIT: Final = re.compile(r"(train|training|dev|valid|validation|val|eval|test)(?=[-_.])", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -65,15 +64,9 @@ def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
     if importlib.util.find_spec("pyarrow") is None:
         raise DataError(f"{spec} needs pyarrow, which is not installed. Run: {pip_install('parquet')}")
     path, wanted = spec_options.split(spec, argument, _OPTIONS)
-    containers = find(path, _ENDINGS, "Parquet file")
-    _require_one_split(path, containers)
-    return _source(spec, path, containers, wanted, labelled=labelled)
-
-
-def _require_one_split(path: str, containers: Sequence[Container]) -> None:
-    names = [container.text.rpartition("/")[2] for container in containers]
-    splits = {match[1] for name in names if (match := _SPLIT.match(name))}
-    require_no_splits(decoded(path), sorted(splits), "parquet:{root}/{best}*.parquet")
+    shards = find("parquet", path, _ENDINGS, "Parquet file")
+    source = _source(spec, path, shards.containers, wanted, labelled=labelled)
+    return dataclasses.replace(source, notes=(*source.notes, *shards.notes))
 
 
 class _Table(NamedTuple):
@@ -86,7 +79,7 @@ class _Table(NamedTuple):
 
 def _source(
     spec: str, path: str, containers: Sequence[Container], wanted: Mapping[str, str], *, labelled: bool
-) -> DataSource:
+) -> EncodedSource:
     import numpy as np
 
     from pytest_robustness.data.encoded import EncodedSource
@@ -121,7 +114,7 @@ def _source(
         labels = np.repeat(np.arange(len(rows), dtype=np.int64), rows)
     keys = np.asarray([os.fsencode(key) for key in keys_of(paths, found)])
     images = ParquetRows(images.texts, starts, columns.image, names, keys, statuses)
-    return EncodedSource(decoded(spec), classes, labels, images, notes)
+    return EncodedSource(decoded(spec), classes, labels, images, (*columns.note(shown), *notes))
 
 
 def _tables(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.data import spec_options
-from pytest_robustness.data.files.containers import find
+from pytest_robustness.data.files.shards import find
 from pytest_robustness.data.protocol import lacks
 from pytest_robustness.errors import OptionError
 
@@ -53,6 +54,7 @@ def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
     from pytest_robustness.data.archives.samples import source_of
 
     path, options = spec_options.split(spec, argument, _OPTIONS)
-    containers = find(path, _ENDINGS, "tar archive")
+    shards = find("tar", path, _ENDINGS, "tar archive")
     folder = str(PurePosixPath(options["folder"])) + "/" if "folder" in options else ""
-    return source_of(spec, path, containers, folder, labelled=labelled)
+    source = source_of(spec, path, shards.containers, folder, labelled=labelled)
+    return dataclasses.replace(source, notes=(*source.notes, *shards.notes))

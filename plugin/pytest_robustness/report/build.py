@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline.known_findings import notes
 from pytest_robustness.analysis.checks import ChanceCheck
-from pytest_robustness.analysis.copies import copies_warning
+from pytest_robustness.analysis.copies import copies_warning, several_classes_warning
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.doctor_proposal import proposal
 from pytest_robustness.core import CONTROL, Cell
@@ -216,8 +216,13 @@ def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condit
     trusted = (text for model, each in facts.items() for text in _trusted(run, model, each))
     check = ChanceCheck.of(run.chance_check, facts, run.proposals)
     by_baseline = run.judge.baseline_warnings(conditions)
-    labels = run.predictions.labels if run.predictions.labelled else None
-    copies = copies_warning(run.predictions.identities, labels)
+    identities, labels = run.predictions.identities, run.predictions.labels
+    if run.predictions.labelled:
+        names = ImageNames(run.predictor.images)
+        copies = several_classes_warning(identities, labels, run.predictions.class_names, names)
+        copies += copies_warning(identities, labels)
+    else:
+        copies = copies_warning(identities, None)
     return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *check.warnings(run.predictions))
 
 

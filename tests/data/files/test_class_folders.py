@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -104,7 +105,61 @@ def test_data_without_any_image_says_what_is_there(tmp_path):
     assert "1 .heic (needs pillow-heif)." in refusal(tmp_path)
 
 
+BESIDE = {
+    "loose.png": "1 image in {} itself, in no class folder, is left out.",
+    "LOOSE.JPG": "1 image in {} itself, in no class folder, is left out.",
+    "photos.zip": "their name ends", "README": "their name ends", "labels.csv": "their name ends",
+    ".hidden": "1 hidden file or folder in {} is left out.",
+    ".git/config": "1 hidden file or folder in {} is left out.",
+    "__MACOSX/cat/1.png": "1 hidden file or folder in {} is left out.",
+    "Thumbs.db": "1 hidden file or folder in {} is left out.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_lies_beside_the_class_folders_is_counted(photos, name):
+    put(photos / name)
+    kind = Path(name).suffix or "without an ending"
+    other = "1 file in {} is left out, because its name ends in no ending of an image that can be read here: 1 {}."
+    source = open_source(f"folder:{photos}")
+    assert names(photos) == SOUND
+    assert source.notes == ((other if BESIDE[name] == "their name ends" else BESIDE[name]).format(photos, kind),)
+
+
+def test_all_that_lies_beside_the_class_folders_is_counted(photos):
+    for name in BESIDE:
+        put(photos / name)
+    os.mkfifo(photos / "pipe")
+    (photos / "shortcut.png").symlink_to(photos / "cat" / "1.png")
+    (photos / "link.md").symlink_to(photos / "README")
+    text = " ".join(open_source(f"folder:{photos}").notes)
+    beside = len([*photos.iterdir()]) - len(("cat", "dog"))
+    counts = [int(number) for number in re.findall(r"(\d+) (?:images?|files?|hidden)", text)]
+    assert sum(counts) + len(("pipe",)) == beside
+    assert "regular files: pipe." in text
+
+
 # --- links, pipes and devices
+
+
+@pytest.mark.parametrize("target", ["/not/mounted/green", "nowhere", "green"])
+def test_a_class_that_is_a_link_to_nowhere_is_refused_by_name(photos, tmp_path, target):
+    message = (
+        f"{photos / 'green'} is a link to {target}, which is not there, and may be a class folder. Mount what it leads "
+        f"to, or remove the link."
+    )
+    (photos / "green").symlink_to(target)
+    assert refusal(photos) == message
+    with pytest.raises(DataError, match="which is not there, and may be a class folder"):
+        open_source(f"folder:{photos}", labelled=False)
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "green").symlink_to("nowhere")
+    assert "is a link to nowhere, which is not there, and may be a class folder." in refusal(tmp_path / "only")
+
+
+def test_a_file_that_is_a_link_to_nowhere_beside_the_classes_is_counted_with_the_images(photos):
+    (photos / "1.png").symlink_to("nowhere.png")
+    assert open_source(f"folder:{photos}").notes == (f"1 image in {photos} itself, in no class folder, is left out.",)
 
 
 def test_a_link_to_a_file_is_read_and_one_that_leads_nowhere_is_a_bad_image(photos, tmp_path):
@@ -213,7 +268,8 @@ def test_splits_are_asked_about(tmp_path, folders, best):
     shown = sorted(folders)
     assert refusal(tmp_path) == (
         f"{tmp_path} holds {', '.join(shown[:-1])} and {shown[-1]}: which of these splits is to be judged? Name it: "
-        f"folder:{tmp_path / best}. If they are classes, give one of the folders another name."
+        f"folder:{tmp_path / best}. If they are classes, give one of the folders another name, or name a function that "
+        f"returns an ImageFolder of them: python:FILE:FACTORY."
     )
     assert len(open_source(f"folder:{tmp_path / best}").labels) == 1
 

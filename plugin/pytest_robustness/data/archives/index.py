@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.archives.entries import entries_of
 from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.class_folders import is_hidden
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # To be raised with any change of what an index holds.
-_FORMAT: Final = 1
+_FORMAT: Final = 4
 _LABEL_ENDINGS: Final = (".cls", ".txt", ".json")
 _LONGEST_LABEL: Final = 1 << 20
-_PREFIX: Final = re.compile(r"((?:.*/|)[^./]+)[.]")
+# The name of a member as WebDataset divides it: of its sample, and the ending.
+_MEMBER: Final = re.compile(r"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)
 _META: Final = re.compile(r"__[^/]*__($|/)")
 _COMPRESSED: Final = {
     b"\x1f\x8b": ("gzip", "gunzip"),
@@ -53,10 +55,10 @@ _AT_A_TIME: Final = 4
 class TarIndex:
     """The images of one archive, in its order.
 
-    ``samples`` numbers the sample that each image belongs to, and ``labels`` has what else the sample holds: the
-    content of its ``cls`` and ``txt``, the entries of its ``json`` that are text or whole numbers. ``digests`` are the
-    hashes of the images, hexadecimal, where the whole archive was read. ``others`` names what is neither image nor
-    label.
+    ``samples`` numbers the sample that each image belongs to, and ``labels`` has what else the sample holds, by its
+    whole ending (``cls``, ``pred.cls``): the content of each ``cls`` and ``txt``, what `entries_of` gives for each
+    ``json``, and under ``files`` the names of all of them. ``digests`` are the hashes of the images,
+    hexadecimal, where the whole archive was read. ``others`` names what is neither image nor label.
     """
 
     names: list[str] = dataclasses.field(default_factory=list)
@@ -128,7 +130,6 @@ class _Builder:
         self._prefix: str | None = None
         self._sample = -1
         self._seen: set[str] = set()
-        self._labels_alone: list[str] = []
 
     def add(self, member: tarfile.TarInfo) -> None:
         """Add a member; folders count for nothing."""
@@ -147,12 +148,12 @@ class _Builder:
                 f"one."
             )
         self._seen.add(name)
-        self._group(name)
+        whole = self._group(name)
         ending = extension(name)
         if ending in self._extensions:
             self._image(name, member)
         elif ending in _LABEL_ENDINGS and member.size <= _LONGEST_LABEL:
-            self._label(name, ending, member)
+            self._label(name, whole, member)
         else:
             self._index.others.append(name)
 
@@ -162,11 +163,14 @@ class _Builder:
         for sample in [sample for sample in self._index.labels if sample not in with_image]:
             self._index.others += self._index.labels.pop(sample)["files"]
 
-    def _group(self, name: str) -> None:
-        match = _PREFIX.match(name)
-        prefix = match[1] if match else name
-        if prefix != self._prefix:
-            self._prefix, self._sample = prefix, self._sample + 1
+    def _group(self, name: str) -> str:
+        """Begin another sample where ``name`` does; return what follows the sample's name in it, in lower case."""
+        match = _MEMBER.fullmatch(name)
+        if match is None:  # it belongs to no sample, and ends none
+            return ""
+        if match[1] != self._prefix:
+            self._prefix, self._sample = match[1], self._sample + 1
+        return match[2].lower()
 
     def _image(self, name: str, member: tarfile.TarInfo) -> None:
         self._index.names.append(name)
@@ -179,12 +183,15 @@ class _Builder:
 
     def _label(self, name: str, ending: str, member: tarfile.TarInfo) -> None:
         labels = self._index.labels.setdefault(self._sample, {"files": []})
+        if ending in labels:
+            other = next(file for file in labels["files"] if file.lower() == name.lower())
+            raise DataError(
+                f"{self._container.shown} holds {decoded(other)} and {decoded(name)}: which of the two counts? Write "
+                f"it again without one."
+            )
         labels["files"].append(name)
-        text = self._content(member).decode("utf-8", "replace").strip()
-        if ending == ".json":
-            labels["json"] = _entries(text)
-        else:
-            labels[ending[1:]] = text
+        text = self._content(member).decode("utf-8", "surrogateescape").removeprefix("\ufeff").strip()
+        labels[ending] = entries_of(text) if ending.endswith("json") else decoded(text)
 
     def _content(self, member: tarfile.TarInfo) -> bytes:
         self._file.seek(member.offset_data)
@@ -192,23 +199,6 @@ class _Builder:
         if len(data) < member.size:
             raise EOFError(f"it ends within {member.name!r}")
         return data
-
-
-def _entries(text: str) -> dict[str, str | int]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        _log.debug("no JSON: %.100s", text, exc_info=True)
-        return {}
-    if isinstance(found, str | int) and not isinstance(found, bool):
-        return {"label": found}
-    if not isinstance(found, dict):
-        return {}
-    return {
-        str(name): value
-        for name, value in found.items()
-        if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and len(value) < 200)
-    }
 
 
 def _require_plain(container: Container, file: BinaryIO) -> None:

@@ -19,7 +19,7 @@ from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 _SHOWN: Final = 10
 _SYSTEM: Final = frozenset(
@@ -36,20 +36,28 @@ def is_hidden(name: str) -> bool:
 
 @dataclasses.dataclass
 class LeftOut:
-    """What lies among the images and is not read: counts by ending, of hidden entries, and what is no regular file."""
+    """What lies beside what is read: counts by ending, of hidden entries, and what is no regular file.
+
+    ``loose`` counts images that lie in no class folder, ``wanted`` says which endings are read.
+    """
 
     endings: Counter[str] = dataclasses.field(default_factory=Counter)
     hidden: int = 0
     irregular: list[str] = dataclasses.field(default_factory=list)
+    loose: int = 0
+    wanted: str = "in no ending of an image that can be read here"
 
     def sentences(self, root: str) -> Iterator[str]:
         """Yield a sentence for each kind of thing that was left out of the folder ``root``."""
+        if self.loose:
+            images, are = ("image", "is") if self.loose == 1 else ("images", "are")
+            yield f"{self.loose} {images} in {root} itself, in no class folder, {are} left out."
         total = self.endings.total()
         if total:
             kinds = ", ".join(_counted(ending, count) for ending, count in self.endings.most_common(_SHOWN))
             more = ", ..." if len(self.endings) > _SHOWN else ""
             files, are, names = ("file", "is", "its name ends") if total == 1 else ("files", "are", "their names end")
-            why = f"because {names} in no ending of an image that can be read here"
+            why = f"because {names} {self.wanted}"
             yield f"{total} {files} in {root} {are} left out, {why}: {kinds}{more}."
         if self.hidden:
             entries, are = ("file or folder", "is") if self.hidden == 1 else ("files or folders", "are")
@@ -66,32 +74,35 @@ def _counted(ending: str, count: int) -> str:
 def list_files(root: Path, folder: str, left_out: LeftOut, *, nested: bool = True) -> list[str]:
     """Return the images of the class ``folder`` of ``root``, at any depth, each by its path below ``root``.
 
-    Without ``nested``, those in the folder itself alone; the folder "" is ``root``.
+    Without ``nested``, those in the folder itself alone; the folder "" is ``root``, which holds no link that leads
+    nowhere and might be a class.
 
     They are in the order of torchvision's ImageFolder: by the path of their folder, then by name.
 
     Raises
     ------
     DataError
-        A folder cannot be read, or is a link that leads out of its class.
+        A folder cannot be read, or is a link that leads out of its class, or in ``root`` nowhere.
     """
     extensions, real = readable().extensions, os.path.realpath(root / folder)
     pending, found = [folder], []
     while pending:
         parent = pending.pop()
         names = []
-        for entry in _entries(root / parent):
+        for entry in entries_of(root / parent):
             path = f"{parent}/{entry.name}" if parent else entry.name
             if is_hidden(entry.name):
                 left_out.hidden += 1
-            elif _is_folder(entry):
+            elif is_folder(entry):
                 if nested and not _leads_back(entry, real):
                     pending.append(path)
-            elif not _may_be_read(entry):
+            elif not may_be_read(entry):
                 left_out.irregular.append(decoded(path))
             elif (ending := extension(entry.name)) in extensions:
                 names.append(path)
             else:
+                if not folder:
+                    require_target(entry, "a class folder")
                 left_out.endings[decoded(ending)] += 1
         found.append((Path(parent), sorted(names)))
     return [name for _, names in sorted(found) for name in names]
@@ -121,34 +132,13 @@ def require_apart(root: Path, folders: Sequence[str]) -> None:
             )
 
 
-def require_no_splits(root: str, folders: Sequence[str], named: str = "folder:{root}/{best}") -> None:
-    """Raise `DataError` where the folders of ``root`` are splits of a data set, and not classes.
-
-    It suggests to name the best of them as ``named`` says.
-    """
-    if len(folders) < 2 or not all(folder.casefold() in _SPLITS for folder in folders):
-        return
-    best = max(folders, key=lambda folder: _SPLITS[folder.casefold()])
-    name = named.replace("{root}", root).replace("{best}", best)
-    raise DataError(
-        f"{root} holds {', '.join(folders[:-1])} and {folders[-1]}: which of these splits is to be judged? Name it: "
-        f"{name}. If they are classes, give one of the folders another name."
-    )
-
-
-# What a model is most likely judged on has the largest number.
-_SPLITS: Final[Mapping[str, int]] = {
-    "train": 0, "training": 0, "dev": 1, "validate": 2, "validation": 2, "valid": 2, "val": 2, "eval": 3,
-    "evaluation": 3, "test": 4, "testing": 4,
-}  # fmt: skip
-
-
 def shortened(names: Sequence[str]) -> str:
     """Return the first names, and ``...`` for the others."""
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what lies in a folder; raise `DataError` where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -157,28 +147,43 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"{decoded(str(folder))} cannot be read: {error.strerror}.") from error
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether ``entry`` is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
 
 
-def _leads_back(entry: os.DirEntry[str], real_class: str) -> bool:
-    """Return whether ``entry`` is a link to a folder that the class holds, whose images are listed there."""
+def leads_to(entry: os.DirEntry[str]) -> Path | None:
+    """Return the folder that ``entry`` is a link to; ``None`` where it is the folder itself."""
     # Windows has links that are no symbolic ones; Python knows them from 3.12 on.
     if not entry.is_symlink() and not getattr(entry, "is_junction", bool)():
-        return False
-    target = Path(os.path.realpath(entry.path))
-    if target.is_relative_to(real_class):
-        return True
+        return None
+    return Path(os.path.realpath(entry.path))
+
+
+def _leads_back(entry: os.DirEntry[str], real_class: str) -> bool:
+    """Return whether ``entry`` is a link to a folder that the class holds, whose images are listed there."""
+    target = leads_to(entry)
+    if target is None or target.is_relative_to(real_class):
+        return target is not None
     raise DataError(
         f"{decoded(entry.path)} is a link to {decoded(str(target))}, out of its class folder. Copy the images, or make "
         f"the class folder itself the link."
     )
 
 
-def _may_be_read(entry: os.DirEntry[str]) -> bool:
+def require_target(entry: os.DirEntry[str], meant: str) -> None:
+    """Raise `DataError` where ``entry`` is a link that leads nowhere: it may be one to what is ``meant``."""
+    if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 (a link to itself is False here)
+        raise DataError(
+            f"{decoded(entry.path)} is a link to {decoded(os.readlink(entry.path))}, which is not there, and may be "  # noqa: PTH115
+            f"{meant}. Mount what it leads to, or remove the link."
+        )
+
+
+def may_be_read(entry: os.DirEntry[str]) -> bool:
     """Return whether ``entry`` is a regular file or a link to one; a link that leads nowhere is for reading to name."""
     if not entry.is_symlink():
         return entry.is_file()

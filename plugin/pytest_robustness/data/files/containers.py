@@ -1,11 +1,9 @@
-"""Files that hold many images each, tar archives and tables: find those that a user names, here or at a URL."""
+"""Files that hold many images each, tar archives and tables, on this machine or at a URL."""
 
 from __future__ import annotations
 
 import dataclasses
-import glob
 import logging
-import os
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +11,9 @@ from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import open_regular
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.files import storage
-from pytest_robustness.data.files.braces import expanded
-from pytest_robustness.data.files.class_folders import is_hidden, shortened
-from pytest_robustness.data.files.remote_files import below, listing
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -110,76 +104,10 @@ class Container:
         return Container(f"{self.text.rpartition('/')[0]}/{name}")
 
     def text_or_none(self) -> str | None:
-        """Return its content as text; ``None`` where there is no such file."""
+        """Return its content as text, with what is no UTF-8 as escapes; ``None`` where there is no such file."""
         try:
             with self.opened() as file:
-                return file.read().decode("utf-8", "replace")
+                return file.read().decode("utf-8", "backslashreplace")
         except (DataError, OSError):
             _log.debug("%s is not there", self.text, exc_info=True)
             return None
-
-
-def find(argument: str, endings: Sequence[str], what: str) -> list[Container]:
-    """Return the files that ``argument`` names, sorted where they are listed.
-
-    Parameters
-    ----------
-    argument
-        A path or URL of a file or folder, or a pattern of either: with braces, or with ``*``.
-    endings
-        Of files in a folder, those whose names end so count.
-    what
-        What such a file is called in messages.
-
-    Raises
-    ------
-    DataError
-        There is none, or the place cannot be read.
-    OptionError
-        The braces are not balanced.
-    """
-    local = storage.local_path(argument)
-    patterns = [argument] if local is not None and local.exists() else expanded(argument)
-    found = [container for pattern in patterns for container in _matching(pattern, endings)]
-    if not found:
-        raise DataError(f"{decoded(argument)} holds no {what}. Valid: a file or folder of {', '.join(endings)}.")
-    missing = [one.shown for one in found if one.path is not None and not one.path.exists()]
-    if missing:
-        count = f"{len(missing)} of {len(found)} files do not exist: {shortened(missing)}"
-        gone = f"{missing[0]} does not exist" if len(found) == 1 else count
-        raise DataError(f"{gone}. Valid: a {what}, a pattern of several, or a folder of them.")
-    return found
-
-
-def _matching(pattern: str, endings: Sequence[str]) -> list[Container]:
-    path = storage.local_path(pattern)
-    if path is None:
-        return _remote(pattern, endings)
-    if path.is_dir():
-        return [Container(name) for name in _in_folder(path, endings)]
-    if not path.exists() and glob.has_magic(str(path)):
-        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (a Path globs below a folder alone)
-        return [Container(name) for name in sorted(names)]
-    return [Container(str(path))]
-
-
-def _in_folder(folder: Path, endings: Sequence[str]) -> list[str]:
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        names = sorted(name for name in files if name.endswith(tuple(endings)) and not is_hidden(name))
-        found += [os.path.join(parent, name) for name in names]  # noqa: PTH118 (as walk gives it)
-    return found
-
-
-def _remote(pattern: str, endings: Sequence[str]) -> list[Container]:
-    if "*" in pattern:
-        unstrip = storage.locate(pattern).system.unstrip_protocol
-        paths = storage.asked(pattern, lambda where: sorted(where.system.glob(where.path)))
-        if "::" in pattern:
-            raise DataError(f"{decoded(pattern)} has a * within an archive. Name the files, or use braces.")
-        return [Container(unstrip(path)) for path in paths]
-    if pattern.endswith(tuple(endings)) or pattern.startswith(("http://", "https://")):
-        return [Container(pattern)]
-    names = sorted(name for name in listing(pattern) if name.endswith(tuple(endings)))
-    return [Container(below(pattern, name)) for name in names if not any(map(is_hidden, name.split("/")))]

@@ -54,10 +54,12 @@ def find_folders(tree: Tree, layout: str) -> list[str]:
     Raises
     ------
     DataError
-        The root of ``tree`` cannot be read, or holds no folder. The message says that ``layout`` was expected.
+        The root of ``tree`` cannot be read, or holds no folder; the message says that ``layout`` was expected. Or it
+        holds none but a link that leads nowhere.
     """
     names = tree.folders(layout)
     if not names:
+        tree.files("", LeftOut(), nested=False)  # which names a link that leads nowhere
         raise DataError(decoded(f"{tree.shown} holds no class folder. Expected {layout}."))
     return names
 
@@ -69,6 +71,8 @@ def class_of(folder: str) -> ClassLabel:
 
 def list_images(spec: str, tree: Tree, folders: Mapping[str, ClassLabel]) -> EncodedSource:
     """Return the source of all images below ``folders``; a class without images keeps its label, and a note names it.
+
+    What lies beside the folders is left out and counted, images too.
 
     Parameters
     ----------
@@ -88,6 +92,7 @@ def list_images(spec: str, tree: Tree, folders: Mapping[str, ClassLabel]) -> Enc
 
     tree.require_apart([*folders])
     shown, left_out = tree.shown, LeftOut()
+    left_out.loose = len(tree.files("", left_out, nested=False))
     files = [tree.files(folder, left_out) for folder in folders]
     paths = [file for part in files for file in part]
     if not paths:

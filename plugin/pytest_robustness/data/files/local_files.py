@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.files import open_regular, read_regular
 from pytest_robustness.core.text import decoded
-from pytest_robustness.data.files.class_folders import is_hidden, list_files, require_apart
+from pytest_robustness.data.files.class_folders import is_folder, is_hidden, list_files, require_apart
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class LocalTree:
         """
         try:
             with os.scandir(self.root) as entries:
-                return sorted(entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name))
+                return sorted(entry.name for entry in entries if is_folder(entry) and not is_hidden(entry.name))
         except OSError as error:
             _log.debug("%s cannot be listed", self.root, exc_info=True)
             reason = _REASONS.get(type(error), f"cannot be read: {error.strerror}")

@@ -112,8 +112,13 @@ def require_no_captions(names: Sequence[str], where: str, what: str) -> None:
 
 
 def as_number(text: str) -> int | None:
-    """Return the whole number that a text writes; ``None`` where it is a name."""
-    return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
+    """Return the whole number that a text writes; ``None`` where it is a name.
+
+    >>> as_number("007"), as_number("3.0"), as_number("3.5"), as_number("owl")
+    (7, 3, None, None)
+    """
+    match = re.fullmatch(r"([+-]?\d{1,18})(?:\.0+)?", text)
+    return int(match[1]) if match else None
 
 
 def key_within(path: str, label: ClassLabel | None) -> str:

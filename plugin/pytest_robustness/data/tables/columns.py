@@ -36,7 +36,7 @@ _LABEL_NAMES: Final = ("label", "labels", "cls", "class", "target", "category", 
 class Columns(NamedTuple):
     """The columns of a table: ``nested`` says that an image is a struct of ``bytes`` and ``path``.
 
-    ``names`` are the names of the classes where the schema has them.
+    ``names`` are the names of the classes where the schema has them, ``others`` the other columns that hold images.
     """
 
     image: str
@@ -44,6 +44,15 @@ class Columns(NamedTuple):
     has_path: bool
     label: str | None
     names: tuple[str, ...] | None
+    others: tuple[str, ...] = ()
+
+    def note(self, where: str) -> tuple[str, ...]:
+        """Return which of several columns of ``where`` has the images, in a sentence; nothing where there is one."""
+        if not self.others:
+            return ()
+        return (
+            f"{where}: the images are in the column {self.image!r}. Others hold images too: {_listed(self.others)}.",
+        )
 
 
 def columns_of(schema: pa.Schema, wanted: Mapping[str, str], where: str, spelling: str, *, labelled: bool) -> Columns:
@@ -76,18 +85,19 @@ def columns_of(schema: pa.Schema, wanted: Mapping[str, str], where: str, spellin
     image = wanted.get("image") or _choice("image", declared or images, _IMAGE_NAMES, schema, where, spelling)
     if image not in images:
         raise DataError(
-            f"The column {image!r} of {where} holds no encoded images but {schema.field(image).type}. Valid: binary, "
-            f"or a struct with bytes. Columns of images: {shortened(images) or 'none'}."
+            f"The column {image!r} of {where} holds no encoded images but {schema.field(image).type}. Valid: "
+            f"{_VALID['image']}. Columns of images: {shortened(images) or 'none'}."
         )
     kind = schema.field(image).type
     parts = {kind.field(i).name for i in range(kind.num_fields)}
     label = wanted.get("label")
     if labelled and label is None:
         classes = [name for name, feature in features.items() if feature.get("_type") == "ClassLabel"]
-        plain = [field.name for field in schema if _is_label(field.type) and field.name != image]
+        plain = [field.name for field in schema if _may_be_label(field) and field.name != image]
         label = _choice("label", classes or plain, _LABEL_NAMES, schema, where, spelling)
     names = class_names(schema, label) if label else None
-    return Columns(image, bool(parts), "path" in parts, label if labelled else None, names)
+    others = tuple(name for name in images if name != image)
+    return Columns(image, bool(parts), "path" in parts, label if labelled else None, names, others)
 
 
 def class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
@@ -110,8 +120,7 @@ def labels_of(columns: Columns, values: pa.ChunkedArray, where: str, describe: C
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if not _is_label(kind):
         raise DataError(
-            f"The column {columns.label!r} of {where} holds {values.type}. Valid labels: whole numbers, or the names "
-            f"of classes."
+            f"The column {columns.label!r} of {where} holds {values.type}. Valid labels: {_VALID['label']}."
         )
     if values.null_count:
         first = values.is_null().to_pylist().index(True)
@@ -178,22 +187,53 @@ def _is_label(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
+def _may_be_label(field: pa.Field) -> bool:
+    """Return whether a column may hold labels; numbers that need not be whole only where it is called so."""
+    import pyarrow as pa
+
+    return _is_label(field.type) or (pa.types.is_floating(field.type) and field.name.lower() in _LABEL_NAMES)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return shortened([repr(name) for name in names])
+
+
 def _choice(
     what: str, candidates: Sequence[str], usual: Sequence[str], schema: pa.Schema, where: str, spelling: str
 ) -> str:
-    if len(candidates) == 1:
-        return candidates[0]
-    named = [name for name in candidates if name.lower() in usual]
-    if len(named) == 1:
-        return named[0]
-    exact = [name for name in named if name == usual[0]]
-    if exact:
-        return exact[0]
+    """Return the one candidate that is meant; no column with a usual name gives way to another in silence."""
+    chosen = _obvious(candidates, usual)
     if not candidates:
         raise DataError(
             f"{where} has no column of {what}s. Its columns: {', '.join(f'{f.name} ({f.type})' for f in schema)}."
         )
+    passed = [field for field in schema if field.name.lower() in usual and field.name != chosen]
+    if chosen is not None and (chosen.lower() == usual[0] or not passed):
+        return chosen
+    kinds = {field.name: field.type for field in passed if not _READS[what](field.type)}
+    if chosen is not None and kinds:
+        name, kind = next(iter(kinds.items()))
+        raise DataError(
+            f"The column {name!r} of {where} holds {kind}. Valid {what}s: {_VALID[what]}. If the {what}s are in "
+            f"{chosen!r}, name it: {spelling}#{what}={chosen}."
+        )
+    several = list(dict.fromkeys([*candidates, *(field.name for field in passed)]))
     raise DataError(
-        f"{where} has several columns that may hold the {what}s: {shortened(candidates)}. Name one: "
-        f"{spelling}#{what}={candidates[0]}."
+        f"{where} has several columns that may hold the {what}s: {shortened(several)}. Name one: "
+        f"{spelling}#{what}={several[0]}."
     )
+
+
+def _obvious(candidates: Sequence[str], usual: Sequence[str]) -> str | None:
+    """Return the only candidate, else the only one with a usual name, else the one with the most usual name."""
+    if len(candidates) == 1:
+        return candidates[0]
+    named = [name for name in candidates if name.lower() in usual]
+    for best in (named, [name for name in named if name == usual[0]]):
+        if len(best) == 1:
+            return best[0]
+    return None
+
+
+_READS: Final[Mapping[str, Callable[[pa.DataType], bool]]] = {"image": _is_image, "label": _is_label}
+_VALID: Final = {"image": "binary, or a struct with bytes", "label": "whole numbers, or the names of classes"}

@@ -15,7 +15,7 @@ from pytest_robustness.data.files.image_files import class_of, notes_of
 from pytest_robustness.data.tables.cells import content_of
 from pytest_robustness.data.tables.columns import columns_of, keys_of, labels_of
 from pytest_robustness.data.tables.hf_loading import load, parquet_files
-from pytest_robustness.data.tables.labels import require_one_naming
+from pytest_robustness.data.tables.labels import FileLabels, joined, require_one_naming
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def source_of(
     """Return the images of one split; see `load` and `columns_of` for the errors."""
     import numpy as np
 
-    dataset = load(spec, name, split, options, download=download)
+    # A data set may be saved with a format: torch's tensors, some of its columns alone.
+    dataset = load(spec, name, split, options, download=download).with_format(None)
     import datasets
 
     shown = decoded(spec)
@@ -117,13 +118,14 @@ def source_of(
     images = DatasetRows(shown, only_image, columns.image, names, names, np.array(apart, np.bool_))
     if labelled:
         values = dataset.select_columns([columns.label]).with_format("arrow")[:].column(0)
-        found = labels_of(columns, values, shown, images.describe)
+        whole = joined(columns.label or "", [FileLabels(shown, columns.names, values)]).values
+        found = labels_of(columns, whole, shown, images.describe)
         classes, labels, notes = found.classes, found.labels, notes_of(found)
     else:
         found, notes = None, ()
         classes, labels = (class_of(split or str(dataset.split or "")),), np.zeros(len(dataset), np.int64)
     keys = np.asarray([os.fsencode(key) for key in keys_of(paths, found)])
-    return EncodedSource(shown, classes, labels, dataclasses.replace(images, keys=keys), notes)
+    return EncodedSource(shown, classes, labels, dataclasses.replace(images, keys=keys), (*columns.note(shown), *notes))
 
 
 def _paths(dataset: Any, columns: Columns) -> tuple[list[str | None], list[bool]]:

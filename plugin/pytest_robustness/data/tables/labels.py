@@ -128,7 +128,7 @@ def _kind(of: pa.DataType) -> str:
     import pyarrow as pa
 
     plain = of.value_type if pa.types.is_dictionary(of) else of
-    if pa.types.is_integer(plain):
+    if pa.types.is_integer(plain) or pa.types.is_floating(plain):
         return _NUMBERS
     return _TEXTS if pa.types.is_string(plain) or pa.types.is_large_string(plain) else str(of)
 
@@ -140,6 +140,8 @@ def _cast(column: str, file: FileLabels, target: pa.DataType) -> pa.ChunkedArray
     try:
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
+        if pa.types.is_floating(values.type):
+            _require_whole(column, file.shown, values)
         return values if values.type == target else values.cast(target)
     except pa.ArrowException as error:
         _log.debug("%s: labels of %s are no %s", file.shown, values.type, target, exc_info=True)
@@ -147,6 +149,20 @@ def _cast(column: str, file: FileLabels, target: pa.DataType) -> pa.ChunkedArray
             f"The column {column!r} of {file.shown} cannot be read as {target}: {error}. Valid labels: whole numbers "
             f"from 0 on, or the names of classes."
         ) from error
+
+
+def _require_whole(column: str, shown: str, values: Any) -> None:
+    """Raise `DataError` where a number is not whole: pandas makes floats of numbers beside a row without one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind, values = values.type, values.cast(pa.float64())  # halves cannot be rounded
+    row = pc.index(pc.fill_null(pc.equal(values, pc.round(values)), fill_value=True), value=False).as_py()
+    if row >= 0:
+        raise DataError(
+            f"The column {column!r} of {shown} holds {kind}, and {values[row].as_py()} in row {row} is no whole "
+            f"number. Valid labels: whole numbers from 0 on, or the names of classes."
+        )
 
 
 def _renumbered(file: FileLabels, names: tuple[str, ...] | None) -> FileLabels:
