@@ -14,8 +14,11 @@ WORDS = st.text("ab0-./_", max_size=4)
 RANGES = st.tuples(
     st.integers(-12, 12), st.integers(-12, 12), st.sampled_from(["", "..2", "..5"]), st.integers(0, 4)
 ).map(lambda drawn: f"{{{drawn[0]:0{drawn[3]}d}..{drawn[1]}{drawn[2]}}}")
+LETTERS = st.tuples(st.sampled_from("aAzZmé1"), st.sampled_from("bBzZm"), st.sampled_from(["", "..3", "..-2"])).map(
+    lambda drawn: f"{{{drawn[0]}..{drawn[1]}{drawn[2]}}}"
+)
 PATTERNS = st.recursive(
-    WORDS | RANGES,
+    WORDS | RANGES | LETTERS,
     lambda inner: (
         st.lists(inner, min_size=2, max_size=3).map(lambda items: "{" + ",".join(items) + "}")
         | st.tuples(inner, inner).map("".join)
@@ -36,6 +39,7 @@ def test_braces_are_expanded_as_the_library_does(pattern):
         ("shard-{000000..000002}.tar", ["shard-000000.tar", "shard-000001.tar", "shard-000002.tar"]),
         ("{9..11}", ["9", "10", "11"]),
         ("{2..0}", ["2", "1", "0"]),
+        ("shard-{a..c}.tar", ["shard-a.tar", "shard-b.tar", "shard-c.tar"]),
         ("{val,test}-{0..1}", ["val-0", "val-1", "test-0", "test-1"]),
         ("a{,b}", ["a", "ab"]),
         ("s3://bucket/{a,b{1,2}}/x", ["s3://bucket/a/x", "s3://bucket/b1/x", "s3://bucket/b2/x"]),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from typing import Final
 
 from pytest_robustness.errors import OptionError
 
 _RANGE: Final = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.-?(\d+))?")
+_LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.-?(\d+))?")
 _MOST: Final = 1_000_000
 
 
 def expanded(text: str) -> list[str]:
-    """Return the texts that ``text`` stands for: ``{a,b}`` for each of a list, ``{00..12}`` for each of a range.
+    """Return the texts that ``text`` stands for: ``{a,b}`` for each of a list, ``{00..12}`` or ``{a..c}`` of a range.
 
     >>> expanded("{val,test}-{08..10}.tar")
     ['val-08.tar', 'val-09.tar', 'val-10.tar', 'test-08.tar', 'test-09.tar', 'test-10.tar']
@@ -51,6 +53,9 @@ def _parts(inner: str) -> list[str]:
     match = _RANGE.fullmatch(inner)
     if match:
         return _numbers(match[1], match[2], int(match[3] or 1) or 1)
+    match = _LETTERS.fullmatch(inner)
+    if match:
+        return _letters(match[1], match[2], int(match[3] or 1) or 1)
     items, depth = [""], 0
     for sign in inner:
         depth += {"{": 1, "}": -1}.get(sign, 0)
@@ -69,5 +74,13 @@ def _numbers(first: str, last: str, step: int) -> list[str]:
     start, end = int(first), int(last)
     if abs(end - start) // step >= _MOST:
         raise OptionError(f"{{{first}..{last}}} stands for more than {_MOST:,} files. Name them by a folder.")
-    numbers = range(start, end + 1, step) if start <= end else range(start, end - 1, -step)
-    return [f"{number:0{width}d}" for number in numbers]
+    return [f"{number:0{width}d}" for number in _between(start, end, step)]
+
+
+def _letters(first: str, last: str, step: int) -> list[str]:
+    letters = string.ascii_uppercase + string.ascii_lowercase
+    return [letters[place] for place in _between(letters.index(first), letters.index(last), step)]
+
+
+def _between(start: int, end: int, step: int) -> range:
+    return range(start, end + 1, step) if start <= end else range(start, end - 1, -step)
