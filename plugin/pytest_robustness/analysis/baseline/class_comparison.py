@@ -50,7 +50,7 @@ def compare_classes(
     shared, models
         The baseline, and its model for each model of the test.
     sources
-        The answers of the baseline, under the names of this run's models, and of this run.
+        What is compared (`SharedAnswers.compared`).
     finding
         The test of this run.
     policy

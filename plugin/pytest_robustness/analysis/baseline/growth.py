@@ -67,7 +67,7 @@ def class_growth(
     finding, before
         The test of this run, and the same on the baseline's answers.
     sources
-        The answers of the baseline, under the names of this run's models, and of this run.
+        What is compared (`SharedAnswers.compared`).
     policy, test_policy
         The tolerance by which a class may grow; what decides the tests, and the margin of a class.
     """
