@@ -58,6 +58,10 @@ class Reporting:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
         return self._run.write_reports(self.requests.models, self.requests.conditions)
 
+    def update_baseline(self) -> list[str]:
+        """Write the baseline, where the options ask for it; return what there is to say: see `Run.update_baseline`."""
+        return self._run.update_baseline(self.requests.models, self.requests.conditions)
+
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide; ``verbose`` adds what each pass excludes."""
         return self._run.summary(width, color, verbose)

@@ -183,6 +183,25 @@ class Run:
         self._report_error = "\n".join(failed) or None
         return not failed
 
+    def update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
+        """Write the baseline, where the options ask for it; return what there is to say of it.
+
+        Parameters
+        ----------
+        models, conditions
+            Those of the options, in their order.
+
+        Raises
+        ------
+        BaselineError
+            When a result is missing, the former baseline would lose findings, or a file cannot be written.
+        """
+        path = self._options.baseline
+        if self._options.mode is not RunMode.WRITE or path is None:
+            return []
+        protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
+        return update_baseline(path, baseline_of(self.record, protocol, self._images()), models, conditions)
+
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide."""
         if self.report is None:
@@ -235,11 +254,7 @@ class Run:
             report.append_step_summary(self.report, os.environ)
 
     def _update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> None:
-        path = self._options.baseline
-        if self._options.mode is RunMode.WRITE and path is not None:
-            protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
-            new = baseline_of(self.record, protocol, self._images())
-            self._notes += update_baseline(path, new, models, conditions)
+        self._notes += self.update_baseline(models, conditions)
 
 
 def _failure_of(step: Callable[..., None], models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:

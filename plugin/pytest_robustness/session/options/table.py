@@ -227,6 +227,7 @@ class JudgingOptions(SubjectOptions):
         area=_TESTS,
         metavar="PERCENT",
         about="share of images, in percent, that an exported model may answer otherwise than its reference",
+        needs="reference",
     )
     chance_check: ChanceRule = option(
         Choice(*_CHANCE_RULES),
@@ -261,6 +262,7 @@ class JudgingOptions(SubjectOptions):
         area=_BASELINE,
         metavar="POINTS",
         about="drop of accuracy below the baseline that is accepted, in points",
+        needs="baseline",
     )
     class_tolerance: float = option(
         read_points,
@@ -268,6 +270,7 @@ class JudgingOptions(SubjectOptions):
         area=_BASELINE,
         metavar="POINTS",
         about="drop of a class's accuracy below the baseline that is accepted, in points",
+        needs="baseline",
     )
     gate_correction: Correction = option(
         Choice(*_CORRECTIONS),
@@ -275,6 +278,7 @@ class JudgingOptions(SubjectOptions):
         area=_BASELINE,
         metavar="NAME",
         about="correction of p-values over the conditions of a comparison",
+        needs="baseline",
     )
     inconclusive: Inconclusive | None = option(
         Choice(*get_args(Inconclusive)),
@@ -283,6 +287,7 @@ class JudgingOptions(SubjectOptions):
         metavar="OUTCOME",
         about="outcome of a comparison that has too few images for a verdict",
         unset="skip, but fail in CI, where the variable CI is set",
+        needs="baseline",
     )
     expect: Expect = option(
         Choice(*get_args(Expect)),
