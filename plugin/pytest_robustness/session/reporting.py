@@ -59,7 +59,13 @@ class Reporting:
         return self._run.write_reports(self.requests.models, self.requests.conditions)
 
     def update_baseline(self) -> list[str]:
-        """Write the baseline, where the options ask for it; return what there is to say: see `Run.update_baseline`."""
+        """Write the baseline, where the options ask for it; return what there is to say of it.
+
+        Raises
+        ------
+        BaselineError
+            When a result is missing, the former baseline would lose findings, or a file cannot be written.
+        """
         return self._run.update_baseline(self.requests.models, self.requests.conditions)
 
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
