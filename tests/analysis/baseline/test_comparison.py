@@ -21,6 +21,7 @@ from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import BaselineError
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
@@ -287,7 +288,10 @@ def test_a_known_finding_of_classes_that_got_worse_is_not_known(now, class_toler
     if expected is Expected.WORSE:
         listed = [name for name, share, was in zip(CLASSES, now, before, strict=True) if share < was]
         reason = found.verdict.reason
-        assert reason.startswith("worse than the baseline: more than 10 points below the baseline: ")
+        assert reason.startswith(
+            f"worse than the baseline: {counted(len(listed), 'class', 'classes')} fell significantly and by more than "
+            "10 measured points below the baseline: "
+        )
         assert [name for name in CLASSES if f" {name} -" in reason] == listed
 
 
@@ -344,12 +348,17 @@ def test_a_class_is_known_only_if_it_was_beyond_the_margin_and_as_far_as_it_was(
     assert (same.expected, same.known) == (Expected.AS_EXPECTED, True)
     other = expected(before, shares([0.6, 0.6, 1.0, 0.6, 0.6], [0.6, 0.6, 0.6, 0.3, 0.6]))
     assert (other.expected, other.known) == (Expected.WORSE, False)
-    assert "beyond 10 points and not in the baseline: cat +0.0 -> -4" in other.verdict.reason
+    assert (
+        "changed significantly and by more than 10 measured points, and did not in the baseline: cat +0.0 -> -4"
+        in other.verdict.reason
+    )
     assert "dog" not in other.verdict.reason
     deeper = shares([0.6, 0.6, 0.6, 1.0, 0.6], [0.6, 0.6, 0.6, 0.3, 0.6])
     found = expected(before, deeper)
     assert found.expected is Expected.WORSE
-    assert "the change from control grew by more than 10 points: dog -" in found.verdict.reason
+    assert (
+        "the change from control grew significantly and by more than 10 measured points: dog -" in found.verdict.reason
+    )
     assert expected(before, deeper, class_tolerance=60.0).known
 
 
@@ -364,7 +373,10 @@ def test_a_class_test_below_the_baseline_is_a_sign_flip_test_over_the_images_tha
     plain = class_test(run, Panel(BLUR, MODELS), TEST_POLICY)
     reason = comparison(old, run).expected_class_test(plain).verdict.reason
     below = 100 * change.sum() / (len(MODELS) * both.sum())
-    assert reason == f"worse than the baseline: more than 10 points below the baseline: cat {below:+.1f}"
+    assert reason == (
+        "worse than the baseline: 1 class fell significantly and by more than 10 measured points below the baseline: "
+        f"cat {below:+.1f}"
+    )
 
 
 def on_images(few, before, now):
@@ -425,10 +437,10 @@ def changed(right, condition, class_name, images, to):
         (BLUR, False, 0, ""),
         # Three images are too few to show anything, however often each occurs.
         (BLUR, False, 3, ""),
-        (BLUR, False, 30, "more than 10 points below the baseline: cat -"),
+        (BLUR, False, 30, "fell significantly and by more than 10 measured points below the baseline: cat -"),
         # The change from control grows where control rises.
         (CONTROL, True, 3, ""),
-        (CONTROL, True, 30, "the change from control grew by more than 10 points: cat -"),
+        (CONTROL, True, 30, "the change from control grew significantly and by more than 10 measured points: cat -"),
     ],
 )
 def test_copies_of_images_make_no_known_finding_of_classes_worse(condition, to, distinct, worse):

@@ -219,7 +219,7 @@ class JudgingOptions(SubjectOptions):
         "10.0",
         area=_TESTS,
         metavar="POINTS",
-        about="change of a class's accuracy beyond which the class fails its test, where the images show it",
+        about="measured change of a class's accuracy beyond which the class fails its test, where it is significant",
     )
     parity_margin: float = option(
         read_percent,
@@ -269,7 +269,8 @@ class JudgingOptions(SubjectOptions):
         "10.0",
         area=_BASELINE,
         metavar="POINTS",
-        about="drop of a class's accuracy below the baseline that is accepted, in points",
+        about="measured drop of a class's accuracy below the baseline, in points, beyond which the class fails, where "
+        "it is significant",
         needs="baseline",
     )
     gate_correction: Correction = option(
