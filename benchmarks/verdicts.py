@@ -25,6 +25,7 @@ import numpy as np
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline import rule
+from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes
 from pytest_robustness.analysis.model_test import model_tests
@@ -34,6 +35,7 @@ from pytest_robustness.analysis.statistics import correct, mcnemar_by_class
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval, p_above, p_below
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core.text import counted
 from pytest_robustness.inference.store.store import Store
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 CONDITIONS = 10
 MARGIN = 0.02
+CLASS_MARGIN = 10
 CHURNS = (0.02, 0.03, 0.05, 0.1, 0.2, 0.4)
 SIZES = ((10, 20), (10, 89), (1000, 5), (1000, 50))
 TOLERANCES = (0.5, 1.0, 2.0, 3.0)
@@ -161,6 +164,46 @@ def fallen_class(rng: np.random.Generator, runs: int) -> Iterator[Row]:
             text,
             rates[0.25][0] >= least,
         )
+
+
+def smaller_falls(rng: np.random.Generator, runs: int) -> Row:
+    """Count how often a class fails by the margin though each truly loses less: the rule tests that a class changed."""
+    rates = {}
+    for classes, images, points in ((10, 89, 5), (10, 89, 8), (10, 89, 9), (10, 1000, 9), (100, 50, 8)):
+        labels, failed = np.repeat(np.arange(classes), images), 0
+        for _ in range(runs):
+            chance = rng.random(classes * images)
+            lost, changed = 0.02 + points / 100, 0.04 + points / 100
+            sums = np.where(chance < lost, -1, np.where(chance < changed, 1, 0)).astype(np.int16)
+            found = class_images(ChangedImages(sums, labels, 1), classes, ALPHA)
+            failed += any(abs(image.difference) > CLASS_MARGIN and image.significant(ALPHA) for image in found)
+        rates[f"{classes} x {images}, {points} points"] = failed / runs
+    measured = "; ".join(f"{name}: {share(rate)}" for name, rate in rates.items())
+    what = "some class fails by the class margin of 10 points though each truly loses less, one model, churn 4 %, %"
+    return Row(what, "no claim", measured, True)
+
+
+def smaller_class_falls(rng: np.random.Generator, runs: int) -> Row:
+    """Count how often the gate fails by a class though none truly falls by the class tolerance, nor accuracy by 1."""
+    rates = {}
+    for classes, images, points, falling, conditions in (
+        (10, 89, 8, 1, 1), (10, 200, 9, 1, 1), (10, 1000, 9, 1, 1), (100, 100, 9.5, 10, 1), (100, 100, 9.5, 10, 5),
+    ):  # fmt: skip
+        labels, failed = np.repeat(np.arange(classes), images), 0
+        asked = [CONTROL, *(Condition(f"t{number}") for number in range(conditions))]
+        for _ in range(runs):
+            before = {condition: rng.random(len(labels)) < 0.9 for condition in asked}
+            chance = np.where(labels < falling, points / 100 / 0.9, 0.0)
+            lost = {c: (rng.random(len(labels)) < chance) & (c != CONTROL) for c in asked}
+            now = {condition: right & ~lost[condition] for condition, right in before.items()}
+            names = [str(number) for number in range(classes)]
+            found = compare_models(before, now, labels=labels, classes=names, policy=rule.GatePolicy())
+            failed += any(condition.broken for condition in found.conditions)
+        named = f"{falling} of {classes} x {images} by {points:g} points, {counted(conditions, 'condition')}"
+        rates[named] = failed / runs
+    measured = "; ".join(f"{name}: {share(rate)}" for name, rate in rates.items())
+    what = "gate: FAIL by a class though none truly falls by the class tolerance of 10 points, accuracy by at most 1, %"
+    return Row(what, "no claim", measured, True)
 
 
 def _drop(rng: np.random.Generator, drop: float, alike: float, churn: float = 0.04) -> ChangedImages:
@@ -493,6 +536,8 @@ def rows(worlds: Sequence[World], seed: int, scale: float) -> Iterator[Row]:
         yield shrunken(world, rng(20 + i), times(200))
         yield crossed(world, rng(30 + i), times(200))
     yield from fallen_class(rng(1), times(1000))
+    yield smaller_falls(rng(7), times(1000))
+    yield smaller_class_falls(rng(8), times(300))
     yield from false_passes(rng(2), times(4000))
     yield uneven_passes(rng(3), times(10_000))
     yield unchanged(rng(4), times(10_000))

@@ -6,5 +6,5 @@ from pytest_robustness import Cell, RobustnessSession, assert_robust
 
 
 def test_is_as_robust_as_baseline(robustness: RobustnessSession, gate_cell: Cell) -> None:
-    """The same images exclude a fall by the tolerance or more, and no class fell by more than the class tolerance."""
+    """The same images exclude a fall by the tolerance or more, and no class fell significantly beyond its own."""
     assert_robust(robustness.gate_test(gate_cell))

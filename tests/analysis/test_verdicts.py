@@ -295,11 +295,11 @@ def test_a_class_beyond_the_margin_is_named_the_worst_first():
     shown = [images(difference=d, p=1e-9) for d in (-11.0, -62.5, 12.0, -30.0, -20.0, -15.0)]
     reason = judged(classes(0, 10, shown=shown)).reason
     assert reason == (
-        "6 classes are shown to have changed by more than 10 points: c1 -62.5, c3 -30.0, c4 -20.0, c5 -15.0, "
+        "6 classes changed significantly and by more than 10 measured points: c1 -62.5, c3 -30.0, c4 -20.0, c5 -15.0, "
         "c2 +12.0 and 1 more; 0 of 10 classes sensitive at alpha 0.05, within the 2 allowed"
     )
     assert judged(classes(0, 10, shown=[LOST]), verdict="margin").reason == (
-        "1 class is shown to have changed by more than 10 points: c0 -60.0"
+        "1 class changed significantly and by more than 10 measured points: c0 -60.0"
     )
 
 

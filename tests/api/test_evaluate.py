@@ -15,7 +15,7 @@ from PIL import Image
 
 from pytest_robustness import Evaluation, Model, Outcome, Preprocess, evaluate
 from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions
-from pytest_robustness.errors import DataError, OptionError, RobustnessError
+from pytest_robustness.errors import BaselineError, DataError, OptionError, RobustnessError
 
 TINY: dict[str, Any] = {
     "models": ["python:nets.py:slope", "python:nets.py:colour"],
@@ -23,7 +23,6 @@ TINY: dict[str, Any] = {
     "transforms": ["vflip", "hflip"],
     "workers": 0,
     "margin": 10,
-    "tolerance": 10,
     "progress": False,
 }
 
@@ -169,7 +168,7 @@ def test_a_transform_of_the_users_own_is_judged_by_its_name(folder):
 
 def test_a_candidate_is_compared_with_a_baseline_that_pytest_wrote(folder):
     folder.judge("--robustness-update-baseline")
-    found = evaluate(**TINY | {"baseline": "robustness-baseline.json"})
+    found = evaluate(**TINY | {"baseline": "robustness-baseline.json", "tolerance": 10})
     assert [(test.result.lost, test.result.gained) for test in found.gate_tests] == 6 * [(0, 0)]
     assert len(found.gate_tests) == 2 * 3
 
@@ -218,6 +217,87 @@ def test_every_default_is_that_of_the_command_line(folder, monkeypatch):
         name: value for name, value in expected.items() if name != "store"
     }
     assert re.fullmatch(r".*\.robustness.store\.sqlite", str(asked["store"]))
+
+
+TOGETHER: tuple[dict[str, Any], ...] = (
+    {"models": "python:nets.py:colour", "data": "folder:photos", "transforms": "vflip,brightness", "severity": [1, 3],
+     "limit": 15, "seed": 3, "alpha": 0.2, "test": "paired", "correction": "bh", "max_sensitive": 1, "margin": 60,
+     "class_margin": 55, "chance_check": "warn", "on_bad_image": "skip", "outputs": "data"},
+    {"labels": "none"},
+    {"verdict": "article"},
+    {"reference": "python:nets.py:slope", "parity_margin": 8},
+    {"baseline": "known.json", "tolerance": 60, "class_tolerance": 70, "gate_correction": "bh"},
+    {"baseline": "known.json", "candidate": "python:nets.py:colour", "baseline_model": "python:nets.py:slope",
+     "models": None},
+    {"update_baseline": True},
+    {"update_baseline": True, "baseline": "mine.json"},
+)  # fmt: skip
+"""Arguments of one evaluation, each of which shows in what pytest writes with the same options."""
+HOW_TO_COMPUTE = {
+    "batch_size", "device", "precision", "runtime", "timeout", "workers", "executor", "ray_address", "store",
+    "weights_dir", "trust_pickle", "clip_templates", "download", "unlabelled",
+}  # fmt: skip
+"""What the session does with them whoever asks; of images without labels a study must be asked for, in pytest too."""
+
+
+def written(folder, place):
+    """Return the tables of a report and the files of baselines, by name; the baselines' are gone then."""
+    report = folder.path / place
+    tables = {str(path.relative_to(report)): path.read_text() for path in report.rglob("*.csv")}
+    files = [path for path in folder.path.glob("*.*") if path.name.startswith(("robustness-baseline", "mine."))]
+    found = {path.name: path.read_bytes() for path in files}
+    for path in files:
+        path.unlink()
+    return tables, found
+
+
+def test_every_argument_is_among_those_that_are_compared_with_the_command_line():
+    assert {name for each in TOGETHER for name in each} | HOW_TO_COMPUTE == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("arguments", TOGETHER, ids=lambda each: "-".join(list(each)[-2:]))
+def test_arguments_do_what_the_options_of_pytest_do(arguments, folder):
+    if "baseline" in arguments and "update_baseline" not in arguments:
+        folder.judge("--robustness-update-baseline", "--robustness-baseline=known.json")
+    # What the folder's pytest.ini has is what `TINY` has.
+    page = evaluate(**TINY | arguments).report("mine")
+    assert page.is_file()
+    texts = {name: ",".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in arguments.items() if v}
+    options = [f"--robustness-{name.replace('_', '-')}={text}" for name, text in texts.items()]
+    ours = written(folder, "mine")
+    folder.judge(*(option.removesuffix("=True") for option in options))
+    theirs = written(folder, "reports/latest")
+    assert ours[0].keys() == theirs[0].keys()
+    for name, text in theirs[0].items():
+        assert sorted(ours[0][name].splitlines()) == sorted(text.splitlines()), name
+    assert ours[1] == theirs[1]
+    assert bool(ours[1]) is ("update_baseline" in arguments)
+    assert ("studies/parity.csv" in ours[0]) is ("reference" in arguments)
+
+
+def test_what_a_new_baseline_changes_is_said(folder, capsys):
+    models = {"net": Model(Bright(), Preprocess(mean=(0, 0, 0), std=(1, 1, 1)))}
+    given = {"models": models, "data": "folder:photos", "transforms": "hflip", "update_baseline": True}
+    evaluate(**given).close()
+    assert "robustness: Baseline, three files to commit: robustness-baseline.json" in capsys.readouterr().err
+    evaluate(**given, progress=False).close()
+    assert "Baseline" not in capsys.readouterr().err
+    assert len([*folder.path.glob("robustness-baseline*")]) == 3
+
+
+def test_a_baseline_that_cannot_be_written_is_an_error(folder):
+    broken = TINY | {"models": [TINY["models"][0], "python:nets.py:none"]}
+    with pytest.raises(BaselineError, match=r"No baseline was written: python:nets.py:none has no result under "):
+        evaluate(**broken, update_baseline=True)
+    assert not [*folder.path.glob("robustness-baseline*")]
+
+
+@pytest.mark.parametrize("spec", [spec for spec in ARGUMENTS.values() if spec.needs], ids=lambda spec: spec.field)
+def test_an_argument_that_would_be_ignored_is_refused(spec):
+    values = {"gate_correction": "bh", "tolerance": 3, "class_tolerance": 3, "parity_margin": 3}
+    with pytest.raises(OptionError) as caught:
+        evaluate(**{spec.field: values.get(spec.field, "a")})
+    assert str(caught.value) == f"{spec.field} does nothing without {spec.needs}. Give both, or neither."
 
 
 @pytest.mark.parametrize("edited", ["nets.py", "photos.py"])

@@ -367,3 +367,37 @@ def test_the_table_of_options_in_the_readme_has_their_defaults():
 def test_the_page_of_the_command_has_every_command():
     rows = re.findall(r"^\| `(\w+)[^`]*` \|", (ROOT / "docs/command.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(cli.commands)
+
+
+CLAIM = re.compile(
+    r"(?<!no )\bclass(?:es)?\b[^.;|:]{0,80}\bshown to (?:have )?(?:chang|fall)\w*[^.;|:]{0,40}\b(?:more than|beyond)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "claims"),
+    [
+        ("1 class is shown to have changed by more than 10 points", True),
+        ("classes are shown to have fallen beyond the margin", True),
+        ("no class shown to change by more than 10 points", False),
+        ("1 class changed significantly and by more than 10 measured points", False),
+        ("accuracy is shown to have fallen by more than the tolerance", False),
+    ],
+)
+def test_a_claim_about_a_class_is_seen(text, claims):
+    assert bool(CLAIM.search(text)) is claims
+
+
+def test_no_text_says_that_a_class_is_shown_to_have_changed_by_more_than_the_margin():
+    """What is tested is that it changed; by how much is measured (`significantly_beyond`)."""
+    folders = ("plugin", "robustness_tests", "docs", "examples")
+    files = [
+        path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".md", ".html"}
+    ]
+    found = {}
+    for path in [*files, ROOT / "README.md"]:
+        # Texts are broken at any blank, and strings in the middle.
+        text = re.sub(r'"\s*\n\s*f?"|\s+', " ", path.read_text(encoding="utf-8"))
+        if claims := CLAIM.findall(text):
+            found[str(path.relative_to(ROOT))] = claims
+    assert found == {}

@@ -187,6 +187,11 @@ def test_a_list_in_toml_where_a_text_is_due_is_refused_with_what_is_valid(pytest
         ("allure-gate", "maxFailures=3", "allure-report"),
         ("baseline-model", "resnet18", "candidate"),
         ("ray-address", "auto", "executor=ray"),
+        ("parity-margin", "2", "reference"),
+        ("tolerance", "2", "baseline"),
+        ("class-tolerance", "2", "baseline"),
+        ("gate-correction", "bh", "baseline"),
+        ("inconclusive", "fail", "baseline"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(pytester, option, text, needed):

@@ -42,7 +42,7 @@ def test_a_class_test_shows_its_classes_by_their_fall_and_the_option_that_counts
         "  sensitive           2 of 3 classes (p < 0.05)",
         "  allowed             1 (--robustness-max-sensitive)",
         "  tested over         2 models",
-        "  beyond the margin   2 classes (--robustness-class-margin), as the images show",
+        "  beyond the margin   2 classes (--robustness-class-margin), significantly",
         "",
         "  worst class       control  treated  points expected    90 % interval  t-test p",
         "  nine                90.0%    30.0%   -60.0    -58.0   -66.0 to -50.0      0.01",
@@ -56,7 +56,7 @@ def test_a_class_test_says_what_it_leaves_out(findings):
         "  sensitive           0 of 3 classes (p < 0.05)",
         "  allowed             1 (--robustness-max-sensitive)",
         "  tested over         2 models",
-        "  beyond the margin   0 classes (--robustness-class-margin), as the images show",
+        "  beyond the margin   0 classes (--robustness-class-margin), significantly",
         "  left out            could not be judged: vgg19",
         "  not tested          2 classes without an image",
     ]

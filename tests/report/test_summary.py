@@ -121,48 +121,48 @@ PASSED, FAILED, OPEN = "PASS", "FAIL", "INCONCLUSIVE"
         (
             [(True, True, FAILED)],
             (
-                "Under vflip more classes are sensitive than allowed and 2 classes are shown to have changed by more "
-                "than 10 points."
+                "Under vflip more classes are sensitive than allowed and 2 classes changed significantly "
+                "and by more than 10 measured points."
             ),
         ),
         (
             [(False, True, FAILED)],
             (
-                "Under vflip no more classes are sensitive than allowed and 2 classes are shown to have changed by "
-                "more than 10 points."
+                "Under vflip no more classes are sensitive than allowed and 2 classes changed "
+                "significantly and by more than 10 measured points."
             ),
         ),
         (
             [(False, False, PASSED)],
             (
-                "Under vflip no more classes are sensitive than allowed and no class is shown to have changed by more "
-                "than 10 points."
+                "Under vflip no more classes are sensitive than allowed and no class changed "
+                "significantly and by more than 10 measured points."
             ),
         ),
         (
             [(True, False, PASSED)],
             (
-                "Under vflip more classes are sensitive than allowed and no class is shown to have "
-                "changed by more than 10 points, which the baseline knows."
+                "Under vflip more classes are sensitive than allowed and no class changed "
+                "significantly and by more than 10 measured points, which the baseline knows."
             ),
         ),
         ([(False, False, OPEN)], "The test of the classes under vflip is inconclusive."),
         (
             [(True, True, FAILED)] * 2,
             (
-                "Under all 2 transforms more classes are sensitive than allowed, under all 2 transforms classes are "
-                "shown to have changed by more than 10 points."
+                "Under all 2 transforms more classes are sensitive than allowed, under all 2 transforms classes "
+                "changed significantly and by more than 10 measured points."
             ),
         ),
         (
             [(False, True, FAILED), (False, False, PASSED)],
-            "Under 1 of 2 transforms classes are shown to have changed by more than 10 points.",
+            "Under 1 of 2 transforms classes changed significantly and by more than 10 measured points.",
         ),
         (
             [(False, False, PASSED)] * 2,
             (
-                "Under none of 2 transforms more classes are sensitive than allowed or classes are shown to have "
-                "changed by more than 10 points."
+                "Under none of 2 transforms more classes are sensitive than allowed or classes "
+                "changed significantly and by more than 10 measured points."
             ),
         ),
         ([(False, False, OPEN)] * 2, "The tests of the classes are inconclusive under all 2 transforms."),
@@ -200,7 +200,7 @@ def test_the_verdict_says_what_class_tests_found_and_what_is_made_of_it(findings
     ("rule", "sentence"),
     [
         ("article", "Under vflip more classes are sensitive than allowed."),
-        ("margin", "Under vflip 2 classes are shown to have changed by more than 10 points."),
+        ("margin", "Under vflip 2 classes changed significantly and by more than 10 measured points."),
     ],
 )
 def test_of_the_classes_only_that_is_said_which_the_rule_goes_by(findings, rule, sentence):

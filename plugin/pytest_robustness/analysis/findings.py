@@ -101,11 +101,11 @@ class ClassTest:
     """Which classes are sensitive to one condition.
 
     A class is ``sensitive`` where a t-test over the models' accuracies on it rejects; with one model, McNemar's test
-    over the images of the class. ``beyond`` are the classes that the images show to have changed by more than the
-    margin. ``unshown`` are those that fell by more than the margin while no test shows it, most often on too few
-    images. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
-    images, ``left_out`` the models that could not be judged. ``expected`` is as in `ModelTest`; ``found`` is the
-    outcome of the test itself, where ``verdict`` is that of a comparison with the baseline's.
+    over the images of the class. ``beyond`` are the classes that the images show to have changed, and that measure
+    more than the margin. ``unshown`` are those that fell by more than the margin while no test shows it, most often on
+    too few images. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes
+    without images, ``left_out`` the models that could not be judged. ``expected`` is as in `ModelTest`; ``found`` is
+    the outcome of the test itself, where ``verdict`` is that of a comparison with the baseline's.
     """
 
     against: ClassVar[Literal["control"]] = "control"
@@ -141,7 +141,7 @@ class ClassTest:
 
     @property
     def failing(self) -> tuple[ClassFinding, ...]:
-        """The classes that are sensitive, or shown to have changed by more than the margin: the worst first."""
+        """The classes that are sensitive, or beyond the margin: the worst first."""
         return tuple(worst_first({finding.index: finding for finding in (*self.sensitive, *self.beyond)}.values()))
 
     @property

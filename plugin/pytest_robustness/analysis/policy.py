@@ -91,6 +91,19 @@ def in_points(size: float) -> str:
     return f"{size:g} {'point' if size == 1 else 'points'}"
 
 
+def significantly_beyond(points: float) -> str:
+    """Say how a class changed that fails by the class margin, or fell below a baseline by the class tolerance.
+
+    A test shows that the class changed at all. By how much is measured: that the true change is as large is not tested.
+
+    Examples
+    --------
+    >>> significantly_beyond(10.0), significantly_beyond(1.0)
+    ('significantly and by more than 10 measured points', 'significantly and by more than 1 measured point')
+    """
+    return f"significantly and by more than {points:g} measured {'point' if points == 1 else 'points'}"
+
+
 def is_alpha(level: float) -> bool:
     """Return whether ``level`` is a level of a test: `VALID_ALPHA`."""
     return 0 < level < 1

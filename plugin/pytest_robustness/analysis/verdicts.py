@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from pytest_robustness.analysis.policy import in_points, steady
+from pytest_robustness.analysis.policy import in_points, significantly_beyond, steady
 from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.test_result import Outcome, Verdict
@@ -63,7 +63,7 @@ def sensitive_classes(classes: Sequence[ClassFinding], policy: TestPolicy) -> tu
 
 
 def classes_beyond(classes: Sequence[ClassFinding], policy: TestPolicy) -> tuple[ClassFinding, ...]:
-    """Return the classes that the images show to have changed, and by more than the class margin."""
+    """Return the classes that the images show to have changed, and that measure a change over the class margin."""
     return tuple(
         finding
         for finding in classes
@@ -94,9 +94,9 @@ def judge_classes(
 ) -> Verdict:
     """Judge the classes under a condition.
 
-    FAIL: more classes are sensitive than allowed, or the images show a class to have changed by more than the class
-    margin. INCONCLUSIVE: more than 5 % of the classes have so few images that nothing could be shown of them. PASS: the
-    rest. ``article`` goes by the number of sensitive classes alone, ``margin`` by the images alone.
+    FAIL: more classes are sensitive than allowed, or the images show a class to have changed, and it measures more than
+    the class margin. INCONCLUSIVE: more than 5 % of the classes have so few images that nothing could be shown of them.
+    PASS: the rest. ``article`` goes by the number of sensitive classes alone, ``margin`` by the images alone.
 
     Parameters
     ----------
@@ -232,8 +232,8 @@ def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
         return ""
     named = sorted(beyond, key=lambda finding: -abs(finding.measured_change))
     listed = abridged(named, _NAMED, lambda finding: f"{finding.name} {steady(finding.measured_change):+.1f}")
-    shown = f"{counted(len(beyond), 'class', 'classes')} {'is' if len(beyond) == 1 else 'are'} shown to have changed"
-    return f"{shown} by more than {policy.class_margin:g} points: {listed}"
+    changed = f"{counted(len(beyond), 'class', 'classes')} changed {significantly_beyond(policy.class_margin)}"
+    return f"{changed}: {listed}"
 
 
 def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, policy: TestPolicy) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.analysis.studies import PARITY
 from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions, options_from
 from pytest_robustness.api.evaluation import Evaluation
 from pytest_robustness.api.given import given, require_names
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.errors import OptionError, RobustnessError
+from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress, to_stderr
 from pytest_robustness.session.session import RobustnessSession
@@ -71,7 +74,9 @@ def evaluate(
     Raises
     ------
     OptionError
-        On an argument that is not known, or whose value is not valid.
+        On an argument that is not known, does nothing without another, or whose value is not valid.
+    BaselineError
+        The baseline cannot be used, or with ``update_baseline`` not be written.
     DataError
         The data cannot be read.
     RobustnessError
@@ -84,19 +89,25 @@ def evaluate(
         register(registry)
     chosen = options_from({**named, "transforms": transforms, **options}, Path.cwd())
     require_names(found, chosen)
-    return _judged(RobustnessSession(chosen, registry, lambda: _display(progress), given=found))
+    return _judged(RobustnessSession(chosen, registry, lambda: _display(progress), given=found), _display(progress))
 
 
-def _judged(session: RobustnessSession) -> Evaluation:
+def _judged(session: RobustnessSession, display: Progress) -> Evaluation:
     try:
         _ask(session)
+        evaluation = Evaluation(session)
+        _require_findings(evaluation)
+        for line in session.update_baseline():
+            display.note(line)
     except BaseException:
         session.close()
         raise
-    evaluation = Evaluation(session)
-    if not evaluation.findings:
-        raise RobustnessError(next(iter(evaluation.errors.values())) if evaluation.errors else "Nothing was judged.")
     return evaluation
+
+
+def _require_findings(evaluation: Evaluation) -> None:
+    if not evaluation.findings:
+        raise RobustnessError(next(iter(evaluation.errors.values()), "Nothing was judged."))
 
 
 def _ask(session: RobustnessSession) -> None:
@@ -107,7 +118,9 @@ def _ask(session: RobustnessSession) -> None:
     judged = session.options.mode is not RunMode.CANDIDATE
     panels = [Panel(condition, models) for condition in conditions] if judged else []
     controls = [Cell(model, CONTROL) for model in models]
-    session.plan([*controls, *cells, *panels])
+    exports = session.requests.exports(models) if session.options.reference is not None else ()
+    exported = [Cell(model, condition) for condition in (CONTROL, *conditions) for model in exports]
+    session.plan([*controls, *cells, *panels], [StudyRequest(PARITY, cell) for cell in exported])
     session.open_data()
     for cell in cells if judged else []:
         _try(session.model_test, cell)
@@ -115,6 +128,8 @@ def _ask(session: RobustnessSession) -> None:
         _try(session.class_test, panel)
     for cell in [*controls, *cells] if compared else []:
         _try(session.gate_test, cell)
+    for cell in exported:
+        _try(functools.partial(session.study, PARITY), cell)
 
 
 def _try(ask: Callable[[Any], object], subject: Cell | Panel) -> None:

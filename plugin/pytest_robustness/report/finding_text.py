@@ -60,7 +60,7 @@ def text_of(finding: Finding) -> FindingText:
     """Return a finding as text; each kind of finding has its own way.
 
     The grade of a failure goes by size alone. It is `Grade.SEVERE` where accuracy changed by 10 points or more; of a
-    class test, where that of a class did which is sensitive or shown to have changed; of a comparison with a baseline,
+    class test, where that of a class did which is sensitive or beyond the margin; of a comparison with a baseline,
     where accuracy fell by as much or some class fails the comparison by itself. Else it is `Grade.MILD`. An undecided
     comparison is `Grade.INCONCLUSIVE`, whatever ``--robustness-inconclusive`` makes of it.
 
@@ -245,7 +245,7 @@ def _class_lines(finding: ClassTest) -> list[str]:
         f"  sensitive           {len(finding.sensitive):,} of {_classes(finding.tested)} (p < {finding.alpha:g})",
         f"  allowed             {finding.allowed:,} (--robustness-max-sensitive)",
         f"  tested over         {over}",
-        f"  beyond the margin   {_classes(len(finding.beyond))} (--robustness-class-margin), as the images show",
+        f"  beyond the margin   {_classes(len(finding.beyond))} (--robustness-class-margin), significantly",
     ]
     if finding.left_out:
         lines.append(f"  left out            could not be judged: {', '.join(finding.left_out)}")

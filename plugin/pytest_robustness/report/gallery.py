@@ -54,9 +54,9 @@ class Thumbnails(NamedTuple):
 class Example:
     """One image of a class with every model's answers; ``position`` is its place in the selection of images.
 
-    ``sensitive`` says whether the class's test rejects, ``beyond`` whether the images show that the class changed by
-    more than the class margin. ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then gives the
-    reason.
+    ``sensitive`` says whether the class's test rejects, ``beyond`` whether the images show that the class changed, by
+    more than the class margin as measured. ``thumbnails`` is ``None`` where the image could not be shown; ``note`` then
+    gives the reason.
     """
 
     condition: Condition

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.baseline.known_findings import KNOWN
 from pytest_robustness.analysis.findings import ClassTest, GateTest
+from pytest_robustness.analysis.policy import significantly_beyond
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core.text import counted
 from pytest_robustness.report.gate_text import gate_extremes_sentence, gate_sentence
@@ -258,7 +259,6 @@ def _classes_sentence(report: RunReport) -> str:
     # What is found and does not fail, the baseline expects.
     known = sum(test.condition in found and test.verdict.outcome is Outcome.PASS for test in tests)
     undecided = sum(test.verdict.outcome is Outcome.INCONCLUSIVE for test in tests)
-    margin = f"{policy.class_margin:g} points"
     if len(tests) == 1:
         return _one_class_sentence(report, known=known, undecided=undecided)
     where = counted(len(tests), noun(report))
@@ -266,7 +266,8 @@ def _classes_sentence(report: RunReport) -> str:
         return f"The tests of the classes are inconclusive under all {where}."
     more = f"; {undecided} {'is' if undecided == 1 else 'are'} inconclusive" if undecided else ""
     kinds = [(exceeded, "more classes are sensitive than allowed")] if policy.uses_t_tests else []
-    kinds += [(beyond, f"classes are shown to have changed by more than {margin}")] if policy.uses_images else []
+    changed = f"classes changed {significantly_beyond(policy.class_margin)}"
+    kinds += [(beyond, changed)] if policy.uses_images else []
     if not found:
         return f"Under none of {where} {' or '.join(text for _, text in kinds)}{more}."
     of_all = [(f"all {where}" if len(seen) == len(tests) else f"{len(seen)} of {where}") for seen, _ in kinds]
@@ -287,6 +288,6 @@ def _one_class_sentence(report: RunReport, *, known: int, undecided: int) -> str
             f"{'more' if len(test.sensitive) > test.allowed else 'no more'} classes are sensitive than allowed"
         )
     if policy.uses_images:
-        are = counted(len(test.beyond), "class is", "classes are") if test.beyond else "no class is"
-        kinds.append(f"{are} shown to have changed by more than {policy.class_margin:g} points")
+        some = counted(len(test.beyond), "class", "classes") if test.beyond else "no class"
+        kinds.append(f"{some} changed {significantly_beyond(policy.class_margin)}")
     return f"Under {where} {' and '.join(kinds)}{', which the baseline knows' if known else ''}."

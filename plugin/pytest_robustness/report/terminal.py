@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pytest_robustness.analysis.policy import significantly_beyond
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.core.text import counted
@@ -183,8 +184,8 @@ def _classes_heading(report: RunReport) -> str:
     """Return what the columns of the tests of the classes count."""
     over = words_of(report.class_tests).over
     return (
-        f"Classes: sensitive by their tests over the {over}; beyond: the images show a change of more than "
-        f"{report.policy.class_margin:g} points; blind: too few images to show any"
+        f"Classes: sensitive by their tests over the {over}; beyond: changed "
+        f"{significantly_beyond(report.policy.class_margin)}; blind: too few images to show a change"
     )
 
 

@@ -58,6 +58,16 @@ class Reporting:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
         return self._run.write_reports(self.requests.models, self.requests.conditions)
 
+    def update_baseline(self) -> list[str]:
+        """Write the baseline, where the options ask for it; return what there is to say of it.
+
+        Raises
+        ------
+        BaselineError
+            When a result is missing, the former baseline would lose findings, or a file cannot be written.
+        """
+        return self._run.update_baseline(self.requests.models, self.requests.conditions)
+
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide; ``verbose`` adds what each pass excludes."""
         return self._run.summary(width, color, verbose)

@@ -174,7 +174,7 @@ class Run:
         """
         failed: list[str] = []
         # What lies elsewhere is not lost with the report.
-        for step in (self._write_report, self._update_baseline, self._append_summary):
+        for step in (self._write_report, self.update_baseline, self._append_summary):
             failed += _failure_of(step, models, conditions)
             if self.report is None:
                 break
@@ -182,6 +182,15 @@ class Run:
             failed.append("The baseline was not written.")
         self._report_error = "\n".join(failed) or None
         return not failed
+
+    def update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
+        """Write the baseline where the options ask for it, and return what to say of it; raise as `update_baseline`."""
+        path = self._options.baseline
+        if self._options.mode is not RunMode.WRITE or path is None:
+            return []
+        protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
+        self._notes = update_baseline(path, baseline_of(self.record, protocol, self._images()), models, conditions)
+        return self._notes
 
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide."""
@@ -234,15 +243,8 @@ class Run:
         if self.report is not None:
             report.append_step_summary(self.report, os.environ)
 
-    def _update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> None:
-        path = self._options.baseline
-        if self._options.mode is RunMode.WRITE and path is not None:
-            protocol = self._protocol(self._predictor.open_data(), self.log.wanted.conditions_of_all())
-            new = baseline_of(self.record, protocol, self._images())
-            self._notes += update_baseline(path, new, models, conditions)
 
-
-def _failure_of(step: Callable[..., None], models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
+def _failure_of(step: Callable[..., object], models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
     """Take a step of writing; return why it failed, if it did."""
     try:
         step(models, conditions)

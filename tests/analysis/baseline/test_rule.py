@@ -136,10 +136,13 @@ def test_a_broken_class_fails_what_would_pass():
     assert judge(found, (), POLICY).outcome is Outcome.PASS
     assert judge(found, broken, POLICY) == (
         Outcome.FAIL,
-        "2 classes fell by more than 10 points: cat -40.0, dog -12.0; over all classes +0.00 points",
+        (
+            "2 classes fell significantly and by more than 10 measured points: cat -40.0, dog -12.0; "
+            "over all classes +0.00 points"
+        ),
     )
     assert judge(said(8500, 400, 80, 1020), broken[:1], POLICY).reason.endswith(
-        "; 1 class fell by more than 10 points: cat -40.0"
+        "; 1 class fell significantly and by more than 10 measured points: cat -40.0"
     )
     many = [class_finding(f"c{i}", -20.0, 0.001) for i in range(8)]
     assert "c4 -20.0 and 3 more;" in judge(found, many, POLICY).reason

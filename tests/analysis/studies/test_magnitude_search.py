@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -302,6 +303,56 @@ def test_classes_count_equally_and_the_interval_is_that_of_the_model_test():
     assert curve.fall == pytest.approx([0, *expected])
     assert np.all((curve.low <= curve.fall) & (curve.fall <= curve.high))
     assert curve.low[0] == curve.high[0] == 0
+
+
+def random_curve(seed, magnitudes, fall, alpha=0.025, n=1000, extreme=90.0, start=0.0):
+    """Return a curve whose answers are drawn anew at each magnitude, with a true fall (in points) by position."""
+    random = np.random.default_rng(seed)
+    labels, control = np.arange(n) % 10, random.random(n) < 0.5
+    positions = np.arange(1 if start == 0 else 0, magnitudes + 1) / magnitudes
+    answers = {
+        round(start + (extreme - start) * x, 4): control
+        ^ (random.random(n) < np.where(control, 0.1 + fall(x) / 100, 0.1 - fall(x) / 100))
+        for x in positions
+    }
+    return fall_curve(Span(start, extreme, whole=False), labels, control, answers, margin=MARGIN, alpha=alpha), (
+        labels,
+        control,
+        answers,
+    )
+
+
+@pytest.mark.parametrize("start", [0.0, 5.0])
+@pytest.mark.parametrize("seed", range(8))
+def test_milder_magnitudes_share_the_level_by_holms_method_and_the_level_of_the_severity_has_its_own(seed, start):
+    # Neutral is evaluated where the magnitudes begin with one that changes something.
+    curve, (labels, control, answers) = random_curve(seed, 10, lambda x: 4 - 3 * abs(x - 0.2), start=start)
+    # Which magnitudes an interval shows that has a k-th part of the level at either end.
+    shown = {}
+    for k in range(1, 12):
+        strict = fall_curve(curve.span, labels, control, answers, margin=MARGIN, alpha=curve.alpha / k)
+        shown[k] = {m for m, low in zip(strict.magnitudes, strict.low, strict=True) if low > MARGIN}
+    for level in curve.evaluated:
+        milder = {magnitude for magnitude in curve.evaluated if magnitude < level}
+        rejected = set()
+        while len(rejected) < len(milder) and (more := milder & shown[len(milder) - len(rejected)]) > rejected:
+            rejected = more
+        assert curve.shown(level) == min(rejected | ({level} & shown[1]), default=None)
+
+
+@pytest.mark.parametrize("magnitudes", [1, 8, 25])
+def test_a_fall_of_the_margin_everywhere_is_rarely_shown_however_many_magnitudes_are_evaluated(magnitudes):
+    runs, alpha = 200, 0.05
+    curves = [random_curve([magnitudes, run], magnitudes, lambda _: MARGIN, alpha / 2)[0] for run in range(runs)]
+    found = sum(curve.shown(90.0) is not None or (breaking_point(curve).high or math.inf) < 90 for curve in curves)
+    assert found / runs <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / runs)
+    # What is there is found: a fall of 8 points at a milder magnitude.
+    if magnitudes == 8:  # 0.4 is no eighth
+        return
+    bumps = [
+        random_curve([magnitudes, run], magnitudes, lambda x: 8 * (x == 0.4 or magnitudes == 1)) for run in range(40)
+    ]
+    assert np.mean([bump.shown(90.0) is not None for bump, _ in bumps]) >= 0.9
 
 
 @pytest.mark.parametrize(("lost", "gained"), [(4, 3), (12, 0), (0, 1), (30, 30)])

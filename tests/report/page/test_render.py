@@ -372,7 +372,7 @@ def test_the_verdict_names_models_extremes_and_classes(view):
         "2 of 6 tests of models fail, 4 show a change within 2 points. "
         f"Accuracy falls most under vflip ({fall} points on average) and changes least under hflip ({least}). "
         "Under 1 of 2 transforms more classes are sensitive than allowed, "
-        "under 1 of 2 transforms classes are shown to have changed by more than 10 points."
+        "under 1 of 2 transforms classes changed significantly and by more than 10 measured points."
     )
     assert summary.outcome(small) is Outcome.FAIL
 

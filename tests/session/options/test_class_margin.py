@@ -21,5 +21,5 @@ def test_a_class_fails_beyond_it_and_is_named(project, margin, outcome):
     arguments = ("--robustness-transforms=some", "-k", "classes", "--rootdir=.", "--confcutdir=.")
     project.judge(*arguments).assert_outcomes(**{outcome: 1}, deselected=1)
     reason = project.results()["class_summary"][0]["reason"]
-    named = "1 class is shown to have changed by more than 44 points: down -45.0; "
+    named = "1 class changed significantly and by more than 44 measured points: down -45.0; "
     assert reason.startswith(named if outcome == "failed" else "no class shown to change by more than 46 points")

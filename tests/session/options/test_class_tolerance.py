@@ -25,7 +25,7 @@ def test_a_class_beyond_it_fails_the_comparison_and_is_named(project, tolerance,
     result = project.judge(*ARGUMENTS, *compare, "--robustness-candidate=python:nets.py:slope", "-k", "some")
     result.assert_outcomes(**{outcome: 1}, deselected=1)
     (row,) = project.results()["gate"]
-    named = "1 class fell by more than 44 points: down -45.0; over all classes -22.50 points"
+    named = "1 class fell significantly and by more than 44 measured points: down -45.0; over all classes -22.50 points"
     assert row["reason"].startswith(named if outcome == "failed" else "a drop of more than 50 points is excluded")
 
 

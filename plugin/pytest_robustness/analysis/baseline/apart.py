@@ -57,8 +57,8 @@ def fallen_apart(
 ) -> dict[Condition, tuple[ClassApart, ...]]:
     """Return the classes that fell on the images that are not compared, by condition, the largest fall first.
 
-    A class fell where its share of right answers is lower by more than the class tolerance, and significantly after
-    Holm's correction over all classes of all conditions.
+    A class fell where its share of right answers is lower significantly, after Holm's correction over all classes of
+    all conditions, and by more than the class tolerance as measured.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.baseline.apart import apart_text, fallen_apart
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
+from pytest_robustness.analysis.policy import significantly_beyond
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Cell
 from pytest_robustness.core.text import abridged, counted
@@ -50,7 +51,7 @@ def compare_classes(
     shared, models
         The baseline, and its model for each model of the test.
     sources
-        The answers of the baseline, under the names of this run's models, and of this run.
+        What is compared (`SharedAnswers.compared`).
     finding
         The test of this run.
     policy
@@ -79,6 +80,6 @@ def compare_classes(
             break
     verdict = None
     if fallen:
-        below = f"more than {policy.class_tolerance:g} points below the baseline"
-        verdict = Verdict(Outcome.FAIL, f"{below}: {abridged(fallen, _NAMED)}")
+        fell = f"{counted(len(fallen), 'class', 'classes')} fell {significantly_beyond(policy.class_tolerance)}"
+        verdict = Verdict(Outcome.FAIL, f"{fell} below the baseline: {abridged(fallen, _NAMED)}")
     return ClassComparison(verdict, "; ".join(reasons), n)

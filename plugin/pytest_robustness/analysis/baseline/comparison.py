@@ -179,10 +179,11 @@ class BaselineComparison:
     def expected_class_test(self, finding: ClassTest) -> ClassTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         models = {model: self._baseline.model(self.counterpart(model)) for model in finding.models}
-        source = self._shared.of_models(models, self._source)
-        before = class_test(source, Panel(finding.condition, finding.models), self._test_policy)
-        grown = class_growth(finding, before, (source, self._source), self._policy, self._test_policy)
-        gate = compare_classes(self._shared, models, (source, self._source), finding, self._policy)
+        known = self._shared.of_models(models, self._source)
+        before = class_test(known, Panel(finding.condition, finding.models), self._test_policy)
+        sources = self._shared.compared(models, self._source)
+        grown = class_growth(finding, before, sources, self._policy, self._test_policy)
+        gate = compare_classes(self._shared, models, sources, finding, self._policy)
         undecided = self._withheld(gate.withheld)
         found = expect(before.verdict.outcome, finding.verdict, gate.fallen, grown, undecided, gate.images)
         own = finding.verdict.outcome

@@ -1,8 +1,9 @@
 """Say in what a finding that the baseline has, too, is larger than it was there.
 
 A finding is about the change from control to a condition. It is larger where the images show that this change is worse
-than the baseline's by more than the tolerance, be it that control rose; and where a class is beyond the margin, or more
-classes are sensitive than allowed, and were not.
+than the baseline's by more than the tolerance, be it that control rose (of a class: that it is worse, and measures
+more than the class tolerance); and where a class is beyond the margin, or more classes are sensitive than allowed, and
+were not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes, panel_changes
-from pytest_robustness.analysis.policy import in_points
+from pytest_robustness.analysis.policy import in_points, significantly_beyond
 from pytest_robustness.analysis.predictions import pair, readable_by_all
 from pytest_robustness.core import Panel
 from pytest_robustness.core.text import abridged
@@ -67,7 +68,7 @@ def class_growth(
     finding, before
         The test of this run, and the same on the baseline's answers.
     sources
-        The answers of the baseline, under the names of this run's models, and of this run.
+        What is compared (`SharedAnswers.compared`).
     policy, test_policy
         The tolerance by which a class may grow; what decides the tests, and the margin of a class.
     """
@@ -76,12 +77,11 @@ def class_growth(
     if test_policy.uses_images and finding.beyond:
         known = {found.index for found in before.beyond}
         new = [found for found in finding.beyond if found.index not in known]
-        grew = _grown(finding, sources, policy)
-        grown = [found for found in finding.beyond if found.index in known & grew]
-        reasons += _listed(f"beyond {in_points(test_policy.class_margin)} and not in the baseline", new, were)
-        reasons += _listed(
-            f"the change from control grew by more than {in_points(policy.class_tolerance)}", grown, were
-        )
+        worse = _grown(finding, sources, policy)
+        grown = [found for found in finding.beyond if found.index in known & worse]
+        changed, grew = map(significantly_beyond, (test_policy.class_margin, policy.class_tolerance))
+        reasons += _listed(f"changed {changed}, and did not in the baseline", new, were)
+        reasons += _listed(f"the change from control grew {grew}", grown, were)
     numbers = [len(test.sensitive) for test in (before, finding)]
     if test_policy.uses_t_tests and numbers[1] > finding.allowed and numbers[0] <= before.allowed:
         reasons.append(f"more classes sensitive than the {finding.allowed} allowed: {numbers[0]} -> {numbers[1]}")
@@ -89,9 +89,9 @@ def class_growth(
 
 
 def _grown(finding: ClassTest, sources: tuple[AnswerSource, AnswerSource], policy: GatePolicy) -> set[int]:
-    """Return the classes whose change from control is shown to be worse than the baseline's: a sign-flip test.
+    """Return the classes whose change is shown to be worse than the baseline's, and measures more than the tolerance.
 
-    The sign of an image's change, from the baseline's to this run's, is what is flipped.
+    It is a sign-flip test.     The sign of an image's change, from the baseline's to this run's, is what is flipped.
     """
     before, now = sources
     cells = [cell for model in finding.models for cell in pair(model, finding.condition)]

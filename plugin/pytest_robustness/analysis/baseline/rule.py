@@ -1,8 +1,8 @@
 """The gate's rule: did a candidate become less robust than the baseline, condition by condition?
 
 Both models answered the same images. A condition fails where the images show that accuracy fell by more than the
-tolerance, or that a class fell by more than the class tolerance. It passes where they show that accuracy fell by less.
-Otherwise there are too few images to decide: that is no pass, not even where no image changed.
+tolerance, or that a class fell, which measures more than the class tolerance. It passes where they show that accuracy
+fell by less. Otherwise there are too few images to decide: that is no pass, not even where no image changed.
 ``docs/statistics.md`` explains the rule, and ``benchmarks/verdicts.py`` measures how often it errs. Differences are
 ``candidate - baseline``: the baseline is the control of a `McNemarResult`.
 """
@@ -18,7 +18,7 @@ from scipy import stats
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.image_evidence import image_changes
-from pytest_robustness.analysis.policy import in_points, require_points
+from pytest_robustness.analysis.policy import in_points, require_points, significantly_beyond
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, rounded_up
 from pytest_robustness.analysis.test_result import CONFIDENCE, Estimate, Outcome, Verdict
@@ -70,7 +70,7 @@ class GatePolicy:
 
 
 def fell(result: TestResult, tolerance: float, alpha: float) -> bool:
-    """Whether the accuracy of a class fell by more than ``tolerance`` points, and significantly at ``alpha``."""
+    """Whether a class's accuracy fell significantly at ``alpha``, and by more than ``tolerance`` measured points."""
     return -result.difference > tolerance and result.rejects(alpha)
 
 
@@ -146,9 +146,10 @@ class CandidateComparison:
 def judge(found: Evidence, broken: Sequence[ClassFinding], policy: GatePolicy) -> Verdict:
     """Judge the comparison under one condition.
 
-    FAIL: a drop within the tolerance is rejected, or a class fell significantly by more than the class tolerance. PASS:
-    a drop of the tolerance or more is rejected. INCONCLUSIVE: the rest. A true drop of just the tolerance therefore
-    fails in at most alpha of the runs (some condition of all, with Holm's correction), and passes in at most alpha.
+    FAIL: a drop within the tolerance is rejected, or a class fell significantly and measures more than the class
+    tolerance. PASS: a drop of the tolerance or more is rejected. INCONCLUSIVE: the rest. By its accuracy a true drop of
+    just the tolerance therefore fails in at most alpha of the runs (some condition of all, with Holm's correction), and
+    passes in at most alpha. A class that truly fell by less than the class tolerance may fail more often.
 
     Parameters
     ----------
@@ -258,7 +259,7 @@ def _undecided(found: Evidence, policy: GatePolicy, interval: str) -> str:
 
 def _broken_text(broken: Sequence[ClassFinding], policy: GatePolicy) -> str:
     listed = abridged([f"{c.name} {c.result.difference:+.1f}" for c in broken], _NAMED)
-    fell = f"{counted(len(broken), 'class', 'classes')} fell by more than {in_points(policy.class_tolerance)}"
+    fell = f"{counted(len(broken), 'class', 'classes')} fell {significantly_beyond(policy.class_tolerance)}"
     return f"{fell}: {listed}"
 
 

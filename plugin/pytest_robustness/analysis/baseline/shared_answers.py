@@ -73,8 +73,18 @@ class SharedAnswers:
         )
 
     def of_models(self, models: Mapping[str, BaselineModel], run: AnswerSource) -> AnswerSource:
-        """Return the answers of the baseline's ``models`` under the names that their counterparts have in ``run``."""
-        return _Renamed(self, models, run)
+        """Return the answers of the baseline's ``models`` under the names that their counterparts have in ``run``.
+
+        As in the tests of a run each copy of an image counts, so that the same test can be made of both.
+        """
+        return _Renamed(self, models, run, self.readable)
+
+    def compared(self, models: Mapping[str, BaselineModel], run: AnswerSource) -> tuple[AnswerSource, AnswerSource]:
+        """Return what is compared: the same answers without copies of an image, and those of ``run``.
+
+        Images that the first lacks are no part of a comparison, so copies count once, whatever is compared.
+        """
+        return _Renamed(self, models, run, self.readable & self.overlap.compared), run
 
     def _aligned(self, of_baseline: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return what is true of the baseline's images in the order of the run's; false where it lacks one."""
@@ -83,8 +93,15 @@ class SharedAnswers:
 
 
 class _Renamed:
-    def __init__(self, shared: SharedAnswers, models: Mapping[str, BaselineModel], run: AnswerSource) -> None:
+    def __init__(
+        self,
+        shared: SharedAnswers,
+        models: Mapping[str, BaselineModel],
+        run: AnswerSource,
+        readable: NDArray[np.bool_],
+    ) -> None:
         self._shared = shared
+        self._readable = readable
         self._models = models
         self.class_names = run.class_names
         self._run = run
@@ -95,7 +112,8 @@ class _Renamed:
 
     def answers(self, cell: Cell) -> Answers:
         """Return the answers of the counterpart of the cell's model."""
-        return Answers(self._shared.readable, self._shared.right(self._models[cell.model], cell.condition))
+        right = self._shared.right(self._models[cell.model], cell.condition)
+        return Answers(self._readable, right & self._readable)
 
     def counts(self, cell: Cell) -> Counts:
         """Return the same, counted by class."""

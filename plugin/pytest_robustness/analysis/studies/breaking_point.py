@@ -44,10 +44,10 @@ class BreakingPoint:
         "the images decide neither that accuracy has fallen by more than the margin nor that it has not; it is wide "
         "where accuracy runs along the margin. A test passes where the interval begins at the level of its severity or "
         "beyond, fails where it ends before that level or the images show a fall by more than the margin at a milder "
-        "magnitude, from which accuracy recovers; it is inconclusive otherwise. Where the mildest "
-        "magnitude changes something, it is evaluated like any other, and may be the breaking point: so does 0 of a "
-        "chain of which a part has a single level, such as vflip+rotation. A fall at a few magnitudes alone, "
-        "between two that are evaluated, can be missed."
+        "magnitude, from which accuracy recovers (after correction over the milder magnitudes that were evaluated); it "
+        "is inconclusive otherwise. Where the mildest magnitude changes something, it is evaluated like any other, and "
+        "may be the breaking point: so does 0 of a chain of which a part has a single level, such as vflip+rotation. A "
+        "fall at a few magnitudes alone, between two that are evaluated, can be missed."
     )
     columns: ClassVar[Mapping[str, str]] = {
         "model": "model",
@@ -189,10 +189,12 @@ def _verdict(found: _Found) -> Verdict:
         when = "before" if end < level else "not after"
         return Verdict(Outcome.FAIL, f"{breaks}, {when} {found.judged_by}: {images}")
     if dip is not None:
+        tests = counted(len(found.curve.milder(found.level)), "milder magnitude")
+        corrected = "" if dip == found.level else f"corrected over {tests}; "
         return Verdict(
             Outcome.FAIL,
             f"accuracy has fallen by more than {found.margin} at {found.cell.condition.transform} {_number(dip)}, not "
-            f"after {found.judged_by}, though not from there on ({breaks}): {images}",
+            f"after {found.judged_by}, though not from there on ({breaks}): {corrected}{images}",
         )
     if low is not None and fraction(low) >= level:
         return Verdict(Outcome.PASS, f"{breaks}, not before {found.judged_by}: {images}")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval
+from pytest_robustness.analysis.statistics.correction import holm
+from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval, p_below
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,10 @@ class FallCurve:
         The points that one image is worth.
     margin
         The fall in points that is accepted.
+    p_within
+        The one-sided p-value of the hypothesis that the fall is the margin or less: float64 [k + 1].
+    alpha
+        The level of a one-sided test, which the interval has at either end.
     """
 
     span: Span
@@ -72,6 +77,8 @@ class FallCurve:
     gained: Floats
     unit: float
     margin: float
+    p_within: Floats
+    alpha: float
 
     @property
     def evaluated(self) -> tuple[float, ...]:
@@ -84,10 +91,22 @@ class FallCurve:
         return self.fall, self.low, self.high
 
     def shown(self, level: float) -> float | None:
-        """Return the mildest magnitude up to ``level`` at which the images show a fall by more than the margin."""
-        upto = self.positions <= self.span.fraction(level) + _ROUNDING
-        beyond = np.flatnonzero(upto & (self.low > self.margin + _ROUNDING))
-        return self.magnitudes[int(beyond[0])] if len(beyond) else None
+        """Return the mildest magnitude up to ``level`` at which the images show a fall by more than the margin.
+
+        The level itself was chosen beforehand and is tested at alpha. All milder magnitudes that were evaluated are one
+        family and share an alpha by Holm's method: with a test at alpha for each, some would soon show what is not.
+        """
+        family = self.milder(level)
+        beyond = family[holm(self.p_within[family]) < self.alpha]
+        if len(beyond):
+            return self.magnitudes[int(beyond[0])]
+        at = np.abs(self.positions - self.span.fraction(level)) <= _ROUNDING
+        return level if np.any(at & (self.p_within < self.alpha)) else None
+
+    def milder(self, level: float) -> Ints:
+        """Return which entries are magnitudes milder than ``level`` that were evaluated."""
+        before = np.flatnonzero(self.positions < self.span.fraction(level) - _ROUNDING)
+        return before if self.measured else before[1:]
 
 
 def fall_curve(
@@ -123,8 +142,10 @@ def fall_curve(
     measured = span.neutral in answers
     rise_low, rise_high = interval(change, alpha)
     low, high = -100 * rise_high, -100 * rise_low
+    p_within = p_below(change, -(margin + _ROUNDING) / 100)
     if not measured:
         low[0] = high[0] = 0.0
+        p_within[0] = 1.0
     weights = 1 / (np.count_nonzero(sizes) * sizes[labels])
     # As many images of equal weight as have the variance of these.
     image = float(np.sum(weights**2))
@@ -142,6 +163,8 @@ def fall_curve(
         gained=(~before & after) @ weights / image,
         unit=100 * image,
         margin=margin,
+        p_within=p_within,
+        alpha=alpha,
     )
 
 

@@ -58,8 +58,8 @@ class HeatRow:
 class ClassBar:
     """How the classes divide under one condition, by their t-tests over the models, or, of one model, over the images.
 
-    ``allowed`` is how many may be sensitive. ``beyond`` counts the classes that the images show to have changed by more
-    than the class margin.
+    ``allowed`` is how many may be sensitive. ``beyond`` counts the classes that the images show to have changed,
+    and that measure more than the class margin.
     """
 
     condition: Condition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.analysis.policy import in_points
+from pytest_robustness.analysis.policy import in_points, significantly_beyond
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.text import counted
 from pytest_robustness.report.class_test_words import words_of
@@ -27,18 +27,18 @@ _CORRECTIONS = {
 _CHANCE = ": as many as chance alone would give in 95 of 100 runs"
 _RULES = {
     "strict": (
-        "a test fails if a t-test rejects, as in the article, or if the images show a change beyond the margin. It "
-        "passes only if the images rule such a change out (a model), or are enough to have shown it (classes). "
-        "Otherwise it is inconclusive: too few images are no pass."
+        "a test fails if a t-test rejects, as in the article, or if the images show a change beyond the margin (of a "
+        "class: a change, which measures more than the margin). It passes only if the images rule such a change out (a "
+        "model), or are enough to have shown it (classes). Otherwise it is inconclusive: too few images are no pass."
     ),
     "article": (
         "the t-tests alone decide, as in the article. A test that does not reject passes, whether or not a change "
         "could have been seen; what the images show stands beside it."
     ),
     "margin": (
-        "the images alone decide. A test fails if they show a change beyond the margin. It passes if they rule such a "
-        "change out (a model), or are enough to have shown it (classes), and is inconclusive otherwise. The t-tests "
-        "stand beside it."
+        "the images alone decide. A test fails if they show a change beyond the margin (of a class: a change, which "
+        "measures more than the margin). It passes if they rule such a change out (a model), or are enough to have "
+        "shown it (classes), and is inconclusive otherwise. The t-tests stand beside it."
     ),
 }
 # These have places of their own on the page.
@@ -150,16 +150,17 @@ def _title(test: ClassTest) -> str:
 
 
 def _class_images_sentence(report: RunReport) -> str:
-    margin = in_points(report.policy.class_margin)
+    beyond = significantly_beyond(report.policy.class_margin)
     fails = " and fails the test by itself" if report.policy.uses_images else ""
     return (
         "The sign-flip test. On each image, the models that are right only under the transform are counted against "
         "those that are right only in control. If nothing had changed, either direction would be as likely, for all "
         "models together: p is the share of all the ways to draw the directions of the images that give a change at "
         "least as large. With one model it is McNemar's exact test. Holm's correction over the classes of a condition "
-        "keeps the chance of even one false alarm among them below alpha. A class that is significant and changed by "
-        f"more than {margin} (--robustness-class-margin={report.policy.class_margin:g}) is beyond the margin{fails}. "
-        "A class is blind where it has so few images that not even the loss of all by all models would be significant."
+        "keeps the chance of even one false alarm among them below alpha. A class that changed "
+        f"{beyond} (--robustness-class-margin={report.policy.class_margin:g}) is beyond the margin{fails}; that its "
+        "true change is larger than the margin is not tested. A class is blind where it has so few images that not "
+        "even the loss of all by all models would be significant."
     )
 
 

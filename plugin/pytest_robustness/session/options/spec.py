@@ -100,6 +100,7 @@ def option(
     metavar: str,
     about: str,
     kind: Literal["value", "names"] = "value",
+    needs: str | None = None,
     fault: Callable[[Any], str] | None = None,
 ) -> _Value: ...
 

@@ -219,7 +219,7 @@ class JudgingOptions(SubjectOptions):
         "10.0",
         area=_TESTS,
         metavar="POINTS",
-        about="change of a class's accuracy beyond which the class fails its test, where the images show it",
+        about="measured change of a class's accuracy beyond which the class fails its test, where it is significant",
     )
     parity_margin: float = option(
         read_percent,
@@ -227,6 +227,7 @@ class JudgingOptions(SubjectOptions):
         area=_TESTS,
         metavar="PERCENT",
         about="share of images, in percent, that an exported model may answer otherwise than its reference",
+        needs="reference",
     )
     chance_check: ChanceRule = option(
         Choice(*_CHANCE_RULES),
@@ -261,13 +262,16 @@ class JudgingOptions(SubjectOptions):
         area=_BASELINE,
         metavar="POINTS",
         about="drop of accuracy below the baseline that is accepted, in points",
+        needs="baseline",
     )
     class_tolerance: float = option(
         read_points,
         "10.0",
         area=_BASELINE,
         metavar="POINTS",
-        about="drop of a class's accuracy below the baseline that is accepted, in points",
+        about="measured drop of a class's accuracy below the baseline, in points, beyond which the class fails, where "
+        "it is significant",
+        needs="baseline",
     )
     gate_correction: Correction = option(
         Choice(*_CORRECTIONS),
@@ -275,6 +279,7 @@ class JudgingOptions(SubjectOptions):
         area=_BASELINE,
         metavar="NAME",
         about="correction of p-values over the conditions of a comparison",
+        needs="baseline",
     )
     inconclusive: Inconclusive | None = option(
         Choice(*get_args(Inconclusive)),
@@ -283,6 +288,7 @@ class JudgingOptions(SubjectOptions):
         metavar="OUTCOME",
         about="outcome of a comparison that has too few images for a verdict",
         unset="skip, but fail in CI, where the variable CI is set",
+        needs="baseline",
     )
     expect: Expect = option(
         Choice(*get_args(Expect)),
