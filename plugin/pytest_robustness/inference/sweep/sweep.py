@@ -107,16 +107,15 @@ class Sweep:
             seed=work.settings.seed,
             calls=work.calls,
         )
-        by_model: dict[str, list[Stale]] = {}
+        by_model: dict[tuple[str, bool], list[Stale]] = {}
         for stale in canary.stale(work.jobs, self.unreadable.readable):
-            by_model.setdefault(stale.job.loaded.name, []).append(stale)
+            by_model.setdefault((stale.job.loaded.name, stale.checked), []).append(stale)
             self._store.forget(self._store.read(stale.job.key))
             work.cells.forget(stale.job.key)
-        for model, found in by_model.items():
+        for (model, checked), found in by_model.items():
             conditions = ", ".join(str(stale.job.condition) for stale in found)
-            self._warn(
-                f"stored answers of {model} no longer hold and are computed again ({conditions}): {found[0].text}"
-            )
+            what = "no longer hold" if checked else "could not be checked"
+            self._warn(f"stored answers of {model} {what} and are computed again ({conditions}): {found[0].text}")
 
     def _say_what_is_kept(self) -> None:
         images = len(self._work.selection.indices)
