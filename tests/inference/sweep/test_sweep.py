@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import json
 import re
 import signal
 import sqlite3
@@ -1125,6 +1126,62 @@ def test_a_check_that_lacks_memory_takes_one_image_at_a_time(tmp_path):
     made, _ = sweep(tmp_path, jobs, selection)
     made.run()
     assert (made.warnings, net.batches) == ([], [1] * 16)
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["as now", "by an earlier version"])
+@pytest.mark.parametrize("asked", [[CONTROL], [CONTROL, VFLIP], [CONTROL, VFLIP, ROTATION]], ids=len)
+def test_of_a_model_that_changed_unseen_nothing_stays_that_the_run_did_not_ask_for(tmp_path, asked, described):
+    selection, others = photos(40), photos(20, seed=7)
+    every = [CONTROL, VFLIP, ROTATION]
+    before = [own("a"), own("b")]
+    for images in (selection, others):
+        sweep(tmp_path, jobs_of(before, every, images), images)[0].run()
+    if not described:
+        _describe_as_before(tmp_path)
+    changed = own("a", seed=99)
+    sweep(tmp_path, jobs_of([changed], asked, selection), selection)[0].run()
+    for images in (selection, others):
+        whole = list(range(len(images.indices)))
+        for item in jobs_of(before, every, images):
+            computed = images is selection and item.condition in asked
+            assert held(tmp_path, item, images) == (whole if computed or item.loaded.name == "b" else [])
+    for images in (selection, others):  # a later run of everything is of one model
+        again = jobs_of([changed], every, images)
+        sweep(tmp_path, again, images)[0].run()
+        for item in again:
+            assert_same(stored(tmp_path, again, images)[item.cell], image_by_image(item, images))
+
+
+def _describe_as_before(folder: Path) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as connection, connection:
+        for number, text in connection.execute("SELECT id, description FROM cell").fetchall():
+            told = {name: json.loads(text)[name] for name in ("model", "transform", "severity")}
+            connection.execute("UPDATE cell SET description = ? WHERE id = ?", (json.dumps(told), number))
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["as now", "by an earlier version"])
+@pytest.mark.parametrize("users", [True, False], ids=["of the user's", "built in"])
+def test_under_a_transform_that_changed_unseen_no_answer_of_another_model_stays(
+    tmp_path, monkeypatch, users, described
+):
+    registry, strength = builtin(), [1]
+
+    @registry.transform("fade", version=1)
+    def fade(images):
+        return images // strength[0]
+
+    monkeypatch.setattr(type(registry.get("fade")), "published", not users)
+    selection, condition, left_out = photos(40), Condition("fade"), own("b")
+    models = [own("a"), left_out]
+    jobs = [*jobs_of(models, [CONTROL, VFLIP], selection)]
+    jobs += [job(item, condition, registry.get("fade"), 0, "fp32") for item in models]
+    sweep(tmp_path, jobs, selection)[0].run()
+    if not described:
+        _describe_as_before(tmp_path)
+    strength[0] = 6
+    sweep(tmp_path, [item for item in jobs if item.loaded is not left_out], selection)[0].run()
+    gone = [item.cell for item in jobs if held(tmp_path, item, selection) == []]
+    assert gone == ([Cell("b", condition)] if users else [])
 
 
 def test_damaged_rows_are_computed_again_and_counted(tmp_path):

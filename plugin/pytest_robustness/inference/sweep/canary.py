@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from pytest_robustness.inference.memory import free_memory, is_out_of_memory
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes.eager import plain_runner, run_unchanged
 from pytest_robustness.inference.sweep.scoring import joined, score_among, worse
+from pytest_robustness.inference.sweep.stale import Stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,14 +42,6 @@ _SECONDS: Final = 1.0
 _ROUNDING: Final = {"fp32": 0.005, "tf32": 0.02, "fp16": 0.05, "bf16": 0.1}
 # A difference as many times the rounding is none of rounding, on however few images.
 _FAR: Final = 10
-
-
-class Stale(NamedTuple):
-    """A job whose stored answers no longer hold, and what showed it; ``checked``: or else why that is not known."""
-
-    job: Job
-    text: str
-    checked: bool = True
 
 
 class Canary:
