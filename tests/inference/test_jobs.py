@@ -63,7 +63,11 @@ def test_neither_the_name_nor_the_classes_of_the_data_are_part_of_the_key():
 
 
 def test_a_job_describes_its_cell_for_the_store():
-    assert job_of().description == {"model": "net", "transform": "rotation", "severity": 3}
+    described = {"model": "net", "transform": "rotation", "severity": 3}
+    assert job_of(weights="w").description == described | {
+        "fingerprint": "w",
+        "transform_key": REGISTRY.get("rotation").key(3),
+    }
     assert job_of(condition=CONTROL).description["transform"] == "control"
 
 
@@ -82,8 +86,8 @@ class Zoo:
     def published(self, name):
         return False
 
-    def embedded(self, name):
-        return False
+    def weights_files(self, name):
+        return ()
 
     def origin(self, name):
         return "factory"

@@ -74,8 +74,7 @@ def test_a_report_is_read_back_as_the_same_run(report, tmp_path):
     ],
     ids=["no labels", "no cell", "no keys"],
 )
-def test_where_answers_say_nothing_none_are_kept_and_former_ones_removed(report, tmp_path, change):
-    answers.write(report, tmp_path)
+def test_where_answers_say_nothing_none_are_kept(report, tmp_path, change):
     assert answers.write(dataclasses.replace(report, **change), tmp_path) == []
     assert not (tmp_path / "answers.npz").exists()
 

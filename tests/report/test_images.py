@@ -131,12 +131,10 @@ def test_an_image_that_could_not_be_read_has_its_name_and_no_answer(world, tmp_p
 
 def test_a_large_table_is_compressed_and_the_terminal_says_so(world, tmp_path, monkeypatch):
     folder = tmp_path / "report"
-    written(world.table(), folder)
     monkeypatch.setattr(images, "_MOST_PLAIN_ROWS", 4 * IMAGES - 1)
     monkeypatch.setattr(images.importlib.util, "find_spec", lambda name: None)
     report = SimpleNamespace(images=world.table())
     (path,) = images.write(report, folder)
-    # The plain file of the run before would be taken for this one's.
     assert [one.name for one in folder.iterdir()] == ["images.csv.gz"]
     equal(pd.read_csv(path), world.expected())
     before = path.read_bytes()

@@ -14,11 +14,12 @@ from pytest_robustness.core.text import quoted
 from pytest_robustness.errors import OptionError, RobustnessError, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _log = logging.getLogger(__name__)
 
 __all__ = [
+    "none_of_before",
     "open_regular",
     "publish",
     "publishing",
@@ -128,6 +129,36 @@ def publishing(folder: Path, option: str = "--robustness-report") -> Iterator[No
             f"The report cannot be written to {folder}: {error.strerror}. Name another folder with {option}=DIR; "
             f"nothing has to be computed again."
         ) from error
+
+
+@contextlib.contextmanager
+def none_of_before(patterns: Iterable[str], folder: Path) -> Iterator[None]:
+    """Remove the files of ``folder`` that ``patterns`` name, as `Path.glob` reads them, unless the block writes them.
+
+    Where it fails, what it wrote before stays. Each file is to be written in a step, as `replacing` does.
+
+    Raises
+    ------
+    RobustnessError
+        A file cannot be removed.
+    """
+    former = {path: _version(path) for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    try:
+        yield
+    finally:
+        stale = [path for path, version in former.items() if _version(path) == version]
+        with publishing(folder) if stale else contextlib.nullcontext():
+            for path in stale:
+                path.unlink(missing_ok=True)
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        _log.debug("%s cannot be looked at", path, exc_info=True)
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -69,13 +70,15 @@ class Job:
         """Whether answers depend on the labels of the images: which of several is the worst."""
         return len(self.variants) > 1
 
-    @property
+    @functools.cached_property
     def description(self) -> dict[str, Any]:
-        """What the store says of the cell to people who look into it."""
+        """What the store says of the cell: to people who look into it, and to a run that finds its model changed."""
         return {
             "model": self.loaded.name,
             "transform": self.condition.transform,
             "severity": self.condition.severity,
+            "fingerprint": self.loaded.model.fingerprint,
+            "transform_key": transform_key(self.transform, self.condition),
         }
 
     @property

@@ -95,7 +95,7 @@ class Predictor:
 
     @property
     def _remembered(self) -> Remembered:
-        return Remembered(self.store, self._zoo.hashes)
+        return Remembered(self.store, self._zoo)
 
     @property
     def store(self) -> Store:

@@ -1,7 +1,8 @@
 """Remember what a run found out about models and the machine, so that a later run that computes nothing loads neither.
 
 Only models of released packages are remembered: their code and weights change with versions and files, which are
-compared. PyTorch is not imported here.
+compared: those that were read, and those that would be read in their place if they were there. PyTorch is not imported
+here.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Selection
     from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.store.store import Store
+    from pytest_robustness.models import ModelZoo
 
 _log = logging.getLogger(__name__)
 
@@ -41,22 +43,26 @@ class Remembered:
     ----------
     store
         Where they are kept.
-    hashes
-        Hashes weights files, which may have been replaced.
+    zoo
+        Says where it would read weights now, and hashes their files.
     """
 
-    def __init__(self, store: Store, hashes: FileHashes) -> None:
+    def __init__(self, store: Store, zoo: ModelZoo) -> None:
         self._store = store
-        self._hashes = hashes
+        self._zoo = zoo
+        self._hashes = zoo.hashes
 
     def put_model(self, name: str, selection: Selection, facts: ModelFacts, files: Iterable[Path]) -> None:
-        """Remember a model that was loaded from ``files`` and matched to the classes of the data."""
+        """Remember a model that was matched to the classes of the data.
+
+        ``files`` decide which weights it has, also by not being there.
+        """
         content = {"facts": facts.as_dict(), "files": self._digests(map(str, files))}
-        self._store.remember(self._name("model", name, self._classes(selection)), json.dumps(content))
+        self._store.remember(self._name_of_model(name, selection), json.dumps(content))
 
     def model(self, name: str, selection: Selection) -> ModelFacts | None:
         """Return what is known of a model without loading it; ``None`` where it has to be loaded."""
-        text = self._store.recall(self._name("model", name, self._classes(selection)))
+        text = self._store.recall(self._name_of_model(name, selection))
         if text is None:
             return None
         content = json.loads(text)
@@ -75,6 +81,9 @@ class Remembered:
             return None
         device, precision = json.loads(text)
         return device, precision
+
+    def _name_of_model(self, name: str, selection: Selection) -> str:
+        return self._name("model", name, self._classes(selection), *self._zoo.weights_place)
 
     def _name(self, *parts: object) -> str:
         text = json.dumps([*map(str, parts), *_installed(self._hashes)])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pytest_robustness.core import Model
     from pytest_robustness.models.weights import WeightsPolicy
@@ -43,4 +44,15 @@ class ModelSource(Protocol):
         ------
         ModelError
             The model cannot be loaded. The zoo turns any other exception into one, with the model's name.
+        """
+
+
+@runtime_checkable
+class PublishedSource(ModelSource, Protocol):
+    """A source of released models that says which files weights are read from, so that a run may remember a model."""
+
+    def weights_files(self, name: str, weights: str | None, policy: WeightsPolicy) -> tuple[Path, ...]:
+        """Return every file that decides which weights `load` reads now, whether it is there or not.
+
+        Nothing where that is not known from files alone. It is asked after `load`, and may import what that does.
         """

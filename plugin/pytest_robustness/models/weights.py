@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import pickle
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _WRAPPERS = ("state_dict", "model")
 _PARALLEL_PREFIX = "module."
+# What says where libraries keep what they download.
+_CACHES = ("XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +42,15 @@ class WeightsPolicy:
     hashes: FileHashes = dataclasses.field(default_factory=FileHashes)
     classes: tuple[ClassLabel, ...] = ()
     templates: str = CLIP_TEMPLATES
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Where published weights are looked for, so that in another place they are others; no library is imported."""
+        if self.directory is not None:
+            return (str(self.directory.resolve()),)
+        # A conftest.py may have called torch.hub.set_dir.
+        chosen = getattr(sys.modules.get("torch.hub"), "_hub_dir", None)
+        return (str(Path("~").expanduser()), str(chosen), *(f"{name}={os.environ.get(name)}" for name in _CACHES))
 
 
 def read_state_dict(path: str | Path, trust_pickle: bool = False) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from pytest_robustness.core.process import working_in
 from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.models.names import parse
 from pytest_robustness.models.presets import PRESETS
+from pytest_robustness.models.protocol import PublishedSource
 from pytest_robustness.models.sources import SOURCES
 from pytest_robustness.models.weights import WeightsPolicy
 
@@ -107,9 +108,20 @@ class ModelZoo:
         """Return where the set-up of the model comes from, as far as it says nothing else of itself."""
         return "factory" if spec in self.given or parse(spec).source == "python" else "published"
 
-    def embedded(self, spec: str) -> bool:
-        """Whether the weights of the model come with this package."""
-        return spec not in self.given and parse(spec).source == "digits"
+    @property
+    def weights_place(self) -> tuple[str, ...]:
+        """Where published weights are looked for: see `WeightsPolicy.place`."""
+        return self._policy.place
+
+    def weights_files(self, spec: str) -> tuple[Path, ...]:
+        """Return the files that decide which weights a published model that was loaded has: see `PublishedSource`."""
+        if not self.published(spec):
+            return ()
+        parsed = parse(spec)
+        source = SOURCES[parsed.source]
+        if not isinstance(source, PublishedSource):
+            return ()
+        return source.weights_files(parsed.name, parsed.weights, self._policy)
 
     def load(self, spec: str) -> Model:
         """Return the model in eval mode, on the CPU, in float32, with its fingerprint.

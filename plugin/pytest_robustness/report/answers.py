@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Cell, Condition
     from pytest_robustness.report.run_report import RunReport
 
+FILES = (files.NAME,)
+
 
 def write(report: RunReport, folder: Path) -> list[Path]:
     """Write the file into ``folder``, whole or not at all, and return its path.
 
-    Nothing is written, and the file of an earlier run removed, where the images have no labels, no cell is finished, or
-    there are more than a hundred million answers.
+    Nothing is written where the images have no labels, no cell is finished, or there are more than a hundred million
+    answers.
 
     Raises
     ------
@@ -28,10 +30,9 @@ def write(report: RunReport, folder: Path) -> list[Path]:
     """
     path = folder / files.NAME
     recorded = _recorded(report)
+    if recorded is None:
+        return []
     with publishing(folder):
-        if recorded is None:
-            path.unlink(missing_ok=True)
-            return []
         write_atomically(path, files.pack(recorded))
     return [path]
 

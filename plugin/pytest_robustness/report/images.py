@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_robustness.report.image_table import AnswerColumns, ImageColumns, ImageTable
     from pytest_robustness.report.run_report import RunReport
 
-CSV, GZIP, PARQUET = "images.csv", "images.csv.gz", "images.parquet"
+CSV, GZIP, PARQUET = FILES = ("images.csv", "images.csv.gz", "images.parquet")
 
 # Spreadsheets open a million rows; a CSV file of this many has some 250 MB.
 _MOST_PLAIN_ROWS = 2_000_000
@@ -41,8 +41,6 @@ _FASTEST = 1
 def write(report: RunReport, folder: Path) -> list[Path]:
     """Write the table into ``folder``, whole or not at all, and return its path; nothing where no cell is finished.
 
-    A table of the same name with another ending, of an earlier run, is removed.
-
     Raises
     ------
     RobustnessError
@@ -52,11 +50,8 @@ def write(report: RunReport, folder: Path) -> list[Path]:
     if table is None or not table.rows:
         return []
     name = file_name(table.rows)
-    with publishing(folder):
-        with replacing(folder / name) as file:
-            _WRITERS[name](table, file)
-        for other in {CSV, GZIP, PARQUET} - {name}:
-            (folder / other).unlink(missing_ok=True)
+    with publishing(folder), replacing(folder / name) as file:
+        _WRITERS[name](table, file)
     return [folder / name]
 
 

@@ -34,6 +34,8 @@ _WORST = "worst (mean over classes)"
 # So many models are shown at once; more are folded.
 _FEW_MODELS = 15
 
+FILES = ("summary.md",)
+
 
 def write(report: RunReport, folder: Path) -> Path:
     """Write ``summary.md`` into ``folder``, whole or not at all, and return its path.

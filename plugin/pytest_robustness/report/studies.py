@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_robustness.analysis.studies import STUDIES
 from pytest_robustness.core.files import publish, publishing
 from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.study_text import row
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_robustness.report.run_report import RunReport, StudySection
 
 FOLDER = "studies"
+FILES = tuple(f"{FOLDER}/{study}{ending}" for study in STUDIES for ending in (".csv", "-*.csv"))
 _SUBJECT = ("models", "transform", "severity", "outcome", "reason")
 
 

@@ -60,6 +60,8 @@ _SUBJECT = ("kind", "model", "transform", "severity", "class_index", "class_name
 _FOUND = ("reason", "margin", "sensitive", "beyond")
 TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, *_FOUND, *_IMAGES, "control_top5", "top5", "earlier")
 
+FILES = ("results.json", "accuracy.csv", "tests.csv")
+
 
 def write(report: RunReport, folder: Path) -> list[Path]:
     """Write the three files into ``folder`` and return their paths; each appears whole or not at all.
@@ -70,12 +72,8 @@ def write(report: RunReport, folder: Path) -> list[Path]:
         When the folder cannot be written.
     """
     found = as_dict(report)
-    texts = {
-        "results.json": json_text(found),
-        "accuracy.csv": csv_text(ACCURACY_COLUMNS, accuracy_rows(report)),
-        "tests.csv": csv_text(TESTS_COLUMNS, tests_rows(found)),
-    }
-    return publish(texts, folder)
+    accuracy, tests = csv_text(ACCURACY_COLUMNS, accuracy_rows(report)), csv_text(TESTS_COLUMNS, tests_rows(found))
+    return publish(dict(zip(FILES, (json_text(found), accuracy, tests), strict=True)), folder)
 
 
 def as_dict(report: RunReport) -> dict[str, Any]:

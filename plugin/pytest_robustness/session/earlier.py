@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_robustness.analysis.predictions import StoredPredictions
-    from pytest_robustness.core.file_hashes import FileHashes
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.loading.model_facts import ModelFacts
     from pytest_robustness.inference.run_log import RunLog
@@ -43,18 +42,13 @@ class EarlierRuns:
     ----------
     options, record
         Of this run.
-    hashes
-        Hashes weights files, which may have been replaced.
     images
         Returns the images of this run, for a comparison with a baseline.
     """
 
-    def __init__(
-        self, options: Options, record: RunRecord, hashes: FileHashes, images: Callable[[], baseline.ImageSet]
-    ) -> None:
+    def __init__(self, options: Options, record: RunRecord, images: Callable[[], baseline.ImageSet]) -> None:
         self._options = options
         self._record = record
-        self._hashes = hashes
         self._images = images
         self.bench: JobMaker | None = None
         """The images and transforms of this run, where this process opened them."""
@@ -112,7 +106,7 @@ class EarlierRuns:
             return log.models[model]
         if self.bench is None or not self.bench.published(Cell(model, CONTROL)):
             return None
-        known = Remembered(self._record.predictor.store, self._hashes).model(model, self.bench.selection)
+        known = Remembered(self._record.predictor.store, self.bench.zoo).model(model, self.bench.selection)
         return None if known is None else self.bench.as_judged(known)
 
     def _transform(self, condition: Condition) -> str | None:

@@ -109,7 +109,7 @@ class Run:
             options.chance_check,
             objects=frozenset(means.zoo.given),
         )
-        self._earlier = EarlierRuns(options, self.record, means.zoo.hashes, self._images)
+        self._earlier = EarlierRuns(options, self.record, self._images)
 
     @property
     def candidate_conditions(self) -> tuple[Condition, ...]:

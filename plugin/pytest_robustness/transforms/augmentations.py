@@ -77,8 +77,8 @@ class AugmentationPolicy:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def yaml_text(policy: AugmentationPolicy) -> str:
-    """Return ``policy`` as YAML; `read_augmentations` reads it.
+def yaml_text(policy: AugmentationPolicy, source: Iterable[str] = ()) -> str:
+    """Return ``policy`` as YAML; `read_augmentations` reads it. ``source`` are lines of comment: where it comes from.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def yaml_text(policy: AugmentationPolicy) -> str:
     lines = [f"version: {FORMAT}", f"class_count: {policy.class_count}"]
     lines += _listed("classes", (line for of_class in policy.classes for line in _class_lines(of_class)))
     lines += _listed("left_out", map(_left_out_line, policy.left_out))
-    return _HEAD + "\n".join([*lines, ""])
+    return _HEAD + "\n".join([*(f"# {line}" for line in source), *lines, ""])
 
 
 def _listed(key: str, lines: Iterable[str]) -> list[str]:

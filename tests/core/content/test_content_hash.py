@@ -6,12 +6,17 @@ import ast
 import collections
 import copy
 import enum
+import importlib.util
+import math
 import os
 import queue
+import shutil
 import subprocess
 import sys
+import textwrap
 import threading
 import types
+import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +28,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pytest_robustness.core.content import content_hash
+from pytest_robustness.core.content.files import compiled_file
 from pytest_robustness.core.content.origin import Origin, origin, origin_of_object, package_hash
 
 if TYPE_CHECKING:
@@ -366,3 +372,110 @@ def test_a_docstring_is_no_code_and_every_other_text_is(one, other, same):
         return namespace["run"]
 
     assert (digest(compiled(one)) == digest(compiled(other))) == same
+
+
+@pytest.fixture
+def native(tmp_path, monkeypatch):
+    """A module of compiled code that a user made: one of Python's own, copied to a folder of theirs."""
+    theirs = pytest.importorskip("_json")
+    if not getattr(theirs, "__file__", None):
+        pytest.skip("Python was built with this module in it")
+    path = Path(shutil.copy(theirs.__file__, tmp_path))
+    spec = importlib.util.spec_from_file_location("_json", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "_json", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def function_of_the_users(text: str, **names: object) -> types.FunctionType:
+    namespace = {"__name__": "no_module_of_that_name", **names}
+    exec(textwrap.dedent(text), namespace)
+    return namespace["f"]
+
+
+class Scan:
+    strict, object_hook, object_pairs_hook = True, None, None
+    parse_float, parse_int, parse_constant = float, int, float
+
+
+NATIVE = {
+    "a function": lambda module: module.encode_basestring,
+    "a class": lambda module: module.make_scanner,
+    "an object": lambda module: [module.make_scanner(Scan)],
+    "a method": lambda module: module.make_scanner(Scan).__call__,
+    "the module": lambda module: module,
+    "code that names the module": lambda module: function_of_the_users(
+        "def f(x): return native.encode_basestring(x)", native=module
+    ),
+    "code that names nothing of it": lambda module: function_of_the_users(
+        "def f(x): return native.made_up(x)", native=module
+    ),
+    "code that names the function": lambda module: function_of_the_users(
+        "def f(x): return encode(x)", encode=module.encode_basestring
+    ),
+    "code that imports it": lambda module: function_of_the_users(
+        """
+        def f(x):
+            from _json import encode_basestring
+            return encode_basestring(x)
+        """
+    ),
+    "what Cython makes of a function": lambda module: CYTHON("f", module.__name__),
+}
+
+
+class _Made:
+    """Says of itself what a function says that Cython compiled."""
+
+    def __init__(self, name: str, module: str) -> None:
+        self.__qualname__, self.__module__ = name, module
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
+
+CYTHON = type("cython_function_or_method", (_Made,), {"__module__": "_cython_3_0_0"})
+
+
+@pytest.mark.parametrize("how", NATIVE)
+def test_compiled_code_of_the_users_counts_by_its_file(native, how):
+    made = NATIVE[how](native)
+    before = content_hash(made).digest
+    assert content_hash(made).digest == before
+    with Path(native.__file__).open("ab") as file:
+        file.write(b"another build")
+    assert content_hash(made).digest != before
+
+
+def test_compiled_code_of_python_and_its_packages_counts_by_its_name():
+    for module in (math, np._core._multiarray_umath if hasattr(np, "_core") else math, torch._C):
+        assert compiled_file(module) is None
+    assert compiled_file("tests.core") is compiled_file(__name__) is None
+    assert digest(math.sin) == digest(math.sin) != digest(math.cos)
+
+
+@pytest.mark.parametrize(
+    ("value", "lost"),
+    [
+        (np.add, False),
+        (np.frompyfunc(lambda x: x + 1, 1, 1), True),
+        (np.frompyfunc(len, 1, 1), True),
+        (torch.float32, False),
+        (torch.contiguous_format, False),
+        (torch.strided, False),
+        (typing.Any, False),
+        (typing.TypeVar("Local"), False),
+        (np.float32, False),
+        (np.vectorize(len), False),
+    ],
+    ids=str,
+)
+def test_what_is_but_a_name_that_leads_nowhere_is_not_covered(value, lost):
+    assert bool(content_hash([value]).unhashed) == lost
+    assert content_hash([value]).unhashed == (("0 (ufunc)",) if lost else ())
+
+
+def test_a_ufunc_of_another_package_is_found():
+    special = pytest.importorskip("scipy.special")
+    assert digest(special.expit) != digest(special.logit)

@@ -35,8 +35,8 @@ class Zoo:
     def published(self, name):
         return False
 
-    def embedded(self, name):
-        return False
+    def weights_files(self, name):
+        return ()
 
     def origin(self, name):
         return "factory"

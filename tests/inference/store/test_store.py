@@ -147,9 +147,21 @@ def test_two_connections_see_each_others_results(store: Store) -> None:
     assert close(store.read("key")[0].predictions, predictions(10))
 
 
+def test_of_a_cell_with_a_damaged_description_nothing_is_known(store: Store) -> None:
+    store.put([result(range(5)), result(range(5), "other")])
+    with contextlib.closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("UPDATE cell SET description = CAST(x'7b22ff' AS TEXT) WHERE key = 'key'")
+    found = {}
+    store.forget(lambda key, description: bool(found.update({key: description})))
+    assert found == {"key": {}, "other": {"model": "a"}}
+    store.put([result(range(5, 9))])  # which describes the cell again
+    store.forget(lambda key, description: bool(found.update({key: description})))
+    assert found == {"key": {"model": "a"}, "other": {"model": "a"}}
+
+
 def test_what_no_longer_holds_is_forgotten(store: Store) -> None:
     store.put([result(range(5)), result(range(5), "other")])
-    store.forget(store.read("key"))
+    store.forget(lambda key, description: key == "key")
     assert store.read("key") == []
     assert len(store.read("other")) == 1
 

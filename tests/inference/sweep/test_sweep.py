@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import json
 import re
 import signal
 import sqlite3
@@ -1030,6 +1031,157 @@ def test_a_model_that_takes_long_is_checked_on_fewer_images(tmp_path, monkeypatc
     monkeypatch.setattr("pytest_robustness.inference.sweep.canary.time", SimpleNamespace(monotonic=lambda: next(now)))
     sweep(tmp_path, jobs, selection)[0].run()
     assert jobs[0].loaded.model.module.batches == [16, 1, 1]
+
+
+class Whims(Net):
+    """A net of which some calls fail."""
+
+    def __init__(self, seed: int, failing: Sequence[int]) -> None:
+        super().__init__(6, seed)
+        self.failing = {*failing}
+        self.calls = 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls in self.failing:
+            raise RuntimeError("no such luck")
+        return super().forward(images)
+
+
+def whimsical(seed: int, failing: Sequence[int] = ()) -> LoadedModel:
+    made = own("a")
+    return dataclasses.replace(made, model=dataclasses.replace(made.model, module=Whims(seed, failing)))
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as it was", "changed"])
+@pytest.mark.parametrize("failing", [[], [1], [2], [3], [1, 2], [2, 3], [1, 2, 3]])
+def test_what_a_check_cannot_find_out_is_computed_again_and_what_it_found_counts(tmp_path, changed, failing):
+    selection, conditions = photos(40), [CONTROL, VFLIP, ROTATION]
+    sweep(tmp_path, jobs_of([whimsical(1)], conditions, selection), selection)[0].run()
+    # Of the check, which runs the model once a condition, control first.
+    after = jobs_of([whimsical(99 if changed else 1, failing)], conditions, selection)
+    made, notes = sweep(tmp_path, after, selection)
+    made.run()
+    for item in after:  # whatever failed in the check, no answer of other weights is left
+        assert_same(stored(tmp_path, after, selection)[item.cell], image_by_image(item, selection))
+    order = sorted(conditions, key=lambda one: one != CONTROL)
+    failed = {str(order[number - 1]) for number in failing}
+    # What control shows holds for all; else what each shows counts for itself.
+    shown = set() if not changed else {*map(str, order)} if 1 not in failing else {*map(str, order)} - failed
+    told = {}
+    for text in made.warnings:
+        found = re.fullmatch(r"stored answers of a (.+) and are computed again \((.+)\): (.+)", text)
+        told[found[1]] = set(found[2].split(", "))
+        assert found[3].startswith("RuntimeError: no such luck") == (found[1] == "could not be checked")
+    assert told == {
+        what: which
+        for what, which in {"no longer hold": shown, "could not be checked": failed - shown}.items()
+        if which
+    }
+    assert notes.notes == made.warnings
+
+
+def test_a_transform_that_fails_is_an_error_and_no_stored_answer(tmp_path):
+    registry, broken = builtin(), []
+
+    @registry.transform("fade", version=1)
+    def fade(images):
+        if broken:
+            raise FileNotFoundError("fade.txt")
+        return images // 2
+
+    selection, condition = photos(20), Condition("fade")
+    jobs = [*jobs_of([own("a")], [CONTROL], selection), job(own("a"), condition, registry.get("fade"), 0, "fp32")]
+    sweep(tmp_path, jobs, selection)[0].run()
+    broken.append(True)
+    made, _ = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert [cell.condition for cell in made.errors] == [condition]
+    assert held(tmp_path, jobs[0], selection) == list(range(20))
+    assert held(tmp_path, jobs[1], selection) == []
+
+
+def test_an_image_that_went_shows_no_answer_wrong(tmp_path):
+    selection = photos(40)
+    jobs = jobs_of([own("a")], [CONTROL, VFLIP], selection)
+    sweep(tmp_path, jobs, selection)[0].run()
+    checked = np.argsort(selection.identities, kind="stable")[:16]
+    for gone in (checked[:5], checked):
+        bad = frozenset(int(selection.indices[position]) for position in gone)
+        again = dataclasses.replace(selection, source=dataclasses.replace(selection.source, bad=bad))
+        made, _ = sweep(tmp_path, jobs, again)
+        with contextlib.nullcontext() if len(gone) < 16 else pytest.raises(BadImageError, match="it is damaged"):
+            made.run()
+        assert made.warnings == []
+        assert held(tmp_path, jobs[0], selection) == list(range(40))
+
+
+def test_a_check_that_lacks_memory_takes_one_image_at_a_time(tmp_path):
+    selection = photos(40)
+    jobs = jobs_of([own("a")], [CONTROL], selection)
+    sweep(tmp_path, jobs, selection)[0].run()
+    net = jobs[0].loaded.model.module
+    net.limit, net.failure = 8, RuntimeError("CUDA out of memory")
+    net.batches.clear()
+    made, _ = sweep(tmp_path, jobs, selection)
+    made.run()
+    assert (made.warnings, net.batches) == ([], [1] * 16)
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["as now", "by an earlier version"])
+@pytest.mark.parametrize("asked", [[CONTROL], [CONTROL, VFLIP], [CONTROL, VFLIP, ROTATION]], ids=len)
+def test_of_a_model_that_changed_unseen_nothing_stays_that_the_run_did_not_ask_for(tmp_path, asked, described):
+    selection, others = photos(40), photos(20, seed=7)
+    every = [CONTROL, VFLIP, ROTATION]
+    before = [own("a"), own("b")]
+    for images in (selection, others):
+        sweep(tmp_path, jobs_of(before, every, images), images)[0].run()
+    if not described:
+        _describe_as_before(tmp_path)
+    changed = own("a", seed=99)
+    sweep(tmp_path, jobs_of([changed], asked, selection), selection)[0].run()
+    for images in (selection, others):
+        whole = list(range(len(images.indices)))
+        for item in jobs_of(before, every, images):
+            computed = images is selection and item.condition in asked
+            assert held(tmp_path, item, images) == (whole if computed or item.loaded.name == "b" else [])
+    for images in (selection, others):  # a later run of everything is of one model
+        again = jobs_of([changed], every, images)
+        sweep(tmp_path, again, images)[0].run()
+        for item in again:
+            assert_same(stored(tmp_path, again, images)[item.cell], image_by_image(item, images))
+
+
+def _describe_as_before(folder: Path) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as connection, connection:
+        for number, text in connection.execute("SELECT id, description FROM cell").fetchall():
+            told = {name: json.loads(text)[name] for name in ("model", "transform", "severity")}
+            connection.execute("UPDATE cell SET description = ? WHERE id = ?", (json.dumps(told), number))
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["as now", "by an earlier version"])
+@pytest.mark.parametrize("users", [True, False], ids=["of the user's", "built in"])
+def test_under_a_transform_that_changed_unseen_no_answer_of_another_model_stays(
+    tmp_path, monkeypatch, users, described
+):
+    registry, strength = builtin(), [1]
+
+    @registry.transform("fade", version=1)
+    def fade(images):
+        return images // strength[0]
+
+    monkeypatch.setattr(type(registry.get("fade")), "published", not users)
+    selection, condition, left_out = photos(40), Condition("fade"), own("b")
+    models = [own("a"), left_out]
+    jobs = [*jobs_of(models, [CONTROL, VFLIP], selection)]
+    jobs += [job(item, condition, registry.get("fade"), 0, "fp32") for item in models]
+    sweep(tmp_path, jobs, selection)[0].run()
+    if not described:
+        _describe_as_before(tmp_path)
+    strength[0] = 6
+    sweep(tmp_path, [item for item in jobs if item.loaded is not left_out], selection)[0].run()
+    gone = [item.cell for item in jobs if held(tmp_path, item, selection) == []]
+    assert gone == ([Cell("b", condition)] if users else [])
 
 
 def test_damaged_rows_are_computed_again_and_counted(tmp_path):

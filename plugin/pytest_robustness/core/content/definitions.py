@@ -27,13 +27,13 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.content.files import FileContent, compiled, compiled_file
 from pytest_robustness.core.content.names import Import, names_in
 from pytest_robustness.core.content.origin import Origin, module_file, origin, origin_of_file, package_hash
 from pytest_robustness.core.content.plain import Content, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     _Part = tuple[str, object]
 
@@ -75,13 +75,6 @@ _DESCRIPTORS = (
 )
 _CODE = (FunctionType, staticmethod, classmethod, property)
 _HAS_DOCSTRING = 0x4000000
-
-
-@dataclasses.dataclass(frozen=True)
-class FileContent:
-    """A file that counts by its content."""
-
-    path: Path
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -207,7 +200,7 @@ def _named_in(named: NamedIn) -> Content:
     own = "|".join(name for name, _ in parts).encode(errors="surrogatepass")
     path = module_file(module)
     # A module with a ``__getattr__`` of its own makes attributes up.
-    if path and ("__getattr__" in vars(module) or not names.isdisjoint(_LOOKING_UP)):
+    if path and ("__getattr__" in vars(module) or not names.isdisjoint(_LOOKING_UP) or compiled_file(module)):
         parts.append(("", FileContent(path)))
     return Content([b"names", own], parts)
 
@@ -223,6 +216,7 @@ def _class(kind: type) -> Content:
     parts: list[_Part] = [("", base) for base in kind.__bases__] + members
     if type(kind) is not type:
         parts.append(("", type(kind)))
+    parts += compiled(kind.__module__)
     name = kind.__qualname__.encode() if whose is Origin.USER else _full_name(kind.__module__, kind)
     listed = "|".join(name for name, _ in members).encode(errors="surrogatepass")
     return Content([b"class", name, listed, *_package(whose, kind.__module__)], parts)
@@ -252,8 +246,12 @@ def _begins_with_docstring(code: CodeType) -> bool:
 
 def _builtin(function: BuiltinFunctionType | MethodWrapperType) -> Content:
     bound = getattr(function, "__self__", None)
-    name = _full_name(getattr(function, "__module__", None), function)
-    return Content([b"builtin", name], [] if isinstance(bound, ModuleType | None) else [("", bound)])
+    module = getattr(function, "__module__", None)
+    parts = compiled(bound if isinstance(bound, ModuleType) else module)
+    # Of compiled code that counts by its file, what it is bound to may be a capsule, which nobody can read.
+    if not isinstance(bound, ModuleType | None) and not parts:
+        parts = [("", bound)]
+    return Content([b"builtin", _full_name(module, function)], parts)
 
 
 def _descriptor(found: object) -> Content:

@@ -6,16 +6,17 @@ import contextlib
 import copyreg
 import io
 import logging
+import sys
 import threading
 import warnings
 import weakref
 from collections import OrderedDict
 from pathlib import Path, PurePath
-from types import MappingProxyType, MemberDescriptorType
+from types import MappingProxyType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core.content.arrays import vars_of
-from pytest_robustness.core.content.definitions import FileContent
+from pytest_robustness.core.content.files import FileContent, compiled
 from pytest_robustness.core.content.origin import Origin, origin, origin_of_object
 from pytest_robustness.core.content.plain import Content
 
@@ -109,7 +110,26 @@ def _of_library(value: object, whose: Origin) -> Content | None:
     if whose is Origin.INSTALLED:
         # An engine that holds its model where Python cannot see it often knows the file.
         parts += [(name, FileContent(file)) for name, text in attributes.items() if (file := _file(text))]
-    return Content([b"object", "|".join(name for name, _ in parts).encode(errors="surrogatepass")], parts)
+    parts += compiled(getattr(value, "__module__", None))  # a function that Cython made
+    own = "|".join(name for name, _ in parts).encode(errors="surrogatepass")
+    return Content([b"object", own], parts, lacks=reduced is not None and _is_lost(value, reduced))
+
+
+def _is_lost(value: object, reduced: list[_Part]) -> bool:
+    """Return whether all that a pickle holds is a name under which no module has the object.
+
+    NumPy writes so of any ufunc: ``np.add`` can be found, and what ``np.frompyfunc`` made of a user's function cannot.
+    """
+    if len(reduced) != 1 or type(value).__module__ == "typing":
+        return False
+    first, *rest = str(reduced[0][1]).split(".")
+    for module in list(sys.modules.values()):
+        found = vars(module).get(first) if isinstance(module, ModuleType) else None
+        for name in rest:
+            found = getattr(found, name, None)
+        if found is value:
+            return False
+    return True
 
 
 def _pickles_itself(kind: type) -> bool:

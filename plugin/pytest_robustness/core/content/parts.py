@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core.content import arrays, definitions, objects
+from pytest_robustness.core.content import arrays, definitions, files, objects
 
 if TYPE_CHECKING:
     from pytest_robustness.core.content.plain import Content
@@ -19,4 +19,4 @@ def key_of(value: object) -> object:
     """Return what an object is known by in one walk."""
     if isinstance(value, definitions.NamedIn):
         return id(value.module), value.names
-    return value if isinstance(value, definitions.FileContent) else id(value)
+    return value if isinstance(value, files.FileContent) else id(value)

@@ -7,7 +7,7 @@ import logging
 from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_robustness.core.content.definitions import FileContent
+from pytest_robustness.core.content.files import FileContent
 from pytest_robustness.core.content.parts import content_of, key_of
 from pytest_robustness.core.content.plain import Content, framed, plain
 from pytest_robustness.core.file_hashes import DIGEST_BYTES, content_digest

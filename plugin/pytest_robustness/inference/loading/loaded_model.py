@@ -27,8 +27,8 @@ class LoadedModel:
     """A model with its weights, whose outputs are matched to the classes of the data.
 
     ``pixels`` is the area of its canvas, which decides the batch size; ``assumed`` what of its set-up nothing gave;
-    ``published`` says that code and weights are those of a released package, and ``files`` are those that its weights
-    were read from, where that could be seen. ``classes`` names the outputs where the images have no labels, which makes
+    ``published`` says that code and weights are those of a released package, and ``files`` are those that decide which
+    weights it has, where these are known. ``classes`` names the outputs where the images have no labels, which makes
     each output a class. ``output_count`` is how many outputs the model has; ``kept`` are those that its answers are
     among, ascending, and empty where they are all. ``origins`` says where its set-up comes from.
     """

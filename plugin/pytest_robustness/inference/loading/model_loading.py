@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class OpenedModel(NamedTuple):
     """A model as its source gave it; it has answered nothing yet.
 
-    ``files`` are those that its factory opened, ``None`` where the plugin's own code opened them. ``origin`` is that of
-    all of its set-up of which it says nothing else.
+    ``files`` are those that decide which weights a published model has, there or not, and ``None`` where these are not
+    known. ``origin`` is that of all of its set-up of which it says nothing else.
     """
 
     name: str
@@ -49,10 +49,11 @@ def open_model(name: str, zoo: ModelZoo, calls: UserCalls) -> OpenedModel:
     ModelError
         It cannot be loaded.
     """
-    with calls.call(name, "when it was loaded"), recorded() as files:
+    with calls.call(name, "when it was loaded"), recorded() as opened:
         model = zoo.load(name)
-    own = tuple(files) if zoo.embedded(name) or files else None
-    return OpenedModel(name, model, own, zoo.published(name), zoo.origin(name))
+    looked_for = zoo.weights_files(name)
+    files = (*looked_for, *opened) if any(path.is_file() for path in looked_for) else None
+    return OpenedModel(name, model, files, zoo.published(name), zoo.origin(name))
 
 
 def load_model(opened: OpenedModel, selection: Selection, calls: UserCalls, rule: OutputRule = "all") -> LoadedModel:

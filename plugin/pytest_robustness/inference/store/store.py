@@ -22,7 +22,7 @@ from pytest_robustness.inference.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -215,9 +215,14 @@ class Store:
             raise KeyError(result.block)
         return of_block.block
 
-    def forget(self, results: Iterable[StoredResult]) -> None:
-        """Remove results that no longer hold."""
-        self._remove([result.number for result in results])
+    def forget(self, in_doubt: Callable[[str, Mapping[str, Any]], bool]) -> None:
+        """Remove all results of the cells, of whatever images, whose key and description are ``in_doubt``."""
+        with self._file.transaction():
+            cells = self._file.connection.execute("SELECT id, key, description FROM cell").fetchall()
+            self._file.connection.executemany(
+                "DELETE FROM prediction WHERE cell = ?",
+                [(number,) for number, key, text in cells if in_doubt(key, _description(text))],
+            )
 
     def put_unreadable(self, image: bytes, decoder: str, reason: str) -> None:
         """Write that a decoder cannot read the image with this identity, and why."""
@@ -255,7 +260,10 @@ class Store:
         return number
 
     def _cell(self, result: Result) -> int:
-        sql = "INSERT INTO cell (key, description) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+        sql = (
+            "INSERT INTO cell (key, description) VALUES (?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET description = excluded.description"
+        )
         self._file.connection.execute(sql, (result.key, json.dumps(result.description)))
         return int(self._file.connection.execute("SELECT id FROM cell WHERE key = ?", (result.key,)).fetchone()[0])
 
@@ -265,6 +273,16 @@ class Store:
                 self._file.connection.executemany(
                     "DELETE FROM prediction WHERE id = ?", [(number,) for number in numbers]
                 )
+
+
+def _description(text: object) -> dict[str, Any]:
+    """Return what the store says of a cell; nothing where that is damaged."""
+    try:
+        found = json.loads(str(text))
+    except ValueError:
+        _log.debug("the description of a cell is damaged", exc_info=True)
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _checksum_of(*parts: object) -> bytes:

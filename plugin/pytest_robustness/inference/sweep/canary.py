@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
 from pytest_robustness.core import CONTROL
 from pytest_robustness.data.identity import read_as
-from pytest_robustness.errors import TransformError, cause
+from pytest_robustness.errors import DataError, TransformError, cause
 from pytest_robustness.inference.device import to_device
+from pytest_robustness.inference.memory import free_memory, is_out_of_memory
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes.eager import plain_runner, run_unchanged
 from pytest_robustness.inference.sweep.scoring import joined, score_among, worse
+from pytest_robustness.inference.sweep.stale import Stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,13 +44,6 @@ _ROUNDING: Final = {"fp32": 0.005, "tf32": 0.02, "fp16": 0.05, "bf16": 0.1}
 _FAR: Final = 10
 
 
-class Stale(NamedTuple):
-    """A job whose stored answers no longer hold, and what showed it."""
-
-    job: Job
-    text: str
-
-
 class Canary:
     """Runs models on a few images of a run, chosen by their hashes, and compares the answers with the stored ones.
 
@@ -63,7 +58,7 @@ class Canary:
     device, seed
         Of the run.
     calls
-        Calls models and transforms; its note receives a sentence for each model that could not be checked.
+        Calls models and transforms.
     """
 
     def __init__(
@@ -86,11 +81,12 @@ class Canary:
         self._order = np.argsort(selection.identities, kind="stable")
 
     def stale(self, jobs: Sequence[Job], readable: NDArray[np.bool_]) -> list[Stale]:
-        """Return those of ``jobs`` whose stored answers no longer hold.
+        """Return those of ``jobs`` whose stored answers no longer hold, and those of which that cannot be found out.
 
         What was computed by a published model under a built-in transform is taken as it is: their keys hold all that
         their answers depend on. Where control no longer holds, nothing of its model does; where a condition does not,
-        though control does, nothing under that condition does.
+        though control does, nothing under that condition does. What cannot be checked counts for itself alone: when it
+        is computed again, the sweep says why it cannot be.
 
         Parameters
         ----------
@@ -98,31 +94,39 @@ class Canary:
             Those of the run.
         readable
             The images that can be read now: bool [N].
+
+        Raises
+        ------
+        DataError
+            None of the images of a check can be read any more.
         """
         for job in jobs:
             self._cells.update(job.key, job.outputs)
         held = {job: self._cells.present(job.key, job.outputs) & readable for job in jobs}
         checked = [job for job in jobs if not job.published and held[job].any()]
-        found: dict[Job, str] = {}
+        found: dict[Job, Stale] = {}
         models = list(dict.fromkeys(job.loaded for job in checked))
         for loaded in models:
             of_model = [job for job in checked if job.loaded is loaded]
-            try:
-                found |= self._of_model(of_model, held, _SECONDS / len(models))
-            except Exception as error:  # the models of users may raise anything; the sweep says what cannot be computed
-                _log.debug("stored answers of %s cannot be checked", loaded.name, exc_info=True)
-                self._calls.note(f"The stored answers of {loaded.name} could not be checked: {cause(error)}")
-        return [Stale(job, found[job]) for job in _implied(found, jobs, held)]
+            found |= {stale.job: stale for stale in self._of_model(of_model, held, _SECONDS / len(models))}
+        shown = {job: stale.text for job, stale in found.items() if stale.checked}
+        implied = {job: Stale(job, shown[job]) for job in _implied(shown, jobs, held)}
+        return list({**found, **implied}.values())
 
-    def _of_model(self, jobs: Sequence[Job], held: dict[Job, NDArray[np.bool_]], seconds: float) -> dict[Job, str]:
-        found: dict[Job, str] = {}
+    def _of_model(self, jobs: Sequence[Job], held: dict[Job, NDArray[np.bool_]], seconds: float) -> Iterator[Stale]:
         started = time.monotonic()
         most, done, left = IMAGES, 0, sum(len(job.variants) for job in jobs)
         for job in sorted(jobs, key=lambda job: (job.condition != CONTROL, len(job.variants))):
             positions = self._order[held[job][self._order]][:most]
-            text = self._compare(job, positions)
-            if text:
-                found[job] = text
+            positions, canvases = self._canvases(positions, job.loaded)
+            try:
+                text = self._compare(job, positions, canvases)
+            except Exception as error:  # the models and transforms of users may raise anything
+                _log.debug("stored answers of %s cannot be checked", job.cell, exc_info=True)
+                yield Stale(job, cause(error), checked=False)
+            else:
+                if text:
+                    yield Stale(job, text)
             done += len(job.variants) * len(positions)
             left -= len(job.variants)
             # What is left of the time, shared among the conditions that are left, by how often each runs the model.
@@ -130,23 +134,50 @@ class Canary:
             if left:
                 a_image = spent / max(1, done)
                 most = int(np.clip((seconds - spent) / left / max(a_image, 1e-9), 1, IMAGES))
-        return found
 
-    def _compare(self, job: Job, positions: NDArray[np.int64]) -> str:
+    def _canvases(
+        self, positions: NDArray[np.int64], loaded: LoadedModel
+    ) -> tuple[NDArray[np.int64], list[torch.Tensor]]:
+        """Return those of ``positions`` whose images can still be read, and these: one that went proves nothing."""
+        canvases: dict[int, torch.Tensor] = {}
+        lost: DataError | None = None
+        for position in positions.tolist():
+            try:
+                canvases[position] = self._canvas(position, loaded)
+            except DataError as error:
+                _log.debug("an image of the check cannot be read", exc_info=True)
+                lost = lost or error
+        if lost is not None and not canvases:
+            raise lost
+        return np.array([*canvases], np.int64), [*canvases.values()]
+
+    def _compare(self, job: Job, positions: NDArray[np.int64], canvases: Sequence[torch.Tensor]) -> str:
         """Return how the answers to these images differ from the stored ones; empty where they do not."""
         stored = self._cells.merged(self._read(job.key), job.outputs)
-        fresh = self._answers(job, positions)
+        fresh = self._answers(job, positions, canvases)
         return difference(stored.at(positions), fresh, job.precision)
 
-    def _answers(self, job: Job, positions: NDArray[np.int64]) -> Predictions:
+    def _answers(self, job: Job, positions: NDArray[np.int64], canvases: Sequence[torch.Tensor]) -> Predictions:
+        one_by_one = [slice(i, i + 1) for i in range(len(positions))]
+        # Where a model does not resize, images may differ in size: then each is a batch of its own.
+        if len({canvas.shape for canvas in canvases}) == 1:
+            try:
+                return self._answers_to(job, positions, canvases, [slice(None)])
+            except Exception as error:  # of models and transforms of users
+                if not is_out_of_memory(error):
+                    raise
+                _log.debug("the check of %s needs smaller batches", job.cell, exc_info=True)
+            free_memory(self._device)
+        return self._answers_to(job, positions, canvases, one_by_one)
+
+    def _answers_to(
+        self, job: Job, positions: NDArray[np.int64], canvases: Sequence[torch.Tensor], parts: Sequence[slice]
+    ) -> Predictions:
         selection = self._selection
         targets = torch.from_numpy(job.loaded.targets(selection.labels[positions])).to(self._device)
-        canvases = [self._canvas(int(position), job.loaded) for position in positions]
-        # Where a model does not resize, images may differ in size: then each is a batch of its own.
-        alike = len({canvas.shape for canvas in canvases}) == 1
         scored = []
-        for part in [slice(None)] if alike else [slice(i, i + 1) for i in range(len(positions))]:
-            images = to_device(torch.stack(canvases[part]), self._device)
+        for part in parts:
+            images = to_device(torch.stack(tuple(canvases[part])), self._device)
             identities = selection.identities[positions[part]]
             variants = (self._scores(job, variant, images, identities, targets[part]) for variant in job.variants)
             scored.append(functools.reduce(worse, variants))
@@ -199,7 +230,7 @@ def difference(before: Predictions, now: Predictions, precision: str) -> str:
 
 
 def _implied(found: dict[Job, str], jobs: Sequence[Job], held: dict[Job, NDArray[np.bool_]]) -> Iterator[Job]:
-    """Yield the jobs found stale, and those that what was found casts doubt on, with the same text."""
+    """Yield the jobs that ``found`` shows stale, and those that what was found casts doubt on, with the same text."""
     models = {job.loaded: text for job, text in found.items() if job.condition == CONTROL}
     conditions = {job.condition: text for job, text in found.items() if job.loaded not in models}
     for job in jobs:

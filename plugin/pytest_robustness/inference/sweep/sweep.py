@@ -6,7 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.inference.sweep.canary import Canary, Stale
+from pytest_robustness.inference.sweep.canary import Canary
+from pytest_robustness.inference.sweep.stale import Doubt, Stale
 from pytest_robustness.inference.sweep.unreadable import UnreadableImages
 from pytest_robustness.inference.sweep.work import Work
 from pytest_robustness.inference.user_calls.calls import UserCalls
@@ -97,7 +98,7 @@ class Sweep:
         return True
 
     def _forget_stale(self) -> None:
-        """Remove stored answers that no longer hold, with a note of what showed it."""
+        """Remove stored answers that no longer hold, of cells of other runs too, with a note of what showed it."""
         work = self._work
         canary = Canary(
             work.selection,
@@ -107,16 +108,21 @@ class Sweep:
             seed=work.settings.seed,
             calls=work.calls,
         )
-        by_model: dict[str, list[Stale]] = {}
-        for stale in canary.stale(work.jobs, self.unreadable.readable):
-            by_model.setdefault(stale.job.loaded.name, []).append(stale)
-            self._store.forget(self._store.read(stale.job.key))
-            work.cells.forget(stale.job.key)
-        for model, found in by_model.items():
+        by_model: dict[tuple[str, bool], list[Stale]] = {}
+        found_stale = canary.stale(work.jobs, self.unreadable.readable)
+        if not found_stale:
+            return
+        doubt = Doubt(found_stale)
+        self._store.forget(doubt.covers)
+        for job in work.jobs:
+            if doubt.covers(job.key, job.description):
+                work.cells.forget(job.key)
+        for stale in found_stale:
+            by_model.setdefault((stale.job.loaded.name, stale.checked), []).append(stale)
+        for (model, checked), found in by_model.items():
             conditions = ", ".join(str(stale.job.condition) for stale in found)
-            self._warn(
-                f"stored answers of {model} no longer hold and are computed again ({conditions}): {found[0].text}"
-            )
+            what = "no longer hold" if checked else "could not be checked"
+            self._warn(f"stored answers of {model} {what} and are computed again ({conditions}): {found[0].text}")
 
     def _say_what_is_kept(self) -> None:
         images = len(self._work.selection.indices)

@@ -10,6 +10,7 @@ from pytest_robustness.models import digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pytest_robustness.models.weights import WeightsPolicy
 PUBLISHED: Final = True
@@ -40,3 +41,8 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
         keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118 (the file is not a mapping)
         module.load_state_dict({key.removeprefix(prefix): file.get_tensor(key) for key in keys})
     return Model(module, digits.PREPROCESS, digits.CLASSES)
+
+
+def weights_files(name: str, weights: str | None, policy: WeightsPolicy) -> tuple[Path, ...]:  # noqa: ARG001 (one file)
+    """Return the file that comes with this package."""
+    return (digits.WEIGHTS,)

@@ -61,8 +61,19 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
     return Model(module, preprocess(full, module), classes(module))
 
 
+def weights_files(name: str, weights: str | None, policy: WeightsPolicy) -> tuple[Path, ...]:  # noqa: ARG001 (as above)
+    """Return where the policy's directory may have the weights; without one the hub decides which they are now."""
+    if policy.directory is None:
+        return ()
+    return tuple(policy.directory / candidate for candidate in _candidates(_full_name(name)))
+
+
+def _candidates(full: str) -> tuple[str, ...]:
+    return f"{full}.safetensors", f"{full}.pth", f"{full}/model.safetensors"
+
+
 def _read(directory: Path, full: str, trust_pickle: bool) -> Mapping[str, Any]:
-    candidates = (f"{full}.safetensors", f"{full}.pth", f"{full}/model.safetensors")
+    candidates = _candidates(full)
     for path in (directory / candidate for candidate in candidates):
         if path.is_file():
             return read_state_dict(path, trust_pickle)

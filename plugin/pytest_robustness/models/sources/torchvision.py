@@ -52,9 +52,19 @@ def check(name: str, weights: str | None) -> None:
 
 def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:
     """Return the model with its weights from the policy's directory, else through torchvision's download cache."""
-    published = _published(name)
-    chosen = published[weights or (_ARTICLE_WEIGHTS if _ARTICLE_WEIGHTS in published else "DEFAULT")]
+    chosen = _chosen(name, weights)
     return Model(_build(name, chosen, _state(chosen, policy)), _preprocess(chosen), tuple(chosen.meta["categories"]))
+
+
+def weights_files(name: str, weights: str | None, policy: WeightsPolicy) -> tuple[Path, ...]:
+    """Return where the policy's directory, or torchvision's download cache, has the weights."""
+    url = _chosen(name, weights).url
+    return (_cached(url),) if policy.directory is None else _candidates(policy.directory, url)
+
+
+def _chosen(name: str, weights: str | None) -> WeightsEnum:
+    published = _published(name)
+    return published[weights or (_ARTICLE_WEIGHTS if _ARTICLE_WEIGHTS in published else "DEFAULT")]
 
 
 def _state(weights: WeightsEnum, policy: WeightsPolicy) -> dict[str, Tensor]:
@@ -105,9 +115,13 @@ def _file_name(url: str) -> str:
     return Path(urlsplit(url).path).name
 
 
-def _download(weights: WeightsEnum) -> dict[str, Tensor]:
+def _cached(url: str) -> Path:
     import torch
 
+    return Path(torch.hub.get_dir()) / "checkpoints" / _file_name(url)
+
+
+def _download(weights: WeightsEnum) -> dict[str, Tensor]:
     name = _file_name(weights.url)
     try:
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True, map_location="cpu")
@@ -119,15 +133,19 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
         ) from error
     except Exception as error:
         _log.debug("%s cannot be read", name, exc_info=True)
-        cached = Path(torch.hub.get_dir()) / "checkpoints" / name
         raise WeightsError(
-            f"{name} as downloaded from {weights.url} cannot be read ({error}). Remove {cached} and run again."
+            f"{name} as downloaded from {weights.url} cannot be read ({error}). Remove {_cached(weights.url)} and run "
+            f"again."
         ) from error
 
 
-def _find(directory: Path, url: str) -> Path:
+def _candidates(directory: Path, url: str) -> tuple[Path, Path]:
     original = directory / _file_name(url)
-    candidates = (original, original.with_suffix(".safetensors"))
+    return original, original.with_suffix(".safetensors")
+
+
+def _find(directory: Path, url: str) -> Path:
+    candidates = _candidates(directory, url)
     for path in candidates:
         if path.is_file():
             return path

@@ -26,6 +26,8 @@ _SCRIPTS = (
     *("clipboard", "downloads", "charts", "sorting", "models", "theme", "start"),
 )
 
+FILES = ("index.html",)
+
 
 def write(report: RunReport, folder: Path) -> Path:
     """Write the page into ``folder``, whole or not at all, and return its path.
