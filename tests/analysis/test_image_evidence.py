@@ -171,3 +171,21 @@ def test_a_class_that_is_shown_to_change_is_not_blind_however_small():
     assert [found.blind for found in lost] == [False] * 11
     kept = class_images(counted([0] * 9 + [8, 0], [0] * 11, sizes), 11, 0.05)
     assert [found.blind for found in kept] == [False] * 9 + [True, True]
+
+
+@pytest.mark.parametrize("models", [1, 2, 12])
+@pytest.mark.parametrize(("classes", "n", "lost"), [(20, 20, 12), (100, 50, 28), (1000, 50, 28), (100, 20, 20)])
+def test_what_to_expect_of_the_one_class_that_falls_is_what_its_own_images_say(classes, n, lost, models):
+    rng = np.random.default_rng(classes + models)
+    labels, position = np.repeat(np.arange(classes), n), np.tile(np.arange(n), classes)
+    # All models lose the same images of class 7; in each of them an image in a hundred changes otherwise.
+    changes = rng.choice(np.array([-1, 0, 1], np.int16), (models, len(labels)), p=[0.005, 0.99, 0.005])
+    changes[:, labels == 7] = np.where(position[labels == 7] < lost, -1, 0)
+    found = class_images(ChangedImages(changes.sum(axis=0, dtype=np.int16), labels, models), classes, 0.05)
+    assert min(range(classes), key=lambda i: found[i].pooled.value) == 7
+    exact = stats.binomtest(lost, n).proportion_ci(0.9)
+    pooled = found[7].pooled
+    assert -100 * exact.high - 3 < pooled.low <= pooled.value < pooled.high < -100 * exact.low + 3
+    assert pooled.value == pytest.approx(found[7].difference, abs=4)
+    others = [found[i].pooled.value for i in range(classes) if i != 7]
+    assert max(map(abs, others)) < 3

@@ -6,14 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.predictions import pair, readable_by_all
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.correction import holm
 from pytest_robustness.analysis.statistics.paired_change import PairedChange
-from pytest_robustness.analysis.statistics.partial_pooling import partially_pooled, sampling_variance
+from pytest_robustness.analysis.statistics.partial_pooling import pooled_changes
 from pytest_robustness.analysis.statistics.sign_flips import change_sizes, fewest_significant, sign_flip_p
 from pytest_robustness.analysis.test_result import ClassImages, Estimate, ImageChange
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.predictions import Answers, AnswerSource
     from pytest_robustness.core import Panel
-
-_POOLED_QUANTILE = float(stats.norm.isf(0.05))
 
 
 class ChangedImages(NamedTuple):
@@ -144,11 +141,9 @@ def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[Cla
     asked = _models_asked(changes, n)
     change = np.divide(total, n * asked, out=np.full(classes, np.nan), where=seen)
     squares = (sizes @ np.square(np.arange(changes.models + 1))) / asked**2
-    pooled = partially_pooled(change, sampling_variance(n, total / asked, squares))
-    half = _POOLED_QUANTILE * pooled.error
-    low, high = np.maximum(pooled.value - half, -1.0), np.minimum(pooled.value + half, 1.0)
+    pooled = pooled_changes(n, total / asked, squares)
     blind = n < fewest_significant(alpha, p[seen])
-    estimates = map(Estimate._make, _rows([100 * pooled.value, 100 * low, 100 * high]))
+    estimates = map(Estimate._make, _rows(100 * np.stack(pooled)))
     rows = zip(_rows([n, 100 * change, p, adjusted, blind]), estimates, strict=True)
     return [ClassImages(*(*row, estimate)) for row, estimate in rows]
 

@@ -149,8 +149,8 @@ class ClassImages:
     ``n`` counts the images, ``difference`` is the change of accuracy averaged over the models, in points, and
     ``p_adjusted`` is corrected over the classes by Holm's method. A class is ``blind`` where it has so few images that
     not even the loss of all by all models would be significant beside what the other classes show; one that is
-    significant never is. ``pooled`` is the change, drawn towards that of all
-    classes by its noise, with its 90 % interval: what to expect on other images.
+    significant never is. ``pooled`` is the change, drawn towards that of the
+    other classes by its noise, with its 90 % interval: what to expect on other images.
     """
 
     n: int
