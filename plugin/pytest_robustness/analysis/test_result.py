@@ -165,6 +165,21 @@ class ClassImages:
         return self.p_adjusted < alpha
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelFall:
+    """The fall of one class in one model: McNemar's exact test, corrected by Holm's method over models and classes.
+
+    ``index`` and ``name`` are the class's, ``n`` counts its images, ``difference`` is the change in points.
+    """
+
+    model: str
+    index: int
+    name: str
+    n: int
+    difference: float
+    p_adjusted: float
+
+
 VerdictRule = Literal["strict", "article", "margin"]
 """What decides a test: the t-test and the images, the t-test alone as in the article, or the images alone."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.analysis.falls_alone import in_single_models
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes, panel_changes
 from pytest_robustness.analysis.policy import in_points
 from pytest_robustness.analysis.predictions import pair, readable_by_all
@@ -82,6 +83,13 @@ def class_growth(
         reasons += _listed(
             f"the change from control grew by more than {in_points(policy.class_tolerance)}", grown, were
         )
+    if test_policy.uses_images and finding.alone:
+        had = {(fall.model, fall.index) for fall in before.alone}
+        known = {found.index for found in before.beyond}
+        new_alone = [fall for fall in finding.alone if (fall.model, fall.index) not in had and fall.index not in known]
+        if new_alone:
+            beyond = f"beyond {in_points(test_policy.class_margin)} and not in the baseline"
+            reasons.append(f"{beyond} {in_single_models(new_alone)}")
     numbers = [len(test.sensitive) for test in (before, finding)]
     if test_policy.uses_t_tests and numbers[1] > finding.allowed and numbers[0] <= before.allowed:
         reasons.append(f"more classes sensitive than the {finding.allowed} allowed: {numbers[0]} -> {numbers[1]}")

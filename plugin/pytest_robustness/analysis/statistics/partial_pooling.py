@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.statistics.columns import Bools, Floats, Ints
 
-_NODES = 40
+_NODES = 30
 _ROUNDS = 3
 _PRIOR_IMAGES = 100
 # The logarithm of the density of a true change that may be anything from -1 to 1, times the square root of 2 pi.
@@ -31,7 +31,7 @@ _LOG_APART = math.log(math.sqrt(2 * math.pi) / 2)
 _TAIL = 0.05
 # No tail of 5 % begins so many standard deviations away.
 _FAR = 5.0
-_HALVINGS = 30
+_HALVINGS = 20
 _TINY = 1e-300
 
 
