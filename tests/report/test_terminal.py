@@ -51,7 +51,7 @@ def test_the_summary_is_a_table_of_changes_one_of_classes_and_what_they_leave_ou
         "95 % to              -6.0",
         "",
         "Classes: sensitive by their tests over the models; beyond: the images show a",
-        "  change of more than 10 points; blind: too few images to show any",
+        "  change of more than 10 points; blind: too few right answers to show a loss",
         "transform  sensitive  insensitive  allowed  beyond  blind",
         "vflip              2            1        1       2      0",
         "",

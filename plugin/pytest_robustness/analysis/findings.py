@@ -137,7 +137,7 @@ class ClassTest:
 
     @property
     def blind(self) -> int:
-        """How many classes have too few images to show anything, or none."""
+        """How many classes have too few images right in control to show a loss, or no image."""
         return len(self.untested) + sum(finding.images is not None and finding.images.blind for finding in self.classes)
 
     @property
@@ -190,8 +190,9 @@ class GateTest:
     than the tolerance, worst first; ``broken`` those that fail the comparison by themselves. ``fell``: accuracy over
     all images is shown to have fallen by more than the tolerance.
     ``unshown`` lists the classes that fell by more than the class tolerance on too few images to show it, and ``blind``
-    those with too few to show any fall. ``withheld`` says why no pass may rest on the comparison, where none may; and
-    ``apart`` lists the classes that fell on images of which only one of baseline and run has each.
+    those with too few that the baseline gets right to show any fall. ``withheld`` says why no pass may rest on the
+    comparison, where none may; and ``apart`` lists the classes that fell on images of which only one of baseline and
+    run has each.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
     first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by

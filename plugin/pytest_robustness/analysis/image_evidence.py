@@ -33,26 +33,29 @@ class ChangedImages(NamedTuple):
     ``sums`` (int16 [n]) adds 1 for each model that is right in the second way of answering only, -1 for each that is
     right in the first only; ``labels`` (int64 [n]) are the images' classes, ``models`` is the number of models. Where
     the models count an image in different classes, it has an entry for each, and ``asked`` (int64 [n]) says how many
-    models the entry is of.
+    models the entry is of. ``right`` (bool [n]) says which images some model gets right in the first way, so that they
+    can be lost; ``None``: all may be.
     """
 
     sums: NDArray[np.int16]
     labels: NDArray[np.int64]
     models: int
     asked: NDArray[np.int64] | None = None
+    right: NDArray[np.bool_] | None = None
 
     @classmethod
     def between(cls, pairs: Iterable[tuple[Answers, Answers]], labels: NDArray[np.int64]) -> ChangedImages:
         """Return the changes between the two ways in which each model answered; ``labels`` is int64 [N]."""
         listed = list(pairs)
         readable = readable_by_all(answers for both in listed for answers in both)
-        sums = np.zeros(len(labels), np.int16)
+        sums, right = np.zeros(len(labels), np.int16), np.zeros(len(labels), np.bool_)
         for before, after in listed:
             sums += after.correct
             sums -= before.correct
+            right |= before.correct
         if readable.all():
-            return cls(sums, labels, len(listed))
-        return cls(sums[readable], labels[readable], len(listed))
+            return cls(sums, labels, len(listed), right=right)
+        return cls(sums[readable], labels[readable], len(listed), right=right[readable])
 
     @classmethod
     def in_own_classes(
@@ -66,7 +69,10 @@ class ChangedImages(NamedTuple):
         entries, of_entry, asked = np.unique(images * classes + own[:, images], return_inverse=True, return_counts=True)
         sums = np.zeros(len(entries), np.int16)
         np.add.at(sums, of_entry.reshape(-1), changes.reshape(-1).astype(np.int16))
-        return cls(sums, entries % classes, len(listed), asked)
+        right = np.zeros(len(entries), np.bool_)
+        before = np.stack([before.correct for before, _ in listed])[:, images]
+        right[of_entry.reshape(-1)[before.reshape(-1)]] = True
+        return cls(sums, entries % classes, len(listed), asked, right)
 
 
 def model_changes(changes: list[ChangedImages], classes: int, *, alpha: float, margin: float) -> list[ImageChange]:
@@ -143,10 +149,12 @@ def class_images(changes: ChangedImages, classes: int, alpha: float) -> list[Cla
     change = np.divide(total, n * asked, out=np.full(classes, np.nan), where=seen)
     squares = (sizes @ np.square(np.arange(changes.models + 1))) / asked**2
     pooled = pooled_changes(n, total / asked, squares)
-    blind = n < fewest_significant(alpha, p[seen])
+    right = n if changes.right is None else np.bincount(changes.labels[changes.right], minlength=classes)
+    # One that rose may be significant with fewer.
+    blind = (right < fewest_significant(alpha, p[seen])) & ~(adjusted < alpha)
     estimates = map(Estimate._make, _rows(100 * np.stack(pooled)))
-    rows = zip(_rows([n, 100 * change, p, adjusted, blind]), estimates, strict=True)
-    return [ClassImages(*(*row, estimate)) for row, estimate in rows]
+    rows = zip(_rows([n, 100 * change, p, adjusted, blind]), estimates, right.tolist(), strict=True)
+    return [ClassImages(*(*row, estimate, losable)) for row, estimate, losable in rows]
 
 
 class ClassesByModel(NamedTuple):

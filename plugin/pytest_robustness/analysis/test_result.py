@@ -147,10 +147,11 @@ class ClassImages:
     """What the images of one class show, over all models of a class test: the sign-flip test.
 
     ``n`` counts the images, ``difference`` is the change of accuracy averaged over the models, in points, and
-    ``p_adjusted`` is corrected over the classes by Holm's method. A class is ``blind`` where it has so few images that
-    not even the loss of all by all models would be significant beside what the other classes show; one that is
-    significant never is. ``pooled`` is the change, drawn towards that of the
-    other classes by its noise, with its 90 % interval: what to expect on other images.
+    ``p_adjusted`` is corrected over the classes by Holm's method. ``right`` counts the images that some model gets
+    right in control: no other can be lost. A class is ``blind`` where these are so few that not even the loss of all by
+    all models would be significant beside what the other classes show; one that is significant never is. ``pooled`` is
+    the change, drawn towards that of the other classes by its noise, with its 90 % interval: what to expect on other
+    images.
     """
 
     n: int
@@ -159,6 +160,7 @@ class ClassImages:
     p_adjusted: float
     blind: bool
     pooled: Estimate
+    right: int
 
     def significant(self, alpha: float) -> bool:
         """Whether the images show a change at ``alpha``."""

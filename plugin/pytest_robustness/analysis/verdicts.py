@@ -132,7 +132,7 @@ def judge_classes(
     shown = [finding.images.p_value for finding in classes if finding.images is not None]
     fewest = fewest_significant(policy.alpha, np.array(shown))
     if not classes or blind > _BLIND_SHARE * (len(classes) + untested):
-        few = f"{blind:,} of {len(classes) + untested:,} classes have fewer than {fewest} images"
+        few = f"{blind:,} of {len(classes) + untested:,} classes have fewer than {fewest} images right in control"
         reason = f"{few}: not even the loss of all by all models would be significant"
         return Verdict(Outcome.INCONCLUSIVE, _joined(reason, counts))
     excluded = _excluded_text(classes, fewest, blind, policy)
@@ -245,12 +245,17 @@ def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
 
 def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, policy: TestPolicy) -> str:
     """Return what a PASS excludes, and what it could not have seen."""
-    smallest = min(finding.images.n for finding in classes if finding.images is not None and not finding.images.blind)
-    # As many images as are significant, and as exceed the margin.
-    lost = max(fewest, math.floor(policy.class_margin * smallest / 100) + 1)
-    of_all = f"of the {counted(smallest, 'image')} of the smallest class"
-    seen = f"the loss of {lost:,} {of_all} by all models would have been"
-    unseen = f"; {counted(blind, 'class', 'classes')} with fewer than {fewest} images not judged" if blind else ""
+    # As many right answers as are significant, and as exceed the margin.
+    losses = [
+        (images.right, max(fewest, math.floor(policy.class_margin * images.n / 100) + 1))
+        for finding in classes
+        if (images := finding.images) is not None and not images.blind
+    ]
+    right, lost = min((loss for loss in losses if loss[0] >= loss[1]), default=(0, 0))
+    of_all = f"{lost:,} of the {counted(right, 'image')} right in control, of the class with the fewest,"
+    seen = f"the loss of {of_all} by all models would have been" if right else "none has right answers enough to lose"
+    few = f"fewer than {fewest} images right in control"
+    unseen = f"; {counted(blind, 'class', 'classes')} with {few} not judged" if blind else ""
     return f"no class shown to change by more than {policy.class_margin:g} points ({seen}){unseen}"
 
 

@@ -263,7 +263,11 @@ def _class_lines(finding: ClassTest) -> list[str]:
     blind = finding.blind - none
     lines += [f"  not tested          {_classes(few)} with too few observations"] if few else []
     lines += [f"  not tested          {_classes(none)} without an image"] if none else []
-    lines += [f"  blind               {_classes(blind)} with too few images to show anything"] if blind else []
+    lines += (
+        [f"  blind               {_classes(blind)} with too few images right in control to show a loss"]
+        if blind
+        else []
+    )
     return lines + _worst_lines(finding)
 
 

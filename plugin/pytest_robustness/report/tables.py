@@ -198,6 +198,7 @@ def _class_images(images: ClassImages | None) -> dict[str, Any] | None:
         return None
     return {
         "n": images.n,
+        "right": images.right,
         "difference": images.difference,
         "p_value": images.p_value,
         "p_adjusted": images.p_adjusted,

@@ -184,7 +184,7 @@ def _classes_heading(report: RunReport) -> str:
     over = words_of(report.class_tests).over
     return (
         f"Classes: sensitive by their tests over the {over}; beyond: the images show a change of more than "
-        f"{report.policy.class_margin:g} points; blind: too few images to show any"
+        f"{report.policy.class_margin:g} points; blind: too few right answers to show a loss"
     )
 
 

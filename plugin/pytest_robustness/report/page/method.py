@@ -163,7 +163,8 @@ def _class_images_sentence(report: RunReport) -> str:
         "least as large. With one model it is McNemar's exact test. Holm's correction over the classes of a condition "
         "keeps the chance of even one false alarm among them below alpha. A class that is significant and changed by "
         f"more than {margin} (--robustness-class-margin={report.policy.class_margin:g}) is beyond the margin{fails}. "
-        "A class is blind where it has so few images that not even the loss of all by all models would be significant."
+        "A class is blind where so few of its images are right in control that not even the loss of all by all models "
+        "would be significant."
     )
 
 
