@@ -27,13 +27,20 @@ from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline import rule
 from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.class_test import class_test
-from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes
+from pytest_robustness.analysis.image_evidence import (
+    ChangedImages,
+    class_images,
+    classes_by_model,
+    falls_alone,
+    model_changes,
+)
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.statistics import correct, mcnemar_by_class
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, interval, p_above, p_below
+from pytest_robustness.analysis.statistics.partial_pooling import pool, pooled_changes, sampling_variance
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import counted
 from pytest_robustness.inference.store.store import Store
@@ -141,6 +148,54 @@ def nulls(world: World, rng: np.random.Generator, runs: int) -> Row:
     measured = ", ".join(f"{name} {share(rate)}" for name, rate in rates.items())
     met = within_limit(max(rates.values()), 0.05, runs)
     return Row(f"some class significant in a real null ({world.name}), %", "<= 5", measured, met)
+
+
+def nulls_alone(world: World, rng: np.random.Generator, runs: int) -> Row:
+    """Do the same for each class of each model by itself, with and without what is smaller than the margin."""
+    names, models = (
+        list(map(str, range(world.classes))),
+        [f"m{i}" for i in range(len(next(iter(world.changes.values()))))],
+    )
+    rates: dict[str, tuple[float, float]] = {}
+    for name, change in world.changes.items():
+        significant = beyond = 0
+        for _ in range(runs):
+            drawn = change * rng.choice(np.array([-1, 1], np.int8), change.shape[1])
+            changes = [ChangedImages(of_model.astype(np.int16), world.labels, 1) for of_model in drawn]
+            significant += bool((classes_by_model(changes, world.classes).p_adjusted < ALPHA).any())
+            beyond += bool(falls_alone(models, changes, names, 10.0, ALPHA, ()).shown)
+        rates[name] = significant / runs, beyond / runs
+    measured = ", ".join(f"{name} {share(rate)} ({share(fails)})" for name, (rate, fails) in rates.items())
+    met = within_limit(max(rate for rate, _ in rates.values()), 0.05, runs)
+    return Row(
+        f"some class of a single model significant in a real null ({world.name}), and shown to have fallen by more "
+        "than 10 points, %",
+        "<= 5",
+        measured,
+        met,
+    )
+
+
+def alone(rng: np.random.Generator, runs: int) -> Iterator[Row]:
+    """Count how often the fall of a class in one model of twelve is shown; 2 % of all other answers change."""
+    for classes, images in ((10, 89), (100, 20), (100, 50), (1000, 50)):
+        names, models = list(map(str, range(classes))), [f"m{i}" for i in range(12)]
+        labels, found = np.repeat(np.arange(classes), images), {}
+        for fall in (0.2, 0.3, 0.5, 0.8):
+            shown = 0
+            for _ in range(runs if classes < 1000 else max(runs // 10, 20)):
+                change = rng.choice(np.array([-1, 0, 1], np.int16), (12, len(labels)), p=[0.01, 0.98, 0.01])
+                change[0, :images] = np.where(rng.random(images) < fall, -1, change[0, :images])
+                changes = [ChangedImages(of_model, labels, 1) for of_model in change]
+                falls = falls_alone(models, changes, names, 10.0, ALPHA, ()).shown
+                shown += any(one.model == "m0" and one.index == 0 for one in falls)
+            found[fall] = shown / (runs if classes < 1000 else max(runs // 10, 20))
+        yield Row(
+            f"a class falls in one of twelve models, {classes} x {images} images: shown, %, by the fall in points",
+            ">= 50 at 80" if images == 20 else ">= 95 at 80",
+            ", ".join(f"{100 * fall:g}: {share(rate)}" for fall, rate in found.items()),
+            found[0.8] >= (0.5 if images == 20 else 0.95),
+        )
 
 
 def fallen_class(rng: np.random.Generator, runs: int) -> Iterator[Row]:
@@ -408,9 +463,56 @@ def shrunken(world: World, rng: np.random.Generator, runs: int) -> Row:
     relative, coverage = np.mean(pooled) / np.mean(raw), np.mean(covered)
     return Row(
         f"shrunken worst three, 10 images a class ({world.name}): bias, % of the raw bias; coverage of 90 % intervals",
-        "within 20; 87 to 93",
+        "within 25; 88 to 95",
         f"{share(relative)} (raw {np.mean(raw):+.1f} points, shrunken {np.mean(pooled):+.1f}); {share(coverage)}",
-        bool(abs(relative) <= 0.2 and 0.87 <= coverage <= 0.93),
+        bool(abs(relative) <= 0.25 and 0.88 <= coverage <= 0.95),
+    )
+
+
+def apart(rng: np.random.Generator, runs: int) -> Iterator[Row]:
+    """Draw classes of 50 images that do not change, but for some that fall by 50 points, and count what holds these.
+
+    Beside it stands what a normal distribution of the classes alone gives.
+    """
+    for fallen in (0, 1, 3):
+        texts, least = [], 1.0
+        for classes in (10, 20, 100, 1000):
+            held = [_held(rng, classes, fallen) for _ in range(runs)]
+            every, first, normal, width, normal_width, value = np.mean(held, axis=0)
+            least = min(least, every, first)
+            texts.append(
+                f"{classes}: {share(every)} and {share(first)} ({share(normal)}), widths {share(width)} "
+                f"({share(normal_width)})" + f", expected {100 * value:+.1f}" * bool(fallen)
+            )
+        yield Row(
+            f"{fallen} classes of 50 images truly fall by 50 points, the others by none, 2 % churn: 90 % intervals of "
+            "all classes, and of the one shown first, that hold the truth, % (first of a normal distribution alone); "
+            "mean width, points; by the number of classes",
+            ">= 85",
+            "; ".join(texts),
+            least >= 0.85,
+        )
+
+
+def _held(rng: np.random.Generator, classes: int, fallen: int) -> tuple[float, ...]:
+    """Return the share of intervals that hold the truth, those shown first, widths, and the value of the fallen."""
+    truth, n = np.zeros(classes), np.full(classes, 50)
+    truth[:fallen] = -0.5
+    lost = rng.binomial(50, 0.01 - truth)
+    gained = rng.binomial(50 - lost, 0.01 / (0.99 + truth))
+    sums = n, gained - lost, gained + lost
+    found = pooled_changes(*sums)
+    alone = pool((gained - lost) / n, sampling_variance(*sums))
+    half = 1.645 * alone.error
+    held = (found.low <= truth) & (truth <= found.high)
+    first, normal_first = held[np.argmin(found.value)], (np.abs(alone.mean - truth) <= half)[np.argmin(alone.mean)]
+    widths = (found.high - found.low).mean(), 2 * half.mean()
+    return (
+        float(held.mean()),
+        float(first),
+        float(normal_first),
+        *map(float, widths),
+        found.value[:fallen].sum() / max(fallen, 1),
     )
 
 
@@ -533,8 +635,11 @@ def rows(worlds: Sequence[World], seed: int, scale: float) -> Iterator[Row]:
     check_on_images(rng(0))
     for i, world in enumerate(worlds):
         yield nulls(world, rng(10 + i), times(1000))
+        yield nulls_alone(world, rng(40 + i), times(1000))
         yield shrunken(world, rng(20 + i), times(200))
         yield crossed(world, rng(30 + i), times(200))
+    yield from apart(rng(7), times(500))
+    yield from alone(rng(8), times(500))
     yield from fallen_class(rng(1), times(1000))
     yield smaller_falls(rng(7), times(1000))
     yield smaller_class_falls(rng(8), times(300))

@@ -43,6 +43,7 @@ def test_classes_are_a_family_of_sign_flip_tests(models):
     labels, pairs = drawn(models, models)
     found = class_images(ChangedImages.between(pairs, labels), 5, 0.05)
     changes = by_loop(labels, pairs)
+    read = [all(answers.readable[k] for pair in pairs for answers in pair) for k in range(len(labels))]
     rng = np.random.default_rng(0)
     tested = [i for i, images in enumerate(changes) if images]
     for i in tested:
@@ -52,8 +53,10 @@ def test_classes_are_a_family_of_sign_flip_tests(models):
         patterns = rng.choice([-1, 1], (4_000, len(sums))) @ sums
         share = np.mean(np.abs(patterns) >= abs(sums.sum()))
         assert found[i].p_value == pytest.approx(share, abs=4 * math.sqrt(max(share, 1e-3) / 4_000))
-        # Had all models lost all images of the class, beside the other classes as they are.
-        best = [2 * 0.5 ** len(sums) if j == i else found[j].p_value for j in tested]
+        # Had all models lost all images that some got right, beside the other classes as they are.
+        right = sum(labels[k] == i and any(a.correct[k] for a, _ in pairs) for k in range(len(labels)) if read[k])
+        assert found[i].right == right
+        best = [2 * 0.5**right if j == i else found[j].p_value for j in tested]
         assert found[i].blind is not bool(multipletests(best, method="holm")[1][tested.index(i)] < 0.05)
         assert found[i].pooled.low < found[i].pooled.value < found[i].pooled.high
         assert found[i].pooled.low >= -100
@@ -171,3 +174,53 @@ def test_a_class_that_is_shown_to_change_is_not_blind_however_small():
     assert [found.blind for found in lost] == [False] * 11
     kept = class_images(counted([0] * 9 + [8, 0], [0] * 11, sizes), 11, 0.05)
     assert [found.blind for found in kept] == [False] * 9 + [True, True]
+
+
+@pytest.mark.parametrize("models", [1, 2, 12])
+@pytest.mark.parametrize(("classes", "n", "lost"), [(20, 20, 12), (100, 50, 28), (1000, 50, 28), (100, 20, 20)])
+def test_what_to_expect_of_the_one_class_that_falls_is_what_its_own_images_say(classes, n, lost, models):
+    rng = np.random.default_rng(classes + models)
+    labels, position = np.repeat(np.arange(classes), n), np.tile(np.arange(n), classes)
+    # All models lose the same images of class 7; in each of them an image in a hundred changes otherwise.
+    changes = rng.choice(np.array([-1, 0, 1], np.int16), (models, len(labels)), p=[0.005, 0.99, 0.005])
+    changes[:, labels == 7] = np.where(position[labels == 7] < lost, -1, 0)
+    found = class_images(ChangedImages(changes.sum(axis=0, dtype=np.int16), labels, models), classes, 0.05)
+    assert min(range(classes), key=lambda i: found[i].pooled.value) == 7
+    exact = stats.binomtest(lost, n).proportion_ci(0.9)
+    pooled = found[7].pooled
+    assert -100 * exact.high - 3 < pooled.low <= pooled.value < pooled.high < -100 * exact.low + 3
+    assert pooled.value == pytest.approx(found[7].difference, abs=4)
+    others = [found[i].pooled.value for i in range(classes) if i != 7]
+    assert max(map(abs, others)) < 3
+
+
+@pytest.mark.parametrize("models", [1, 3])
+@pytest.mark.parametrize(("right", "blind"), [(0, True), (7, True), (8, True), (9, False), (20, False)])
+def test_a_class_is_blind_where_too_few_of_its_images_are_right_to_show_their_loss(models, right, blind):
+    # Of ten classes of 20 images each one is right on so few, in any model; the first two models share them.
+    labels, place = np.repeat(np.arange(10), 20), np.tile(np.arange(20), 10)
+    every = np.ones(200, np.bool_)
+    some = [(labels != 7) | (place < right) & (place % models == m) for m in range(models)]
+    kept = class_images(ChangedImages.between([(Answers(every, r), Answers(every, r)) for r in some], labels), 10, 0.05)
+    assert [found.blind for found in kept] == [i == 7 and blind for i in range(10)]
+    assert [found.right for found in kept] == [right if i == 7 else 20 for i in range(10)]
+    gone = [(Answers(every, r), Answers(every, r & (labels != 7))) for r in some]
+    lost = class_images(ChangedImages.between(gone, labels), 10, 0.05)[7]
+    assert lost.significant(0.05) is not blind
+    # A rise can be shown by images that were wrong; the class is then not blind.
+    risen = [(Answers(every, r), Answers(every, every)) for r in some]
+    rose = class_images(ChangedImages.between(risen, labels), 10, 0.05)[7]
+    assert rose.blind is (blind and not rose.significant(0.05))
+
+
+def test_images_that_models_count_in_classes_of_their_own_are_right_in_these():
+    rng = np.random.default_rng(3)
+    own = [rng.integers(0, 4, 60) for _ in range(3)]
+    every = np.ones(60, np.bool_)
+    pairs = [(Answers(every, rng.random(60) < 0.5), Answers(every, rng.random(60) < 0.5)) for _ in own]
+    found = class_images(ChangedImages.in_own_classes(pairs, own), 4, 0.05)
+    for c in range(4):
+        expected = {
+            i for (before, _), of in zip(pairs, own, strict=True) for i in range(60) if of[i] == c and before.correct[i]
+        }
+        assert found[c].right == len(expected)

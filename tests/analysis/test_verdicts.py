@@ -202,8 +202,9 @@ def test_the_p_that_is_shown_lies_on_its_side_of_alpha(p, alpha):
     assert shown == pytest.approx(p, rel=0.05)
 
 
-def images(n=100, difference=-1.0, p=0.5, blind=False):
-    return ClassImages(n, difference, p, p, blind, Estimate(difference, difference - 3, difference + 3))
+def images(n=100, difference=-1.0, p=0.5, blind=False, right=None):
+    pooled = Estimate(difference, difference - 3, difference + 3)
+    return ClassImages(n, difference, p, p, blind, pooled, n if right is None else right)
 
 
 def classes(sensitive=0, insensitive=0, inconclusive=0, *, shown=()):
@@ -305,16 +306,30 @@ def test_a_class_beyond_the_margin_is_named_the_worst_first():
 
 def test_a_pass_of_the_classes_says_what_would_have_been_seen():
     assert judged(classes(0, 10), verdict="margin").reason == (
-        "no class shown to change by more than 10 points (the loss of 11 of the 100 images of the smallest class by "
-        "all models would have been)"
+        "no class shown to change by more than 10 points (the loss of 11 of the 100 images right in control, of the "
+        "class with the fewest, by all models would have been)"
     )
-    few = classes(0, 20, shown=[images(n=20), images(n=5, p=1.0, blind=True)])
+    few = classes(0, 20, shown=[images(n=20, right=17), images(n=5, p=1.0, blind=True)])
     assert judged(few, verdict="margin").reason == (
-        "no class shown to change by more than 10 points (the loss of 10 of the 20 images of the smallest class by all "
-        "models would have been); 1 class with fewer than 10 images not judged"
+        "no class shown to change by more than 10 points (the loss of 10 of the 17 images right in control, of the "
+        "class with the fewest, by all models would have been); 1 class with fewer than 10 images right in control not "
+        "judged"
     )
     assert judged(classes(0, 10, shown=[BLIND] * 4), 2, verdict="margin").reason == (
-        "6 of 12 classes have fewer than 9 images: not even the loss of all by all models would be significant"
+        "6 of 12 classes have fewer than 9 images right in control: not even the loss of all by all models would be "
+        "significant"
+    )
+
+
+def test_the_loss_that_a_pass_would_have_seen_is_one_of_a_class_that_can_fall_so_far():
+    # Of 1,000 images 50 are right: it cannot fall by more than ten points, however few remain.
+    barely = images(n=1000, right=50)
+    assert (
+        "the loss of 11 of the 90 images right"
+        in judged(classes(0, 10, shown=[barely, *[images(right=90)] * 9]), verdict="margin").reason
+    )
+    assert judged(classes(0, 2, shown=[barely] * 2), verdict="margin").reason == (
+        "no class shown to change by more than 10 points (none has right answers enough to lose)"
     )
 
 

@@ -110,6 +110,7 @@ class Findings:
             p_adjusted=3e-8,
             blind=False,
             pooled=Estimate(-28.0, -36.0, -20.0),
+            right=90,
         )
         return dataclasses.replace(plain, **fields)
 

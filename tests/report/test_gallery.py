@@ -28,7 +28,7 @@ def result(difference=0.0, p=1.0):
 
 def images(expected, *, blind=False):
     pooled = Estimate(expected, expected - 5, expected + 5)
-    return ClassImages(n=50, difference=expected, p_value=0.5, p_adjusted=0.5, blind=blind, pooled=pooled)
+    return ClassImages(n=50, difference=expected, p_value=0.5, p_adjusted=0.5, blind=blind, pooled=pooled, right=50)
 
 
 def class_test(results, condition=VFLIP, models=("a", "b"), of_images=(), beyond=()):

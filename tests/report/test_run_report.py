@@ -147,7 +147,7 @@ def test_blind_classes_are_counted_apart_from_those_without_images(findings):
     blind = dataclasses.replace(made.classes[2], images=findings.of_images(n=2, blind=True))
     lines = finding_lines(findings.classes(classes=(*made.classes[:2], blind), untested=("ten",)))
     assert "  not tested          1 class without an image" in lines
-    assert "  blind               1 class with too few images to show anything" in lines
+    assert "  blind               1 class with too few images right in control to show a loss" in lines
 
 
 @pytest.mark.parametrize("kind", ["model", "classes", "compared", "images"])

@@ -253,6 +253,7 @@ def test_a_class_test_has_what_its_images_show_and_what_to_expect_on_others(find
     assert row["margin"] == 10.0
     assert row["images"] == {
         "n": 100,
+        "right": 90,
         "difference": -60.0,
         "p_value": 1e-8,
         "p_adjusted": 3e-8,

@@ -51,7 +51,7 @@ def test_the_summary_is_a_table_of_changes_one_of_classes_and_what_they_leave_ou
         "95 % to              -6.0",
         "",
         "Classes: sensitive by their tests over the models; beyond: changed significantly",
-        "  and by more than 10 measured points; blind: too few images to show a change",
+        "  and by more than 10 measured points; blind: too few right to show a loss",
         "transform  sensitive  insensitive  allowed  beyond  blind",
         "vflip              2            1        1       2      0",
         "",

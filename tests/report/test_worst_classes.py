@@ -51,7 +51,7 @@ def test_the_classes_that_fell_beyond_the_margin_are_all_among_the_worst_however
     lines = render(report, 100, color=False).splitlines()
     for test in report.class_tests:
         fell = falls(report, test.condition)
-        proven = {finding.index for finding in (*test.sensitive, *test.beyond)}
+        proven = {found.index for found in (*test.sensitive, *test.beyond, *test.alone)}
         assert {finding.index for finding in test.worst} == proven | set(np.flatnonzero(fell < -10))
         assert {finding.index for finding in test.unshown}.isdisjoint(proven)
         changes = [finding.expected_change for finding in test.worst]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassFinding, ClassTest
-from pytest_robustness.analysis.image_evidence import class_images, panel_changes
+from pytest_robustness.analysis.image_evidence import class_images, panel_changes, panel_falls
 from pytest_robustness.analysis.model_test import accuracies
 from pytest_robustness.analysis.predictions import pair, readable_in_both
 from pytest_robustness.analysis.test_result import Outcome, Verdict
@@ -49,7 +49,8 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
     untested = tuple(name for name, found in zip(names, images, strict=True) if not found.n)
     tested = sum(finding.result.conclusive for finding in findings)
     sensitive, beyond = verdicts.sensitive_classes(findings, policy), verdicts.classes_beyond(findings, policy)
-    verdict = verdicts.judge_classes(findings, sensitive, beyond, len(untested), policy)
+    falls = panel_falls(source, panel, policy, [finding.index for finding in beyond])
+    verdict = verdicts.judge_classes(findings, sensitive, beyond, len(untested), policy, falls)
     return ClassTest(
         condition=panel.condition,
         models=panel.models,
@@ -61,7 +62,9 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
         left_out=left_out,
         alpha=policy.alpha,
         verdict=without(left_out, verdict),
-        unshown=verdicts.unshown_classes(findings, (*sensitive, *beyond), policy),
+        unshown=verdicts.unshown_classes(findings, (*sensitive, *beyond, *falls.shown), policy),
+        alone=falls.shown,
+        unshown_alone=falls.unshown,
     )
 
 

@@ -6,15 +6,11 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-import numpy as np
-
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Estimate, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
     from pytest_robustness.analysis.answers.churn import AnswerChurn
     from pytest_robustness.analysis.baseline.apart import ClassApart
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
         ClassImages,
         ImageChange,
         McNemarResult,
+        ModelFall,
         TTestResult,
         Verdict,
     )
@@ -103,9 +100,11 @@ class ClassTest:
     A class is ``sensitive`` where a t-test over the models' accuracies on it rejects; with one model, McNemar's test
     over the images of the class. ``beyond`` are the classes that the images show to have changed, and that measure
     more than the margin. ``unshown`` are those that fell by more than the margin while no test shows it, most often on
-    too few images. ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes
-    without images, ``left_out`` the models that could not be judged. ``expected`` is as in `ModelTest`; ``found`` is
-    the outcome of the test itself, where ``verdict`` is that of a comparison with the baseline's.
+    too few images. ``alone`` are such falls of single models that the images show, of classes that are not beyond the
+    margin over all of them, and ``unshown_alone`` those that no test shows; with one model there are none.
+    ``allowed`` is how many sensitive classes the verdict tolerates, ``untested`` names the classes without
+    images, ``left_out`` the models that could not be judged. ``expected`` is as in `ModelTest`; ``found`` is the
+    outcome of the test itself, where ``verdict`` is that of a comparison with the baseline's.
     """
 
     against: ClassVar[Literal["control"]] = "control"
@@ -123,6 +122,8 @@ class ClassTest:
     expected: Expected | None = None
     found: Outcome | None = None
     unshown: tuple[ClassFinding, ...] = ()
+    alone: tuple[ModelFall, ...] = ()
+    unshown_alone: tuple[ModelFall, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -136,13 +137,15 @@ class ClassTest:
 
     @property
     def blind(self) -> int:
-        """How many classes have too few images to show anything, or none."""
+        """How many classes have too few images right in control to show a loss, or no image."""
         return len(self.untested) + sum(finding.images is not None and finding.images.blind for finding in self.classes)
 
     @property
     def failing(self) -> tuple[ClassFinding, ...]:
-        """The classes that are sensitive, or beyond the margin: the worst first."""
-        return tuple(worst_first({finding.index: finding for finding in (*self.sensitive, *self.beyond)}.values()))
+        """The classes that are sensitive, or beyond the margin, over all models or in one alone: the worst first."""
+        fell = {fall.index for fall in self.alone}
+        found = (*self.sensitive, *self.beyond, *(finding for finding in self.classes if finding.index in fell))
+        return tuple(worst_first({finding.index: finding for finding in found}.values()))
 
     @property
     def worst(self) -> tuple[ClassFinding, ...]:
@@ -187,8 +190,9 @@ class GateTest:
     than the tolerance, worst first; ``broken`` those that fail the comparison by themselves. ``fell``: accuracy over
     all images is shown to have fallen by more than the tolerance.
     ``unshown`` lists the classes that fell by more than the class tolerance on too few images to show it, and ``blind``
-    those with too few to show any fall. ``withheld`` says why no pass may rest on the comparison, where none may; and
-    ``apart`` lists the classes that fell on images of which only one of baseline and run has each.
+    those with too few that the baseline gets right to show any fall. ``withheld`` says why no pass may rest on the
+    comparison, where none may; and ``apart`` lists the classes that fell on images of which only one of baseline and
+    run has each.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
     first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by
@@ -275,20 +279,6 @@ class ClassChange:
 def worst_first(classes: Iterable[ClassFinding]) -> list[ClassFinding]:
     """Rank classes: the largest expected drop first, ties by the smaller p-value, then by index."""
     return sorted(classes, key=_rank)
-
-
-def largest_drops(drops: NDArray[np.float64], most: int) -> list[int]:
-    """Return the indices of the classes that dropped, the largest drop first, ties by index.
-
-    Parameters
-    ----------
-    drops
-        By class: float [C]; NaN for a class without images.
-    most
-        How many classes at most.
-    """
-    known = np.nan_to_num(drops)
-    return [int(i) for i in np.argsort(-known, kind="stable")[:most] if known[i] > 0]
 
 
 def _rank(finding: ClassFinding) -> tuple[float, float, int]:

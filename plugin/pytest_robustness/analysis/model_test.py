@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.analysis import statistics, verdicts
-from pytest_robustness.analysis.findings import ClassChange, ImageAccuracy, ModelTest, largest_drops
+from pytest_robustness.analysis.findings import ClassChange, ImageAccuracy, ModelTest
 from pytest_robustness.analysis.image_evidence import model_changes, panel_changes
 from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.core import CONTROL, Cell, Panel
@@ -81,3 +81,17 @@ def _model_test(
             for i in largest_drops(control - treated, _WORST)
         ),
     )
+
+
+def largest_drops(drops: NDArray[np.float64], most: int) -> list[int]:
+    """Return the indices of the classes that dropped, the largest drop first, ties by index.
+
+    Parameters
+    ----------
+    drops
+        By class: float [C]; NaN for a class without images.
+    most
+        How many classes at most.
+    """
+    known = np.nan_to_num(drops)
+    return [int(i) for i in np.argsort(-known, kind="stable")[:most] if known[i] > 0]

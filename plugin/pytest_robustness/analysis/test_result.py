@@ -147,10 +147,11 @@ class ClassImages:
     """What the images of one class show, over all models of a class test: the sign-flip test.
 
     ``n`` counts the images, ``difference`` is the change of accuracy averaged over the models, in points, and
-    ``p_adjusted`` is corrected over the classes by Holm's method. A class is ``blind`` where it has so few images that
-    not even the loss of all by all models would be significant beside what the other classes show; one that is
-    significant never is. ``pooled`` is the change, drawn towards that of all
-    classes by its noise, with its 90 % interval: what to expect on other images.
+    ``p_adjusted`` is corrected over the classes by Holm's method. ``right`` counts the images that some model gets
+    right in control: no other can be lost. A class is ``blind`` where these are so few that not even the loss of all by
+    all models would be significant beside what the other classes show; one that is significant never is. ``pooled`` is
+    the change, drawn towards that of the other classes by its noise, with its 90 % interval: what to expect on other
+    images.
     """
 
     n: int
@@ -159,10 +160,26 @@ class ClassImages:
     p_adjusted: float
     blind: bool
     pooled: Estimate
+    right: int
 
     def significant(self, alpha: float) -> bool:
         """Whether the images show a change at ``alpha``."""
         return self.p_adjusted < alpha
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelFall:
+    """The fall of one class in one model: McNemar's exact test, corrected by Holm's method over models and classes.
+
+    ``index`` and ``name`` are the class's, ``n`` counts its images, ``difference`` is the change in points.
+    """
+
+    model: str
+    index: int
+    name: str
+    n: int
+    difference: float
+    p_adjusted: float
 
 
 VerdictRule = Literal["strict", "article", "margin"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from pytest_robustness.analysis.falls_alone import NO_FALLS
 from pytest_robustness.analysis.policy import in_points, significantly_beyond, steady
 from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
@@ -19,9 +20,10 @@ from pytest_robustness.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_robustness.analysis.falls_alone import FallsAlone
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest
     from pytest_robustness.analysis.policy import TestPolicy
-    from pytest_robustness.analysis.test_result import AnyTestResult, Correction, ImageChange, MaxSensitive
+    from pytest_robustness.analysis.test_result import AnyTestResult, Correction, ImageChange, MaxSensitive, ModelFall
 
 _CHANCE_QUANTILE = 0.95
 _BLIND_SHARE = 0.05
@@ -74,9 +76,9 @@ def classes_beyond(classes: Sequence[ClassFinding], policy: TestPolicy) -> tuple
 
 
 def unshown_classes(
-    classes: Sequence[ClassFinding], shown: Sequence[ClassFinding], policy: TestPolicy
+    classes: Sequence[ClassFinding], shown: Sequence[ClassFinding | ModelFall], policy: TestPolicy
 ) -> tuple[ClassFinding, ...]:
-    """Return the classes that fell by more than the class margin and are not among ``shown``."""
+    """Return the classes that fell by more than the class margin and are not among ``shown``, be it of one model."""
     indices = {finding.index for finding in shown}
     return tuple(
         finding
@@ -91,12 +93,14 @@ def judge_classes(
     beyond: Sequence[ClassFinding],
     untested: int,
     policy: TestPolicy,
+    falls: FallsAlone = NO_FALLS,
 ) -> Verdict:
     """Judge the classes under a condition.
 
     FAIL: more classes are sensitive than allowed, or the images show a class to have changed, and it measures more than
-    the class margin. INCONCLUSIVE: more than 5 % of the classes have so few images that nothing could be shown of them.
-    PASS: the rest. ``article`` goes by the number of sensitive classes alone, ``margin`` by the images alone.
+    the class margin, or to have fallen so in a single model. INCONCLUSIVE: more than 5 % of the classes have so few
+    images that nothing could be shown of them. PASS: the rest. ``article`` goes by the number of sensitive classes
+    alone, ``margin`` by the images alone.
 
     Parameters
     ----------
@@ -108,6 +112,8 @@ def judge_classes(
         How many classes have none.
     policy
         The level, the margin, and how many sensitive classes to allow.
+    falls
+        Those of single models.
     """
     tested = sum(finding.result.conclusive for finding in classes)
     allowed = allowed_sensitive(tested, policy.alpha, policy.max_sensitive, policy.correction)
@@ -120,28 +126,29 @@ def judge_classes(
             why = "no class has an image" if most is None else _too_few(most, policy.alpha)
             return Verdict(Outcome.INCONCLUSIVE, f"no class could be tested: {why}")
         return Verdict(Outcome.FAIL if too_many else Outcome.PASS, _joined(counts, left_out))
-    if too_many or beyond:
-        return Verdict(Outcome.FAIL, _joined(_beyond_text(beyond, policy), counts))
+    if too_many or beyond or falls.shown:
+        return Verdict(Outcome.FAIL, _joined(_beyond_text(beyond, policy), falls.shown_text(policy), counts))
     blind = untested + sum(finding.images is not None and finding.images.blind for finding in classes)
     shown = [finding.images.p_value for finding in classes if finding.images is not None]
     fewest = fewest_significant(policy.alpha, np.array(shown))
     if not classes or blind > _BLIND_SHARE * (len(classes) + untested):
-        few = f"{blind:,} of {len(classes) + untested:,} classes have fewer than {fewest} images"
+        few = f"{blind:,} of {len(classes) + untested:,} classes have fewer than {fewest} images right in control"
         reason = f"{few}: not even the loss of all by all models would be significant"
         return Verdict(Outcome.INCONCLUSIVE, _joined(reason, counts))
-    return Verdict(Outcome.PASS, _joined(_excluded_text(classes, fewest, blind, policy), counts))
+    excluded = _excluded_text(classes, fewest, blind, policy)
+    return Verdict(Outcome.PASS, _joined(excluded, falls.unshown_text(policy), counts))
 
 
 def class_outcomes(test: ClassTest, policy: TestPolicy) -> list[Outcome]:
     """Judge each class of a class test by itself, by what decides the test: the outcomes of ``test.classes``.
 
-    FAIL: the class is sensitive, or beyond the class margin. INCONCLUSIVE: neither, and its images are too few to show
-    anything, or the test lost a model. PASS: the rest. ``article`` goes by the test of the class alone, where it could
-    be tested, ``margin`` by the images alone. How many classes may be sensitive, or blind, counts for the test as a
-    whole.
+    FAIL: the class is sensitive, beyond the class margin, or fell beyond it in a single model.
+    INCONCLUSIVE: none of these, and its images are too few to show anything, or the test lost a model. PASS: the rest.
+    ``article`` goes by the test of the class alone, where it could be tested, ``margin`` by the images alone. How many
+    classes may be sensitive, or blind, counts for the test as a whole.
     """
     found = (*(test.sensitive if policy.uses_t_tests else ()), *(test.beyond if policy.uses_images else ()))
-    failing = {finding.index for finding in found}
+    failing = {finding.index for finding in found} | {fall.index for fall in test.alone if policy.uses_images}
     outcomes = []
     for finding in test.classes:
         blind = finding.images is not None and finding.images.blind
@@ -238,12 +245,17 @@ def _beyond_text(beyond: Sequence[ClassFinding], policy: TestPolicy) -> str:
 
 def _excluded_text(classes: Sequence[ClassFinding], fewest: int, blind: int, policy: TestPolicy) -> str:
     """Return what a PASS excludes, and what it could not have seen."""
-    smallest = min(finding.images.n for finding in classes if finding.images is not None and not finding.images.blind)
-    # As many images as are significant, and as exceed the margin.
-    lost = max(fewest, math.floor(policy.class_margin * smallest / 100) + 1)
-    of_all = f"of the {counted(smallest, 'image')} of the smallest class"
-    seen = f"the loss of {lost:,} {of_all} by all models would have been"
-    unseen = f"; {counted(blind, 'class', 'classes')} with fewer than {fewest} images not judged" if blind else ""
+    # As many right answers as are significant, and as exceed the margin.
+    losses = [
+        (images.right, max(fewest, math.floor(policy.class_margin * images.n / 100) + 1))
+        for finding in classes
+        if (images := finding.images) is not None and not images.blind
+    ]
+    right, lost = min((loss for loss in losses if loss[0] >= loss[1]), default=(0, 0))
+    of_all = f"{lost:,} of the {counted(right, 'image')} right in control, of the class with the fewest,"
+    seen = f"the loss of {of_all} by all models would have been" if right else "none has right answers enough to lose"
+    few = f"fewer than {fewest} images right in control"
+    unseen = f"; {counted(blind, 'class', 'classes')} with {few} not judged" if blind else ""
     return f"no class shown to change by more than {policy.class_margin:g} points ({seen}){unseen}"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Columns of tests.csv that the tests of one kind never have a figure for.
 _NOT_OF_MODELS: Final = (
-    *("kind", "class_index", "class_name", "sensitive", "beyond", "images_p_adjusted", "blind"),
+    *("kind", "class_index", "class_name", "sensitive", "beyond", "alone", "images_p_adjusted", "blind"),
     *("expected_change", "expected_low", "expected_high"),
 )
 _NOT_OF_CLASSES: Final = (

@@ -7,9 +7,8 @@ import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from pytest_robustness.analysis.statistics.partial_pooling import partially_pooled, sampling_variance
+from pytest_robustness.analysis.statistics.partial_pooling import pooled_changes
 from pytest_robustness.analysis.test_result import Estimate
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.inference.loading.class_matching import answer_naming
@@ -31,7 +30,6 @@ _MOST_MISTAKES = 5
 _MOST_POOLED = 3
 # Bits of the number of a name.
 _HALF = 32
-_QUANTILE = float(stats.norm.isf(0.05))
 
 
 class Confusion(NamedTuple):
@@ -131,11 +129,8 @@ def expected_changes(n: NDArray[np.int64], lost: NDArray[np.int64], gained: NDAr
     n, lost, gained
         The images of each class, those that are right in control only, and under the condition only: int64 [C].
     """
-    change = np.divide(gained - lost, n, out=np.full(len(n), np.nan), where=n > 0)
-    pooled = partially_pooled(change, sampling_variance(n, gained - lost, gained + lost))
-    half = _QUANTILE * pooled.error
-    low, high = np.maximum(pooled.value - half, -1.0), np.minimum(pooled.value + half, 1.0)
-    return [Estimate(*row) for row in (100 * np.stack([pooled.value, low, high], axis=1)).tolist()]
+    pooled = pooled_changes(n, gained - lost, gained + lost)
+    return [Estimate(*row) for row in (100 * np.stack(pooled, axis=1)).tolist()]
 
 
 def _confusions(

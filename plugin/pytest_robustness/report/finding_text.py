@@ -12,6 +12,7 @@ from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_robustness.analysis.falls_alone import in_single_models
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
 from pytest_robustness.analysis.lost_images import MOST
 from pytest_robustness.analysis.study_finding import StudyFinding
@@ -106,6 +107,10 @@ def _(finding: ClassTest) -> FindingText:
     grade = _grade(finding.verdict, 0.0 if largest is None else largest.measured_change)
     size = "" if largest is None else f"{points_in_words(largest.measured_change)} ({grade}) in class {largest.name}"
     more = "" if largest is None else _larger_unshown(finding, largest)
+    if finding.alone and largest is not None and -finding.alone[0].difference > abs(largest.measured_change):
+        fall = finding.alone[0]
+        grade, more = _grade(finding.verdict, fall.difference), ""
+        size = f"{points_in_words(fall.difference)} ({grade}) in class {fall.name} of {fall.model} alone"
     return FindingText(grade, _headline(grade, f"{size}{more}" or grade, finding), _class_lines(finding))
 
 
@@ -247,13 +252,22 @@ def _class_lines(finding: ClassTest) -> list[str]:
         f"  tested over         {over}",
         f"  beyond the margin   {_classes(len(finding.beyond))} (--robustness-class-margin), significantly",
     ]
+    if finding.alone:
+        lines.append(f"  in single models    {in_single_models(finding.alone)}")
+    if finding.unshown_alone:
+        falls = counted(len(finding.unshown_alone), "fall beyond the margin is", "falls beyond the margin are")
+        lines.append(f"  in single models    {falls} not shown")
     if finding.left_out:
         lines.append(f"  left out            could not be judged: {', '.join(finding.left_out)}")
     few, none = len(finding.classes) - finding.tested, len(finding.untested)
     blind = finding.blind - none
     lines += [f"  not tested          {_classes(few)} with too few observations"] if few else []
     lines += [f"  not tested          {_classes(none)} without an image"] if none else []
-    lines += [f"  blind               {_classes(blind)} with too few images to show anything"] if blind else []
+    lines += (
+        [f"  blind               {_classes(blind)} with too few images right in control to show a loss"]
+        if blind
+        else []
+    )
     return lines + _worst_lines(finding)
 
 

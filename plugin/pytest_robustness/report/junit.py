@@ -47,6 +47,7 @@ def _(finding: ClassTest) -> dict[str, object]:
         "allowed": finding.allowed,
         "tested_classes": finding.tested,
         "classes_beyond_margin": len(finding.beyond),
+        "falls_in_single_models": len(finding.alone),
         "blind_classes": finding.blind,
     }
 

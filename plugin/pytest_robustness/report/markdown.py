@@ -225,9 +225,10 @@ def _classes(report: RunReport) -> list[str]:
 
 def _class_texts(test: ClassTest) -> Iterator[str]:
     unshown = {finding.index for finding in test.unshown}
+    alone = {fall.index: f", {points(fall.difference)} in {fall.model} alone" for fall in reversed(test.alone)}
     for finding in test.worst:
-        mark = UNSHOWN * (finding.index in unshown)
-        yield f"{finding.name} {points(finding.expected_change)}{mark} ({points(finding.measured_change)})"
+        mark, also = UNSHOWN * (finding.index in unshown), alone.get(finding.index, "")
+        yield f"{finding.name} {points(finding.expected_change)}{mark} ({points(finding.measured_change)}{also})"
 
 
 def _passed(report: RunReport) -> list[str]:

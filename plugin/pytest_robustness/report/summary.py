@@ -254,7 +254,7 @@ def _classes_sentence(report: RunReport) -> str:
     if not tests:
         return ""
     exceeded = [test for test in tests if policy.uses_t_tests and len(test.sensitive) > test.allowed]
-    beyond = [test for test in tests if policy.uses_images and test.beyond]
+    beyond = [test for test in tests if policy.uses_images and (test.beyond or test.alone)]
     found = {test.condition for test in (*exceeded, *beyond)}
     # What is found and does not fail, the baseline expects.
     known = sum(test.condition in found and test.verdict.outcome is Outcome.PASS for test in tests)
@@ -266,7 +266,8 @@ def _classes_sentence(report: RunReport) -> str:
         return f"The tests of the classes are inconclusive under all {where}."
     more = f"; {undecided} {'is' if undecided == 1 else 'are'} inconclusive" if undecided else ""
     kinds = [(exceeded, "more classes are sensitive than allowed")] if policy.uses_t_tests else []
-    changed = f"classes changed {significantly_beyond(policy.class_margin)}"
+    single = ", some only in single models" * any(not test.beyond for test in beyond)
+    changed = f"classes changed {significantly_beyond(policy.class_margin)}{single}"
     kinds += [(beyond, changed)] if policy.uses_images else []
     if not found:
         return f"Under none of {where} {' or '.join(text for _, text in kinds)}{more}."
@@ -290,4 +291,6 @@ def _one_class_sentence(report: RunReport, *, known: int, undecided: int) -> str
     if policy.uses_images:
         some = counted(len(test.beyond), "class", "classes") if test.beyond else "no class"
         kinds.append(f"{some} changed {significantly_beyond(policy.class_margin)}")
+        alone = {fall.index for fall in test.alone}
+        kinds[-1] += f" over all models, {counted(len(alone), 'class', 'classes')} in single ones" * bool(alone)
     return f"Under {where} {' and '.join(kinds)}{', which the baseline knows' if known else ''}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 ACCURACY_COLUMNS = ("model", "transform", "severity", "class_index", "class_name", "n", "correct", "top5")
+_EXPECTED = ("expected_change", "expected_low", "expected_high")
 _NUMBERS = (
     "test",
     "n",
@@ -41,23 +43,12 @@ _NUMBERS = (
     "detectable_drop",
 )
 _IMAGES = (
-    "images_n",
-    "images_lost",
-    "images_gained",
-    "images_difference",
-    "images_ci_low",
-    "images_ci_high",
-    "images_level",
-    "images_p_value",
-    "images_p_adjusted",
-    "images_to_decide",
-    "blind",
-    "expected_change",
-    "expected_low",
-    "expected_high",
+    *("images_n", "images_lost", "images_gained", "images_difference", "images_ci_low", "images_ci_high"),
+    *("images_level", "images_p_value", "images_p_adjusted", "images_to_decide", "blind"),
+    *_EXPECTED,
 )
 _SUBJECT = ("kind", "model", "transform", "severity", "class_index", "class_name", "outcome")
-_FOUND = ("reason", "margin", "sensitive", "beyond")
+_FOUND = ("reason", "margin", "sensitive", "beyond", "alone")
 TESTS_COLUMNS = (*_SUBJECT, *_NUMBERS, *_FOUND, *_IMAGES, "control_top5", "top5", "earlier")
 
 FILES = ("results.json", "accuracy.csv", "tests.csv")
@@ -205,13 +196,12 @@ def _class_images(images: ClassImages | None) -> dict[str, Any] | None:
         return None
     return {
         "n": images.n,
+        "right": images.right,
         "difference": images.difference,
         "p_value": images.p_value,
         "p_adjusted": images.p_adjusted,
         "blind": images.blind,
-        "expected_change": images.pooled.value,
-        "expected_low": images.pooled.low,
-        "expected_high": images.pooled.high,
+        **dict(zip(_EXPECTED, images.pooled, strict=True)),
     }
 
 
@@ -226,6 +216,7 @@ def _class_rows(report: RunReport, test: ClassTest) -> Iterator[dict[str, Any]]:
             "outcome": outcome.value,
             "sensitive": finding.index in sensitive,
             "beyond": finding.index in beyond,
+            "alone": "; ".join(fall.model for fall in test.alone if fall.index == finding.index) or None,
             **_numbers(finding.result),
             "margin": report.policy.class_margin,
             "images": _class_images(finding.images),
@@ -241,6 +232,8 @@ def _summary_row(test: ClassTest) -> dict[str, Any]:
         "inconclusive": len(test.classes) - test.tested + len(test.untested),
         "allowed": test.allowed,
         "beyond": len(test.beyond),
+        "alone": list(map(dataclasses.asdict, test.alone)),
+        "unshown_alone": len(test.unshown_alone),
         "blind": test.blind,
         "outcome": test.verdict.outcome.value,
         "reason": test.verdict.reason,

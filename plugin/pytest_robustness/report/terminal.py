@@ -185,7 +185,7 @@ def _classes_heading(report: RunReport) -> str:
     over = words_of(report.class_tests).over
     return (
         f"Classes: sensitive by their tests over the {over}; beyond: changed "
-        f"{significantly_beyond(report.policy.class_margin)}; blind: too few images to show a change"
+        f"{significantly_beyond(report.policy.class_margin)}; blind: too few right to show a loss"
     )
 
 

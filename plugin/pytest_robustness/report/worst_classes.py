@@ -73,9 +73,13 @@ class WorstClasses:
 
     def _text(self, most: int, longest: int = _LONGEST_NAME, figures: _Figures = _FIGURES[0]) -> str:
         unshown = {finding.index for finding in self.test.unshown}
+        alone = {
+            fall.index: f", {points_text(fall.difference)} in {fall.model} alone" for fall in reversed(self.test.alone)
+        }
 
         def write(one: ClassFinding) -> str:
-            return _class_text(one, longest, UNSHOWN * (one.index in unshown), figures)
+            text = _class_text(one, longest, UNSHOWN * (one.index in unshown), figures)
+            return text + alone.get(one.index, "") * figures.measured
 
         return abridged(self.test.worst, most, write)
 

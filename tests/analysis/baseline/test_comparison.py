@@ -496,3 +496,30 @@ def test_only_images_that_both_have_are_compared_in_any_order():
     # A class test is compared on the same images.
     plain = class_test(run, Panel(BLUR, MODELS), TEST_POLICY)
     assert ours.expected_class_test(plain).expected is Expected.NEWLY_FAILING
+
+
+def in_one_model(blur):
+    """Answer all images rightly, but under blur in `bob` alone: shares by class."""
+    readable, right = shares([1.0] * 5, [1.0] * 5)
+    lost = Cell("bob", BLUR)
+    return readable, right | {lost: shares([1.0] * 5, blur)[1][lost]}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected", "said"),
+    [
+        ([1.0] * 5, [1.0, 0.8, 1.0, 1.0, 1.0], Expected.NEWLY_FAILING, "in bob alone: bee -19.6"),
+        ([1.0, 0.8, 1.0, 1.0, 1.0], [1.0, 0.8, 1.0, 1.0, 1.0], Expected.AS_EXPECTED, "in bob alone: bee -19.6"),
+        # Beside a known one, another class of the model; and the same class, further.
+        ([1.0, 0.8, 1.0, 1.0, 1.0], [1.0, 0.8, 1.0, 0.8, 1.0], Expected.WORSE, "in bob alone: dog -"),
+        ([1.0, 0.85, 1.0, 1.0, 1.0], [1.0, 0.72, 1.0, 1.0, 1.0], Expected.WORSE, "in bob alone: bee -1"),
+        ([1.0, 0.8, 1.0, 1.0, 1.0], [1.0] * 5, Expected.NOW_PASSING, ""),
+    ],
+)
+def test_a_class_that_one_model_alone_loses_is_compared_with_the_baseline(before, now, expected, said):
+    answers = in_one_model(before)
+    plain = [class_test(Run(*found), Panel(BLUR, MODELS), TestPolicy()) for found in (answers, in_one_model(now))]
+    outcomes = {BLUR: plain[0].verdict.outcome}
+    found = comparison(answers, Run(*in_one_model(now)), outcomes=outcomes).expected_class_test(plain[1])
+    assert found.expected is expected
+    assert said in found.verdict.reason

@@ -465,12 +465,27 @@ def test_a_small_class_that_is_lost_is_named_and_blind_classes_are_counted():
     assert [found.name for found in vflip.blind] == ["dog", "emu"]
     assert vflip.verdict.reason.endswith(
         "; too few images to show or exclude falls of classes by more than 10 points: dog -100.0 (n = 5); "
-        "2 classes have too few images to show any fall: dog (n = 5), emu (n = 3)"
+        "2 classes have too few images that the baseline gets right to show any fall: dog (5 of 5), emu (3 of 3)"
     )
     assert control.unshown == ()
     assert control.verdict.reason.endswith(
-        "); 2 classes have too few images to show any fall: dog (n = 5), emu (n = 3)"
+        "); 2 classes have too few images that the baseline gets right to show any fall: dog (5 of 5), emu (3 of 3)"
     )
+
+
+@pytest.mark.parametrize("right", [0, 3, 7, 8, 9, 20, 40])
+def test_a_class_is_blind_where_the_loss_of_all_that_the_baseline_gets_right_is_not_significant(right):
+    # Of the 40 images of one class the baseline gets so many right, of three others all 2,000.
+    sizes = (2000, 2000, 40, 2000)
+    labels, place = np.repeat(np.arange(4), sizes), np.concatenate([np.arange(size) for size in sizes])
+    before = (labels != 2) | (place < right)
+    answers = {CONTROL: before, VFLIP: before}
+    lost = compare(answers, {CONTROL: before, VFLIP: before & (labels != 2)}, labels).conditions[1]
+    same = compare(answers, answers, labels).conditions[1]
+    # Two conditions of four classes are eight tests.
+    seen = bool(right > 0 and 8 * stats.binomtest(0, right).pvalue < 0.05)
+    assert [found.name for found in same.blind] == ([] if seen else ["dog"])
+    assert (lost.verdict.outcome is Outcome.FAIL) is seen
 
 
 @pytest.mark.parametrize("conditions", [1, 2, 10])

@@ -121,6 +121,7 @@ def test_the_table_has_the_failing_classes_worst_first_at_three_digits(findings)
         "sensitive": "True",
         "images_p_adjusted": "0.2",
         "beyond": "False",
+        "alone": "",
     }
     assert len(classes_csv(made, most=1).splitlines()) == 2
     assert len(classes_csv(findings.classes(sensitive=(), beyond=())).splitlines()) == 1

@@ -92,14 +92,16 @@ def _condition(
     fewest: int,
     apart: Sequence[ClassApart],
 ) -> ConditionComparison:
-    """Judge one condition; a class of fewer than ``fewest`` images can show nothing."""
+    """Judge one condition; a class of which the baseline gets fewer than ``fewest`` images right can show no fall."""
     fallen, broken = (
         tuple(worst_first(c for c in classes if rule.fell(c.result, points, policy.alpha)))
         for points in (policy.tolerance, policy.class_tolerance)
     )
     deep = [c for c in classes if -c.result.difference > policy.class_tolerance]
     unshown = tuple(worst_first(c for c in deep if not c.result.rejects(policy.alpha)))
-    blind = tuple(c for c in classes if 0 < c.result.n < fewest)
+    blind = tuple(
+        c for c in classes if c.result.n and rule.right_before(c) < fewest and not c.result.rejects(policy.alpha)
+    )
     verdict = with_apart(rule.judge(found, broken, policy), apart)
     return rule.ConditionComparison(
         condition=condition,

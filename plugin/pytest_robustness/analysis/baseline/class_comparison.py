@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.baseline.apart import apart_text, fallen_apart
-from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
+from pytest_robustness.analysis.falls_alone import NO_FALLS, in_single_models
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, falls_alone
 from pytest_robustness.analysis.policy import significantly_beyond
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Cell
@@ -26,7 +27,8 @@ _NAMED = 5
 class ClassComparison(NamedTuple):
     """What became of the classes since the baseline.
 
-    ``fallen`` is a FAIL that names those which fell, ``None`` without any; ``withheld`` says why no pass may rest on
+    ``fallen`` is a FAIL that names those which fell, over all models or in a single one, ``None`` without any;
+    ``withheld`` says why no pass may rest on
     the comparison, and is empty where one may; ``images`` is how many are compared.
     """
 
@@ -62,11 +64,18 @@ def compare_classes(
     pairs = [(sources[0].answers(cell), sources[1].answers(cell)) for cell in cells]
     changes = ChangedImages.between(pairs, sources[1].labels_of(finding.models[0]))
     images = class_images(changes, len(names), policy.alpha)
-    fallen = [
-        f"{name} {found.difference:+.1f}"
-        for name, found in zip(names, images, strict=True)
+    fell = {
+        i: f"{names[i]} {found.difference:+.1f}"
+        for i, found in enumerate(images)
         if found.significant(policy.alpha) and -found.difference > policy.class_tolerance
-    ]
+    }
+    alone = NO_FALLS
+    if len(pairs) > 1:
+        own = [
+            ChangedImages.between([pair], sources[1].labels_of(model))
+            for model, pair in zip(finding.models, pairs, strict=True)
+        ]
+        alone = falls_alone(finding.models, own, names, policy.class_tolerance, policy.alpha, fell)
     reasons = []
     n = len(changes.labels)
     # A class that is too small in itself is the matter of the class test.
@@ -79,7 +88,9 @@ def compare_classes(
             reasons.append(f"{model}: {apart_text(apart)}")
             break
     verdict = None
-    if fallen:
-        fell = f"{counted(len(fallen), 'class', 'classes')} fell {significantly_beyond(policy.class_tolerance)}"
-        verdict = Verdict(Outcome.FAIL, f"{fell} below the baseline: {abridged(fallen, _NAMED)}")
+    if fell or alone.shown:
+        below = f"{significantly_beyond(policy.class_tolerance)} below the baseline"
+        listed = [abridged([*fell.values()], _NAMED)] * bool(fell) + [in_single_models(alone.shown)] * bool(alone.shown)
+        classes = counted(len(fell.keys() | {fall.index for fall in alone.shown}), "class", "classes")
+        verdict = Verdict(Outcome.FAIL, f"{classes} fell {below}: {'; '.join(listed)}")
     return ClassComparison(verdict, "; ".join(reasons), n)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.analysis.falls_alone import in_single_models
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes, panel_changes
 from pytest_robustness.analysis.policy import in_points, significantly_beyond
 from pytest_robustness.analysis.predictions import pair, readable_by_all
@@ -74,14 +75,21 @@ def class_growth(
     """
     reasons = []
     were = {found.index: found.measured_change for found in before.classes}
+    changed = significantly_beyond(test_policy.class_margin)
     if test_policy.uses_images and finding.beyond:
         known = {found.index for found in before.beyond}
         new = [found for found in finding.beyond if found.index not in known]
         worse = _grown(finding, sources, policy)
         grown = [found for found in finding.beyond if found.index in known & worse]
-        changed, grew = map(significantly_beyond, (test_policy.class_margin, policy.class_tolerance))
         reasons += _listed(f"changed {changed}, and did not in the baseline", new, were)
+        grew = significantly_beyond(policy.class_tolerance)
         reasons += _listed(f"the change from control grew {grew}", grown, were)
+    if test_policy.uses_images and finding.alone:
+        had = {(fall.model, fall.index) for fall in before.alone}
+        known = {found.index for found in before.beyond}
+        new_alone = [fall for fall in finding.alone if (fall.model, fall.index) not in had and fall.index not in known]
+        if new_alone:
+            reasons.append(f"fell {changed}, and did not in the baseline, {in_single_models(new_alone)}")
     numbers = [len(test.sensitive) for test in (before, finding)]
     if test_policy.uses_t_tests and numbers[1] > finding.allowed and numbers[0] <= before.allowed:
         reasons.append(f"more classes sensitive than the {finding.allowed} allowed: {numbers[0]} -> {numbers[1]}")
@@ -91,7 +99,7 @@ def class_growth(
 def _grown(finding: ClassTest, sources: tuple[AnswerSource, AnswerSource], policy: GatePolicy) -> set[int]:
     """Return the classes whose change is shown to be worse than the baseline's, and measures more than the tolerance.
 
-    It is a sign-flip test.     The sign of an image's change, from the baseline's to this run's, is what is flipped.
+    It is a sign-flip test. The sign of an image's change, from the baseline's to this run's, is what is flipped.
     """
     before, now = sources
     cells = [cell for model in finding.models for cell in pair(model, finding.condition)]

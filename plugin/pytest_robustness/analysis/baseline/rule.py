@@ -115,9 +115,9 @@ class ConditionComparison:
     ``beyond_control`` is the change less that of control (`beyond_control`), ``None`` for control itself. ``fallen``
     lists the classes that fell by more than the tolerance and significantly, worst first; ``broken`` those of them that
     fell by more than the class tolerance, each of which fails the condition. ``unshown`` lists those that fell by more
-    than the class tolerance on the images, which are too few to show it; ``blind`` those that have so few images that
-    not even the loss of all would be significant. ``withheld`` says why no pass may rest on the comparison, and is
-    empty where one may; ``apart`` lists the classes that fell on images which are not compared.
+    than the class tolerance on the images, which are too few to show it; ``blind`` those of which the baseline gets so
+    few images right that not even the loss of all would be significant. ``withheld`` says why no pass may rest on the
+    comparison, and is empty where one may; ``apart`` lists the classes that fell on images which are not compared.
     """
 
     condition: Condition
@@ -178,6 +178,11 @@ def judge(found: Evidence, broken: Sequence[ClassFinding], policy: GatePolicy) -
     return Verdict(Outcome.INCONCLUSIVE, _undecided(found, policy, interval))
 
 
+def right_before(finding: ClassFinding) -> int:
+    """Return how many images of a class the baseline's model gets right: no other can be lost."""
+    return round(finding.result.n * finding.result.control / 100) if finding.result.n else 0
+
+
 def with_unshown(
     verdict: Verdict, unshown: Sequence[ClassFinding], blind: Sequence[ClassFinding], policy: GatePolicy
 ) -> Verdict:
@@ -191,8 +196,8 @@ def with_unshown(
         parts.append(f"too few images to show or exclude {falls}: {listed}")
     if blind:
         have = counted(len(blind), "class has", "classes have")
-        named = abridged(blind, _NAMED, lambda c: f"{c.name} (n = {c.result.n:,})")
-        parts.append(f"{have} too few images to show any fall: {named}")
+        named = abridged(blind, _NAMED, lambda c: f"{c.name} ({right_before(c):,} of {c.result.n:,})")
+        parts.append(f"{have} too few images that the baseline gets right to show any fall: {named}")
     return Verdict(verdict.outcome, "; ".join(parts))
 
 

@@ -27,7 +27,7 @@ _SMALLEST_SIDE = 192
 _COLUMNS = (
     *("class_index", "class_name", "n", "control_accuracy", "accuracy", "difference"),
     *("expected_change", "expected_low", "expected_high"),
-    *("p_adjusted", "sensitive", "images_p_adjusted", "beyond"),
+    *("p_adjusted", "sensitive", "images_p_adjusted", "beyond", "alone"),
 )
 _SEVERITY = {Grade.SEVERE: "critical", Grade.MILD: "normal", Grade.PASS: "minor", Grade.INCONCLUSIVE: "minor"}
 
@@ -52,7 +52,7 @@ def description(finding: Finding) -> str:
 def classes_csv(classes: ClassTest, most: int | None = None) -> str:
     """Return the failing classes as CSV, worst first, to three significant digits; accuracies in percent.
 
-    These are the classes that are sensitive by their test, or beyond the margin by their images.
+    These are the classes that are sensitive by their test, or beyond the margin by their images, be it in one model.
 
     Parameters
     ----------
@@ -68,6 +68,7 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
             *_expected(c),
             *(c.result.p_adjusted, c.index in sensitive),
             *(None if c.images is None else c.images.p_adjusted, c.index in beyond),
+            "; ".join(fall.model for fall in classes.alone if fall.index == c.index),
         )
         for c in classes.failing[:most]
     ]

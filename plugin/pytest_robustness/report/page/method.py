@@ -57,7 +57,10 @@ def sentences(report: RunReport) -> list[tuple[str, str]]:
         found += [
             (f"Classes by {_title(class_test)}", _class_sentence(report, class_test)),
             ("Classes by images", _class_images_sentence(report)),
-            ("Expected change", EXPECTED + " It is a normal model with partial pooling, fitted within each condition."),
+            (
+                "Expected change",
+                EXPECTED + " It is a normal model with partial pooling and outliers, fitted within each condition.",
+            ),
         ]
     for model_test in report.model_tests[:1]:
         found += [
@@ -74,7 +77,8 @@ def sentences(report: RunReport) -> list[tuple[str, str]]:
 
 EXPECTED = (
     "The expected change is what to expect on other images: of many classes the worst look worse than they are, so "
-    "each class's own change is drawn towards that of all classes, the more the fewer its images."
+    "each class's own change is drawn towards that of the others, the more the fewer its images. A class that stands "
+    "apart from the others is not."
 )
 _AVERAGES = (
     "The 95 % intervals of averages are crossed over models and images: both are taken as samples, so that they hold "
@@ -159,8 +163,8 @@ def _class_images_sentence(report: RunReport) -> str:
         "least as large. With one model it is McNemar's exact test. Holm's correction over the classes of a condition "
         "keeps the chance of even one false alarm among them below alpha. A class that changed "
         f"{beyond} (--robustness-class-margin={report.policy.class_margin:g}) is beyond the margin{fails}; that its "
-        "true change is larger than the margin is not tested. A class is blind where it has so few images that not "
-        "even the loss of all by all models would be significant."
+        "true change is larger than the margin is not tested. A class is blind where so few of its images are right in "
+        "control that not even the loss of all by all models would be significant."
     )
 
 

@@ -197,6 +197,9 @@ def _class_test(report: RunReport, test: ClassTest, corrected: bool) -> dict[str
         "sensitive": [None if one is None else int(one.result.rejects(test.alpha)) for one in found],
         "beyond": [None if one is None else int(one.index in beyond) for one in found],
         "blind": [one.index for one in test.classes if one.images and one.images.blind],
+        "alone": [
+            [fall.index, report.labels.get(fall.model, fall.model), points(fall.difference)] for fall in test.alone
+        ],
         "numbers": {
             name: [None if one is None else number(column.value(one), column.digits) for one in found]
             for name, column in columns.items()

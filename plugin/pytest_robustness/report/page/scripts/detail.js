@@ -21,6 +21,7 @@ function makeDetail({ data, columns }, { test, index }) {
   const summary = [
     `Expected on other images: ${expected[index]} points, 90 % interval ${pooled[index]}.`,
     `Its own change: ${change[index]} points; ${test.kind}: 95 % interval ${interval[index]}, p = ${(test.texts.corrected ?? p)[index]}, effect size ${effect[index]}; images: p = ${pImages[index]}.`,
+    ...(test.alone ?? []).filter(([of]) => of === index).map(([, model, fall]) => `Shown in ${model} alone: ${fall} points.`),
   ].map((text) => make("p", {}, text));
   const parts = [...summary, table, ...mistakes(data, test, index), ...pictured(data, test, index)];
   return make("tr", { class: "detail" }, make("td", { colspan: columns.length }, make("div", {}, ...parts)));

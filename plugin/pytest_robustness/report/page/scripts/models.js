@@ -1,4 +1,4 @@
-const EXPECTED = "Expected change: what to expect on other images, with its 90 % interval. Of many classes the worst look worse than they are, so each one's own change is drawn towards that of all classes.";
+const EXPECTED = "Expected change: what to expect on other images, with its 90 % interval. Of many classes the worst look worse than they are, so each one's own change is drawn towards that of the others, unless it stands apart from them.";
 
 /** What the images of all classes show of a model. */
 function imagesText({ n, lost, gained, p }) {

@@ -1,0 +1,65 @@
+"""Every report names the class that one model alone loses, the model, and the fall."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from pytest_robustness.analysis.test_result import ModelFall
+from pytest_robustness.report import markdown, summary
+from pytest_robustness.report.allure.evidence import classes_csv
+from pytest_robustness.report.finding_text import finding_lines
+from pytest_robustness.report.junit import figures
+from pytest_robustness.report.page import payload
+from pytest_robustness.report.tables import write
+from pytest_robustness.report.terminal import render
+
+ALONE = (ModelFall("vgg16", 2, "zero", 40, -80.0, 1e-6), ModelFall("resnet18", 2, "zero", 40, -41.0, 1e-3))
+UNSHOWN = (ModelFall("vgg16", 0, "six", 5, -60.0, 0.4),)
+
+
+@pytest.fixture
+def view(findings):
+    models = ("digits:resnet18", "digits:vgg16")
+    test = findings.classes(models=models, sensitive=(), beyond=(), alone=ALONE, unshown_alone=UNSHOWN)
+    return findings.view(class_tests=(test,), model_tests=())
+
+
+def test_texts_name_model_class_and_fall(view):
+    assert "zero -1.0 (-6.0 to +4.0), measured +0.0, -80.0 in vgg16 alone" in render(view, 120, color=False)
+    assert "zero −1.0 (0.0, −80.0 in vgg16 alone)" in markdown.render(view).replace("+0.0", "0.0")
+    headline, *lines = finding_lines(view.class_tests[0])
+    assert headline.startswith("-80.0 points (SEVERE) in class zero of vgg16 alone: vflip: ")
+    assert "  in single models    in vgg16 alone: zero -80.0, in resnet18 alone: zero -41.0" in lines
+    assert "  in single models    1 fall beyond the margin is not shown" in lines
+    assert "no class changed significantly and by more than 10 measured points over all models, 1 class in single ones" in (
+        summary.verdict(view)
+    )
+
+
+def test_tables_have_it(view, tmp_path):
+    write(view, tmp_path)
+    found = json.loads((tmp_path / "results.json").read_text())
+    (row,) = found["class_summary"]
+    assert [(fall["model"], fall["name"], fall["difference"]) for fall in row["alone"]] == [
+        ("vgg16", "zero", -80.0),
+        ("resnet18", "zero", -41.0),
+    ]
+    assert row["unshown_alone"] == 1
+    assert [row["alone"] for row in found["class_tests"]] == [None, None, "vgg16; resnet18"]
+    assert [row["outcome"] for row in found["class_tests"]] == ["PASS", "PASS", "FAIL"]
+    assert pd.read_csv(tmp_path / "tests.csv").alone.tolist()[-1] == "vgg16; resnet18"
+    assert dict(figures(view.class_tests[0]))["falls_in_single_models"] == 2
+    (row,) = csv.DictReader(io.StringIO(classes_csv(view.class_tests[0])))
+    assert (row["class_name"], row["beyond"], row["alone"]) == ("zero", "False", "vgg16; resnet18")
+
+
+def test_the_page_has_it_for_its_scripts(view):
+    (packed,) = json.loads(gzip.decompress(base64.b64decode(payload.encode(view))))["classTests"]
+    assert packed["alone"] == [[2, "vgg16", "−80.0"], [2, "resnet18", "−41.0"]]
