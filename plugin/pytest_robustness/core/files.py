@@ -133,7 +133,7 @@ def publishing(folder: Path, option: str = "--robustness-report") -> Iterator[No
 
 @contextlib.contextmanager
 def none_of_before(patterns: Iterable[str], folder: Path) -> Iterator[None]:
-    """Remove the files of ``folder`` that ``patterns`` name, as `Path.glob` reads them, unless the block writes them.
+    """Remove the files of ``folder`` that ``patterns`` name, as ``Path.glob`` reads them, unless the block writes them.
 
     Where it fails, what it wrote before stays. Each file is to be written in a step, as `replacing` does.
 
