@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import logging
@@ -42,13 +41,17 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Job:
-    """A cell to compute; ``transform`` is ``None`` for control, ``precision`` the number format to compute in."""
+    """A cell to compute; ``transform`` is ``None`` for control, ``precision`` the number format to compute in.
+
+    ``transform_key`` is the transform's part of the key.
+    """
 
     loaded: LoadedModel
     condition: Condition
     transform: Transform | None
     key: str
     precision: str
+    transform_key: str
 
     @property
     def cell(self) -> Cell:
@@ -70,7 +73,7 @@ class Job:
         """Whether answers depend on the labels of the images: which of several is the worst."""
         return len(self.variants) > 1
 
-    @functools.cached_property
+    @property
     def description(self) -> dict[str, Any]:
         """What the store says of the cell: to people who look into it, and to a run that finds its model changed."""
         return {
@@ -78,7 +81,7 @@ class Job:
             "transform": self.condition.transform,
             "severity": self.condition.severity,
             "fingerprint": self.loaded.model.fingerprint,
-            "transform_key": transform_key(self.transform, self.condition),
+            "transform_key": self.transform_key,
         }
 
     @property
@@ -226,7 +229,7 @@ def job(
     model = loaded.model
     of_transform = transform_key(transform, condition)
     key = cell_key(model.fingerprint, model.preprocess, of_transform, seed, precision, loaded.kept)
-    return Job(loaded, condition, transform, key, precision)
+    return Job(loaded, condition, transform, key, precision, of_transform)
 
 
 def cell_key(

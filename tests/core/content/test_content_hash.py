@@ -455,22 +455,21 @@ def test_compiled_code_of_python_and_its_packages_counts_by_its_name():
     assert digest(math.sin) == digest(math.sin) != digest(math.cos)
 
 
-@pytest.mark.parametrize(
-    ("value", "lost"),
-    [
-        (np.add, False),
-        (np.frompyfunc(lambda x: x + 1, 1, 1), True),
-        (np.frompyfunc(len, 1, 1), True),
-        (torch.float32, False),
-        (torch.contiguous_format, False),
-        (torch.strided, False),
-        (typing.Any, False),
-        (typing.TypeVar("Local"), False),
-        (np.float32, False),
-        (np.vectorize(len), False),
-    ],
-    ids=str,
-)
+NAMES = {
+    "a ufunc": (np.add, False),
+    "one of a function": (np.frompyfunc(lambda x: x + 1, 1, 1), True),
+    "one of a builtin function": (np.frompyfunc(len, 1, 1), True),
+    "a dtype": (torch.float32, False),
+    "a memory format": (torch.contiguous_format, False),
+    "a layout": (torch.strided, False),
+    "a form of typing": (typing.Any, False),
+    "a type variable": (typing.TypeVar("Local"), False),
+    "a class": (np.float32, False),
+    "a vectorized function": (np.vectorize(len), False),
+}
+
+
+@pytest.mark.parametrize(("value", "lost"), NAMES.values(), ids=NAMES)
 def test_what_is_but_a_name_that_leads_nowhere_is_not_covered(value, lost):
     assert bool(content_hash([value]).unhashed) == lost
     assert content_hash([value]).unhashed == (("0 (ufunc)",) if lost else ())
