@@ -370,7 +370,8 @@ def test_the_page_of_the_command_has_every_command():
 
 
 CLAIM = re.compile(
-    r"(?<!no )\bclass(?:es)?\b(?:(?!no class)[^.;|:]){0,80}\bshown to (?:have )?(?:chang|fall)\w*[^.;|:]{0,40}\b(?:more than|beyond)"
+    r"(?<!no )\bclass(?:es)?\b(?:(?!no class)[^.;|:]){0,80}"
+    r"\bshown to (?:have )?(?:chang|fall)\w*[^.;|:]{0,40}\b(?:more than|beyond)"
 )
 
 
