@@ -237,7 +237,7 @@ def test_every_figure_of_a_class_is_the_one_that_python_writes(open_page, correc
             "–" if math.isnan(size) else number_text.effect_size(size),
             number_text.p_value(images.p_adjusted),
             "yes *" if result.p_adjusted < 0.05 else "no",
-            "yes !" if beyond else "no",
+            "yes !" if beyond else "blind" if images.blind else "no",
         ]
     assert {"∞", "−∞", "–", "0.00"} <= {figures[6] for figures in shown.values()}
 

@@ -227,7 +227,7 @@ def test_a_test_that_cannot_tell_is_skipped_with_its_reason(project):
     result.assert_outcomes(skipped=3, deselected=3)
     result.stdout.fnmatch_lines(
         [
-            "SKIPPED * vflip: 1 of 1 classes have fewer than 6 images: not even the loss of all *",
+            "SKIPPED * vflip: 1 of 1 classes have fewer than 6 images right in control: not even the loss of all *",
             "SKIPPED * python:nets.py:slope under vflip: neither within 10 points nor beyond is shown: -100.0 points*",
             "SKIPPED * python:nets.py:colour under vflip: neither within 10 points nor beyond is shown: +0.0 points*",
         ]
