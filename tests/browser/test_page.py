@@ -242,6 +242,18 @@ def test_every_figure_of_a_class_is_the_one_that_python_writes(open_page, correc
     assert {"∞", "−∞", "–", "0.00"} <= {figures[6] for figures in shown.values()}
 
 
+def test_a_class_that_a_model_alone_loses_is_marked_with_it(open_page, full_page, full_view):
+    page = open_page(full_page, "classes").page
+    test = next(test for test in full_view.class_tests if test.alone)
+    fall = test.alone[0]
+    models = [full_view.labels[each.model] for each in test.alone if each.index == fall.index]
+    page.fill("#filter-name", fall.name)
+    page.select_option("#filter-condition", label=full_view.condition_label(test.condition))
+    page.check("#filter-beyond")
+    (found,) = [row for row in rows(page) if row[0] == fall.name]
+    assert found[-1] == f"in {', '.join(models) if len(models) < 3 else f'{len(models)} models'} alone !"
+
+
 def test_every_figure_of_an_opened_class_is_the_one_that_python_writes(open_page, corrected_page, corrected_view):
     page = open_page(corrected_page, "classes").page
     page.select_option("#filter-condition", label="vflip")
@@ -474,7 +486,8 @@ def test_tables_are_saved_with_the_figures_of_python(open_page, full_page, full_
     label = full_view.condition_label(test.condition)
     values = {int(row["class_index"]): (float(row[f"{label} expected change"]), row[f"{label} mark"]) for row in table}
     for finding in test.classes:
-        marks = "*" * (finding in test.sensitive) + "!" * (finding in test.beyond)
+        beyond = finding in test.beyond or finding.index in {fall.index for fall in test.alone}
+        marks = "*" * (finding in test.sensitive) + "!" * beyond
         assert values[finding.index] == (pytest.approx(finding.images.pooled.value, abs=0.5e-4), marks)
     page.click("#tab-classes")
     name, content = downloaded(page, "#save")

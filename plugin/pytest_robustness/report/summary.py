@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.baseline.known_findings import KNOWN
+from pytest_robustness.analysis.falls_alone import in_single_models
 from pytest_robustness.analysis.findings import ClassTest, GateTest
 from pytest_robustness.analysis.policy import significantly_beyond
 from pytest_robustness.analysis.test_result import Outcome
@@ -291,6 +292,5 @@ def _one_class_sentence(report: RunReport, *, known: int, undecided: int) -> str
     if policy.uses_images:
         some = counted(len(test.beyond), "class", "classes") if test.beyond else "no class"
         kinds.append(f"{some} changed {significantly_beyond(policy.class_margin)}")
-        alone = {fall.index for fall in test.alone}
-        kinds[-1] += f" over all models, {counted(len(alone), 'class', 'classes')} in single ones" * bool(alone)
+        kinds[-1] += f" over all models; {in_single_models(test.alone)}" * bool(test.alone)
     return f"Under {where} {' and '.join(kinds)}{', which the baseline knows' if known else ''}."

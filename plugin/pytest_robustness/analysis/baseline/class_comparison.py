@@ -28,8 +28,8 @@ class ClassComparison(NamedTuple):
     """What became of the classes since the baseline.
 
     ``fallen`` is a FAIL that names those which fell, over all models or in a single one, ``None`` without any;
-    ``withheld`` says why no pass may rest on
-    the comparison, and is empty where one may; ``images`` is how many are compared.
+    ``withheld`` says why no pass may rest on the comparison, and is empty where one may; ``images`` is how many are
+    compared.
     """
 
     fallen: Verdict | None

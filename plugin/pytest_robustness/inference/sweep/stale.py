@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class Stale(NamedTuple):
-    """A job whose stored answers no longer hold, and what showed it; ``checked``: or else why that is not known."""
+    """A job whose stored answers are not believed, and why.
+
+    ``checked`` says that other answers were found, which ``text`` describes; else ``text`` is the error that kept them
+    from being checked.
+    """
 
     job: Job
     text: str

@@ -9,13 +9,13 @@ function csvNumber(value) {
 
 /** The rows that the explorer shows, on every page of it, in its order. */
 function explorerCsv({ data, shown }) {
-  const head = ["class_index", "class_name", "transform", "severity", "control_accuracy", "accuracy", "difference", "expected_change", "effect_size", "p_value", "p_adjusted", "sensitive", "images_p_adjusted", "beyond"];
+  const head = ["class_index", "class_name", "transform", "severity", "control_accuracy", "accuracy", "difference", "expected_change", "effect_size", "p_value", "p_adjusted", "sensitive", "images_p_adjusted", "beyond", "alone"];
   const lines = shown.map((row) => {
     const { transform, severity } = data.conditions[row.test.condition];
     return [
       row.index, data.classes[row.index], transform, severity ?? "",
       ...[row.control, row.treated, row.change, row.expected, row.effect, row.p, row.corrected].map(csvNumber), Boolean(row.sensitive),
-      csvNumber(row.pImages), Boolean(row.beyond),
+      csvNumber(row.pImages), Boolean(row.beyond), row.alone.join("; "),
     ].map(csvField).join(",");
   });
   return [head.join(","), ...lines, ""].join("\n");

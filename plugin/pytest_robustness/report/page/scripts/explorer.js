@@ -5,6 +5,13 @@ function testLabel(data, test) {
   return several ? `${label} (${test.models.length === 1 ? data.models[test.models[0]] : `${test.models.length} models`})` : label;
 }
 
+/** The models in which alone a class fell, by the number of the class. */
+function fallsAlone(test) {
+  const found = new Map();
+  for (const [index, model] of test.alone ?? []) found.set(index, [...(found.get(index) ?? []), model]);
+  return found;
+}
+
 /** The place of each class by name, numbers within names by their value. */
 function ranksOf(names) {
   const collator = new Intl.Collator("en", { numeric: true });
@@ -59,6 +66,7 @@ class Explorer extends PagedTable {
     this.data.classTests.forEach((test, number) => {
       const { numbers } = test;
       const blind = new Set(test.blind);
+      const alone = fallsAlone(test);
       for (let index = 0; index < names.length; index++) {
         if (test.sensitive[index] === null) continue;
         rows.push({
@@ -78,6 +86,7 @@ class Explorer extends PagedTable {
           pImages: numberOf(numbers.pImages[index]),
           sensitive: test.sensitive[index],
           beyond: test.beyond[index],
+          alone: alone.get(index) ?? [],
           blind: blind.has(index),
         });
       }
@@ -148,7 +157,7 @@ class Explorer extends PagedTable {
     const { condition, sensitive, beyond } = this.controls;
     const wanted = condition.value === "" ? null : Number(condition.value);
     this.shown = this.rows.filter((row) =>
-      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && row.lower.includes(name));
+      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond || row.alone.length) && row.lower.includes(name));
     sortRows(this.shown, this.order, (row) => row.number);
     this.render();
   }
@@ -170,7 +179,9 @@ class Explorer extends PagedTable {
       effect: () => text("effect", "wide-only"),
       pImages: () => text("pImages", "wide-only"),
       sensitive: () => answer(row.sensitive, "*", Number.isNaN(row.p) ? "not tested" : "no"),
-      beyond: () => answer(row.beyond, "!", row.blind ? "blind" : "no"),
+      beyond: () => row.alone.length
+        ? make("td", { class: "found-mark" }, `in ${row.alone.length > 2 ? `${row.alone.length} models` : row.alone.join(", ")} alone !`)
+        : answer(row.beyond, "!", row.blind ? "blind" : "no"),
     };
     const line = make("tr", {}, ...this.columns.map((column) => cells[column.key]()));
     button.addEventListener("click", () => toggleDetail(this, row, line, button));
