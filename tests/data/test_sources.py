@@ -377,6 +377,29 @@ def test_imagenet_that_is_not_sorted_into_classes_is_refused(tmp_path):
     assert refusal(f"imagenet:{tmp_path}:train").startswith(f"{tmp_path}/train does not exist. ")
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ({"readme": 0}, ()),
+        ({"tench": 2}, ("1 folder in {root} is left out, because no class is called so: tench (2 images).",)),
+        (
+            {"n0144076": 1, "fish/tench": 3, ".cache": 1, "readme": 0},
+            ("2 folders in {root} are left out, because no class is called so: fish (3 images), n0144076 (1 image).",),
+        ),
+    ],
+)
+def test_images_in_folders_that_are_no_wordnet_id_are_left_out_and_counted(tmp_path, others, said):
+    save(tmp_path / "n01440764" / "a.png", 1)
+    for folder, images in others.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(images):
+            save(tmp_path / folder / f"{number}.png", number)
+    source = open_source(f"imagenet:{tmp_path}")
+    assert len(source.labels) == 1
+    of_folders = tuple(note for note in source.notes if "hidden" not in note)
+    assert of_folders == tuple(sentence.format(root=tmp_path) for sentence in said)
+
+
 # --- cifar10 and imagenette
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.core.text import decoded
+from pytest_robustness.core.text import counted, decoded
 from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.errors import DataError
 
@@ -38,13 +38,15 @@ def is_hidden(name: str) -> bool:
 class LeftOut:
     """What lies beside what is read: counts by ending, of hidden entries, and what is no regular file.
 
-    ``loose`` counts images that lie in no class folder, ``wanted`` says which endings are read.
+    ``loose`` counts images that lie in no class folder, ``unnamed`` those of each folder that is no class, ``wanted``
+    says which endings are read.
     """
 
     endings: Counter[str] = dataclasses.field(default_factory=Counter)
     hidden: int = 0
     irregular: list[str] = dataclasses.field(default_factory=list)
     loose: int = 0
+    unnamed: dict[str, int] = dataclasses.field(default_factory=dict)
     wanted: str = "in no ending of an image that can be read here"
 
     def sentences(self, root: str) -> Iterator[str]:
@@ -52,6 +54,10 @@ class LeftOut:
         if self.loose:
             images, are = ("image", "is") if self.loose == 1 else ("images", "are")
             yield f"{self.loose} {images} in {root} itself, in no class folder, {are} left out."
+        if self.unnamed:
+            folders, are = ("folder", "is") if len(self.unnamed) == 1 else ("folders", "are")
+            named = shortened([f"{name} ({counted(images, 'image')})" for name, images in self.unnamed.items()])
+            yield f"{len(self.unnamed)} {folders} in {root} {are} left out, because no class is called so: {named}."
         total = self.endings.total()
         if total:
             kinds = ", ".join(_counted(ending, count) for ending, count in self.endings.most_common(_SHOWN))

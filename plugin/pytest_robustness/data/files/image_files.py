@@ -72,7 +72,7 @@ def class_of(folder: str) -> ClassLabel:
 def list_images(spec: str, tree: Tree, folders: Mapping[str, ClassLabel]) -> EncodedSource:
     """Return the source of all images below ``folders``; a class without images keeps its label, and a note names it.
 
-    What lies beside the folders is left out and counted, images too.
+    What lies beside the folders is left out and counted, images too, and so are other folders with images.
 
     Parameters
     ----------
@@ -94,6 +94,9 @@ def list_images(spec: str, tree: Tree, folders: Mapping[str, ClassLabel]) -> Enc
     shown, left_out = tree.shown, LeftOut()
     left_out.loose = len(tree.files("", left_out, nested=False))
     files = [tree.files(folder, left_out) for folder in folders]
+    others = [folder for folder in tree.folders(f"class folders in {shown}") if folder not in folders]
+    images = {decoded(folder): len(tree.files(folder, LeftOut())) for folder in others}
+    left_out.unnamed = {folder: count for folder, count in images.items() if count}
     paths = [file for part in files for file in part]
     if not paths:
         raise DataError(
