@@ -1,6 +1,6 @@
 """A tiny project that runs pytest with the plugin: images that are told apart at a glance, models that do so.
 
-Slow tests run with ``--slow``, with ``-m``, and where a file or a test is named; ``pytest tests`` leaves them out.
+Slow tests run with ``--slow``, with ``-m``, and where their file or test is named; ``pytest tests`` leaves them out.
 """
 
 from __future__ import annotations
@@ -139,18 +139,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say that slow tests are left out, and how to run them; under xdist the controller does not see them."""
-    return None if _runs_slow_tests(config) else "slow tests are left out: --slow, -m, or naming a file runs them"
+    return None if _runs_all_tests(config) else "slow tests are left out: --slow, -m, or naming their file runs them"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the slow tests, unless the command line asks for them; start with them where workers share the tests."""
-    if _runs_slow_tests(config):
-        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        items[:] = items if workers == 1 else _slow_first(items, workers)
-        return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    """Deselect the slow tests that the command line does not ask for; start with them where workers share the tests."""
+    if not _runs_all_tests(config):
+        named = _named_files(config)
+        left_out = {item for item in items if item.get_closest_marker("slow") and item.path not in named}
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = items if workers == 1 else _slow_first(items, workers)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -182,9 +182,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _runs_slow_tests(config: pytest.Config) -> bool:
-    named = any("::" in argument or argument.endswith(".py") for argument in config.args)
-    return bool(named or config.getoption("slow") or config.getoption("markexpr"))
+def _runs_all_tests(config: pytest.Config) -> bool:
+    return bool(config.getoption("slow") or config.getoption("markexpr"))
+
+
+def _named_files(config: pytest.Config) -> set[Path]:
+    """Return the test files that the command line names, alone or with a test in them."""
+    paths = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
+    return {path.resolve() for path in paths if path.suffix == ".py"}
 
 
 class Folder:
