@@ -90,7 +90,7 @@ def test_whole_levels_of_a_transform_of_ones_own_are_whole():
         (("rotatoin",), {}, "'rotatoin' is not a transform. Did you mean 'rotation'?"),
         (("rotation:95",), {}, "'95' is not a magnitude of rotation."),
         (("worst(rotation)",), {}, "'worst(rotation)' is the worst of several draws, and which one that is depends on"),
-        (("zoom",), {"severity": 6}, "'6' is not a severity of zoom. Known: 1, 2, 3, 4, 5."),
+        (("zoom",), {"severity": 6}, "zoom has no severity 6. It has: 1, 2, 3, 4, 5."),
     ],
 )
 def test_what_cannot_be_drawn_is_an_error_where_the_test_is_written(names, options, error):

@@ -407,7 +407,10 @@ TRANSFORMS = {
         "from torchvision.transforms import v2\n"
         "own = v2.Compose([v2.ToDtype(torch.float32), v2.Lambda(lambda x: x * 1.0)])"
     ),
-    "torchvision's setting": "from torchvision.transforms import v2\nown = v2.ColorJitter((1.0, 2.0), 0, 0, 0)",
+    "torchvision's setting": (
+        "from torchvision.transforms import v2\n"
+        "own = v2.Compose([v2.ToDtype(torch.float32), v2.Normalize([0.0] * 3, [1.0] * 3)])"
+    ),
     "closure of a lambda": "def times(by): return lambda images: images * by\nown = times(1.0)",
 }
 

@@ -33,11 +33,12 @@ def apply(name: str, images: torch.Tensor, severity: int | None = None, known: R
 
 
 def echo(**options: Any) -> tuple[Registry, list[float]]:
-    """Return a registry with a transform ``fog`` that notes the levels it gets."""
+    """Return a registry with a transform ``fog`` that notes the levels it gets with whole batches of four."""
     seen: list[float] = []
 
     def fog(images: torch.Tensor, level: float) -> torch.Tensor:
-        seen.append(level)
+        if len(images) == 4:
+            seen.append(level)
         return images
 
     known = Registry()
@@ -192,7 +193,7 @@ def test_whole_levels_take_whole_magnitudes_alone() -> None:
     known, seen = echo(levels=(2, 4, 8), neutral=0)
     assert known.span("fog") == Span(0, 8, whole=True)
     for text in ("3", "8.0", "0"):
-        apply(f"fog:{text}", torch.zeros(1, 3, 2, 2, dtype=torch.uint8), known=known)
+        apply(f"fog:{text}", torch.zeros(4, 3, 2, 2, dtype=torch.uint8), known=known)
     assert [repr(level) for level in seen] == ["3", "8", "0"]
     message = "'2.5' is not a magnitude of fog. Valid: a whole number from 0 to 8, such as fog:4."
     with raises(OptionError, message):
@@ -201,7 +202,7 @@ def test_whole_levels_take_whole_magnitudes_alone() -> None:
 
 def test_the_fractions_of_a_chain_are_rounded_where_levels_are_whole() -> None:
     known, seen = echo(levels=(2, 4, 8), neutral=0)
-    apply("fog+fog:0.3", torch.zeros(1, 3, 2, 2, dtype=torch.uint8), known=known)
+    apply("fog+fog:0.3", torch.zeros(4, 3, 2, 2, dtype=torch.uint8), known=known)
     assert [repr(level) for level in seen] == ["2", "2"]
 
 
@@ -224,7 +225,7 @@ def test_a_transform_of_ones_own_says_what_its_magnitudes_are(options: dict[str,
 
 def test_levels_that_go_back_and_forth_are_all_magnitudes() -> None:
     known, seen = echo(levels=(0.3, 0.9, 0.5))
-    apply("fog:0.9", torch.zeros(1, 3, 2, 2, dtype=torch.uint8), known=known)
+    apply("fog:0.9", torch.zeros(4, 3, 2, 2, dtype=torch.uint8), known=known)
     assert seen == [0.9]
     assert known.get("fog:0.9").key(None) == known.get("fog").key(2)
 
@@ -233,7 +234,7 @@ def test_the_span_up_to_a_severity_passes_no_level_of_it() -> None:
     assert KNOWN.span("rotation", 3) == Span(0, 30, whole=False)
     span = KNOWN.span("rotation+translate", 3)  # 30 of 90 degrees, 0.2 of 0.4
     assert math.isclose(span.extreme, 1 / 3)
-    with pytest.raises(OptionError, match=r"'7' is not a severity of rotation\. Known: 1, 2, 3, 4, 5\."):
+    with pytest.raises(OptionError, match=r"rotation has no severity 7\. It has: 1, 2, 3, 4, 5\."):
         KNOWN.span("rotation", 7)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core import CONTROL
+from pytest_robustness.core import CONTROL, Condition
 from pytest_robustness.data.identity import as_array, of_pixels
 from pytest_robustness.errors import OptionError, TransformError
 from pytest_robustness.transforms import builtin
@@ -12,7 +12,6 @@ from pytest_robustness.transforms import builtin
 if TYPE_CHECKING:
     import torch
 
-    from pytest_robustness.core import Condition
     from pytest_robustness.transforms import Registry
 
 
@@ -38,7 +37,8 @@ def transformed(
     Raises
     ------
     OptionError
-        There is no such transform, severity or magnitude, or it is a worst of k, which takes a model to choose.
+        It is no condition, there is no such transform, severity or magnitude, or it is a worst of k, which takes a
+        model to choose.
     TransformError
         The images are not uint8 [B, 3, H, W], or a transform of one's own breaks its contract.
 
@@ -55,6 +55,11 @@ def transformed(
         form = f"{images.dtype} {list(images.shape)}" if isinstance(images, torch.Tensor) else type(images).__name__
         raise TransformError(
             f"transformed() got {form}. Valid: a tensor of images, uint8 [B, 3, H, W]. A single one is image[None]."
+        )
+    if not isinstance(condition, Condition):
+        raise OptionError(
+            f"transformed() got the condition {condition!r}. Valid: Condition('vflip'), Condition('rotation', 3) or "
+            f"Condition('rotation:17.5'), from pytest_robustness."
         )
     if condition == CONTROL:
         return images.clone()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pytest_robustness.errors import OptionError, unknown
+from pytest_robustness.errors import OptionError
 from pytest_robustness.transforms.operation import Span
+from pytest_robustness.transforms.severities import require_severity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,8 +97,8 @@ class Chain:
         OptionError
             There is no such severity.
         """
-        if self.severities and severity not in self.severities:
-            raise OptionError(unknown(f"severity of {self.name}", str(severity), map(str, self.severities)))
+        if self.severities:
+            require_severity(self.name, severity, self.severities)
         if not self.severities and severity is not None:
             raise OptionError(f"{self.name!r} has a single level and takes no severity; got {severity}.")
         if self.fixed is not None:

@@ -98,6 +98,11 @@ class Operation:
         """
         return code_version(self.name, self.function) if self.version is None else self.version
 
+    @functools.cached_property
+    def _asked(self) -> set[float | str | None]:
+        """The levels at which the function was seen to change each image by itself, in this process."""
+        return set()
+
     def bound(self, selection: Selection) -> Operation:  # noqa: ARG002 (it needs nothing of the images but their pixels)
         """Return the operation on the images of ``selection``; see `BindableTransform`."""
         return self
@@ -123,14 +128,28 @@ class Operation:
         Raises
         ------
         TransformError
-            The function returns anything but uint8 images of the same shape on the same device.
+            The function returns anything but uint8 images of the same shape on the same device; or, where it is a
+            user's and gets its first images, does not change each image by itself: see `require_by_image`.
         """
+        from pytest_robustness.transforms.by_image import require_by_image
+
+        draws = uniforms(seed, draw + self.name, identities, self.draws)
+        result = self._called(level, images, draws)
+        # All magnitudes between the levels count as one.
+        asked = level if level is None or level in self.levels else "between"
+        if not self.published and len(images) and asked not in self._asked:
+            require_by_image(self.name, functools.partial(self._called, level), images, draws)
+            self._asked.add(asked)
+        return result
+
+    def _called(self, level: float | None, images: torch.Tensor, draws: NDArray[np.float64]) -> torch.Tensor:
+        """Call the function with what it takes of level and draws (float64 [B, draws])."""
         # A copy, because other conditions read the same batch, and a user's function may write into its argument.
         arguments: list[Any] = [images if self.published else images.clone()]
         if level is not None:
             arguments.append(level)
         if self.draws:
-            arguments.append(uniforms(seed, draw + self.name, identities, self.draws))
+            arguments.append(draws)
         return _checked(self.name, self.function(*arguments), images)
 
 

@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 import numbers
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import TransformError
@@ -23,13 +24,14 @@ def valid_levels(name: str, levels: Sequence[float]) -> tuple[float, ...]:
     TransformError
         They are not one or more finite numbers.
     """
-    if not len(levels) or not all(isinstance(level, numbers.Real) and math.isfinite(level) for level in levels):
+    values = [*levels] if isinstance(levels, Iterable) else []
+    if not values or not all(isinstance(level, numbers.Real) and math.isfinite(level) for level in values):
         raise TransformError(
             f"The levels of transform {name!r} must be one or more finite numbers, the value at severity 1, 2, and so "
             f"on; got {levels!r}. Leave levels out for a transform with a single level."
         )
     # Python's own numbers, because the key holds their repr and numpy's has changed between versions.
-    return tuple(int(level) if isinstance(level, numbers.Integral) else float(level) for level in levels)
+    return tuple(int(level) if isinstance(level, numbers.Integral) else float(level) for level in values)
 
 
 def valid_span(name: str, levels: tuple[float, ...], neutral: float | None, continuous: bool | None) -> Span | None:

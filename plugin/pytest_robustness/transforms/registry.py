@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from numbers import Real
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -14,6 +14,7 @@ from pytest_robustness.transforms.chain import Chain, not_a_magnitude
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.operation import Operation, Span
 from pytest_robustness.transforms.registration import check_call, valid_levels, valid_span
+from pytest_robustness.transforms.severities import require_severity
 from pytest_robustness.transforms.spelling import Spelling, read_magnitude, spelling
 from pytest_robustness.transforms.worst import WorstOf
 
@@ -103,13 +104,13 @@ class Registry:
         Raises
         ------
         TransformError
-            The name is taken or not valid, levels or neutral are not valid, the number of draws is negative, or the
+            The name is taken or not valid, levels or neutral are not valid, draws are no whole number from 0, or the
             function cannot be called with these arguments.
         """
         if not isinstance(name, str):
             raise TransformError(f"A transform needs a name: write @registry.transform('fog'), not {name!r}.")
-        if draws < 0:
-            raise TransformError(f"draws of transform {name!r} is {draws}. Valid: a whole number from 0.")
+        if not isinstance(draws, Integral) or draws < 0:
+            raise TransformError(f"draws of transform {name!r} is {draws!r}. Valid: a whole number from 0.")
         values = () if levels is None else valid_levels(name, levels)
         span = valid_span(name, values, neutral, continuous)
 
@@ -117,7 +118,7 @@ class Registry:
             check_call(name, function, bool(values), bool(draws))
             if version is None:
                 code_version(name, function)  # what cannot be hashed is refused where it is written
-            self.add(Operation(name, function, values, draws, version, span), on_request=on_request)
+            self.add(Operation(name, function, values, int(draws), version, span), on_request=on_request)
             return function
 
         return register
@@ -198,11 +199,7 @@ class Registry:
             if not transform.severities:
                 conditions.append(Condition(transform.name))
             for severity in severities if transform.severities else ():
-                if severity not in transform.severities:
-                    valid = ", ".join(map(str, transform.severities))
-                    kind = "" if isinstance(severity, Real) else f", which is of type {type(severity).__name__}"
-                    given = repr(severity) if kind else severity
-                    raise OptionError(f"{transform.name} has no severity {given}{kind}. It has: {valid}.")
+                require_severity(transform.name, severity, transform.severities)
                 conditions.append(Condition(transform.name, severity))
         return tuple(dict.fromkeys(conditions))
 
