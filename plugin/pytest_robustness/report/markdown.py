@@ -148,9 +148,15 @@ def _models(report: RunReport) -> list[str]:
         )
     seen = _evidence_names(report)
     several = len({test.model for test in report.model_tests}) > 1
-    change_name = f"{'average ' if several else ''}change of {'top-1' if report.labelled else 'agreement'}"
+    change_name = f"{'average ' if several else ''}change of {_measure(report)}"
     head = ["transform", "fail", *seen, change_name, "95 % interval", "which"]
     return _table(head, rows, numbers=range(1, 7))
+
+
+def _measure(report: RunReport) -> str:
+    if report.over_classes:
+        return f"{'accuracy' if report.labelled else 'agreement'} (mean over classes)"
+    return "top-1" if report.labelled else "agreement"
 
 
 def _failed(failed: int, tests: int, errors: int) -> str:

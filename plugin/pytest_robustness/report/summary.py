@@ -240,6 +240,7 @@ def _extremes_sentence(report: RunReport) -> str:
     average = " on average" if len(report.averaged) > 1 else ""
     # Beside comparisons with a baseline it must be plain that this is none.
     accuracy = "Against control, accuracy" if report.gate_tests else "Accuracy"
+    accuracy += ", the mean over classes," * report.over_classes
     fall, worst = min(found)
     change, mildest = min(found, key=lambda pair: abs(pair[0]))
     if fall >= 0:

@@ -63,7 +63,7 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
             console.print(Text(line.replace(_TIE, " "), "bold"))
 
     if report.model_conditions:
-        print_heading(f"Change of {report.measure} in points, control in percent{_legend(report)}")
+        print_heading(f"{report.changes_title}{_legend(report)}")
         figures = _Figures.of(report)
         for number, conditions in enumerate(_pages(report, figures, console.width)):
             console.print(_change_table(report, figures, conditions, console.width, control=number == 0))
@@ -114,7 +114,7 @@ class _Figures:
         width = 0
         for test in report.model_tests:
             sign = summary.mark(test, report.policy).sign
-            figure = points_text(test.accuracy.treated - test.accuracy.control) + sign.ljust(room)
+            figure = points_text(test.change.difference) + sign.ljust(room)
             texts[Cell(test.model, test.condition)] = (figure, _STYLES[test.verdict.outcome])
             width = max(width, len(figure))
         return cls(texts, width or _NARROWEST, room)

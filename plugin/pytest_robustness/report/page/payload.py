@@ -162,13 +162,14 @@ def _cell(report: RunReport, cell: Cell, texts: dict[str, int]) -> dict[str, Any
     top5 = report.top5_accuracy(cell)
     if top5 is not None:
         found["top5"] = percent(top5)
-    change = report.change(cell)
-    if change is None or cell.condition == CONTROL:
+    change, top1 = report.change(cell), report.top1_change(cell)
+    if change is None or top1 is None or cell.condition == CONTROL:
         return found
     by_class = _shares(counts) - _shares(report.counts[Cell(cell.model, CONTROL)])
     return found | {
-        "change": number(change, ".4f"),
-        "changeText": points(change),
+        "change": number(top1, ".4f"),
+        "changeText": points(top1),
+        "judged": number(change, ".4f"),
         "changes": [texts.setdefault(or_dash(value, points), len(texts)) for value in by_class.tolist()],
     }
 

@@ -53,7 +53,7 @@ class ModelPage {
 
   /** The condition under which the model fell most. */
   worst() {
-    const change = (condition) => this.of(this.data.cells, condition)?.change ?? null;
+    const change = (condition) => this.of(this.data.cells, condition)?.judged ?? null;
     const known = this.conditions.filter((condition) => change(condition) !== null);
     return known.sort((a, b) => change(a) - change(b))[0] ?? this.conditions[0];
   }
