@@ -24,8 +24,8 @@ def average_changes(source: AnswerSource, cells: Iterable[Cell]) -> dict[Conditi
     """Return, for each condition of ``cells``, the change of accuracy in points, averaged over its models.
 
     Of each model it is the mean over the classes, as its test judges it; with one size of class, the change of top-1
-    accuracy. The 95 % interval is for other models on other images: both are samples. Images that a model could not read
-    do not count.
+    accuracy. The 95 % interval is for other models on other images: both are samples. Images that a model could not
+    read do not count.
     """
     finished = set(cells)
     models: dict[Condition, list[str]] = {}

@@ -256,7 +256,7 @@ def _classes_sentence(report: RunReport) -> str:
     if not tests:
         return ""
     exceeded = [test for test in tests if policy.uses_t_tests and len(test.sensitive) > test.allowed]
-    beyond = [test for test in tests if policy.uses_images and (test.beyond or test.alone)]
+    beyond = [test for test in tests if policy.uses_images and test.beyond_anywhere]
     found = {test.condition for test in (*exceeded, *beyond)}
     # What is found and does not fail, the baseline expects.
     known = sum(test.condition in found and test.verdict.outcome is Outcome.PASS for test in tests)

@@ -145,7 +145,7 @@ def test_the_data_of_the_scripts_are_the_results_with_the_texts_that_python_writ
             assert texts["effect"][i] == signed(f"{result.effect_size:.2f}")
             assert float(texts["p"][i]) == float(f"{result.p_value:.2g}")
             assert bool(packed["sensitive"][i]) == (finding in test.sensitive)
-            assert bool(packed["beyond"][i]) == (finding in test.beyond)
+            assert bool(packed["beyond"][i]) == (finding in test.beyond_anywhere)
 
 
 def signed(text):
@@ -333,7 +333,7 @@ def test_every_verdict_is_on_the_page_with_its_reason(view):
     assert all("images would decide" in t.verdict.reason for t in tests.values() if t.found is Outcome.INCONCLUSIVE)
     shown = words(render.render(view))
     for test in view.class_tests:
-        assert f"{test.verdict.outcome} {len(test.sensitive)} {test.allowed} {len(test.beyond)}" in shown
+        assert f"{test.verdict.outcome} {len(test.sensitive)} {test.allowed} {len(test.beyond_anywhere)}" in shown
         assert test.verdict.reason in shown
 
 
@@ -622,7 +622,7 @@ def test_the_bars_add_up_to_all_classes(view):
     for bar, test in zip(heat.class_bars(view), view.class_tests, strict=True):
         assert bar.sensitive == len(test.sensitive)
         assert bar.classes == len(view.classes)
-        assert bar.beyond == len(test.beyond)
+        assert bar.beyond == len(test.beyond_anywhere)
         assert f"{bar.sensitive} {bar.insensitive} {bar.beyond}" in words(render.render(view))
     # As in the article: by the t-test, whatever the verdict.
     bars = {bar.condition: (bar.impacted, bar.models, bar.beyond) for bar in heat.model_bars(view)}

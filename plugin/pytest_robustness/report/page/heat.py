@@ -60,8 +60,8 @@ class HeatRow:
 class ClassBar:
     """How the classes divide under one condition, by their t-tests over the models, or, of one model, over the images.
 
-    ``allowed`` is how many may be sensitive. ``beyond`` counts the classes that the images show to have changed,
-    and that measure more than the class margin.
+    ``allowed`` is how many may be sensitive. ``beyond`` counts those that are beyond the class
+    margin, over all models or in one alone.
     """
 
     condition: Condition
@@ -177,6 +177,6 @@ def _class_bar(test: ClassTest) -> ClassBar:
         insensitive=test.tested - len(test.sensitive),
         untested=len(test.classes) - test.tested + len(test.untested),
         allowed=test.allowed,
-        beyond=len(test.beyond),
+        beyond=len(test.beyond_anywhere),
         outcome=test.verdict.outcome,
     )

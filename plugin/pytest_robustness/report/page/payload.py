@@ -187,7 +187,7 @@ def _class_test(report: RunReport, test: ClassTest, corrected: bool) -> dict[str
     once = Counter(report.classes)
     places = {name: index for index, name in enumerate(report.classes) if once[name] == 1}
     columns = {name: column for name, column in _COLUMNS.items() if corrected or name != "corrected"}
-    beyond = {finding.index for finding in test.beyond}
+    beyond = {finding.index for finding in test.beyond_anywhere}
     return {
         "earlier": report.class_date_of(test),
         "kind": words_of([test]).kind,

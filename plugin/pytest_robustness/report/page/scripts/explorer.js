@@ -157,7 +157,7 @@ class Explorer extends PagedTable {
     const { condition, sensitive, beyond } = this.controls;
     const wanted = condition.value === "" ? null : Number(condition.value);
     this.shown = this.rows.filter((row) =>
-      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond || row.alone.length) && row.lower.includes(name));
+      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && row.lower.includes(name));
     sortRows(this.shown, this.order, (row) => row.number);
     this.render();
   }
