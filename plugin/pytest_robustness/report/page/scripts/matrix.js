@@ -84,7 +84,7 @@ class Matrix extends PagedTable {
     const head = ["class_index", "class_name", ...this.tests.flatMap((test) => [`${testLabel(this.data, test)} expected change`, `${testLabel(this.data, test)} mark`])];
     const lines = this.shown.map((row) => [
       row.index, this.data.classes[row.index],
-      ...this.tests.flatMap((test, at) => [csvNumber(row[at]), `${test.sensitive[row.index] ? "*" : ""}${test.beyond[row.index] ? "!" : ""}`]),
+      ...this.tests.flatMap((test, at) => [row[at], `${test.sensitive[row.index] ? "*" : ""}${test.beyond[row.index] ? "!" : ""}`]),
     ]);
     return `${[head, ...lines].map((line) => line.map(csvField).join(",")).join("\n")}\n`;
   }
