@@ -25,8 +25,10 @@ function sortRows(rows, { column: { key }, down }, place) {
   rows.sort((a, b) => Number.isNaN(a[key]) - Number.isNaN(b[key]) || sign * (a[key] - b[key]) || place(a) - place(b));
 }
 
-/** All classes under all conditions in one table. */
+/** All classes under all conditions in one table; `only` is the number of the class that is shown alone, if one is. */
 class Explorer extends PagedTable {
+  only = null;
+
   constructor(data) {
     super({ scroll: "explorer", unit: "row", units: "rows" });
     this.data = data;
@@ -113,6 +115,7 @@ class Explorer extends PagedTable {
     this.data.classTests.forEach((test, number) => {
       this.controls.condition.append(make("option", { value: number }, this.label(test)));
     });
+    this.controls.name.addEventListener("input", () => (this.only = null));
     for (const control of [this.controls.name, this.controls.condition, this.controls.sensitive, this.controls.beyond]) {
       control.addEventListener("input", () => this.restart());
     }
@@ -136,10 +139,11 @@ class Explorer extends PagedTable {
     this.restart();
   }
 
-  /** Shows the rows of one class alone, and opens the first. */
-  chooseClass(name) {
+  /** Shows the rows of one class alone until the reader types, and opens the first: names may be part of others, or twins. */
+  chooseClass(index) {
     const { condition, sensitive, beyond } = this.controls;
-    this.controls.name.value = name;
+    this.only = index;
+    this.controls.name.value = this.data.classes[index];
     condition.value = "";
     sensitive.checked = beyond.checked = false;
     this.restart();
@@ -157,7 +161,7 @@ class Explorer extends PagedTable {
     const { condition, sensitive, beyond } = this.controls;
     const wanted = condition.value === "" ? null : Number(condition.value);
     this.shown = this.rows.filter((row) =>
-      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && row.lower.includes(name));
+      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && (this.only === null ? row.lower.includes(name) : row.index === this.only));
     sortRows(this.shown, this.order, (row) => row.number);
     this.render();
   }

@@ -60,7 +60,7 @@ class Matrix extends PagedTable {
 
   makeRow(row) {
     const { data } = this;
-    const button = make("button", { type: "button", class: "leads" }, ...breakable(data.classes[row.index]));
+    const button = make("button", { type: "button", class: "leads", "data-index": row.index }, ...breakable(data.classes[row.index]));
     button.addEventListener("click", () => this.opened(row.index));
     const lowest = this.tests.findIndex((_, at) => row[at] === row.worst);
     const worst = lowest < 0 ? "–" : this.tests[lowest].texts.expected[row.index];

@@ -14,7 +14,7 @@ async function start() {
   if (matrix) {
     matrix.opened = (index) => {
       open("classes");
-      explorer.chooseClass(data.classes[index]);
+      explorer.chooseClass(index);
     };
   }
   for (const note of document.querySelectorAll("[data-without-script]")) note.hidden = true;
