@@ -119,6 +119,7 @@ class Explorer extends PagedTable {
     for (const control of [this.controls.name, this.controls.condition, this.controls.sensitive, this.controls.beyond]) {
       control.addEventListener("input", () => this.restart());
     }
+    this.controls.condition.addEventListener("input", () => setAddress(this.address()));
     find("filters").addEventListener("submit", (event) => event.preventDefault());
     this.controls.before.addEventListener("click", () => this.turn(-1));
     this.controls.after.addEventListener("click", () => this.turn(1));
@@ -134,9 +135,18 @@ class Explorer extends PagedTable {
     return testLabel(this.data, test);
   }
 
-  chooseCondition(condition) {
-    this.controls.condition.value = String(this.data.classTests.findIndex((test) => test.condition === condition));
+  /** Shows one test of the classes; a condition that was tested over different models has several. */
+  chooseCondition(condition, which = 0) {
+    const test = this.data.classTests.filter((one) => one.condition === condition)[which];
+    this.controls.condition.value = test ? String(this.data.classTests.indexOf(test)) : "";
     this.restart();
+  }
+
+  address() {
+    const test = this.data.classTests[this.controls.condition.value || -1];
+    if (!test) return "classes";
+    const which = this.data.classTests.filter((one) => one.condition === test.condition).indexOf(test);
+    return `classes/${test.condition}${which ? `/${which}` : ""}`;
   }
 
   /** Shows the rows of one class alone until the reader types, and opens the first: names may be part of others, or twins. */
@@ -146,6 +156,7 @@ class Explorer extends PagedTable {
     this.controls.name.value = this.data.classes[index];
     condition.value = "";
     sensitive.checked = beyond.checked = false;
+    setAddress(this.address());
     this.restart();
     this.table.querySelector("tbody .opens")?.click();
   }

@@ -25,8 +25,8 @@ class ModelPage {
     for (const condition of this.conditions) {
       this.conditionSelect.append(make("option", { value: condition }, data.conditions[condition].label));
     }
-    this.select.addEventListener("input", () => this.choose(Number(this.select.value), this.condition));
-    this.conditionSelect.addEventListener("input", () => this.choose(this.model, Number(this.conditionSelect.value)));
+    this.select.addEventListener("input", () => this.chooseByHand(Number(this.select.value), this.condition));
+    this.conditionSelect.addEventListener("input", () => this.chooseByHand(this.model, Number(this.conditionSelect.value)));
     document.getElementById("model-controls").hidden = false;
     this.choose(this.models[0]);
   }
@@ -39,6 +39,15 @@ class ModelPage {
     this.select.value = String(this.model);
     this.conditionSelect.value = String(this.condition);
     document.getElementById("model-page").replaceChildren(...this.overview(), ...this.confusions());
+  }
+
+  chooseByHand(model, condition) {
+    this.choose(model, condition);
+    setAddress(this.address());
+  }
+
+  address() {
+    return `models/${this.model}/${this.condition}`;
   }
 
   /** What `rows` hold of the model that is shown, under a condition. */
@@ -88,7 +97,7 @@ class ModelPage {
   conditionRows(condition, corrected, width) {
     const button = make("button", { type: "button", class: "opens", "aria-pressed": String(condition === this.condition) }, ...breakable(this.data.conditions[condition].label));
     button.addEventListener("click", () => {
-      this.choose(this.model, condition);
+      this.chooseByHand(this.model, condition);
       document.querySelector('#model-page [aria-pressed="true"]').focus({ preventScroll: true });
     });
     const test = this.of(this.data.modelTests, condition);

@@ -9,7 +9,8 @@ async function start() {
   addDownloads();
   const open = startTabs((name, [first, second]) => {
     if (name === "models" && first !== undefined) models?.choose(first, second);
-    if (name === "classes" && first !== undefined) explorer?.chooseCondition(first);
+    if (name === "classes" && first !== undefined) explorer?.chooseCondition(first, second);
+    return { models, classes: explorer }[name]?.address();
   });
   if (matrix) {
     matrix.opened = (index) => {
