@@ -131,6 +131,16 @@ class Explorer extends PagedTable {
     for (const id of ["filters", "explorer", "pages"]) find(id).hidden = false;
   }
 
+  filters() {
+    const { name, condition, sensitive, beyond } = this.controls;
+    const typed = name.value.trim();
+    return [
+      ...(this.only !== null ? [`class ${this.data.classes[this.only]}`] : typed ? [`class contains ${typed}`] : []),
+      ...(condition.value === "" ? [] : [`condition ${condition.selectedOptions[0].text}`]),
+      ...[sensitive, beyond].filter((box) => box.checked).map((box) => box.parentElement.textContent.trim()),
+    ];
+  }
+
   label(test) {
     return testLabel(this.data, test);
   }

@@ -77,6 +77,12 @@ class Matrix extends PagedTable {
     return cell;
   }
 
+  filters() {
+    const { name, found } = this.controls;
+    const typed = name.value.trim();
+    return [...(typed ? [`class contains ${typed}`] : []), ...(found.checked ? [found.parentElement.textContent.trim()] : [])];
+  }
+
   /** Shows a class in the table of classes; `start` says how. */
   opened() {}
 

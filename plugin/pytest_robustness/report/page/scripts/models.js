@@ -90,7 +90,11 @@ class ModelPage {
       "Control, transformed and change are of top-1 accuracy over all images. ", make("b", {}, "Mean over classes"),
       " is the change, in points, of the mean of the accuracies on the classes, each of which counts the same. The interval beside it comes from the images: it decides whether the change lies within the margin. The t-test takes the classes for its observations.");
     const download = make("p", { class: "downloads" }, csvButton(table, `${this.data.models[this.model]}-conditions`));
-    return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), download, ...(tests.length ? [note] : [])];
+    const title = make("h3", { class: "on-paper" }, ...breakable(this.data.models[this.model]));
+    const others = this.models.length - 1;
+    const alone = make("p", { class: "note on-paper" }, `On paper stands this model alone, one of ${grouped(others + 1)}; results.json has all.`);
+    const paper = others ? [title, alone] : [title];
+    return [...paper, make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), download, ...(tests.length ? [note] : [])];
   }
 
   /** A condition's figures, and below them the reason of its verdict. */
