@@ -61,12 +61,13 @@ def test_a_class_that_is_shown_alone_is_named_on_paper_and_a_whole_table_needs_n
 def test_the_model_that_is_printed_is_named_and_others_are_said_to_be_left_out(open_page, tricky_page, lone_page):
     page = open_page(tricky_page, "models/1/0").page
     page.emulate_media(media="print")
-    assert page.inner_text("#model-page > h3.on-paper") == "plain"
-    assert notes(page, "models") == ["On paper stands this model alone, one of 2; results.json has all."]
+    assert notes(page, "models") == ["plain: on paper stands this model alone, one of 2; results.json has all."]
+    page.evaluate("document.getElementById('model').value = '0'")
+    page.evaluate("document.getElementById('model').dispatchEvent(new Event('input'))")
+    assert notes(page, "models") == ["=model: on paper stands this model alone, one of 2; results.json has all."]
     alone = open_page(lone_page, "models").page
     alone.emulate_media(media="print")
-    assert notes(alone, "models") == []
-    assert alone.inner_text("#model-page > h3.on-paper") == "production"
+    assert notes(alone, "models") == ["production"]
 
 
 # What is left of a figure at the right edge of what scrolls, where a part of it is cut.

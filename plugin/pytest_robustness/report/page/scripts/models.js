@@ -38,6 +38,7 @@ class ModelPage {
     this.condition = this.conditions.includes(condition) ? condition : this.worst();
     this.select.value = String(this.model);
     this.conditionSelect.value = String(this.condition);
+    this.namePaper();
     document.getElementById("model-page").replaceChildren(...this.overview(), ...this.confusions());
   }
 
@@ -48,6 +49,12 @@ class ModelPage {
 
   address() {
     return `models/${this.model}/${this.condition}`;
+  }
+
+  /** Names the model on paper, where no control says which it is. */
+  namePaper() {
+    const others = this.models.length > 1 ? `: on paper stands this model alone, one of ${grouped(this.models.length)}; results.json has all.` : "";
+    document.getElementById("model-on-paper").replaceChildren(make("strong", {}, ...breakable(this.data.models[this.model])), others);
   }
 
   /** What `rows` hold of the model that is shown, under a condition. */
@@ -90,11 +97,7 @@ class ModelPage {
       "Control, transformed and change are of top-1 accuracy over all images. ", make("b", {}, "Mean over classes"),
       " is the change, in points, of the mean of the accuracies on the classes, each of which counts the same. The interval beside it comes from the images: it decides whether the change lies within the margin. The t-test takes the classes for its observations.");
     const download = make("p", { class: "downloads" }, csvButton(table, `${this.data.models[this.model]}-conditions`));
-    const title = make("h3", { class: "on-paper" }, ...breakable(this.data.models[this.model]));
-    const others = this.models.length - 1;
-    const alone = make("p", { class: "note on-paper" }, `On paper stands this model alone, one of ${grouped(others + 1)}; results.json has all.`);
-    const paper = others ? [title, alone] : [title];
-    return [...paper, make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), download, ...(tests.length ? [note] : [])];
+    return [make("div", { class: "scroll", role: "region", "aria-label": "Conditions", tabindex: "0" }, table), download, ...(tests.length ? [note] : [])];
   }
 
   /** A condition's figures, and below them the reason of its verdict. */
