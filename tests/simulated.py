@@ -54,17 +54,21 @@ def simulated_report(
     transforms: Sequence[str] = tuple(COSTS),
     severities: Sequence[int] = (3,),
     correction: Correction = "none",
-    images: int = 50,
+    images: int | Sequence[int] = 50,
     seed: int = 0,
 ) -> RunReport:
-    """Return the view of a run of ``models`` under ``transforms`` on ``images`` images of each of ``classes``."""
+    """Return the view of a run of ``models`` under ``transforms`` on ``images`` images of each of ``classes``.
+
+    One number is that of every class, several are one for each.
+    """
     rng = np.random.default_rng(seed)
     conditions = [
         Condition(transform, severity)
         for transform in transforms
         for severity in ([None] if transform in SINGLE_LEVEL else severities)
     ]
-    counts = _draw(rng, models, len(classes), conditions, images)
+    n = np.full(len(classes), images, np.int64)
+    counts = _draw(rng, models, n, conditions)
     source, policy = _Drawn(tuple(classes), counts), TestPolicy(correction=correction)
     class_tests = [class_test(source, Panel(condition, tuple(models)), policy) for condition in conditions]
     return RunReport(
@@ -78,7 +82,7 @@ def simulated_report(
         errors={},
         skipped=(),
         policy=policy,
-        provenance=_provenance(models, classes, images, severities, correction, seed),
+        provenance=_provenance(models, classes, int(n.sum()), severities, correction, seed),
         changes=average_changes(source, counts),
         confusions={
             Cell(m, c): _fallen(rng, classes, counts[Cell(m, CONTROL)], counts[Cell(m, c)])
@@ -98,10 +102,10 @@ def simulated_report(
 
 
 def _draw(
-    rng: np.random.Generator, models: Sequence[str], classes: int, conditions: Sequence[Condition], images: int
+    rng: np.random.Generator, models: Sequence[str], n: np.ndarray[Any, Any], conditions: Sequence[Condition]
 ) -> dict[Cell, Counts]:
+    classes = len(n)
     ease = rng.normal(1.2, 1.0, classes)
-    n = np.full(classes, images, np.int64)
     exposed = {condition: rng.gamma(1.0, 1.0, classes) for condition in conditions}
     drawn = {}
     for model in models:
@@ -226,7 +230,7 @@ def _provenance(
         "dataset": {
             "name": "imagenet:/data/imagenet:train",
             "fingerprint": "5" * 64,
-            "images": images * len(classes),
+            "images": images,
             "classes": len(classes),
         },
         "models": {

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from pytest_robustness.analysis.average_change import average_changes
+from pytest_robustness.analysis.model_test import changes_of
+from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.core import CONTROL, Cell, Condition
@@ -15,12 +17,12 @@ IMAGES = 60
 
 
 class Source:
-    """Random answers of three models; one could not read two of the images."""
+    """Random answers of three models; one could not read two of the images. Every ``every``-th image is a dog."""
 
-    class_names = ("cat", "dog")
-    labels = np.arange(IMAGES) % 2
+    class_names = ("cat", "dog", "none")
 
-    def __init__(self):
+    def __init__(self, every=2):
+        self.labels = (np.arange(IMAGES) % every == 0).astype(np.int64)
         rng = np.random.default_rng(0)
         self.given = {}
         for model in ("ann", "bob", "cy"):
@@ -32,8 +34,11 @@ class Source:
     def answers(self, cell):
         return self.given[cell]
 
+    def labels_of(self, model):
+        return self.labels
+
     def counts(self, cell):
-        return counts_of(self.given[cell], self.labels, 2)
+        return counts_of(self.given[cell], self.labels, 3)
 
 
 def test_the_average_is_over_all_models_and_the_images_that_all_could_read():
@@ -52,6 +57,32 @@ def test_the_average_is_over_all_models_and_the_images_that_all_could_read():
         # Of two models little is known; an accuracy changes by 100 points at most.
         expected = np.clip(crossed_interval(np.array(changes, np.int8)), -1, 1)
         assert estimate == pytest.approx(tuple(100 * expected))
+
+
+@pytest.mark.parametrize("every", [2, 3, 7, 30])
+def test_of_each_model_it_is_the_mean_over_the_classes_that_its_test_judges(every):
+    source = Source(every)
+    found = average_changes(source, source.given)
+    images = [i for i in range(IMAGES) if i not in (4, 9)]
+    for condition, estimate in found.items():
+        by_class = [
+            np.mean(
+                [
+                    float(source.given[Cell(model, condition)].correct[i])
+                    - source.given[Cell(model, CONTROL)].correct[i]
+                    for i in images
+                    if source.labels[i] == label
+                ]
+            )
+            for model in ("ann", "bob", "cy")
+            for label in (0, 1)
+        ]
+        assert estimate.value == pytest.approx(100 * np.mean(by_class))
+    # Where all models read all, each model's part is what its own test judges.
+    for model in ("ann", "cy"):
+        alone = average_changes(source, [Cell(model, CONTROL), Cell(model, ZOOM)])
+        (judged,) = changes_of(source, [model], ZOOM, TestPolicy())
+        assert alone[ZOOM].value == pytest.approx(judged.difference)
 
 
 def test_without_treated_cells_there_is_no_average():

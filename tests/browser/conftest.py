@@ -143,6 +143,28 @@ def lone_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render.write(view, tmp_path_factory.mktemp("lone"))
 
 
+# What spreadsheets run or take for numbers, what is part of another name, twins, and white space.
+TRICKY = (
+    *("ox", "box turtle", "=SUM(A1:A9)", "+1", "@at", "-minus", "－wide", "-0.5", "1,000", "1e5", "7"),
+    *("  leading", "new\nline", "owl", "owl", "–", "\ttab"),
+)
+
+
+@pytest.fixture(scope="session")
+def tricky_view() -> RunReport:
+    """Two models on classes with names that are easily taken for something else."""
+    view: RunReport = simulated_report(
+        models=["=model", "plain"], classes=TRICKY, transforms=["zoom", "vflip", "hflip"], images=40
+    )
+    return view
+
+
+@pytest.fixture(scope="session")
+def tricky_page(tricky_view: RunReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of it."""
+    return render.write(tricky_view, tmp_path_factory.mktemp("tricky"))
+
+
 @pytest.fixture(scope="session")
 def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of classes named as iNaturalist's folders are, under more conditions than fit on paper."""

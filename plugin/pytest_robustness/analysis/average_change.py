@@ -1,4 +1,4 @@
-"""The change of top-1 accuracy under a condition, averaged over the models."""
+"""The change of accuracy under a condition, averaged over the models: of each the mean over the classes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from pytest_robustness.core import CONTROL, Cell
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from pytest_robustness.analysis.predictions import AnswerSource
     from pytest_robustness.core import Condition
 
 
 def average_changes(source: AnswerSource, cells: Iterable[Cell]) -> dict[Condition, Estimate]:
-    """Return, for each condition of ``cells``, the change of top-1 accuracy in points, averaged over its models.
+    """Return, for each condition of ``cells``, the change of accuracy in points, averaged over its models.
 
-    The 95 % interval is for other models on other images: both are samples. Images that a model could not read do not
-    count.
+    Of each model it is the mean over the classes, as its test judges it; with one size of class, the change of top-1
+    accuracy. The 95 % interval is for other models on other images: both are samples. Images that a model could not
+    read do not count.
     """
     finished = set(cells)
     models: dict[Condition, list[str]] = {}
@@ -36,7 +39,15 @@ def _average(source: AnswerSource, models: list[str], condition: Condition) -> E
     pairs = [(source.answers(Cell(m, CONTROL)), source.answers(Cell(m, condition))) for m in models]
     readable = readable_by_all(answers for both in pairs for answers in both)
     changes = np.stack([after.correct.view(np.int8) - before.correct.view(np.int8) for before, after in pairs])
-    figures = crossed_interval(changes if readable.all() else changes[:, readable])
+    weights = np.stack([_weights(source.labels_of(model)[readable]) for model in models])
+    figures = crossed_interval(changes if readable.all() else changes[:, readable], weights)
     value, low, high = (100 * figure for figure in figures)
     # Of two models the interval would reach beyond what can happen to an accuracy.
     return Estimate(value, max(low, -100.0), min(high, 100.0))
+
+
+def _weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what an image counts, 1 on average, so that its class counts as much as any other: float64 [n]."""
+    sizes: NDArray[np.int64] = np.bincount(labels)
+    seen = int((sizes > 0).sum())
+    return np.divide(len(labels), seen * sizes[labels], dtype=np.float64)

@@ -141,11 +141,16 @@ class ClassTest:
         return len(self.untested) + sum(finding.images is not None and finding.images.blind for finding in self.classes)
 
     @property
+    def beyond_anywhere(self) -> tuple[ClassFinding, ...]:
+        """The classes that are beyond the margin, over all models or in one alone: what reports count and mark."""
+        found = {finding.index for finding in self.beyond} | {fall.index for fall in self.alone}
+        return tuple(finding for finding in self.classes if finding.index in found)
+
+    @property
     def failing(self) -> tuple[ClassFinding, ...]:
         """The classes that are sensitive, or beyond the margin, over all models or in one alone: the worst first."""
-        fell = {fall.index for fall in self.alone}
-        found = (*self.sensitive, *self.beyond, *(finding for finding in self.classes if finding.index in fell))
-        return tuple(worst_first({finding.index: finding for finding in found}.values()))
+        found = {finding.index: finding for finding in (*self.sensitive, *self.beyond_anywhere)}
+        return tuple(worst_first(found.values()))
 
     @property
     def worst(self) -> tuple[ClassFinding, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_robustness.analysis.policy import significantly_beyond
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest
 
@@ -33,6 +35,18 @@ def words_of(tests: Iterable[ClassTest]) -> ClassTestWords:
     if len(alone) > 1:
         return _BOTH
     return _IMAGES if True in alone else _MODELS
+
+
+def beyond_words(tests: Sequence[ClassTest], margin: float) -> str:
+    """Return what it is for a class to be beyond the margin, as every report counts and marks it.
+
+    Examples
+    --------
+    >>> beyond_words([], 10.0)
+    'changed significantly and by more than 10 measured points'
+    """
+    alone = ", over all models or in one alone" if any(not test.one_model for test in tests) else ""
+    return f"changed {significantly_beyond(margin)}{alone}"
 
 
 def kind_of(finding: ClassFinding) -> str:

@@ -250,7 +250,7 @@ def _class_lines(finding: ClassTest) -> list[str]:
         f"  sensitive           {len(finding.sensitive):,} of {_classes(finding.tested)} (p < {finding.alpha:g})",
         f"  allowed             {finding.allowed:,} (--robustness-max-sensitive)",
         f"  tested over         {over}",
-        f"  beyond the margin   {_classes(len(finding.beyond))} (--robustness-class-margin), significantly",
+        f"  beyond the margin   {_classes(len(finding.beyond_anywhere))} (--robustness-class-margin), significantly",
     ]
     if finding.alone:
         lines.append(f"  in single models    {in_single_models(finding.alone)}")

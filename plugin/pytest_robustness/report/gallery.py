@@ -143,7 +143,9 @@ def _example(
         target = int(after.targets[finding.index])
         first, then = int(control[model].predicted[position]), int(after.predicted[position])
         answers.append(Answer(model, name(first), name(then), first == target, then == target))
-    sensitive, beyond = (any(c.index == finding.index for c in found) for found in (test.sensitive, test.beyond))
+    sensitive, beyond = (
+        any(c.index == finding.index for c in found) for found in (test.sensitive, test.beyond_anywhere)
+    )
     return Example(test.condition, finding, sensitive, beyond, position, tuple(answers))
 
 

@@ -46,7 +46,7 @@ def _(finding: ClassTest) -> dict[str, object]:
         "sensitive_classes": len(finding.sensitive),
         "allowed": finding.allowed,
         "tested_classes": finding.tested,
-        "classes_beyond_margin": len(finding.beyond),
+        "classes_beyond_margin": len(finding.beyond_anywhere),
         "falls_in_single_models": len(finding.alone),
         "blind_classes": finding.blind,
     }

@@ -148,9 +148,15 @@ def _models(report: RunReport) -> list[str]:
         )
     seen = _evidence_names(report)
     several = len({test.model for test in report.model_tests}) > 1
-    change_name = f"{'average ' if several else ''}change of {'top-1' if report.labelled else 'agreement'}"
+    change_name = f"{'average ' if several else ''}change of {_measure(report)}"
     head = ["transform", "fail", *seen, change_name, "95 % interval", "which"]
     return _table(head, rows, numbers=range(1, 7))
+
+
+def _measure(report: RunReport) -> str:
+    if report.over_classes:
+        return f"{'accuracy' if report.labelled else 'agreement'} (mean over classes)"
+    return "top-1" if report.labelled else "agreement"
 
 
 def _failed(failed: int, tests: int, errors: int) -> str:
@@ -204,22 +210,29 @@ def _classes(report: RunReport) -> list[str]:
     rows = []
     for test in report.class_tests:
         count = f"{len(test.sensitive)} of {test.tested}" if test.tested else "inconclusive"
-        failed = test.verdict.outcome is Outcome.FAIL
+        failed, beyond = test.verdict.outcome is Outcome.FAIL, len(test.beyond_anywhere)
         rows.append(
             [
                 escape(report.condition_label(test.condition)),
                 f"**{count}**" if failed and len(test.sensitive) > test.allowed else count,
                 str(test.tested - len(test.sensitive)),
                 str(test.allowed),
-                f"**{len(test.beyond)}**" if failed and test.beyond else str(len(test.beyond)),
+                f"**{beyond}**" if failed and beyond else str(beyond),
                 str(test.blind),
                 escape(abridged([*_class_texts(test)], _MOST_NAMES)),
             ]
         )
-    beyond = f"beyond {report.policy.class_margin:g} points"
     worst = "worst: expected change (measured)"
     worst += f"; {UNSHOWN} no test shows it" * any(test.unshown for test in report.class_tests)
-    head = ["transform", "sensitive", "insensitive", "allowed", beyond, "blind", worst]
+    head = [
+        "transform",
+        "sensitive",
+        "insensitive",
+        "allowed",
+        f"beyond {report.policy.class_margin:g} points",
+        "blind",
+        worst,
+    ]
     return _table(head, rows, numbers=range(1, 6))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 from rich.text import Text
 
-from pytest_robustness.analysis.policy import in_points, significantly_beyond, steady
+from pytest_robustness.analysis.policy import in_points, steady
 from pytest_robustness.core.text import abridged, counted, grouped
 
 if TYPE_CHECKING:
@@ -232,5 +232,4 @@ FILTERS: dict[str, Callable[..., str]] = {
     "p": p_value,
     "interval": interval,
     "in_points": in_points,
-    "significantly_beyond": significantly_beyond,
 }

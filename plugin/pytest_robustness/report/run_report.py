@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.analysis.policy import in_points
@@ -49,9 +50,9 @@ class RunReport:
 
     ``labels`` gives each model's short name; ``policy`` how the tests were made; ``counts`` the images by class of
     every finished cell, control included; ``errors`` the reason why a cell could not be computed; ``skipped`` the
-    images that could not be read; ``changes`` the change of top-1 accuracy under each condition, averaged over the
-    models, with its 95 % interval; ``confusions`` what the most affected classes are predicted as in each cell, and
-    ``mistakes`` what each class is by all models of a class test, in the order of the classes;
+    images that could not be read; ``changes`` the change of accuracy under each condition, as `change` gives it,
+    averaged over the models, with its 95 % interval; ``confusions`` what the most affected classes are predicted as in
+    each cell, and ``mistakes`` what each class is by all models of a class test, in the order of the classes;
     ``gallery`` images to show, and ``gallery_note`` why they could not be read; ``gate_tests`` the comparisons with a
     baseline; ``image_tests`` what tests of one's own asked of the images alone; ``engines`` what computed each cell;
     ``notes`` what the findings mean for the baseline; ``warnings`` what
@@ -157,8 +158,23 @@ class RunReport:
 
     @property
     def measure(self) -> str:
-        """What the figures are: accuracy, or agreement where the images have no labels."""
-        return "top-1 accuracy" if self.labelled else "agreement with control"
+        """What changes: accuracy, or agreement without labels; where classes differ in size, the mean over them."""
+        if not self.over_classes:
+            return "top-1 accuracy" if self.labelled else "agreement with control"
+        return f"{'accuracy' if self.labelled else 'agreement with control'}, the mean over classes"
+
+    @property
+    def changes_title(self) -> str:
+        """What heads a table of changes that has control beside them."""
+        if not self.over_classes:
+            return f"Change of {self.measure} in points, control in percent"
+        control = "top-1 accuracy" if self.labelled else "agreement"
+        return f"Change of {self.measure}, in points; control: {control} in percent"
+
+    @functools.cached_property
+    def over_classes(self) -> bool:
+        """Whether classes differ in size, so that the mean of the accuracies on them is not top-1 accuracy."""
+        return any(len({*counts.n[counts.n > 0].tolist()}) > 1 for counts in self.counts.values())
 
     @property
     def labels_note(self) -> str:
@@ -185,11 +201,27 @@ class RunReport:
         return f"{label}, first draw" if condition.transform.startswith("worst(") else label
 
     def change(self, cell: Cell) -> float | None:
-        """Return the change of top-1 accuracy against control in points; ``None`` where either was not computed."""
+        """Return the change against control in points, which the test of the cell judges: of the mean over the classes.
+
+        ``None`` where either was not computed.
+        """
         control, treated = self.counts.get(Cell(cell.model, CONTROL)), self.counts.get(cell)
         if control is None or treated is None:
             return None
-        return treated.top1 - control.top1
+        if cell in self._judged_changes:
+            return self._judged_changes[cell]
+        seen = (control.n > 0) & (treated.n > 0)
+        before, after = (100 * counts.correct[seen] / counts.n[seen] for counts in (control, treated))
+        return float((after - before).mean()) if seen.any() else 0.0
+
+    @functools.cached_property
+    def _judged_changes(self) -> dict[Cell, float]:
+        return {Cell(test.model, test.condition): test.change.difference for test in self.model_tests}
+
+    def top1_change(self, cell: Cell) -> float | None:
+        """Return the change of top-1 accuracy over all images in points; ``None`` where either was not computed."""
+        control, treated = self.counts.get(Cell(cell.model, CONTROL)), self.counts.get(cell)
+        return None if control is None or treated is None else treated.top1 - control.top1
 
     def control_accuracy(self, model: str) -> float | None:
         """Return a model's top-1 accuracy without any transform, in percent; ``None`` where it was not computed."""

@@ -240,6 +240,7 @@ def _extremes_sentence(report: RunReport) -> str:
     average = " on average" if len(report.averaged) > 1 else ""
     # Beside comparisons with a baseline it must be plain that this is none.
     accuracy = "Against control, accuracy" if report.gate_tests else "Accuracy"
+    accuracy += ", the mean over classes," * report.over_classes
     fall, worst = min(found)
     change, mildest = min(found, key=lambda pair: abs(pair[0]))
     if fall >= 0:
@@ -255,7 +256,7 @@ def _classes_sentence(report: RunReport) -> str:
     if not tests:
         return ""
     exceeded = [test for test in tests if policy.uses_t_tests and len(test.sensitive) > test.allowed]
-    beyond = [test for test in tests if policy.uses_images and (test.beyond or test.alone)]
+    beyond = [test for test in tests if policy.uses_images and test.beyond_anywhere]
     found = {test.condition for test in (*exceeded, *beyond)}
     # What is found and does not fail, the baseline expects.
     known = sum(test.condition in found and test.verdict.outcome is Outcome.PASS for test in tests)

@@ -207,7 +207,7 @@ def _class_images(images: ClassImages | None) -> dict[str, Any] | None:
 
 def _class_rows(report: RunReport, test: ClassTest) -> Iterator[dict[str, Any]]:
     """Yield a row for each class, with the outcome that it has by itself, and why."""
-    sensitive, beyond = ({finding.index for finding in found} for found in (test.sensitive, test.beyond))
+    sensitive, beyond = ({finding.index for finding in found} for found in (test.sensitive, test.beyond_anywhere))
     for finding, outcome in zip(test.classes, class_outcomes(test, report.policy), strict=True):
         yield {
             **_condition(test.condition),
@@ -231,7 +231,7 @@ def _summary_row(test: ClassTest) -> dict[str, Any]:
         "insensitive": test.tested - len(test.sensitive),
         "inconclusive": len(test.classes) - test.tested + len(test.untested),
         "allowed": test.allowed,
-        "beyond": len(test.beyond),
+        "beyond": len(test.beyond_anywhere),
         "alone": list(map(dataclasses.asdict, test.alone)),
         "unshown_alone": len(test.unshown_alone),
         "blind": test.blind,

@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_robustness.analysis.policy import significantly_beyond
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell, Condition
 from pytest_robustness.core.text import counted
 from pytest_robustness.report import summary
 from pytest_robustness.report.alike import said_once
-from pytest_robustness.report.class_test_words import words_of
+from pytest_robustness.report.class_test_words import beyond_words, words_of
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import p_text, points_text
 from pytest_robustness.report.study_text import failed_image_tests, finding_list
@@ -63,7 +62,7 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
             console.print(Text(line.replace(_TIE, " "), "bold"))
 
     if report.model_conditions:
-        print_heading(f"Change of {report.measure} in points, control in percent{_legend(report)}")
+        print_heading(f"{report.changes_title}{_legend(report)}")
         figures = _Figures.of(report)
         for number, conditions in enumerate(_pages(report, figures, console.width)):
             console.print(_change_table(report, figures, conditions, console.width, control=number == 0))
@@ -114,7 +113,7 @@ class _Figures:
         width = 0
         for test in report.model_tests:
             sign = summary.mark(test, report.policy).sign
-            figure = points_text(test.accuracy.treated - test.accuracy.control) + sign.ljust(room)
+            figure = points_text(test.change.difference) + sign.ljust(room)
             texts[Cell(test.model, test.condition)] = (figure, _STYLES[test.verdict.outcome])
             width = max(width, len(figure))
         return cls(texts, width or _NARROWEST, room)
@@ -182,11 +181,8 @@ def _averages(report: RunReport, conditions: list[Condition]) -> Iterator[tuple[
 
 def _classes_heading(report: RunReport) -> str:
     """Return what the columns of the tests of the classes count."""
-    over = words_of(report.class_tests).over
-    return (
-        f"Classes: sensitive by their tests over the {over}; beyond: changed "
-        f"{significantly_beyond(report.policy.class_margin)}; blind: too few right to show a loss"
-    )
+    over, beyond = words_of(report.class_tests).over, beyond_words(report.class_tests, report.policy.class_margin)
+    return f"Classes: sensitive by their tests over the {over}; beyond: {beyond}; blind: too few right to show a loss"
 
 
 def _class_table(report: RunReport, width: int) -> Table:
@@ -202,13 +198,13 @@ def _class_table(report: RunReport, width: int) -> Table:
     for test in report.class_tests:
         red = {
             "sensitive": policy.uses_t_tests and len(test.sensitive) > test.allowed,
-            "beyond": policy.uses_images and bool(test.beyond),
+            "beyond": policy.uses_images and bool(test.beyond_anywhere),
         }
         found = {
             "sensitive": len(test.sensitive),
             "insensitive": test.tested - len(test.sensitive),
             "allowed": test.allowed,
-            "beyond": len(test.beyond),
+            "beyond": len(test.beyond_anywhere),
             "blind": test.blind,
         }
         failed = test.verdict.outcome is Outcome.FAIL

@@ -9,10 +9,12 @@ from scipy import stats
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 
 
-def by_loops(values):
+def by_loops(values, weights=1.0):
     """Cameron, Gelbach and Miller's variance of a mean, pair by pair, each part with its own degrees of freedom."""
     models, images = values.shape
-    centred = values - values.mean()
+    weights = np.broadcast_to(weights, values.shape)
+    mean = sum(weights[m, i] * values[m, i] for m in range(models) for i in range(images)) / (models * images)
+    centred = values = weights * (values - mean)
     by_model = by_image = both = 0.0
     for row in centred:
         by_model += sum(row) ** 2
@@ -24,11 +26,11 @@ def by_loops(values):
         for i in range(images):
             both += (values[m, i] - values[m].mean() - values[:, i].mean() + values.mean()) ** 2
     both /= (models - 1) * (images - 1) * models * images
-    image = max(image, 2 / images**2)
+    image = max(image, 2 * np.mean(weights**2) / images**2)
     variance = max(model + image - both, model, image)
     df = max(variance**2 / (model**2 / (models - 1) + image**2 / (images - 1)), 1)
     half = stats.t.ppf(0.975, df) * math.sqrt(variance)
-    return values.mean(), values.mean() - half, values.mean() + half
+    return mean, mean - half, mean + half
 
 
 @pytest.mark.parametrize(("models", "images"), [(2, 2), (2, 30), (3, 50), (12, 40)])
@@ -36,6 +38,19 @@ def by_loops(values):
 def test_it_agrees_with_loops(models, images, seed):
     values = np.random.default_rng(seed).choice(np.array([-1, 0, 1], np.int8), (models, images), p=[0.3, 0.6, 0.1])
     assert crossed_interval(values) == pytest.approx(by_loops(values.astype(float)), rel=1e-9)
+
+
+@pytest.mark.parametrize(("models", "images"), [(2, 2), (3, 50), (12, 40)])
+def test_weighted_it_agrees_with_loops_and_the_mean_with_copies_of_images(models, images):
+    rng = np.random.default_rng(7)
+    values = rng.choice(np.array([-1, 0, 1], np.int8), (models, images), p=[0.3, 0.6, 0.1])
+    copies = rng.integers(1, 5, images)
+    weights = copies / copies.mean()
+    assert crossed_interval(values, weights) == pytest.approx(by_loops(values.astype(float), weights), rel=1e-9)
+    assert crossed_interval(values, weights)[0] == pytest.approx(np.repeat(values, copies, axis=1).mean())
+    of_each = np.tile(weights, (models, 1))
+    assert crossed_interval(values, of_each) == crossed_interval(values, weights)
+    assert crossed_interval(values, np.ones(images)) == crossed_interval(values)
 
 
 def test_with_one_model_the_images_are_the_sample():
@@ -80,3 +95,21 @@ def test_it_covers_the_mean_over_other_models_and_other_images():
         models_alone.append(abs(by_model.mean() - truth) < stats.t.ppf(0.975, 11) * stats.sem(by_model))
     assert 0.93 <= np.mean(covered) <= 0.97
     assert np.mean(models_alone) < 0.93
+
+
+def test_it_covers_the_mean_over_classes_of_unlike_sizes():
+    rng = np.random.default_rng(8)
+    labels = np.repeat(np.arange(10), [150, *[15] * 9])
+    weights = len(labels) / (10 * np.bincount(labels)[labels])
+    falls = np.linspace(0.02, 0.4, 10)[::-1]
+    covered, over_images = [], []
+    for _ in range(800):
+        share = np.clip(falls[labels] + rng.normal(0, 0.03, (12, 1)), 0, 1)
+        values = (rng.random((12, len(labels))) < share).astype(np.int8) * np.int8(-1)
+        _, low, high = crossed_interval(values, weights)
+        covered.append(low < -falls.mean() < high)
+        _, low, high = crossed_interval(values)
+        over_images.append(low < -falls.mean() < high)
+    # Classes are strata of images that are drawn from all, so that the interval is rather too wide.
+    assert np.mean(covered) >= 0.93
+    assert np.mean(over_images) < 0.5

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 _CONFIDENCE = 0.95
 
 
-def crossed_interval(values: NDArray[np.int8]) -> tuple[float, float, float]:
-    """Return the mean of ``values`` and its 95 % interval, over other models and other images alike.
+def crossed_interval(
+    values: NDArray[np.int8], weights: NDArray[np.float64] | None = None
+) -> tuple[float, float, float]:
+    """Return the weighted mean of ``values`` and its 95 % interval, over other models and other images alike.
 
     The variance is that of clustering by models plus that of clustering by images, less what both count twice
     (Cameron, Gelbach and Miller 2011, J. Bus. Econ. Stat. 29:238), and no less than either; the degrees of freedom are
@@ -26,16 +28,24 @@ def crossed_interval(values: NDArray[np.int8]) -> tuple[float, float, float]:
     ----------
     values
         How each model's answer to each image changed: -1, 0 or 1, int8 [M, N].
+    weights
+        What each image counts in each model's mean, 1 on average: float64 [N] or [M, N]; by default all count the same.
     """
     models, images = values.shape
+    counting = np.broadcast_to(np.ones(images) if weights is None else weights, values.shape)
+    means = np.array([row @ weight for row, weight in zip(values, counting, strict=True)]) / max(images, 1)
+    mean = float(means.mean()) if values.size else np.nan
     if images < 2:
-        return (float(values.mean()) if values.size else np.nan), np.nan, np.nan
-    mean = float(values.sum(dtype=np.int64)) / values.size
-    by_model = values.sum(axis=1, dtype=np.int64) / images - mean
-    by_image = values.sum(axis=0, dtype=np.int16) / models - mean
-    image_variance = max(float(by_image @ by_image) / (images * (images - 1)), 2 / images**2)
+        return mean, np.nan, np.nan
+    by_model, by_image, squares = means - mean, np.zeros(images), 0.0
+    # Model by model: a matrix of floats is eight times as large as the values.
+    for row, weight in zip(values, counting, strict=True):
+        apart = weight * (row - mean)
+        by_image += apart / models
+        squares += float(apart @ apart)
+    one_image = 2 * float(np.square(counting).mean()) / images**2
+    image_variance = max(float(by_image @ by_image) / (images * (images - 1)), one_image)
     model_variance = float(by_model @ by_model) / (models * (models - 1)) if models > 1 else 0.0
-    squares = np.count_nonzero(values) - models * images * mean**2
     residual = squares - images * float(by_model @ by_model) - models * float(by_image @ by_image)
     both = max(residual, 0.0) / (max(models - 1, 1) * (images - 1)) / (models * images)
     variance = max(model_variance + image_variance - both, model_variance, image_variance)

@@ -66,7 +66,7 @@ def _(finding: ImageTest) -> Bars:
 @bars_of.register(ClassTest)
 def _(finding: ClassTest) -> Bars:
     sensitive = f"{len(finding.sensitive):,} of {counted(len(finding.classes), 'class', 'classes')} sensitive"
-    title = f"{condition_text(finding.condition)}: {sensitive}, {len(finding.beyond):,} beyond the margin"
+    title = f"{condition_text(finding.condition)}: {sensitive}, {len(finding.beyond_anywhere):,} beyond the margin"
     return Bars(title, _rows(finding.failing))
 
 

@@ -61,7 +61,7 @@ def classes_csv(classes: ClassTest, most: int | None = None) -> str:
     most
         How many classes at most; ``None`` for all.
     """
-    sensitive, beyond = ({c.index for c in found} for found in (classes.sensitive, classes.beyond))
+    sensitive, beyond = ({c.index for c in found} for found in (classes.sensitive, classes.beyond_anywhere))
     rows = [
         (
             *(c.index, c.name, c.result.n, c.result.control, c.result.treated, c.result.difference),

@@ -53,14 +53,14 @@ class Subject(NamedTuple):
 def subject(report: RunReport) -> Subject:
     """Return what the curves show: the average of several models, or the change of a model that is alone."""
     models = report.averaged
+    measure = f"{report.measure[0].upper()}{report.measure[1:]}{'' if report.over_classes else ', over all images'}"
     if len(models) > 1:
         caption = (
             "Bold: the average over the models, with its 95 % interval for other models and images. Thin: each model."
         )
-        return Subject("average change", f"Top-1 accuracy over all images. {caption}")
+        return Subject("average change", f"{measure}. {caption}")
     name = report.labels[models[0]]
-    caption = f"Top-1 accuracy of {name} over all images, with its 95 % interval for other images."
-    return Subject("change of top-1 accuracy", caption)
+    return Subject(f"change of {report.measure}", f"{measure}, of {name}, with its 95 % interval for other images.")
 
 
 def curves(report: RunReport) -> list[Curve]:

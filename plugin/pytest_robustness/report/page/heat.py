@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 class HeatCell:
     """One model under one condition.
 
-    ``change`` is ``None`` where there is no figure: it failed with ``error``, or for the reason ``missing``. ``date``
-    is that of the earlier run that the figure is from, if it is from one.
+    ``change`` is what ``mark`` speaks of, ``top1`` the change of top-1 accuracy over all images where that may be
+    another. ``change`` is ``None`` where there is no figure: it failed with ``error``, or for the reason ``missing``.
+    ``date`` is that of the earlier run that the figure is from, if it is from one.
     """
 
     change: float | None
+    top1: float | None
     mark: Mark
     error: str | None
     missing: str
@@ -58,8 +60,8 @@ class HeatRow:
 class ClassBar:
     """How the classes divide under one condition, by their t-tests over the models, or, of one model, over the images.
 
-    ``allowed`` is how many may be sensitive. ``beyond`` counts the classes that the images show to have changed,
-    and that measure more than the class margin.
+    ``allowed`` is how many may be sensitive. ``beyond`` counts those that are beyond the class
+    margin, over all models or in one alone.
     """
 
     condition: Condition
@@ -163,7 +165,8 @@ def _row(model: str, control: float | None, cells: tuple[HeatCell, ...], top5: f
 
 def _heat_cell(report: RunReport, cell: Cell, test: ModelTest | None, unjudged: Mapping[Cell, str]) -> HeatCell:
     missing = "no control" if cell in report.counts else "not run"
-    found = (report.change(cell), mark(test, report.policy), unjudged.get(cell))
+    top1 = report.top1_change(cell) if report.over_classes else None
+    found = (report.change(cell), top1, mark(test, report.policy), unjudged.get(cell))
     return HeatCell(*found, missing, report.earlier.get(cell, ""))
 
 
@@ -174,6 +177,6 @@ def _class_bar(test: ClassTest) -> ClassBar:
         insensitive=test.tested - len(test.sensitive),
         untested=len(test.classes) - test.tested + len(test.untested),
         allowed=test.allowed,
-        beyond=len(test.beyond),
+        beyond=len(test.beyond_anywhere),
         outcome=test.verdict.outcome,
     )

@@ -156,15 +156,17 @@ def _title(test: ClassTest) -> str:
 def _class_images_sentence(report: RunReport) -> str:
     beyond = significantly_beyond(report.policy.class_margin)
     fails = " and fails the test by itself" if report.policy.uses_images else ""
+    several = any(not test.one_model for test in report.class_tests)
+    alone = f"; so {'does' if fails else 'is'} one that fell so in one model alone" if several else ""
     return (
         "The sign-flip test. On each image, the models that are right only under the transform are counted against "
         "those that are right only in control. If nothing had changed, either direction would be as likely, for all "
         "models together: p is the share of all the ways to draw the directions of the images that give a change at "
         "least as large. With one model it is McNemar's exact test. Holm's correction over the classes of a condition "
         "keeps the chance of even one false alarm among them below alpha. A class that changed "
-        f"{beyond} (--robustness-class-margin={report.policy.class_margin:g}) is beyond the margin{fails}; that its "
-        "true change is larger than the margin is not tested. A class is blind where so few of its images are right in "
-        "control that not even the loss of all by all models would be significant."
+        f"{beyond} (--robustness-class-margin={report.policy.class_margin:g}) is beyond the margin{fails}{alone}. That "
+        "its true change is larger than the margin is not tested. A class is blind where so few of its images are "
+        "right in control that not even the loss of all by all models would be significant."
     )
 
 

@@ -162,13 +162,14 @@ def _cell(report: RunReport, cell: Cell, texts: dict[str, int]) -> dict[str, Any
     top5 = report.top5_accuracy(cell)
     if top5 is not None:
         found["top5"] = percent(top5)
-    change = report.change(cell)
-    if change is None or cell.condition == CONTROL:
+    change, top1 = report.change(cell), report.top1_change(cell)
+    if change is None or top1 is None or cell.condition == CONTROL:
         return found
     by_class = _shares(counts) - _shares(report.counts[Cell(cell.model, CONTROL)])
     return found | {
-        "change": number(change, ".4f"),
-        "changeText": points(change),
+        "change": number(top1, ".4f"),
+        "changeText": points(top1),
+        "judged": number(change, ".4f"),
         "changes": [texts.setdefault(or_dash(value, points), len(texts)) for value in by_class.tolist()],
     }
 
@@ -186,7 +187,7 @@ def _class_test(report: RunReport, test: ClassTest, corrected: bool) -> dict[str
     once = Counter(report.classes)
     places = {name: index for index, name in enumerate(report.classes) if once[name] == 1}
     columns = {name: column for name, column in _COLUMNS.items() if corrected or name != "corrected"}
-    beyond = {finding.index for finding in test.beyond}
+    beyond = {finding.index for finding in test.beyond_anywhere}
     return {
         "earlier": report.class_date_of(test),
         "kind": words_of([test]).kind,

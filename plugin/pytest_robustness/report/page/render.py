@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from pytest_robustness.core.files import publish
 from pytest_robustness.report import set_up, study_text, summary
-from pytest_robustness.report.class_test_words import kind_of, words_of
+from pytest_robustness.report.class_test_words import beyond_words, kind_of, words_of
 from pytest_robustness.report.finding_text import image_text
 from pytest_robustness.report.markup import environment
 from pytest_robustness.report.number_text import FILTERS
@@ -57,6 +57,7 @@ def render(report: RunReport) -> str:
         image_text=image_text,
         class_words=words_of(report.class_tests),
         kind_of=kind_of,
+        beyond_words=beyond_words(report.class_tests, report.policy.class_margin),
         payload=Markup(payload.encode(report)),  # noqa: S704 (base64 has nothing to escape)
         style=style,
         script=script,

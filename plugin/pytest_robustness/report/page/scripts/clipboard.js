@@ -1,5 +1,14 @@
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/u;
+const NUMBER = /^[+-]?(\p{Nd}+\.?\p{Nd}*|\.\p{Nd}+)([eE][+-]?\p{Nd}+)?$/u;
+
+/** A text behind an apostrophe where a spreadsheet would run it as a formula: the rule of `for_csv` in core/text.py. */
+function csvText(text) {
+  return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
+}
+
+/** A field of a CSV file: a number as programs read it, and a text that no spreadsheet runs. */
 function csvField(value) {
-  const text = String(value);
+  const text = typeof value === "number" ? csvNumber(value) : csvText(String(value));
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -14,8 +23,8 @@ function explorerCsv({ data, shown }) {
     const { transform, severity } = data.conditions[row.test.condition];
     return [
       row.index, data.classes[row.index], transform, severity ?? "",
-      ...[row.control, row.treated, row.change, row.expected, row.effect, row.p, row.corrected].map(csvNumber), Boolean(row.sensitive),
-      csvNumber(row.pImages), Boolean(row.beyond), row.alone.join("; "),
+      ...[row.control, row.treated, row.change, row.expected, row.effect, row.p, row.corrected], Boolean(row.sensitive),
+      row.pImages, Boolean(row.beyond), row.alone.join("; "),
     ].map(csvField).join(",");
   });
   return [head.join(","), ...lines, ""].join("\n");

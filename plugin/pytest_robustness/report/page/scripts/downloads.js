@@ -11,13 +11,15 @@ function save(content, type, name) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-/** The text of a cell as a program reads it: its own number where it has one, and else what is shown. */
+/** The text of a cell as a program reads it: its own number where it has one, else what is shown; the name of a row as it is. */
 function cellText(cell) {
   if (cell.dataset.value !== undefined) return cell.dataset.value;
   const copy = cell.cloneNode(true);
   for (const unseen of copy.querySelectorAll(".unseen, svg")) unseen.remove();
   for (const part of copy.querySelectorAll(".range")) part.prepend(" ");
+  if (cell.matches('[scope^="row"]')) return copy.textContent;
   const text = copy.textContent.replace(/\s+/g, " ").trim();
+  if (!cell.matches("td.number, td.figure, .heat td")) return text === "–" ? "" : text;
   const number = text.replace("−", "-").replace(/ %$/, "").replace(/(?<=\d),(?=\d{3})/g, "");
   if (/^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/.test(number)) return number.replace("+", "");
   return text === "–" ? "" : text;

@@ -25,8 +25,10 @@ function sortRows(rows, { column: { key }, down }, place) {
   rows.sort((a, b) => Number.isNaN(a[key]) - Number.isNaN(b[key]) || sign * (a[key] - b[key]) || place(a) - place(b));
 }
 
-/** All classes under all conditions in one table. */
+/** All classes under all conditions in one table; `only` is the number of the class that is shown alone, if one is. */
 class Explorer extends PagedTable {
+  only = null;
+
   constructor(data) {
     super({ scroll: "explorer", unit: "row", units: "rows" });
     this.data = data;
@@ -113,9 +115,11 @@ class Explorer extends PagedTable {
     this.data.classTests.forEach((test, number) => {
       this.controls.condition.append(make("option", { value: number }, this.label(test)));
     });
+    this.controls.name.addEventListener("input", () => (this.only = null));
     for (const control of [this.controls.name, this.controls.condition, this.controls.sensitive, this.controls.beyond]) {
       control.addEventListener("input", () => this.restart());
     }
+    this.controls.condition.addEventListener("input", () => setAddress(this.address()));
     find("filters").addEventListener("submit", (event) => event.preventDefault());
     this.controls.before.addEventListener("click", () => this.turn(-1));
     this.controls.after.addEventListener("click", () => this.turn(1));
@@ -127,21 +131,42 @@ class Explorer extends PagedTable {
     for (const id of ["filters", "explorer", "pages"]) find(id).hidden = false;
   }
 
+  filters() {
+    const { name, condition, sensitive, beyond } = this.controls;
+    const typed = name.value.trim();
+    return [
+      ...(this.only !== null ? [`class ${this.data.classes[this.only]}`] : typed ? [`class contains ${typed}`] : []),
+      ...(condition.value === "" ? [] : [`condition ${condition.selectedOptions[0].text}`]),
+      ...[sensitive, beyond].filter((box) => box.checked).map((box) => box.parentElement.textContent.trim()),
+    ];
+  }
+
   label(test) {
     return testLabel(this.data, test);
   }
 
-  chooseCondition(condition) {
-    this.controls.condition.value = String(this.data.classTests.findIndex((test) => test.condition === condition));
+  /** Shows one test of the classes; a condition that was tested over different models has several. */
+  chooseCondition(condition, which = 0) {
+    const test = this.data.classTests.filter((one) => one.condition === condition)[which];
+    this.controls.condition.value = test ? String(this.data.classTests.indexOf(test)) : "";
     this.restart();
   }
 
-  /** Shows the rows of one class alone, and opens the first. */
-  chooseClass(name) {
+  address() {
+    const test = this.data.classTests[this.controls.condition.value || -1];
+    if (!test) return "classes";
+    const which = this.data.classTests.filter((one) => one.condition === test.condition).indexOf(test);
+    return `classes/${test.condition}${which ? `/${which}` : ""}`;
+  }
+
+  /** Shows the rows of one class alone until the reader types, and opens the first: names may be part of others, or twins. */
+  chooseClass(index) {
     const { condition, sensitive, beyond } = this.controls;
-    this.controls.name.value = name;
+    this.only = index;
+    this.controls.name.value = this.data.classes[index];
     condition.value = "";
     sensitive.checked = beyond.checked = false;
+    setAddress(this.address());
     this.restart();
     this.table.querySelector("tbody .opens")?.click();
   }
@@ -157,7 +182,7 @@ class Explorer extends PagedTable {
     const { condition, sensitive, beyond } = this.controls;
     const wanted = condition.value === "" ? null : Number(condition.value);
     this.shown = this.rows.filter((row) =>
-      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond || row.alone.length) && row.lower.includes(name));
+      (wanted === null || row.condition === wanted) && (!sensitive.checked || row.sensitive) && (!beyond.checked || row.beyond) && (this.only === null ? row.lower.includes(name) : row.index === this.only));
     sortRows(this.shown, this.order, (row) => row.number);
     this.render();
   }

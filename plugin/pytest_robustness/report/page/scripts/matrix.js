@@ -19,11 +19,10 @@ class Matrix extends PagedTable {
 
   makeRows() {
     const ranks = ranksOf(this.data.classes);
-    this.alone = this.tests.map(fallsAlone);
     return this.data.classes.map((shown, index) => {
       const values = this.tests.map(({ numbers }) => numberOf(numbers.expected[index] ?? null));
       const known = values.filter((value) => !Number.isNaN(value));
-      const found = this.tests.some((test, at) => test.sensitive[index] || this.isBeyond(at, index));
+      const found = this.tests.some((test) => test.sensitive[index] || test.beyond[index]);
       return { index, found, ...values, lower: shown.toLowerCase(), name: ranks.get(index), worst: known.length ? Math.min(...known) : NaN };
     });
   }
@@ -61,26 +60,27 @@ class Matrix extends PagedTable {
 
   makeRow(row) {
     const { data } = this;
-    const button = make("button", { type: "button", class: "leads" }, ...breakable(data.classes[row.index]));
+    const button = make("button", { type: "button", class: "leads", "data-index": row.index }, ...breakable(data.classes[row.index]));
     button.addEventListener("click", () => this.opened(row.index));
     const lowest = this.tests.findIndex((_, at) => row[at] === row.worst);
     const worst = lowest < 0 ? "–" : this.tests[lowest].texts.expected[row.index];
     return make("tr", {}, make("th", { scope: "row", class: "name" }, button), numberCell(worst), ...this.tests.map((test, at) => this.makeCell(test, row, at)));
   }
 
-  /** Whether a class is beyond the margin under a condition, over all models or in one alone. */
-  isBeyond(at, index) {
-    return this.tests[at].beyond[index] || this.alone[at].has(index);
-  }
-
-  makeCell({ texts, sensitive }, row, at) {
+  makeCell({ texts, sensitive, beyond }, row, at) {
     const text = texts.expected[row.index];
     if (text === null || text === undefined) return numberCell("–");
-    const marks = [sensitive[row.index] && ["*", "sensitive"], this.isBeyond(at, row.index) && ["!", "beyond the margin"]].filter(Boolean);
+    const marks = [sensitive[row.index] && ["*", "sensitive"], beyond[row.index] && ["!", "beyond the margin"]].filter(Boolean);
     const cell = numberCell(text, shadeOf(this.data.shadeSteps, row[at]));
     cell.append(make("span", { class: "mark", "aria-hidden": "true" }, marks.map(([sign]) => sign).join("")));
     if (marks.length) cell.append(make("span", { class: "unseen" }, `, ${marks.map(([, words]) => words).join(", ")}`));
     return cell;
+  }
+
+  filters() {
+    const { name, found } = this.controls;
+    const typed = name.value.trim();
+    return [...(typed ? [`class contains ${typed}`] : []), ...(found.checked ? [found.parentElement.textContent.trim()] : [])];
   }
 
   /** Shows a class in the table of classes; `start` says how. */
@@ -90,7 +90,7 @@ class Matrix extends PagedTable {
     const head = ["class_index", "class_name", ...this.tests.flatMap((test) => [`${testLabel(this.data, test)} expected change`, `${testLabel(this.data, test)} mark`])];
     const lines = this.shown.map((row) => [
       row.index, this.data.classes[row.index],
-      ...this.tests.flatMap((test, at) => [csvNumber(row[at]), `${test.sensitive[row.index] ? "*" : ""}${this.isBeyond(at, row.index) ? "!" : ""}`]),
+      ...this.tests.flatMap((test, at) => [row[at], `${test.sensitive[row.index] ? "*" : ""}${test.beyond[row.index] ? "!" : ""}`]),
     ]);
     return `${[head, ...lines].map((line) => line.map(csvField).join(",")).join("\n")}\n`;
   }

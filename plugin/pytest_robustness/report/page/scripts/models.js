@@ -25,8 +25,8 @@ class ModelPage {
     for (const condition of this.conditions) {
       this.conditionSelect.append(make("option", { value: condition }, data.conditions[condition].label));
     }
-    this.select.addEventListener("input", () => this.choose(Number(this.select.value), this.condition));
-    this.conditionSelect.addEventListener("input", () => this.choose(this.model, Number(this.conditionSelect.value)));
+    this.select.addEventListener("input", () => this.chooseByHand(Number(this.select.value), this.condition));
+    this.conditionSelect.addEventListener("input", () => this.chooseByHand(this.model, Number(this.conditionSelect.value)));
     document.getElementById("model-controls").hidden = false;
     this.choose(this.models[0]);
   }
@@ -38,7 +38,23 @@ class ModelPage {
     this.condition = this.conditions.includes(condition) ? condition : this.worst();
     this.select.value = String(this.model);
     this.conditionSelect.value = String(this.condition);
+    this.namePaper();
     document.getElementById("model-page").replaceChildren(...this.overview(), ...this.confusions());
+  }
+
+  chooseByHand(model, condition) {
+    this.choose(model, condition);
+    setAddress(this.address());
+  }
+
+  address() {
+    return `models/${this.model}/${this.condition}`;
+  }
+
+  /** Names the model on paper, where no control says which it is. */
+  namePaper() {
+    const others = this.models.length > 1 ? `: on paper stands this model alone, one of ${grouped(this.models.length)}; results.json has all.` : "";
+    document.getElementById("model-on-paper").replaceChildren(make("strong", {}, ...breakable(this.data.models[this.model])), others);
   }
 
   /** What `rows` hold of the model that is shown, under a condition. */
@@ -53,7 +69,7 @@ class ModelPage {
 
   /** The condition under which the model fell most. */
   worst() {
-    const change = (condition) => this.of(this.data.cells, condition)?.change ?? null;
+    const change = (condition) => this.of(this.data.cells, condition)?.judged ?? null;
     const known = this.conditions.filter((condition) => change(condition) !== null);
     return known.sort((a, b) => change(a) - change(b))[0] ?? this.conditions[0];
   }
@@ -88,7 +104,7 @@ class ModelPage {
   conditionRows(condition, corrected, width) {
     const button = make("button", { type: "button", class: "opens", "aria-pressed": String(condition === this.condition) }, ...breakable(this.data.conditions[condition].label));
     button.addEventListener("click", () => {
-      this.choose(this.model, condition);
+      this.chooseByHand(this.model, condition);
       document.querySelector('#model-page [aria-pressed="true"]').focus({ preventScroll: true });
     });
     const test = this.of(this.data.modelTests, condition);

@@ -7,6 +7,8 @@ class PagedTable {
   /** `scroll` is the id of what scrolls; `unit` is what a row is, `units` several. */
   constructor({ scroll, unit, units }) {
     this.scroll = document.getElementById(scroll);
+    this.paper = make("p", { class: "note on-paper" });
+    this.scroll.before(this.paper);
     this.unit = unit;
     this.units = units;
   }
@@ -22,6 +24,20 @@ class PagedTable {
     this.scroll.scrollTop = 0;
   }
 
+  /** Says on paper which rows are printed, of a table that is not whole there; `filters` names what leaves rows out. */
+  notePaper(where, printed) {
+    const filters = this.filters();
+    const left = this.rows.length - this.shown.length;
+    const leftOut = left ? `, of ${grouped(this.rows.length)} in all` : "";
+    this.paper.textContent = `On paper: ${[`${where}${leftOut}`, ...filters].join("; ")}; tests.csv has all.`;
+    this.paper.hidden = printed === this.rows.length;
+  }
+
+  /** What the filters ask for, in words. */
+  filters() {
+    return [];
+  }
+
   render() {
     for (const column of this.columns) {
       if (column !== this.order.column) column.cell.removeAttribute("aria-sort");
@@ -35,5 +51,6 @@ class PagedTable {
     where.textContent = visible.length ? `${grouped(start + 1)} to ${grouped(start + visible.length)}` : `no ${this.unit}`;
     before.disabled = this.page === 0;
     after.disabled = start + PAGE >= this.shown.length;
+    this.notePaper(visible.length ? `rows ${where.textContent} of ${grouped(this.shown.length)}` : `no ${this.unit}`, visible.length);
   }
 }

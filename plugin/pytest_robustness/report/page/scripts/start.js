@@ -9,12 +9,13 @@ async function start() {
   addDownloads();
   const open = startTabs((name, [first, second]) => {
     if (name === "models" && first !== undefined) models?.choose(first, second);
-    if (name === "classes" && first !== undefined) explorer?.chooseCondition(first);
+    if (name === "classes" && first !== undefined) explorer?.chooseCondition(first, second);
+    return { models, classes: explorer }[name]?.address();
   });
   if (matrix) {
     matrix.opened = (index) => {
       open("classes");
-      explorer.chooseClass(data.classes[index]);
+      explorer.chooseClass(index);
     };
   }
   for (const note of document.querySelectorAll("[data-without-script]")) note.hidden = true;

@@ -1,4 +1,12 @@
-/** Makes the links to the parts of the page a tab list; the address keeps which is open, as in #models/3/1. */
+/** Puts what is shown into the address, so that a link to it shows the same; the way back stays as it was. */
+function setAddress(address) {
+  history.replaceState(null, "", `#${address}`);
+}
+
+/**
+ * Makes the links to the parts of the page a tab list; the address keeps which is open, as in #models/3/1. `opened` has a
+ * part show what an address names, and returns the address of what it shows, if that says more than the part.
+ */
 function startTabs(opened) {
   const list = document.getElementById("tabs");
   const tabs = [...list.querySelectorAll("a")];
@@ -22,7 +30,8 @@ function startTabs(opened) {
       tab.tabIndex = tab === chosen ? 0 : -1;
       document.getElementById(tab.hash.slice(1)).hidden = tab !== chosen;
     }
-    opened(chosen.hash.slice(1), rest.map(Number).filter(Number.isInteger));
+    const whole = opened(chosen.hash.slice(1), rest.filter(Boolean).map(Number).filter(Number.isInteger));
+    if (whole) setAddress(whole);
     return true;
   }
 
