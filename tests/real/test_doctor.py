@@ -30,8 +30,8 @@ NORMALIZATION = ("mean", "std", "mean and std")
 FAULTS = {
     "resnet20, no mean": Fault("resnet20", {"mean": faults.ZERO}, NORMALIZATION),
     "resnet20, neither mean nor std": Fault("resnet20", {"mean": faults.ZERO, "std": faults.ONE}, NORMALIZATION),
-    "resnet56, BGR": Fault("resnet56", {"channels": "BGR"}, ("channel order",)),
-    "resnet56, pixels from 0 to 255": Fault("resnet56", {"mean": faults.ZERO, "std": faults.PIXELS}, NORMALIZATION),
+    "resnet20, BGR": Fault("resnet20", {"channels": "BGR"}, ("channel order",)),
+    "resnet20, pixels from 0 to 255": Fault("resnet20", {"mean": faults.ZERO, "std": faults.PIXELS}, NORMALIZATION),
     "resnet56, classes one output earlier": Fault(
         "resnet56",
         {"classes": ("automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "airplane")},
