@@ -384,6 +384,9 @@ def native(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("_json", path)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "_json", module)
+    shared = types.ModuleType(CYTHON.__module__)  # where Cython keeps the types that all its modules share
+    setattr(shared, CYTHON.__name__, CYTHON)
+    monkeypatch.setitem(sys.modules, CYTHON.__module__, shared)
     spec.loader.exec_module(module)
     return module
 

@@ -29,7 +29,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core.content.files import FileContent, compiled, compiled_file
 from pytest_robustness.core.content.names import Import, names_in
-from pytest_robustness.core.content.origin import Origin, module_file, origin, origin_of_file, package_hash
+from pytest_robustness.core.content.origin import (
+    Origin,
+    is_what_it_is_called,
+    module_file,
+    origin,
+    origin_of_file,
+    package_hash,
+)
 from pytest_robustness.core.content.plain import Content, plain
 
 if TYPE_CHECKING:
@@ -74,6 +81,8 @@ _DESCRIPTORS = (
     WrapperDescriptorType,
 )
 _CODE = (FunctionType, staticmethod, classmethod, property)
+# Of code that is what it is called.
+_BY_NAME = (Origin.TRUSTED, Origin.TEST_RUN)
 _HAS_DOCSTRING = 0x4000000
 
 
@@ -97,12 +106,12 @@ def _function(function: FunctionType) -> Content:
     module = function.__globals__.get("__name__") or "__main__"
     whose = origin(module)
     closure = list(_closure(function))
-    if whose in (Origin.TRUSTED, Origin.TEST_RUN):
+    if whose in _BY_NAME and is_what_it_is_called(function):
         # What a dispatcher of the standard library remembers of earlier calls is weak.
         held = [(name, value) for name, value in closure if not isinstance(value, weakref.WeakKeyDictionary)]
         return Content([b"function", _full_name(module, function)], held)
     parts: list[_Part] = [("", function.__code__), ("", function.__defaults__), ("", function.__kwdefaults__), *closure]
-    if whose is not Origin.USER:
+    if whose not in (Origin.USER, *_BY_NAME):
         return Content([b"function", _full_name(module, function), *_package(whose, module)], parts)
     parts += [part for part in vars(function).items() if part[0] not in _FACTS]
     named = list(_named_by(function))
@@ -207,10 +216,10 @@ def _named_in(named: NamedIn) -> Content:
 
 def _class(kind: type) -> Content:
     whose = origin(kind.__module__)
-    if whose in (Origin.TRUSTED, Origin.TEST_RUN):
+    if whose in _BY_NAME and is_what_it_is_called(kind):
         return Content([b"class", _full_name(kind.__module__, kind)])
     members = [(name, value) for name, value in vars(kind).items() if name not in _FACTS]
-    if whose is not Origin.USER:
+    if whose not in (Origin.USER, *_BY_NAME):
         # Its tables and registers are its package's affair.
         members = [(name, value) for name, value in members if isinstance(value, _CODE) or plain(value) is not None]
     parts: list[_Part] = [("", base) for base in kind.__bases__] + members
