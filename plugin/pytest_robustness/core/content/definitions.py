@@ -35,8 +35,8 @@ from pytest_robustness.core.content.origin import (
     module_file,
     origin,
     origin_of_file,
-    package_hash,
 )
+from pytest_robustness.core.content.packages import package_hash
 from pytest_robustness.core.content.plain import Content, plain
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import hashlib
 import importlib
 import logging
 import site
@@ -15,7 +14,6 @@ from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, Membe
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
     from types import ModuleType
 
 _log = logging.getLogger(__name__)
@@ -146,36 +144,6 @@ def _installed_folders() -> tuple[Path, ...]:
 @functools.cache
 def _library_folders() -> tuple[Path, ...]:
     return tuple({Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")})
-
-
-@functools.cache
-def package_hash(module: str) -> bytes:
-    """Return a hash of the files of the installed package that holds ``module``, as its installer listed them.
-
-    A package that no installer listed counts by its version.
-    """
-    distribution = _distribution(module.partition(".")[0])
-    if distribution is None:
-        return str(getattr(sys.modules.get(module.partition(".")[0]), "__version__", "")).encode()
-    listed = [line for line in (distribution.read_text("RECORD") or "").splitlines() if _is_content(line)]
-    text = "\n".join([distribution.version, *sorted(listed)])
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _is_content(line: str) -> bool:
-    # What the installer adds differs between machines: compiled files have no hash, its own notes name paths.
-    return ",sha256=" in line and ".dist-info/" not in line
-
-
-def _distribution(top: str) -> Distribution | None:
-    import importlib.metadata  # here, because most runs use no such package
-
-    try:
-        return importlib.metadata.distribution(top)
-    except importlib.metadata.PackageNotFoundError:
-        _log.debug("no distribution is called %s; all are searched for it", top, exc_info=True)
-    names = importlib.metadata.packages_distributions().get(top)
-    return importlib.metadata.distribution(names[0]) if names else None
 
 
 def module_file(module: ModuleType) -> Path | None:
