@@ -7,13 +7,46 @@ import functools
 import importlib.util
 import logging
 from types import CodeType
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 _log = logging.getLogger(__name__)
 
+# Where a module or a class lies, what it is called, and what decorators keep for themselves.
+_OF_MODULES = (
+    "__file__",
+    "__name__",
+    "__spec__",
+    "__loader__",
+    "__package__",
+    "__path__",
+    "__builtins__",
+    "__cached__",
+)
+_OF_CLASSES = (
+    "__module__",
+    "__qualname__",
+    "__dict__",
+    "__weakref__",
+    "__firstlineno__",
+    "__static_attributes__",
+    "_abc_impl",
+)
+_OF_TYPING = ("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__orig_bases__")
+_OF_GENERICS = ("__doc__", "__parameters__", "__type_params__", "__dataclass_fields__", "__dataclass_params__")
+FACTS = frozenset((*_OF_MODULES, *_OF_CLASSES, *_OF_TYPING, *_OF_GENERICS))
+# Code that looks up names while it runs may use all of its module.
+LOOKING_UP = frozenset(
+    ("getattr", "vars", "globals", "eval", "exec", "__import__", "import_module", "__dict__", "attrgetter")
+)
+# What a module says of itself, and an import may be relative to.
+_PACKAGE = frozenset(("__package__", "__name__"))
 # What imports the module that a text names.
 _IMPORTERS = frozenset(("__import__", "import_module"))
 _STORES = ("STORE_GLOBAL", "DELETE_GLOBAL")
+
+
+# What ``from package import *`` imports: any of its modules may be used.
+ALL = "*"
 
 
 class Import(NamedTuple):
@@ -46,8 +79,31 @@ class Names(NamedTuple):
     imports: tuple[Import, ...]
 
 
-def _is_module_name(text: object) -> TypeGuard[str]:
-    return isinstance(text, str) and all(part.isidentifier() for part in text.split("."))
+def named_by_text(text: object, *, relative: bool) -> Import | None:
+    """Return the import that a text stands for, where it is given to a function that imports; ``None`` if for none.
+
+    The text may be the beginning of a name: of ``f"ops.{kind}"`` the package is known.
+
+    Parameters
+    ----------
+    text
+        Any constant of the code.
+    relative
+        Whether the code says what a name is relative to, so that dots alone may be the beginning of one.
+
+    >>> named_by_text("ops.", relative=False), named_by_text("..fog", relative=False)
+    (Import(level=0, module='ops', names=('*',)), Import(level=2, module='fog', names=()))
+    >>> named_by_text(".", relative=True), named_by_text(".", relative=False), named_by_text("a b", relative=True)
+    (Import(level=1, module='', names=('*',)), None, None)
+    """
+    if not isinstance(text, str):
+        return None
+    name = text.lstrip(".")
+    level, begins = len(text) - len(name), not name or name.endswith(".")
+    name = name.removesuffix(".")
+    if all(part.isidentifier() for part in name.split(".")) or (level and relative and not name):
+        return Import(level, name, (ALL,) if begins else ())
+    return None
 
 
 @functools.lru_cache(4096)
@@ -73,5 +129,7 @@ def names_in(code: CodeType) -> Names:
                 level, names = (before.argval for before in instructions[position - 2 : position])
                 imports.add(Import(int(level or 0), instruction.argval, tuple(names or ())))
         if not _IMPORTERS.isdisjoint(current.co_names):
-            imports.update(Import(0, text, ()) for text in current.co_consts if _is_module_name(text))
+            relative = not _PACKAGE.isdisjoint(current.co_names)
+            named = (named_by_text(text, relative=relative) for text in current.co_consts)
+            imports.update(one for one in named if one is not None)
     return Names(tuple(sorted(read - stored)), frozenset(attributes), tuple(sorted(imports)))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import enum
 import functools
-import hashlib
+import importlib
 import logging
 import site
 import sys
 import sysconfig
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
     from types import ModuleType
 
 _log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ _OF_TEST_RUNS = frozenset({"pytest", "_pytest", "pluggy", "xdist", "execnet"})
 # The classes of the embedded zoo, and what runs engines; the rest of this package counts by PIPELINE_VERSION.
 _OWN_MODELS = ("pytest_robustness.models.digits.", "pytest_robustness.models.engines.")
 _OWN = __name__.partition(".")[0]
+# Classes that are not part of the interpreter have this flag (Py_TPFLAGS_HEAPTYPE).
+_MADE_WHILE_RUNNING = 1 << 9
 
 
 class Origin(enum.Enum):
@@ -39,7 +41,40 @@ class Origin(enum.Enum):
 
 def origin_of_object(value: object) -> Origin:
     """Return whose class the object is of."""
-    return origin(type(value).__module__)
+    whose = origin(type(value).__module__)
+    return Origin.USER if whose is Origin.TRUSTED and _is_users_in_a_librarys_name(type(value)) else whose
+
+
+def _is_users_in_a_librarys_name(kind: type) -> bool:
+    """Return whether a class that a library made, and so bears its name, has a base or a function of the user's."""
+    if is_what_it_is_called(kind):
+        return False
+    made = [base for base in kind.__mro__ if not is_what_it_is_called(base)]
+    functions = (value for base in made for value in vars(base).values() if isinstance(value, FunctionType))
+    modules = [base.__module__ for base in kind.__mro__] + [one.__globals__.get("__name__") for one in functions]
+    return any(origin(module) is Origin.USER for module in modules)
+
+
+def is_what_it_is_called(named: type | FunctionType) -> bool:
+    """Return whether a class or a function is what its module has under its name, or was written there.
+
+    ``type(...)``, called in a library, makes a class of the user's that says to be the library's, as each
+    parametrization of PyTorch does; ``exec`` may do so with functions.
+    """
+    if isinstance(named, FunctionType):
+        module, file = named.__globals__.get("__name__"), named.__code__.co_filename
+        # Functions within functions have a name that leads nowhere, and the file of their module.
+        if file.startswith("<frozen ") or file == getattr(sys.modules.get(str(module)), "__file__", None):
+            return True
+    elif _is_compiled(named):
+        return True
+    else:
+        module = named.__module__
+    found: object = _loaded(module) if isinstance(module, str) else None
+    # By dictionaries: a module may import, or warn, where an attribute is asked for.
+    for name in named.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(name)
+    return found is named
 
 
 def origin(module: object) -> Origin:
@@ -66,6 +101,31 @@ def _of_spec(module: str) -> Origin:
     return origin_of_file(places[0]) if places else Origin.USER
 
 
+def _loaded(module: str) -> object:
+    """Return a module, imported if need be: whether another part of the process has imported it must not count."""
+    return sys.modules.get(module) or _imported(module)
+
+
+@functools.cache
+def _imported(module: str) -> object:
+    try:
+        return importlib.import_module(module)
+    except Exception:  # a name that no module has
+        _log.debug("%s cannot be imported", module, exc_info=True)
+        return None
+
+
+def _is_compiled(kind: type) -> bool:
+    """Return whether C code made the class: what the user's code makes has no method that is compiled for it alone."""
+    return not kind.__flags__ & _MADE_WHILE_RUNNING or any(
+        getattr(value, "__objclass__", None) is kind
+        or (isinstance(value, BuiltinFunctionType) and value.__self__ is kind)
+        or type(value).__name__ == "instancemethod"  # of pybind11
+        for value in vars(kind).values()
+        if not isinstance(value, GetSetDescriptorType | MemberDescriptorType)
+    )
+
+
 @functools.lru_cache(4096)
 def origin_of_file(file: str) -> Origin:
     """Return whose code lies at that path."""
@@ -84,36 +144,6 @@ def _installed_folders() -> tuple[Path, ...]:
 @functools.cache
 def _library_folders() -> tuple[Path, ...]:
     return tuple({Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")})
-
-
-@functools.cache
-def package_hash(module: str) -> bytes:
-    """Return a hash of the files of the installed package that holds ``module``, as its installer listed them.
-
-    A package that no installer listed counts by its version.
-    """
-    distribution = _distribution(module.partition(".")[0])
-    if distribution is None:
-        return str(getattr(sys.modules.get(module.partition(".")[0]), "__version__", "")).encode()
-    listed = [line for line in (distribution.read_text("RECORD") or "").splitlines() if _is_content(line)]
-    text = "\n".join([distribution.version, *sorted(listed)])
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _is_content(line: str) -> bool:
-    # What the installer adds differs between machines: compiled files have no hash, its own notes name paths.
-    return ",sha256=" in line and ".dist-info/" not in line
-
-
-def _distribution(top: str) -> Distribution | None:
-    import importlib.metadata  # here, because most runs use no such package
-
-    try:
-        return importlib.metadata.distribution(top)
-    except importlib.metadata.PackageNotFoundError:
-        _log.debug("no distribution is called %s; all are searched for it", top, exc_info=True)
-    names = importlib.metadata.packages_distributions().get(top)
-    return importlib.metadata.distribution(names[0]) if names else None
 
 
 def module_file(module: ModuleType) -> Path | None:

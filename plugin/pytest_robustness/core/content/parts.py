@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core.content import arrays, definitions, files, objects
+from pytest_robustness.core.content import arrays, definitions, files, modules, objects, sources
 
 if TYPE_CHECKING:
     from pytest_robustness.core.content.plain import Content
@@ -17,6 +17,8 @@ def content_of(value: object) -> Content | None:
 
 def key_of(value: object) -> object:
     """Return what an object is known by in one walk."""
-    if isinstance(value, definitions.NamedIn):
+    if isinstance(value, modules.NamedIn):
         return id(value.module), value.names
-    return value if isinstance(value, files.FileContent) else id(value)
+    if isinstance(value, modules.Whole):
+        return "whole", id(value.namespace)
+    return value if isinstance(value, files.FileContent | sources.Source) else id(value)
