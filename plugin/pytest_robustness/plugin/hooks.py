@@ -18,7 +18,7 @@ from pytest_robustness.plugin.active import (
     require_allure,
     robustness_session,
 )
-from pytest_robustness.plugin.asked import asks
+from pytest_robustness.plugin.asked import asks, mark
 from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
 from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
@@ -39,6 +39,7 @@ _DEFERRED = pytest.StashKey[list[str]]()
 _SHOWN = pytest.StashKey[dict[str, str]]()
 _FIGURES = pytest.StashKey[list[tuple[str, object]]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int, int]]()
+_NOTHING = (0, 0, 0, 0, 0)
 
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
@@ -116,9 +117,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every test that uses the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
-    if asks(item) and item.get_closest_marker("robustness") is None:
-        item.add_marker("robustness")
+    """Mark every test that names the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
+    mark(item)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -212,10 +212,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Give the figures of a test to whoever reads its properties, JUnit XML among them."""
-    robustness = active_session(item.config)
     try:
         yield
     finally:
+        # A test may be the first to ask for the session.
+        robustness = active_session(item.config)
         if robustness is not None:
             from pytest_robustness.report.junit import figures
 
@@ -229,17 +230,19 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show a finding, or an error of ours, by its text; hand a worker's run log to the controller."""
+    mark(item)
     report = yield
-    if (report.when == "call" or report.failed) and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
-        run_log = robustness_session(item.config).run_log
+    robustness = active_session(item.config)
+    if (report.when == "call" or report.failed) and robustness is not None and hasattr(item.config, "workeroutput"):
+        run_log = robustness.run_log
         if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
             # An attribute of a report travels to the controller.
-            vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
+            vars(report)["robustness"] = run_log.since(*item.stash.get(_NEWS_SINCE, _NOTHING)).pack()
         if call.excinfo is not None and isinstance(call.excinfo.value, DisagreementError):
             from pytest_robustness.plugin.xdist import DISAGREEMENT
 
             vars(report)[DISAGREEMENT] = str(call.excinfo.value)
-    if call.excinfo is None or not report.failed or active_session(item.config) is None:
+    if call.excinfo is None or not report.failed or robustness is None:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
 
@@ -247,7 +250,7 @@ def pytest_runtest_makereport(
         # One model that cannot be loaded fails every test of it, for one reason.
         first = item.config.stash.setdefault(_SHOWN, {}).setdefault(str(call.excinfo.value), item.name)
         text = shown(call.excinfo, item.config, report.longrepr, where="" if first == item.name else first)
-        text.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
+        text.addsection("robustness", f"report: {robustness.report_folder}")
         report.longrepr = text
     return report
 
