@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
+import logging
 import re
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -13,7 +17,9 @@ from pytest_robustness.plugin.fixture_names import SESSION
 from pytest_robustness.session.studies import asked_for, require_study
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+_log = logging.getLogger(__name__)
 
 _NOT_ASKING: Final = ("_pytest.", "pytest_robustness.")
 """Where fixtures are from that ask for no result on a test's behalf, or do so by name."""
@@ -66,7 +72,10 @@ def _definitions(item: pytest.Item) -> dict[str, Sequence[Any]]:
 
 
 def asks_study(config: pytest.Config, name: str) -> bool:
-    """Return whether a run asks for a study: by an option, or where ``-k`` or ``-m`` names it, its test, or a part.
+    """Return whether a run asks for a study: by an option, or where ``-k`` or ``-m`` selects tests because it names it.
+
+    ``-k`` names a study by its name, that of its test, or a part of four letters; ``-m`` by its marker. Neither does so
+    where it excludes what it names.
 
     Raises
     ------
@@ -74,9 +83,62 @@ def asks_study(config: pytest.Config, name: str) -> bool:
         On an option that is not valid.
     """
     require_study(name)
-    expressions = f"{config.getoption('keyword', '')} {config.getoption('markexpr', '')}"
-    words = re.findall(r"\w{4,}", expressions.lower())
-    return name in asked_for(resolve_options(config)) or any(word in name or name in word for word in words)
+    return (
+        name in asked_for(resolve_options(config))
+        or _selects(config.getoption("keyword", ""), lambda word: _part_of(word, name))
+        or _selects(config.getoption("markexpr", ""), lambda word: word == name)
+    )
+
+
+def _part_of(word: str, name: str) -> bool:
+    return any(part in name or name in part for part in re.findall(r"\w{4,}", word.lower()))
+
+
+def _selects(expression: str, of_study: Callable[[str], bool]) -> bool:
+    """Return whether an expression selects tests that it would not select if they were not of a study.
+
+    Parameters
+    ----------
+    expression
+        Of ``-k`` or ``-m``.
+    of_study
+        Whether a word of it names the study. Any other word may be true of a test or not.
+    """
+    words: list[str] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        if found[0] in ("and", "or", "not", "(", ")"):
+            return found[0]
+        words.append(found[0])
+        return f"_{len(words) - 1}"
+
+    # Words of pytest need not be names in Python: `test_it[vflip-resnet18]`.
+    text = re.sub(r"[()]|[^\s()]+", numbered, expression)
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:  # pytest says what is wrong with it
+        _log.debug("%r is no expression", expression, exc_info=True)
+        return False
+    return (False, True) in _values(tree, [of_study(word) for word in words])
+
+
+def _values(tree: ast.expr, of_study: Sequence[bool]) -> set[tuple[bool, bool]]:
+    """Return what an expression can be: for a test that is not of a study, and for the same one if it were."""
+    match tree:
+        case ast.Name(id):
+            return {(False, True)} if of_study[int(id[1:])] else {(False, False), (True, True)}
+        case ast.Call(func):  # a marker with its arguments
+            return _values(func, of_study)
+        case ast.UnaryOp(ast.Not(), operand):
+            return {(not without, not within) for without, within in _values(operand, of_study)}
+        case ast.BoolOp(operator, values):
+            join = and_ if isinstance(operator, ast.And) else or_
+            found = _values(values[0], of_study)
+            for value in values[1:]:
+                pairs = itertools.product(found, _values(value, of_study))
+                found = {(join(one[0], other[0]), join(one[1], other[1])) for one, other in pairs}
+            return found
+    return set()
 
 
 def study_of(node: pytest.Item) -> str | None:
