@@ -55,6 +55,22 @@ def test_what_judges_nothing_on_purpose_leaves_the_summary(judged, asked):
     assert summary.exists()
 
 
+@pytest.mark.parametrize(
+    ("argument", "asked"), [("robustness", "robustness"), ("request", 'request.getfixturevalue("robustness")')]
+)
+def test_a_run_that_is_killed_leaves_none_once_it_has_asked(judged, argument, asked):
+    project, summary = judged
+    text = f"""
+    from pathlib import Path
+
+    def test_mine({argument}):
+        {asked}
+        assert not Path({str(summary)!r}).exists()
+    """
+    project.write("test_mine.py", text)
+    project.run("test_mine.py").assert_outcomes(passed=1)
+
+
 def test_other_tests_leave_the_summary(judged):
     project, summary = judged
     project.write("test_other.py", "def test_other():\n    pass\n")

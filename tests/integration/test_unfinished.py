@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 MINE = """
@@ -100,6 +102,81 @@ def test_a_run_is_no_pass_where_a_selected_test_ended_without_a_verdict(project,
     assert (f"{tests} selected test" in text) == bool(tests)
 
 
+TWO = """
+import pytest
+from pytest_robustness import assert_robust
+
+@pytest.fixture
+def ask(request):
+    return lambda: request.getfixturevalue("robustness")
+
+def test_first({argument}):
+    assert_robust({got}.model_test("python:nets.py:colour", "hflip"))
+
+def test_stop():
+    if {how!r} == "exit":
+        pytest.exit("enough")
+    if {how!r} == "interrupt":
+        raise KeyboardInterrupt
+
+def test_second({argument}):
+    if {how!r} == "before":
+        raise OSError("the lab is closed")
+    if {how!r} == "skip":
+        pytest.skip("no time")
+    asked = {got}
+    if {how!r} == "after":
+        raise OSError("the lab is closed")
+    assert_robust(asked.model_test("python:nets.py:colour", "vflip"))
+
+def test_plain(tmp_path):
+    assert {how!r} == "none"
+"""
+SECOND = "test_mine.py::test_second"
+BY_NAME = ("robustness", "robustness")
+BY_REQUEST = ("request", 'request.getfixturevalue("robustness")')
+BY_FIXTURE = ("ask", "ask()")
+
+
+@pytest.mark.parametrize(
+    ("how", "ways", "expected"),
+    [
+        ("none", [BY_NAME, BY_REQUEST, BY_FIXTURE], {}),
+        ("before", [BY_REQUEST, BY_FIXTURE], {SECOND: "failed apart from its findings: OSError: the lab is closed"}),
+        ("after", [BY_REQUEST], {SECOND: "failed apart from its findings: OSError: the lab is closed"}),
+        ("skip", [BY_REQUEST], {SECOND: "was skipped: no time"}),
+        ("exit", [BY_REQUEST, BY_FIXTURE], {SECOND: "was not run to its end"}),
+        ("interrupt", [BY_REQUEST], {SECOND: "was not run to its end"}),
+        ("before", [BY_NAME], {SECOND: "failed apart from its findings: OSError: the lab is closed"}),
+    ],
+)
+def test_a_test_counts_however_it_gets_the_fixture(project, how, ways, expected):
+    for argument, got in ways:
+        project.write("test_mine.py", TWO.format(how=how, argument=argument, got=got))
+        result = project.print_in("utf-8", "test_mine.py", "--junitxml=junit.xml")
+        found = project.results()
+        assert {one["test"]: one["ending"] for one in found["unfinished"]} == expected
+        assert found["outcome"] == ("INCONCLUSIVE" if expected else "PASS")
+        # A test that failed is the plugin's once it has asked, and the first that does has its figures.
+        again = how == "after" or (how == "before" and argument == "robustness")
+        assert ("Run the first failed test again:" in result.outlines) == again
+        cases = ET.parse(project.path / "junit.xml").iter("testcase")
+        first = next(case for case in cases if case.attrib["name"] == "test_first")
+        assert sum(one.attrib["name"] == "verdict" for one in first.iter("property")) == 1
+
+
+def test_a_run_that_ended_before_tests_that_may_ask_is_not_whole(project):
+    project.write("test_mine.py", TWO.format(how="none", argument=BY_NAME[0], got=BY_NAME[1]))
+    project.write("test_other.py", TWO.format(how="none", argument=BY_REQUEST[0], got=BY_REQUEST[1]))
+    project.write("test_more.py", "def test_more():\n    assert False\n")
+    project.run("test_mine.py", "test_more.py", "test_other.py", "-x")
+    assert [(one["test"], one["ending"]) for one in project.results()["unfinished"]] == [
+        ("", "ended before 2 tests that may ask for a verdict, such as test_other.py::test_first")
+    ]
+    project.run("test_mine.py", "test_more.py", "-x")
+    assert project.results()["outcome"] == "PASS"
+
+
 def test_a_run_that_stops_at_the_first_failure_names_what_it_did_not_run(project):
     text = MINE.format(how="raise", mark="").replace('endswith("colour")', 'endswith("slope")')
     project.write("test_mine.py", text.replace("ValueError", "OSError"))
@@ -133,3 +210,22 @@ def test_workers_that_die_are_told_by_the_tests_that_they_ran(folder):
     ((name, how),) = [(one["test"], one["ending"]) for one in found["unfinished"]]
     assert name == COLOUR
     assert how.startswith("did not end: worker")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("died", ["crash", "ask"])
+def test_a_worker_that_dies_takes_no_test_that_may_ask_with_it_in_silence(folder, died):
+    folder.write("test_first.py", TWO.format(how="none", argument=BY_NAME[0], got=BY_NAME[1]))
+    exits = "    __import__('os')._exit(9)\n"
+    tests = {
+        "crash": f"def test_crash():\n{exits}\ndef test_last(request):\n    request.getfixturevalue('robustness')\n",
+        "ask": f"def test_last(request):\n    request.getfixturevalue('robustness')\n{exits}",
+    }
+    folder.write("test_second.py", tests[died])
+    arguments = ("-n1", "--max-worker-restart=0", "--dist=loadfile", "--robustness-transforms=hflip")
+    folder.pytester.runpytest_subprocess("test_first.py", "test_second.py", *arguments)
+    found = folder.results()
+    assert found["outcome"] == "INCONCLUSIVE"
+    assert [(one["test"], one["ending"]) for one in found["unfinished"]] == [
+        ("", "ended before 1 test that may ask for a verdict, such as test_second.py::test_last")
+    ]

@@ -50,7 +50,7 @@ def session(models=("resnet18", "vgg16"), transforms=("vflip", "zoom"), severity
 
 def parametrized(node, fixture, **options):
     metafunc = Metafunc(node, fixture)
-    collection.parametrize(metafunc, session(**options))
+    collection.parametrize(metafunc, session(**options), {fixture})
     assert set(metafunc.found) <= {fixture}
     return metafunc.found.get(fixture)
 

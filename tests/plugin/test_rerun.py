@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import shutil
 from pathlib import Path
@@ -78,6 +79,51 @@ def test_the_command_runs_one_test_where_a_configuration_file_names_the_suite(pr
     project.write("test_mine.py", OWN)
     project.configure(addopts=added)
     result = project.run("-k", "vflip and not tilt")
+    again = project.run(*command(result))
+    again.assert_outcomes(failed=1)
+    assert first_failed(again) == first_failed(result)
+
+
+@pytest.mark.parametrize("added", ["", "-m robustness robustness"])
+def test_a_word_that_is_the_value_of_an_option_stays(project, added):
+    project.configure(addopts=added)
+    (project.path / "robustness").mkdir()
+    project.write("robustness/test_mine.py", OWN)
+    arguments = () if added else ("robustness", "-m", "robustness", "-k", "vflip", "-k", "robustness")
+    result = project.run(*arguments)
+    given = command(result)
+    assert [*itertools.pairwise(given)].count(("-m", "robustness")) == (0 if added else 1)
+    again = project.run(*given)
+    again.assert_outcomes(failed=1)
+    assert first_failed(again) == first_failed(result)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("a", "b"), ("b", "a"), pytest.param(("-n", "1"), marks=pytest.mark.slow)], ids=" ".join
+)
+def test_a_transform_that_a_folder_beside_the_test_registers_is_found_again(project, arguments):
+    for folder in ("a", "b"):
+        (project.path / folder).mkdir()
+    project.write("conftest.py", "")
+    project.write("a/conftest.py", "")
+    project.write(
+        "a/test_a.py",
+        OWN.replace('"vflip")', '"turn")')
+        .replace("def test", "@MARK\n    def test")
+        .replace("MARK", 'pytest.mark.robustness(models=["python:nets.py:slope"], transforms=["turn"])')
+        .replace("(robustness, net)", "(robustness, cell, net)"),
+    )
+    project.write("b/test_b.py", "def test_b():\n    assert False\n")
+    project.write(
+        "b/conftest.py",
+        """
+        def pytest_robustness_register(registry):
+            @registry.transform("turn")
+            def turn(images):
+                return images.flip(2)
+        """,
+    )
+    result = project.run(*arguments, "-k", "test_model")
     again = project.run(*command(result))
     again.assert_outcomes(failed=1)
     assert first_failed(again) == first_failed(result)

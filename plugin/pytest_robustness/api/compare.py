@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from pytest_robustness.analysis.comparing import compare_runs, read
 from pytest_robustness.analysis.policy import require_alpha
+from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.text import printable_lines
 from pytest_robustness.errors import OptionError, unknown
 from pytest_robustness.report.comparison import tables, terminal, words
@@ -25,6 +26,7 @@ _WIDTH = 100
 _FRAMES = {"models": tables.model_rows, "classes": tables.class_rows}
 
 
+@numpy_defaults
 def compare(
     before: str | os.PathLike[str],
     now: str | os.PathLike[str],
@@ -99,6 +101,7 @@ class Comparison:
         """What else to know: images that only one run has, why pairs are missing."""
         return self._found.notes
 
+    @numpy_defaults
     def to_frame(self, kind: Literal["models", "classes"] = "models") -> pd.DataFrame:
         """Return a table: a row for each model under each condition (``models``), or for each class of these.
 
@@ -112,6 +115,7 @@ class Comparison:
         found = pd.DataFrame(list(_FRAMES[kind](self._found)))
         return found.astype(dict.fromkeys(found.columns.intersection(["severity"]), "Int64"))
 
+    @numpy_defaults
     def report(self, folder: str | os.PathLike[str] = "reports/comparison") -> Path:
         """Write ``comparison.html``, ``comparison.json`` and ``comparison-classes.csv``; return the page's path.
 
@@ -122,6 +126,7 @@ class Comparison:
         """
         return write(self._found, Path(folder))
 
+    @numpy_defaults
     def text(self, width: int = _WIDTH, *, color: bool = False) -> str:
         """Return the comparison as the command prints it, ``width`` columns wide."""
         return terminal.render(self._found, width, color)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from pytest_robustness.analysis.policy import require_alpha, require_points
 from pytest_robustness.api.arguments import options_from
 from pytest_robustness.api.given import given
+from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.user_code import forget_changed
@@ -40,6 +41,7 @@ class DoctorOptions(TypedDict, total=False):
     download: bool
 
 
+@numpy_defaults
 def doctor(
     model: str | Mapping[str, Any] | Any,
     data: Any = None,

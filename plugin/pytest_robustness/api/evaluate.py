@@ -14,6 +14,7 @@ from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions, option
 from pytest_robustness.api.evaluation import Evaluation
 from pytest_robustness.api.given import given, require_names
 from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.inference.run_log import StudyRequest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+@numpy_defaults
 def evaluate(
     models: str | Sequence[str] | Mapping[str, Any] | None = None,
     data: Any = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_robustness import report as reports
 from pytest_robustness.api.frames import frame
 from pytest_robustness.api.plots import Plots
+from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.text import printable_lines
 from pytest_robustness.report import summary, terminal
 
@@ -95,6 +96,7 @@ class Evaluation:
         """The charts, drawn by Matplotlib: ``plot.heatmap()``, ``plot.sensitive_classes()``, ``plot.curves()``."""
         return Plots(self._report)
 
+    @numpy_defaults
     def to_frame(self, kind: Literal["models", "classes", "images", "tests"] = "models") -> pd.DataFrame:
         """Return a table of the findings.
 
@@ -113,6 +115,7 @@ class Evaluation:
         """
         return frame(self._report, kind)
 
+    @numpy_defaults
     def report(self, folder: str | os.PathLike[str] = "reports/latest") -> Path:
         """Write the reports of a run of pytest into ``folder``: page, tables, summary. Return the page's path.
 
@@ -125,9 +128,11 @@ class Evaluation:
         reports.write_all(self._report, path)
         return path / "index.html"
 
+    @numpy_defaults
     def __repr__(self) -> str:
         return printable_lines(terminal.render(self._report, _WIDTH, color=False)).rstrip()
 
+    @numpy_defaults
     def _repr_html_(self) -> str:
         from pytest_robustness.api.notebook import html
 

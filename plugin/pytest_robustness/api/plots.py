@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import Condition
+from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import OptionError
 from pytest_robustness.report.class_test_words import words_of
@@ -41,6 +42,7 @@ class Plots:
     def __init__(self, report: RunReport) -> None:
         self._report = report
 
+    @numpy_defaults
     def heatmap(self, ax: Axes | None = None) -> Axes:
         """Draw the change of accuracy of each model under each condition, in points; ``*`` its t-test rejects.
 
@@ -73,6 +75,7 @@ class Plots:
         axes.figure.colorbar(image, ax=axes, label="points")
         return axes
 
+    @numpy_defaults
     def sensitive_classes(self, ax: Axes | None = None) -> Axes:
         """Draw how many classes are sensitive under each condition, and how many may be: the article's second chart.
 
@@ -100,6 +103,7 @@ class Plots:
         axes.legend(loc="center left", bbox_to_anchor=(1.08, 0.5), borderaxespad=0, fontsize=8, frameon=False)
         return axes
 
+    @numpy_defaults
     def curves(self, ax: Axes | None = None) -> Axes:
         """Draw the change by severity, with its 95 % interval, for each transform at more than one severity.
 

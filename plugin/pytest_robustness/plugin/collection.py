@@ -15,15 +15,15 @@ from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED,
 from pytest_robustness.plugin.ids import cell_id, condition_id, export_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pytest_robustness.session.session import RobustnessSession
 
 _ARGUMENTS = {"models", "transforms"}
 
 
-def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
-    """Run a test over every cell, or every condition, of its marker or of the options.
+def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession, targets: Collection[str]) -> None:
+    """Run a test over every cell, or every condition, of its marker or of the options, as ``targets`` takes them.
 
     Raises
     ------
@@ -32,43 +32,26 @@ def parametrize(metafunc: pytest.Metafunc, session: RobustnessSession) -> None:
     """
     panels = _panels(metafunc.definition, session)
     several = len({panel.condition.severity for panel in panels} - {None}) > 1
-    if CELL in metafunc.fixturenames:
+    if CELL in targets:
         _over_cells(metafunc, CELL, panels, several)
-    if GATE_CELL in metafunc.fixturenames:
+    if GATE_CELL in targets:
         _over_cells(metafunc, GATE_CELL, [Panel(CONTROL, panels[0].models), *panels], several)
-    if LEVELLED in metafunc.fixturenames:
+    if LEVELLED in targets:
         _over_cells(
             metafunc, LEVELLED, [panel for panel in panels if session.requests.has_levels(panel.condition)], several
         )
-    if CONTROL_CELL in metafunc.fixturenames:
+    if CONTROL_CELL in targets:
         _over_cells(metafunc, CONTROL_CELL, [Panel(CONTROL, panels[0].models)], several)
-    if EXPORTED in metafunc.fixturenames:
+    if EXPORTED in targets:
         exports = session.requests.exports(panels[0].models)
         # Without a reference there is one thing to say of a model.
         under = [panel.condition for panel in panels if session.options.reference is not None]
         cells = [Cell(model, condition) for condition in (CONTROL, *under) for model in exports]
         ids = [export_id(cell, several) for cell in cells]
         metafunc.parametrize(EXPORTED, cells, ids=ids, indirect=True)
-    if PANEL in metafunc.fixturenames:
+    if PANEL in targets:
         ids = [condition_id(panel.condition, several) for panel in panels]
         metafunc.parametrize(PANEL, panels, ids=ids, indirect=True)
-
-
-def collected_again(items: Sequence[pytest.Item], deferred: Collection[str]) -> list[pytest.Item]:
-    """Return ``items``, with those whose ids are ``deferred`` collected once more: all transforms are known now."""
-    again: list[pytest.Item] = []
-    for item in items:
-        parent = item.parent
-        waited = item.nodeid in deferred and isinstance(item, pytest.Function)
-        if not waited or not isinstance(parent, pytest.Collector):
-            again.append(item)
-            continue
-        fresh = [other for other in parent.collect() if isinstance(other, pytest.Function)]
-        fresh = [other for other in fresh if other.originalname == item.name]
-        for other in fresh:
-            other.ihook.pytest_itemcollected(item=other)
-        again += fresh
-    return again
 
 
 def _over_cells(metafunc: pytest.Metafunc, fixture: str, panels: Sequence[Panel], several: bool) -> None:
@@ -99,18 +82,29 @@ def _panels(node: pytest.Item | pytest.Collector, session: RobustnessSession) ->
 
 
 def _wishes(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
-    """Return what the markers of a test say together; of two that name one argument, the closer one counts."""
+    """Return what the markers of a test say together."""
+    return merged(markers(node), node.nodeid)
+
+
+def merged(given: Iterable[pytest.Mark], nodeid: str) -> dict[str, Any]:
+    """Return what markers say together; of two that name one argument, the first counts.
+
+    Raises
+    ------
+    OptionError
+        When a marker says anything else.
+    """
     wishes: dict[str, Any] = {}
-    for marker in _markers(node):
+    for marker in given:
         if not _ARGUMENTS.issuperset(marker.kwargs) or marker.args:
             raise OptionError(
-                f"@pytest.mark.robustness takes models=[...] and transforms=[...] and nothing else; see {node.nodeid}."
+                f"@pytest.mark.robustness takes models=[...] and transforms=[...] and nothing else; see {nodeid}."
             )
         wishes = {**marker.kwargs, **wishes}
     return wishes
 
 
-def _markers(node: pytest.Item | pytest.Collector) -> Iterator[pytest.Mark]:
+def markers(node: pytest.Item | pytest.Collector) -> Iterator[pytest.Mark]:
     """Yield the markers of a test, the closest first: its own, those of its class, of that one's bases, of its file."""
     for holder in reversed(node.listchain()):
         own = [marker for marker in holder.own_markers if marker.name == "robustness"]

@@ -9,3 +9,6 @@ PANEL = "_robustness_condition"
 LEVELLED = "_robustness_levelled_cell"
 CONTROL_CELL = "_robustness_control_cell"
 EXPORTED = "_robustness_exported_cell"
+
+TARGETS = frozenset({CELL, GATE_CELL, PANEL, LEVELLED, CONTROL_CELL, EXPORTED})
+"""Those that parametrization targets."""

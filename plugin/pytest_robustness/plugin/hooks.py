@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.analysis.studies import STUDIES
-from pytest_robustness.errors import DisagreementError, RobustnessError, UnknownTransformError
+from pytest_robustness.errors import DisagreementError, RobustnessError
 from pytest_robustness.plugin import hookspecs
 from pytest_robustness.plugin.active import (
     ALLURE_HOOKS,
@@ -18,9 +18,9 @@ from pytest_robustness.plugin.active import (
     require_allure,
     robustness_session,
 )
-from pytest_robustness.plugin.asked import asks
+from pytest_robustness.plugin.asked import asks, mark
 from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
-from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL
+from pytest_robustness.plugin.fixture_names import TARGETS
 from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
 
@@ -33,12 +33,11 @@ _log = logging.getLogger(__name__)
 pytest_plugins = ["pytest_robustness.plugin.fixtures"]
 
 _WITH_ALLURE = pytest.StashKey[bool]()
-_COLLECTED = pytest.StashKey[bool]()
 _JUDGES = pytest.StashKey[bool]()
-_DEFERRED = pytest.StashKey[list[str]]()
 _SHOWN = pytest.StashKey[dict[str, str]]()
 _FIGURES = pytest.StashKey[list[tuple[str, object]]]()
 _NEWS_SINCE = pytest.StashKey[tuple[int, int, int, int, int]]()
+_NOTHING = (0, 0, 0, 0, 0)
 
 _MARKER = (
     "robustness(models=None, transforms=None): a test of image classifiers' robustness; the arguments name what its "
@@ -116,28 +115,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every test that uses the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
-    if asks(item) and item.get_closest_marker("robustness") is None:
-        item.add_marker("robustness")
+    """Mark every test that names the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
+    mark(item)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test over every cell, or every condition, of its marker or of the options."""
-    if not {CELL, GATE_CELL, PANEL, LEVELLED, CONTROL_CELL, EXPORTED}.intersection(metafunc.fixturenames):
-        return
-    from pytest_robustness.plugin.collection import parametrize
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
+    """Run a test over every cell, or every condition, once all other hooks have given its arguments values."""
+    yield
+    if not TARGETS.isdisjoint(metafunc.fixturenames):
+        from pytest_robustness.plugin.parametrizing import parametrize_test
 
-    try:
-        parametrize(metafunc, robustness_session(metafunc.config))
-    except RobustnessError as error:
-        # Raised here it would read as a broken test module; `pytest_collection_modifyitems` makes it a usage error.
-        _log.debug("a robustness test cannot be parametrized", exc_info=True)
-        stash = metafunc.config.stash
-        if isinstance(error, UnknownTransformError) and not stash.get(_COLLECTED, False):
-            # A conftest.py that pytest has not read yet may register it.
-            stash.setdefault(_DEFERRED, []).append(metafunc.definition.nodeid)
-        else:
-            stash[PROBLEM] = error
+        parametrize_test(metafunc)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -158,13 +147,12 @@ def pytest_make_collect_report(
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
-    config.stash[_COLLECTED] = True
     config.stash[_JUDGES] = any(map(asks, items))
-    deferred = config.stash.get(_DEFERRED, [])
-    if deferred:
-        from pytest_robustness.plugin.collection import collected_again
+    if config.stash[_JUDGES]:
+        from pytest_robustness.plugin.parametrizing import COLLECTED, collected_again
 
-        items[:] = collected_again(items, deferred)
+        config.stash[COLLECTED] = True
+        items[:] = collected_again(config, items)
     if PROBLEM in config.stash:
         refuse(config, items, config.stash[PROBLEM])
 
@@ -178,8 +166,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             forget_summary(session.config)
         return
     from pytest_robustness.plugin.collection import requests, studies
+    from pytest_robustness.plugin.parametrizing import refuse_late_markers
 
     try:
+        refuse_late_markers(session.config, items)
         robustness = robustness_session(session.config)
         robustness.plan(
             (request for item in items for request in requests(item, robustness)),
@@ -212,10 +202,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Give the figures of a test to whoever reads its properties, JUnit XML among them."""
-    robustness = active_session(item.config)
     try:
         yield
     finally:
+        # A test may be the first to ask for the session.
+        robustness = active_session(item.config)
         if robustness is not None:
             from pytest_robustness.report.junit import figures
 
@@ -229,25 +220,30 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show a finding, or an error of ours, by its text; hand a worker's run log to the controller."""
+    mark(item)
     report = yield
-    if (report.when == "call" or report.failed) and _NEWS_SINCE in item.stash and hasattr(item.config, "workeroutput"):
-        run_log = robustness_session(item.config).run_log
+    robustness = active_session(item.config)
+    if (report.when == "call" or report.failed) and robustness is not None and hasattr(item.config, "workeroutput"):
+        run_log = robustness.run_log
         if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
             # An attribute of a report travels to the controller.
-            vars(report)["robustness"] = run_log.since(*item.stash[_NEWS_SINCE]).pack()
+            vars(report)["robustness"] = run_log.since(*item.stash.get(_NEWS_SINCE, _NOTHING)).pack()
         if call.excinfo is not None and isinstance(call.excinfo.value, DisagreementError):
             from pytest_robustness.plugin.xdist import DISAGREEMENT
 
             vars(report)[DISAGREEMENT] = str(call.excinfo.value)
-    if call.excinfo is None or not report.failed or active_session(item.config) is None:
+    if call.excinfo is None or not report.failed or robustness is None:
         return report
     from pytest_robustness.plugin.assertion import NotRobust, shown
+    from pytest_robustness.plugin.rerun import note_folders
+
+    note_folders(item, report)
 
     if isinstance(call.excinfo.value, NotRobust | RobustnessError):
         # One model that cannot be loaded fails every test of it, for one reason.
         first = item.config.stash.setdefault(_SHOWN, {}).setdefault(str(call.excinfo.value), item.name)
         text = shown(call.excinfo, item.config, report.longrepr, where="" if first == item.name else first)
-        text.addsection("robustness", f"report: {robustness_session(item.config).report_folder}")
+        text.addsection("robustness", f"report: {robustness.report_folder}")
         report.longrepr = text
     return report
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from pytest_robustness.plugin.configuration import resolve_options
 from pytest_robustness.session.options import RunMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    import pytest
-
+_log = logging.getLogger(__name__)
 
 _CONTINUED = " \\"
+_FOLDERS = "robustness_folders"
 
 
 def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], width: int) -> list[str]:
@@ -30,12 +33,33 @@ def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], widt
         return []
     typed = set(config.args) if config.args_source is config.ArgsSource.ARGS else set()
     given = [str(word) for word in config.invocation_params.args]
-    options = _judging(config, [word for word in given if word not in typed]) + _without_paths(config, typed - {*given})
+    options = _judging(config, _options(config, given, typed)) + _without_paths(config, typed - {*given})
     pyargs, test = test_argument(config, first)
     if pyargs and "--pyargs" not in options:
         options.append("--pyargs")
-    words = [shlex.quote(word) for word in ("pytest", *options, test)]
+    # The tests beside such a conftest.py are not to run.
+    folders = getattr(first, _FOLDERS, [])
+    options += [word for folder in folders if (word := f"--ignore-glob={folder}/*") not in options]
+    words = [shlex.quote(word) for word in ("pytest", *options, *folders, test)]
     return ["Run the first failed test again:", *_continued(words, width)]
+
+
+def note_folders(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Note in a test's report where transforms are registered that pytest would not know if it ran that test alone.
+
+    A ``conftest.py`` that does not lie above the test is read where its folder is named.
+    """
+    config, found = item.config, dict[str, None]()
+    for hook in config.hook.pytest_robustness_register.get_hookimpls():
+        place = Path(getattr(hook.plugin, "__file__", None) or "")
+        here = config.invocation_params.dir
+        # Where the tests are those of a package, pytest reads the one of the folder that it is started in.
+        read = item.path.is_relative_to(place.parent) or (config.option.pyargs and here.is_relative_to(place.parent))
+        if place.name == "conftest.py" and not read:
+            found[os.path.relpath(place.parent, here)] = None
+    if found:
+        # An attribute of a report travels from a worker of xdist to the controller.
+        vars(report)[_FOLDERS] = list(found)
 
 
 def test_argument(config: pytest.Config, report: pytest.TestReport) -> tuple[bool, str]:
@@ -66,8 +90,23 @@ def _judging(config: pytest.Config, arguments: Sequence[str]) -> list[str]:
 def _without_paths(config: pytest.Config, paths: set[str]) -> list[str]:
     """Return what takes ``paths`` out of the ``addopts`` of a configuration file, whose tests would run as well."""
     added = config.getini("addopts")
-    left = [word for word in added if word not in paths]
+    left = _options(config, added, paths)
     return ["-o", f"addopts={shlex.join(left)}"] if len(left) < len(added) else []
+
+
+def _options(config: pytest.Config, words: Sequence[str], paths: Collection[str]) -> list[str]:
+    """Return ``words`` without ``paths``; an option may have the same word for its value.
+
+    pytest's own parser tells which is which in ``pytest robustness -m robustness``.
+    """
+    marked = [f"\0{number}" if word in paths else word for number, word in enumerate(words)]
+    try:
+        parsed, others = config._parser.parse_known_and_unknown_args(marked)
+        named = {*parsed.file_or_dir, *others}
+    except (pytest.UsageError, SystemExit):  # a value that must be a number, say
+        _log.debug("pytest does not parse %s", marked, exc_info=True)
+        named = {*marked}
+    return [word for word, mark in zip(words, marked, strict=True) if word not in paths or mark not in named]
 
 
 def _module(path: Path) -> str:

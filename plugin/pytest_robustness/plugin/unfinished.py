@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_robustness.core.text import printable
+from pytest_robustness.core.text import counted, printable
 from pytest_robustness.plugin.active import active_session
-from pytest_robustness.plugin.asked import asks
+from pytest_robustness.plugin.asked import asks, may_ask, names_session
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,32 +27,47 @@ NOTHING_TO_COMPARE: Final = "this run writes the baseline: there is nothing to c
 # Attributes of a report travel from a worker of xdist to the controller.
 _ENDING = "robustness_ending"
 _SELECTED = "robustness_selected"
+_ASKED = "robustness_asked"
 _LONGEST = 200
 _LONGEST_NAME = 2000
 
 
 class UnfinishedHooks:
-    """Follows the tests of the plugin, of all workers in the controller of xdist."""
+    """Follows the tests of the plugin, of all workers in the controller of xdist.
+
+    A test that gets the fixture by ``request.getfixturevalue`` shows only then that it is one. From then on every test
+    of its file counts that could do the same: one that fails before it asks, or is not run, has no verdict either.
+    """
 
     def __init__(self) -> None:
-        self._selected: dict[str, None] = {}
+        self._asking: dict[str, None] = {}
+        self._able: dict[str, None] = {}
+        self._files: set[str] = set()
         self._told = False
         self._ended: set[str] = set()
         self._endings: dict[str, str] = {}
         self._interrupted = False
 
     def found(self) -> dict[str, str]:
-        """Return how each test ended that did not end with a verdict, by name; else, without a name, the session."""
-        if not self._selected:
-            return dict(self._endings)
-        missing = "was not run to its end"
-        endings = {name: "" if name in self._ended else missing for name in self._selected} | self._endings
-        found = {name: text for name, text in endings.items() if text and name in self._selected}
-        return found or ({"": "was interrupted"} if self._interrupted else {})
+        """Return how each test ended that did not end with a verdict, by name; without a name, how the session did."""
+        asking = self._asking | {name: None for name in self._able if _file(name) in self._files}
+        told = bool(self._asking or self._able)
+        endings = {name: "" if name in self._ended else "was not run to its end" for name in asking} | self._endings
+        found = {name: text for name, text in endings.items() if text and (name in asking or not told)}
+        left = [name for name in self._able if name not in self._ended and name not in asking]
+        if self._interrupted and not found:
+            found[""] = "was interrupted"
+        elif left:
+            found[""] = f"ended before {counted(len(left), 'test')} that may ask for a verdict, such as {left[0]}"
+        return found
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keep the tests that are to run."""
-        self._selected |= {printable(item.nodeid, _LONGEST_NAME): None for item in session.items if asks(item)}
+        """Keep the tests that are to run, and which of them ask, or may do so."""
+        for item in session.items:
+            if names_session(item):
+                self._asking[_name(item.nodeid)] = None
+            elif may_ask(item):
+                self._able[_name(item.nodeid)] = None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -60,33 +75,50 @@ class UnfinishedHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Write how a test ended into its report; into the first of a worker, which tests are to run."""
         report = yield
-        if asks(item):
+        asked = asks(item) or bool(_findings(item))
+        if asked or may_ask(item):
             vars(report)[_ENDING] = _ending(item, call, report)
+        if asked:
+            vars(report)[_ASKED] = True
         if not self._told and hasattr(item.config, "workeroutput"):
             self._told = True
-            vars(report)[_SELECTED] = list(self._selected)
+            vars(report)[_SELECTED] = list(self._asking), list(self._able)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep how a test ended; a test that runs again ends as it did the last time."""
-        self._selected |= dict.fromkeys(getattr(report, _SELECTED, ()))
-        name = printable(report.nodeid, _LONGEST_NAME)
+        asking, able = getattr(report, _SELECTED, ((), ()))
+        self._asking |= dict.fromkeys(asking)
+        self._able |= dict.fromkeys(able)
+        name = _name(report.nodeid)
+        if hasattr(report, _ASKED) and name not in self._asking:
+            self._able[name] = None
+            self._files.add(_file(name))
         if report.when == "setup":
             self._ended.discard(name)
             self._endings.pop(name, None)
         ending = getattr(report, _ENDING, None)
-        if ending is None and report.failed and report.when not in ("setup", "call", "teardown"):
-            # What xdist says of a worker that died.
+        # What xdist says of a worker that died.
+        died = report.failed and report.when not in ("setup", "call", "teardown")
+        if ending is None and died:
             ending = f"did not end: {printable(str(report.longrepr), _LONGEST)}"
         if ending:
             self._endings.setdefault(name, ending)
         # A test that its fixtures failed or skipped has no call.
-        if report.when == "call" or not report.passed:
+        if report.when == "call" or not (report.passed or died):
             self._ended.add(name)
 
     def pytest_keyboard_interrupt(self) -> None:
         """Keep that the session was stopped: by Ctrl-C, or by ``pytest.exit``."""
         self._interrupted = True
+
+
+def _name(nodeid: str) -> str:
+    return printable(nodeid, _LONGEST_NAME)
+
+
+def _file(name: str) -> str:
+    return name.partition("::")[0]
 
 
 def _ending(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> str:

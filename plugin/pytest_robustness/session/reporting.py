@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.findings import GateTest
 from pytest_robustness.core import Panel
+from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.files import short_path
 from pytest_robustness.report.build import examples, lost_examples
 
@@ -36,11 +37,13 @@ class Reporting:
         """What the reports show; ``None`` before they are written, or where nothing was tested."""
         return self._run.report
 
+    @numpy_defaults
     def illustrate(self, finding: Finding) -> tuple[ClassTest, tuple[Example, ...]]:
         """Return the test of every class behind a finding (over a model's images, for one model), and images."""
         classes = self._run.judge.class_test(Panel(finding.condition, finding.models))
         return classes, examples(self._run.record, classes)
 
+    @numpy_defaults
     def lost_examples(self, finding: Finding) -> tuple[LostExample, ...]:
         """Return images that a comparison with the baseline lost, if ``finding`` is one that failed; else none."""
         return lost_examples(self._run.record, finding) if isinstance(finding, GateTest) else ()
@@ -50,14 +53,17 @@ class Reporting:
         """Where the report goes, as one would type it from here."""
         return short_path(self.options.report)
 
+    @numpy_defaults
     def build_report(self) -> RunReport | None:
         """Return what the reports show of what was asked so far; ``None`` where nothing was tested."""
         return self._run.build_report(self.requests.models, self.requests.conditions)
 
+    @numpy_defaults
     def write_reports(self) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
         return self._run.write_reports(self.requests.models, self.requests.conditions)
 
+    @numpy_defaults
     def update_baseline(self) -> list[str]:
         """Write the baseline, where the options ask for it; return what there is to say of it.
 
@@ -68,6 +74,7 @@ class Reporting:
         """
         return self._run.update_baseline(self.requests.models, self.requests.conditions)
 
+    @numpy_defaults
     def summary(self, width: int, color: bool, verbose: bool = False) -> str:
         """Return the terminal summary of the run, ``width`` columns wide; ``verbose`` adds what each pass excludes."""
         return self._run.summary(width, color, verbose)

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.user_code import forget_changed
 from pytest_robustness.inference.plan import Plan
@@ -98,6 +99,7 @@ class RobustnessSession(Studies, Reporting):
         """What this process did."""
         return self._run.log
 
+    @numpy_defaults
     def model_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ModelTest:
         """Test what a transform does to a model: a t-test over its per-class accuracies, and what its images show.
 
@@ -121,6 +123,7 @@ class RobustnessSession(Studies, Reporting):
         self.run_log.tests[cell] = None
         return self._keep(self._run.judge.model_test(cell))
 
+    @numpy_defaults
     def class_test(
         self, transform: str | Condition | Panel, severity: int | None = None, models: str | Sequence[str] | None = None
     ) -> ClassTest:
@@ -148,6 +151,7 @@ class RobustnessSession(Studies, Reporting):
         self.run_log.tests[panel] = None
         return self._keep(self._run.judge.class_test(panel))
 
+    @numpy_defaults
     def image_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> ImageTest:
         """Test whether a model's answers to the same images change: McNemar's exact test, overall and by class.
 
@@ -158,6 +162,7 @@ class RobustnessSession(Studies, Reporting):
         self.run_log.imaged[cell] = None
         return self._keep(self._run.judge.image_test(cell))
 
+    @numpy_defaults
     def gate_test(self, model: str | Cell, transform: str | Condition = "", severity: int | None = None) -> GateTest:
         """Test whether a model is less robust than the baseline's: McNemar's exact test on the same images.
 
@@ -177,6 +182,7 @@ class RobustnessSession(Studies, Reporting):
         self.run_log.gated[cell] = None
         return self._keep(self._run.judge.gate_test(cell))
 
+    @numpy_defaults
     def study(self, name: str, subject: Cell | Panel) -> StudyFinding:
         """Answer a study about a cell or a panel; each has a method of its name, which takes names: see `Studies`.
 
@@ -191,6 +197,7 @@ class RobustnessSession(Studies, Reporting):
         self.ensure(subject)
         return self._keep(self._run.study(StudyRequest(name, subject)))
 
+    @numpy_defaults
     def plan(self, requests: Iterable[Cell | Panel], studies: Iterable[StudyRequest] = ()) -> None:
         """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
         log, asked = self.run_log, tuple(studies)
@@ -200,14 +207,17 @@ class RobustnessSession(Studies, Reporting):
             cell for cell in self._run.examiner.beforehand(asked) if cell not in log.wanted
         )
 
+    @numpy_defaults
     def open_data(self) -> JobMaker:
         """Open the data and the store, once, so that errors in them are reported early: see `Run.open_data`."""
         return self._run.open_data()
 
+    @numpy_defaults
     def ensure(self, request: Cell | Panel) -> None:
         """Compute what ``request`` needs, with everything else that is planned, in one sweep: see `Run.ensure`."""
         self._run.ensure(request)
 
+    @numpy_defaults
     def forecast(self) -> Forecast:
         """Return what computing all that is planned would take, in place of doing it: see `Run.forecast`."""
         return self._run.forecast()
