@@ -36,6 +36,8 @@ def pytest_runtest_protocol(item):
 def pytest_robustness_register(registry):
     @registry.transform("slow", version=1)
     def slow(images):
+        if len(images) <= 3:  # it is called again on a few, to see that it changes each by itself
+            return images.flip(-2)
         with open("batches.txt", "a") as file:
             print(len(images), file=file)
         if os.path.getsize("batches.txt") == 6:  # the second batch, once

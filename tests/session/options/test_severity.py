@@ -23,9 +23,10 @@ def test_a_stronger_transform_changes_more(project):
         def pytest_robustness_register(registry):
             @registry.transform("swap", levels=(0.0, 0.5, 1.0))
             def swap(images, level):
-                count = round(level * len(images))
-                images[:count] = images[:count].flip(-2)
-                return images
+                half = images.shape[-2] // 2
+                upper, lower = (part.float().mean((1, 2, 3)) for part in images.split(half, -2))
+                share = (upper > lower).float() / 2  # half of the images are of either class
+                return images.flip(-2).where((share < level)[:, None, None, None], images)
         """,
     )
     project.judge("--robustness-transforms=swap", "--robustness-severity=1-3", "--rootdir=.", "--confcutdir=.")
