@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib
 import io
 import itertools
@@ -358,6 +359,16 @@ def templates_are_compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(markup, "Environment", functools.partial(markup.Environment, bytecode_cache=Compiled()))
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_to_collect() -> None:
+    """Let the garbage collector pass over what is there: it is run at the end of each run of pytest that a test makes.
+
+    PyTorch and nine thousand tests are some million objects, which take half a second each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

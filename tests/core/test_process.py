@@ -67,13 +67,10 @@ def test_what_was_imported_is_never_looked_at_again_and_nothing_else_is_kept(mon
     (tmp_path / "module_of_mine.py").write_text("class Thing: ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     frozen = gc.get_freeze_count()
-    try:
-        with quick_imports():
-            import sys as known  # noqa: F401
-        assert gc.get_freeze_count() == frozen
-        with quick_imports():
-            from module_of_mine import Thing
-        assert gc.get_freeze_count() > frozen
-        assert not any(found is Thing for found in gc.get_objects())
-    finally:
-        gc.unfreeze()
+    with quick_imports():
+        import sys as known  # noqa: F401
+    assert gc.get_freeze_count() == frozen
+    with quick_imports():
+        from module_of_mine import Thing
+    assert gc.get_freeze_count() > frozen
+    assert not any(found is Thing for found in gc.get_objects())
