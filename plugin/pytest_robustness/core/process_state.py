@@ -2,7 +2,7 @@
 
 A model's factory that changes the current directory, closes standard output or sets an environment variable would take
 the run, or another model's figures, with it. Each kind of state is an `Aspect`. `ASPECTS` needs the standard library
-alone; where NumPy and Pillow are imported already, theirs are covered too.
+alone; where NumPy, PyTorch and Pillow are imported already, theirs are covered too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import gc
 import locale
 import logging
 import os
-import random
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core import environment
+from pytest_robustness.core.generators import GENERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -221,21 +221,6 @@ def _of(module: str, *names: str) -> Aspect:
 _INITIAL: Final = {"LOAD_TRUNCATED_IMAGES": False, "MAX_IMAGE_PIXELS": (1024 * 1024 * 1024 // 4 // 3)}
 
 
-def _numpy_draws() -> Any:
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return None
-    kind, keys, *rest = numpy.random.get_state()
-    return kind, keys.tobytes(), *rest
-
-
-def _restore_numpy_draws(before: Any) -> None:
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and before is not None:
-        kind, keys, *rest = before
-        numpy.random.set_state((kind, numpy.frombuffer(keys, numpy.uint32).copy(), *rest))
-
-
 def _numpy_errors() -> Any:
     numpy = sys.modules.get("numpy")
     return None if numpy is None else numpy.geterr()
@@ -270,6 +255,5 @@ ASPECTS: Final = (
     # Many packages add filters when they are imported.
     Aspect("", lambda: list(warnings.filters), _restore_filters),
     # Drawing random numbers is what random generators are for.
-    Aspect("", random.getstate, random.setstate),
-    Aspect("", _numpy_draws, _restore_numpy_draws),
+    *(Aspect("", generator.read, generator.restore) for generator in GENERATORS),
 )

@@ -6,19 +6,17 @@ generators that no run seeds: one toss would decide a verdict.
 
 from __future__ import annotations
 
-import contextlib
-import pickle
-import random
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
+from pytest_robustness.core.generators import GENERATORS, Watch, restored
 from pytest_robustness.errors import TransformError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -59,24 +57,27 @@ def require_by_image(name: str, call: Call, images: torch.Tensor, draws: NDArray
     others = [255 - images[:1].flip(-1), images[:1].flip(-2) // 2]
     some = torch.cat([images[:_IMAGES], *others])[:_IMAGES]
     rows = np.concatenate([draws[:_IMAGES], draws[:1], draws[:1]])[:_IMAGES]
-    with _generators_restored(images.device):
-        first, moves = _seeded(0, call, some, rows)
-        every, differs, started = [moves], False, time.monotonic()
+    watch = Watch(GENERATORS)
+
+    def called(seed: int, images: torch.Tensor, draws: NDArray[np.float64]) -> torch.Tensor:
+        with watch.call(seed):
+            return call(images, draws)
+
+    with restored(GENERATORS):
+        first, differs, started = called(0, some, rows), False, time.monotonic()
         for seed in range(1, _CALLS):
-            again, moves = _seeded(seed, call, some, rows)
-            every.append(moves)
-            differs = _differ(again, first)
+            differs = _differ(called(seed, some, rows), first)
             if differs or time.monotonic() - started > _SECONDS:
                 break
-        if any(map(_draws, zip(*every, strict=True))):
+        if watch.drawn():
             raise TransformError(f"Transform {name!r} draws random numbers of its own. {_ADVICE}")
         if differs:
             raise TransformError(
                 f"Transform {name!r} gave the same images other pixels when it was called again: it draws random "
                 f"numbers of its own, or keeps something from call to call. {_ADVICE}"
             )
-        turned, _ = _seeded(0, call, some.flip(0), rows[::-1].copy())
-        alone, _ = _seeded(0, call, some[1:2].clone(), rows[1:2].copy())
+        turned = called(0, some.flip(0), rows[::-1].copy())
+        alone = called(0, some[1:2].clone(), rows[1:2].copy())
     if _differ(turned.flip(0), first) or _differ(alone, first[1:2]):
         raise TransformError(
             f"Transform {name!r} gave an image other pixels in another batch: it uses the images beside it, or their "
@@ -89,47 +90,6 @@ _ADVICE: Final = (
     "from draws: register the function with draws=N, as docs/transforms.md shows, also for torchvision's random "
     "transforms."
 )
-
-
-class _Move(NamedTuple):
-    """The state of a generator before a call and after it."""
-
-    before: bytes
-    after: bytes
-
-
-def _draws(moves: Sequence[_Move]) -> bool:
-    """Whether a generator, in a state of its own before each call, was drawn from without being seeded first."""
-    return any(move.before != move.after for move in moves) and len({move.after for move in moves}) > 1
-
-
-def _seeded(
-    seed: int, call: Call, images: torch.Tensor, draws: NDArray[np.float64]
-) -> tuple[torch.Tensor, list[_Move]]:
-    """Call with the global generators seeded; return the pixels, and what became of each generator."""
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 (a user's code may draw from it)
-    random.seed(seed)
-    before = _states(images.device)
-    pixels = call(images, draws)
-    return pixels, list(map(_Move, before, _states(images.device)))
-
-
-def _states(device: torch.device) -> list[bytes]:
-    states = [torch.random.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
-    others = (np.random.get_state(), random.getstate())  # noqa: NPY002
-    return [*(state.numpy().tobytes() for state in states), *map(pickle.dumps, others)]
-
-
-@contextlib.contextmanager
-def _generators_restored(device: torch.device) -> Iterator[None]:
-    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)  # noqa: NPY002
 
 
 def _differ(pixels: torch.Tensor, others: torch.Tensor) -> bool:

@@ -181,10 +181,4 @@ ASPECTS: Final = (
     Aspect("hooks of all modules", _hooks, _restore_hooks),
     Aspect("functions of PyTorch", _replaced, _restore_functions),
     Aspect("how tensors are shared", multiprocessing.get_sharing_strategy, multiprocessing.set_sharing_strategy),
-    # Drawing random numbers is what random generators are for.
-    Aspect("", lambda: bytes(torch.get_rng_state().numpy()), lambda state: torch.set_rng_state(_draws(state))),
 )
-
-
-def _draws(state: bytes) -> torch.Tensor:
-    return torch.frombuffer(bytearray(state), dtype=torch.uint8)
