@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.sweep.canary import Canary
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.store.store import Store
     from pytest_robustness.inference.sweep.batch_runner import SweepSettings
     from pytest_robustness.inference.sweep.executors import Executor
+
+# Why other answers come under the same key.
+_CAUSES: Final = (
+    ". Either something changed that no key covers, or the code answers by chance: it draws random numbers, or "
+    "remembers what it was asked before"
+)
 
 
 class Sweep:
@@ -122,7 +128,10 @@ class Sweep:
         for (model, checked), found in by_model.items():
             conditions = ", ".join(str(stale.job.condition) for stale in found)
             what = "no longer hold" if checked else "could not be checked"
-            self._warn(f"stored answers of {model} {what} and are computed again ({conditions}): {found[0].text}")
+            cause = _CAUSES if checked else ""
+            self._warn(
+                f"stored answers of {model} {what} and are computed again ({conditions}): {found[0].text}{cause}"
+            )
 
     def _say_what_is_kept(self) -> None:
         images = len(self._work.selection.indices)
