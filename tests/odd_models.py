@@ -516,7 +516,12 @@ NEIGHBOURS = {
     "maximum of the batch": BatchMaximum,
     "rolls": Rolls,
 }
-CHANCE = {"dropout always": DropsAlways, "draws": Draws, "remembers": Remembers}
+_DRAWS = "draws random numbers when it answers, from PyTorch's generator: its logits of the same images differ by "
+CHANCE = {
+    "dropout always": (DropsAlways, _DRAWS),
+    "draws": (Draws, _DRAWS),
+    "remembers": (Remembers, "answers the same images in two ways (its logits differ by "),
+}
 REFUSED = {
     "tuple": (returning(lambda y, _: (y, y)), "it returned a tuple of 2. Return the logits alone"),
     "other dict": (returning(lambda y, _: {"out": y}), "a dict with the keys 'out'"),

@@ -332,3 +332,19 @@ def test_an_image_in_several_classes_is_a_warning_that_names_its_files(folder):
     assert len(found) == 1
     assert found[0].startswith("1 image stands in several classes, 2 times in all: ")
     assert f"{first} (down), {photos / 'up' / 'copy.png'} (up)." in found[0]
+
+
+class Dropping(Bright):
+    """Drops with functional dropout, which `eval` does not turn off."""
+
+    def forward(self, images):
+        return super().forward(torch.nn.functional.dropout(images, 0.01))
+
+
+def test_a_model_that_draws_random_numbers_is_refused_in_words_each_time(folder):
+    for seed in range(3):
+        torch.manual_seed(seed)
+        with pytest.raises(
+            RobustnessError, match=r"^drops draws random numbers when it answers, from PyTorch's generator: "
+        ):
+            evaluate({"drops": Model(Dropping(), classes=["down", "up"])}, Photos(folder.path / "photos"), ["vflip"])

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import EngineUsed, Model, Preprocess, Workload
+from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.device import resolve_device
+from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -121,3 +123,15 @@ def test_memory_does_not_grow_with_the_number_of_batches():
         for _ in range(50):
             ready.run(inputs)
         assert torch.cuda.max_memory_allocated() <= 1.05 * once
+
+
+def test_a_model_that_draws_on_the_device_is_refused_and_the_devices_state_restored():
+    class Draws(nn.Module):
+        def forward(self, images):
+            return images.flatten(1)[:, :5] + torch.rand((), device=DEVICE).cpu()
+
+    torch.cuda.init()
+    before = torch.cuda.get_rng_state(DEVICE)
+    with pytest.raises(ModelError, match="draws random numbers when it answers, from PyTorch's generator on CUDA"):
+        first_answers("net", Model(Draws(), PREPROCESS), canvases(1)[0, :, :56, :56])
+    assert torch.equal(torch.cuda.get_rng_state(DEVICE), before)

@@ -209,3 +209,32 @@ def test_two_files_of_two_folders_have_their_own_siblings(project):
     right = {(cell["model"][7:10], cell["transform"]): cell["correct"] for cell in cells(project, "reports/latest")}
     assert right["one", "control"] == 40 - right["two", "control"]
     assert right["one", "control"] > 35
+
+
+TOSSING = """
+
+class Tossing(Slope):
+    def forward(self, images):
+        answers = super().forward(images)
+        return answers if {toss} >= 0.001 else -answers
+
+
+def tossing():
+    return Model(Tossing(), classes=["down", "up"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("toss", "whose"),
+    [("float(torch.rand(()))", "PyTorch's"), ("__import__('random').random()", "Python's")],
+)
+def test_a_model_that_seldom_answers_by_chance_is_its_own_error_and_the_others_are_judged(project, toss, whose):
+    add(project, TOSSING.format(toss=toss))
+    project.configure(robustness_models="python:nets.py:colour python:nets.py:tossing")
+    text = " ".join(project.judge().stdout.str().split())
+    said = (
+        f"python:nets.py:tossing draws random numbers when it answers, from {whose} generator: its logits of the same"
+    )
+    assert said in text
+    assert "in the batch" not in text
+    assert {name for name, _, _ in project.stored()} == {"colour"}

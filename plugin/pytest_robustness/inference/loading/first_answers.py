@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from pytest_robustness.core.generators import GENERATORS, restored
 from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ModelError, cause, message
+from pytest_robustness.inference.loading.asked import ALONE, ROUNDING, SEVERAL, Asked, distance, require_same_answers
 from pytest_robustness.inference.loading.read_as_logits import probability_text, require_probabilities
 from pytest_robustness.inference.logits import logits_of
 from pytest_robustness.inference.preprocess import to_inputs
@@ -28,8 +30,6 @@ _log = logging.getLogger(__name__)
 _USUAL_SIZES = (2, 4, 8, 16, 32, 64, 128)
 _MOST_PIXELS = 64 * 224 * 224
 _LARGEST_SIZE = 1024
-# The largest distance of an image's logits in one batch from those in another, relative to the longest row: rounding.
-_ROUNDING = 1e-3
 # Up to this distance a model is judged, with a note: activations that are quantized by the range of their batch.
 _SMALL = 5e-2
 # Pixels are from 0 to 1: a larger mean or a much larger deviation is of pixels from 0 to 255.
@@ -60,17 +60,24 @@ def first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers
         image comes again or in another batch.
     """
     require_weights(name, model.module)
+    with restored(GENERATORS):
+        return _first_answers(name, model, canvas)
+
+
+def _first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswers:
     inputs = to_inputs(_variants(canvas), model.preprocess)
     whole = Behind(model.module, model.output_offset) if model.output_offset else model.module
-    asked = _Asked(whole, inputs)
+    asked = Asked(whole, inputs)
     warnings = [*_normalization_texts(name, model.preprocess)]
     size = _batch_size(name, asked)
     if size is not None:
-        asked = _Asked(FixedBatch(whole, size), inputs)
+        asked = Asked(FixedBatch(whole, size), inputs)
         warnings.append(f"{name} takes batches of {counted(size, 'image')} alone, and gets those")
-    several, alone = asked.logits(0, 1, 2), asked.logits(1)
-    away = _distance(alone[0], several[1], several)
-    if away > _ROUNDING:
+    # In the other order than before, so that what counts calls does not count the same ones.
+    alone, several = asked.logits(*ALONE), asked.logits(*SEVERAL)
+    require_same_answers(name, asked)
+    away = distance(alone, several[1:2], several)
+    if away > ROUNDING:
         warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
     module = asked.module if asked.plain else LogitsOf(asked.module)
     if model.probabilities:
@@ -139,43 +146,12 @@ class LogitsOf(nn.Module):
         return logits_of(self.module(images), len(images))
 
 
-class _Asked:
-    """A module with the images that it is asked about; ``plain`` as long as it has returned nothing but tensors."""
-
-    def __init__(self, module: nn.Module, inputs: torch.Tensor) -> None:
-        self.module = module
-        self.inputs = inputs
-        self.plain = True
-
-    def logits(self, *places: int) -> torch.Tensor:
-        """Return the logits of the images at ``places``, in one batch."""
-        with torch.inference_mode():
-            # Cloned: a module may write into its input.
-            output = self.module(self.inputs[torch.tensor(places)].clone())
-            self.plain = self.plain and type(output) is torch.Tensor
-            return logits_of(output, len(places)).clone()
-
-    def error(self, *places: int) -> Exception | None:
-        """Return the error that the images at ``places`` lead to, in one batch; ``None`` if they lead to none."""
-        try:
-            self.logits(*places)
-        except Exception as error:
-            _log.debug("a first batch of %d images failed", len(places), exc_info=True)
-            return error
-        return None
-
-    def takes_one_channel(self) -> bool:
-        """Return whether the module takes one channel of an image [B, 3, H, W]."""
-        grey = _Asked(self.module, self.inputs[:, :1])
-        return self.inputs.shape[1] == 3 and grey.error(1) is None
-
-
 def _variants(canvas: torch.Tensor) -> torch.Tensor:
     """Return three images that differ: the canvas, darker and turned round, inverted."""
     return torch.stack([canvas, canvas.flip(-1) // 2, 255 - canvas])
 
 
-def _batch_size(name: str, asked: _Asked) -> int | None:
+def _batch_size(name: str, asked: Asked) -> int | None:
     """Return the one batch size that the module takes; ``None`` where any will do.
 
     Raises
@@ -183,7 +159,7 @@ def _batch_size(name: str, asked: _Asked) -> int | None:
     ModelError
         It can be run on no number of images, or only on several because they are normalized by one another.
     """
-    several, alone = asked.error(0, 1, 2), asked.error(1)
+    several, alone = asked.error(*SEVERAL), asked.error(*ALONE)
     if several is None and alone is None:
         return None
     if alone is None:
@@ -227,7 +203,7 @@ def _numbers(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
-def _sizes(asked: _Asked, error: Exception) -> Iterable[int]:
+def _sizes(asked: Asked, error: Exception) -> Iterable[int]:
     """Return the batch sizes to try: those in the graph and in the error, then the usual ones."""
     most = min(_LARGEST_SIZE, max(2, _MOST_PIXELS // asked.inputs.shape[-2:].numel()))
     sizes = list(_graph_sizes(asked.module))
@@ -249,35 +225,24 @@ def _graph_sizes(module: nn.Module) -> Iterator[int]:
         yield from sorted({int(number) for number in constants})
 
 
-def _distance(row: torch.Tensor, other: torch.Tensor, rows: torch.Tensor) -> float:
-    """Return how far two rows of logits are apart, by the longest of ``rows``; 0 where a value is NaN or infinite.
-
-    Minus infinity, of an output that is ruled out, counts for nothing: a logarithm may be that by rounding alone.
-    """
-    ruled_out = (row == -torch.inf) | (other == -torch.inf)
-    apart = (row.float() - other.float()).masked_fill(ruled_out, 0.0)
-    lengths = rows.float().masked_fill(rows == -torch.inf, 0.0).norm(dim=1)
-    away = float(apart.norm() / lengths.max().clamp_min(1e-12))
-    return away if away < float("inf") else 0.0
-
-
-def _neighbours_text(name: str, asked: _Asked, away: float, same_class: bool) -> str:
-    """Return the warning of a model whose answer to an image changed by ``away``.
+def _neighbours_text(name: str, asked: Asked, away: float, same_class: bool) -> str:
+    """Return the warning of a model whose answer to an image changed by ``away`` in another batch.
 
     Raises
     ------
     ModelError
-        The change is more than a little.
+        The change is more than a little, or is one of the image's place.
     """
+    repeated = asked.logits(1, 1, 1)
+    by_place = distance(repeated, repeated[:1].expand_as(repeated))
+    if by_place > ROUNDING:
+        raise ModelError(
+            f"{name} answers an image by its place in its batch: the logits of the same image differ by {by_place:.1%} "
+            f"of their size. Where forward draws random numbers that it has seeded, draw those of one image alone, and "
+            f"give every image the same: torch.rand(images.shape[1:], generator=...)."
+        )
     if away <= _SMALL and same_class:
         return f"{name}: logits differ by {away:.1%} of their size with the other images in the batch"
-    again, once_more = asked.logits(0, 1, 2), asked.logits(0, 1, 2)
-    if _distance(again[1], once_more[1], again) > _ROUNDING:
-        raise ModelError(
-            f"{name} answers the same images in two ways (its logits differ by {away:.0%} of their size). Call .eval() "
-            f"in the factory, and give functional dropout training=self.training; a model that draws random numbers or "
-            f"remembers images cannot be judged."
-        )
     raise ModelError(_refusal(name, f"the logits of an image differ by {away:.0%} of their size with its neighbours"))
 
 
