@@ -1,0 +1,157 @@
+"""What a cell of a table may name instead of holding bytes, and a folder of tables instead of its files."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pytest_robustness.core.file_hashes import FileHashes, content_digest
+from pytest_robustness.data import open_source
+from pytest_robustness.data.tables.cells import local_file
+from pytest_robustness.errors import BadImageError, DataError
+from tests.data.forms import web_server
+from tests.image_maker import Kind, content
+
+PNG = content(Kind("RGB", "PNG", ".png"), 0)
+
+
+@pytest.fixture(autouse=True)
+def quiet(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("hf"))
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()
+
+
+def write(path: Path, images: Any, **options: Any) -> None:
+    pq.write_table(pa.table({"image": images, "label": [0] * len(images)}), path, **options)
+
+
+def refusal(spec: str, **options: bool) -> str:
+    with pytest.raises(DataError) as caught:
+        open_source(spec, **options)
+    return str(caught.value)
+
+
+def struct_of(cells: list[Any]) -> pa.Array:
+    return pa.array(cells, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+
+
+ADDRESSES = ["{web}/1.png", "HTTP{web4}/1.png", "zip://1.png::{web}/z.zip", "simplecache::{web}/1.png", "s3://bucket/1.png",
+             "zip://b.png::file://{folder}/z.zip", "memory://b.png", "hf://datasets/a/b/1.png"]  # fmt: skip
+"""What a cell may name that would be asked for, taken apart by fsspec, or read from this process."""
+
+
+@pytest.mark.parametrize("scheme", ["parquet", "hf"])
+def test_no_address_in_a_table_is_open_source(tmp_path, scheme):
+    (tmp_path / "1.png").write_bytes(PNG)
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as file:
+        file.writestr("1.png", PNG)
+        file.writestr("b.png", PNG)
+    with web_server(tmp_path) as (web, served):
+        paths = [text.format(web=web, web4=web.removeprefix("http"), folder=tmp_path) for text in ADDRESSES]
+        cells = struct_of([{"bytes": None, "path": path} for path in paths])
+        write(tmp_path / "a.parquet", cells)
+        source = open_source(f"{scheme}:{tmp_path}/a.parquet")
+        assert source.identities(np.arange(len(paths)), FileHashes()).tobytes() == bytes(16 * len(paths))
+        for index, path in enumerate(paths):
+            with pytest.raises(BadImageError) as caught:
+                source.read(index)
+            assert str(caught.value).endswith(
+                f"is not a readable image: the table holds no bytes, only the address {path!r}, and no address in a "
+                f"table is opened. Download the images, and write the table with their bytes, or with the absolute "
+                f"paths of their files"
+            )
+            assert not caught.value.content
+    assert served == []
+
+
+@pytest.mark.parametrize("scheme", ["parquet", "hf"])
+@pytest.mark.parametrize("prefix", ["", "file://", "local://", "FILE://"])
+def test_a_file_that_a_table_names_is_read_as_any_other(tmp_path, monkeypatch, scheme, prefix):
+    monkeypatch.setattr("pytest_robustness.data.tables.cells.LARGEST", len(PNG))
+    (tmp_path / "good.png").write_bytes(PNG)
+    (tmp_path / "large.png").write_bytes(bytes(len(PNG) + 1))
+    os.mkfifo(tmp_path / "pipe")
+    reasons = {
+        tmp_path / "good.png": None,
+        tmp_path / "none.png": "No such file or directory",
+        tmp_path / "large.png": f"is larger than {len(PNG):,} bytes",
+        tmp_path / "pipe": "is no regular file but a pipe, a socket or a device",
+        Path("/dev/zero"): "is no regular file but a pipe, a socket or a device",
+        tmp_path: "is a folder, not a file",
+    }
+    cells = struct_of([{"bytes": None, "path": f"{prefix}{path}"} for path in reasons])
+    write(tmp_path / "a.parquet", cells)
+    source = open_source(f"{scheme}:{tmp_path}/a.parquet")
+    assert source.read(0).shape == (3, 17, 23)
+    for index, reason in enumerate(reasons.values()):
+        if reason:
+            with pytest.raises(BadImageError, match=f"is not a readable image: {reason}$"):
+                source.read(index)
+    assert source.identities(np.arange(1), FileHashes()).tobytes() == content_digest(PNG)
+
+
+@pytest.mark.parametrize(
+    ("path", "windows", "file"),
+    [
+        ("/photos/a.png", False, "/photos/a.png"),
+        ("file:///photos/a.png", False, "/photos/a.png"),
+        ("file://photos/a.png", False, None),
+        ("photos/a.png", False, None),
+        ("~/a.png", False, None),
+        ("/photos/a\0.png", False, None),
+        ("//server/share/a.png", False, "//server/share/a.png"),
+        ("//server/share/a.png", True, None),
+        (r"\\server\share\a.png", True, None),
+        (r"\\.\pipe\a", True, None),
+        (r"file://\\server\share\a.png", True, None),
+    ],
+)
+def test_a_cell_names_a_file_of_this_machine_by_its_whole_path(monkeypatch, path, windows, file):
+    monkeypatch.setattr("pytest_robustness.data.tables.cells._WINDOWS", windows)
+    assert local_file(path) == (Path(file) if file else None)
+
+
+ELSEWHERE = [
+    "data_files: '{web}/a.parquet'",
+    "data_files: ['*.parquet', '{web}/a.parquet']",
+    "data_files: {{test: '{web}/a.parquet'}}",
+    "data_files: [{{split: test, path: ['{web}/a.parquet']}}]",
+    "data_files: 'zip://a.parquet::{web}/a.zip'",
+    "data_files: 'hf://datasets/a/b/a.parquet'",
+    "data_files: '*.parquet'\n- config_name: other\n  data_files: '{web}/a.parquet'",
+    "data_dir: '{web}/'",
+]
+
+
+@pytest.mark.parametrize("file", ["README.md", ".huggingface.yaml"])
+@pytest.mark.parametrize("said", ELSEWHERE)
+def test_a_folder_whose_files_are_at_an_address_is_refused_before_anything_is_asked(tmp_path, file, said):
+    write(tmp_path / "a.parquet", [PNG, PNG])
+    with web_server(tmp_path) as (web, served):
+        text = f"configs:\n- config_name: default\n  {said.format(web=web)}\n"
+        (tmp_path / file).write_text(f"---\n{text}---\n" if file == "README.md" else text)
+        message = refusal(f"hf:{tmp_path}", download=True)
+    assert message.startswith(f"{tmp_path}/{file} says that files of the data set are at '")
+    assert message.endswith(
+        "', and no address that a folder names is opened. Download the files into the folder, and name them there."
+    )
+    assert served == []
+
+
+def test_a_description_that_names_files_of_its_folder_is_obeyed(tmp_path):
+    write(tmp_path / "a.parquet", [PNG, PNG])
+    write(tmp_path / "b.parquet", [PNG] * 4)
+    (tmp_path / "README.md").write_text(
+        "---\nhomepage: https://example.org\nconfigs:\n- config_name: default\n  data_files: b.parquet\n---\nhttps://x.org"
+    )
+    assert len(open_source(f"hf:{tmp_path}").labels) == 4
