@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from pathlib import Path
@@ -12,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from pytest_robustness.core.file_hashes import FileHashes, content_digest
 from pytest_robustness.data import open_source
 from pytest_robustness.data.tables.cells import local_file
+from pytest_robustness.data.tables.parquet_rows import ParquetRows
 from pytest_robustness.errors import BadImageError, DataError
 from tests.data.forms import web_server
 from tests.image_maker import Kind, content
@@ -155,3 +158,81 @@ def test_a_description_that_names_files_of_its_folder_is_obeyed(tmp_path):
         "---\nhomepage: https://example.org\nconfigs:\n- config_name: default\n  data_files: b.parquet\n---\nhttps://x.org"
     )
     assert len(open_source(f"hf:{tmp_path}").labels) == 4
+
+
+# How rows are held: which of eight have their bytes in the table, and how the table is written.
+HELD: dict[str, tuple[list[bool], dict[str, Any]]] = {
+    "none in the table": ([False] * 8, {}),
+    "all in the table, with paths": ([True] * 8, {}),
+    "some, in one group": ([True, False] * 4, {}),
+    "some, in groups of their own": ([True] * 4 + [False] * 4, {"row_group_size": 4}),
+    "some groups mixed": ([True] * 5 + [False] * 3, {"row_group_size": 2}),
+    "none, no statistics": ([False] * 8, {"write_statistics": False}),
+    "all, no statistics": ([True] * 8, {"write_statistics": False}),
+}
+
+
+def shade(value: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (value, value, value)).save(file, "BMP")  # all of one size
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("scheme", ["parquet", "hf"])
+@pytest.mark.parametrize("held", HELD)
+def test_what_is_remembered_of_a_row_holds_as_long_as_its_bytes(tmp_path, monkeypatch, scheme, held):
+    monkeypatch.setattr("pytest_robustness.core.file_hashes._SETTLED_NANOSECONDS", -1)
+    inside, options = HELD[held]
+    now = [shade(number) for number in range(8)]
+    paths = [tmp_path / f"photos/{number}.bmp" for number in range(8)]
+    (tmp_path / "photos").mkdir()
+    for path, one in zip(paths, now, strict=True):
+        path.write_bytes(one)
+    cells = [
+        {"bytes": one if own else None, "path": str(path)} for own, one, path in zip(inside, now, paths, strict=True)
+    ]
+    write(tmp_path / "a.parquet", struct_of(cells), **options)
+
+    def identities() -> list[bytes]:
+        source = open_source(f"{scheme}:{tmp_path}/a.parquet")
+        found = [one.tobytes() for one in source.identities(np.arange(8), FileHashes(tmp_path / "memory"))]
+        for index, identity in enumerate(found):
+            assert source.read_as(index, identity).shape == (3, 8, 8)
+        return found
+
+    assert identities() == [content_digest(one) for one in now]
+    for changed in (1, 6):
+        paths[changed].write_bytes(shade(200 + changed))
+        if not inside[changed]:
+            now[changed] = shade(200 + changed)
+        assert identities() == [content_digest(one) for one in now]
+
+
+@pytest.mark.parametrize(
+    ("held", "read"),
+    [
+        ("none in the table", 0),
+        ("all in the table, with paths", 0),
+        ("some, in groups of their own", 0),
+        ("some, in one group", 8),
+        ("some groups mixed", 2),
+        ("all, no statistics", 8),
+    ],
+)
+def test_a_row_is_read_again_only_where_nothing_says_where_its_bytes_are(tmp_path, monkeypatch, held, read):
+    monkeypatch.setattr("pytest_robustness.core.file_hashes._SETTLED_NANOSECONDS", -1)
+    inside, options = HELD[held]
+    for number in range(8):
+        (tmp_path / f"{number}.bmp").write_bytes(shade(number))
+    cells = [
+        {"bytes": shade(number) if own else None, "path": f"{tmp_path}/{number}.bmp"}
+        for number, own in enumerate(inside)
+    ]
+    write(tmp_path / "a.parquet", struct_of(cells), **options)
+    hashes, counted = FileHashes(), []
+    source = open_source(f"parquet:{tmp_path}/a.parquet")
+    source.identities(np.arange(8), hashes)
+    content = ParquetRows.content
+    monkeypatch.setattr(ParquetRows, "content", lambda self, index: counted.append(index) or content(self, index))
+    source.identities(np.arange(8), hashes)
+    assert len(counted) == read
