@@ -7,6 +7,7 @@ would read as more than text. HTML and Markdown have their escapes where they ar
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -33,6 +34,8 @@ _BYTES: Final = range(0xDC80, 0xDD00)
 # OWASP's list for CSV injection, with the full-width signs that some spreadsheets read alike.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# What tables and sentences have besides ASCII, and how they are shown where an encoding lacks it.
+_PLAIN: Final = {"─": "-", "–": "-", "−": "-", "…": ".", "→": ">", "±": "+-", "µ": "u", "∞": "inf"}
 # GitHub reads `::name` at the start of a line, blanks before it or not, and `##[name]` anywhere in it; Azure Pipelines
 # and TeamCity read `##vso[` and `##teamcity[`.
 _COMMAND_LINE: Final = re.compile(r"^(\s*)::", re.MULTILINE)
@@ -114,6 +117,30 @@ def for_log(text: str) -> str:
 def for_terminal(text: str) -> str:
     """Return a text of several lines for a terminal or a log: `printable_lines`, and no command of a CI system."""
     return for_log(printable_lines(text))
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign) or ascii(sign)[1:-1] for sign in signs), error.end
+
+
+PLAIN_SIGNS: Final = "pytest_robustness_plain_signs"
+"""How a stream may treat what its encoding lacks, its ``errors``: our own signs become plain ones, others escapes."""
+
+codecs.register_error(PLAIN_SIGNS, _plain)
+
+
+def encodable(text: str, encoding: str) -> str:
+    r"""Return a text with what ``encoding`` lacks as `PLAIN_SIGNS` has it.
+
+    Examples
+    --------
+    >>> print(encodable("── 4 – 5 猫", "latin-1"))
+    -- 4 - 5 \u732b
+    """
+    return text.encode(encoding, PLAIN_SIGNS).decode(encoding)
 
 
 def grouped(count: int) -> str:
