@@ -236,3 +236,18 @@ def test_a_row_is_read_again_only_where_nothing_says_where_its_bytes_are(tmp_pat
     monkeypatch.setattr(ParquetRows, "content", lambda self, index: counted.append(index) or content(self, index))
     source.identities(np.arange(8), hashes)
     assert len(counted) == read
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_table_that_is_written_again_is_read_again_in_the_same_process(tmp_path, monkeypatch, replaced):
+    monkeypatch.setattr("pytest_robustness.core.file_hashes._SETTLED_NANOSECONDS", -1)
+    for value in (1, 2):
+        write(tmp_path / "new.parquet", [shade(value)] * 20)
+        if replaced:
+            (tmp_path / "new.parquet").replace(tmp_path / "a.parquet")
+        else:
+            (tmp_path / "a.parquet").write_bytes((tmp_path / "new.parquet").read_bytes())
+        source = open_source(f"parquet:{tmp_path}/a.parquet")
+        found = source.identities(np.arange(20), FileHashes(tmp_path / "memory"))
+        assert {one.tobytes() for one in found} == {content_digest(shade(value))}
+        assert int(source.read(3)[0, 0, 0]) == value

@@ -95,8 +95,9 @@ def _source(
     from pytest_robustness.data.files.image_files import class_of, notes_of
     from pytest_robustness.data.tables.columns import keys_of, labels_of
     from pytest_robustness.data.tables.labels import FileLabels, joined
-    from pytest_robustness.data.tables.parquet_rows import ParquetRows
+    from pytest_robustness.data.tables.parquet_rows import ParquetRows, forget_readers
 
+    forget_readers()
     shown = decoded(path)
     statuses = tuple(container.status() for container in containers)
     tables = _tables(containers, wanted, f"parquet:{shown}", labelled=labelled)

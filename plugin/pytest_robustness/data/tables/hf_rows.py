@@ -146,6 +146,6 @@ def _status(dataset: Any) -> FileStatus | None:
         statuses = [FileStatus.of(Path(file["filename"]).stat()) for file in dataset.cache_files]
     except OSError:
         return None
-    if not statuses or not all(status.settled for status in statuses):
+    if not statuses or not all(status.lasting for status in statuses):
         return None
     return FileStatus.of_version(sum(status.size for status in statuses), repr(statuses))

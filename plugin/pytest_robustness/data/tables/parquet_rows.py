@@ -114,6 +114,11 @@ class ParquetRows:
         return ParquetRows, (self.texts, self.starts, self.image, self.names, self.keys)
 
 
+def forget_readers() -> None:
+    """Close what this process has read from: a table may be written again between two runs of one process."""
+    _reader.cache_clear()
+
+
 def open_table(container: Container) -> Any:
     """Open a Parquet file of pyarrow's.
 
