@@ -177,3 +177,27 @@ def test_a_text_can_be_written_in_any_encoding_and_loses_nothing(text, encoding)
 def test_our_own_signs_have_plain_ones_of_their_width(text, plain):
     assert encodable(text, "ascii") == plain
     assert encodable(text, "utf-8") == text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+)
+
+
+@given(VALUES, st.integers(10, 300))
+def test_any_value_is_named_on_one_short_line(value, limit):
+    shown = quoted(value, limit)
+    assert len(shown) <= limit
+    assert is_printable(shown)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda inner: [inner] * 10, lambda inner: dict.fromkeys(range(10), inner), lambda inner: (inner,)]
+)
+def test_a_value_that_is_far_larger_than_its_text_is_named_at_once(make):
+    value = "x" * 1000
+    for _ in range(300):  # written out, it would have 10 ** 300 texts
+        value = make(value)
+    assert len(quoted(value)) <= 200
+    assert quoted(10**5000) in ("<int>", quoted(10**5000))
