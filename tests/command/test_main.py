@@ -17,7 +17,7 @@ from pytest_robustness.command.main import cli, main
 from pytest_robustness.session.options import SPECS
 
 
-class StartedError(Exception):
+class StartedError(BaseException):
     """Raised in place of what would end this process."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,23 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monke
     monkeypatch.setattr(Path, "stat", lambda self, **_: status)
     with pytest.raises(OSError, match="is no regular file"):
         read_regular(tmp_path / "file", 100)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 100_000])
+def test_a_file_is_read_whole_and_takes_no_more_room_than_it_has(tmp_path, size):
+    (tmp_path / "a").write_bytes(b"x" * size)
+    tracemalloc.start()
+    try:
+        assert read_regular(tmp_path / "a", 2**31) == b"x" * size
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * size + 100_000
+    if size:
+        with pytest.raises(OSError, match=f"is larger than {size - 1:,} bytes"):
+            read_regular(tmp_path / "a", size - 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a file of Linux")
+def test_a_file_that_says_it_is_empty_is_read_too():
+    assert b"Pid:" in read_regular(Path("/proc/self/status"), 10**6)

@@ -16,6 +16,7 @@ from pytest_robustness.core.text import (
     abridged,
     counted,
     decoded,
+    encodable,
     for_csv,
     for_log,
     for_terminal,
@@ -158,3 +159,45 @@ def test_any_name_of_a_file_can_be_written_as_utf8(name):
     text = decoded(os.fsdecode(name))
     assert text.encode("utf-8")
     assert text == os.fsdecode(name) or "\\x" in text
+
+
+@given(st.text(), st.sampled_from(["ascii", "latin-1", "cp1252", "cp437", "utf-8", "utf-16"]))
+def test_a_text_can_be_written_in_any_encoding_and_loses_nothing(text, encoding):
+    shown = encodable(text, encoding)
+    shown.encode(encoding)
+    for sign in text:
+        try:
+            sign.encode(encoding)
+            assert sign in shown
+        except UnicodeEncodeError:
+            assert ascii(sign)[1:-1] in shown or sign in "─–−…→±µ∞"
+
+
+@pytest.mark.parametrize(("text", "plain"), [("── 2 – 3", "-- 2 - 3"), ("−1.5 … 4", "-1.5 . 4"), ("a → b", "a > b")])
+def test_our_own_signs_have_plain_ones_of_their_width(text, plain):
+    assert encodable(text, "ascii") == plain
+    assert encodable(text, "utf-8") == text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+)
+
+
+@given(VALUES, st.integers(10, 300))
+def test_any_value_is_named_on_one_short_line(value, limit):
+    shown = quoted(value, limit)
+    assert len(shown) <= limit
+    assert is_printable(shown)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda inner: [inner] * 10, lambda inner: dict.fromkeys(range(10), inner), lambda inner: (inner,)]
+)
+def test_a_value_that_is_far_larger_than_its_text_is_named_at_once(make):
+    value = "x" * 1000
+    for _ in range(300):  # written out, it would have 10 ** 300 texts
+        value = make(value)
+    assert len(quoted(value)) <= 200
+    assert quoted(10**5000) in ("<int>", quoted(10**5000))

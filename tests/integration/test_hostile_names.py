@@ -140,3 +140,12 @@ def test_an_error_of_the_users_code_is_shown_as_text(project, monkeypatch):
     assert not commands(text)
     for name in ("summary.md", "results.json", "index.html"):
         assert not unsafe((project.path / "reports/latest" / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_a_terminal_whose_encoding_lacks_signs_shows_plain_ones(hostile, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    text = hostile.judge_apart().stdout.str()
+    assert "\n-----" in text
+    assert r"\u2500" not in text

@@ -242,6 +242,62 @@ def test_a_name_that_cannot_be_one_is_refused_at_once(name: str, text: str) -> N
         ModelZoo().expand([name])
 
 
+@pytest.fixture
+def planted(folder: Path, tmp_path: Path) -> Path:
+    """Return a folder with Python beside the model, which all its configurations for transformers name."""
+    shutil.copytree(folder, tmp_path / "net")
+    own = {"AutoTokenizer": ["planted.T", None], "AutoConfig": "planted.C", "AutoModel": "planted.M"}
+    (tmp_path / "net/tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "T", "auto_map": own}))
+    (tmp_path / "net/config.json").write_text(json.dumps({"model_type": "planted", "auto_map": own}))
+    (tmp_path / "net/planted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    return tmp_path / "net"
+
+
+TOKENIZER = {"hf_tokenizer_name": "own"}
+TRUSTING = TOKENIZER | {"tokenizer_kwargs": {"trust_remote_code": True}}
+
+
+@pytest.mark.parametrize("place", ["folder", "hub"])
+@pytest.mark.parametrize(
+    ("part", "entries", "text"),
+    [
+        ("text_cfg", TRUSTING, " has trust_remote_code = True, which would run code that comes with it. "),
+        ("text_cfg", {"tokenizer_kwargs": {"trust_remote_code": "yes"}}, " has trust_remote_code = 'yes', which "),
+        ("text_cfg", TOKENIZER, " could not be read "),
+        ("text_cfg", TOKENIZER | {"tokenizer_kwargs": {"trust_remote_code": False}}, " could not be read "),
+        ("text_cfg", {"hf_model_name": "{folder}"}, " could not be read "),
+        ("vision_cfg", {"timm_model_name": "hf-hub:owner/net"}, " has timm_model_name = 'hf-hub:owner/net', which "),
+        ("vision_cfg", {"timm_model_name": "local-dir:{folder}"}, ", which would read a model from elsewhere. "),
+    ],
+)
+def test_no_code_beside_a_model_runs(
+    planted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    part: str,
+    entries: dict[str, Any],
+    text: str,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "yes")
+    filled = json.loads(json.dumps(entries).replace("{folder}", str(planted)))
+    config = {"model_cfg": MODEL | {part: MODEL[part] | filled}, "preprocess_cfg": SETTINGS}
+    (planted / "open_clip_config.json").write_text(json.dumps(config))
+    name = str(planted)
+    if place == "hub":  # the files of a repository, as its cache has them
+        name = "owner/net"
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        for module in ("huggingface_hub", "open_clip.pretrained"):
+            monkeypatch.setattr(f"{module}.hf_hub_download", lambda _, filename, **__: str(planted / filename))
+    with pytest.raises((ModelError, WeightsError)) as raised:
+        loaded(name)
+    assert f"clip:{name}" in str(raised.value)
+    assert text in str(raised.value)
+    assert not (tmp_path / "ran").exists()
+    assert asked == []
+
+
 def test_a_folder_without_weights_would_be_random_and_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "net")
     (tmp_path / "net/open_clip_model.safetensors").unlink()
@@ -284,7 +340,7 @@ def test_without_the_hub_a_name_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(WeightsError) as raised:
         loaded(name)
-    assert f"clip:{name} could not be read from the Hugging Face hub (RuntimeError: " in str(raised.value)
+    assert f"clip:{name} could not be read from the Hugging Face hub (" in str(raised.value)
     assert str(raised.value).endswith(
         f"download {repository} elsewhere with hf download {repository} --local-dir DIR, and name {advice}"
     )

@@ -276,6 +276,36 @@ def test_a_model_with_code_of_its_own_is_refused(folders: dict[str, Path], tmp_p
         ModelZoo().load(f"hf:{tmp_path / 'net'}")
 
 
+COMMANDS = {
+    "kernel": ({"attn_implementation": "someone/kernel"}, "attn_implementation = 'someone/kernel', which would fetch"),
+    "kernel of a part": ({"_attn_implementation": {"": "a/b:c"}}, "_attn_implementation = {'': 'a/b:c'}, which would"),
+    "code": ({"trust_remote_code": True}, "trust_remote_code = True, which would run code that comes with it"),
+    "other weights": ({"model_args": {"checkpoint_path": "/x"}}, "checkpoint_path = '/x', which would read a model"),
+    "a model of the hub": ({"architecture": "hf-hub:someone/net"}, "architecture = 'hf-hub:someone/net', which would"),
+    "a model of a folder": ({"architecture": "local-dir:/x"}, "architecture = 'local-dir:/x', which would read"),
+    "in a list": ({"parts": [{"backbone": {"trust_remote_code": 1}}]}, "trust_remote_code = 1, which would run code"),
+}
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_configuration_gives_no_command(folders: dict[str, Path], tmp_path: Path, kind: str) -> None:
+    shutil.copytree(folders["resnet"], tmp_path / "net")
+    path = tmp_path / "net/config.json"
+    entries, text = COMMANDS[kind]
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load(f"hf:{tmp_path / 'net'}")
+    assert f"The configuration of hf:{tmp_path / 'net'} has {text}" in str(raised.value)
+
+
+@pytest.mark.parametrize("entries", [{"attn_implementation": "eager"}, {"trust_remote_code": False}])
+def test_what_is_no_command_is_obeyed(folders: dict[str, Path], tmp_path: Path, entries: dict[str, Any]) -> None:
+    shutil.copytree(folders["vit"], tmp_path / "net")
+    path = tmp_path / "net/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    assert ModelZoo().load(f"hf:{tmp_path / 'net'}").classes == CLASSES
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

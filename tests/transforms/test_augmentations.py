@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tracemalloc
 
 import pytest
 import yaml
@@ -77,8 +79,8 @@ def test_a_class_name_is_text_to_any_reader_of_yaml(name):
     [
         ("version: 1", "version: 9", "version is 9. Valid: 1; write the file again with this version of the package."),
         ("version: 1\n", "", "version is missing. Valid: it must be there."),
-        ("class_count: 3", "class_count: 0", "class_count is 0. Valid: a whole number from 1."),
-        ("class_count: 3", "class_count: true", "class_count is True. Valid: a whole number from 1."),
+        ("class_count: 3", "class_count: 0", "class_count is 0. Valid: a whole number from 1 to 1000000."),
+        ("class_count: 3", "class_count: true", "class_count is True. Valid: a whole number from 1 to 1000000."),
         ("index: 2", "index: 3", "classes[0].index is 3. Valid: a whole number from 0 to 2."),
         ("index: 2", "index: 2.5", "classes[0].index is 2.5. Valid: a whole number from 0 to 2."),
         ('name: "no"', "name: no", 'classes[0].name is False. Valid: text; put it into quotes, as in "6".'),
@@ -131,6 +133,78 @@ def test_what_is_not_valid_is_named(tmp_path, old, new, error):
     with pytest.raises(OptionError) as raised:
         read_augmentations(file)
     assert str(raised.value) == f"{file}: {error}"
+
+
+def aliases(levels: int) -> str:
+    """Return a list whose every entry stands for ten of the entry before: ten to the power of ``levels`` texts."""
+    lines = ["- &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
+    return "class_count:\n" + "\n".join(lines)
+
+
+WIDE = f"class_count: [{', '.join(['[1, {a: b}]'] * 1000)}]"
+HOSTILE = {
+    "aliases of aliases": (aliases(9), "is not YAML: found the alias 'a0': write out what it stands for in "),
+    "an alias of the whole": ("class_count: &a [*a]", "is not YAML: found the alias 'a'"),
+    "one alias": ("class_count: &a 3\nleft_out: *a", "is not YAML: found the alias 'a'"),
+    "a merge": ("class_count: &a {b: 1}\nleft_out: {<<: *a}", "is not YAML: found the alias 'a'"),
+    "depth": ("class_count: " + "[" * 600 + "]" * 600, "is nested too deeply to be read. Valid: "),
+    "depth of mappings": ("class_count: " + "{a: " * 600 + "}" * 600, "is nested too deeply to be read. Valid: "),
+    "width": (WIDE, ": class_count is [[1, {'a': 'b'}], [1, {'a': 'b'}], "),
+    "a large number": ("class_count: 1" + "0" * 400, ": class_count is 1000"),
+    "a number without end": ("class_count: 1" + "0" * 5000, "is not YAML: "),
+    "a number in base 60": ("class_count: 1" + ":59" * 4000, ": class_count is <int>. Valid: a whole number"),
+    "a long text": (f"class_count: {'x' * 10**5}", ": class_count is 'xxxxx"),
+    "a long key": (f"{'x' * 10**5}: 1", "is not YAML: while scanning a simple key"),
+    "another long key": (f"class_count: 3\nclasses: []\n? {'x' * 1100}\n: 1", "xx… is 1. Valid: no such entry"),
+    "a key twice": ("class_count: 3\nclass_count: 4", "is not YAML: found the key 'class_count' twice in "),
+    "a key twice, quoted": ("class_count: 3\n'class_count': 4", "is not YAML: found the key 'class_count' twice in "),
+    "many classes": ("class_count: 1000000000000", "Valid: a whole number from 1 to 1000000."),
+    "a date that is none": ("class_count: 2001-99-99", "is not YAML: month must be in"),
+    "code": ("class_count: !!python/object/apply:os.getcwd []", "is not YAML: could not determine a constructor"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_file_makes_more_than_a_sentence(tmp_path, kind):
+    text, error = HOSTILE[kind]
+    file = tmp_path / "augmentations.yaml"
+    file.write_text(f"version: 1\n{text}\n" + ("" if "classes:" in text else "classes: []\n"), encoding="utf-8")
+    tracemalloc.start()
+    try:
+        with pytest.raises(OptionError) as raised:
+            read_augmentations(file)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert error in str(raised.value)
+    assert len(str(raised.value)) < 2000
+    assert peak < 1000 * len(text) + 10**7
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("range: [0, 30]", f"range: [0, 1{'0' * 400}]", "range[1] is 10000"),
+        ("probability: 0.25", f"probability: 1{'0' * 400}", "probability is 10000"),
+        ("probability: 0.25", "probability: 0.25, probability: 1.0", "is not YAML: found the key 'probability' twice"),
+    ],
+)
+def test_an_entry_of_an_augmentation_is_one_finite_number(tmp_path, old, new, error):
+    file = tmp_path / "augmentations.yaml"
+    assert old in VALID
+    file.write_text(VALID.replace(old, new), encoding="utf-8")
+    with pytest.raises(OptionError) as raised:
+        read_augmentations(file)
+    assert error in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place, error in ((tmp_path / "pipe", "is no regular file"), ("/dev/zero", "is no regular file")):
+        with pytest.raises(OptionError, match=error):
+            read_augmentations(place)
 
 
 def test_a_file_that_is_no_yaml_or_is_not_there(tmp_path):

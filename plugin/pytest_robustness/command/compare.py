@@ -41,7 +41,8 @@ def compare(before: str, now: str, models: tuple[str, ...], alpha: float, folder
     A and B are the folder of a report, its results.json, or the JSON file of a baseline. Where both hold answers to the
     same images, these are compared one by one.
 
-    Exit codes: 0 nothing got significantly worse, 1 a model under some condition did, or a class, 4 used wrongly.
+    Exit codes: 0 nothing got significantly worse, 1 a model under some condition did, or a class, 3 an internal error,
+    4 used wrongly, or a file cannot be read or written.
     """
     from pytest_robustness.api.compare import compare as compared
     from pytest_robustness.core.files import short_path

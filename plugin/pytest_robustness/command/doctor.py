@@ -30,7 +30,8 @@ def doctor(model: str, **options: Any) -> int:
     The usual mistakes are tried one at a time on a few images: BGR, pixels from 0 to 255, mean and std, squash or crop,
     sizes, interpolation, antialiasing, layout, a background class, the order of classes.
 
-    Exit codes: 0 no fault was shown, 1 a setting is wrong, or the model guesses and nothing helps, 4 used wrongly.
+    Exit codes: 0 no fault was shown, 1 a setting is wrong, or the model guesses and nothing helps, 3 an
+    internal error, 4 used wrongly, or a file cannot be read or written.
     """
     from pytest_robustness.api.doctor import doctor as examined
     from pytest_robustness.core.text import for_log

@@ -33,7 +33,7 @@ def report(store: Path, data_name: str | None, folder: Path) -> int:
     """Write the report of what STORE remembers: the latest run, and what earlier ones found that still holds.
 
     No model is loaded, and no image is opened where its picture is remembered. Exit codes: 0 written, whatever the
-    verdict, 4 no such store or data, 5 nothing is remembered.
+    verdict, 3 an internal error, 4 no such store or data, or a file cannot be read or written, 5 nothing is remembered.
     """
     from pytest_robustness import report as reports
     from pytest_robustness.core.files import short_path

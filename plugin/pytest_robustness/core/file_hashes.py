@@ -9,6 +9,7 @@ import logging
 import os
 import stat
 import struct
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,6 +25,8 @@ DIGEST_BYTES: Final = 16
 _CHUNK: Final = 1 << 20
 # A file may change again within one tick of a coarse clock, with the same size: one as young as this is not remembered.
 _SETTLED_NANOSECONDS: Final = 2_000_000_000
+# Windows has no time of change: st_ctime is when a file was created, and what unpacks an archive sets the other time.
+_CHANGES_SHOW: Final = sys.platform != "win32"
 _BUSY_SECONDS: Final = 10.0
 _MANY: Final = 20_000
 _NOTE_SECONDS: Final = 15.0
@@ -63,6 +66,11 @@ class FileStatus(NamedTuple):
         """Whether a local file has been left alone for so long that a later change shows in its times."""
         return time.time_ns() - max(self.modified, self.changed) > _SETTLED_NANOSECONDS
 
+    @property
+    def lasting(self) -> bool:
+        """Whether later runs may go by the status of a local file: it is settled, and the system notes each change."""
+        return _CHANGES_SHOW and self.settled
+
 
 _Known = dict[bytes, tuple[FileStatus, bytes]]
 _Answer = tuple[FileStatus, bytes, bool] | OSError
@@ -73,7 +81,8 @@ class FileHashes:
     """Hashes files: the first 16 bytes of the SHA-256 of their whole content.
 
     A hash is remembered with the file's path, size, times and inode, and serves as long as these are the same. Where
-    the memory cannot be read or written, every file is read.
+    the memory cannot be read or written, every file is read; on Windows, whose files have no time of change, every
+    local file is, once for each of these objects.
 
     Parameters
     ----------
@@ -125,13 +134,14 @@ class FileHashes:
             except OSError as error:
                 result[position] = error
                 continue
-            known = self._folder(folder).get(file)
+            known = self._folder(folder, lasting=_CHANGES_SHOW).get(file)
             if known is not None and known[0] == FileStatus.of(status):
                 result[position] = known[1]
             else:
                 unknown.append(position)
         paths = [base + names[position] for position in unknown]
-        self._read(paths, unknown, result, lambda item: _hash(paths[item]), os.cpu_count() or 1)
+        threads = os.cpu_count() or 1
+        self._read(paths, unknown, result, lambda item: _hash(paths[item]), threads, lasting=_CHANGES_SHOW)
         return result
 
     def remembered(
@@ -184,6 +194,8 @@ class FileHashes:
         result: list[bytes | OSError],
         hashed: Callable[[int], _Answer],
         threads: int,
+        *,
+        lasting: bool = True,
     ) -> None:
         if not places:
             return
@@ -202,18 +214,20 @@ class FileHashes:
                     status, result[position], settled = answer
                     folder, _, file = place.rpartition(b"/")
                     if settled:
-                        self._folder(folder)[file] = status, answer[1]
+                        self._folder(folder, lasting=lasting)[file] = status, answer[1]
                         changed.add(folder)
                 if time.monotonic() - said > _NOTE_SECONDS:
                     said = time.monotonic()
                     self.note(f"read {done:,} of {len(places):,} files")
         finally:  # an interrupt loses no hash, and does not wait for the files that are left
             pool.shutdown(cancel_futures=True)
-            self._remember({folder: self._folders[folder] for folder in changed})
+            if lasting:
+                self._remember({folder: self._folders[folder] for folder in changed})
 
-    def _folder(self, folder: bytes) -> _Known:
+    def _folder(self, folder: bytes, *, lasting: bool = True) -> _Known:
+        """Return what is known of a folder's files: in this object alone, unless it is ``lasting``."""
         if folder not in self._folders:
-            self._folders[folder] = self._recall(folder)
+            self._folders[folder] = self._recall(folder) if lasting else {}
         return self._folders[folder]
 
     def _recall(self, folder: bytes) -> _Known:

@@ -8,6 +8,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args
 
 from pytest_robustness.core.class_names import in_order
+from pytest_robustness.core.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -228,5 +229,5 @@ class Model:
         wrong = [entry for entry in entries if not isinstance(entry, str)]
         if wrong:
             raise TypeError(
-                f"classes must be names or WordNet ids, as texts; got {wrong[0]!r}. Write str(...) of each."
+                f"classes must be names or WordNet ids, as texts; got {quoted(wrong[0])}. Write str(...) of each."
             )

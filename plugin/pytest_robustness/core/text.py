@@ -7,7 +7,9 @@ would read as more than text. HTML and Markdown have their escapes where they ar
 
 from __future__ import annotations
 
+import codecs
 import re
+import reprlib
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ _BYTES: Final = range(0xDC80, 0xDD00)
 # OWASP's list for CSV injection, with the full-width signs that some spreadsheets read alike.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+# What tables and sentences have besides ASCII, and how they are shown where an encoding lacks it.
+_PLAIN: Final = {"─": "-", "–": "-", "−": "-", "…": ".", "→": ">", "±": "+-", "µ": "u", "∞": "inf"}
 # GitHub reads `::name` at the start of a line, blanks before it or not, and `##[name]` anywhere in it; Azure Pipelines
 # and TeamCity read `##vso[` and `##teamcity[`.
 _COMMAND_LINE: Final = re.compile(r"^(\s*)::", re.MULTILINE)
@@ -65,12 +71,19 @@ def printable_lines(text: str, limit: int = LONGEST_TEXT) -> str:
 def quoted(value: object, limit: int = 200) -> str:
     r"""Return a value as Python writes it, for a message that names it, cut to ``limit`` characters.
 
+    Of lists and mappings the first entries are written and no more: a value that a file holds may be of any size.
+
     Examples
     --------
-    >>> print(quoted("9" * 5000, limit=10), quoted("a\x00b"))
-    '99999999… 'a\x00b'
+    >>> print(quoted("9" * 5000, limit=10), quoted("a\x00b"), quoted([*range(1000)]))
+    '99999999… 'a\x00b' [0, 1, 2, 3, 4, 5, ...]
     """
-    return printable(repr(value[: limit + 1] if isinstance(value, str) else value), limit)
+    if isinstance(value, str):
+        return printable(repr(value[: limit + 1]), limit)
+    try:
+        return printable(_SHORT.repr(value), limit)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return f"<{type(value).__name__}>"
 
 
 def is_printable(text: str) -> bool:
@@ -114,6 +127,30 @@ def for_log(text: str) -> str:
 def for_terminal(text: str) -> str:
     """Return a text of several lines for a terminal or a log: `printable_lines`, and no command of a CI system."""
     return for_log(printable_lines(text))
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign) or ascii(sign)[1:-1] for sign in signs), error.end
+
+
+PLAIN_SIGNS: Final = "pytest_robustness_plain_signs"
+"""How a stream may treat what its encoding lacks, its ``errors``: our own signs become plain ones, others escapes."""
+
+codecs.register_error(PLAIN_SIGNS, _plain)
+
+
+def encodable(text: str, encoding: str) -> str:
+    r"""Return a text with what ``encoding`` lacks as `PLAIN_SIGNS` has it.
+
+    Examples
+    --------
+    >>> print(encodable("── 4 – 5 猫", "latin-1"))
+    -- 4 - 5 \u732b
+    """
+    return text.encode(encoding, PLAIN_SIGNS).decode(encoding)
 
 
 def grouped(count: int) -> str:

@@ -18,6 +18,9 @@ from pytest_robustness.errors import DataError, OptionError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pytest_robustness.core import DataSource
     from pytest_robustness.data.encoded import EncodedSource
     from pytest_robustness.data.files.containers import Container
@@ -70,11 +73,17 @@ def _open(spec: str, argument: str, *, labelled: bool) -> DataSource:
 
 
 class _Table(NamedTuple):
-    """What one file says of its rows: its columns, ``None`` where it has no rows, the paths of images, the labels."""
+    """What one file says of its rows: its columns, ``None`` where it has no rows, the paths of images, the labels.
+
+    ``apart`` says of each row whether its bytes are in the file that its path names, ``unsure`` whether that is not
+    known without reading it: bool [rows].
+    """
 
     columns: Columns | None
     paths: list[str | None]
     labels: Any
+    apart: NDArray[np.bool_]
+    unsure: NDArray[np.bool_]
 
 
 def _source(
@@ -86,8 +95,9 @@ def _source(
     from pytest_robustness.data.files.image_files import class_of, notes_of
     from pytest_robustness.data.tables.columns import keys_of, labels_of
     from pytest_robustness.data.tables.labels import FileLabels, joined
-    from pytest_robustness.data.tables.parquet_rows import ParquetRows
+    from pytest_robustness.data.tables.parquet_rows import ParquetRows, forget_readers
 
+    forget_readers()
     shown = decoded(path)
     statuses = tuple(container.status() for container in containers)
     tables = _tables(containers, wanted, f"parquet:{shown}", labelled=labelled)
@@ -98,7 +108,16 @@ def _source(
     paths = [one for table in tables for one in table.paths]
     starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
     names = np.asarray([os.fsencode(one or "") for one in paths])
-    images = ParquetRows(tuple(c.text for c in containers), starts, columns.image, names, names, statuses)
+    images = ParquetRows(
+        tuple(c.text for c in containers),
+        starts,
+        columns.image,
+        names,
+        names,
+        statuses,
+        np.concatenate([table.apart for table in tables]),
+        np.concatenate([table.unsure for table in tables]),
+    )
     if columns.label:
         of_files = [
             FileLabels(container.shown, table.columns.names, table.labels)
@@ -113,7 +132,7 @@ def _source(
         classes = tuple(class_of(container.shown.rpartition("/")[2]) for container in containers)
         labels = np.repeat(np.arange(len(rows), dtype=np.int64), rows)
     keys = np.asarray([os.fsencode(key) for key in keys_of(paths, found)])
-    images = ParquetRows(images.texts, starts, columns.image, names, keys, statuses)
+    images = dataclasses.replace(images, keys=keys)
     return EncodedSource(decoded(spec), classes, labels, images, (*columns.note(shown), *notes))
 
 
@@ -125,6 +144,7 @@ def _tables(
     How images and labels are held is each file's own matter. A file without rows says nothing: what writes it knows no
     types, and no names.
     """
+    import numpy as np
     import pyarrow as pa
 
     from pytest_robustness.data.tables.columns import columns_of
@@ -134,7 +154,7 @@ def _tables(
     for container in containers:
         file = open_table(container)
         if not file.metadata.num_rows:
-            found.append(_Table(None, [], None))
+            found.append(_Table(None, [], None, np.zeros(0, np.bool_), np.zeros(0, np.bool_)))
             continue
         missing = [name for name in chosen.values() if name not in file.schema_arrow.names]
         if missing and any(table.columns for table in found):
@@ -142,7 +162,8 @@ def _tables(
         columns = columns_of(file.schema_arrow, chosen, container.shown, spelling, labelled=labelled)
         chosen = {"image": columns.image, **({"label": columns.label} if columns.label else {})}
         try:
-            found.append(_Table(columns, *_small_columns(file, columns)))
+            paths, labels = _small_columns(file, columns)
+            found.append(_Table(columns, paths, labels, *_apart(file, columns, paths)))
         except (pa.ArrowException, OSError, ValueError) as error:
             _log.debug("%s cannot be read", container.text, exc_info=True)
             raise damaged(container, error) from error
@@ -160,3 +181,28 @@ def _small_columns(file: Any, columns: Columns) -> tuple[list[str | None], Any]:
     else:
         paths = [None] * file.metadata.num_rows
     return paths, table.column(columns.label) if columns.label else None
+
+
+def _apart(file: Any, columns: Columns, paths: Sequence[str | None]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows have their bytes in the file that their path names, and of which that is not known.
+
+    No image is read: the statistics of the file count the rows of a group that have no bytes. They say nothing of a row
+    where some of the group have none, nor where its writer kept no statistics.
+    """
+    import numpy as np
+
+    from pytest_robustness.data.tables.cells import local_file
+
+    named = np.fromiter((bool(path) and local_file(path or "") is not None for path in paths), np.bool_, len(paths))
+    if not named.any():
+        return named, named
+    metadata = file.metadata
+    leaves = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    leaf = leaves.index(f"{columns.image}.bytes")
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    counts = [group.column(leaf).statistics for group in groups]
+    absent = [count.null_count if count is not None and count.has_null_count else -1 for count in counts]
+    rows = [group.num_rows for group in groups]
+    none = np.repeat([count == number for count, number in zip(absent, rows, strict=True)], rows)
+    some = np.repeat([count not in (0, number) for count, number in zip(absent, rows, strict=True)], rows)
+    return named & none, named & some

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from pytest_robustness.core.defaults import CLIP_TEMPLATES
 from pytest_robustness.core.files import read_regular
+from pytest_robustness.core.text import quoted
 from pytest_robustness.errors import ModelError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def templates_of(named: str) -> Sequence[Callable[[str], str]]:
     found = [line.strip() for line in lines if line.strip()]
     wrong = [line for line in found if line.count("{}") != 1]
     if wrong or not found:
-        shown = f"the line {wrong[0]!r}" if wrong else "no line"
+        shown = f"the line {quoted(wrong[0])}" if wrong else "no line"
         raise ModelError(
             f"--robustness-clip-templates: {named} has {shown}. Write one sentence a line, with {{}} once in each, "
             f"such as {SINGLE!r}"

@@ -277,8 +277,11 @@ def pytest_terminal_summary(
         terminalreporter.write_line(config.stash[NOT_WRITTEN])
     text = robustness.summary(writer.fullwidth, writer.hasmarkup, config.get_verbosity() > 0)
     if text:
+        from pytest_robustness.core.text import encodable
         from pytest_robustness.plugin.rerun import rerun_lines
 
         terminalreporter.section("robustness")
+        # Of a line with one sign that the encoding lacks, pytest would show all such signs as escapes, rules too.
+        encoding = getattr(getattr(writer, "_file", None), "encoding", None) or "utf-8"
         for line in (*text.splitlines(), *rerun_lines(config, terminalreporter.getreports("failed"), writer.fullwidth)):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(encodable(line, encoding))

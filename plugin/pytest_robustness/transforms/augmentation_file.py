@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pytest_robustness.core.extras import pip_install
+from pytest_robustness.core.files import read_regular
+from pytest_robustness.core.text import printable, quoted
 from pytest_robustness.errors import OptionError
 from pytest_robustness.transforms.augmentations import (
     FORMAT,
@@ -22,7 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Probabilities are written with few digits, so that their sum may exceed 1 by a rounding.
-_ROUNDING = 1e-6
+_ROUNDING: Final = 1e-6
+_MOST_BYTES: Final = 64 << 20
+# More than any classifier has; a table of this many rows is made.
+_MOST_CLASSES: Final = 1_000_000
+_LONGEST_KEY: Final = 100
 _log = logging.getLogger(__name__)
 
 
@@ -43,17 +50,51 @@ def read_augmentations(path: str | os.PathLike[str]) -> AugmentationPolicy:
             f"Reading augmentations needs PyYAML, which is not installed: {pip_install('augment')}"
         ) from error
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.load(read_regular(Path(path), _MOST_BYTES).decode("utf-8"), _loader())  # noqa: S506 (a safe one)
     except OSError as error:
         _log.debug("%s cannot be read", path, exc_info=True)
         raise OptionError(
             f"{path}: {error.strerror or error}. A run with --robustness-studies=augmentation writes the file into its "
             f"report folder."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise OptionError(
+            f"{path} is nested too deeply to be read. Valid: what a run writes, changed or not."
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # of a number with too many digits, a date that is none
         _log.debug("%s is not YAML", path, exc_info=True)
-        raise OptionError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise OptionError(f"{path} is not YAML: {printable(' '.join(str(error).split()))}.") from error
     return _Reader(path).policy(content)
+
+
+@functools.cache
+def _loader() -> Any:
+    """Return the class of loaders that refuse what PyYAML's safe one takes: a name that stands for a part, a key twice.
+
+    A few names that stand for names make gigabytes of a line, and of a key that is there twice the last one counts.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                event = self.peek_event()
+                raise yaml.composer.ComposerError(
+                    None, None, f"found the alias {event.anchor!r}: write out what it stands for", event.start_mark
+                )
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen: set[tuple[str, str]] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"found the key {key.value!r} twice", key.start_mark
+                    )
+                seen.add((key.tag, str(key.value)))
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 class _Reader:
@@ -66,7 +107,7 @@ class _Reader:
         top = self._mapping("", content, required=("version", "class_count", "classes"), optional=("left_out",))
         if top["version"] != FORMAT:
             self._fail("version", top["version"], f"{FORMAT}; write the file again with this version of the package")
-        count = self._whole("class_count", top["class_count"], least=1)
+        count = self._whole("class_count", top["class_count"], least=1, most=_MOST_CLASSES)
         classes = tuple(self._class(where, item, count) for where, item in self._items("classes", top["classes"]))
         seen: set[int] = set()
         for number, of_class in enumerate(classes):
@@ -124,7 +165,10 @@ class _Reader:
                 self._fail(f"{prefix}{key}", None, "it must be there")
         for key in item:
             if key not in (*required, *optional):
-                self._fail(f"{prefix}{key}", item[key], f"no such entry; known are {', '.join((*required, *optional))}")
+                shown = printable(key, _LONGEST_KEY) if isinstance(key, str) else quoted(key, _LONGEST_KEY)
+                self._fail(
+                    f"{prefix}{shown}", item[key], f"no such entry; known are {', '.join((*required, *optional))}"
+                )
         return item
 
     def _items(self, where: str, items: object) -> Iterable[tuple[str, object]]:
@@ -149,10 +193,15 @@ class _Reader:
         return int(item)  # type: ignore[call-overload, no-any-return]
 
     def _number(self, where: str, item: object) -> float:
-        if isinstance(item, bool) or not isinstance(item, int | float) or not math.isfinite(item):
+        try:
+            number = float(item) if isinstance(item, int | float) and not isinstance(item, bool) else math.nan
+        except OverflowError:  # of a whole number with hundreds of digits
+            _log.debug("%s is too large", where, exc_info=True)
+            number = math.inf
+        if not math.isfinite(number):
             self._fail(where, item, "a finite number")
-        return float(item)
+        return number
 
     def _fail(self, where: str, value: object, valid: str) -> NoReturn:
-        said = "is missing" if value is None else f"is {value!r}"
+        said = "is missing" if value is None else f"is {quoted(value)}"
         raise OptionError(f"{self._path}: {where} {said}. Valid: {valid}.")

@@ -47,8 +47,10 @@ def read(path: Path) -> RecordedRun:
     BaselineError
         The same of a baseline.
     """
-    file = path / RESULTS if path.is_dir() else path
+    file = path
     try:
+        if path.is_dir():
+            file = path / RESULTS
         content = json_text.load(read_regular(file, _MOST_BYTES))
         if any(key.endswith("_sha256") for key in content):
             return _of_baseline(path, baseline.read(path))
@@ -57,7 +59,7 @@ def read(path: Path) -> RecordedRun:
         raise
     except FileNotFoundError:
         _log.debug("there is no run at %s", path, exc_info=True)
-        inside = f"{short_path(path)} holds no {RESULTS}" if path.is_dir() else f"There is no {short_path(path)}"
+        inside = f"{short_path(path)} holds no {RESULTS}" if file != path else f"There is no {short_path(path)}"
         raise ComparisonError(f"{inside}. {_VALID}") from None
     except OSError as error:
         _log.debug("%s cannot be read", file, exc_info=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
-from pytest_robustness.core.text import decoded
+from pytest_robustness.core.text import decoded, quoted
 from pytest_robustness.data.archives.entries import entries_of
 from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.data.faults import reason_of, without_ranges
@@ -197,7 +197,7 @@ class _Builder:
         self._file.seek(member.offset_data)
         data = self._file.read(member.size)
         if len(data) < member.size:
-            raise EOFError(f"it ends within {member.name!r}")
+            raise EOFError(f"it ends within {quoted(member.name)}")
         return data
 
 

@@ -65,7 +65,7 @@ class Container:
         except OSError as error:
             _log.debug("%s has no status", path, exc_info=True)
             raise DataError(f"{self.shown} cannot be read: {error.strerror}.") from error
-        return status if status.settled else None
+        return status if status.lasting else None
 
     def opened(self, block: int = _BLOCK) -> BinaryIO:
         """Open it for reading; over a network, ``block`` bytes arrive at a time.

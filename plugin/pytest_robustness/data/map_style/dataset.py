@@ -9,6 +9,7 @@ from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.text import quoted
 from pytest_robustness.data.decoding.pillow_settings import PillowSettings, strictly
 from pytest_robustness.data.decoding.pixels import PixelRangeError, to_rgb
 from pytest_robustness.data.faults import retried
@@ -114,7 +115,7 @@ def _class_label(spec: str, entry: object) -> ClassLabel:
     # torchvision's Imagenette lists all synonyms of a class, the common one first.
     name = entry[0] if isinstance(entry, tuple) and entry else entry
     if not isinstance(name, str):
-        raise DataError(f"{spec} has {entry!r} among its classes. Valid: one name, a text, for each class.")
+        raise DataError(f"{spec} has {quoted(entry)} among its classes. Valid: one name, a text, for each class.")
     return ClassLabel(name, name)
 
 
@@ -128,7 +129,9 @@ def _checked(spec: str, source: DataSource) -> DataSource:
         )
     wrong = [entry for entry in source.classes if not isinstance(entry, ClassLabel)]
     if wrong:
-        raise DataError(f"{spec} has {wrong[0]!r} among its classes. Valid: pytest_robustness.ClassLabel(key, name).")
+        raise DataError(
+            f"{spec} has {quoted(wrong[0])} among its classes. Valid: pytest_robustness.ClassLabel(key, name)."
+        )
     if not isinstance(source.labels, np.ndarray) or source.labels.ndim != 1:
         raise DataError(f"{spec} has labels that are {_article(source.labels)}. Valid: an int64 array [N].")
     check_labels(spec, source.labels, len(source.classes))

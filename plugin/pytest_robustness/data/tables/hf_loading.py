@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.files import user_path
-from pytest_robustness.core.text import decoded, printable
+from pytest_robustness.core.text import decoded, printable, quoted
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,7 +71,41 @@ def _local(path: Path, options: Mapping[str, str]) -> Any:
         if path.suffix not in _FILES:
             raise DataError(f"{decoded(str(path))} is no file of a data set. Valid: {', '.join(_FILES)}, or a folder.")
         return datasets.load_dataset(_FILES[path.suffix], data_files=str(path), split="train")
+    _require_files_of_its_own(path)
     return datasets.load_dataset(str(path), options.get("config"))
+
+
+def _require_files_of_its_own(folder: Path) -> None:
+    """Raise `DataError` where a folder's own description says that its files are at an address: they would be fetched.
+
+    The library's switches for working offline do not keep it from asking a web server.
+    """
+    import datasets
+    import yaml
+    from huggingface_hub import DatasetCard
+
+    card, standalone = folder / datasets.config.REPOCARD_FILENAME, folder / datasets.config.REPOYAML_FILENAME
+    found = {card: DatasetCard.load(card).data.to_dict()} if card.is_file() else {}
+    if standalone.exists():
+        found[standalone] = yaml.safe_load(standalone.read_text(encoding="utf-8")) or {}
+    for file, said in found.items():
+        texts = _texts(said.get("configs"), set())
+        address = next((text for text in texts if "://" in text or "::" in text), None)
+        if address is not None:
+            raise DataError(
+                f"{decoded(str(file))} says that files of the data set are at {quoted(address)}, and no address that a "
+                f"folder names is opened. Download the files into the folder, and name them there."
+            )
+
+
+def _texts(value: object, seen: set[int]) -> Iterator[str]:
+    """Yield each text within a value of YAML once: an alias may stand for a part that is large, or for the whole."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list) and id(value) not in seen:
+        seen.add(id(value))
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(item, seen)
 
 
 def parquet_files(name: str, options: Mapping[str, str]) -> list[str]:

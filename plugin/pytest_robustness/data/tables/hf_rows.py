@@ -12,7 +12,7 @@ from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.files.image_files import class_of, notes_of
-from pytest_robustness.data.tables.cells import content_of
+from pytest_robustness.data.tables import cells
 from pytest_robustness.data.tables.columns import columns_of, keys_of, labels_of
 from pytest_robustness.data.tables.hf_loading import load, parquet_files
 from pytest_robustness.data.tables.labels import FileLabels, joined, require_one_naming
@@ -56,7 +56,7 @@ class DatasetRows:
 
     def content(self, index: int) -> bytes:
         """Return the bytes of the image."""
-        return content_of(self.dataset[int(index)][self.image])
+        return cells.content_of(self.dataset[int(index)][self.image])
 
     def header(self, index: int) -> BinaryIO:
         """Return the bytes of the image, opened."""
@@ -73,23 +73,19 @@ class DatasetRows:
 
     def digests(self, indices: NDArray[np.int64], hashes: FileHashes) -> Sequence[bytes | OSError]:
         """Return the hash of each image, or why it cannot be read."""
-        own, apart = indices[~self.apart[indices]], indices[self.apart[indices]]
         place = f"hf/{self.dataset._fingerprint}/{self.image.replace('/', '%2F')}"
         status = _status(self.dataset)
-        found = dict(
-            zip(
-                own.tolist(),
-                hashes.remembered(
-                    [f"{place}/{index}".encode() for index in own],
-                    [status] * len(own),
-                    lambda item: self.content(int(own[item])),
-                ),
-                strict=True,
-            )
+        return cells.digests(
+            indices,
+            self.apart,
+            self.names,
+            hashes,
+            lambda own: hashes.remembered(
+                [f"{place}/{index}".encode() for index in own],
+                [status] * len(own),
+                lambda item: self.content(int(own[item])),
+            ),
         )
-        files = hashes.digests(Path("/"), [self.names[index].lstrip(b"/") for index in apart])
-        found |= dict(zip(apart.tolist(), files, strict=True))
-        return [found[index] for index in indices.tolist()]
 
 
 def source_of(
@@ -139,8 +135,8 @@ def _paths(dataset: Any, columns: Columns) -> tuple[list[str | None], list[bool]
             found = chunk.field("path").to_pylist() if columns.has_path else [None] * len(chunk)
             absent = chunk.field("bytes").is_null().to_pylist()
             paths += found
-            # A relative path may be that of the machine which wrote the table.
-            apart += [no and bool(path) and Path(path).is_absolute() for no, path in zip(absent, found, strict=True)]
+            apart += [no and bool(path) and cells.local_file(path) is not None
+                      for no, path in zip(absent, found, strict=True)]  # fmt: skip
     return paths, apart
 
 
@@ -150,6 +146,6 @@ def _status(dataset: Any) -> FileStatus | None:
         statuses = [FileStatus.of(Path(file["filename"]).stat()) for file in dataset.cache_files]
     except OSError:
         return None
-    if not statuses or not all(status.settled for status in statuses):
+    if not statuses or not all(status.lasting for status in statuses):
         return None
     return FileStatus.of_version(sum(status.size for status in statuses), repr(statuses))

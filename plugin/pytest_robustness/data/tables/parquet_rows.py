@@ -15,7 +15,7 @@ from pytest_robustness.core.text import decoded
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.containers import Container
 from pytest_robustness.data.files.storage import refused
-from pytest_robustness.data.tables.cells import content_of
+from pytest_robustness.data.tables import cells
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,7 +40,11 @@ class ParquetRows:
 
     ``starts`` has the index of the first image of each file of ``texts``, and the number of all: int64 [files + 1].
     ``names`` are the paths that the table has, bytes [N], empty where it has none, and ``keys`` what names each image
-    within its class, bytes [N]. ``statuses`` is not sent to other processes.
+    within its class, bytes [N].
+
+    What follows serves `digests` alone, and is not sent to other processes: the status of each file, and of each image
+    whether its bytes are ``apart``, in the file of its own that its path names, or whether one is ``unsure`` of that:
+    bool [N].
     """
 
     texts: tuple[str, ...]
@@ -49,6 +53,8 @@ class ParquetRows:
     names: NDArray[np.bytes_]
     keys: NDArray[np.bytes_]
     statuses: tuple[FileStatus | None, ...] = ()
+    apart: NDArray[np.bool_] | None = None
+    unsure: NDArray[np.bool_] | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -67,7 +73,7 @@ class ParquetRows:
             cell = _reader(self.texts[file], self.image, os.getpid()).cell(row)
         except DataError as error:
             raise OSError(str(error)) from error
-        return content_of(cell)
+        return cells.content_of(cell)
 
     def header(self, index: int) -> BinaryIO:
         """Return the bytes of the image, opened."""
@@ -85,12 +91,19 @@ class ParquetRows:
 
     def digests(self, indices: NDArray[np.int64], hashes: FileHashes) -> Sequence[bytes | OSError]:
         """Return the hash of each image, or why it cannot be read."""
+        if self.apart is None:
+            return self._of_rows(indices, hashes)
+        return cells.digests(indices, self.apart, self.names, hashes, lambda own: self._of_rows(own, hashes))
+
+    def _of_rows(self, indices: NDArray[np.int64], hashes: FileHashes) -> Sequence[bytes | OSError]:
+        """Return the hashes of images whose bytes are in the table, which has a status of its own, or may not be."""
         places, versions = [], []
         column = quote(self.image, safe="")
         for index in indices:
             file, row = self._place(int(index))
             places.append(os.fsencode(f"{self.texts[file]}#{column}/{row}"))
-            versions.append(self.statuses[file] if self.statuses else None)
+            known = self.unsure is not None and not self.unsure[index]
+            versions.append(self.statuses[file] if known else None)
         return hashes.remembered(places, versions, lambda item: self.content(int(indices[item])))
 
     def _place(self, index: int) -> tuple[int, int]:
@@ -99,6 +112,11 @@ class ParquetRows:
 
     def __reduce__(self) -> tuple[Callable[..., ParquetRows], tuple[object, ...]]:
         return ParquetRows, (self.texts, self.starts, self.image, self.names, self.keys)
+
+
+def forget_readers() -> None:
+    """Close what this process has read from: a table may be written again between two runs of one process."""
+    _reader.cache_clear()
 
 
 def open_table(container: Container) -> Any:

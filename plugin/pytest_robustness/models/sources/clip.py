@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_robustness.core import Model, Preprocess
 from pytest_robustness.errors import ModelError, OptionError, RobustnessError, WeightsError, message
 from pytest_robustness.models.files import require
+from pytest_robustness.models.foreign_config import no_question, require_no_command
 from pytest_robustness.models.hub import asked_once
 
 if TYPE_CHECKING:
@@ -79,14 +80,38 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:  # noq
     _require_known(place)
     templates = templates_of(policy.templates)
     prompts, classes = prompts_of(policy.classes)
-    with _reading(name, place):
+    with _reading(name, place), no_question():
+        config = _config(place)
+        require_no_command(f"clip:{name}", config)
         model = open_clip.create_model(
             place.name, pretrained=place.weights, require_pretrained=True, weights_only=not policy.trust_pickle
         )
-        tokenizer = open_clip.get_tokenizer(place.name)
+        tokenizer = open_clip.get_tokenizer(place.name, **_tokenizer_settings(config))
     settings = get_model_preprocess_cfg(model)
     module = zero_shot(model, tokenizer, prompts, templates)
     return Model(module, _preprocess(name, settings), classes, assumed=_assumed(place))
+
+
+def _config(place: _Place) -> dict[str, Any]:
+    """Return the configuration of the architecture, of whoever made the model; that of open_clip itself where it is."""
+    import open_clip
+
+    if place.listed:
+        found: dict[str, Any] | None = open_clip.get_model_config(place.name)
+        return found or {}
+    if place.folder is not None:
+        file = place.folder / _CONFIG
+    else:
+        from huggingface_hub import hf_hub_download
+
+        file = Path(hf_hub_download(place.name.removeprefix("hf-hub:"), _CONFIG))
+    read: dict[str, Any] = json.loads(file.read_bytes())["model_cfg"]
+    return read
+
+
+def _tokenizer_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a tokenizer of transformers is told, whatever the configuration says; open_clip's own takes none."""
+    return {"trust_remote_code": False} if config.get("text_cfg", {}).get("hf_tokenizer_name") else {}
 
 
 def _place(name: str) -> _Place:

@@ -17,6 +17,7 @@ from pytest_robustness.core.text import abridged
 from pytest_robustness.errors import ModelError, OptionError, WeightsError, message
 from pytest_robustness.models.files import require
 from pytest_robustness.models.fingerprint import identified
+from pytest_robustness.models.foreign_config import no_question, require_no_command
 from pytest_robustness.models.hf_processor import preprocess_of
 from pytest_robustness.models.hub import asked_once
 
@@ -60,13 +61,14 @@ def check(name: str, weights: str | None) -> None:
 
 def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:
     """Return the model with what its image processor does to images and with the classes of its ``id2label``."""
-    from transformers import AutoImageProcessor, PreTrainedModel
+    from transformers import AutoImageProcessor, PretrainedConfig, PreTrainedModel
 
     folder = _folder(name)
     place: dict[str, Any] = {"pretrained_model_name_or_path": name if folder is None else str(folder)}
     if weights is not None:
         place["revision"] = weights
-    with _reading(name, folder), _quiet():
+    with _reading(name, folder), _quiet(), no_question():
+        require_no_command(f"hf:{name}", PretrainedConfig.get_config_dict(**place)[0])
         _require_processor(name, place)
         processor = AutoImageProcessor.from_pretrained(**place, trust_remote_code=False)
         module = _module(name, place, folder, policy.trust_pickle)
