@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Build = Callable[..., Path]
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 openvino = pytest.importorskip("openvino", reason="the extra openvino is not installed")
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
@@ -571,6 +571,88 @@ def test_openvino_takes_a_whole_batch_where_the_graph_allows_it(build: Build, en
         constants={"shape": np.array([end, CLASSES])},
     )
     assert ModelZoo().load(f"openvino:{path}").module.engine.signature.input.shape[0] == batch
+
+
+# files behind links
+
+
+def _ir(path: Path, source: Path) -> None:
+    openvino.save_model(openvino.Core().read_model(source), path, compress_to_fp16=False)
+
+
+def _external(path: Path, source: Path) -> None:
+    onnx.save(onnx.load(source), path, save_as_external_data=True, location="net.data", size_threshold=0)
+
+
+def _by_openvino(path: Path, images: np.ndarray) -> np.ndarray:
+    return openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images)[0]
+
+
+def _by_onnxruntime(path: Path, images: np.ndarray) -> np.ndarray:
+    return onnxruntime.InferenceSession(str(path)).run(None, {"in": images})[0]
+
+
+# How a model is written, its files, and the engine itself on a path.
+LINKED: dict[str, tuple[Callable[[Path, Path], object], list[str], Callable[[Path, np.ndarray], np.ndarray]]] = {
+    "openvino": (_ir, ["net.xml", "net.bin"], _by_openvino),
+    "onnx": (_external, ["net.onnx", "net.data"], _by_onnxruntime),
+    "onnx alone": (lambda path, source: shutil.copy(source, path), ["net.onnx"], _by_onnxruntime),
+    "openvino alone": (lambda path, source: shutil.copy(source, path), ["net.onnx"], _by_openvino),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", LINKED)
+@pytest.mark.parametrize("layout", ["versions", "cache"])
+def test_a_model_behind_links_is_what_its_engine_makes_of_the_path(
+    build: Build, net: Net, images: torch.Tensor, tmp_path: Path, case: str, layout: str
+) -> None:
+    """A link may lead to another folder than that beside it, and to a file of any name, as in the hub's cache."""
+    write, names, plain = LINKED[case]
+    bias = net.head.bias.detach().clone()
+    for number, version in enumerate("ab"):
+        net.head.bias.copy_(bias + number * torch.arange(CLASSES))
+        (tmp_path / version).mkdir()
+        write(tmp_path / version / names[0], build())
+    net.head.bias.copy_(bias)
+    kept = {name: tmp_path / version / name for version, name in zip("ab", names, strict=False)}
+    if layout == "cache":
+        kept = {name: path.rename(tmp_path / f"blob{number}") for number, (name, path) in enumerate(kept.items())}
+    links, whole = tmp_path / "links", tmp_path / "whole"
+    links.mkdir()
+    whole.mkdir()
+    for name, path in kept.items():
+        (links / name).symlink_to(Path("..", path.relative_to(tmp_path)))
+        shutil.copy(path, whole / name)
+    source = case.partition(" ")[0]
+    try:
+        expected = plain(links / names[0], images[:1].numpy())
+    except Exception:  # newer versions of ONNX Runtime refuse weights in another folder than the graph's own
+        with pytest.raises(ModelError, match="It is a link: if the engine does not find"):
+            ModelZoo().load(f"{source}:{links / names[0]}")
+        return
+    linked, copied = (ModelZoo().load(f"{source}:{folder / names[0]}") for folder in (links, whole))
+    assert_same(linked.module(images[:1]), torch.from_numpy(expected))
+    assert linked.fingerprint == copied.fingerprint
+
+
+def test_what_an_engine_does_not_find_behind_a_link_is_an_error_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("nothing of the kind")
+    path = tmp_path / "net.onnx"
+    path.symlink_to("elsewhere")
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load(f"openvino:{path}")
+    assert str(raised.value).endswith(
+        "). Replace it, or export it again. It is a link: if the engine does not find what belongs to it, copy all of "
+        "its files into one folder."
+    )
+
+
+def test_a_sidecar_that_is_a_link_to_nowhere_is_refused(load: Callable[..., Model], build: Build) -> None:
+    path = build()
+    Path(f"{path}.json").symlink_to("nowhere")
+    with pytest.raises(ModelError, match=r"built\.onnx\.json is not readable as JSON: .*No such file"):
+        load(path)
 
 
 # what is refused

@@ -36,7 +36,8 @@ class OnnxEngine:
     @classmethod
     def read(cls, path: Path) -> OnnxEngine:
         """Return the engine for the file ``path``; it can be started from any directory."""
-        return cls(path.resolve(), _signature(path, _graph(path)))
+        # Not where a link leads: what belongs to the model lies beside the path that was given.
+        return cls(path.absolute(), _signature(path, _graph(path)))
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
         """Open a session on ``device``: on the CPU, unless the device is CUDA and this ONNX Runtime supports it."""

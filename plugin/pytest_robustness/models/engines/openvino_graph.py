@@ -38,7 +38,8 @@ class OpenVinoEngine:
         if size is not None and _takes_batches_of(openvino_core.read(path), size + 1):
             shape = (None, *rest)
             signature = dataclasses.replace(signature, input=dataclasses.replace(signature.input, shape=shape))
-        return cls(path.resolve(), signature)
+        # Not where a link leads: what belongs to the model lies beside the path that was given.
+        return cls(path.absolute(), signature)
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:  # noqa: ARG002 (always the CPU)
         """Compile the graph for the CPU."""
