@@ -26,7 +26,7 @@ from torchvision.transforms.v2 import functional as tvf
 from pytest_robustness.core import Preprocess
 from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.models.engines.module import Quantization
+from pytest_robustness.models.engines.integers import Quantization
 from pytest_robustness.models.engines.onnx_graph import external_files
 
 if TYPE_CHECKING:
@@ -219,6 +219,8 @@ def test_the_probabilities_of_a_softmax_become_logits(
 ) -> None:
     logits = load(build(after=SOFTMAX, constants=FLAT)).module(images)
     assert_same(logits, net(images).log_softmax(1))
+    passed_on = load(build(after=[("Softmax", ["logits"], ["p"], {"axis": 1}), ("Identity", ["p"], ["out"], {})]))
+    assert_same(passed_on.module(images), net(images).log_softmax(1))
     saturated = load(build(after=[("Mul", ["logits", "k"], ["m"], {}), ("Softmax", ["m"], ["out"], {"axis": 1})],
                            constants={"k": np.float32(1e6)})).module(images)  # fmt: skip
     assert saturated.isfinite().all()
@@ -248,19 +250,103 @@ def dequantized(dtype: str) -> dict[str, Any]:
     }
 
 
+# Of integer inputs: type, scale and zero point, and what their range says they are.
+INTEGERS = {
+    "from 0 to 1": ("uint8", 1 / 255, 0, "pixels without negative numbers"),
+    "from 0 to 1, signed": ("int8", 1 / 255, -128, "pixels without negative numbers"),
+    "from 0 to 255": ("uint8", 1.0, 0, "pixels without negative numbers"),
+    "from 0 to 255, signed": ("int8", 1.0, -128, "pixels without negative numbers"),
+    "from 0 to 2": ("uint8", 1 / 128, 0, "pixels without negative numbers"),
+    "from -1 to 1": ("uint8", 1 / 128, 128, "pixels"),
+    "from -1 to 1, signed": ("int8", 2 / 255, 0, "pixels"),
+    "from -1 to 1 by 127": ("int8", 1 / 127, 0, "pixels"),
+    "from -0.5 to 0.5": ("uint8", 1 / 255, 128, "pixels"),
+    "from -128 to 127": ("int8", 1.0, 0, "pixels"),
+    "of ImageNet": ("int8", 4.76 / 255, -14, "normalized"),
+    "of ImageNet, unsigned": ("uint8", 4.76 / 255, 114, "normalized"),
+    "of ImageNet, pixels to 255": ("uint8", 274 / 255, 114, "normalized"),
+    "of a narrower calibration": ("int8", 2.4 / 255, 0, "normalized"),
+    "of a wider one": ("uint8", 0.02, 128, "normalized"),
+}
+
+
+MOVED = {
+    "NCHW": ("Identity", ["in"], ["i"], {}),
+    "NHWC": ("Transpose", ["in"], ["i"], {"perm": [0, 3, 1, 2]}),
+}
+
+
+def _standing_for(pixels: torch.Tensor, dtype: str, scale: float, zero: int) -> torch.Tensor:
+    """Return the numbers that a graph reads in ``pixels`` from 0 to 255, less 128 where its integers are signed."""
+    return (pixels - (128 if dtype == "int8" else 0) - zero) * scale
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("dtype", ENDS)
-def test_an_integer_input_takes_pixels(
-    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, dtype: str
+@pytest.mark.parametrize("shape", MOVED)
+@pytest.mark.parametrize("case", INTEGERS)
+def test_without_a_normalization_an_integer_input_takes_pixels_and_its_range_says_whether_that_is_sure(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, case: str, shape: str
 ) -> None:
-    scale, zero = ENDS[dtype]
+    dtype, scale, zero, meaning = INTEGERS[case]
+    path = build(
+        shape=("N", 3, SIDE, SIDE) if shape == "NCHW" else ("N", SIDE, SIDE, 3),
+        dtype=dtype,
+        before=[MOVED[shape], ("DequantizeLinear", ["i", "s", "z"], ["x"], {})],
+        constants={"s": np.float32(scale), "z": np.array(zero, dtype)},
+    )
+    model = load(path)
     pixels = (images * 255).round()
-    model = load(build(**dequantized(dtype)))
-    moved = 0 if dtype == "uint8" else 128
-    assert_same(model.module(pixels / 255), net((pixels - moved - zero) * scale))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (model.preprocess.mean, model.preprocess.std))
+    assert_same(model.module((pixels / 255 - mean) / std), net(_standing_for(pixels, dtype, scale, zero)))
+    sure = meaning != "normalized"
+    assert {"mean", "std"}.isdisjoint(model.assumed) if sure else {"mean", "std"} <= set(model.assumed)
+    assert dict(model.origins) == ({"mean": "file", "std": "file"} if sure else {})
+    if not sure:  # the only preprocessing by which black and white are the ends of the range
+        ends = [_standing_for(torch.tensor(value), dtype, scale, zero).item() for value in (0.0, 255.0)]
+        found = [(value - model.preprocess.mean[0]) / model.preprocess.std[0] for value in (0, 1)]
+        assert found == pytest.approx(ends)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", INTEGERS)
+def test_with_a_normalization_an_integer_input_takes_its_values_if_its_range_has_negative_ones(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, case: str
+) -> None:
+    dtype, scale, zero, meaning = INTEGERS[case]
+    path = build(
+        dtype=dtype,
+        before=[("DequantizeLinear", ["in", "s", "z"], ["x"], {})],
+        constants={"s": np.float32(scale), "z": np.array(zero, dtype)},
+    )
+    given = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    if meaning == "pixels without negative numbers":
+        with pytest.raises(ModelError, match="so that it takes pixels, not normalized values"):
+            load(path, **given)
+        return
+    model = load(path, **given)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in given.values())
+    values = (images - mean) / std
+    limits = torch.iinfo(getattr(torch, dtype))
+    written = torch.fake_quantize_per_tensor_affine(values, scale, zero, limits.min, limits.max)
+    # An integer apart where a value lies between two: a step of the input, in a few pixels.
+    torch.testing.assert_close(model.module(values), net(written), rtol=1e-3, atol=1e-2 * max(scale, 0.05))
+    assert dict(model.origins) == {"mean": "sidecar", "std": "sidecar"}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_pixels_of_another_size_are_resized_as_pixels(
+    load: Callable[..., Model], build: Build, net: nn.Module, dtype: str
+) -> None:
+    zero = {"uint8": 128, "int8": 0}[dtype]
+    path = build(
+        dtype=dtype,
+        before=[("DequantizeLinear", ["in", "s", "z"], ["x"], {})],
+        constants={"s": np.float32(1 / 128), "z": np.array(zero, dtype)},
+    )
     large = torch.randint(256, (2, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
     small = tvf.resize(large, [SIDE, SIDE], antialias=True).float()
-    assert_same(model.module(large / 255), net((small - moved - zero) * scale))
+    assert_same(load(path).module(large / 255), net(_standing_for(small, dtype, 1 / 128, zero)))
 
 
 @torch.no_grad()
@@ -307,7 +393,7 @@ def test_a_graph_that_scales_pixels_itself_takes_pixels(
     )
     pixels = (images * 255).round()
     assert_same(load(path).module(pixels / 255), net(scaled(pixels)))
-    with pytest.raises(ModelError, match="is uint8 without a scale, so that it takes pixels, not normalized values"):
+    with pytest.raises(ModelError, match="so that it takes pixels, not normalized values"):
         load(path, mean=[0.5] * 3, std=[0.5] * 3)
 
 
@@ -698,6 +784,18 @@ CAST = [("Cast", ["in"], ["x"], {"to": 1})]
             (
                 "The input of {path} is uint8 without a scale, so that it takes pixels, not normalized values. "
                 "Leave mean and std out of {path}.json."
+            ),
+        ),
+        (
+            {
+                "dtype": "int8",
+                "before": [("DequantizeLinear", ["in", "s", "z"], ["x"], {})],
+                "constants": {"s": np.float32(1 / 255), "z": np.int8(-128)},
+            },
+            {"std": [0.5, 0.5, 0.5]},
+            (
+                "The input of {path} is int8 and stands for numbers from 0 to 1, so that it takes pixels, not "
+                "normalized values. Leave mean and std out of {path}.json."
             ),
         ),
         (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines import openvino_core
-from pytest_robustness.models.engines.module import Port, Quantization, Signature
+from pytest_robustness.models.engines.integers import Port, Quantization
+from pytest_robustness.models.engines.module import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from pytest_robustness.models.engines.module import Arrays
 
 # Operators that leave the output of a softmax as it is, except for rounding.
-_KEEPING = frozenset({"Convert", "FakeQuantize", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+_KEEPING = frozenset({"Convert", "FakeQuantize", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+# Those between an input or an output and what says how its integers are to be read.
+_MOVING = frozenset({"Convert", "Identity", "Transpose"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +107,10 @@ def _source(node: Any, place: int = 0) -> Any:
 def _input_quantization(port: Any) -> Quantization | None:
     """Read the scale from a FakeQuantize (TensorFlow Lite), or from a Subtract and a Multiply (ONNX, IR).
 
-    A graph that takes pixels and scales them itself begins as one whose input was quantized. Quantized images without
-    negative numbers are pixels too, and no zero point lies between two integers: such a graph takes pixels.
+    A graph that takes pixels and scales them itself begins as one whose input was quantized. No zero point lies between
+    two integers: such a graph takes pixels.
     """
-    zero, unsigned = 0.0, not port.get_element_type().is_signed()
+    zero = 0.0
     takers = port.get_target_inputs()
     while len(takers) == 1:
         node = next(iter(takers)).get_node()
@@ -116,10 +119,9 @@ def _input_quantization(port: Any) -> Quantization | None:
             return _of_fake_quantize(node, quantized=(1, 2), real=(3, 4))
         if kind in ("Subtract", "Multiply") and (value := _constant(_source(node, 1))) is not None:
             if kind == "Multiply":
-                pixels = (unsigned and zero <= 0) or not zero.is_integer()
-                return None if pixels else Quantization(value, zero)
+                return Quantization(value, zero) if zero.is_integer() else None
             zero = value
-        elif kind not in ("Convert", "Transpose"):
+        elif kind not in _MOVING:
             return None
         takers = node.output(0).get_target_inputs()
     return None
@@ -127,7 +129,7 @@ def _input_quantization(port: Any) -> Quantization | None:
 
 def _output_quantization(port: Any) -> Quantization | None:
     node = _source(port.get_node())
-    while node.get_type_name() in ("Convert", "Transpose"):
+    while node.get_type_name() in _MOVING:
         node = _source(node)
     return _of_fake_quantize(node, quantized=(3, 4), real=(1, 2)) if node.get_type_name() == "FakeQuantize" else None
 
