@@ -25,6 +25,7 @@ from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Preprocess
 from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.engines.integers import Quantization
 from pytest_robustness.models.engines.onnx_graph import external_files
@@ -469,6 +470,38 @@ def test_an_offset_that_leaves_no_output_is_refused(
     with pytest.raises(ModelError) as raised:
         load(path, output_offset=5).module(images)
     assert str(raised.value) == f"{path}.json: output_offset is 5, but the model has 5 outputs."
+
+
+# batches that fail
+
+
+@torch.no_grad()
+def test_a_batch_that_fails_leaves_the_next_as_it_is(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    """The graph holds a batch of one within, and says nothing of it."""
+    path = build(
+        before=[("Reshape", ["in", "one"], ["x"], {})], constants={"one": np.array([1, 3, SIDE, SIDE], np.int64)}
+    )
+    module = load(path).module
+    for number in (1, 3, 1, 2, 1):
+        if number == 1:
+            assert_same(module(images[:1]), net(images[:1]))
+        else:
+            with pytest.raises(Exception, match=r"(?i)reshape"):
+                module(images[:number])
+
+
+def test_a_graph_with_a_batch_of_one_within_is_judged_one_image_at_a_time(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    path = build(
+        before=[("Reshape", ["in", "one"], ["x"], {})], constants={"one": np.array([1, 3, SIDE, SIDE], np.int64)}
+    )
+    first = first_answers("mine", load(path), (images[0] * 255).to(torch.uint8))
+    assert first.warnings == ("mine takes batches of 1 image alone, and gets those",)
+    with torch.no_grad():
+        assert_same(first.model.module(images), net(images))
 
 
 # copies, threads

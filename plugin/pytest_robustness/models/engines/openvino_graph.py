@@ -46,16 +46,13 @@ class OpenVinoEngine:
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:  # noqa: ARG002 (always the CPU)
         """Compile the graph for the CPU."""
-        import openvino
-
         model, one_size = openvino_core.read(self.path), self.signature.input.shape[0] is not None
         if not one_size:
             _set_batch(model, -1)
         # Batches of a fixed size are computed in parallel.
         hint = "THROUGHPUT" if one_size else "LATENCY"
         compiled = openvino_core.compile_for_cpu(model, precision="f32", threads=threads, PERFORMANCE_HINT=hint)
-        queue = openvino.AsyncInferQueue(compiled)
-        return lambda batches: _infer(queue, batches)
+        return _Queue(compiled).infer
 
 
 def _set_batch(model: openvino.Model, size: int) -> None:
@@ -73,13 +70,34 @@ def _takes_batches_of(model: openvino.Model, size: int) -> bool:
     return False
 
 
-def _infer(queue: openvino.AsyncInferQueue, batches: Arrays) -> Arrays:
-    answers: list[Any] = [None] * len(batches)
-    queue.set_callback(lambda request, place: answers.__setitem__(place, request.get_output_tensor().data.copy()))
-    for place, batch in enumerate(batches):
-        queue.start_async([batch], place)
-    queue.wait_all()
-    return answers
+class _Queue:
+    """Runs batches side by side on one compiled graph."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        self._requests = self._made()
+
+    def infer(self, batches: Arrays) -> Arrays:
+        """Return the graph's output for each of ``batches``."""
+        answers: list[Any] = [None] * len(batches)
+        requests = self._requests
+        try:
+            requests.set_callback(
+                lambda request, place: answers.__setitem__(place, request.get_output_tensor().data.copy())
+            )
+            for place, batch in enumerate(batches):
+                requests.start_async([batch], place)
+            requests.wait_all()
+        except BaseException:
+            # OpenVINO's queue keeps the error of a batch, and raises it again for each later one.
+            self._requests = self._made()
+            raise
+        return answers
+
+    def _made(self) -> openvino.AsyncInferQueue:
+        import openvino
+
+        return openvino.AsyncInferQueue(self._compiled)
 
 
 def _signature(path: Path, model: openvino.Model) -> Signature:
