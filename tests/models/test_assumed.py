@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.errors import ModelError
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.fingerprint import fingerprint
 
@@ -234,6 +235,16 @@ def test_a_factorys_module_of_timm_is_preprocessed_as_timm_does(
         ({"input_size": (3, 32, 32)}, ("mean", "std"), None),
         ({"mean": MEAN, "std": STD, "label_names": ["a", "b", "c"], "input_size": (3, 8, 8)}, (), ("a", "b", "c")),
         ({"mean": MEAN, "std": STD, "label_names": ["a", "b"], "input_size": (3, 8, 8)}, (), None),
+        (
+            {"mean": MEAN, "std": STD, "label_names": {1: "b", 0: "a", 2: "c"}, "input_size": (3, 8, 8)},
+            (),
+            tuple("abc"),
+        ),
+        (
+            {"mean": MEAN, "std": STD, "label_names": {"c": 2, "a": 0, "b": 1}, "input_size": (3, 8, 8)},
+            (),
+            tuple("abc"),
+        ),
     ],
     ids=str,
 )
@@ -245,6 +256,16 @@ def test_what_a_pretrained_cfg_lacks_is_assumed(
 
     model = completed(Model(Plain(config)))
     assert (model.assumed, model.classes) == (assumed, classes)
+
+
+@pytest.mark.parametrize("names", [{1: "a", 2: "b", 3: "c"}, {"a", "b", "c"}, "abc"], ids=["from 1", "set", "text"])
+def test_names_without_an_order_in_a_pretrained_cfg_are_refused(names: object) -> None:
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    from pytest_robustness.models.pretrained_cfg import completed
+
+    config = {"input_size": (3, 32, 32), "mean": MEAN, "std": STD, "label_names": names}
+    with pytest.raises(ModelError, match="label_names of the pretrained_cfg of Plain must be a list of names, one for"):
+        completed(Model(Plain(config)))
 
 
 def test_a_pretrained_cfg_may_be_an_object_of_timm() -> None:

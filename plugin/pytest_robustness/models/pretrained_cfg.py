@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.core.class_names import in_order
 from pytest_robustness.errors import ModelError
 
 if TYPE_CHECKING:
@@ -119,13 +120,24 @@ def classes(module: nn.Module) -> tuple[str, ...] | None:
 
     They are WordNet ids if their number is that of a subset of ImageNet that timm knows, else the names that came with
     the weights, if there is one for each output.
+
+    Raises
+    ------
+    ModelError
+        The names have no order.
     """
     from timm.data import ImageNetInfo, infer_imagenet_subset
 
     subset = infer_imagenet_subset(module)
     if subset is not None:
         return tuple(ImageNetInfo(subset).label_names())
-    names = _config(module).get("label_names") or ()
+    try:
+        names = in_order(_config(module).get("label_names") or ())
+    except TypeError as error:
+        raise ModelError(
+            f"label_names of the pretrained_cfg of {type(module).__name__} must be a list of names, one for each "
+            f"output; got {error}."
+        ) from error
     return tuple(map(str, names)) if names and len(names) == getattr(module, "num_classes", None) else None
 
 
