@@ -850,6 +850,42 @@ def test_a_graph_that_is_no_classifier_of_images_is_refused(
     assert str(raised.value) == message.format(path=path)
 
 
+ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "squeezed": (
+        {
+            "shape": (1, 3, SIDE, SIDE),
+            "after": [("Squeeze", ["logits", "first"], ["out"], {})],
+            "out_shape": (CLASSES,),
+        },
+        f"[{CLASSES}] for 1 image",
+    ),
+    "joined": (
+        {"after": [("Reshape", ["logits", "all"], ["out"], {})], "out_shape": ("M",)},
+        "[?] for any number of images",
+    ),
+    "joined by two": (
+        {"after": [("Reshape", ["logits", "two"], ["out"], {})], "out_shape": ("M", 2 * CLASSES)},
+        f"[1, {2 * CLASSES}] for 2 images",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_an_output_without_a_row_for_each_image_is_refused_with_its_shape(
+    load: Callable[..., Model], build: Build, images: torch.Tensor, case: str
+) -> None:
+    graph, said = ROWS[case]
+    shapes = {"first": np.array([0]), "all": np.array([-1]), "two": np.array([-1, 2 * CLASSES])}
+    used = {name for name in shapes if name in graph["after"][0][1]}
+    path = build(**graph, constants={name: shapes[name] for name in used})
+    with pytest.raises(ModelError) as raised:
+        load(path).module(images[:2])
+    assert str(raised.value) == (
+        f"The output of {path} has the shape {said}; it must be [N, K], a row of K values for each image. Export it "
+        f"without what squeezes or joins the rows."
+    )
+
+
 def test_a_graph_with_two_outputs_is_refused(load: Callable[..., Model], build: Build) -> None:
     path = build()
     model = onnx.load(path)

@@ -13,6 +13,7 @@ from torch import nn
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import SETTINGS, Model
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines.integers import input_quantization, of_pixels
 from pytest_robustness.models.fingerprint import identified
@@ -88,6 +89,8 @@ class EngineModule(nn.Module):
         # Any other integer input without a normalization takes pixels; a signed one has them moved by 128.
         self.takes_pixels = not (signature.input.is_float or sidecar.normalizes or self.stand_in)
         self.output_quantization = _output_quantization(path, signature.output)
+        if len(signature.output.shape) == 1:  # of other ranks the file may say anything of the number of rows
+            _require_rows(path, signature.output.shape, signature.input.shape[0])
         self.probabilities = signature.softmax if sidecar.probabilities is None else sidecar.probabilities
         self._infer: Callable[[Arrays], Arrays] | None = None
         self._started_for: tuple[torch.device, int] | None = None
@@ -111,6 +114,8 @@ class EngineModule(nn.Module):
         inputs = self._encode(images.float())
         batches = _batches(inputs, self.engine.signature.input.shape[0])
         answers = self.start(images.device)([batch.numpy(force=True) for batch in batches])
+        for part, batch in zip(answers, batches, strict=True):
+            _require_rows(self.engine.path, part.shape, len(batch))
         answer = torch.cat([torch.from_numpy(part) for part in answers])[: len(images)]
         return self._decode(answer.to(images.device).flatten(1))
 
@@ -222,6 +227,16 @@ def _output_quantization(path: Path, port: Port) -> Quantization | None:
             f"classes, as floats or quantized."
         )
     return port.quantization
+
+
+def _require_rows(path: Path, shape: Sequence[int | None], images: int | None) -> None:
+    """Raise `ModelError` unless an output of ``shape`` has a row for each of ``images``; ``None`` for any number."""
+    if len(shape) < 2 or shape[0] != images:
+        batch = "any number of images" if images is None else counted(images, "image")
+        raise ModelError(
+            f"The output of {path} has the shape {_shown(shape)} for {batch}; it must be [N, K], a row of K values "
+            f"for each image. Export it without what squeezes or joins the rows."
+        )
 
 
 def _shown(shape: Sequence[int | None]) -> str:

@@ -38,7 +38,8 @@ class OpenVinoEngine:
         """Return the engine for the file ``path``; it can be started from any directory."""
         signature = _signature(path, openvino_core.read(path))
         size, *rest = signature.input.shape or (None,)
-        if size is not None and _takes_batches_of(openvino_core.read(path), size + 1):
+        squeezed = len(signature.output.shape) == 1  # of a batch of its own size alone
+        if size is not None and not squeezed and _takes_batches_of(openvino_core.read(path), size + 1):
             shape = (None, *rest)
             signature = dataclasses.replace(signature, input=dataclasses.replace(signature.input, shape=shape))
         # Not where a link leads: what belongs to the model lies beside the path that was given.
