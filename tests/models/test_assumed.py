@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.errors import ModelError
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.fingerprint import fingerprint
 
@@ -234,6 +235,16 @@ def test_a_factorys_module_of_timm_is_preprocessed_as_timm_does(
         ({"input_size": (3, 32, 32)}, ("mean", "std"), None),
         ({"mean": MEAN, "std": STD, "label_names": ["a", "b", "c"], "input_size": (3, 8, 8)}, (), ("a", "b", "c")),
         ({"mean": MEAN, "std": STD, "label_names": ["a", "b"], "input_size": (3, 8, 8)}, (), None),
+        (
+            {"mean": MEAN, "std": STD, "label_names": {1: "b", 0: "a", 2: "c"}, "input_size": (3, 8, 8)},
+            (),
+            tuple("abc"),
+        ),
+        (
+            {"mean": MEAN, "std": STD, "label_names": {"c": 2, "a": 0, "b": 1}, "input_size": (3, 8, 8)},
+            (),
+            tuple("abc"),
+        ),
     ],
     ids=str,
 )
@@ -247,6 +258,16 @@ def test_what_a_pretrained_cfg_lacks_is_assumed(
     assert (model.assumed, model.classes) == (assumed, classes)
 
 
+@pytest.mark.parametrize("names", [{1: "a", 2: "b", 3: "c"}, {"a", "b", "c"}, "abc"], ids=["from 1", "set", "text"])
+def test_names_without_an_order_in_a_pretrained_cfg_are_refused(names: object) -> None:
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    from pytest_robustness.models.pretrained_cfg import completed
+
+    config = {"input_size": (3, 32, 32), "mean": MEAN, "std": STD, "label_names": names}
+    with pytest.raises(ModelError, match="label_names of the pretrained_cfg of Plain must be a list of names, one for"):
+        completed(Model(Plain(config)))
+
+
 def test_a_pretrained_cfg_may_be_an_object_of_timm() -> None:
     pytest.importorskip("timm", reason="the extra timm is not installed")
     from timm.models import PretrainedCfg
@@ -256,3 +277,66 @@ def test_a_pretrained_cfg_may_be_an_object_of_timm() -> None:
     model = completed(Model(Plain(PretrainedCfg(input_size=(3, 48, 48), crop_pct=0.75, mean=MEAN, std=STD))))
     assert model.preprocess == Preprocess(64, 48, MEAN, STD, "bicubic")
     assert model.assumed == ()
+
+
+# Of each argument of Preprocess a value that neither its default nor timm's configuration below has.
+GIVEN: dict[str, dict[str, Any]] = {
+    "resize": {"resize": 70},
+    "crop": {"crop": 40},
+    "mean": {"mean": (0.1, 0.2, 0.3)},
+    "std": {"std": (0.4, 0.5, 0.6)},
+    "interpolation": {"interpolation": "nearest"},
+    "antialias": {"antialias": False},
+    "squash": {"squash": True, "resize": 70},
+    "channels": {"channels": "BGR"},
+    "layout": {"layout": "NHWC"},
+}
+CONFIG = {"input_size": (3, 48, 48), "crop_pct": 0.75, "mean": MEAN, "std": STD, "interpolation": "bicubic"}
+
+
+ARGUMENTS = [field.name for field in dataclasses.fields(Preprocess)]
+
+
+@pytest.mark.parametrize(
+    ("way", "name"),
+    # A graph says its layout itself.
+    [("timm", name) for name in ARGUMENTS] + [("sidecar", name) for name in ARGUMENTS if name != "layout"],
+)
+def test_no_argument_of_a_preprocess_that_was_given_is_lost_where_the_others_are_completed(
+    way: str, name: str, tmp_path: Path
+) -> None:
+    given = GIVEN[name]
+    if way == "timm":
+        pytest.importorskip("timm", reason="the extra timm is not installed")
+        from pytest_robustness.models.pretrained_cfg import completed
+
+        found = completed(Model(Plain(CONFIG), Preprocess(**given))).preprocess
+    else:
+        from pytest_robustness.models.engines.sidecar import read_sidecar
+
+        (tmp_path / "net.onnx.json").write_text(json.dumps(given))
+        found = read_sidecar(tmp_path / "net.onnx").preprocess(None)
+    assert {key: getattr(found, key) for key in given} == given
+
+
+@pytest.mark.parametrize("given", [{}, *(GIVEN[name] for name in ("interpolation", "antialias", "channels", "layout"))])
+def test_what_a_preprocess_leaves_out_is_timms_and_called_that(given: dict[str, Any]) -> None:
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    from pytest_robustness.models.pretrained_cfg import completed
+
+    brought = Preprocess(**given)
+    model = completed(Model(Plain(CONFIG), brought, ["a", "b", "c"], unhashed=["a handle"], output_offset=1))
+    timms = {"resize": 64, "crop": 48, "mean": MEAN, "std": STD, "interpolation": "bicubic"}
+    assert model.preprocess == Preprocess(**timms | given)
+    settings = {"mean", "std", "size", "interpolation", "antialias"} - brought.given
+    assert model.origins == dict.fromkeys(settings, "architecture")
+    assert (model.assumed, model.unhashed, model.output_offset) == ((), ["a handle"], 1)
+
+
+@pytest.mark.parametrize("name", ["resize", "crop", "mean", "std", "squash"])
+def test_a_preprocess_with_a_size_or_a_normalization_is_the_whole_preprocessing(name: str) -> None:
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    from pytest_robustness.models.pretrained_cfg import completed
+
+    model = Model(Plain(CONFIG), Preprocess(**GIVEN[name]))
+    assert completed(model) is model

@@ -25,8 +25,9 @@ from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Preprocess
 from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.models.engines.module import Quantization
+from pytest_robustness.models.engines.integers import Quantization
 from pytest_robustness.models.engines.onnx_graph import external_files
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     Build = Callable[..., Path]
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 openvino = pytest.importorskip("openvino", reason="the extra openvino is not installed")
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
@@ -219,6 +220,8 @@ def test_the_probabilities_of_a_softmax_become_logits(
 ) -> None:
     logits = load(build(after=SOFTMAX, constants=FLAT)).module(images)
     assert_same(logits, net(images).log_softmax(1))
+    passed_on = load(build(after=[("Softmax", ["logits"], ["p"], {"axis": 1}), ("Identity", ["p"], ["out"], {})]))
+    assert_same(passed_on.module(images), net(images).log_softmax(1))
     saturated = load(build(after=[("Mul", ["logits", "k"], ["m"], {}), ("Softmax", ["m"], ["out"], {"axis": 1})],
                            constants={"k": np.float32(1e6)})).module(images)  # fmt: skip
     assert saturated.isfinite().all()
@@ -248,19 +251,103 @@ def dequantized(dtype: str) -> dict[str, Any]:
     }
 
 
+# Of integer inputs: type, scale and zero point, and what their range says they are.
+INTEGERS = {
+    "from 0 to 1": ("uint8", 1 / 255, 0, "pixels without negative numbers"),
+    "from 0 to 1, signed": ("int8", 1 / 255, -128, "pixels without negative numbers"),
+    "from 0 to 255": ("uint8", 1.0, 0, "pixels without negative numbers"),
+    "from 0 to 255, signed": ("int8", 1.0, -128, "pixels without negative numbers"),
+    "from 0 to 2": ("uint8", 1 / 128, 0, "pixels without negative numbers"),
+    "from -1 to 1": ("uint8", 1 / 128, 128, "pixels"),
+    "from -1 to 1, signed": ("int8", 2 / 255, 0, "pixels"),
+    "from -1 to 1 by 127": ("int8", 1 / 127, 0, "pixels"),
+    "from -0.5 to 0.5": ("uint8", 1 / 255, 128, "pixels"),
+    "from -128 to 127": ("int8", 1.0, 0, "pixels"),
+    "of ImageNet": ("int8", 4.76 / 255, -14, "normalized"),
+    "of ImageNet, unsigned": ("uint8", 4.76 / 255, 114, "normalized"),
+    "of ImageNet, pixels to 255": ("uint8", 274 / 255, 114, "normalized"),
+    "of a narrower calibration": ("int8", 2.4 / 255, 0, "normalized"),
+    "of a wider one": ("uint8", 0.02, 128, "normalized"),
+}
+
+
+MOVED = {
+    "NCHW": ("Identity", ["in"], ["i"], {}),
+    "NHWC": ("Transpose", ["in"], ["i"], {"perm": [0, 3, 1, 2]}),
+}
+
+
+def _standing_for(pixels: torch.Tensor, dtype: str, scale: float, zero: int) -> torch.Tensor:
+    """Return the numbers that a graph reads in ``pixels`` from 0 to 255, less 128 where its integers are signed."""
+    return (pixels - (128 if dtype == "int8" else 0) - zero) * scale
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("dtype", ENDS)
-def test_an_integer_input_takes_pixels(
-    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, dtype: str
+@pytest.mark.parametrize("shape", MOVED)
+@pytest.mark.parametrize("case", INTEGERS)
+def test_without_a_normalization_an_integer_input_takes_pixels_and_its_range_says_whether_that_is_sure(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, case: str, shape: str
 ) -> None:
-    scale, zero = ENDS[dtype]
+    dtype, scale, zero, meaning = INTEGERS[case]
+    path = build(
+        shape=("N", 3, SIDE, SIDE) if shape == "NCHW" else ("N", SIDE, SIDE, 3),
+        dtype=dtype,
+        before=[MOVED[shape], ("DequantizeLinear", ["i", "s", "z"], ["x"], {})],
+        constants={"s": np.float32(scale), "z": np.array(zero, dtype)},
+    )
+    model = load(path)
     pixels = (images * 255).round()
-    model = load(build(**dequantized(dtype)))
-    moved = 0 if dtype == "uint8" else 128
-    assert_same(model.module(pixels / 255), net((pixels - moved - zero) * scale))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (model.preprocess.mean, model.preprocess.std))
+    assert_same(model.module((pixels / 255 - mean) / std), net(_standing_for(pixels, dtype, scale, zero)))
+    sure = meaning != "normalized"
+    assert {"mean", "std"}.isdisjoint(model.assumed) if sure else {"mean", "std"} <= set(model.assumed)
+    assert dict(model.origins) == ({"mean": "file", "std": "file"} if sure else {})
+    if not sure:  # the only preprocessing by which black and white are the ends of the range
+        ends = [_standing_for(torch.tensor(value), dtype, scale, zero).item() for value in (0.0, 255.0)]
+        found = [(value - model.preprocess.mean[0]) / model.preprocess.std[0] for value in (0, 1)]
+        assert found == pytest.approx(ends)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", INTEGERS)
+def test_with_a_normalization_an_integer_input_takes_its_values_if_its_range_has_negative_ones(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, case: str
+) -> None:
+    dtype, scale, zero, meaning = INTEGERS[case]
+    path = build(
+        dtype=dtype,
+        before=[("DequantizeLinear", ["in", "s", "z"], ["x"], {})],
+        constants={"s": np.float32(scale), "z": np.array(zero, dtype)},
+    )
+    given = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    if meaning == "pixels without negative numbers":
+        with pytest.raises(ModelError, match="so that it takes pixels, not normalized values"):
+            load(path, **given)
+        return
+    model = load(path, **given)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in given.values())
+    values = (images - mean) / std
+    limits = torch.iinfo(getattr(torch, dtype))
+    written = torch.fake_quantize_per_tensor_affine(values, scale, zero, limits.min, limits.max)
+    # An integer apart where a value lies between two: a step of the input, in a few pixels.
+    torch.testing.assert_close(model.module(values), net(written), rtol=1e-3, atol=1e-2 * max(scale, 0.05))
+    assert dict(model.origins) == {"mean": "sidecar", "std": "sidecar"}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_pixels_of_another_size_are_resized_as_pixels(
+    load: Callable[..., Model], build: Build, net: nn.Module, dtype: str
+) -> None:
+    zero = {"uint8": 128, "int8": 0}[dtype]
+    path = build(
+        dtype=dtype,
+        before=[("DequantizeLinear", ["in", "s", "z"], ["x"], {})],
+        constants={"s": np.float32(1 / 128), "z": np.array(zero, dtype)},
+    )
     large = torch.randint(256, (2, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
     small = tvf.resize(large, [SIDE, SIDE], antialias=True).float()
-    assert_same(model.module(large / 255), net((small - moved - zero) * scale))
+    assert_same(load(path).module(large / 255), net(_standing_for(small, dtype, 1 / 128, zero)))
 
 
 @torch.no_grad()
@@ -307,7 +394,7 @@ def test_a_graph_that_scales_pixels_itself_takes_pixels(
     )
     pixels = (images * 255).round()
     assert_same(load(path).module(pixels / 255), net(scaled(pixels)))
-    with pytest.raises(ModelError, match="is uint8 without a scale, so that it takes pixels, not normalized values"):
+    with pytest.raises(ModelError, match="so that it takes pixels, not normalized values"):
         load(path, mean=[0.5] * 3, std=[0.5] * 3)
 
 
@@ -383,6 +470,38 @@ def test_an_offset_that_leaves_no_output_is_refused(
     with pytest.raises(ModelError) as raised:
         load(path, output_offset=5).module(images)
     assert str(raised.value) == f"{path}.json: output_offset is 5, but the model has 5 outputs."
+
+
+# batches that fail
+
+
+@torch.no_grad()
+def test_a_batch_that_fails_leaves_the_next_as_it_is(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    """The graph holds a batch of one within, and says nothing of it."""
+    path = build(
+        before=[("Reshape", ["in", "one"], ["x"], {})], constants={"one": np.array([1, 3, SIDE, SIDE], np.int64)}
+    )
+    module = load(path).module
+    for number in (1, 3, 1, 2, 1):
+        if number == 1:
+            assert_same(module(images[:1]), net(images[:1]))
+        else:
+            with pytest.raises(Exception, match=r"(?i)reshape"):
+                module(images[:number])
+
+
+def test_a_graph_with_a_batch_of_one_within_is_judged_one_image_at_a_time(
+    load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor
+) -> None:
+    path = build(
+        before=[("Reshape", ["in", "one"], ["x"], {})], constants={"one": np.array([1, 3, SIDE, SIDE], np.int64)}
+    )
+    first = first_answers("mine", load(path), (images[0] * 255).to(torch.uint8))
+    assert first.warnings == ("mine takes batches of 1 image alone, and gets those",)
+    with torch.no_grad():
+        assert_same(first.model.module(images), net(images))
 
 
 # copies, threads
@@ -573,6 +692,88 @@ def test_openvino_takes_a_whole_batch_where_the_graph_allows_it(build: Build, en
     assert ModelZoo().load(f"openvino:{path}").module.engine.signature.input.shape[0] == batch
 
 
+# files behind links
+
+
+def _ir(path: Path, source: Path) -> None:
+    openvino.save_model(openvino.Core().read_model(source), path, compress_to_fp16=False)
+
+
+def _external(path: Path, source: Path) -> None:
+    onnx.save(onnx.load(source), path, save_as_external_data=True, location="net.data", size_threshold=0)
+
+
+def _by_openvino(path: Path, images: np.ndarray) -> np.ndarray:
+    return openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images)[0]
+
+
+def _by_onnxruntime(path: Path, images: np.ndarray) -> np.ndarray:
+    return onnxruntime.InferenceSession(str(path)).run(None, {"in": images})[0]
+
+
+# How a model is written, its files, and the engine itself on a path.
+LINKED: dict[str, tuple[Callable[[Path, Path], object], list[str], Callable[[Path, np.ndarray], np.ndarray]]] = {
+    "openvino": (_ir, ["net.xml", "net.bin"], _by_openvino),
+    "onnx": (_external, ["net.onnx", "net.data"], _by_onnxruntime),
+    "onnx alone": (lambda path, source: shutil.copy(source, path), ["net.onnx"], _by_onnxruntime),
+    "openvino alone": (lambda path, source: shutil.copy(source, path), ["net.onnx"], _by_openvino),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", LINKED)
+@pytest.mark.parametrize("layout", ["versions", "cache"])
+def test_a_model_behind_links_is_what_its_engine_makes_of_the_path(
+    build: Build, net: Net, images: torch.Tensor, tmp_path: Path, case: str, layout: str
+) -> None:
+    """A link may lead to another folder than that beside it, and to a file of any name, as in the hub's cache."""
+    write, names, plain = LINKED[case]
+    bias = net.head.bias.detach().clone()
+    for number, version in enumerate("ab"):
+        net.head.bias.copy_(bias + number * torch.arange(CLASSES))
+        (tmp_path / version).mkdir()
+        write(tmp_path / version / names[0], build())
+    net.head.bias.copy_(bias)
+    kept = {name: tmp_path / version / name for version, name in zip("ab", names, strict=False)}
+    if layout == "cache":
+        kept = {name: path.rename(tmp_path / f"blob{number}") for number, (name, path) in enumerate(kept.items())}
+    links, whole = tmp_path / "links", tmp_path / "whole"
+    links.mkdir()
+    whole.mkdir()
+    for name, path in kept.items():
+        (links / name).symlink_to(Path("..", path.relative_to(tmp_path)))
+        shutil.copy(path, whole / name)
+    source = case.partition(" ")[0]
+    try:
+        expected = plain(links / names[0], images[:1].numpy())
+    except Exception:  # newer versions of ONNX Runtime refuse weights in another folder than the graph's own
+        with pytest.raises(ModelError, match="It is a link: if the engine does not find"):
+            ModelZoo().load(f"{source}:{links / names[0]}")
+        return
+    linked, copied = (ModelZoo().load(f"{source}:{folder / names[0]}") for folder in (links, whole))
+    assert_same(linked.module(images[:1]), torch.from_numpy(expected))
+    assert linked.fingerprint == copied.fingerprint
+
+
+def test_what_an_engine_does_not_find_behind_a_link_is_an_error_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("nothing of the kind")
+    path = tmp_path / "net.onnx"
+    path.symlink_to("elsewhere")
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load(f"openvino:{path}")
+    assert str(raised.value).endswith(
+        "). Replace it, or export it again. It is a link: if the engine does not find what belongs to it, copy all of "
+        "its files into one folder."
+    )
+
+
+def test_a_sidecar_that_is_a_link_to_nowhere_is_refused(load: Callable[..., Model], build: Build) -> None:
+    path = build()
+    Path(f"{path}.json").symlink_to("nowhere")
+    with pytest.raises(ModelError, match=r"built\.onnx\.json is not readable as JSON: .*No such file"):
+        load(path)
+
+
 # what is refused
 
 
@@ -619,6 +820,18 @@ CAST = [("Cast", ["in"], ["x"], {"to": 1})]
             ),
         ),
         (
+            {
+                "dtype": "int8",
+                "before": [("DequantizeLinear", ["in", "s", "z"], ["x"], {})],
+                "constants": {"s": np.float32(1 / 255), "z": np.int8(-128)},
+            },
+            {"std": [0.5, 0.5, 0.5]},
+            (
+                "The input of {path} is int8 and stands for numbers from 0 to 1, so that it takes pixels, not "
+                "normalized values. Leave mean and std out of {path}.json."
+            ),
+        ),
+        (
             {"out_dtype": "uint8", "after": [("Cast", ["logits"], ["out"], {"to": 2})]},
             {},
             (
@@ -635,6 +848,42 @@ def test_a_graph_that_is_no_classifier_of_images_is_refused(
     with pytest.raises(ModelError) as raised:
         load(path, **sidecar)
     assert str(raised.value) == message.format(path=path)
+
+
+ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "squeezed": (
+        {
+            "shape": (1, 3, SIDE, SIDE),
+            "after": [("Squeeze", ["logits", "first"], ["out"], {})],
+            "out_shape": (CLASSES,),
+        },
+        f"[{CLASSES}] for 1 image",
+    ),
+    "joined": (
+        {"after": [("Reshape", ["logits", "all"], ["out"], {})], "out_shape": ("M",)},
+        "[?] for any number of images",
+    ),
+    "joined by two": (
+        {"after": [("Reshape", ["logits", "two"], ["out"], {})], "out_shape": ("M", 2 * CLASSES)},
+        f"[1, {2 * CLASSES}] for 2 images",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_an_output_without_a_row_for_each_image_is_refused_with_its_shape(
+    load: Callable[..., Model], build: Build, images: torch.Tensor, case: str
+) -> None:
+    graph, said = ROWS[case]
+    shapes = {"first": np.array([0]), "all": np.array([-1]), "two": np.array([-1, 2 * CLASSES])}
+    used = {name for name in shapes if name in graph["after"][0][1]}
+    path = build(**graph, constants={name: shapes[name] for name in used})
+    with pytest.raises(ModelError) as raised:
+        load(path).module(images[:2])
+    assert str(raised.value) == (
+        f"The output of {path} has the shape {said}; it must be [N, K], a row of K values for each image. Export it "
+        f"without what squeezes or joins the rows."
+    )
 
 
 def test_a_graph_with_two_outputs_is_refused(load: Callable[..., Model], build: Build) -> None:

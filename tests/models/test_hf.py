@@ -226,6 +226,36 @@ def test_labels_that_transformers_gives_by_itself_name_nothing(folders: dict[str
     assert ModelZoo().load(f"hf:{tmp_path / 'net'}").classes is None
 
 
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((0, 1, 2), ("cat", "dog", "eel")),
+        ((2, 0, 1), ("dog", "eel", "cat")),
+        ((1, 2, 3), None),
+        ((0, 1, 3), None),
+        ((-1, 0, 1), None),
+    ],
+    ids=str,
+)
+def test_names_are_those_of_the_outputs_that_id2label_says(
+    folders: dict[str, Path], tmp_path: Path, numbers: tuple[int, ...], expected: tuple[str, ...] | None
+) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(folders["resnet"], folder)
+    labels = dict(zip(numbers, CLASSES, strict=True))
+    config = json.loads((folder / "config.json").read_text()) | {"id2label": labels, "label2id": {}}
+    (folder / "config.json").write_text(json.dumps(config))
+    if expected is not None:
+        assert ModelZoo().load(f"hf:{folder}").classes == expected
+        return
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load(f"hf:{folder}")
+    assert str(raised.value) == (
+        f"hf:{folder}: id2label of its config.json must have the name of each output by its number; got the dict "
+        f"{labels}. Valid: a list, or {{name: number}} or {{number: name}} with each of the integers from 0 to 2 once."
+    )
+
+
 def test_pickled_weights_need_trust(folders: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(folders["resnet"], tmp_path / "net")
     net = transformers.AutoModelForImageClassification.from_pretrained(tmp_path / "net").eval()

@@ -16,6 +16,7 @@ from pytest_robustness.models.engines.sidecar import read_sidecar
 from pytest_robustness.report.assumption_text import unhashed_warning, warning
 
 SETTINGS = ("mean", "std", "size", "classes")
+SPREAD = " (pixels spread over the range that the scale of its integers gives, which is that of normalized values)"
 SOME = [chosen for count in (1, 2, 3, 4) for chosen in itertools.combinations(SETTINGS, count)]
 
 
@@ -42,6 +43,22 @@ def test_of_a_file_its_sidecar_is_named_with_the_size_that_was_derived() -> None
         "onnx:nets/net.onnx was judged with standard deviation 1, images of 342 pixels, cropped to 299, because "
         "nothing gives them; if they are wrong, so are its figures. Write into nets/net.onnx.json, with the values of "
         'its training: {"resize": 342, "crop": 299, "std": [0.229, 0.224, 0.225]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "said"),
+    [
+        ("onnx:net.onnx", (0.447,) * 3, f"mean 0.447, standard deviation 0.21{SPREAD}"),
+        ("clip:ViT-B-32:net.pt", (0.48, 0.45, 0.4), "mean 0.48, 0.45, 0.4, standard deviation 0.21"),
+        ("python:net.py:make", (0.0,) * 3, "mean 0, standard deviation 0.21"),
+    ],
+)
+def test_a_mean_that_was_assumed_is_shown_as_it_is(name: str, mean: tuple[float, ...], said: str) -> None:
+    text = warning(name, facts("mean", "std", preprocess=Preprocess(256, 224, mean, (0.21,) * 3)))
+    assert text is not None
+    assert text.startswith(
+        f"{name} was judged with {said}, because nothing gives them; if they are wrong, so are its figures. "
     )
 
 

@@ -123,6 +123,12 @@ class Preprocess:
         return {name: value for name, value in values.items() if name not in _LATER or value != _LATER[name]}
 
     @property
+    def written(self) -> dict[str, Any]:
+        """The arguments that somebody gave, by name, as far as they can be told from what stands for those left out."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
+        return {name: value for name, (value, default) in values.items() if value is not default}
+
+    @property
     def assumed(self) -> tuple[str, ...]:
         """Which of ``mean``, ``std`` and ``size`` were not given.
 

@@ -47,4 +47,11 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         # The first lines of an engine's message name lines of its own source.
         lines = [line for line in map(str.strip, str(error).splitlines()) if line]
         cause = f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}"
-        raise ModelError(f"{path} cannot be loaded as {kind} ({cause}). Replace it, or export it again.") from error
+        link = (
+            " It is a link: if the engine does not find what belongs to it, copy all of its files into one folder."
+            if path.is_symlink()
+            else ""
+        )
+        raise ModelError(
+            f"{path} cannot be loaded as {kind} ({cause}). Replace it, or export it again.{link}"
+        ) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.core.class_names import in_order
 from pytest_robustness.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _SAID_AS: Final[Mapping[Setting, str]] = {
     "interpolation": "interpolation",
 }
 _IMAGENET: Final = 1000
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def completed(model: Model) -> Model:
@@ -30,7 +33,8 @@ def completed(model: Model) -> Model:
 
     timm puts that on every module of an architecture, whether it has the published weights, weights of a training of
     one's own, or none: so it is no more than timm's default, and the origins say that. ``model`` is returned as it is
-    where the module has no such attribute, or where it brings a preprocessing.
+    where the module has no such attribute, or where it brings a mean, a standard deviation or a size: then its
+    preprocessing is its own. What it brings of the other settings stays, and timm says the rest.
 
     Raises
     ------
@@ -43,26 +47,25 @@ def completed(model: Model) -> Model:
     name = ".".join(config[key] for key in ("architecture", "tag") if config.get(key)) or type(model.module).__name__
     # A thousand outputs are ImageNet's only where the data's classes are, which is known later.
     known = None if getattr(model.module, "num_classes", None) == _IMAGENET else classes(model.module)
-    return Model(
-        model.module,
-        preprocess(name, model.module),
-        known if model.classes is None else model.classes,
-        model.fingerprint,
-        model.runtime,
-        [setting for setting, key in _GIVEN_BY.items() if config.get(key) is None],
-        origins=_origins(config, listed=model.classes is not None),
-        output_offset=model.output_offset,
-        probabilities=model.probabilities,
+    return dataclasses.replace(
+        model,
+        preprocess=preprocess(name, model.module, model.preprocess.written),
+        classes=known if model.classes is None else model.classes,
+        assumed=[setting for setting, key in _GIVEN_BY.items() if config.get(key) is None],
+        origins={**_origins(config, model), **model.origins},
     )
 
 
-def _origins(config: Mapping[str, Any], *, listed: bool) -> dict[Setting, Origin]:
-    """Return where the set-up comes from; ``listed`` says that the factory gave the classes."""
+def _origins(config: Mapping[str, Any], model: Model) -> dict[Setting, Origin]:
+    """Return where the part of the set-up comes from that ``model`` does not bring."""
     found: dict[Setting, Origin] = {
         setting: "architecture" for setting, key in _SAID_AS.items() if config.get(key) is not None
     }
     # timm evaluates with Pillow, which antialiases.
-    return found | {"antialias": "architecture"} | ({} if listed else {"classes": "architecture"})
+    found["antialias"] = "architecture"
+    if model.classes is None:
+        found["classes"] = "architecture"
+    return {setting: origin for setting, origin in found.items() if setting not in model.preprocess.given}
 
 
 def has_other_outputs(module: nn.Module, outputs: int) -> bool:
@@ -74,8 +77,15 @@ def has_other_outputs(module: nn.Module, outputs: int) -> bool:
     return bool(_config(module).get("num_classes", outputs) != outputs)
 
 
-def preprocess(name: str, module: nn.Module) -> Preprocess:
+def preprocess(name: str, module: nn.Module, given: Mapping[str, Any] = _NOTHING) -> Preprocess:
     """Return what timm does to an image before the module ``name`` gets it, in evaluation.
+
+    Parameters
+    ----------
+    name, module
+        The module, and what an error calls it.
+    given
+        Arguments of `Preprocess` that take the place of timm's.
 
     Raises
     ------
@@ -93,15 +103,16 @@ def preprocess(name: str, module: nn.Module) -> Preprocess:
             f"square that lies within the image. To judge it otherwise, return Model(module, Preprocess(resize=..., "
             f"crop=..., mean=..., std=...)) from a factory of yours."
         )
-    return Preprocess(
-        resize=resize,
-        crop=height,
-        mean=config["mean"],
-        std=config["std"],
-        interpolation=config["interpolation"],
-        antialias=True,  # timm evaluates with Pillow, which antialiases
-        squash=config.get("crop_mode") == "squash",
-    )
+    published = {
+        "resize": resize,
+        "crop": height,
+        "mean": config["mean"],
+        "std": config["std"],
+        "interpolation": config["interpolation"],
+        "antialias": True,  # timm evaluates with Pillow, which antialiases
+        "squash": config.get("crop_mode") == "squash",
+    }
+    return Preprocess(**{**published, **given})
 
 
 def classes(module: nn.Module) -> tuple[str, ...] | None:
@@ -109,13 +120,24 @@ def classes(module: nn.Module) -> tuple[str, ...] | None:
 
     They are WordNet ids if their number is that of a subset of ImageNet that timm knows, else the names that came with
     the weights, if there is one for each output.
+
+    Raises
+    ------
+    ModelError
+        The names have no order.
     """
     from timm.data import ImageNetInfo, infer_imagenet_subset
 
     subset = infer_imagenet_subset(module)
     if subset is not None:
         return tuple(ImageNetInfo(subset).label_names())
-    names = _config(module).get("label_names") or ()
+    try:
+        names = in_order(_config(module).get("label_names") or ())
+    except TypeError as error:
+        raise ModelError(
+            f"label_names of the pretrained_cfg of {type(module).__name__} must be a list of names, one for each "
+            f"output; got {error}."
+        ) from error
     return tuple(map(str, names)) if names and len(names) == getattr(module, "num_classes", None) else None
 
 

@@ -23,6 +23,9 @@ _SIZES: Final = {"resize": 256, "crop": 224}
 _NORMALIZATION: Final = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 _AS_TEXT: Final = " by name, in which 10 comes before 2"
 _AS_NUMBERS: Final = " (training on torchvision's ImageFolder would have put 10 before 2)"
+_SPREAD: Final = (
+    " (pixels spread over the range that the scale of its integers gives, which is that of normalized values)"
+)
 _CLASSES: Final = '["...", "..."]'
 # Arguments of `Preprocess` that need not be written.
 _LEFT_OUT: Final = {"resize": None, "crop": None, "interpolation": "bilinear", "antialias": True}
@@ -34,7 +37,7 @@ def warning(model: str, facts: ModelFacts) -> str | None:
         return None
     source, _, path = model.partition(":")
     advice = _sidecar(Path(path), facts) if source in _FILES else _factory(source, facts)
-    texts, defaults = [*_assumptions(facts)], _defaults(facts)
+    texts, defaults = [*_assumptions(source, facts)], _defaults(facts)
     them, are = ("them", "they are") if len(texts) > 1 or defaults else ("it", "it is")
     retrained = " and its outputs are not those of timm's weights" if defaults else ""
     return (
@@ -74,17 +77,24 @@ def _numbers(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
+def _number(values: Sequence[float]) -> str:
+    """Return the number that all channels have, or else one of each."""
+    return f"{values[0]:.6g}" if len(set(values)) == 1 else _numbers(values)
+
+
 def _size(preprocess: Preprocess) -> str:
     size = "the data's size" if preprocess.resize is None else f"{preprocess.resize} pixels"
     return f"images of {size}" + ("" if preprocess.crop is None else f", cropped to {preprocess.crop}")
 
 
-def _assumptions(facts: ModelFacts) -> Iterator[str]:
+def _assumptions(source: str, facts: ModelFacts) -> Iterator[str]:
     by_architecture = _by_architecture(facts)
     if "mean" in facts.assumed and "mean" not in by_architecture:
-        yield "mean 0"
+        yield f"mean {_number(facts.preprocess.mean)}"
     if "std" in facts.assumed and "std" not in by_architecture:
-        yield "standard deviation 1"
+        # A file that takes integers whose scale says that they are of normalized values.
+        spread = _SPREAD if source in _FILES and any(facts.preprocess.mean) and "mean" in facts.assumed else ""
+        yield f"standard deviation {_number(facts.preprocess.std)}{spread}"
     if "size" in facts.assumed and "size" not in by_architecture:
         yield _size(facts.preprocess)
     if "classes" in facts.assumed:

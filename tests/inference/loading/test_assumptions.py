@@ -13,7 +13,8 @@ from pytest_robustness.core import SETTINGS, ClassLabel, ClassMatch, Model, Prep
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.inference.loading.assumptions import assumed, origins
 from pytest_robustness.inference.loading.class_matching import imagenet_classes, match
-from pytest_robustness.models.engines.module import EngineModule, Port, Signature, engine_model
+from pytest_robustness.models.engines.integers import Port
+from pytest_robustness.models.engines.module import EngineModule, Signature, engine_model
 from pytest_robustness.models.engines.sidecar import Sidecar
 from pytest_robustness.models.fingerprint import fingerprint
 

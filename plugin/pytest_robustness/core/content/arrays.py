@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import logging
 import sys
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.content.origin import Origin, origin_of_object
 from pytest_robustness.core.content.plain import Content
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import torch
     from torch import nn
@@ -34,6 +38,10 @@ def content_of(value: object) -> Content | None:
             return _tensor(torch, value)
         if isinstance(value, torch.jit.ScriptFunction):
             return Content([b"program", value.save_to_buffer()])
+        if isinstance(value, torch._ops.OperatorBase | torch._ops.OpOverloadPacket):
+            return _operator(value, _definition(value))
+        if isinstance(value, torch.library.CustomOpDef):
+            return _operator(value, value)
     if numpy is not None and hasattr(numpy, "ndarray") and isinstance(value, numpy.ndarray | numpy.generic):
         return _array(numpy, value)
     return None
@@ -95,12 +103,15 @@ def _module(torch: Any, module: nn.Module) -> Content:
     # What every module has. Of this, what answers depend on is added by name.
     machinery = _machinery(torch.nn.Module)
     code = module.code if isinstance(module, torch.fx.GraphModule) else None
-    parts: _Parts = [] if code is not None else [("", kind)]
+    # Each traced graph is of a class of its own, which is made of its code.
+    parts: _Parts = [("", kind)] if code is None else [("", base) for base in kind.__bases__]
     parts += module._parameters.items()
     parts += module._buffers.items()
     parts += module._modules.items()
     parts += _own_state(torch, module)
     parts += [(name, item) for name, item in vars(module).items() if name not in machinery and _counts(name, code)]
+    if code is not None:
+        parts += _called(torch, module)
     for hooks in (module._forward_pre_hooks, module._forward_hooks):
         # Without their keys, which count all hooks of the process.
         parts += [("hook", hook) for hook in hooks.values()]
@@ -116,6 +127,47 @@ def _machinery(base: type[nn.Module]) -> frozenset[str]:
 def _counts(name: str, code: str | None) -> bool:
     """Return whether an attribute counts: of a traced graph, only those that its code reads."""
     return code is None or f"self.{name}" in code
+
+
+def _called(torch: Any, module: Any) -> _Parts:
+    """Return the functions and operators that a traced graph calls, of which its code has the names alone.
+
+    Graphs within it, those of ``torch.cond`` and the like, are its modules.
+    """
+    found: _Parts = []
+    given: list[object] = []
+    for node in module.graph.nodes:
+        if node.op == "call_function":
+            found.append((node.name, node.target))
+        torch.fx.node.map_aggregate((node.args, node.kwargs), given.append)
+    # Of what was no value of the graph while it was traced, such as a member of an enumeration, its code has the repr.
+    given = [value for value in given if not isinstance(value, torch.fx.Node)]
+    return found + [("", value) for value in given if callable(value) or origin_of_object(value) is Origin.USER]
+
+
+def _operator(value: Any, defined: Any) -> Content:
+    """Return the name of an operator of PyTorch's dispatcher, and the functions that ``custom_op`` made it of.
+
+    Its caches and tables of kernels change while a process runs, and kernels that were registered otherwise are out of
+    reach.
+    """
+    kernels = getattr(defined, "_backend_fns", {})
+    parts: _Parts = [("", type(value)), ("kernel", getattr(defined, "_init_fn", None))]
+    parts += [("kernel", _of_user(kernels[device])) for device in sorted(kernels, key=str)]
+    return Content([b"operator", str(value).encode()], parts)
+
+
+def _definition(value: Any) -> object:
+    """Return what ``custom_op`` keeps of an operator; ``None`` where it did not define it."""
+    schema = getattr(value, "_schema", None)
+    name = schema.name if schema is not None else getattr(value, "_qualified_op_name", None)
+    return getattr(sys.modules.get("torch._library.custom_ops"), "OPDEFS", {}).get(name)
+
+
+def _of_user(kernel: Callable[..., object]) -> object:
+    """Return the function of the user's around which PyTorch put one of its own."""
+    inner = inspect.unwrap(kernel)
+    return inspect.getclosurevars(inner).nonlocals.get("fn", inner)
 
 
 def _own_state(torch: Any, module: nn.Module) -> _Parts:

@@ -11,6 +11,7 @@ import threading
 import warnings
 import weakref
 from collections import OrderedDict
+from contextvars import Context, ContextVar
 from pathlib import Path, PurePath
 from types import MappingProxyType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.core.content.arrays import vars_of
 from pytest_robustness.core.content.files import FileContent, compiled
 from pytest_robustness.core.content.origin import Origin, origin, origin_of_object
-from pytest_robustness.core.content.plain import Content
+from pytest_robustness.core.content.plain import Content, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +64,8 @@ def content_of(value: object) -> Content | None:
         return Content([b"weak"], list(_items(dict(value.items()))))
     if isinstance(value, weakref.WeakSet):
         return Content([b"weak"], [("", set(value))])
-    if isinstance(value, threading.local):
-        return Content([b"local"], [("", type(value)), *_items(vars_of(value))])
+    if isinstance(value, ContextVar | threading.local):
+        return _of_context(value)
     if isinstance(value, PurePath):
         return Content([b"path", _place(value).encode(errors="surrogateescape")])
     if isinstance(value, io.IOBase) and not isinstance(value, io.BytesIO | io.StringIO):
@@ -73,6 +74,23 @@ def content_of(value: object) -> Content | None:
     if whose is Origin.TEST_RUN:
         return None
     return _users(value) if whose is Origin.USER else _of_library(value, whose)
+
+
+def _of_context(value: ContextVar[object] | threading.local) -> Content:
+    """Return what each thread or context has of its own: of a variable the default, for what was set is its memory."""
+    if isinstance(value, threading.local):
+        return Content([b"local"], [("", type(value)), *_items(vars_of(value))])
+    default, now = Context().run(_held_by, value), _held_by(value)
+    same = now is default or (plain(now) is not None and plain(now) == plain(default))
+    # Its name may hold an address.
+    return Content([b"context"], [("", default)], lacks=not same)
+
+
+def _held_by(variable: ContextVar[object]) -> object:
+    try:
+        return variable.get()
+    except LookupError:  # it was never set, and has no default
+        return None
 
 
 def _items(value: object) -> Iterator[_Part]:

@@ -6,14 +6,16 @@ A model's fingerprint covers the source of `EngineModule`: to edit it, even its 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import SETTINGS, Model
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ModelError
+from pytest_robustness.models.engines.integers import input_quantization, of_pixels
 from pytest_robustness.models.fingerprint import identified
 
 if TYPE_CHECKING:
@@ -25,40 +27,13 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Origin, Setting
     from pytest_robustness.core.file_hashes import FileHashes
+    from pytest_robustness.models.engines.integers import Port, Quantization
     from pytest_robustness.models.engines.sidecar import Sidecar
 
     Arrays = Sequence[NDArray[np.generic]]
 
-_FLOATS = ("float16", "float32", "float64")
-_INTEGERS = ("int8", "uint8")
 # Stands in for a probability that an engine rounded to 0, whose logarithm would be infinite.
 _FLOOR = torch.finfo(torch.float32).tiny
-
-
-class Quantization(NamedTuple):
-    """The real number that an integer ``q`` of a tensor represents: ``(q - zero) * scale``."""
-
-    scale: float
-    zero: float = 0.0
-
-    def encode(self, real: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Return the nearest integers that ``dtype`` can hold."""
-        limits = torch.iinfo(dtype)
-        return (real / self.scale + self.zero).round().clamp(limits.min, limits.max).to(dtype)
-
-    def decode(self, quantized: torch.Tensor) -> torch.Tensor:
-        """Return float32."""
-        return (quantized.float() - self.zero) * self.scale
-
-
-@dataclasses.dataclass(frozen=True)
-class Port:
-    """A graph's input or output: its shape (``None`` for any size), NumPy's name of its dtype, its quantization."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-    quantization: Quantization | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,10 +83,14 @@ class EngineModule(nn.Module):
         self.engine = engine
         self.sidecar = sidecar
         self.channels_last = _channels_last(path, signature.input)
-        self.input_quantization = _input_quantization(path, signature.input, sidecar.normalizes)
-        # Without a normalization an integer input takes pixels; a signed one has them moved by 128.
-        self.takes_pixels = signature.input.dtype in _INTEGERS and not sidecar.normalizes
+        self.input_quantization = input_quantization(path, signature.input, normalized=sidecar.normalizes)
+        # What stands for the normalization that an integer input wants, by its scale, and the sidecar does not give.
+        self.stand_in = None if sidecar.normalizes else of_pixels(signature.input)
+        # Any other integer input without a normalization takes pixels; a signed one has them moved by 128.
+        self.takes_pixels = not (signature.input.is_float or sidecar.normalizes or self.stand_in)
         self.output_quantization = _output_quantization(path, signature.output)
+        if len(signature.output.shape) == 1:  # of other ranks the file may say anything of the number of rows
+            _require_rows(path, signature.output.shape, signature.input.shape[0])
         self.probabilities = signature.softmax if sidecar.probabilities is None else sidecar.probabilities
         self._infer: Callable[[Arrays], Arrays] | None = None
         self._started_for: tuple[torch.device, int] | None = None
@@ -135,6 +114,8 @@ class EngineModule(nn.Module):
         inputs = self._encode(images.float())
         batches = _batches(inputs, self.engine.signature.input.shape[0])
         answers = self.start(images.device)([batch.numpy(force=True) for batch in batches])
+        for part, batch in zip(answers, batches, strict=True):
+            _require_rows(self.engine.path, part.shape, len(batch))
         answer = torch.cat([torch.from_numpy(part) for part in answers])[: len(images)]
         return self._decode(answer.to(images.device).flatten(1))
 
@@ -203,7 +184,10 @@ def _described(module: EngineModule, sidecar: Sidecar, runtime: str) -> Model:
     if module.takes_pixels:
         # The type of the input says that there is no normalization.
         preprocess = dataclasses.replace(preprocess, mean=(0.0,) * 3, std=(1.0,) * 3)
-    assumed = () if sidecar.sized else ("size",)
+    elif module.stand_in is not None:
+        mean, std = module.stand_in
+        preprocess = dataclasses.replace(preprocess, mean=(mean,) * 3, std=(std,) * 3)
+    assumed = [*([] if module.stand_in is None else ["mean", "std"]), *([] if sidecar.sized else ["size"])]
     origins = _origins(sidecar, pixels=module.takes_pixels)
     return Model(module, preprocess, sidecar.classes, runtime=runtime, assumed=assumed, origins=origins)
 
@@ -234,22 +218,8 @@ def _channels_last(path: Path, port: Port) -> bool:
     )
 
 
-def _input_quantization(path: Path, port: Port, normalized: bool) -> Quantization | None:
-    if port.dtype in _FLOATS:
-        return None
-    if port.dtype not in _INTEGERS:
-        known = ", ".join(_FLOATS + _INTEGERS)
-        raise ModelError(f"The input of {path} is {port.dtype}; images can be given as {known}.")
-    if normalized and port.quantization is None:
-        raise ModelError(
-            f"The input of {path} is {port.dtype} without a scale, so that it takes pixels, not normalized values. "
-            f"Leave mean and std out of {path}.json."
-        )
-    return port.quantization
-
-
 def _output_quantization(path: Path, port: Port) -> Quantization | None:
-    if port.dtype in _FLOATS:
+    if port.is_float:
         return None
     if port.quantization is None:
         raise ModelError(
@@ -257,6 +227,16 @@ def _output_quantization(path: Path, port: Port) -> Quantization | None:
             f"classes, as floats or quantized."
         )
     return port.quantization
+
+
+def _require_rows(path: Path, shape: Sequence[int | None], images: int | None) -> None:
+    """Raise `ModelError` unless an output of ``shape`` has a row for each of ``images``; ``None`` for any number."""
+    if len(shape) < 2 or shape[0] != images:
+        batch = "any number of images" if images is None else counted(images, "image")
+        raise ModelError(
+            f"The output of {path} has the shape {_shown(shape)} for {batch}; it must be [N, K], a row of K values "
+            f"for each image. Export it without what squeezes or joins the rows."
+        )
 
 
 def _shown(shape: Sequence[int | None]) -> str:

@@ -6,7 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import ModelError
-from pytest_robustness.models.engines.module import Port, Quantization, Signature
+from pytest_robustness.models.engines.integers import Port, Quantization
+from pytest_robustness.models.engines.module import Signature
 from pytest_robustness.models.engines.onnxruntime_session import open_session
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _KEEPING = frozenset(
     {"Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze"}
 )
+# Operators that leave the values of an input as they are.
+_RESHAPING = frozenset({"Identity", "Transpose"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,8 @@ class OnnxEngine:
     @classmethod
     def read(cls, path: Path) -> OnnxEngine:
         """Return the engine for the file ``path``; it can be started from any directory."""
-        return cls(path.resolve(), _signature(path, _graph(path)))
+        # Not where a link leads: what belongs to the model lies beside the path that was given.
+        return cls(path.absolute(), _signature(path, _graph(path)))
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
         """Open a session on ``device``: on the CPU, unless the device is CUDA and this ONNX Runtime supports it."""
@@ -97,13 +101,22 @@ def _signature(path: Path, graph: onnx.GraphProto) -> Signature:
             names = ", ".join(port.name for port in ports)
             raise ModelError(f"{path} has {len(ports)} {kind}s ({names}); an image classifier has one.")
     taken, given = inputs[0], graph.output[0]
-    takers = [node for node in graph.node if taken.name in node.input]
+    taker = _taker(graph, taken.name)
     makers = {name: node for node in graph.node for name in node.output}
     return Signature(
-        _port(taken, _quantization(graph, takers[0], "DequantizeLinear") if len(takers) == 1 else None),
+        _port(taken, None if taker is None else _quantization(graph, taker, "DequantizeLinear")),
         _port(given, _quantization(graph, makers[given.name], "QuantizeLinear")),
         _ends_in_softmax(makers, given.name),
     )
+
+
+def _taker(graph: onnx.GraphProto, name: str) -> onnx.NodeProto | None:
+    """Return the only node that takes the value ``name``, behind those that change its shape alone."""
+    takers = [node for node in graph.node if name in node.input]
+    while len(takers) == 1 and takers[0].op_type in _RESHAPING:
+        name = takers[0].output[0]
+        takers = [node for node in graph.node if name in node.input]
+    return takers[0] if len(takers) == 1 else None
 
 
 def _port(described: onnx.ValueInfoProto, quantization: Quantization | None) -> Port:

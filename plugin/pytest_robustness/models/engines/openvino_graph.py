@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines import openvino_core
-from pytest_robustness.models.engines.module import Port, Quantization, Signature
+from pytest_robustness.models.engines.integers import Port, Quantization
+from pytest_robustness.models.engines.module import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from pytest_robustness.models.engines.module import Arrays
 
 # Operators that leave the output of a softmax as it is, except for rounding.
-_KEEPING = frozenset({"Convert", "FakeQuantize", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+_KEEPING = frozenset({"Convert", "FakeQuantize", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+# Those between an input or an output and what says how its integers are to be read.
+_MOVING = frozenset({"Convert", "Identity", "Transpose"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,23 +38,22 @@ class OpenVinoEngine:
         """Return the engine for the file ``path``; it can be started from any directory."""
         signature = _signature(path, openvino_core.read(path))
         size, *rest = signature.input.shape or (None,)
-        if size is not None and _takes_batches_of(openvino_core.read(path), size + 1):
+        squeezed = len(signature.output.shape) == 1  # of a batch of its own size alone
+        if size is not None and not squeezed and _takes_batches_of(openvino_core.read(path), size + 1):
             shape = (None, *rest)
             signature = dataclasses.replace(signature, input=dataclasses.replace(signature.input, shape=shape))
-        return cls(path.resolve(), signature)
+        # Not where a link leads: what belongs to the model lies beside the path that was given.
+        return cls(path.absolute(), signature)
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:  # noqa: ARG002 (always the CPU)
         """Compile the graph for the CPU."""
-        import openvino
-
         model, one_size = openvino_core.read(self.path), self.signature.input.shape[0] is not None
         if not one_size:
             _set_batch(model, -1)
         # Batches of a fixed size are computed in parallel.
         hint = "THROUGHPUT" if one_size else "LATENCY"
         compiled = openvino_core.compile_for_cpu(model, precision="f32", threads=threads, PERFORMANCE_HINT=hint)
-        queue = openvino.AsyncInferQueue(compiled)
-        return lambda batches: _infer(queue, batches)
+        return _Queue(compiled).infer
 
 
 def _set_batch(model: openvino.Model, size: int) -> None:
@@ -69,13 +71,34 @@ def _takes_batches_of(model: openvino.Model, size: int) -> bool:
     return False
 
 
-def _infer(queue: openvino.AsyncInferQueue, batches: Arrays) -> Arrays:
-    answers: list[Any] = [None] * len(batches)
-    queue.set_callback(lambda request, place: answers.__setitem__(place, request.get_output_tensor().data.copy()))
-    for place, batch in enumerate(batches):
-        queue.start_async([batch], place)
-    queue.wait_all()
-    return answers
+class _Queue:
+    """Runs batches side by side on one compiled graph."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        self._requests = self._made()
+
+    def infer(self, batches: Arrays) -> Arrays:
+        """Return the graph's output for each of ``batches``."""
+        answers: list[Any] = [None] * len(batches)
+        requests = self._requests
+        try:
+            requests.set_callback(
+                lambda request, place: answers.__setitem__(place, request.get_output_tensor().data.copy())
+            )
+            for place, batch in enumerate(batches):
+                requests.start_async([batch], place)
+            requests.wait_all()
+        except BaseException:
+            # OpenVINO's queue keeps the error of a batch, and raises it again for each later one.
+            self._requests = self._made()
+            raise
+        return answers
+
+    def _made(self) -> openvino.AsyncInferQueue:
+        import openvino
+
+        return openvino.AsyncInferQueue(self._compiled)
 
 
 def _signature(path: Path, model: openvino.Model) -> Signature:
@@ -103,10 +126,10 @@ def _source(node: Any, place: int = 0) -> Any:
 def _input_quantization(port: Any) -> Quantization | None:
     """Read the scale from a FakeQuantize (TensorFlow Lite), or from a Subtract and a Multiply (ONNX, IR).
 
-    A graph that takes pixels and scales them itself begins as one whose input was quantized. Quantized images without
-    negative numbers are pixels too, and no zero point lies between two integers: such a graph takes pixels.
+    A graph that takes pixels and scales them itself begins as one whose input was quantized. No zero point lies between
+    two integers: such a graph takes pixels.
     """
-    zero, unsigned = 0.0, not port.get_element_type().is_signed()
+    zero = 0.0
     takers = port.get_target_inputs()
     while len(takers) == 1:
         node = next(iter(takers)).get_node()
@@ -115,10 +138,9 @@ def _input_quantization(port: Any) -> Quantization | None:
             return _of_fake_quantize(node, quantized=(1, 2), real=(3, 4))
         if kind in ("Subtract", "Multiply") and (value := _constant(_source(node, 1))) is not None:
             if kind == "Multiply":
-                pixels = (unsigned and zero <= 0) or not zero.is_integer()
-                return None if pixels else Quantization(value, zero)
+                return Quantization(value, zero) if zero.is_integer() else None
             zero = value
-        elif kind not in ("Convert", "Transpose"):
+        elif kind not in _MOVING:
             return None
         takers = node.output(0).get_target_inputs()
     return None
@@ -126,7 +148,7 @@ def _input_quantization(port: Any) -> Quantization | None:
 
 def _output_quantization(port: Any) -> Quantization | None:
     node = _source(port.get_node())
-    while node.get_type_name() in ("Convert", "Transpose"):
+    while node.get_type_name() in _MOVING:
         node = _source(node)
     return _of_fake_quantize(node, quantized=(3, 4), real=(1, 2)) if node.get_type_name() == "FakeQuantize" else None
 

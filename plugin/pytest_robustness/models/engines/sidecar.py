@@ -114,7 +114,7 @@ def read_sidecar(model: Path) -> Sidecar:
         It is not a JSON object, has an unknown key, or a value that is not valid for its key.
     """
     path = model.with_name(f"{model.name}.json")
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():  # a link to nowhere was meant to say something
         return Sidecar()
     content = _read_object(path)
     for key, value in content.items():

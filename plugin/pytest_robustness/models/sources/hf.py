@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model
+from pytest_robustness.core.class_names import in_order
 from pytest_robustness.core.text import abridged
 from pytest_robustness.errors import ModelError, OptionError, WeightsError, message
 from pytest_robustness.models.files import require
@@ -73,7 +74,7 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:
         processor = AutoImageProcessor.from_pretrained(**place, trust_remote_code=False)
         module = _module(name, place, folder, policy.trust_pickle)
     _forget_place(module)
-    model = Model(module, preprocess_of(name, processor), _classes(module.config))
+    model = Model(module, preprocess_of(name, processor), _classes(name, module.config))
     # It draws weights for what has none; its decorator holds a generator, which cannot be hashed.
     return identified(model, hashes=policy.hashes, given=[PreTrainedModel.initialize_weights])
 
@@ -141,9 +142,20 @@ def _require_processor(name: str, place: dict[str, Any]) -> None:
     )
 
 
-def _classes(config: Any) -> tuple[str, ...] | None:
-    """Return the name of each output; ``None`` where a configuration has the names that it gives by itself."""
-    names = tuple(str(config.id2label[number]) for number in sorted(config.id2label))
+def _classes(name: str, config: Any) -> tuple[str, ...] | None:
+    """Return the name of each output; ``None`` where a configuration has the names that it gives by itself.
+
+    Raises
+    ------
+    ModelError
+        The numbers of its names are not those of outputs.
+    """
+    try:
+        names = tuple(map(str, in_order(config.id2label)))
+    except TypeError as error:
+        raise ModelError(
+            f"hf:{name}: id2label of its config.json must have the name of each output by its number; got {error}."
+        ) from error
     return None if all(name == f"LABEL_{number}" for number, name in enumerate(names)) else names
 
 
