@@ -156,6 +156,37 @@ def test_a_model_that_fails_is_in_the_errors_and_the_others_are_judged(folder):
     assert "none" in found._repr_html_()
 
 
+class Damaged(Photos):
+    """Some of its images cannot be read."""
+
+    def __getitem__(self, index):
+        if index % 3 == 1:
+            raise OSError("gone")
+        return super().__getitem__(index)
+
+
+class Relabelled(Photos):
+    """Its first label is wrong in ``targets``."""
+
+    def __getitem__(self, index):
+        return self.images[index], 1 - self.targets[0] if index == 0 else self.targets[index]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (Damaged, "images could not be read and were skipped: "),
+        (Relabelled, "data: data has targets that differ from the labels of its items"),
+    ],
+)
+def test_what_is_known_of_the_data_is_said_in_a_notebook_too(folder, data, words):
+    model = Model(Bright(), Preprocess(mean=(0, 0, 0), std=(1, 1, 1)))
+    own = {"models": {"mine": model}, "data": data(folder.path / "photos"), "on_bad_image": "skip"}
+    found = evaluate(**TINY | own)
+    views = {"text": repr(found), "notebook": found._repr_html_(), "notes": " ".join(found.notes)}
+    assert [name for name, view in views.items() if words not in " ".join(view.split())] == []
+
+
 def test_a_transform_of_the_users_own_is_judged_by_its_name(folder):
     def register(registry):
         @registry.transform("dark", version=1)
