@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import re
+import sqlite3
+import sys
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -203,6 +207,40 @@ def test_a_candidate_is_compared_with_a_baseline_that_pytest_wrote(folder):
     found = evaluate(**TINY | {"baseline": "robustness-baseline.json", "tolerance": 10})
     assert [(test.result.lost, test.result.gained) for test in found.gate_tests] == 6 * [(0, 0)]
     assert len(found.gate_tests) == 2 * 3
+
+
+def elsewhere(do, *arguments, **options):
+    """Call ``do`` in another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(do, *arguments, **options).result()
+
+
+def here(do, *arguments, **options):
+    """Call ``do``."""
+    return do(*arguments, **options)
+
+
+@pytest.mark.parametrize(("made", "asked"), [(here, elsewhere), (elsewhere, here)])
+def test_another_thread_asks_and_closes_an_evaluation(folder, made, asked):
+    found, model = made(evaluate, **TINY), TINY["models"][0]
+    assert asked(found.robustness.model_test, model, "brightness", 3).verdict.outcome in Outcome
+    assert asked(found.robustness.detectable, model, "vflip").verdict.outcome in Outcome
+    assert len(asked(found.to_frame, "images"))
+    assert asked(found.report, "there").is_file()
+    asked(found.close)
+    asked(found.close)
+
+
+def test_an_evaluation_of_another_thread_that_nothing_refers_to_closes_its_store(folder, monkeypatch):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    found = elsewhere(evaluate, **TINY)
+    connection = found.robustness._run._predictor.store._file.connection
+    del found
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+    assert unraisable == []
 
 
 def test_a_study_that_is_asked_later_is_in_the_reports(folder, evaluation):
