@@ -231,6 +231,17 @@ def test_another_thread_asks_and_closes_an_evaluation(folder, made, asked):
     asked(found.close)
 
 
+def test_evaluations_in_several_threads_leave_the_streams_and_find_what_each_finds_alone(folder):
+    before = sys.stdout, sys.stderr
+    stores = [f"{number}.sqlite" for number in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        found = [*pool.map(lambda store: evaluate(**TINY | {"store": store}), stores)]
+    assert (sys.stdout, sys.stderr) == before
+    alone = evaluate(**TINY | {"store": "alone.sqlite"}).to_frame()
+    for each in found:
+        pd.testing.assert_frame_equal(each.to_frame(), alone)
+
+
 def test_an_evaluation_of_another_thread_that_nothing_refers_to_closes_its_store(folder, monkeypatch):
     unraisable = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)

@@ -1,4 +1,4 @@
-"""Decoding processes answer in order and end when they should; Ctrl-C waits for the end of a block."""
+"""Decoding processes answer in order and end when they should."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from concurrent.futures import ProcessPoolExecutor
@@ -21,96 +20,11 @@ import pytest
 
 from pytest_robustness.errors import DataError
 from pytest_robustness.inference.loader import pool
-from pytest_robustness.inference.loader.pool import answers, interrupts_held
+from pytest_robustness.inference.loader.pool import answers
 
 
 def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
-
-
-def test_an_interrupt_takes_effect_at_the_end_of_the_block():
-    handler, done = signal.getsignal(signal.SIGINT), []
-
-    def block() -> None:
-        with interrupts_held():
-            interrupt()
-            done.append("the rest of the block")
-
-    with pytest.raises(KeyboardInterrupt):
-        block()
-    assert done == ["the rest of the block"]
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_a_second_one_takes_effect_at_once():
-    handler, done = signal.getsignal(signal.SIGINT), []
-
-    def block() -> None:
-        with interrupts_held():
-            interrupt()
-            interrupt()
-            done.append("never")
-
-    with pytest.raises(KeyboardInterrupt):
-        block()
-    assert done == []
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_without_one_nothing_changes_and_an_error_goes_through():
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(ZeroDivisionError), interrupts_held():
-        _ = 1 / 0
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_the_handler_of_whoever_had_one_is_the_one_that_is_called():
-    called = []
-    before = signal.signal(signal.SIGINT, lambda number, _: called.append(number))
-    try:
-        with interrupts_held():
-            interrupt()
-            assert called == []
-        assert called == [signal.SIGINT]
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no such signal here")
-def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
-    done = []
-
-    def late(*_):
-        done.append("the alarm")
-        raise TimeoutError
-
-    def block() -> None:
-        with interrupts_held():
-            signal.raise_signal(signal.SIGALRM)
-            interrupt()
-            done.append("the rest of the block")
-
-    before = signal.signal(signal.SIGALRM, late)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            block()
-        assert signal.getsignal(signal.SIGALRM) is late
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert done == ["the rest of the block", "the alarm"]
-
-
-def test_another_thread_than_the_main_one_holds_nothing():
-    entered = []
-
-    def enter() -> None:
-        with interrupts_held():
-            entered.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    assert entered == [signal.getsignal(signal.SIGINT)]
 
 
 @pytest.mark.slow

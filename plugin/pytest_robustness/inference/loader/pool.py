@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from pytest_robustness.core.process import stopping_handlers
+from pytest_robustness.core.process import interrupts_held
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.loader import fork_server
 from pytest_robustness.inference.loader.reach import UNPICKLABLE, obstacle
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from multiprocessing.context import BaseContext
     from multiprocessing.synchronize import Event
-    from types import FrameType
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -143,34 +142,6 @@ def _starting() -> Iterator[None]:
     # A process that ends before it has read what it is sent; one that may start none; a system without semaphores.
     except (OSError, AssertionError, RuntimeError) as error:
         raise _NoProcessError(f"none could be started ({cause(error)})") from error
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Delay Ctrl-C, and other signals with handlers in Python, until the block ends; a second one takes effect at once.
-
-    Python calls a handler, which may raise an exception, between any two instructions. Raised just after the pool's
-    queues or futures have taken a lock, and before the ``with`` statement that releases it, the exception would leave
-    the lock taken, and shutting the pool down would wait for it forever.
-    """
-    handlers = stopping_handlers()
-    held: list[int] = []
-
-    def hold(number: int, _: FrameType | None) -> None:
-        held.append(number)
-        signal.signal(number, handlers[number])
-
-    for number in handlers:
-        signal.signal(number, hold)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            if number not in held:
-                signal.signal(number, handler)
-        with contextlib.ExitStack() as later:  # all of them, also where the handler of the first raises an exception
-            for number in reversed(held):
-                later.callback(signal.raise_signal, number)
 
 
 def _in_order(pool: ProcessPoolExecutor, requests: Iterator[Request], ahead: int) -> Generator[Any, None, None]:
