@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import re
+import sqlite3
+import sys
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -156,6 +160,37 @@ def test_a_model_that_fails_is_in_the_errors_and_the_others_are_judged(folder):
     assert "none" in found._repr_html_()
 
 
+class Damaged(Photos):
+    """Some of its images cannot be read."""
+
+    def __getitem__(self, index):
+        if index % 3 == 1:
+            raise OSError("gone")
+        return super().__getitem__(index)
+
+
+class Relabelled(Photos):
+    """Its first label is wrong in ``targets``."""
+
+    def __getitem__(self, index):
+        return self.images[index], 1 - self.targets[0] if index == 0 else self.targets[index]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (Damaged, "images could not be read and were skipped: "),
+        (Relabelled, "data: data has targets that differ from the labels of its items"),
+    ],
+)
+def test_what_is_known_of_the_data_is_said_in_a_notebook_too(folder, data, words):
+    model = Model(Bright(), Preprocess(mean=(0, 0, 0), std=(1, 1, 1)))
+    own = {"models": {"mine": model}, "data": data(folder.path / "photos"), "on_bad_image": "skip"}
+    found = evaluate(**TINY | own)
+    views = {"text": repr(found), "notebook": found._repr_html_(), "notes": " ".join(found.notes)}
+    assert [name for name, view in views.items() if words not in " ".join(view.split())] == []
+
+
 def test_a_transform_of_the_users_own_is_judged_by_its_name(folder):
     def register(registry):
         @registry.transform("dark", version=1)
@@ -172,6 +207,51 @@ def test_a_candidate_is_compared_with_a_baseline_that_pytest_wrote(folder):
     found = evaluate(**TINY | {"baseline": "robustness-baseline.json", "tolerance": 10})
     assert [(test.result.lost, test.result.gained) for test in found.gate_tests] == 6 * [(0, 0)]
     assert len(found.gate_tests) == 2 * 3
+
+
+def elsewhere(do, *arguments, **options):
+    """Call ``do`` in another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(do, *arguments, **options).result()
+
+
+def here(do, *arguments, **options):
+    """Call ``do``."""
+    return do(*arguments, **options)
+
+
+@pytest.mark.parametrize(("made", "asked"), [(here, elsewhere), (elsewhere, here)])
+def test_another_thread_asks_and_closes_an_evaluation(folder, made, asked):
+    found, model = made(evaluate, **TINY), TINY["models"][0]
+    assert asked(found.robustness.model_test, model, "brightness", 3).verdict.outcome in Outcome
+    assert asked(found.robustness.detectable, model, "vflip").verdict.outcome in Outcome
+    assert len(asked(found.to_frame, "images"))
+    assert asked(found.report, "there").is_file()
+    asked(found.close)
+    asked(found.close)
+
+
+def test_evaluations_in_several_threads_leave_the_streams_and_find_what_each_finds_alone(folder):
+    before = sys.stdout, sys.stderr
+    stores = [f"{number}.sqlite" for number in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        found = [*pool.map(lambda store: evaluate(**TINY | {"store": store}), stores)]
+    assert (sys.stdout, sys.stderr) == before
+    alone = evaluate(**TINY | {"store": "alone.sqlite"}).to_frame()
+    for each in found:
+        pd.testing.assert_frame_equal(each.to_frame(), alone)
+
+
+def test_an_evaluation_of_another_thread_that_nothing_refers_to_closes_its_store(folder, monkeypatch):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    found = elsewhere(evaluate, **TINY)
+    connection = found.robustness._run._predictor.store._file.connection
+    del found
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+    assert unraisable == []
 
 
 def test_a_study_that_is_asked_later_is_in_the_reports(folder, evaluation):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import subprocess
 import sys
+import threading
+import warnings
 
 import pytest
 
-from pytest_robustness.core.process import limit_openmp_spin, quick_imports
+from pytest_robustness.core.process import OneThread, interrupts_held, limit_openmp_spin, quick_imports
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,144 @@ def test_what_was_imported_is_never_looked_at_again_and_nothing_else_is_kept(mon
         from module_of_mine import Thing
     assert gc.get_freeze_count() > frozen
     assert not any(found is Thing for found in gc.get_objects())
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_takes_effect_at_the_end_of_the_block():
+    handler, done = signal.getsignal(signal.SIGINT), []
+
+    def block() -> None:
+        with interrupts_held():
+            interrupt()
+            done.append("the rest of the block")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["the rest of the block"]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_one_takes_effect_at_once():
+    handler, done = signal.getsignal(signal.SIGINT), []
+
+    def block() -> None:
+        with interrupts_held():
+            interrupt()
+            interrupt()
+            done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == []
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_without_one_nothing_changes_and_an_error_goes_through():
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), interrupts_held():
+        _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_the_handler_of_whoever_had_one_is_the_one_that_is_called():
+    called = []
+    before = signal.signal(signal.SIGINT, lambda number, _: called.append(number))
+    try:
+        with interrupts_held():
+            interrupt()
+            assert called == []
+        assert called == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no such signal here")
+def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
+    done = []
+
+    def late(*_):
+        done.append("the alarm")
+        raise TimeoutError
+
+    def block() -> None:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGALRM)
+            interrupt()
+            done.append("the rest of the block")
+
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            block()
+        assert signal.getsignal(signal.SIGALRM) is late
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert done == ["the rest of the block", "the alarm"]
+
+
+def test_another_thread_than_the_main_one_holds_nothing():
+    entered = []
+
+    def enter() -> None:
+        with interrupts_held():
+            entered.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert entered == [signal.getsignal(signal.SIGINT)]
+
+
+def test_an_import_is_not_interrupted(monkeypatch, tmp_path):
+    (tmp_path / "half.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "half", raising=False)
+    with pytest.raises(KeyboardInterrupt), quick_imports():
+        import half  # noqa: F401
+    assert sys.modules["half"].whole
+
+
+def test_one_thread_at_a_time_is_in_its_block_and_may_enter_another():
+    state, worst = [0], [0]
+
+    def change() -> None:
+        for _ in range(50):
+            with OneThread(contextlib.nullcontext()), OneThread(contextlib.nullcontext()):
+                state[0] += 1
+                worst[0] = max(worst[0], state[0])
+                threading.Event().wait(0.0002)
+                state[0] -= 1
+
+    threads = [threading.Thread(target=change) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert worst == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_process_that_is_forked_meanwhile_does_not_wait_for_a_thread_that_it_has_not_got():
+    entered, end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with OneThread(contextlib.nullcontext()):
+            entered.set()
+            end.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(60)
+    with warnings.catch_warnings(action="ignore"):  # of threads that a forked process has not got
+        child = os.fork()
+    if not child:
+        signal.alarm(20)  # ends it where it waits
+        with OneThread(contextlib.nullcontext()):
+            os._exit(7)
+    _, status = os.waitpid(child, 0)
+    end.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 7

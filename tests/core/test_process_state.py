@@ -150,3 +150,20 @@ def test_a_stream_that_was_replaced_comes_back():
     with streams_kept():
         sys.stdout = None
     assert sys.stdout is before
+
+
+def test_what_stood_for_a_stream_gives_way_to_it_later_where_another_thread_put_it_back():
+    before = sys.stdout
+    try:
+        with streams_kept():
+            kept = sys.stdout
+            with streams_kept():
+                assert sys.stdout is not kept
+            assert sys.stdout is kept
+        assert sys.stdout is before
+        sys.stdout = kept  # as contextlib.redirect_stdout does that began in the block
+        with streams_kept():
+            pass
+        assert sys.stdout is before
+    finally:
+        sys.stdout = before

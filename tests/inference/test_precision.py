@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import warnings
 
 import pytest
@@ -85,6 +87,31 @@ def test_products_of_fp32_are_what_the_precision_says_whatever_the_user_set(sett
     assert [after for after, was in zip(formats(), before, strict=True) if was != "mixed"] == [
         was for was in before if was != "mixed"
     ]
+
+
+@pytest.mark.usefixtures("own_formats")
+def test_the_precision_of_one_thread_is_not_what_another_puts_back():
+    torch.set_float32_matmul_precision("medium")
+    before, inside, late = formats(), threading.Event(), []
+
+    def first() -> None:
+        with fp32_products(tf32=False):
+            inside.set()
+            time.sleep(0.2)  # in which the other would begin
+
+    def second() -> None:
+        inside.wait(60)
+        with fp32_products(tf32=True):
+            time.sleep(0.3)
+            late.append(formats())
+
+    threads = [threading.Thread(target=each) for each in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert late == [[*6 * ["tf32"], "high", True]]
+    assert formats() == before
 
 
 @pytest.mark.usefixtures("own_formats")

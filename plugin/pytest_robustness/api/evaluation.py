@@ -12,6 +12,7 @@ from pytest_robustness.api.plots import Plots
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.text import printable_lines
 from pytest_robustness.report import summary, terminal
+from pytest_robustness.report.reader_notes import all_notes
 
 if TYPE_CHECKING:
     import os
@@ -90,6 +91,14 @@ class Evaluation:
     def warnings(self) -> tuple[str, ...]:
         """What may make figures wrong: a set-up that was assumed, an accuracy that cannot be told from guessing."""
         return self._report.warnings
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else to know, the weightiest first: errors and warnings, images that were skipped, what the data lacks.
+
+        A notebook shows the first few below the table.
+        """
+        return all_notes(self._report)
 
     @property
     def plot(self) -> Plots:

@@ -1,4 +1,4 @@
-"""Show an evaluation in a notebook: the verdict, and the heat table of models and conditions."""
+"""Show an evaluation in a notebook: the verdict, the heat table of models and conditions, and the first notes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pytest_robustness.core.text import printable
 from pytest_robustness.report import summary
 from pytest_robustness.report.number_text import DASH, SHADE_STEPS, points_text
 from pytest_robustness.report.page import heat
+from pytest_robustness.report.reader_notes import all_notes
 
 if TYPE_CHECKING:
     from pytest_robustness.report.page.heat import HeatCell
@@ -30,7 +31,7 @@ _CELL: Final = Markup('<td title="{words}" style="background:{ground};color:{tex
 
 
 def html(report: RunReport) -> str:
-    """Return the verdict and the heat table of a run as HTML; names from users are escaped."""
+    """Return verdict, heat table and first notes of a run as HTML; names from users are escaped."""
     rows = Markup("").join(
         _ROW.format(
             model=printable(report.labels[row.model]),
@@ -43,11 +44,8 @@ def html(report: RunReport) -> str:
         Markup("<th>{}</th>").format(printable(report.condition_label(condition)))
         for condition in summary.shown(report)
     )
-    found = [
-        *(f"{cell.model} under {cell.condition}: {text}" for cell, text in report.errors.items()),
-        *report.warnings,
-    ]
-    more = [f"and {len(found) - _MOST_LINES} more"] if len(found) > _MOST_LINES else []
+    found = all_notes(report)
+    more = [f"and {len(found) - _MOST_LINES:,} more: found.notes"] if len(found) > _MOST_LINES else []
     notes = Markup("").join(Markup("<p>{}</p>").format(line) for line in [*found[:_MOST_LINES], *more])
     outcome = summary.outcome(report).value
     return str(_PAGE.format(outcome=outcome, verdict=summary.verdict(report), heads=heads, rows=rows, notes=notes))

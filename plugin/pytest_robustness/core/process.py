@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from types import FrameType
 
 # About 10 µs: long enough to catch PyTorch's next operation. libgomp's default of 300,000 spins for over a millisecond
 # and takes the core from other threads and processes (docs/performance.md).
@@ -30,12 +32,14 @@ def quick_imports() -> Iterator[None]:
     ``gc.freeze`` moves every object that exists at the end of the block, ours or not, to the permanent generation: it
     is still freed when its last reference goes, but a reference cycle among these objects is never collected. It is
     called only if the block imported a module. PyTorch's million objects would otherwise be scanned, for a third of a
-    second, whenever pytest or a library collects garbage, and when Python exits.
+    second, whenever pytest or a library collects garbage, and when Python exits. Ctrl-C waits for the end of the block:
+    what is imported in half stays so, and a notebook could not go on.
     """
     enabled, modules = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
-        yield
+        with interrupts_held():
+            yield
     finally:
         if len(sys.modules) > modules:
             gc.freeze()
@@ -74,6 +78,77 @@ def stopping_handlers() -> dict[int, Callable[..., Any]]:
         return {}
     numbers = [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
     return {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Delay Ctrl-C, and other signals with handlers in Python, until the block ends; a second one takes effect at once.
+
+    Python calls a handler, which may raise an exception, between any two instructions. Raised just after the queues or
+    futures of a pool have taken a lock, and before the ``with`` statement that releases it, the exception would leave
+    the lock taken, and shutting the pool down would wait for it forever. Raised inside an import, it would leave a
+    package half imported, for as long as the process lives.
+    """
+    handlers = stopping_handlers()
+    held: list[int] = []
+
+    def hold(number: int, _: FrameType | None) -> None:
+        held.append(number)
+        signal.signal(number, handlers[number])
+
+    for number in handlers:
+        signal.signal(number, hold)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if number not in held:
+                signal.signal(number, handler)
+        with contextlib.ExitStack() as later:  # all of them, also where the handler of the first raises an exception
+            for number in reversed(held):
+                later.callback(signal.raise_signal, number)
+
+
+class OneThread:
+    """A context that no other thread is in at the same time, around another context; a thread may enter several.
+
+    State of the whole process, a standard stream or PyTorch's precision, is set and put back in such a context. Of two
+    threads that do so at once, the one that ends last would put back what the other had set, for good.
+
+    Parameters
+    ----------
+    inner
+        Entered and left while this thread has its turn.
+    """
+
+    _turn = threading.RLock()
+
+    def __init__(self, inner: AbstractContextManager[object]) -> None:
+        self._inner = inner
+        self._taken = self._turn
+
+    def __enter__(self) -> None:
+        self._taken.acquire()
+        try:
+            self._inner.__enter__()
+        except BaseException:
+            self._taken.release()
+            raise
+
+    def __exit__(self, *raised: Any) -> bool | None:
+        try:
+            return self._inner.__exit__(*raised)
+        finally:
+            self._taken.release()
+
+    @classmethod
+    def renew(cls) -> None:
+        """Forget, in a process that was just forked, the threads that it has not got."""
+        cls._turn = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=OneThread.renew)
 
 
 @contextlib.contextmanager

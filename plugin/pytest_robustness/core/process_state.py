@@ -86,6 +86,18 @@ class Standing:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self._over = False
+
+    def end(self) -> None:
+        """Note that the call is over; another thread may have kept this, and put it back later."""
+        self._over = True
+
+    @staticmethod
+    def behind(stream: Any) -> Any:
+        """Return ``stream``, or what it stood for in a call that is over."""
+        while isinstance(stream, Standing) and stream._over:
+            stream = stream._stream
+        return stream
 
     def close(self) -> None:
         """Leave the stream open."""
@@ -110,13 +122,15 @@ class Standing:
 @contextlib.contextmanager
 def streams_kept() -> Generator[None]:
     """Keep ``sys.stdout`` and ``sys.stderr`` open, and restore them."""
-    streams = sys.stdout, sys.stderr
+    streams = Standing.behind(sys.stdout), Standing.behind(sys.stderr)
     standing = tuple(None if stream is None else Standing(stream) for stream in streams)
     sys.stdout, sys.stderr = standing
     try:
         yield
     finally:
         sys.stdout, sys.stderr = streams
+        for each in filter(None, standing):
+            each.end()
 
 
 def _read(aspect: Aspect) -> Any:

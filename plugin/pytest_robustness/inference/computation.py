@@ -65,6 +65,7 @@ def sweep_settings(settings: InferenceSettings, bench: JobMaker, device: torch.d
         precision=bench.precision,
         seed=settings.seed,
         workers=workers,
+        workers_asked=settings.workers is not None,
         processes=settings.processes,
         on_bad_image=settings.on_bad_image,
         batch_size=settings.batch_size,

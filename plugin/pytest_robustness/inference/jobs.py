@@ -23,6 +23,7 @@ from pytest_robustness.core import (
     Transform,
     bound,
 )
+from pytest_robustness.core.process import quick_imports
 from pytest_robustness.errors import DataError, ErrorText, ModelError, cause
 from pytest_robustness.inference.loading.class_matching import display_names
 from pytest_robustness.inference.loading.loaded_model import kept_outputs
@@ -191,7 +192,8 @@ class JobMaker:
 
     def _load(self, names: Iterable[str]) -> None:
         """Load the models called ``names``, each once."""
-        from pytest_robustness.inference.loading.model_loading import load_model, open_model  # late: they import torch
+        with quick_imports():  # of PyTorch, torchvision and their compilers
+            from pytest_robustness.inference.loading.model_loading import load_model, open_model
 
         opened = []
         for name in names:

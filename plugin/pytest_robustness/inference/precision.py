@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from pytest_robustness.core.process import OneThread
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -29,12 +30,17 @@ def resolve_precision(name: str, device: torch.device) -> str:
     return "bf16" if _computes_bf16(device) else "fp32"
 
 
-@contextlib.contextmanager
-def fp32_products(*, tf32: bool) -> Iterator[None]:
+def fp32_products(*, tf32: bool) -> OneThread:
     """Make PyTorch multiply fp32 numbers in fp32, or in TF32; restore its settings when the block ends.
 
-    PyTorch's default for convolutions on CUDA is TF32, and a user's module may have changed any of the settings.
+    PyTorch's default for convolutions on CUDA is TF32, and a user's module may have changed any of the settings. They
+    are those of the process: another thread waits with such a block until this one ends.
     """
+    return OneThread(_products(tf32))
+
+
+@contextlib.contextmanager
+def _products(tf32: bool) -> Iterator[None]:
     before = Products.read()
     (_TF32 if tf32 else _IEEE).apply()
     try:

@@ -22,6 +22,7 @@ from pytest_robustness.report.alike import said_once
 from pytest_robustness.report.class_test_words import beyond_words, words_of
 from pytest_robustness.report.gate_text import by_classes
 from pytest_robustness.report.number_text import p_text, points_text
+from pytest_robustness.report.reader_notes import reader_notes
 from pytest_robustness.report.study_text import failed_image_tests, finding_list
 from pytest_robustness.report.summary import gate_word
 from pytest_robustness.report.worst_classes import WorstClasses, worst_classes_heading
@@ -268,25 +269,21 @@ def _notes(report: RunReport, verbose: bool) -> Iterator[str]:
     """Yield what the tables leave out; each error appears once, and only the first few."""
     for section in report.studies:
         yield from finding_list(section, len(section.findings) if verbose else _MOST_FINDINGS)
-    yield from summary.caveats(report)
+    told = reader_notes(report)
+    yield from told.verdict
     errors = list(dict.fromkeys(report.errors.values()))
     for text in errors[:_MOST_ERRORS]:
         yield f"error: {text}"
     if len(errors) > _MOST_ERRORS:
         yield f"{counted(len(errors) - _MOST_ERRORS, 'more error')}, each with its tests and in the report"
-    if report.skipped:
-        first = ", ".join(report.skipped[:3]) + (", ..." if len(report.skipped) > 3 else "")
-        were = "was" if len(report.skipped) == 1 else "were"
-        yield f"{counted(len(report.skipped), 'image')} could not be read and {were} skipped: {first}"
+    yield from told.skipped
     yield from _first("image test", failed_image_tests(report), verbose)
     yield from _first("known finding", summary.known_findings(report), verbose)
     undecided = summary.reasons(report, Outcome.INCONCLUSIVE)
     yield from _first("inconclusive", undecided if verbose else said_once(undecided), verbose)
     if verbose:
         yield from (f"passed: {reason}" for reason in summary.reasons(report, Outcome.PASS))
-    yield from report.notes
-    yield from (f"data: {text}" for text in report.data_notes)
-    yield from (f"warning: {text}" for text in report.warnings)
+    yield from (*told.baseline, *told.data, *told.warnings)
 
 
 def _first(kind: str, reasons: list[str], verbose: bool) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_robustness import data
 from pytest_robustness.analysis.diagnosis import judging
 from pytest_robustness.analysis.diagnosis.remembered import remember_diagnosis
+from pytest_robustness.core.process import quick_imports
 from pytest_robustness.errors import DataError, ModelError, OptionError, cause
 from pytest_robustness.inference.selection import select
 
@@ -106,7 +107,8 @@ def _selection(subject: Subject, most: int, calls: UserCalls) -> Selection:
 
 
 def _loaded(name: str, zoo: ModelZoo, calls: UserCalls) -> Model:
-    from pytest_robustness.inference.loading.model_loading import open_model
+    with quick_imports():
+        from pytest_robustness.inference.loading.model_loading import open_model
 
     try:
         return open_model(name, zoo, calls).model

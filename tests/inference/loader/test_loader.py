@@ -294,8 +294,12 @@ def test_an_error_of_the_dataset_keeps_its_message_on_the_way_out_of_a_process(r
 def test_a_dataset_that_cannot_be_pickled_is_an_error_that_says_so(read_users):
     with pytest.raises(DataError) as caught:
         read_users("Locked")
-    assert str(caught.value).startswith("The dataset cannot be sent to a decoding process: Can't pickle ")
-    assert str(caught.value).endswith("Make it picklable (no lambda, no open file), or use --robustness-workers=0.")
+    text = str(caught.value)
+    assert text.startswith("Images cannot be decoded in processes: the dataset cannot be sent to one: Can't pickle ")
+    assert text.endswith(
+        ". Make it picklable (no lambda, no open file). Or decode in the main process (--robustness-workers=0, in "
+        "Python workers=0)."
+    )
     assert multiprocessing.active_children() == []
 
 
@@ -303,9 +307,8 @@ def test_a_process_that_dies_is_an_error_that_says_so(read_users):
     with pytest.raises(DataError) as caught:
         read_users("Deadly")
     assert str(caught.value) == (
-        "A decoding process died. Use fewer --robustness-workers where memory is short, or 0 to decode in the main "
-        "process and see where it fails. A script that calls pytest.main() needs if __name__ == '__main__' before it, "
-        "because decoding processes import the script."
+        "A decoding process died. Where memory is short, use fewer. Or decode in the main process "
+        "(--robustness-workers=0, in Python workers=0), and see where it fails."
     )
     assert multiprocessing.active_children() == []
 

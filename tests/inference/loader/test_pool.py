@@ -1,4 +1,4 @@
-"""Decoding processes answer in order and end when they should; Ctrl-C waits for the end of a block."""
+"""Decoding processes answer in order and end when they should."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from concurrent.futures import ProcessPoolExecutor
@@ -20,96 +19,12 @@ from pathlib import Path
 import pytest
 
 from pytest_robustness.errors import DataError
-from pytest_robustness.inference.loader.pool import answers, interrupts_held
+from pytest_robustness.inference.loader import pool
+from pytest_robustness.inference.loader.pool import answers
 
 
 def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
-
-
-def test_an_interrupt_takes_effect_at_the_end_of_the_block():
-    handler, done = signal.getsignal(signal.SIGINT), []
-
-    def block() -> None:
-        with interrupts_held():
-            interrupt()
-            done.append("the rest of the block")
-
-    with pytest.raises(KeyboardInterrupt):
-        block()
-    assert done == ["the rest of the block"]
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_a_second_one_takes_effect_at_once():
-    handler, done = signal.getsignal(signal.SIGINT), []
-
-    def block() -> None:
-        with interrupts_held():
-            interrupt()
-            interrupt()
-            done.append("never")
-
-    with pytest.raises(KeyboardInterrupt):
-        block()
-    assert done == []
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_without_one_nothing_changes_and_an_error_goes_through():
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(ZeroDivisionError), interrupts_held():
-        _ = 1 / 0
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_the_handler_of_whoever_had_one_is_the_one_that_is_called():
-    called = []
-    before = signal.signal(signal.SIGINT, lambda number, _: called.append(number))
-    try:
-        with interrupts_held():
-            interrupt()
-            assert called == []
-        assert called == [signal.SIGINT]
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no such signal here")
-def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
-    done = []
-
-    def late(*_):
-        done.append("the alarm")
-        raise TimeoutError
-
-    def block() -> None:
-        with interrupts_held():
-            signal.raise_signal(signal.SIGALRM)
-            interrupt()
-            done.append("the rest of the block")
-
-    before = signal.signal(signal.SIGALRM, late)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            block()
-        assert signal.getsignal(signal.SIGALRM) is late
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert done == ["the rest of the block", "the alarm"]
-
-
-def test_another_thread_than_the_main_one_holds_nothing():
-    entered = []
-
-    def enter() -> None:
-        with interrupts_held():
-            entered.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    assert entered == [signal.getsignal(signal.SIGINT)]
 
 
 @pytest.mark.slow
@@ -167,6 +82,74 @@ def test_on_closing_a_worker_finishes_its_request_and_starts_no_other(tmp_path, 
     assert multiprocessing.active_children() == []
 
 
+def end_in_a_child(request: int, *, at: int) -> int:
+    if request == at and multiprocessing.parent_process() is not None:
+        os._exit(3)
+    return -request
+
+
+def fail_to_start(error: Exception):
+    def start(*_):
+        raise error
+
+    return start
+
+
+STARTING = {
+    "there is no server": ("pool._context", OSError(38, "Function not implemented")),
+    "the child dies as it is sent things": ("ProcessPoolExecutor.submit", BrokenPipeError(32, "Broken pipe")),
+    "a process may have no children": ("ProcessPoolExecutor.submit", AssertionError("daemonic processes are not")),
+    "the script is being imported": ("ProcessPoolExecutor.submit", RuntimeError("An attempt has been made")),
+    "something cannot be sent": ("ProcessPoolExecutor.submit", TypeError("cannot pickle a generator")),
+    "the first request kills it": (None, None),
+}
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("case", STARTING)
+def test_without_processes_this_one_answers_every_request_once_unless_they_were_asked_for(monkeypatch, case, asked):
+    target, error = STARTING[case]
+    if target is not None:
+        owner, name = (pool, "_context") if target == "pool._context" else (ProcessPoolExecutor, "submit")
+        monkeypatch.setattr(owner, name, fail_to_start(error))
+    taken: list[int] = []
+    requests = (taken.append(number) or number for number in range(20))
+    refused: list[str] = []
+    read = functools.partial(end_in_a_child, at=0)
+    stream = answers(read, requests, 2, None if asked else refused.append)
+    if asked:
+        with pytest.raises(DataError, match=r"--robustness-workers=0, in Python workers=0\)") as caught:
+            list(stream)
+        assert error is None or str(error) in str(caught.value)
+        return
+    assert list(stream) == [-number for number in range(20)]
+    assert taken == [*range(20)]
+    assert len(refused) == 1
+    assert str(error or "the first ones died before they answered") in refused[0]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_dies_after_an_answer_is_an_error_all_the_same():
+    refused: list[str] = []
+    stream = answers(functools.partial(end_in_a_child, at=7), iter(range(20)), 1, refused.append)
+    found = []
+    with pytest.raises(DataError, match=r"^A decoding process died\. Where memory is short, use fewer\. "):
+        found.extend(stream)
+    assert found == [-number for number in range(len(found))]
+    assert found
+    assert refused == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_of_who_asks_is_not_taken_for_one_of_the_processes(workers):
+    def requests():
+        yield 1
+        raise BrokenPipeError("of the store, say")
+
+    with pytest.raises(BrokenPipeError, match="of the store, say"):
+        list(answers(operator.neg, requests(), workers, pytest.fail))
+
+
 class OddError(Exception):
     """It can be pickled, but not be made again from that."""
 
@@ -187,6 +170,7 @@ def test_an_exception_that_cannot_travel_is_reported_by_its_text():
 
 ENDLESS = """
 import ctypes, itertools, os, pathlib, sys, time
+from pytest_robustness.inference.loader import pool
 from pytest_robustness.inference.loader.pool import answers
 
 

@@ -6,10 +6,14 @@ import contextlib
 import gc
 import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -34,6 +38,40 @@ def test_a_change_is_restored_and_warned_of_once():
         "python:nets.py:net changed the process: environment variables (SURPRISE), PyTorch's default dtype; restored "
         "after the call, so that nothing else depends on it"
     )
+
+
+def process_state():
+    """Return what a call of a user's code replaces for its time, in the whole process."""
+    return {
+        "streams": (sys.stdout, sys.stderr),
+        "exit": os._exit,
+        "putenv": os.putenv,
+        "path": list(sys.path),
+        "folder": Path.cwd(),
+        "filters": list(warnings.filters),
+        "draws": random.getstate(),
+        "dtype": torch.get_default_dtype(),
+        "torch": bytes(torch.get_rng_state().numpy()),
+    }
+
+
+@pytest.mark.parametrize("subject", ["python:nets.py:net", "the transform vflip"])
+def test_calls_of_several_threads_leave_the_process_as_it_was(subject):
+    before, changes = process_state(), []
+
+    def judge(number: int) -> None:
+        calls = UserCalls(changes.append)
+        for _ in range(4):
+            with calls.call(subject):
+                time.sleep(0.01 * (number + 1))  # so that one begins while another runs, and ends after it
+                random.random()
+                torch.rand(1)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(judge, range(3))] == 3 * [None]
+    after = process_state()
+    assert {name for name, state in before.items() if state != after[name]} == set()
+    assert changes == []
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class _TimedRunner(BatchRunner):
 
 
 class FirstBatches:
-    """Times jobs on the first images that they lack.
+    """Times jobs on the first images that they lack; ``workers`` is how many processes would decode.
 
     Parameters
     ----------
@@ -129,6 +129,7 @@ class FirstBatches:
         self._prepare = prepare
         self._calls = calls
         self.unreadable: dict[int, BadImageError] = {}
+        self.workers = settings.workers
 
     def measure(self, positions: NDArray[np.int64], all_jobs: Sequence[Job]) -> Measured:
         """Run every job on the images at ``positions`` (int64 [n], in the selection), as many as there is time for.
@@ -176,15 +177,21 @@ class FirstBatches:
         if not self._settings.workers or self._selection.source.in_memory:
             return 0.0
         started = time.perf_counter()
-        loaded = self._loaded(part, self._settings.workers)
+        refused: list[str] = []
+        loaded = self._loaded(part, self._settings.workers, None if self._settings.workers_asked else refused.append)
         next(loaded)
         took = time.perf_counter() - started
         loaded.close()  # type: ignore[attr-defined]
+        if refused:
+            self.workers = 0
+            return 0.0
         return max(0.0, took - decoding)
 
-    def _loaded(self, part: NDArray[np.int64], workers: int) -> Iterator[Batch]:
+    def _loaded(
+        self, part: NDArray[np.int64], workers: int, refused: Callable[[str], object] | None = None
+    ) -> Iterator[Batch]:
         portion = Portion(Shard(0, len(self._selection.indices)), part, tuple(self._jobs), last=True)
-        return batches(self._selection, [portion], batch_size=len(part), workers=workers)
+        return batches(self._selection, [portion], batch_size=len(part), workers=workers, refused=refused)
 
     def _timed_groups(self, runner: _TimedRunner, batch: Batch) -> dict[Group, Rate]:
         for job in {job.loaded: job for job in reversed(self._jobs)}.values():

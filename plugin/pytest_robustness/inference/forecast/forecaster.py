@@ -95,7 +95,7 @@ class Forecaster:
         measured = first.measure(positions, work.jobs)
         if self._ground.settings.on_bad_image == "error":
             work.unreadable.add(first.unreadable)
-        resources = forecast.resources._replace(workers=work.settings.workers)
+        resources = forecast.resources._replace(workers=first.workers)
         return dataclasses.replace(
             forecast,
             resources=resources,

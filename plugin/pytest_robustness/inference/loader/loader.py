@@ -19,7 +19,7 @@ from pytest_robustness.inference.loader.pool import answers
 from pytest_robustness.inference.preprocess import to_canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -100,6 +100,7 @@ def batches(
     *,
     batch_size: int,
     workers: int,
+    refused: Callable[[str], object] | None = None,
 ) -> Generator[Batch]:
     """Read the images of ``portions`` in order, at most ``batch_size`` at a time and never of two portions at once.
 
@@ -115,6 +116,8 @@ def batches(
     workers
         Decoding processes; 0 decodes in this process, and so does a source in memory. They end with the iterator,
         whether it is exhausted, closed, or interrupted.
+    refused
+        Receives why there can be no decoding processes, whereupon this process decodes. ``None``: that is an error.
 
     Raises
     ------
@@ -126,7 +129,8 @@ def batches(
     reader = _Reader(source, selection.indices, selection.identities)
     taken: deque[Portion] = deque()
     requests = _requests(portions, batch_size, taken)
-    with contextlib.closing(answers(reader.read, requests, 0 if source.in_memory else workers)) as items:
+    processes = 0 if source.in_memory else workers
+    with contextlib.closing(answers(reader.read, requests, processes, refused)) as items:
         for item in items:
             yield Batch(
                 portion=taken[0],
@@ -138,6 +142,11 @@ def batches(
             )
             if item.request.last:
                 taken.popleft()
+
+
+def decoded_here(reason: str) -> str:
+    """Return the note that the main process decodes, because there can be no decoding processes."""
+    return f"images are decoded in the main process, without decoding processes: {reason}"
 
 
 class _Request(NamedTuple):

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -21,16 +20,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from pytest_robustness.core.process import stopping_handlers
+from pytest_robustness.core.process import interrupts_held
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.loader import fork_server
+from pytest_robustness.inference.loader.reach import UNPICKLABLE, obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
     from multiprocessing.context import BaseContext
     from multiprocessing.synchronize import Event
-    from types import FrameType
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -39,38 +38,90 @@ Answer = TypeVar("Answer")
 _AHEAD = 2
 # Windows cannot wait for more processes at once.
 _MOST_ON_WINDOWS = 61
+_IN_MAIN = "Or decode in the main process (--robustness-workers=0, in Python workers=0)"
+
+
+class _NoProcessError(Exception):
+    """No decoding process could be started, or given what it needs."""
 
 
 def answers(
-    read: Callable[[Request], Answer], requests: Iterator[Request], workers: int
+    read: Callable[[Request], Answer],
+    requests: Iterator[Request],
+    workers: int,
+    refused: Callable[[str], object] | None = None,
 ) -> Generator[Answer, None, None]:
     """Yield ``read(request)`` for every request, in order.
 
     Without workers, a request is taken when its answer is asked for; with workers, up to two per worker are taken
     ahead. The processes end when the generator ends or is closed; each finishes the request that it works on.
 
+    Parameters
+    ----------
+    read
+        Answers a request; what it holds is sent to each process.
+    requests
+        Taken in this process.
+    workers
+        Processes; 0 answers in this process.
+    refused
+        Receives why there can be no processes, whereupon this one answers. ``None``: that is an error, because somebody
+        asked for them.
+
     Raises
     ------
     DataError
         When ``read`` cannot be sent to a process, raises an unexpected error there, or a process dies.
     """
-    if not workers:
+    reason = obstacle(read) if workers and refused is not None else ""
+    if not workers or reason:
+        if refused is not None and reason:
+            refused(reason)
         yield from map(read, requests)
         return
+    unanswered: deque[Request] = deque()
+    answered = False
+    try:
+        with contextlib.closing(_by_processes(read, _noted(requests, unanswered), workers)) as found:
+            for answer in found:
+                answered = True
+                unanswered.popleft()
+                yield answer
+            return
+    except (_NoProcessError, BrokenProcessPool) as error:
+        # A process that dies later, which could be started, is an accident of its own.
+        if answered or refused is None:
+            raise DataError(_text(error, read, answered)) from error
+        reason = str(error) if isinstance(error, _NoProcessError) else "the first ones died before they answered"
+    refused(reason)
+    yield from map(read, itertools.chain([*unanswered], requests))
+
+
+def _text(error: Exception, read: object, answered: bool) -> str:
+    """Return what to do where processes that were asked for do not answer; ``answered`` says whether they ever did."""
+    why = "" if answered else obstacle(read)
+    if why or isinstance(error, _NoProcessError):
+        return f"Images cannot be decoded in processes: {why or error}. {_IN_MAIN}."
+    return f"A decoding process died. Where memory is short, use fewer. {_IN_MAIN}, and see where it fails."
+
+
+def _noted(requests: Iterator[Request], taken: deque[Request]) -> Iterator[Request]:
+    for request in requests:
+        taken.append(request)
+        yield request
+
+
+def _by_processes(
+    read: Callable[[Request], Answer], requests: Iterator[Request], workers: int
+) -> Generator[Answer, None, None]:
     if sys.platform == "win32":
         workers = min(workers, _MOST_ON_WINDOWS)
-    with interrupts_held():
+    with interrupts_held(), _starting():
         context = _context()
         closing = context.Event()
         pool = ProcessPoolExecutor(workers, context, _start_worker, (read, closing))
     try:
         yield from _in_order(pool, requests, _AHEAD * workers)
-    except BrokenProcessPool as error:
-        raise DataError(
-            "A decoding process died. Use fewer --robustness-workers where memory is short, or 0 to decode in the main "
-            "process and see where it fails. A script that calls pytest.main() needs if __name__ == '__main__' before "
-            "it, because decoding processes import the script."
-        ) from error
     finally:
         with interrupts_held():
             closing.set()
@@ -78,31 +129,19 @@ def answers(
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Delay Ctrl-C, and other signals with handlers in Python, until the block ends; a second one takes effect at once.
-
-    Python calls a handler, which may raise an exception, between any two instructions. Raised just after the pool's
-    queues or futures have taken a lock, and before the ``with`` statement that releases it, the exception would leave
-    the lock taken, and shutting the pool down would wait for it forever.
-    """
-    handlers = stopping_handlers()
-    held: list[int] = []
-
-    def hold(number: int, _: FrameType | None) -> None:
-        held.append(number)
-        signal.signal(number, handlers[number])
-
-    for number in handlers:
-        signal.signal(number, hold)
+def _starting() -> Iterator[None]:
+    """Tell what goes wrong while a process is started from all else."""
     try:
         yield
-    finally:
-        for number, handler in handlers.items():
-            if number not in held:
-                signal.signal(number, handler)
-        with contextlib.ExitStack() as later:  # all of them, also where the handler of the first raises an exception
-            for number in reversed(held):
-                later.callback(signal.raise_signal, number)
+    except BrokenProcessPool:
+        raise
+    except UNPICKLABLE as error:
+        raise _NoProcessError(
+            f"the dataset cannot be sent to one: {error}. Make it picklable (no lambda, no open file)"
+        ) from error
+    # A process that ends before it has read what it is sent; one that may start none; a system without semaphores.
+    except (OSError, AssertionError, RuntimeError) as error:
+        raise _NoProcessError(f"none could be started ({cause(error)})") from error
 
 
 def _in_order(pool: ProcessPoolExecutor, requests: Iterator[Request], ahead: int) -> Generator[Any, None, None]:
@@ -119,13 +158,8 @@ def _in_order(pool: ProcessPoolExecutor, requests: Iterator[Request], ahead: int
 def _fill(pending: deque[Future[Any]], pool: ProcessPoolExecutor, requests: Iterator[object], size: int) -> None:
     """Submit requests until ``size`` are pending."""
     for request in itertools.islice(requests, size - len(pending)):
-        try:
+        with _starting():
             pending.append(pool.submit(_answer, request))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise DataError(
-                f"The dataset cannot be sent to a decoding process: {error}. Make it picklable (no lambda, no open "
-                f"file), or use --robustness-workers=0."
-            ) from error
 
 
 def _context() -> BaseContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,7 @@ _BUSY_SECONDS: Final = 60.0
 
 
 class StoreFile:
-    """The connection to a store; safe for several processes at once.
+    """The connection to a store; safe for several processes at once, and for several threads.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ class StoreFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = threading.RLock()
         if path.is_dir():
             raise StoreError(
                 f"{path} is a folder, and a store is a file. Name one (in a run with --robustness-store=FILE), such as "
@@ -64,7 +66,10 @@ class StoreFile:
             )
         with self.explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            # Whoever made it need not be who asks or closes it: an evaluation may come from another thread.
+            self.connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
             try:
                 # Bytes that are no UTF-8 are damage of one row, which its checksum shows, and no error of the file.
                 self.connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
@@ -88,12 +93,22 @@ class StoreFile:
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn errors of SQLite and of the file system into a `StoreError` that says what to do."""
+        """Turn errors of SQLite and of the file system into a `StoreError` that says what to do.
+
+        Every statement is in such a block, which is one thread's at a time: a connection has one transaction, and what
+        another thread executed meanwhile would be part of it.
+        """
         try:
-            yield
+            with self._lock:
+                yield
         except (sqlite3.Error, OSError) as error:
             _log.debug("store %s", self.path, exc_info=True)
             raise StoreError(_explain(self.path, error)) from error
+
+    def close(self) -> None:
+        """Close the file; it cannot be used afterwards."""
+        with self.explained():
+            self.connection.close()
 
     def _prepare(self) -> None:
         def pragma(name: str) -> int:

@@ -75,7 +75,7 @@ class _SealedBlock(NamedTuple):
 
 
 class Store:
-    """Predictions by cell and image; safe for several processes at once.
+    """Predictions by cell and image; safe for several processes at once, and for several threads.
 
     ``damaged`` counts the rows that were removed because their content is not what was written.
 
@@ -102,7 +102,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
-        self._file.connection.close()
+        self._file.close()
 
     def put_selection(self, fingerprint: str, selection: StoredSelection) -> None:
         """Write the images of a run, in place of what is there under the same fingerprint."""
@@ -210,7 +210,8 @@ class Store:
 
     def block(self, result: StoredResult) -> Block:
         """Return the images of a result that was read."""
-        of_block = self._block(result.block)
+        with self._file.explained():
+            of_block = self._block(result.block)
         if of_block is None:
             raise KeyError(result.block)
         return of_block.block

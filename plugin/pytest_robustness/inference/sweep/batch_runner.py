@@ -48,7 +48,8 @@ _Groups = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
 class SweepSettings:
     """How to compute, as opposed to what: of these only ``precision`` and ``seed`` change a result.
 
-    ``processes`` is how many processes share the machine's cores.
+    ``processes`` is how many processes share the machine's cores. ``workers_asked`` says that somebody chose
+    ``workers``: where there can be none, that is an error.
     """
 
     device: torch.device
@@ -58,6 +59,7 @@ class SweepSettings:
     on_bad_image: Literal["error", "skip"]
     batch_size: int | None = None
     processes: int = 1
+    workers_asked: bool = True
     shard_size: int = dataclasses.field(default_factory=lambda: SHARD_SIZE)
 
 

@@ -16,7 +16,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_robustness.core import user_code
-from pytest_robustness.core.process import stopping_handlers
+from pytest_robustness.core.process import OneThread, stopping_handlers
 from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
 from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.inference.user_calls.deadline import TooLongError, deadline
@@ -101,7 +101,6 @@ class UserCalls:
                 f"somebody ended the run, or a limit of time or memory did. If this run ends so too, leave it out"
             )
 
-    @contextlib.contextmanager
     def call(
         self,
         subject: str,
@@ -110,8 +109,8 @@ class UserCalls:
         error: type[RobustnessError] = ModelError,
         batch: bool = False,
         blamed: bool = True,
-    ) -> Generator[None]:
-        """Run the block, a call of code of ``subject``.
+    ) -> OneThread:
+        """Return a context for a call of code of ``subject``; other threads wait with theirs until it ends.
 
         Parameters
         ----------
@@ -136,7 +135,12 @@ class UserCalls:
         BaseException
             What the handler of a signal raised meanwhile, on Ctrl-C or a time limit of pytest's; see `unwrapped`.
         """
-        what = f"{subject} {doing}".strip()
+        return OneThread(self._called(subject, f"{subject} {doing}".strip(), error, batch, blamed))
+
+    @contextlib.contextmanager
+    def _called(
+        self, subject: str, what: str, error: type[RobustnessError], batch: bool, blamed: bool
+    ) -> Generator[None]:
         self._require_harmless(subject, error)
         if self._diary is not None:
             self._diary.write(subject, what)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_robustness.inference.device import cores_shared
-from pytest_robustness.inference.loader.loader import batches
+from pytest_robustness.inference.loader.loader import batches, decoded_here
 from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.sweep.batch_runner import BatchRunner
 from pytest_robustness.inference.sweep.prepared_models import PreparedModels
@@ -39,6 +39,7 @@ class LocalExecutor:
     def __init__(self, prepare: Callable[[str, Model, Workload], Runner], claims: ShardClaims) -> None:
         self._prepare = prepare
         self._claims = claims
+        self._alone = False
 
     def facts(self) -> dict[str, Any]:
         """Return nothing: the report names the device already."""
@@ -60,7 +61,8 @@ class LocalExecutor:
             work.selection,
             self._portions(work, missing, lacking),
             batch_size=runner.batch_size,
-            workers=work.settings.workers,
+            workers=0 if self._alone else work.settings.workers,
+            refused=None if work.settings.workers_asked else functools.partial(self._decode_here, work),
         )
         done = 0
         with contextlib.closing(loaded), torch.inference_mode():
@@ -75,6 +77,11 @@ class LocalExecutor:
             finally:  # also after an interrupt, say: what was computed is kept
                 runner.commit()
         return done
+
+    def _decode_here(self, work: Work, reason: str) -> None:
+        """Say, once, that there are no decoding processes."""
+        self._alone = True
+        work.calls.note(decoded_here(reason))
 
     def _portions(self, work: Work, shards: Sequence[Shard], jobs: Sequence[Job]) -> Iterator[Portion]:
         for _, portions in work.claimed(self._claims, shards, jobs):

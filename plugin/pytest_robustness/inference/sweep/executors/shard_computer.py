@@ -53,6 +53,7 @@ class ShardComputer:
         self._results: list[Result] = []
         self._notes: list[str] = []
         self._warnings: list[str] = []
+        self._alone = False
         with contextlib.suppress(OSError):  # a node without this folder has Ray's working directory
             os.chdir(recipe.directory)
         found = {f"{ray_nodes.VERSION}{name}": version for name, version in versions(PACKAGES).items()}
@@ -145,6 +146,7 @@ class ShardComputer:
             precision=recipe.precision,
             seed=recipe.seed,
             workers=workers,
+            workers_asked=recipe.workers is not None,
             on_bad_image=recipe.on_bad_image,
             batch_size=recipe.batch_size,
             shard_size=recipe.shard_size,
@@ -170,7 +172,8 @@ class ShardComputer:
             self._selection,
             self._portions(request),
             batch_size=self._runner.batch_size,
-            workers=self._settings.workers,
+            workers=0 if self._alone else self._settings.workers,
+            refused=None if self._settings.workers_asked else self._decode_here,
         )
         products = fp32_products(tf32=self._settings.precision == "tf32")
         with contextlib.closing(loaded), torch.inference_mode(), products:
@@ -186,6 +189,12 @@ class ShardComputer:
         for sent in (self._results, self._notes, self._warnings):
             sent.clear()
         return answer
+
+    def _decode_here(self, reason: str) -> None:
+        from pytest_robustness.inference.loader.loader import decoded_here
+
+        self._alone = True
+        self._notes.append(decoded_here(reason))
 
     def _portions(self, request: Request) -> Iterator[Portion]:
         from pytest_robustness.inference.loader.loader import Portion
