@@ -229,8 +229,8 @@ def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
         patch.setenv("OMP_NUM_THREADS", "1")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
             code = pytest.main([*arguments])
-        # What PyTorch loads late registers itself with its library, which bears that once.
-        kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "torch"}
+        # What these load late registers itself with a library, which bears that once.
+        kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in ("onnx", "torch")}
     sys.modules.update(kept)
     printed, complained = (stream.getvalue().decode(encoding).splitlines() for stream in raw)
     return pytest.RunResult(code, printed, complained, 0.0)

@@ -91,6 +91,13 @@ def test_an_option_that_is_misspelled_is_named_with_the_closest(argument, meant,
     assert re.search(rf"No such option:? '?{argument.partition('=')[0]}\b.* '?{meant}\b", shown)
 
 
+@pytest.mark.parametrize("command", ["list", "plan"])
+@pytest.mark.parametrize("within", ["run", "plan"])
+def test_an_option_that_is_a_command_here_is_told_so(within, command, capsys):
+    assert main([within, f"--{command}"]) == 4
+    assert f"--{command} is a command of its own: pytest-robustness {command}." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argument", ["--lf", "--maxfail=1", "-x", "--durations=3", "--pdb", "test_mine.py"])
 def test_what_is_like_no_option_goes_to_pytest(started, argument):
     assert started("run", argument) == [argument]

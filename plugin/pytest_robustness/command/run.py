@@ -52,9 +52,11 @@ class _Command(RichCommand):
 
 def _refuse_misspelled(context: click.Context) -> None:
     """Raise for an argument that would go to pytest, is nearly an option of ours, and none that pytest knows."""
-    known = {f"--{spec.name}" for spec in SPECS}
+    known = {f"--{spec.name}" for spec in SPECS if spec.name not in _OWN_COMMANDS}
     for argument in context.args:
         typed = argument.partition("=")[0]
+        if typed in {f"--{name}" for name in _OWN_COMMANDS}:
+            raise click.UsageError(f"{typed} is a command of its own: pytest-robustness {typed[2:]}.", ctx=context)
         close = difflib.get_close_matches(typed, known, n=1, cutoff=_CLOSE) if typed.startswith("--") else []
         if close and typed not in _options_of_pytest():
             raise click.NoSuchOption(typed, possibilities=close, ctx=context)
