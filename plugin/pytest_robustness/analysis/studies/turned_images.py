@@ -152,7 +152,7 @@ def _finding(
         figures,
         details=tuple(_details(figures, items)),
         items=tuple(items),
-        curves=(curve,) if items else (),
+        curves=(curve,) if len(items) > 1 else (),  # a point alone is no curve
         pictures=tuple(pictures),
     )
 
@@ -209,7 +209,8 @@ def _figures(images: ViewedImages, ranking: Ranking | None, *, labelled: bool) -
         "listed": int(ranking.listed.sum()),
         "precision": None if ranking.stated is None else 100 * ranking.stated,
         "precision_low": None if ranking.stated_low is None else 100 * ranking.stated_low,
-        "turned_share": 100 * ranking.fit.turned,
+        # The fit never says that no image at all is turned.
+        "turned_share": round(100 * ranking.fit.turned, 3),
         "share_low": 100 * ranking.interval.low,
         "share_high": 100 * ranking.interval.high,
         "mirrored": "looked for" if ranking.fit.mirror_told else "not looked for",
