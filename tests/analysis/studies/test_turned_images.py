@@ -188,18 +188,28 @@ def test_a_tag_is_reported_and_what_the_models_prefer(upright):
     found = {item["file"]: (item["exif"], item["prefer"]) for item in finding.items}
     assert found["cat/5.jpg"] == (6, "as tagged")
     assert found["cat/6.jpg"] == (6, "as stored")
+    # What is shown for its tag alone is shown as the tag says.
+    shown = {picture.position: (picture.condition.transform, picture.caption) for picture in finding.pictures}
+    assert shown[6] == ("turn270", "cat, 6.jpg: its EXIF tag 6 says turn270; the models prefer it as stored")
+
+
+def test_a_single_image_has_no_curve(upright):
+    predictions = Predictions(planted(upright, np.arange(35), "vflip"))
+    finding = examined(predictions, suspects=1)
+    assert (len(finding.items), finding.curves) == (1, ())
+    assert len(examined(predictions, suspects=2).curves) == 1
 
 
 @pytest.mark.parametrize("code", range(2, 9))
 def test_each_code_names_the_view_that_obeys_it(code):
     import torch
 
-    from pytest_robustness.analysis.studies.turned_ranking import _TURN_BY_TAG
+    from pytest_robustness.analysis.studies.turned_ranking import turn_of_tag
     from pytest_robustness.transforms import builtin
     from pytest_robustness.transforms.exif import obey
 
     image = torch.arange(48, dtype=torch.uint8).reshape(1, 3, 4, 4)
-    turned = builtin().get(_TURN_BY_TAG[code])(image, None, np.zeros(1, "V16"), 0)
+    turned = builtin().get(turn_of_tag(code))(image, None, np.zeros(1, "V16"), 0)
     torch.testing.assert_close(turned, obey(image, code))
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_robustness.analysis.statistics.upright_view import VIEWS, log_odds
-from pytest_robustness.analysis.studies.turned_ranking import AGREEING, Ranking, ViewedImages, prefers_tag, rank_images
+from pytest_robustness.analysis.studies.turned_evidence import exif_tags, has_labels, view_condition, viewed_images
+from pytest_robustness.analysis.studies.turned_ranking import (
+    AGREEING,
+    Ranking,
+    ViewedImages,
+    prefers_tag,
+    rank_images,
+    turn_of_tag,
+)
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding, StudyPicture
 from pytest_robustness.analysis.test_result import Outcome, Verdict
-from pytest_robustness.core import CONTROL, Cell, Condition, OrientedSource, Panel
+from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +36,6 @@ _MOST_HIDDEN: Final = 0.1
 _SHOWN: Final = 0.1
 _MOST_UNLABELLED: Final = 0.5  # Where more seem turned by the top answers, these tell nothing of what is upright.
 _NOT_LOOKED_FOR: Final = "mirrored images are not looked for: the models do not tell them"
-_log = logging.getLogger(__name__)
 
 
 class TurnedImages:
@@ -83,49 +88,17 @@ class TurnedImages:
     def examine(self, evidence: Evidence, request: Cell | Panel) -> StudyFinding:
         """Rank the images of the run by how probably they are turned; see `Study`."""
         models = request.models
-        cells = {model: [Cell(model, _condition(view)) for view in VIEWS] for model in models}
+        cells = {model: [Cell(model, view_condition(view)) for view in VIEWS] for model in models}
         evidence.compute(cell for listed in cells.values() for cell in listed)
         able = tuple(model for model in models if evidence.run_log.finished(*cells[model]))
         if not able:
             evidence.run_log.require(*cells[models[0]])
-        labelled, tags = _labelled(evidence, able), _tags(evidence)
-        images = _images(evidence, able, tags, labelled=labelled)
+        labelled, tags = has_labels(evidence, able), exif_tags(evidence)
+        images = viewed_images(evidence, able, tags, labelled=labelled)
         if len(images.positions) < FEWEST_IMAGES:
             return _too_few(self, images, labelled=labelled)
         ranking = rank_images(images)
         return _finding(self, evidence, images, ranking, labelled=labelled)
-
-
-def _condition(view: str) -> Condition:
-    return CONTROL if view == CONTROL.transform else Condition(view)
-
-
-def _labelled(evidence: Evidence, models: Sequence[str]) -> bool:
-    """Whether the images have labels: without, no model gives the probability of one."""
-    return bool(np.isfinite(evidence.predictions.scored(Cell(models[0], CONTROL)).true_probability).any())
-
-
-def _tags(evidence: Evidence) -> NDArray[np.uint8]:
-    """Return the EXIF code of each image of the run: uint8 [N]; 1 where the data has none, or is gone."""
-    upright = np.ones(len(evidence.predictions.identities), np.uint8)
-    try:
-        source, indices = evidence.source()
-        same = isinstance(source, OrientedSource) and len(indices) == len(upright)
-        return source.orientations(indices) if isinstance(source, OrientedSource) and same else upright
-    except RobustnessError:
-        _log.debug("the data cannot be opened for its EXIF tags", exc_info=True)
-        return upright
-
-
-def _images(evidence: Evidence, models: tuple[str, ...], tags: NDArray[np.uint8], *, labelled: bool) -> ViewedImages:
-    cells = [[evidence.predictions.scored(Cell(model, _condition(view))) for view in VIEWS] for model in models]
-    known = np.array(
-        [[log_odds(one.true_probability if labelled else one.probability) for one in row] for row in cells]
-    )
-    by_model = known.transpose(0, 2, 1)
-    readable = np.flatnonzero(np.isfinite(by_model).all(axis=(0, 2)))
-    classes = np.asarray(evidence.predictions.labels, np.int64)[readable]
-    return ViewedImages(models, readable, by_model[:, readable], tags[readable], classes)
 
 
 def _finding(
@@ -260,8 +233,11 @@ def _items(
         )
         name = PurePath(file).name or f"image {images.positions[row]}"
         of = f"{items[-1]['class']}, {name}" if label >= 0 else name
-        caption = f"{of}: {VIEWS[turn]}, {100 * ranking.probability[rank]:.0f} %"
-        pictures.append(StudyPicture(int(images.positions[row]), Condition(VIEWS[turn]), images.models[0], caption))
+        shown, said = VIEWS[turn], f"{VIEWS[turn]}, {100 * ranking.probability[rank]:.0f} %"
+        if ranking.probability[rank] < _SHOWN:  # it is among them for its tag
+            shown = turn_of_tag(tag)
+            said = f"its EXIF tag {tag} says {shown}; the models prefer it {prefer}"
+        pictures.append(StudyPicture(int(images.positions[row]), Condition(shown), images.models[0], f"{of}: {said}"))
     return items, pictures
 
 
@@ -269,7 +245,7 @@ def _top_answers(evidence: Evidence, images: ViewedImages, rows: list[int]) -> N
     """Return the mean log-odds of the models' top answers to some images, by view: float64 [k, 8]."""
     chosen = images.positions[rows]
     known = [
-        [log_odds(evidence.predictions.scored(Cell(model, _condition(view))).probability[chosen]) for view in VIEWS]
+        [log_odds(evidence.predictions.scored(Cell(model, view_condition(view))).probability[chosen]) for view in VIEWS]
         for model in images.models
     ]
     return np.asarray(np.mean(known, axis=0)).T

@@ -164,4 +164,9 @@ def prefers_tag(images: ViewedImages, ranking: Ranking, row: int) -> bool:
     """Whether the models prefer an image as its tag says to how it is stored."""
     seen = ranking.seen[row]
     evidence = ranking.fit.own * seen + ranking.fit.mirrored * seen[list(MIRROR)]
-    return bool(evidence[VIEWS.index(_TURN_BY_TAG[int(images.tags[row])])] > evidence[0])
+    return bool(evidence[VIEWS.index(turn_of_tag(int(images.tags[row])))] > evidence[0])
+
+
+def turn_of_tag(tag: int) -> str:
+    """Return the turn that an EXIF orientation from 2 to 8 asks for."""
+    return _TURN_BY_TAG[tag]
