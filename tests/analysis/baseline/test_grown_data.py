@@ -12,12 +12,15 @@ from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.baseline import Baseline, BaselineModel, ImageSet, RunProtocol
 from pytest_robustness.analysis.baseline.apart import fell_apart
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
+from pytest_robustness.analysis.baseline.known_findings import Expected
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.uncompared import uncompared
+from pytest_robustness.analysis.class_test import class_test
+from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition
+from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 
 CLASSES = ("ant", "bee", "cat", "dog")
 BLUR = Condition("blur")
@@ -162,3 +165,116 @@ def test_an_unchanged_model_is_held_back_in_at_most_alpha_of_the_runs():
             counts = of_all, right[..., :before].sum(2), of_new, right[..., before:].sum(2)
             held += fell_apart(*counts, policy).any()
         assert held <= 0.05 * 200
+
+
+def fading(control, blur):
+    """Return a model with shares of right answers in control and under blur, on old and on new dogs: (old, new) each.
+
+    All other images are right.
+    """
+
+    def model(labels, places):
+        found = {}
+        for condition, shares in ((CONTROL, control), (BLUR, blur)):
+            share = np.where(places < SIZE, *shares)
+            # Of ten dogs in a row the last are lost, so that what is right under blur is right in control.
+            found[condition] = (labels != CLASSES.index("dog")) | (places % 10 < np.round(10 * share))
+        return found
+
+    return model
+
+
+MORE_DOGS = images(dict.fromkeys(CLASSES, SIZE) | {"dog": 2 * SIZE})
+A_NEW_DOG = images(dict.fromkeys(CLASSES, SIZE) | {"dog": SIZE + 1})
+
+
+@pytest.mark.parametrize(
+    ("now", "model", "figures"),
+    [
+        (MORE_DOGS, fading((1.0, 1.0), (0.8, 0.8)), None),
+        (
+            MORE_DOGS,
+            fading((1.0, 1.0), (0.8, 0.1)),
+            "dog -20.0 -> -55.0 (changed so: 90 of 100 of these, 20 of 100 of its own)",
+        ),
+        # No class is answered worse under blur: control rose.
+        (
+            MORE_DOGS,
+            fading((0.5, 1.0), (0.3, 0.3)),
+            "dog -20.0 -> -45.0 (changed so: 70 of 100 of these, 20 of 100 of its own)",
+        ),
+        # It is not as large as to count, or on too few images to be shown.
+        (MORE_DOGS, fading((1.0, 1.0), (0.8, 0.7)), None),
+        (A_NEW_DOG, fading((1.0, 1.0), (0.8, 0.0)), None),
+        (GROWN["as it was"], fading((1.0, 1.0), (0.8, 0.8)), None),
+    ],
+)
+def test_a_finding_that_images_enlarge_which_the_baseline_lacks_is_no_known_one(now, model, figures):
+    run, comparison = compared(now, model, model)
+    gate = comparison.test(Cell("ann", BLUR), (BLUR,))
+    plain = class_test(run, Panel(BLUR, ("ann",)), TEST_POLICY)
+    of_model = model_tests(run, ["ann"], BLUR, TEST_POLICY)["ann"]
+    found = comparison.expected_class_test(plain), comparison.expected_model_test(of_model, gate)
+    assert [one.found for one in found] == [Outcome.FAIL] * 2
+    expected = (Expected.UNDECIDED, Outcome.INCONCLUSIVE) if figures else (Expected.AS_EXPECTED, Outcome.PASS)
+    assert [(one.expected, one.verdict.outcome) for one in found] == [expected] * 2, found[1].verdict.reason
+    if figures:
+        assert figures in found[0].verdict.reason
+        assert "-5.0 -> -1" in found[1].verdict.reason
+
+
+def test_of_several_models_the_one_that_fell_on_new_images_is_named():
+    kept, fell = fading((1.0, 1.0), (0.8, 0.8)), fading((1.0, 1.0), (0.8, 0.1))
+    for other, expected in ((kept, Expected.AS_EXPECTED), (fell, Expected.UNDECIDED)):
+        run, comparison = compared(MORE_DOGS, kept, kept, bob=other)
+        plain = class_test(run, Panel(BLUR, ("ann", "bob")), TEST_POLICY)
+        found = comparison.expected_class_test(plain)
+        assert (plain.verdict.outcome, found.expected) == (Outcome.FAIL, expected)
+        # Of 100 new dogs `ann` loses 20 and `bob` 90.
+        assert ("bob: 1 class is answered worse" in found.verdict.reason) == (other is fell)
+        assert ("dog -20.0 -> -37.5 (changed so: 90 of 100 of these" in found.verdict.reason) == (other is fell)
+
+
+def test_a_finding_that_measures_more_because_images_were_removed_is_a_known_one():
+    # Of the dogs those stay that blur loses, and half of the others.
+    kept, places = images(dict.fromkeys(CLASSES, SIZE))
+    chosen = (kept.labels != CLASSES.index("dog")) | (places % 10 >= 5)
+    now = kept._replace(identities=kept.identities[chosen], labels=kept.labels[chosen]), places[chosen]
+    model = fading((1.0, 1.0), (0.8, 0.8))
+    run, comparison = compared(now, model, model)
+    plain = class_test(run, Panel(BLUR, ("ann",)), TEST_POLICY)
+    assert "dog -40.0" in plain.verdict.reason
+    assert comparison.expected_class_test(plain).known
+
+
+@pytest.mark.parametrize("size", [3, 20, 100])
+@pytest.mark.parametrize("right", [0, 1])
+def test_a_model_that_loses_every_class_is_known_by_its_own_baseline(size, right):
+    """Nothing can get worse where nothing is right; too few are the images alone."""
+
+    def lost(labels, places):
+        return {CONTROL: np.ones(len(labels), np.bool_), BLUR: places < right}
+
+    now = images(dict.fromkeys(CLASSES, size))
+    run, comparison = compared(now, lost, lost, size)
+    plain = class_test(run, Panel(BLUR, ("ann",)), TEST_POLICY)
+    of_model = model_tests(run, ["ann"], BLUR, TEST_POLICY)["ann"]
+    gate = comparison.test(Cell("ann", BLUR), (BLUR,))
+    found = comparison.expected_class_test(plain)
+    assert found.found is (Outcome.INCONCLUSIVE if size == 3 else Outcome.FAIL)
+    assert found.verdict.outcome is (Outcome.INCONCLUSIVE if size == 3 else Outcome.PASS)
+    assert found.known == (size > 3)
+    assert comparison.expected_model_test(of_model, gate).expected is Expected.AS_EXPECTED
+
+
+def test_a_pass_needs_enough_shared_images_in_some_class():
+    # Three of each class are in the baseline, and 197 others.
+    old, others = images(dict.fromkeys(CLASSES, 3)), images(dict.fromkeys(CLASSES, 3 * SIZE - 3), SIZE)
+    identities, labels, places = (
+        np.concatenate(both) for both in zip((*old[0][:2], old[1]), (*others[0][:2], others[1]), strict=True)
+    )
+    run, comparison = compared((ImageSet(identities, labels, old[0].classes), places), good, good)
+    plain = class_test(run, Panel(BLUR, ("ann",)), TEST_POLICY)
+    found = comparison.expected_class_test(plain)
+    assert (plain.verdict.outcome, found.expected) == (Outcome.PASS, Expected.UNDECIDED)
+    assert "12 images are compared with the baseline, too few in any class" in found.verdict.reason
