@@ -25,7 +25,9 @@ import numpy as np
 
 from pytest_robustness.analysis.average_change import average_changes
 from pytest_robustness.analysis.baseline import rule
+from pytest_robustness.analysis.baseline.apart import fell_apart
 from pytest_robustness.analysis.baseline.candidate import compare_models
+from pytest_robustness.analysis.baseline.growth_apart import ChangesApart, class_growth_apart, model_growth_apart
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.image_evidence import (
     ChangedImages,
@@ -33,6 +35,7 @@ from pytest_robustness.analysis.image_evidence import (
     classes_by_model,
     falls_alone,
     model_changes,
+    panel_changes,
 )
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
@@ -336,6 +339,81 @@ def unchanged(rng: np.random.Generator, runs: int) -> Row:
     rates = [within(draw_change(rng, (10, 89), churn, 0.0, False, runs), MARGIN).mean() for churn in churns]
     measured = ", ".join(f"{churn:.0%}: {share(rate)}" for churn, rate in zip(churns, rates, strict=True))
     return Row("an unchanged model passes, 10 x 89 images, margin 2, %, by churn", ">= 80", measured, rates[3] >= 0.8)
+
+
+def grown(rng: np.random.Generator, runs: int) -> Iterator[Row]:
+    """Count how often a model that did not change is held back on data that grew by images of the same kind.
+
+    Each image is easy or hard under all conditions, and each condition costs more than the one before.
+    """
+    cases = [(10, 40, 40), (10, 40, 360), (10, 400, 40), (10, 20, 180), (100, 40, 40)]
+    tests = {
+        "the gate, by a class": (_held_by_gate, cases),
+        "known findings of model and classes": (_held_known, cases[:3]),
+    }
+    for what, (held, drawn) in tests.items():
+        rates = {case: float(np.mean([held(rng, *case) for _ in range(runs)])) for case in drawn}
+        measured = "; ".join(f"{c} x {b}, {n} more: {share(rate)}" for (c, b, n), rate in rates.items())
+        yield Row(
+            f"an unchanged model on grown data is held back: {what}, ten conditions, %, by classes x images",
+            "<= 5",
+            measured,
+            within_limit(max(rates.values()), 0.05, runs),
+        )
+
+
+def _right(rng: np.random.Generator, classes: int, images: int) -> Bools:
+    """Draw which images are right in control and under ten conditions: bool [11, C, images]."""
+    ease, costs = rng.normal(2.0, 1.5, (classes, images)), np.linspace(0, 2, CONDITIONS + 1)
+    return rng.random((CONDITIONS + 1, classes, images)) < 1 / (1 + np.exp(costs[:, None, None] - ease))
+
+
+def _held_by_gate(rng: np.random.Generator, classes: int, before: int, new: int) -> bool:
+    right = _right(rng, classes, before + new)
+    old, more = right[..., :before], right[..., before:]
+    sizes = [np.full(old.shape[:2], size) for size in (before, new)]
+    return bool(fell_apart(sizes[0], old.sum(axis=2), sizes[1], more.sum(axis=2), rule.GatePolicy()).any())
+
+
+class Drawn:
+    """The answers of one model to drawn images: bool [11, C, images], as a run has them."""
+
+    def __init__(self, right: Bools, conditions: Sequence[Condition]) -> None:
+        _, classes, images = right.shape
+        self.class_names = tuple(map(str, range(classes)))
+        self.labels = np.repeat(np.arange(classes), images)
+        self._right = dict(zip(conditions, right.reshape(len(right), -1), strict=True))
+        self._all = np.ones(classes * images, np.bool_)
+
+    def labels_of(self, model: str) -> Ints:  # noqa: ARG002 (there is one)
+        """Return the class of each image."""
+        return self.labels
+
+    def answers(self, cell: Cell) -> Answers:
+        """Return the answers under one condition."""
+        return Answers(self._all, self._right[cell.condition])
+
+    def counts(self, cell: Cell) -> Counts:
+        """Return the same, counted by class."""
+        return counts_of(self.answers(cell), self.labels, len(self.class_names))
+
+
+def _held_known(rng: np.random.Generator, classes: int, before: int, new: int) -> bool:
+    """Make the tests on all images and on those of the baseline, and ask what the others enlarge."""
+    conditions = [CONTROL, *(Condition(f"t{i}") for i in range(CONDITIONS))]
+    right = _right(rng, classes, before + new)
+    every, old, more = (Drawn(part, conditions) for part in (right, right[..., :before], right[..., before:]))
+    gate, policy = rule.GatePolicy(alpha=ALPHA / CONDITIONS), TestPolicy()
+    for condition in conditions[1:]:
+        panel = Panel(condition, ("m",))
+        known, found = panel_changes(old, panel), [class_test(source, panel, policy) for source in (every, old)]
+        changes = ChangesApart(known, known, panel_changes(more, panel))
+        ours, were = (model_tests(source, ["m"], condition, policy)["m"] for source in (every, old))
+        if model_growth_apart(ours, were.change, changes, gate, classes):
+            return True
+        if class_growth_apart(*found, changes, gate, every.class_names):
+            return True
+    return False
 
 
 @functools.cache
@@ -647,6 +725,7 @@ def rows(worlds: Sequence[World], seed: int, scale: float) -> Iterator[Row]:
     yield uneven_passes(rng(3), times(10_000))
     yield unchanged(rng(4), times(10_000))
     yield from gates(rng(5), times(5000))
+    yield from grown(rng(9), times(300))
     yield speed(rng(6), max(times(30) // 10, 1))
 
 

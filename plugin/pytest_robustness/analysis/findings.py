@@ -196,8 +196,7 @@ class GateTest:
     all images is shown to have fallen by more than the tolerance.
     ``unshown`` lists the classes that fell by more than the class tolerance on too few images to show it, and ``blind``
     those with too few that the baseline gets right to show any fall. ``withheld`` says why no pass may rest on the
-    comparison, where none may; and ``apart`` lists the classes that fell on images of which only one of baseline and
-    run has each.
+    comparison, where none may; and ``apart`` lists the classes that fell on images which the baseline lacks.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
     first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by

@@ -71,17 +71,22 @@ class Overlap:
         return found
 
     @cached_property
-    def apart(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which images of the baseline, and which of the run, the other side has not, copies once: bool [N] each."""
-        before, now = self.codes
+    def distinct(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which images of the baseline, and which of the run, are the first of their copies: bool [N] each."""
         found = []
-        for codes, others, labels in ((before, now, self.before.labels), (now, before, self.now.labels)):
-            alone = np.zeros(len(codes), np.bool_)
+        for codes, labels in zip(self.codes, (self.before.labels, self.now.labels), strict=True):
             # The run's classes that the baseline lacks have one code.
             _, first = np.unique(np.column_stack([codes, labels]), axis=0, return_index=True)
-            alone[first] = ~np.isin(codes[first], others)
-            found.append(alone)
+            chosen = np.zeros(len(codes), np.bool_)
+            chosen[first] = True
+            found.append(chosen)
         return found[0], found[1]
+
+    @cached_property
+    def apart(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which images of the baseline, and which of the run, the other side has not, copies once: bool [N] each."""
+        (before, now), (first, second) = self.codes, self.distinct
+        return first & ~np.isin(before, now), second & ~np.isin(now, before)
 
     @property
     def copies(self) -> int:

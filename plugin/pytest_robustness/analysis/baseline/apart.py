@@ -1,8 +1,12 @@
-"""Classes on the images that are not compared, because baseline and run share none of them.
+"""Classes on the images of a run that are not compared, because the baseline lacks them.
 
 Nobody can say what a change of a model did to an image that only one of two runs has. But where a class was answered
-rightly on the baseline's images and is not on those of the run, no pass may be silent about it: Fisher's exact test
+rightly in the baseline and is not on the images that the run adds, no pass may be silent about it: Fisher's exact test
 compares the two shares. It decides that a comparison is no pass, and never that one fails, as the images may be harder.
+
+The baseline's share is that of all its images of the class, be they in the run or not: images of the same kind are as
+one drawn from these, so that a model which did not change is held back in at most alpha of the runs. Images that the
+baseline alone has say nothing by themselves, since the run's model was never asked about them.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ _NAMED = 5
 
 
 class ClassApart(NamedTuple):
-    """A class that fell on images that are not compared: those of the baseline alone, and those of the run alone."""
+    """A class that fell: from its images in the baseline (``n_before``) to those that the run alone has (``n``)."""
 
     name: str
     n_before: int
@@ -55,10 +59,10 @@ def fallen_apart(
     classes: Sequence[str],
     policy: GatePolicy,
 ) -> dict[Condition, tuple[ClassApart, ...]]:
-    """Return the classes that fell on the images that are not compared, by condition, the largest fall first.
+    """Return the classes that fell on the images that the baseline lacks, by condition, the largest fall first.
 
-    A class fell where its share of right answers is lower significantly, after Holm's correction over all classes of
-    all conditions, and by more than the class tolerance as measured.
+    Images count once, whatever their copies. A class fell where its share of right answers is lower significantly,
+    after Holm's correction over all classes of all conditions, and by more than the class tolerance as measured.
 
     Parameters
     ----------
@@ -72,11 +76,11 @@ def fallen_apart(
         The class tolerance and the level.
     """
     overlap = shared.overlap
-    apart_before, apart_now = overlap.apart
-    if not apart_before.any() or not apart_now.any():
+    apart_now = overlap.apart[1]
+    if not apart_now.any():
         return dict.fromkeys(answers, ())
     there = overlap.run_classes[overlap.before.labels]
-    there_counted = apart_before & shared.readable_before & (there >= 0)
+    there_counted = overlap.distinct[0] & shared.readable_before & (there >= 0)
     counts = []
     for condition, given in answers.items():
         right = before.right(condition, overlap.before.labels)
@@ -88,7 +92,7 @@ def fallen_apart(
             ]
         )
     n_before, right_before, n, right_now = np.moveaxis(np.array(counts, np.int64), 1, 0)
-    fell = _fell(n_before, right_before, n, right_now, policy)
+    fell = fell_apart(n_before, right_before, n, right_now, policy)
     found = {}
     for row, condition in enumerate(answers):
         rows = [
@@ -99,13 +103,41 @@ def fallen_apart(
     return found
 
 
+def fell_apart(
+    n_before: NDArray[np.int64],
+    right_before: NDArray[np.int64],
+    n: NDArray[np.int64],
+    right: NDArray[np.int64],
+    policy: GatePolicy,
+) -> NDArray[np.bool_]:
+    """Return which classes fell, by condition: bool [k, C].
+
+    Parameters
+    ----------
+    n_before, right_before
+        The images of the baseline, and how many of them are right there: int64 [k, C] by condition and class.
+    n, right
+        Those that the run alone has: int64 [k, C].
+    policy
+        The class tolerance and the level.
+    """
+    both = (n_before > 0) & (n > 0)
+    found = np.zeros(n.shape, np.bool_)
+    if both.any():
+        counts = right_before[both], n_before[both], right[both], n[both]
+        fall = 100 * (counts[0] / counts[1] - counts[2] / counts[3])
+        found[both] = (fall > policy.class_tolerance) & (holm(fisher(*counts)) < policy.alpha)
+    return found
+
+
 def apart_text(fallen: Sequence[ClassApart]) -> str:
-    """Return which classes fell on the images that are not compared, in words; empty without any."""
+    """Return which classes fell on the images that the baseline lacks, in words; empty without any."""
     if not fallen:
         return ""
     fell = counted(len(fallen), "class is", "classes are")
-    why = "images that are not compared, as only one of baseline and run has each"
-    return f"{fell} answered worse on {why}: {abridged(fallen, _NAMED, lambda one: one.text)}"
+    listed = abridged(fallen, _NAMED, lambda one: one.text)
+    way_out = "a baseline that the model in production writes anew tells whether these are harder"
+    return f"{fell} answered worse on images that the baseline lacks than on its own: {listed}; {way_out}"
 
 
 def withheld(images: int, apart: Sequence[ClassApart], policy: GatePolicy, tests: int) -> str:
@@ -116,7 +148,7 @@ def withheld(images: int, apart: Sequence[ClassApart], policy: GatePolicy, tests
     images
         How many are compared: with so few that the loss of all would not be shown, nothing can be.
     apart
-        The classes that fell on images which are not compared.
+        The classes that fell on images which the baseline lacks.
     policy, tests
         The tolerance, the level, and how many conditions are corrected together.
     """
@@ -128,7 +160,7 @@ def withheld(images: int, apart: Sequence[ClassApart], policy: GatePolicy, tests
 
 
 def with_apart(verdict: Verdict, apart: Sequence[ClassApart]) -> Verdict:
-    """Return a verdict that is no FAIL as INCONCLUSIVE where classes fell on images that are not compared."""
+    """Return a verdict that is no FAIL as INCONCLUSIVE where classes fell on images that the baseline lacks."""
     if verdict.outcome is Outcome.FAIL or not apart:
         return verdict
     return Verdict(Outcome.INCONCLUSIVE, f"{apart_text(apart)}; on the images of both, {verdict.reason}")
@@ -140,20 +172,3 @@ def _counted(
     """Return how many of the ``chosen`` images each class has, and how many are right: int64 [C] each."""
     n = np.bincount(labels[chosen], minlength=classes)
     return n, np.bincount(labels[chosen & right], minlength=classes)
-
-
-def _fell(
-    n_before: NDArray[np.int64],
-    right_before: NDArray[np.int64],
-    n: NDArray[np.int64],
-    right: NDArray[np.int64],
-    policy: GatePolicy,
-) -> NDArray[np.bool_]:
-    """Return which classes fell, by condition: bool [k, C], as are the parameters but for their type."""
-    both = (n_before > 0) & (n > 0)
-    found = np.zeros(n.shape, np.bool_)
-    if both.any():
-        counts = right_before[both], n_before[both], right[both], n[both]
-        fall = 100 * (counts[0] / counts[1] - counts[2] / counts[3])
-        found[both] = (fall > policy.class_tolerance) & (holm(fisher(*counts)) < policy.alpha)
-    return found

@@ -55,7 +55,7 @@ def compare_models(
     images
         Which images both models could read: bool [N]. ``None``: all.
     apart
-        The classes that fell on images which are not compared, by condition.
+        The classes that fell on images which the baseline lacks, by condition.
 
     Raises
     ------

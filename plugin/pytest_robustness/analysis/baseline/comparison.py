@@ -11,11 +11,18 @@ from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.baseline.class_comparison import compare_classes
 from pytest_robustness.analysis.baseline.comparable import lacking, require_comparable, unjudged
 from pytest_robustness.analysis.baseline.growth import class_growth, model_growth
+from pytest_robustness.analysis.baseline.growth_apart import (
+    ChangesApart,
+    class_falls_apart,
+    class_growth_apart,
+    model_growth_apart,
+)
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
 from pytest_robustness.analysis.baseline.uncompared import uncompared
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import GateTest, SharedImages
+from pytest_robustness.analysis.image_evidence import model_changes, panel_changes
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
 
@@ -168,12 +175,19 @@ class BaselineComparison:
     def expected_model_test(self, finding: ModelTest, gate: GateTest) -> ModelTest:
         """Return the finding with the verdict that counts where the baseline's is expected: a known one passes."""
         model = self._baseline.model(gate.counterpart)
-        source = self._shared.of_models({finding.model: model}, self._source)
-        grown = model_growth(finding, source, gate.beyond_control, self._policy)
+        names, policy, models = self._source.class_names, self._policy, {finding.model: model}
+        known = panel_changes(self._shared.of_models(models, self._source), Panel(finding.condition, (finding.model,)))
+        (change,) = model_changes([known], len(names), alpha=policy.alpha, margin=policy.tolerance)
+        grown = model_growth(finding, change, gate.beyond_control, policy)
+        apart = ""
+        if finding.failed:
+            changes = ChangesApart.of(self._shared, models, finding, self._source)
+            apart = model_growth_apart(finding, change, changes, self._strict(1), len(names))
         # An inconclusive comparison never makes a known finding worse, whatever --robustness-inconclusive says.
         verdict = None if gate.undecided else gate.verdict
         before = model.outcomes[finding.condition]
-        found = expect(before, finding.verdict, verdict, grown, self._withheld(gate.withheld), gate.result.n)
+        undecided = self._withheld(gate.withheld, apart)
+        found = expect(before, finding.verdict, verdict, grown, undecided, gate.result.n)
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected)
 
     def expected_class_test(self, finding: ClassTest) -> ClassTest:
@@ -183,8 +197,13 @@ class BaselineComparison:
         before = class_test(known, Panel(finding.condition, finding.models), self._test_policy)
         sources = self._shared.compared(models, self._source)
         grown = class_growth(finding, before, sources, self._policy, self._test_policy)
-        gate = compare_classes(self._shared, models, sources, finding, self._policy)
-        undecided = self._withheld(gate.withheld)
+        gate = compare_classes(sources, finding, self._policy)
+        strict = self._strict(len(models))
+        reasons = [gate.withheld, class_falls_apart(self._shared, models, finding, self._source, strict)]
+        if finding.verdict.outcome is Outcome.FAIL:
+            changes = ChangesApart.of(self._shared, models, finding, self._source)
+            reasons.append(class_growth_apart(finding, before, changes, strict, self._source.class_names))
+        undecided = self._withheld(*reasons)
         found = expect(before.verdict.outcome, finding.verdict, gate.fallen, grown, undecided, gate.images)
         own = finding.verdict.outcome
         return dataclasses.replace(finding, verdict=found.verdict, expected=found.expected, found=own)
@@ -210,7 +229,12 @@ class BaselineComparison:
     def _shared(self) -> SharedAnswers:
         return SharedAnswers(self._baseline, self._images())
 
-    def _withheld(self, reason: str) -> Verdict | None:
+    def _strict(self, models: int) -> GatePolicy:
+        """Return the policy with the level of one of as many tests as there are conditions, and models in each."""
+        return dataclasses.replace(self._policy, alpha=self._policy.alpha / max(len(self.conditions) * models, 1))
+
+    def _withheld(self, *reasons: str) -> Verdict | None:
+        reason = "; ".join(filter(None, reasons))
         return self._decided(Verdict(Outcome.INCONCLUSIVE, reason)) if reason else None
 
     def _decided(self, verdict: Verdict) -> Verdict:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.analysis.falls_alone import in_single_models
-from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes, panel_changes
+from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.analysis.policy import in_points, significantly_beyond
 from pytest_robustness.analysis.predictions import pair, readable_by_all
-from pytest_robustness.core import Panel
 from pytest_robustness.core.text import abridged
 
 if TYPE_CHECKING:
@@ -26,20 +25,18 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassFinding, ClassTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import AnswerSource
-    from pytest_robustness.analysis.test_result import Estimate
+    from pytest_robustness.analysis.test_result import Estimate, ImageChange
 
 _NAMED = 5
 
 
-def model_growth(finding: ModelTest, baseline: AnswerSource, more: Estimate | None, policy: GatePolicy) -> str:
+def model_growth(finding: ModelTest, before: ImageChange, more: Estimate | None, policy: GatePolicy) -> str:
     """Return in words how a model's change grew, if it is shown to have grown by more than the tolerance; else nothing.
 
     Parameters
     ----------
-    finding
-        The test of this run.
-    baseline
-        The answers of the baseline's models, under the names of this run's.
+    finding, before
+        The test of this run, and the change of the baseline's model on the images of both.
     more
         How much more accuracy changed under the condition than in control, from the baseline to this run.
     policy
@@ -48,8 +45,6 @@ def model_growth(finding: ModelTest, baseline: AnswerSource, more: Estimate | No
     now = finding.change.difference
     if more is None or not (more.high < -policy.tolerance if now < 0 else more.low > policy.tolerance):
         return ""
-    changes = panel_changes(baseline, Panel(finding.condition, (finding.model,)))
-    (before,) = model_changes([changes], len(baseline.class_names), alpha=policy.alpha, margin=policy.tolerance)
     beyond = f"{more.value:+.1f} beyond control (95 % interval {more.low:+.1f} to {more.high:+.1f})"
     figures = f"{before.difference:+.1f} -> {now:+.1f} points, {beyond}"
     return f"the change from control grew by more than {in_points(policy.tolerance)}: {figures}"

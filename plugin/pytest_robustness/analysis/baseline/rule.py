@@ -117,7 +117,7 @@ class ConditionComparison:
     fell by more than the class tolerance, each of which fails the condition. ``unshown`` lists those that fell by more
     than the class tolerance on the images, which are too few to show it; ``blind`` those of which the baseline gets so
     few images right that not even the loss of all would be significant. ``withheld`` says why no pass may rest on the
-    comparison, and is empty where one may; ``apart`` lists the classes that fell on images which are not compared.
+    comparison, and is empty where one may; ``apart`` lists the classes that fell on images which the baseline lacks.
     """
 
     condition: Condition

@@ -23,8 +23,8 @@ def uncompared(overlap: Overlap, conditions: int, alpha: float) -> tuple[str, ..
     """Return what of the classes is not compared, one sentence each; nothing where all are.
 
     That is a class of the baseline of which no image is compared, or too few to show any fall though the baseline has
-    enough; a class of the run of which the baseline has no image; and the run's images where the baseline has less than
-    half of them.
+    enough; a class of the run of which the baseline has no image; and the images of the run, or of one of its classes,
+    where the baseline has less than half of them.
 
     Parameters
     ----------
@@ -47,8 +47,23 @@ def uncompared(overlap: Overlap, conditions: int, alpha: float) -> tuple[str, ..
     if shared.new:
         it = "it" if len(shared.new) == 1 else "them"
         parts.append(f"The baseline has no image of {abridged(shared.new, _NAMED)}: a pass says nothing of {it}.")
-    apart, distinct = int(np.count_nonzero(overlap.apart[1])), len(np.unique(overlap.codes[1]))
-    if 2 * apart > distinct:
+    apart, distinct = (int(np.count_nonzero(chosen[1])) for chosen in (overlap.apart, overlap.distinct))
+    new = _mostly_new(overlap)
+    listed = f"They are most of {counted(len(new), 'class', 'classes')}: {abridged(new, _NAMED)}. " if new else ""
+    if new or 2 * apart > distinct:
         share = f"{apart:,} of the {distinct:,} images of this run are not in the baseline"
-        parts.append(f"{share}: a pass says nothing of them. {_WAY_OUT}")
+        parts.append(f"{share}: a pass says nothing of them. {listed}{_WAY_OUT}")
     return tuple(parts)
+
+
+def _mostly_new(overlap: Overlap) -> list[str]:
+    """Return the classes of which the baseline has some of the run's images, and less than half.
+
+    Those of which it has none are named otherwise.
+    """
+    labels, classes = overlap.now.labels, overlap.now.classes
+    apart, distinct = (
+        np.bincount(labels[chosen[1]], minlength=len(classes)) for chosen in (overlap.apart, overlap.distinct)
+    )
+    mostly = np.flatnonzero((2 * apart > distinct) & (apart < distinct))
+    return [f"{classes[i].name} ({apart[i]:,} of {distinct[i]:,} images)" for i in mostly]
