@@ -466,7 +466,10 @@ def test_what_is_no_baseline_is_not_overwritten(gated, target):
     gated.project.judge()
     path = gated.path / target
     before = path.read_bytes() if path.is_file() else None
-    result = gated.project.judge("--robustness-update-baseline", f"--robustness-baseline={target}")
+    # A run that is refused sets the earlier report in its own folder aside.
+    result = gated.project.judge(
+        "--robustness-update-baseline", f"--robustness-baseline={target}", "--robustness-report=elsewhere"
+    )
     assert result.ret == ExitCode.USAGE_ERROR
     assert (
         f"The baseline is not written to {path}: {path} is there, and is no file of a baseline. Delete it, or name "
