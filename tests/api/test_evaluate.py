@@ -366,6 +366,16 @@ def test_what_a_new_baseline_changes_is_said(folder, capsys):
     assert len([*folder.path.glob("robustness-baseline*")]) == 3
 
 
+def test_a_baseline_that_cannot_be_read_is_not_written_over(folder):
+    evaluate(**TINY, update_baseline=True).close()
+    path = folder.path / "robustness-baseline.json"
+    path.write_text("<<<<<<< HEAD\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    before = path.read_bytes()
+    with pytest.raises(BaselineError, match=r"^The baseline was left as it is, .* has merge conflict markers\. "):
+        evaluate(**TINY, update_baseline=True)
+    assert path.read_bytes() == before
+
+
 def test_a_baseline_that_cannot_be_written_is_an_error(folder):
     broken = TINY | {"models": [TINY["models"][0], "python:nets.py:none"]}
     with pytest.raises(BaselineError, match=r"No baseline was written: python:nets.py:none has no result under "):

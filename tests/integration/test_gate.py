@@ -131,11 +131,50 @@ def test_tests_that_are_left_out_take_nothing_from_a_baseline(project, selection
     assert {path.name: path.read_bytes() for path in project.path.glob("robustness-baseline.*")} == written
 
 
+def test_what_a_new_baseline_loses_comes_first_and_accuracies_are_those_of_the_images_in_both(project):
+    project.judge("--robustness-update-baseline")
+    result = project.judge(
+        "--robustness-update-baseline", "--robustness-models=python:nets.py:slope", "--robustness-limit=5"
+    )
+    result.stdout.fnmatch_lines(
+        [f"{FILES}; not as before:", "  model gone: python:nets.py:colour", "  images: 40 -> 10, 10 in both"],
+        consecutive=True,
+    )
+    assert " -> " not in printed(result).partition("10 in both")[2]
+    nets = (project.path / "nets.py").read_text(encoding="utf-8")
+    project.write("nets.py", nets.replace("def slope", "def other") + "\n\ndef slope():\n    return colour()\n")
+    result = project.judge(
+        "--robustness-update-baseline", "--robustness-models=python:nets.py:slope", "--robustness-limit=8"
+    )
+    moved = "Accuracy in percent on the 10 images in both, old -> new:"
+    result.stdout.fnmatch_lines(
+        ["  images: 10 -> 16, 10 in both", moved, "  python:nets.py:slope vflip: * -> *"], consecutive=True
+    )
+
+
+@pytest.mark.parametrize("arguments", [(), ("-k", "slope and vflip"), ("-n2", "-k", "slope")])
+def test_a_baseline_that_cannot_be_read_is_not_written_over(project, arguments):
+    project.judge("--robustness-update-baseline")
+    (project.path / "robustness-baseline.npz").unlink()
+    written = {path.name: path.read_bytes() for path in project.path.glob("robustness-baseline.*")}
+    result = project.judge("--robustness-update-baseline", *arguments)
+    assert result.ret == ExitCode.USAGE_ERROR
+    npz = project.path / "robustness-baseline.npz"
+    assert (
+        f"The baseline was left as it is, as nobody can tell what it would lose. {npz} is missing: it holds the "
+        "answers that belong to robustness-baseline.json. Restore its files from version control, or delete them and "
+        "write them anew with --robustness-update-baseline." in printed(result)
+    )
+    assert {path.name: path.read_bytes() for path in project.path.glob("robustness-baseline.*")} == written
+    (project.path / "robustness-baseline.json").unlink()
+    project.judge("--robustness-update-baseline").stdout.fnmatch_lines([FILES])
+
+
 def test_options_that_name_less_leave_less_in_a_baseline_and_it_is_listed(project):
     project.configure(robustness_transforms="brightness,vflip")
     project.judge("--robustness-update-baseline")
     result = project.judge("--robustness-update-baseline", "--robustness-transforms=vflip", "-k", "vflip")
-    assert "  python:nets.py:colour brightness-s3: 100.00 -> none" in result.outlines
+    result.stdout.fnmatch_lines([f"{FILES}; not as before:", "  condition gone: brightness-s3"], consecutive=True)
     baseline = json.loads((project.path / "robustness-baseline.json").read_text(encoding="utf-8"))
     assert "brightness" not in json.dumps(baseline)
 
@@ -427,7 +466,10 @@ def test_what_is_no_baseline_is_not_overwritten(gated, target):
     gated.project.judge()
     path = gated.path / target
     before = path.read_bytes() if path.is_file() else None
-    result = gated.project.judge("--robustness-update-baseline", f"--robustness-baseline={target}")
+    # A run that is refused sets the earlier report in its own folder aside.
+    result = gated.project.judge(
+        "--robustness-update-baseline", f"--robustness-baseline={target}", "--robustness-report=elsewhere"
+    )
     assert result.ret == ExitCode.USAGE_ERROR
     assert (
         f"The baseline is not written to {path}: {path} is there, and is no file of a baseline. Delete it, or name "

@@ -19,6 +19,7 @@ from pytest_robustness.core.files import none_of_before
 from pytest_robustness.errors import DataError, RobustnessError
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import images
+from pytest_robustness.report.former import SENTENCE, set_aside
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.run_report import StudySection
 from pytest_robustness.transforms.augmentation_file import read_augmentations
@@ -99,6 +100,48 @@ def test_what_cannot_be_written_is_not_that_of_an_earlier_run(full, tmp_path, mo
         with pytest.raises(RobustnessError, match="the disk is full"):
             reports.write_all(full, tmp_path / folder)
     assert content(tmp_path / "used") == content(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("also", [(), ("index.html",), ("results.json",), ("index.html", "summary.md")])
+def test_of_a_report_that_is_set_aside_the_page_alone_stays(full, tmp_path, also):
+    reports.write_all(full, tmp_path / "used")
+    mine = {"notes.txt": b"mine", "studies/mine.csv": b"mine", "images.csv.bak": b"mine"}
+    for name, text in mine.items():
+        (tmp_path / "used" / name).write_bytes(text)
+    page = content(tmp_path / "used")["index.html"]
+    for name in also:
+        (tmp_path / "used" / name).unlink()
+    for _ in range(2):
+        set_aside(tmp_path / "used")
+        found = content(tmp_path / "used")
+        marked = found.pop("index.html", b"")
+        assert found == mine
+        assert bool(marked) == ("index.html" not in also)
+        if marked:
+            said = f'<p class="warning" role="alert">{SENTENCE}</p>\n'.encode()
+            assert marked.count(said) == 1
+            assert marked.replace(said, b"").replace(b"Earlier run: robustness", b"Robustness") == page
+    reports.write_all(full, tmp_path / "used")
+    reports.write_all(full, tmp_path / "fresh")
+    assert content(tmp_path / "used") == content(tmp_path / "fresh") | mine
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"index.html": b"<!doctype html><title>My site</title>\n<main>\n", "images.csv": b"a,b\n", "tests.csv": b"a"},
+        {"results.json": b'{"score": 3}', "answers.npz": b"PK"},
+        {"images.parquet": b"PAR1", "augmentations.yaml": b"a: 1"},
+        {},
+    ],
+)
+def test_a_folder_that_is_no_report_is_left_alone(tmp_path, theirs):
+    for name, text in theirs.items():
+        (tmp_path / name).write_bytes(text)
+    set_aside(tmp_path)
+    assert content(tmp_path) == theirs
+    set_aside(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_every_ending_of_the_table_of_images_is_one_of_its_files(full, tmp_path, monkeypatch):

@@ -189,9 +189,12 @@ def past_runs(store: Store, dataset: str) -> list[PastRun]:
 
 
 def known_data(store: Store) -> list[KnownData]:
-    """Return the images that the store remembers runs of, those of the latest run last."""
+    """Return the images that the store remembers runs of, those of the latest run last.
+
+    The order is that in which runs were remembered: their dates go back where a clock was set back.
+    """
     found = ((name, past_runs(store, fingerprint)) for fingerprint, name in _names(store).items())
-    return sorted((_known(name, runs[-1]) for name, runs in found if runs), key=lambda known: known.when)
+    return [_known(name, runs[-1]) for name, runs in found if runs]
 
 
 def _known(name: str, last: PastRun) -> KnownData:

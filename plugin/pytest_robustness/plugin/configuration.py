@@ -82,14 +82,13 @@ def resolve_options(config: pytest.Config) -> Options:
     return complete(values, named, config.rootpath, PREFIX)
 
 
-def report_folder(config: pytest.Config) -> Path | None:
-    """Return the folder of the report, whatever else is wrong with the options; ``None`` where it is not valid."""
+def known_option(config: pytest.Config, field: str) -> Any:
+    """Return the value of one option, whatever is wrong with the others; ``None`` where it is not valid itself."""
     try:
-        folder: Path = _resolve(config, next(spec for spec in SPECS if spec.field == "report"))
+        return _resolve(config, next(spec for spec in SPECS if spec.field == field))
     except OptionError:
-        _log.debug("the folder of the report is not known", exc_info=True)
+        _log.debug("%s is not known", field, exc_info=True)
         return None
-    return folder
 
 
 def run_mode(config: pytest.Config) -> RunMode:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_robustness.plugin.active import robustness_session
 from pytest_robustness.plugin.fixture_names import CELL, CONTROL_CELL, EXPORTED, GATE_CELL, LEVELLED, PANEL, SESSION
-from pytest_robustness.plugin.refusal import forget_summary
+from pytest_robustness.plugin.refusal import forget_report
 from pytest_robustness.plugin.unfinished import NOTHING_TO_COMPARE
 from pytest_robustness.session.options import RunMode
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def _session(request: pytest.FixtureRequest) -> RobustnessSession:
     """Return the session of this run."""
     # Collection does so where it knows of a test that asks.
-    forget_summary(request.config)
+    forget_report(request.config)
     return robustness_session(request.config)
 
 

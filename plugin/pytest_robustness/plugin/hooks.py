@@ -21,7 +21,7 @@ from pytest_robustness.plugin.active import (
 from pytest_robustness.plugin.asked import asks, mark
 from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
 from pytest_robustness.plugin.fixture_names import TARGETS
-from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
+from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, usage_errors
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
 
 if TYPE_CHECKING:
@@ -163,8 +163,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if asks(item)]
     if not items:
         if session.config.stash.get(_JUDGES, False) and not session.items:
-            forget_summary(session.config)
+            forget_report(session.config)
         return
+    # Before anything that takes long: whoever kills the run then finds no report.
+    forget_report(session.config)
     from pytest_robustness.plugin.collection import requests, studies
     from pytest_robustness.plugin.parametrizing import refuse_late_markers
 
@@ -177,8 +179,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         )
         if not session.config.option.collectonly:
             robustness.open_data()
-            if not robustness.options.plan:
-                forget_summary(session.config)
     except RobustnessError as error:
         _log.debug("the run cannot begin", exc_info=True)
         refuse(session.config, session.items, error)

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_robustness.core.text import for_terminal
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.plugin.configuration import report_folder
+from pytest_robustness.plugin.configuration import known_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,20 +21,37 @@ PROBLEM = pytest.StashKey[RobustnessError]()
 """Why the run cannot be made, in the stash of its configuration."""
 
 
-def forget_summary(config: pytest.Config) -> None:
-    """Remove the summary of an earlier run, so that nobody takes its verdict for that of a run which leaves none."""
-    folder = report_folder(config)
-    if folder is None or config.option.collectonly:
+# What pytest does in place of running tests, by the names of its options.
+_NO_RUN = (
+    "collectonly",
+    "setupplan",
+    "help",
+    "version",
+    "markers",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "cacheshow",
+)
+
+
+def forget_report(config: pytest.Config) -> None:
+    """Set the report of an earlier run aside, so that nobody takes its verdict for that of a run which leaves none.
+
+    With pytest-xdist the workers do so, as they alone know the tests. What runs no test leaves the report alone.
+    """
+    asked_for_less = any(getattr(config.option, name, None) for name in _NO_RUN)
+    if asked_for_less or known_option(config, "plan") or known_option(config, "list"):
         return
-    try:
-        (folder / "summary.md").unlink(missing_ok=True)
-    except OSError:  # the reports of a run that is made cannot be written either, and say so
-        _log.debug("the summary of an earlier run cannot be removed", exc_info=True)
+    folder = known_option(config, "report")
+    if folder is not None:
+        from pytest_robustness.report.former import set_aside
+
+        set_aside(folder)
 
 
 def refuse(config: pytest.Config, items: list[pytest.Item], error: RobustnessError) -> None:
     """Stop the run with a usage error; in a worker of xdist that would read as a crash, so the controller does it."""
-    forget_summary(config)
+    forget_report(config)
     if not hasattr(config, "workeroutput"):
         raise pytest.UsageError(for_terminal(str(error))) from None
     config.stash[PROBLEM] = error
@@ -51,5 +68,5 @@ def usage_errors(config: pytest.Config) -> Iterator[None]:
         yield
     except RobustnessError as error:
         _log.debug("the options are refused", exc_info=True)
-        forget_summary(config)
+        forget_report(config)
         raise pytest.UsageError(for_terminal(str(error))) from None

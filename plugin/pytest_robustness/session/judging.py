@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.rule import GatePolicy
+from pytest_robustness.analysis.baseline.update import former
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.studies.examiner import Examiner
@@ -124,7 +125,7 @@ def comparison_of(
         When options need a baseline and none is named, or name one in a run without labels.
     BaselineError
         When the baseline is missing, damaged, or of another version than this code's, or has no model to compare the
-        candidate with; or when it is to be written over a file that is none.
+        candidate with; or when it is to be written over a file that is none, or over one that cannot be read.
     """
     if options.labels == "none" and (options.candidate is not None or options.baseline is not None):
         raise OptionError(
@@ -142,6 +143,7 @@ def comparison_of(
         return None
     if options.mode is RunMode.WRITE:
         baseline.require_writable(options.baseline)
+        former(options.baseline)  # a run is not made for what cannot be written in the end
         return None
     default = "fail" if os.environ.get("CI") else "skip"
     comparison = BaselineComparison(

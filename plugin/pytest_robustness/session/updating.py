@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis import baseline
-from pytest_robustness.analysis.baseline.update import changes, new_baseline, require_whole
+from pytest_robustness.analysis.baseline.update import changes, former, lost_or_other, new_baseline, require_whole
 from pytest_robustness.core.files import short_path
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Condition
     from pytest_robustness.report.build import RunRecord
-
-_log = logging.getLogger(__name__)
 
 
 def baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline.ImageSet) -> baseline.Baseline:
@@ -35,7 +32,7 @@ def baseline_of(run: RunRecord, protocol: baseline.RunProtocol, images: baseline
 def update_baseline(
     path: Path, new: baseline.Baseline, models: Sequence[str], conditions: Sequence[Condition]
 ) -> list[str]:
-    """Write ``new`` to ``path``; return what the terminal says of it: its files, and which accuracies moved.
+    """Write ``new`` to ``path``; return what the terminal says: its files, what was lost, which accuracies moved.
 
     Parameters
     ----------
@@ -47,21 +44,23 @@ def update_baseline(
     Raises
     ------
     BaselineError
-        The former one would lose findings, or a file cannot be written.
+        The former one would lose findings or cannot be read, or a file cannot be written.
     """
-    old = _former(path)
+    old = former(path)
     require_whole(old, new, models, conditions)
-    moved = [] if old is None else changes(old, new)
+    told = [] if old is None else _told(old, new)
     changed = baseline.write(new, path)
     files = ", ".join(map(short_path, (path, baseline.classes_path(path), baseline.answers_path(path))))
-    said = "; accuracy in percent, old -> new:" if moved else "" if changed else " (unchanged)"
-    return [f"Baseline, three files to commit: {files}{said}", *moved]
+    said = f"; {told[0]}" if told else "" if changed else " (unchanged)"
+    return [f"Baseline, three files to commit: {files}{said}", *told[1:]]
 
 
-def _former(path: Path) -> baseline.Baseline | None:
-    """Return the baseline that is to be written over; ``None`` where none can be read."""
-    try:
-        return baseline.read(path)
-    except RobustnessError:
-        _log.debug("there is no former baseline that can be read", exc_info=True)
-        return None
+def _told(old: baseline.Baseline, new: baseline.Baseline) -> list[str]:
+    """Return what is lost or other, which a list of accuracies would hide, and then the accuracies that moved."""
+    other, moved = lost_or_other(old, new), changes(old, new)
+    overlap = baseline.Overlap(old.images, new.images)
+    on = f" on the {counted(overlap.both, 'image')} in both" if overlap.only_before or overlap.only_now else ""
+    accuracy = f"accuracy in percent{on}, old -> new:"
+    if not other:
+        return [accuracy, *moved] if moved else []
+    return ["not as before:", *other, *([accuracy.capitalize(), *moved] if moved else [])]

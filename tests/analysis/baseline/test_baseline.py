@@ -30,7 +30,9 @@ from tests.recorded import in_order
 
 VFLIP, ZOOM = Condition("vflip"), Condition("zoom", 3)
 LABELS = np.array([0, 0, 1, 1, 1, 0])
-RESTORE = "Restore its files from version control, or write them anew with --robustness-update-baseline."
+RESTORE = (
+    "Restore its files from version control, or delete them and write them anew with --robustness-update-baseline."
+)
 
 PROTOCOL = RunProtocol(
     data="folder:photos",
@@ -476,7 +478,7 @@ def test_a_newer_baseline_is_refused(path):
         read(path)
     assert str(caught.value) == (
         f"{path} was written by a newer pytest-robustness (baseline schema 4; this one reads schema 3). Upgrade "
-        f"pytest-robustness, or write the baseline anew with --robustness-update-baseline."
+        f"pytest-robustness, or delete the baseline's files and write them anew with --robustness-update-baseline."
     )
 
 

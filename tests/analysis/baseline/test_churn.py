@@ -12,7 +12,7 @@ from pytest_robustness.analysis.baseline import Baseline, BaselineModel, write
 from pytest_robustness.analysis.baseline.candidate import compare_models
 from pytest_robustness.analysis.baseline.rule import GatePolicy
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
-from pytest_robustness.analysis.baseline.update import changes
+from pytest_robustness.analysis.baseline.update import changes, lost_or_other
 from pytest_robustness.analysis.comparing import compare_runs, read
 from pytest_robustness.analysis.predictions import Outputs
 from pytest_robustness.analysis.test_result import Outcome
@@ -90,7 +90,8 @@ def test_a_new_baseline_lists_the_accuracies_that_moved_old_to_new():
     assert changes(old, old) == []
     assert changes(old, new) == ["  net vflip: 100.00 -> 80.00 (-20.00)"]
     fewer = {c: given for c, given in before.items() if c != VFLIP}
-    assert changes(old, baseline(fewer)) == ["  net vflip: 100.00 -> none"]
+    assert changes(old, baseline(fewer)) == []
+    assert lost_or_other(old, baseline(fewer)) == ["  condition gone: vflip"]
     assert changes(baseline(fewer), old) == ["  net vflip: none -> 100.00"]
 
 

@@ -354,8 +354,8 @@ def test_what_is_no_file_of_its_size_is_refused_at_once(path, which, make):
 def test_an_old_baseline_says_how_to_write_a_new_one(path, version):
     path.write_text(f'{{"answers_sha256": "0", "schema_version": {version}}}')
     assert refused(path) == (
-        f"{path} cannot be compared with: it was written by an older pytest-robustness, in another form. Run the model "
-        "in production once with --robustness-update-baseline, and commit its three files."
+        f"{path} cannot be compared with: it was written by an older pytest-robustness, in another form. Delete its "
+        "files, run the model in production once with --robustness-update-baseline, and commit the three."
     )
     answers_path(path).unlink()
     require_writable(path)

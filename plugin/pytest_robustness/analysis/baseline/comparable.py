@@ -46,12 +46,7 @@ def require_comparable(
     found = [] if overlap.both else [f"images: no image of this run is in the baseline ({_images(baseline, overlap)})"]
     found += differences(baseline, run)
     if tests:
-        names = sorted({*baseline.tests, *run.tests})
-        found += [
-            f"{name}: {baseline.tests.get(name, _ABSENT)} in the baseline, {run.tests.get(name, _ABSENT)} in this run"
-            for name in names
-            if baseline.tests.get(name) != run.tests.get(name)
-        ]
+        found += other_tests(baseline, run)
     if found:
         listed = "\n".join(f"  - {difference}" for difference in found)
         raise BaselineError(
@@ -60,8 +55,20 @@ def require_comparable(
         )
 
 
-def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
-    """Return what keeps the answers of two runs from being compared, one sentence for each difference."""
+def other_tests(baseline: RunProtocol, run: RunProtocol) -> list[str]:
+    """Return which options of the model tests differ, on which their stored outcomes depend, each in a sentence."""
+    return [
+        f"{name}: {baseline.tests.get(name, _ABSENT)} in the baseline, {run.tests.get(name, _ABSENT)} in this run"
+        for name in sorted({*baseline.tests, *run.tests})
+        if baseline.tests.get(name) != run.tests.get(name)
+    ]
+
+
+def differences(baseline: RunProtocol, run: RunProtocol, *, advise: bool = True) -> list[str]:
+    """Return what keeps the answers of two runs from being compared, one sentence for each difference.
+
+    ``advise`` adds what to do about a transform whose code is another.
+    """
     found = [
         f"{name}: {old} in the baseline, {new} in this run"
         for name, old, new in (
@@ -76,20 +83,24 @@ def differences(baseline: RunProtocol, run: RunProtocol) -> list[str]:
         if condition not in baseline.transforms:
             found.append(f"{condition}: not in the baseline, which has {kept}")
         elif baseline.transforms[condition] != key:
-            found.append(f"{condition}: {_other_transform(baseline.transforms[condition], key)}")
+            found.append(f"{condition}: {_other_transform(baseline.transforms[condition], key, advise)}")
     return found
 
 
-def _other_transform(old: str, new: str) -> str:
+def _other_transform(old: str, new: str, advise: bool) -> str:
     """Return in what a transform's key differs from that of the baseline, and what to do where it is the code."""
     versions = f"{old} in the baseline, {new} in this run"
     if _HASHED.sub("", old) != _HASHED.sub("", new):
         return versions
-    return (
+    said = (
         f"the code of the transform, or of something that it uses, is another than in the baseline; or Python is, as "
-        f"each minor version compiles code in its own way ({versions}). Undo the change, or write the baseline anew. "
-        f"Registered with version=1, a transform is another only once its version is."
+        f"each minor version compiles code in its own way ({versions})"
     )
+    way_out = (
+        "Undo the change, or write the baseline anew. Registered with version=1, a transform is another only once its "
+        "version is."
+    )
+    return f"{said}. {way_out}" if advise else said
 
 
 def lacking(baseline: RunProtocol, asked: Iterable[str]) -> tuple[str, ...]:

@@ -37,10 +37,12 @@ _MOST_JSON = 256 * 2**20
 _MOST_ARRAYS = 4 * 2**30
 _SNIFFED = 4096
 _LONGEST_REASON = 300
-_WAY_OUT = "Restore its files from version control, or write them anew with --robustness-update-baseline."
+_WAY_OUT = (
+    "Restore its files from version control, or delete them and write them anew with --robustness-update-baseline."
+)
 _OLD = (
-    "it was written by an older pytest-robustness, in another form. Run the model in production once with "
-    "--robustness-update-baseline, and commit its three files"
+    "it was written by an older pytest-robustness, in another form. Delete its files, run the model in production once "
+    "with --robustness-update-baseline, and commit the three"
 )
 
 
@@ -211,15 +213,15 @@ def _read_json(file: Path, path: Path) -> dict[str, Any]:
         if re.search(rb"^(<{7}|>{7})", found, re.MULTILINE):
             raise BaselineError(
                 f"{file} has merge conflict markers. Take all three files of the baseline from one side of the merge, "
-                f"or write it anew with --robustness-update-baseline."
+                f"or delete them and write it anew with --robustness-update-baseline."
             ) from error
         raise _damaged(file, f"no JSON: {error}" if isinstance(error, json.JSONDecodeError) else str(error)) from error
     version = content["schema_version"]
     if version > document.SCHEMA_VERSION:
         raise BaselineError(
             f"{file} was written by a newer pytest-robustness (baseline schema {printable(str(version), 20)}; this one "
-            f"reads schema {document.SCHEMA_VERSION}). Upgrade pytest-robustness, or write the baseline anew with "
-            f"--robustness-update-baseline."
+            f"reads schema {document.SCHEMA_VERSION}). Upgrade pytest-robustness, or delete the baseline's files and "
+            f"write them anew with --robustness-update-baseline."
         )
     if version < document.SCHEMA_VERSION:
         raise BaselineError(f"{file} cannot be compared with: {_OLD}.")

@@ -2,49 +2,104 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
+import logging
+import os
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+from pytest_robustness.analysis.baseline.comparable import differences, other_tests
+from pytest_robustness.analysis.baseline.files import read
 from pytest_robustness.core import CONTROL, Cell
-from pytest_robustness.core.text import printable
+from pytest_robustness.core.text import printable, printable_lines
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from pytest_robustness.analysis.answers import ImageSet, RunProtocol
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.core import Condition
 
+_log = logging.getLogger(__name__)
 
 _MOST_LINES = 40
 
 
-def accuracies(baseline: Baseline) -> dict[tuple[str, Condition], float]:
-    """Return the accuracy of each model under each condition, in percent; NaN without a readable image."""
-    labels, readable = baseline.images.labels, baseline.readable
-    return {
-        (name, condition): float(100 * model.right(condition, labels)[readable].mean()) if readable.any() else math.nan
-        for name, model in baseline.models.items()
-        for condition in model.answers
-    }
+def former(path: Path) -> Baseline | None:
+    """Return the baseline that is to be written over; ``None`` where there is none.
+
+    Raises
+    ------
+    BaselineError
+        One is there that cannot be read: nobody could say what it would lose.
+    """
+    if not os.path.exists(path):  # noqa: PTH110 (that of pathlib raises where it may not look)
+        return None
+    try:
+        return read(path)
+    except BaselineError as error:
+        _log.debug("the former baseline cannot be read", exc_info=True)
+        raise BaselineError(f"The baseline was left as it is, as nobody can tell what it would lose. {error}") from None
+
+
+def lost_or_other(old: Baseline, new: Baseline) -> list[str]:
+    """Return what a new baseline no longer has, or has of something else, a line each: all that accuracies do not say.
+
+    Models and conditions that are gone, the images, and each difference in how the answers came about.
+    """
+    both = dataclasses.replace(
+        new.protocol,
+        transforms={c: key for c, key in new.protocol.transforms.items() if c in old.protocol.transforms},
+    )
+    lines = [f"model gone: {printable(name)}" for name in old.models if name not in new.models]
+    gone = [condition for condition in old.protocol.transforms if condition not in new.protocol.transforms]
+    lines += [f"condition gone: {printable(str(condition))}" for condition in gone]
+    overlap = Overlap(old.images, new.images)
+    if overlap.only_before or overlap.only_now:
+        lines.append(f"images: {len(old.images.labels):,} -> {len(new.images.labels):,}, {overlap.both:,} in both")
+    differing = differences(old.protocol, both, advise=False) + other_tests(old.protocol, new.protocol)
+    return [f"  {line}" for line in (*lines, *map(printable_lines, differing))]
 
 
 def changes(old: Baseline, new: Baseline) -> list[str]:
-    """Return a line for each accuracy that a new baseline changes, old -> new; forty at most."""
-    before, now = accuracies(old), accuracies(new)
+    """Return a line for each accuracy that a new baseline changes, old -> new; forty at most.
+
+    Both are of the images that both have and could read: accuracies on other images tell nothing of the models. What
+    is gone is told by `lost_or_other`.
+    """
+    positions = Overlap(old.images, new.images).positions
+    # Position -1 is the entry that is appended.
+    shared = np.append(old.readable, np.False_)[positions] & new.readable
+    if not shared.any():
+        return []
+    before, now = _accuracies(old, positions[shared]), _accuracies(new, np.flatnonzero(shared))
     lines = []
-    for model, condition in dict.fromkeys((*now, *before)):
-        was, is_now = (f"{found[model, condition]:.2f}" if (model, condition) in found else "none"
-                       for found in (before, now))  # fmt: skip
-        if was != is_now:
-            both = (model, condition) in before and (model, condition) in now
-            points = f" ({now[model, condition] - before[model, condition]:+.2f})" if both else ""
-            lines.append(f"  {printable(model)} {printable(str(condition))}: {was} -> {is_now}{points}")
+    for (model, condition), is_now in now.items():
+        was = before.get((model, condition))
+        said = "none" if was is None else f"{was:.2f}"
+        if said != f"{is_now:.2f}":
+            points = "" if was is None else f" ({is_now - was:+.2f})"
+            lines.append(f"  {printable(model)} {printable(str(condition))}: {said} -> {is_now:.2f}{points}")
     left = len(lines) - _MOST_LINES
     return [*lines[:_MOST_LINES], *([f"  and {left:,} more"] if left > 0 else [])]
+
+
+def _accuracies(baseline: Baseline, images: NDArray[np.int64]) -> dict[tuple[str, Condition], float]:
+    """Return the accuracy of each model under each condition on some of its images, in percent."""
+    labels = baseline.images.labels
+    return {
+        (name, condition): float(100 * model.right(condition, labels)[images].mean())
+        for name, model in baseline.models.items()
+        for condition in model.answers
+    }
 
 
 def require_whole(old: Baseline | None, new: Baseline, models: Sequence[str], conditions: Sequence[Condition]) -> None:
