@@ -35,7 +35,7 @@ PYTEST_ALONE: Final[Mapping[str, str]] = {
     "allure_history": _ALLURE,
     "allure_gate": _ALLURE,
 }
-"""What to do in place of an option that an evaluation does not take: of what pytest writes, prints, or makes of tests."""
+"""What there is in place of each option that an evaluation does not take, of what pytest writes, prints or decides."""
 
 ARGUMENTS: Final[Mapping[str, OptionSpec]] = {spec.field: spec for spec in SPECS if spec.field not in PYTEST_ALONE}
 """The options that an evaluation takes, by argument."""

@@ -19,7 +19,7 @@ from pytest_robustness.plugin.active import (
     robustness_session,
 )
 from pytest_robustness.plugin.asked import asks, mark
-from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
+from pytest_robustness.plugin.configuration import add_options, refuse_unknown, refuse_unknown_keys, resolve_options
 from pytest_robustness.plugin.fixture_names import TARGETS
 from pytest_robustness.plugin.refusal import PROBLEM, forget_summary, refuse, usage_errors
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
@@ -98,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with usage_errors(config):
+        refuse_unknown_keys(config)
         options = resolve_options(config)
         if not options.plan and (options.allure_report is not None or config.getoption("allure_report_dir", None)):
             require_allure()
