@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_robustness.session.options import Options
     from pytest_robustness.session.options.spec import OptionSpec
 
-_ASKED_LATER: Final = "An Evaluation has its session, and that a method for each study: "
+_ASKED_LATER: Final = "The session of an Evaluation has a method for each study: "
 _ALLURE: Final = "The Allure report is that of a run of pytest; an Evaluation writes the others: found.report(folder)."
 
 PYTEST_ALONE: Final[Mapping[str, str]] = {
