@@ -81,6 +81,11 @@ def test_a_severity_that_no_transform_has_is_refused_where_those_of_the_run_have
     assert (project.path / ".robustness").exists() is not bool(refused)
 
 
+def test_a_transform_that_lacks_the_severity_is_named_where_the_run_has_one(project):
+    result = project.judge("--robustness-severity=6", "--robustness-transforms=vflip,zoom")
+    assert "ERROR: zoom has no severity 6. It has: 1, 2, 3, 4, 5." in result.errlines
+
+
 @pytest.mark.parametrize("levels", [(1, 2, 3, 4, 5, 6, 7), ()])
 def test_an_evaluation_refuses_it_too(levels):
     def register(registry):
