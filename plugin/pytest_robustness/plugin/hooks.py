@@ -160,7 +160,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the plan of what the selected tests need, and open the data."""
+    """Make the plan of what the selected tests need, and open the data.
+
+    Pytest calls this of a collection that was refused, too: another error would take the place of that one.
+    """
+    if PROBLEM in session.config.stash:
+        return
     items = [item for item in session.items if asks(item)]
     if not items:
         if session.config.stash.get(_JUDGES, False) and not session.items:

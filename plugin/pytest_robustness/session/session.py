@@ -206,10 +206,9 @@ class RobustnessSession(Studies, Reporting):
         OptionError
             When the options name a severity that no transform has. Now all transforms are registered.
         """
-        log, asked = self.run_log, tuple(studies)
-        cells = Plan.of(requests).cells  # a transform that lacks the severity is named before
         self.requests.require_severities()
-        log.plan = log.plan.extended(cells)
+        log, asked = self.run_log, tuple(studies)
+        log.plan = log.plan.extended(Plan.of(requests).cells)
         self._run.examiner.plan(asked)
         log.probed = log.probed.extended(
             cell for cell in self._run.examiner.beforehand(asked) if cell not in log.wanted
