@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import typing
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ import torch
 from PIL import Image
 
 from pytest_robustness import Evaluation, Model, Outcome, Preprocess, evaluate
-from pytest_robustness.api.arguments import ARGUMENTS, EvaluationOptions
+from pytest_robustness.api.arguments import ARGUMENTS, PYTEST_ALONE, EvaluationOptions
+from pytest_robustness.command.main import cli
 from pytest_robustness.errors import BaselineError, DataError, OptionError, RobustnessError
+from pytest_robustness.session.session import RobustnessSession
 
 TINY: dict[str, Any] = {
     "models": ["python:nets.py:slope", "python:nets.py:colour"],
@@ -271,6 +274,26 @@ def test_text_and_html_have_the_verdict_and_escape_names(folder):
     assert "<b>" not in page
     assert "fails under vflip" in found.verdict
     assert "fails under vflip" in page
+
+
+@pytest.mark.parametrize("name", PYTEST_ALONE)
+def test_an_option_of_pytest_alone_is_refused_with_what_there_is_instead(name):
+    with pytest.raises(OptionError, match=f"^{name} is an option of pytest alone. ") as caught:
+        evaluate(**{name: "a"})
+    instead = str(caught.value).partition("alone. ")[2]
+    for method in re.findall(r"found\.robustness\.(\w+)", instead):
+        assert callable(getattr(RobustnessSession, method))
+    for attribute in re.findall(r"found\.(\w+)", instead):
+        assert hasattr(Evaluation, attribute) or attribute == "robustness"
+    for command in re.findall(r"pytest-robustness (\w+)", instead):
+        assert command in cli.commands
+
+
+@pytest.mark.parametrize("page", ["options.md", "python.md"])
+def test_the_pages_name_the_options_that_are_no_arguments(page):
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8").partition("<!-- options")[0]
+    (named,) = re.findall(r"(?:except for|instead:)((?:(?:,| and)?\s+`[a-z_-]+`)+)", text)
+    assert sorted(word.replace("-", "_") for word in re.findall(r"`(.+?)`", named)) == sorted(PYTEST_ALONE)
 
 
 def test_the_arguments_are_the_options_and_editors_know_them(evaluation):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.data import open_source, select
+from pytest_robustness.data import identities, open_source, select, why_apart
 from pytest_robustness.data.notes import data_notes
 from tests.data.forms import CLASSES, FORMS, NAMELESS, Photo, photos, web_server
 
@@ -65,6 +65,35 @@ def test_each_form_holds_the_same_images(tmp_path, form, from_a_folder):
     assert {identity: label for identity, (label, _) in found.items()} == expected(PHOTOS)
     assert found == everything(from_a_folder)
     assert len(source.labels) == 30
+
+
+_PYTHON = """
+import pathlib
+import numpy as np
+from PIL import Image
+class Photos:
+    classes = ["cat", "cow", "dog"]
+    paths = sorted(pathlib.Path(FOLDER).glob("*/*.png"))
+    def __len__(self): return len(self.paths)
+    def __getitem__(self, i):
+        return Image.open(self.paths[i]).convert("RGB"), self.classes.index(self.paths[i].parent.name)
+"""
+
+
+@pytest.mark.parametrize("form", ["digits", "python", *FORMS])
+def test_why_two_forms_share_no_image_is_said_where_one_is_known_by_pixels(tmp_path, form):
+    folder = FORMS["folder"](tmp_path, PHOTOS)
+    module = tmp_path / "own.py"
+    module.write_text(f"FOLDER = {folder.removeprefix('folder:')!r}{_PYTHON}", encoding="utf-8")
+    own = f"python:{module}:Photos"
+    spec = {"digits": "digits", "python": own}.get(form) or FORMS[form](tmp_path, PHOTOS)
+    source = opened(spec)
+    (found,) = identities(source, np.array([3]), FileHashes())
+    pixels = source.read(3).numpy()
+    of_pixels = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).digest()[:16]
+    assert bool(why_apart(spec, folder)) is bool(why_apart(folder, spec)) is (found.tobytes() == of_pixels)
+    assert bool(why_apart(spec, own)) is bool(why_apart(spec, "data")) is (found.tobytes() != of_pixels)
+    assert ("known by their pixels" in why_apart(spec, folder)) is (found.tobytes() == of_pixels)
 
 
 @pytest.mark.parametrize("form", sorted(FORMS.keys() - NAMELESS))

@@ -30,7 +30,7 @@ def verdict(project, folder="reports/latest"):
 def test_a_run_of_one_transform_keeps_what_the_full_run_found(project):
     full = project.judge()
     assert full.ret == pytest.ExitCode.TESTS_FAILED
-    before = project.results()
+    before, counted = project.results(), project.table("accuracy.csv")
     assert asked(project) == dict.fromkeys(FULL, False)
     assert "below are from an earlier run" not in page(project)
 
@@ -42,6 +42,13 @@ def test_a_run_of_one_transform_keeps_what_the_full_run_found(project):
     for kind in ("model_tests", "class_tests", "class_summary", "cells"):
         plain = [[{k: v for k, v in row.items() if k != "earlier"} for row in found[kind]] for found in (before, after)]
         assert sorted(map(json.dumps, plain[0])) == sorted(map(json.dumps, plain[1]))
+    # accuracy.csv has the rows of both, without a mark: the cells of results.json tell them apart.
+    now = project.table("accuracy.csv")
+    assert sorted(map(repr, now.to_numpy().tolist())) == sorted(map(repr, counted.to_numpy().tolist()))
+    earlier = {(cell["model"], cell["transform"]) for cell in after["cells"] if cell["earlier"] is not None}
+    assert {(model, transform) for model, transform in zip(now.model, now["transform"], strict=True)} - earlier == {
+        (model, transform) for model in set(now.model) for transform in ("control", "hflip")
+    }
     assert "PASS" in verdict(project)
     assert "3 of the 6 findings below are from an earlier run, of 20" in page(project)
     # Terminal and Markdown are of this run alone.

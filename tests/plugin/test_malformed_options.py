@@ -165,3 +165,37 @@ def test_an_option_that_is_misspelled_is_named_with_the_closest(project, typed, 
     result = project.judge(typed)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {typed.partition('=')[0]} is no option. {hint}" in result.errlines
+
+
+_ALONE = "is no option of a configuration. Give --robustness-{} on the command line."
+_NO_KEYS = [
+    ("robustness_plan", _ALONE.format("plan")),
+    ("robustness_list", _ALONE.format("list")),
+    ("robustness_lmit", "is no option of a configuration. Did you mean robustness_limit?"),
+    (
+        "robustness_q",
+        "is no option of a configuration. pytest --help lists those there are, under robustness.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "said"), _NO_KEYS)
+@pytest.mark.parametrize("place", ["tox.ini", "pyproject.toml", "-o"])
+def test_a_key_that_is_no_option_is_refused_where_pytest_would_warn(pytester, place, key, said):
+    pytester.makepyfile("def test_nothing(): pass")
+    typed = ("-o", f"{key}=true") if place == "-o" else ()
+    if place == "tox.ini":
+        pytester.makeini(f"[pytest]\n{key} = true")
+    elif place == "pyproject.toml":
+        pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{key} = 'true'")
+    result = pytester.runpytest(*typed)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    where = f"-o {key}" if typed else f"{key} in {pytester.path / place}"
+    assert f"ERROR: {where} {said}" in result.errlines
+
+
+def test_a_key_that_a_project_declares_is_its_own(pytester):
+    pytester.makeconftest("def pytest_addoption(parser): parser.addini('robustness_owner', 'who reads the report')")
+    pytester.makeini("[pytest]\nrobustness_owner = me")
+    pytester.makepyfile("def test_owner(pytestconfig): assert pytestconfig.getini('robustness_owner') == 'me'")
+    assert pytester.runpytest().ret == pytest.ExitCode.OK

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.report.junit import figures
+
+PAGE = Path(__file__).parents[2] / "docs/ci.md"
+
+
+def test_the_page_for_machines_names_the_properties_of_a_test_of_the_classes(findings):
+    (text,) = re.findall(r"- \*\*JUnit XML\*\*(.*?)\n- ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    of_all, of_classes = (set(re.findall(r"`([a-z_]+)`", part)) for part in text.split("that of the classes has"))
+    model, classes = (set(dict(figures(one))) for one in (findings.model(), findings.classes()))
+    assert classes - model == of_classes - model
+    assert of_all <= model | {"severity"}
+    assert classes & model == {"transform", "verdict", "reason"} | ({"severity"} & classes)
 
 
 def test_a_model_has_its_accuracies_and_the_interval_of_its_images(findings):

@@ -98,9 +98,10 @@ def assert_agrees_with_torchvision(name: str, severity: int | None, images: torc
     if name in {"brightness", "equalize", "hflip", "vflip"}:
         assert torch.equal(result, expected)
     else:
-        distance = (result.int() - expected.int()).abs().flatten(1).double()
-        assert (distance <= 2).double().mean(1).min() >= 0.99
-        assert distance.mean() < 0.05  # half a level would be truncation instead of rounding
+        distance = (result.int() - expected.int()).abs().flatten(1)
+        assert distance.max() <= 1
+        # Truncation instead of rounding would change half of the values; of 8 x 8 pixels two are 1 %.
+        assert (distance > 0).double().mean(1).max() <= (0.02 if name == "perspective" else 0.001)
 
 
 @pytest.mark.parametrize(("name", "severity"), CONDITIONS)

@@ -20,23 +20,24 @@ if TYPE_CHECKING:
     from pytest_robustness.session.options import Options
     from pytest_robustness.session.options.spec import OptionSpec
 
-_PYTEST_ALONE: Final = frozenset(
-    {
-        "allure_gate",
-        "allure_history",
-        "allure_report",
-        "expect",
-        "inconclusive",
-        "list",
-        "plan",
-        "report",
-        "studies",
-        "suspects",
-    }
-)
-"""Options of what pytest writes, prints, or makes of a finding; an evaluation has methods for these."""
+_ASKED_LATER: Final = "The session of an Evaluation has a method for each study: "
+_ALLURE: Final = "The Allure report is that of a run of pytest; an Evaluation writes the others: found.report(folder)."
 
-ARGUMENTS: Final[Mapping[str, OptionSpec]] = {spec.field: spec for spec in SPECS if spec.field not in _PYTEST_ALONE}
+PYTEST_ALONE: Final[Mapping[str, str]] = {
+    "studies": _ASKED_LATER + "found.robustness.augmentation().",
+    "suspects": _ASKED_LATER + "found.robustness.label_errors() lists up to 50 images.",
+    "expect": "It decides what passes as a test; what an Evaluation finds against a baseline is in found.gate_tests.",
+    "inconclusive": "It decides what an undecided test is to pytest; an Evaluation says INCONCLUSIVE in its outcome.",
+    "plan": "The command pytest-robustness plan says what a run would compute.",
+    "list": "The command pytest-robustness list prints what there is.",
+    "report": "An Evaluation writes it: found.report(folder).",
+    "allure_report": _ALLURE,
+    "allure_history": _ALLURE,
+    "allure_gate": _ALLURE,
+}
+"""What there is in place of each option that an evaluation does not take, of what pytest writes, prints or decides."""
+
+ARGUMENTS: Final[Mapping[str, OptionSpec]] = {spec.field: spec for spec in SPECS if spec.field not in PYTEST_ALONE}
 """The options that an evaluation takes, by argument."""
 
 
@@ -99,8 +100,8 @@ def options_from(given: Mapping[str, Any], folder: Path) -> Options:
     """
     named = {name: value for name, value in given.items() if value is not None}
     for name in named:
-        if name in _PYTEST_ALONE:
-            raise OptionError(f"{name} is an option of pytest alone; an Evaluation has methods for that.")
+        if name in PYTEST_ALONE:
+            raise OptionError(f"{name} is an option of pytest alone. {PYTEST_ALONE[name]}")
         if name not in ARGUMENTS:
             raise OptionError(unknown("argument", name, ARGUMENTS))
     values = {spec.field: _value(spec, named.get(spec.field), folder) for spec in SPECS}

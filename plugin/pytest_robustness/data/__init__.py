@@ -36,6 +36,8 @@ KINDS: Final[Mapping[str, DatasetKind]] = {
     "python": factory,
 }
 
+_BY_PIXELS: Final = frozenset({"digits", "cifar10", "python"})
+
 
 def known() -> dict[str, str]:
     """Return every form of a dataset's name, with one line of explanation."""
@@ -102,6 +104,21 @@ def select(source: DataSource, limit: int | None, seed: int) -> NDArray[np.int64
         members = sorted(np.flatnonzero(labels == label).tolist(), key=ranks.__getitem__)
         drawn.append(np.array(members[:limit], np.int64))
     return np.sort(np.concatenate([np.empty(0, np.int64), *drawn]))
+
+
+def why_apart(one: str, other: str) -> str:
+    """Return why the same images may share no identity in data of these two names; empty where that is no reason.
+
+    A name is all that is kept of data. One that is no spec is that of a dataset that was given as an object.
+    """
+    kinds = (name.partition(":")[0] for name in (one, other))
+    first, second = (kind in _BY_PIXELS or kind not in KINDS for kind in kinds)
+    if first == second:
+        return ""
+    return (
+        "If these are the same images: those of digits, cifar10, python: and of datasets given as objects are known by "
+        "their pixels, those of files by their bytes, so that one is not found in the other"
+    )
 
 
 def _parse(spec: str) -> tuple[DatasetKind, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_KEY_PREFIX: Final = "robustness_"
 _INI_TYPE: dict[str, Literal["args", "string", "bool"]] = {
     "value": "string",
     "path": "string",
@@ -69,6 +70,42 @@ def refuse_unknown(arguments: Sequence[str]) -> None:
             raise pytest.UsageError(f"{for_terminal(typed)} is no option. {hint}")
 
 
+def refuse_unknown_keys(config: pytest.Config) -> None:
+    """Raise `OptionError` for a configured key with our prefix that nobody declared; pytest only warns of it.
+
+    A key of a plugin, or of a ``conftest.py``, that declares it is theirs.
+    """
+    for key in sorted(_keys(config)):
+        if not key.startswith(_KEY_PREFIX) or _declared(config, key):
+            continue
+        spec = next((spec for spec in SPECS if spec.key == key), None)
+        known = [spec.field for spec in SPECS if spec.ini]
+        close = difflib.get_close_matches(key.removeprefix(_KEY_PREFIX), known, n=1)
+        hint = "pytest --help lists those there are, under robustness."
+        if close:
+            hint = f"Did you mean {_KEY_PREFIX}{close[0]}?"
+        if spec is not None:
+            hint = f"Give {spec.flag} on the command line."
+        raise OptionError(f"{_where(config, key)} is no option of a configuration. {hint}")
+
+
+def _keys(config: pytest.Config) -> set[str]:
+    """Return the keys that files and ``-o`` set. pytest has no public name for them: where it moved, there are none."""
+    configured = vars(config).get("_inicfg") or vars(config).get("inicfg") or {}  # by version: from pytest 9 on, before
+    typed = (entry.partition("=")[0].strip() for entry in config.getoption("override_ini") or ())
+    return {*map(str, configured), *typed}
+
+
+def _declared(config: pytest.Config, key: str) -> bool:
+    try:
+        config.getini(key)
+    except ValueError as error:
+        return "unknown configuration value" not in str(error)
+    except (TypeError, pytest.UsageError):  # of a value that is not valid, which whoever reads it refuses
+        return True
+    return True
+
+
 def resolve_options(config: pytest.Config) -> Options:
     """Read every option: the command line, else the ini file, else the default.
 
@@ -110,14 +147,14 @@ def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
     text = typed if typed is not None else configured if configured is not None else spec.default
     if text is None:
         return None
-    value = read(spec, text, spec.flag if typed is not None else _where(config, spec))
+    value = read(spec, text, spec.flag if typed is not None else _where(config, spec.key))
     return _based(config, value, typed=typed is not None) if spec.kind == "path" else value
 
 
-def _where(config: pytest.Config, spec: OptionSpec) -> str:
+def _where(config: pytest.Config, key: str) -> str:
     """Return where a configured value is written: ``-o`` on the command line has the last word, else a file has it."""
-    typed = any(entry.partition("=")[0].strip() == spec.key for entry in config.getoption("override_ini") or ())
-    return f"-o {spec.key}" if typed else f"{spec.key} in {config.inipath}"
+    typed = any(entry.partition("=")[0].strip() == key for entry in config.getoption("override_ini") or ())
+    return f"-o {key}" if typed else f"{key} in {config.inipath}"
 
 
 def _based(config: pytest.Config, path: Path, *, typed: bool) -> Path:
@@ -136,7 +173,7 @@ def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
         # pytest checks a key's type itself, but does not name the key of a switch.
         valid = {"switch": "true, false", "names": "a list of strings"}
         expected = valid.get(spec.kind, "a string, which TOML writes in quotes")
-        raise OptionError(f"{_where(config, spec)}: {error}. Valid: {expected}.") from None
+        raise OptionError(f"{_where(config, spec.key)}: {error}. Valid: {expected}.") from None
 
 
 def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | None:

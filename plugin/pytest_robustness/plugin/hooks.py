@@ -19,7 +19,7 @@ from pytest_robustness.plugin.active import (
     robustness_session,
 )
 from pytest_robustness.plugin.asked import asks, mark
-from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
+from pytest_robustness.plugin.configuration import add_options, refuse_unknown, refuse_unknown_keys, resolve_options
 from pytest_robustness.plugin.fixture_names import TARGETS
 from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, usage_errors
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
@@ -98,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with usage_errors(config):
+        refuse_unknown_keys(config)
         options = resolve_options(config)
         if not options.plan and (options.allure_report is not None or config.getoption("allure_report_dir", None)):
             require_allure()
@@ -159,7 +160,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the plan of what the selected tests need, and open the data."""
+    """Make the plan of what the selected tests need, and open the data.
+
+    Pytest calls this of a collection that was refused, too: another error would take the place of that one.
+    """
+    if PROBLEM in session.config.stash:
+        return
     items = [item for item in session.items if asks(item)]
     if not items:
         if session.config.stash.get(_JUDGES, False) and not session.items:

@@ -80,6 +80,10 @@ class Requests:
         known = (self._registry.conditions([one.transform], [one.severity or level]) for one in recorded)
         return tuple(condition for conditions in known for condition in conditions)
 
+    def require_severities(self) -> None:
+        """Raise `OptionError` for a severity of the options that no transform has: once all are registered."""
+        self._registry.require_severities(self._options.severity or ())
+
     @property
     def several_severities(self) -> bool:
         """Whether a transform alone does not name a condition of the options."""

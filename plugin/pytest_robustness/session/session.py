@@ -199,7 +199,14 @@ class RobustnessSession(Studies, Reporting):
 
     @numpy_defaults
     def plan(self, requests: Iterable[Cell | Panel], studies: Iterable[StudyRequest] = ()) -> None:
-        """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep."""
+        """Plan what the tests are going to ask for, so that the first of them computes it all in one sweep.
+
+        Raises
+        ------
+        OptionError
+            When the options name a severity that no transform has. Now all transforms are registered.
+        """
+        self.requests.require_severities()
         log, asked = self.run_log, tuple(studies)
         log.plan = log.plan.extended(Plan.of(requests).cells)
         self._run.examiner.plan(asked)

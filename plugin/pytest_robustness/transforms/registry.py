@@ -14,7 +14,7 @@ from pytest_robustness.transforms.chain import Chain, not_a_magnitude
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.operation import Operation, Span
 from pytest_robustness.transforms.registration import check_call, valid_levels, valid_span
-from pytest_robustness.transforms.severities import require_severity
+from pytest_robustness.transforms.severities import require_known, require_severity
 from pytest_robustness.transforms.spelling import Spelling, read_magnitude, spelling
 from pytest_robustness.transforms.worst import WorstOf
 
@@ -202,6 +202,10 @@ class Registry:
                 require_severity(transform.name, severity, transform.severities)
                 conditions.append(Condition(transform.name, severity))
         return tuple(dict.fromkeys(conditions))
+
+    def require_severities(self, severities: Iterable[int]) -> None:
+        """Raise `OptionError` for a severity that no transform has."""
+        require_known(severities, (level for one in self._known.values() for level in one.description.severities))
 
     def copy(self) -> Registry:
         """Return a registry of the same transforms; what is registered in one of the two is not in the other."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def require_severity(name: str, severity: object, severities: Sequence[int]) -> None:
@@ -22,3 +22,15 @@ def require_severity(name: str, severity: object, severities: Sequence[int]) -> 
     kind = "" if whole or severity is None else f", which is of type {type(severity).__name__}"
     valid = ", ".join(map(str, severities))
     raise OptionError(f"{name} has no severity {severity!r}{kind}. It has: {valid}.")
+
+
+def require_known(severities: Iterable[int], known: Iterable[int]) -> None:
+    """Raise `OptionError` for a severity that is none of the ``known`` ones, which some transform has.
+
+    A run whose transforms have a single level would never say that nobody has it.
+    """
+    levels = sorted(set(known))
+    for severity in severities:
+        if severity not in levels:
+            valid = ", ".join(map(str, levels)) or "none"
+            raise OptionError(f"No transform has severity {severity}. They have: {valid}.")

@@ -528,6 +528,19 @@ def test_each_difference_is_told(fields, difference):
     assert differences(PROTOCOL, dataclasses.replace(PROTOCOL, **fields)) == [difference]
 
 
+@pytest.mark.parametrize(("data", "other"), [("folder:b", False), ("python:own.py:photos", True), ("data", True)])
+def test_images_that_are_known_in_another_way_are_said_to_be(path, data, other):
+    strange = Overlap(images(), images("a", "b", labels=[0, 1]))
+    with pytest.raises(BaselineError) as caught:
+        require_comparable(PROTOCOL, dataclasses.replace(PROTOCOL, data=data), strange, path)
+    reason = (
+        ". If these are the same images: those of digits, cifar10, python: and of datasets given as objects are known "
+        "by their pixels, those of files by their bytes, so that one is not found in the other"
+    )
+    said = "images: no image of this run is in the baseline (6 in the baseline, 2 in this run, of folder:photos there)"
+    assert str(caught.value).splitlines()[1] == f"  - {said}{reason if other else ''}"
+
+
 def test_all_differences_are_listed_at_once(path):
     run = dataclasses.replace(PROTOCOL, seed=5, tests={"test": "paired", "alpha": 0.05})
     strange = Overlap(images(), images("a", "b", labels=[0, 1]))

@@ -238,6 +238,10 @@ def test_a_transform_of_another_version_is_left_out_with_both_keys(runs):
         ({"pipeline": 1}, "pipeline: 2 in "),
         ({"rule": "data"}, "--robustness-outputs: all in "),
         ({"images": identities(IMAGES, 10_000)}, "share no image: 400 of folder:photos, 400 of folder:photos."),
+        (
+            {"images": identities(IMAGES, 10_000), "data": "python:own.py:photos"},
+            "400 of python:own.py:photos. If these are the same images: those of digits, cifar10, python: and of ",
+        ),
         ({"models": {"x": 1, "y": 2}}, "have no model in common: net, more in "),
     ],
 )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import Model, Preprocess
+from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_inputs
 
@@ -74,3 +75,42 @@ def test_the_warning_says_which_numbers_are_meant():
             "0.225)."
         ),
     )
+
+
+def _timm_assertion(_):
+    raise AssertionError("Input height (8) doesn't match model (224).")
+
+
+class _EnginesOwnError(Exception):
+    """What an engine raises that has a class of its own for it."""
+
+
+def _of_an_engine(_):
+    raise _EnginesOwnError("Got invalid dimensions for input: images")
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "may_be_the_size"),
+    [
+        (lambda images: torch.nn.functional.linear(images.flatten(1), torch.ones(5, 7)), "RuntimeError", True),
+        (lambda images: int(f"{images.shape[-1]} pixels"), "ValueError", True),
+        (lambda images: images[:, :, 100], "IndexError", True),
+        (_timm_assertion, "AssertionError", True),
+        (_of_an_engine, "_EnginesOwnError", True),
+        (lambda images: missing(images), "NameError", False),  # noqa: F821 (that is the mistake)
+        (lambda images: images.flaten(1), "AttributeError", False),
+        (lambda _: __import__("not_installed"), "ModuleNotFoundError", False),
+        (lambda images: {"right": images}["left"], "KeyError", False),
+        (lambda _: open("no-such-file"), "FileNotFoundError", False),  # noqa: SIM115, PTH123 (it never opens)
+        (lambda images: images.mean(dim="everywhere", oh=1), "TypeError", False),
+    ],
+)
+def test_another_size_is_proposed_only_where_the_error_may_be_one_of_sizes(answers, kind, may_be_the_size):
+    class Net(nn.Module):
+        def forward(self, images):
+            return answers(images)
+
+    with pytest.raises(ModelError, match=rf"failed on a first image.*: {kind}: ") as caught:
+        first_answers("net", Model(Net()), CANVAS)
+    assert ("If the size is wrong" in str(caught.value)) is may_be_the_size
+    assert str(caught.value).endswith(".")

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL
+from pytest_robustness.data import why_apart
 from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def require_comparable(
     BaselineError
         It lists every difference.
     """
-    found = [] if overlap.both else [f"images: no image of this run is in the baseline ({_images(baseline, overlap)})"]
+    found = [] if overlap.both else [_no_image(baseline, run, overlap)]
     found += differences(baseline, run)
     if tests:
         found += other_tests(baseline, run)
@@ -123,5 +124,7 @@ def unjudged(baseline: RunProtocol, judged: Iterable[Condition]) -> tuple[str, .
     return (f"{text} {way_out}",) if left_out else ()
 
 
-def _images(baseline: RunProtocol, overlap: Overlap) -> str:
-    return f"{overlap.of_all}, of {baseline.data} there"
+def _no_image(baseline: RunProtocol, run: RunProtocol, overlap: Overlap) -> str:
+    text = f"images: no image of this run is in the baseline ({overlap.of_all}, of {baseline.data} there)"
+    reason = why_apart(baseline.data, run.data)
+    return f"{text}. {reason}" if reason else text

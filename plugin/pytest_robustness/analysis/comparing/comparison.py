@@ -19,6 +19,7 @@ from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
 from pytest_robustness.core import Cell
 from pytest_robustness.core.text import abridged, counted
+from pytest_robustness.data import why_apart
 from pytest_robustness.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -70,9 +71,11 @@ def compare_runs(
         overlap = Overlap(before.answers.images, now.answers.images)
         shared = SharedImages(overlap.both, overlap.only_before, overlap.only_now)
         if not shared.both:
+            reason = why_apart(before.data, now.data)
             raise ComparisonError(
                 f"{before.name} and {now.name} share no image: {len(overlap.before.labels):,} of {before.data}, "
-                f"{len(overlap.now.labels):,} of {now.data}. Compare runs on the same images, by content and class."
+                f"{len(overlap.now.labels):,} of {now.data}. {f'{reason}. ' if reason else ''}Compare runs on the same "
+                f"images, by content and class."
             )
         notes += _shared_notes(shared, overlap)
         notes += _class_notes(overlap, len(matching.models) * len(matching.conditions), alpha)

@@ -35,6 +35,12 @@ _SMALL = 5e-2
 # Pixels are from 0 to 1: a larger mean or a much larger deviation is of pixels from 0 to 255.
 _LARGEST_MEAN = 1.5
 _LARGEST_STD = 10.0
+# Errors that an image of another size does not lead to, nor avoid: they are of the model's code, or of its files. An
+# assertion may be of a size, as timm's are, and an index out of range too; so may any error of an engine's own.
+_NOT_OF_SIZES = (
+    *(NameError, AttributeError, ImportError, KeyError, OSError, TypeError),
+    *(NotImplementedError, RecursionError, SyntaxError),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,13 +179,15 @@ def _batch_size(name: str, asked: Asked) -> int | None:
     shape = (1, *asked.inputs.shape[1:])
     if isinstance(alone, ModelError):
         raise ModelError(f"{name} {message(alone).removeprefix('it ')}") from alone
-    advice = "If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
+    advice = ""
+    if not isinstance(alone, _NOT_OF_SIZES):
+        advice = " If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
     if asked.takes_one_channel():
         advice = (
-            "It takes images of one channel, and these have red, green and blue: let its forward begin with "
+            " It takes images of one channel, and these have red, green and blue: let its forward begin with "
             "images = images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
         )
-    raise ModelError(f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}. {advice}") from alone
+    raise ModelError(f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}.{advice}") from alone
 
 
 def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
