@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,15 +22,9 @@ from pytest_robustness.errors import BadImageError, DataError
 from tests.data.forms import web_server
 from tests.image_maker import Kind, content
 
+pytestmark = pytest.mark.usefixtures("quiet_datasets")
+
 PNG = content(Kind("RGB", "PNG", ".png"), 0)
-
-
-@pytest.fixture(autouse=True)
-def quiet(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("hf"))
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
 
 
 def write(path: Path, images: Any, **options: Any) -> None:

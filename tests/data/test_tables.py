@@ -25,15 +25,9 @@ from tests.image_maker import Kind, content
 if TYPE_CHECKING:
     from pytest_robustness.data.encoded import EncodedSource
 
+pytestmark = pytest.mark.usefixtures("quiet_datasets")
+
 PNG = content(Kind("RGB", "PNG", ".png"), 0)
-
-
-@pytest.fixture(autouse=True)
-def quiet(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("hf"))
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
 
 
 def opened(spec: str, **options: bool) -> EncodedSource:
