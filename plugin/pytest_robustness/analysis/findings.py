@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_robustness.analysis.answers.churn import AnswerChurn
-    from pytest_robustness.analysis.baseline.apart import ClassApart
+    from pytest_robustness.analysis.baseline.apart import FallenApart
     from pytest_robustness.analysis.baseline.known_findings import Expected
     from pytest_robustness.analysis.test_result import (
         AnyTestResult,
@@ -196,7 +196,7 @@ class GateTest:
     all images is shown to have fallen by more than the tolerance.
     ``unshown`` lists the classes that fell by more than the class tolerance on too few images to show it, and ``blind``
     those with too few that the baseline gets right to show any fall. ``withheld`` says why no pass may rest on the
-    comparison, where none may; and ``apart`` lists the classes that fell on images which the baseline lacks.
+    comparison, where none may; and ``apart`` says what fell on images which the baseline lacks.
     ``undecided``: there were too few images to decide, and ``--robustness-inconclusive`` gives the verdict.
     ``lost_images`` holds up to a hundred images that only the baseline's model got right, of the most fallen class
     first. ``shared`` counts the images that both have, readable or not, and those that only one has; ``churn`` those by
@@ -225,7 +225,7 @@ class GateTest:
     unshown: tuple[ClassFinding, ...] = ()
     blind: tuple[ClassFinding, ...] = ()
     withheld: str = ""
-    apart: tuple[ClassApart, ...] = ()
+    apart: FallenApart | None = None
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.baseline import Baseline, BaselineModel, ImageSet, RunProtocol
-from pytest_robustness.analysis.baseline.apart import fell_apart
+from pytest_robustness.analysis.baseline.apart import AllApart, FallenApart, fell_apart
 from pytest_robustness.analysis.baseline.comparison import BaselineComparison
 from pytest_robustness.analysis.baseline.known_findings import Expected
 from pytest_robustness.analysis.baseline.rule import GatePolicy
@@ -128,13 +128,48 @@ def test_no_pass_is_silent_about_images_that_the_baseline_lacks(how, candidate, 
         assert found.verdict.outcome is (Outcome.INCONCLUSIVE if falls else Outcome.PASS), found.verdict.reason
         assert found.undecided == falls
         grown = {CLASSES[label] for label in np.unique(now[0].labels[now[1] >= SIZE])}
-        assert {one.name for one in found.apart} == (grown if falls else set())
-        for one in found.apart:
+        assert {one.name for one in found.apart.classes} == (grown if falls else set())
+        for one in found.apart.classes:
             assert (one.right_before, one.n_before) == (95, 100)
             table = [[95, 5], [one.right, one.n - one.right]]
             assert one.right == share * one.n
             assert stats.fisher_exact(table).pvalue < 0.05 / 8
             assert f"{one.name} ({one.right} of {one.n} right, 95 of 100 in the baseline)" in found.verdict.reason
+
+
+@pytest.mark.parametrize(("wrong", "held"), [(1, False), (2, False), (3, True)])
+def test_a_fall_of_all_classes_on_new_images_that_none_shows_by_itself_is_no_pass(wrong, held):
+    def candidate(labels, places):
+        right = np.where(places < SIZE, places % 20 != 7, places % 20 >= wrong)
+        return {CONTROL: right, BLUR: right}
+
+    _, comparison = compared(images(dict.fromkeys(CLASSES, 2 * SIZE)), good, candidate)
+    for condition in (CONTROL, BLUR):
+        found = comparison.test(Cell("ann", condition), (BLUR,))
+        assert found.verdict.outcome is (Outcome.INCONCLUSIVE if held else Outcome.PASS), found.verdict.reason
+        # 95 of 100 before, of each class.
+        assert found.apart == FallenApart((), AllApart(400, 340, 380.0) if held else None)
+        said = "images that the baseline lacks are answered worse than its own (340 of 400 right, 380 by the baseline's"
+        assert (said in found.verdict.reason) == held
+
+
+@pytest.mark.parametrize(("new", "share"), [(4, 0.0), (5, 0.5), (9, 0.7)])
+def test_the_loss_of_many_small_classes_shows_over_all_of_them(new, share):
+    rng, shape = np.random.default_rng(2), (11, 1000)
+    before, now = np.full(shape, 5), np.full(shape, new)
+    fell = fell_apart(before, rng.binomial(before, 0.8), now, rng.binomial(now, share), GatePolicy())
+    assert not fell[:, :-1].any()
+    assert fell[:, -1].all()
+
+
+def test_a_growth_of_hard_classes_is_no_fall():
+    rng = np.random.default_rng(6)
+    shares = np.linspace(0.05, 0.95, 100)
+    before = np.full((11, 100), 40)
+    now = np.broadcast_to(np.where(shares < 0.5, 400, 0), (11, 100))
+    counts = before, rng.binomial(before, shares), now, rng.binomial(now, shares)
+    assert 100 * (counts[1].sum() / before.sum() - counts[3].sum() / now.sum()) > 20
+    assert not fell_apart(*counts, GatePolicy()).any()
 
 
 def test_a_class_of_which_most_images_are_new_is_named():

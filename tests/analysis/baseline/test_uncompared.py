@@ -21,6 +21,7 @@ from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, counts_of
+from pytest_robustness.analysis.statistics.two_samples import fewer_right
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
 
@@ -132,7 +133,7 @@ def test_a_class_without_a_compared_image_is_named_and_withholds_the_pass_where_
         found = comparison.test(Cell("ann", condition), (BLUR,))
         assert found.verdict.outcome is (Outcome.INCONCLUSIVE if shows else Outcome.PASS)
         assert found.undecided == shows
-        assert [(one.name, one.right, one.n, one.right_before, one.n_before) for one in found.apart] == (
+        assert [(one.name, one.right, one.n, one.right_before, one.n_before) for one in found.apart.classes] == (
             [("cat", 0, 100, 100, 100)] if shows else []
         )
         assert ("cat (0 of 100 right, 100 of 100 in the baseline)" in found.verdict.reason) == shows
@@ -223,10 +224,20 @@ def test_falls_apart_are_fishers_test_on_distinct_readable_images_corrected_over
             p = min(1, 2 * stats.fisher_exact([[sum(a), len(a) - sum(a)], [sum(b), len(b) - sum(b)]], "greater").pvalue)
             tests[condition, index] = p, 100 * (np.mean(a) - np.mean(b)), (len(a), sum(a), len(b), sum(b))
     assert len(tests) >= 4
+    # All classes of a condition together are a member of the family, too.
+    for condition in conditions:
+        columns = np.array([counts for (d, _), (_, _, counts) in tests.items() if d == condition])
+        n, right, n_now, right_now = columns.T
+        fall = 100 * (n_now * right / n - right_now).sum() / n_now.sum()
+        tests[condition, None] = float(fewer_right(right, n, right_now, n_now)), fall, None
     ordered = sorted(tests, key=lambda key: tests[key][0])
     shown = list(itertools.takewhile(lambda key: tests[key][0] * (len(tests) - ordered.index(key)) < 0.05, ordered))
     expected = {
-        c: {(CLASSES[i], *tests[c, i][2]) for d, i in shown if d == c and tests[c, i][1] > 2} for c in conditions
+        c: {(CLASSES[i], *tests[c, i][2]) for d, i in shown if d == c and i is not None and tests[c, i][1] > 2}
+        for c in conditions
     }
     assert any(expected.values())
-    assert {c: set(rows) for c, rows in found.items()} == expected
+    assert {c: set(rows.classes) for c, rows in found.items()} == expected
+    together = {c for c in conditions if (c, None) in shown and tests[c, None][1] > policy.tolerance}
+    assert together
+    assert {c for c, rows in found.items() if rows.all_classes} == together

@@ -1,8 +1,10 @@
-"""Classes on the images of a run that are not compared, because the baseline lacks them.
+"""Right answers on the images of a run that are not compared, because the baseline lacks them.
 
 Nobody can say what a change of a model did to an image that only one of two runs has. But where a class was answered
 rightly in the baseline and is not on the images that the run adds, no pass may be silent about it: Fisher's exact test
-compares the two shares. It decides that a comparison is no pass, and never that one fails, as the images may be harder.
+compares the two shares. Nor where all classes together were: of a thousand classes with five images each, none is
+enough to show the loss of all. It decides that a comparison is no pass, and never that one fails, as the images may be
+harder.
 
 The baseline's share is that of all its images of the class, be they in the run or not: images of the same kind are as
 one drawn from these, so that a model which did not change is held back in at most alpha of the runs. Images that the
@@ -11,14 +13,15 @@ baseline alone has say nothing by themselves, since the run's model was never as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import dataclasses
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from pytest_robustness.analysis.statistics import paired_change
-from pytest_robustness.analysis.statistics.correction import holm
+from pytest_robustness.analysis.statistics.correction import correct
 from pytest_robustness.analysis.statistics.paired_change import PairedChange
-from pytest_robustness.analysis.statistics.two_samples import fisher
+from pytest_robustness.analysis.statistics.two_samples import fewer_right, fisher
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core.text import abridged, counted
 
@@ -48,8 +51,38 @@ class ClassApart(NamedTuple):
     @property
     def text(self) -> str:
         """The class with both shares, in words."""
-        before = f"{self.right_before} of {self.n_before} in the baseline"
-        return f"{self.name} ({self.right} of {self.n} right, {before})"
+        before = f"{self.right_before:,} of {self.n_before:,} in the baseline"
+        return f"{self.name} ({self.right:,} of {self.n:,} right, {before})"
+
+
+class AllApart(NamedTuple):
+    """All classes together, which fell on the ``n`` images that the run alone has, of classes that both have.
+
+    ``expected`` is how many of these would be right by the baseline's share of each class.
+    """
+
+    n: int
+    right: int
+    expected: float
+
+    @property
+    def text(self) -> str:
+        """Both numbers, in words."""
+        return f"{self.right:,} of {self.n:,} right, {self.expected:,.0f} by the baseline's share of each class"
+
+
+@dataclasses.dataclass(frozen=True)
+class FallenApart:
+    """What fell on images that the baseline lacks: classes, the largest fall first, and all of them together."""
+
+    classes: tuple[ClassApart, ...] = ()
+    all_classes: AllApart | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.classes) or self.all_classes is not None
+
+
+NOTHING_FELL: Final = FallenApart()
 
 
 def fallen_apart(
@@ -58,11 +91,12 @@ def fallen_apart(
     answers: Mapping[Condition, Answers],
     classes: Sequence[str],
     policy: GatePolicy,
-) -> dict[Condition, tuple[ClassApart, ...]]:
-    """Return the classes that fell on the images that the baseline lacks, by condition, the largest fall first.
+) -> dict[Condition, FallenApart]:
+    """Return what fell on the images that the baseline lacks, by condition.
 
     Images count once, whatever their copies. A class fell where its share of right answers is lower significantly,
-    after Holm's correction over all classes of all conditions, and by more than the class tolerance as measured.
+    after Holm's correction over all conditions with all their classes, and by more than the class tolerance as
+    measured; all classes together where theirs are, by more than the tolerance.
 
     Parameters
     ----------
@@ -73,12 +107,12 @@ def fallen_apart(
     classes
         The names of the run's classes.
     policy
-        The class tolerance and the level.
+        The tolerances and the level.
     """
     overlap = shared.overlap
     apart_now = overlap.apart[1]
     if not apart_now.any():
-        return dict.fromkeys(answers, ())
+        return dict.fromkeys(answers, NOTHING_FELL)
     there = overlap.run_classes[overlap.before.labels]
     there_counted = overlap.distinct[0] & shared.readable_before & (there >= 0)
     counts = []
@@ -95,11 +129,14 @@ def fallen_apart(
     fell = fell_apart(n_before, right_before, n, right_now, policy)
     found = {}
     for row, condition in enumerate(answers):
+        *of_class, together = fell[row].tolist()
         rows = [
             ClassApart(classes[i], *(int(column[row, i]) for column in (n_before, right_before, n, right_now)))
-            for i in np.flatnonzero(fell[row]).tolist()
+            for i in np.flatnonzero(of_class).tolist()
         ]
-        found[condition] = tuple(sorted(rows, key=lambda one: one.right / one.n - one.right_before / one.n_before))
+        rows.sort(key=lambda one: one.right / one.n - one.right_before / one.n_before)
+        counts_of = (n_before[row], right_before[row], n[row], right_now[row])
+        found[condition] = FallenApart(tuple(rows), _together(*counts_of) if together else None)
     return found
 
 
@@ -110,7 +147,7 @@ def fell_apart(
     right: NDArray[np.int64],
     policy: GatePolicy,
 ) -> NDArray[np.bool_]:
-    """Return which classes fell, by condition: bool [k, C].
+    """Return which classes fell, by condition, and in the last column whether all of them together did: bool [k, C+1].
 
     Parameters
     ----------
@@ -119,28 +156,36 @@ def fell_apart(
     n, right
         Those that the run alone has: int64 [k, C].
     policy
-        The class tolerance and the level.
+        The tolerances and the level.
     """
     both = (n_before > 0) & (n > 0)
-    found = np.zeros(n.shape, np.bool_)
-    if both.any():
-        counts = right_before[both], n_before[both], right[both], n[both]
-        fall = 100 * (counts[0] / counts[1] - counts[2] / counts[3])
-        found[both] = (fall > policy.class_tolerance) & (holm(fisher(*counts)) < policy.alpha)
-    return found
+    fall, p = np.zeros((len(n), n.shape[1] + 1)), np.full((len(n), n.shape[1] + 1), np.nan)
+    counts = right_before[both], n_before[both], right[both], n[both]
+    fall[:, :-1][both] = 100 * (counts[0] / counts[1] - counts[2] / counts[3])
+    p[:, :-1][both] = fisher(*counts)
+    for row in np.flatnonzero(both.any(axis=1)).tolist():
+        found = _together(n_before[row], right_before[row], n[row], right[row])
+        fall[row, -1] = 100 * (found.expected - found.right) / found.n
+        p[row, -1] = fewer_right(right_before[row], n_before[row], right[row], n[row])
+    tolerances = np.array([*[policy.class_tolerance] * n.shape[1], policy.tolerance])
+    return (fall > tolerances) & (correct(p, "holm") < policy.alpha)
 
 
-def apart_text(fallen: Sequence[ClassApart]) -> str:
-    """Return which classes fell on the images that the baseline lacks, in words; empty without any."""
-    if not fallen:
-        return ""
-    fell = counted(len(fallen), "class is", "classes are")
-    listed = abridged(fallen, _NAMED, lambda one: one.text)
-    way_out = "a baseline that the model in production writes anew tells whether these are harder"
-    return f"{fell} answered worse on images that the baseline lacks than on its own: {listed}; {way_out}"
+def apart_text(fallen: FallenApart) -> str:
+    """Return what fell on the images that the baseline lacks, in words; empty where nothing did."""
+    parts = []
+    if fallen.all_classes is not None:
+        parts.append(f"images that the baseline lacks are answered worse than its own ({fallen.all_classes.text})")
+    if fallen.classes:
+        fell = counted(len(fallen.classes), "class is", "classes are")
+        listed = abridged(fallen.classes, _NAMED, lambda one: one.text)
+        parts.append(f"{fell} answered worse on images that the baseline lacks than on its own: {listed}")
+    if parts:
+        parts.append("a baseline that the model in production writes anew tells whether these are harder")
+    return "; ".join(parts)
 
 
-def withheld(images: int, apart: Sequence[ClassApart], policy: GatePolicy, tests: int) -> str:
+def withheld(images: int, apart: FallenApart, policy: GatePolicy, tests: int) -> str:
     """Return why no pass may rest on a comparison; empty where one may.
 
     Parameters
@@ -148,7 +193,7 @@ def withheld(images: int, apart: Sequence[ClassApart], policy: GatePolicy, tests
     images
         How many are compared: with so few that the loss of all would not be shown, nothing can be.
     apart
-        The classes that fell on images which the baseline lacks.
+        What fell on images which the baseline lacks.
     policy, tests
         The tolerance, the level, and how many conditions are corrected together.
     """
@@ -159,11 +204,20 @@ def withheld(images: int, apart: Sequence[ClassApart], policy: GatePolicy, tests
     return "; ".join(filter(None, [f"{shared}, too few to show any loss" if few else "", apart_text(apart)]))
 
 
-def with_apart(verdict: Verdict, apart: Sequence[ClassApart]) -> Verdict:
-    """Return a verdict that is no FAIL as INCONCLUSIVE where classes fell on images that the baseline lacks."""
+def with_apart(verdict: Verdict, apart: FallenApart) -> Verdict:
+    """Return a verdict that is no FAIL as INCONCLUSIVE where anything fell on images that the baseline lacks."""
     if verdict.outcome is Outcome.FAIL or not apart:
         return verdict
     return Verdict(Outcome.INCONCLUSIVE, f"{apart_text(apart)}; on the images of both, {verdict.reason}")
+
+
+def _together(
+    n_before: NDArray[np.int64], right_before: NDArray[np.int64], n: NDArray[np.int64], right: NDArray[np.int64]
+) -> AllApart:
+    """Return the classes of one condition together, as far as both sides have images of them; int64 [C] each."""
+    both = (n_before > 0) & (n > 0)
+    expected = float((n[both] * right_before[both] / n_before[both]).sum())
+    return AllApart(int(n[both].sum()), int(right[both].sum()), expected)
 
 
 def _counted(

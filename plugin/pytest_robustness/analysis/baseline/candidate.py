@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.baseline import rule
-from pytest_robustness.analysis.baseline.apart import with_apart, withheld
+from pytest_robustness.analysis.baseline.apart import NOTHING_FELL, with_apart, withheld
 from pytest_robustness.analysis.findings import ClassFinding, worst_first
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.core import CONTROL
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.baseline.apart import ClassApart
+    from pytest_robustness.analysis.baseline.apart import FallenApart
     from pytest_robustness.analysis.baseline.rule import CandidateComparison, ConditionComparison, Evidence, GatePolicy
     from pytest_robustness.analysis.test_result import McNemarResult
     from pytest_robustness.core import Condition
@@ -36,7 +36,7 @@ def compare_models(
     classes: Sequence[str],
     policy: GatePolicy,
     images: NDArray[np.bool_] | None = None,
-    apart: Mapping[Condition, Sequence[ClassApart]] = MappingProxyType({}),
+    apart: Mapping[Condition, FallenApart] = MappingProxyType({}),
 ) -> CandidateComparison:
     """Compare a candidate with a baseline model on the same images, under every condition of the candidate.
 
@@ -55,7 +55,7 @@ def compare_models(
     images
         Which images both models could read: bool [N]. ``None``: all.
     apart
-        The classes that fell on images which the baseline lacks, by condition.
+        What fell on images which the baseline lacks, by condition.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def compare_models(
     fewest = fewest_significant(policy.alpha, shown)
     of_condition = [_findings(adjusted[i * len(classes) :][: len(classes)], classes) for i in range(len(conditions))]
     comparisons = tuple(
-        _condition(c, pairs, result, said, findings, policy, fewest, apart.get(c, ()))
+        _condition(c, pairs, result, said, findings, policy, fewest, apart.get(c, NOTHING_FELL))
         for c, result, said, findings in zip(conditions, overall, found, of_condition, strict=True)
     )
     return rule.CandidateComparison(policy, comparisons, rule.judge_all(comparisons, policy))
@@ -90,7 +90,7 @@ def _condition(
     classes: Sequence[ClassFinding],
     policy: GatePolicy,
     fewest: int,
-    apart: Sequence[ClassApart],
+    apart: FallenApart,
 ) -> ConditionComparison:
     """Judge one condition; a class of which the baseline gets fewer than ``fewest`` images right can show no fall."""
     fallen, broken = (
@@ -115,7 +115,7 @@ def _condition(
         unshown=unshown,
         blind=blind,
         withheld=withheld(result.n, apart, policy, len(pairs)),
-        apart=tuple(apart),
+        apart=apart,
     )
 
 

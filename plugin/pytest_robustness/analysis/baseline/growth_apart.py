@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.analysis.baseline.apart import apart_text, fallen_apart
+from pytest_robustness.analysis.baseline.apart import FallenApart, apart_text, fallen_apart
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images, model_changes
 from pytest_robustness.analysis.predictions import Answers, pair
 from pytest_robustness.analysis.statistics.correction import holm
@@ -174,8 +174,9 @@ def class_falls_apart(
     for model, before in models.items():
         answers = {finding.condition: run.answers(Cell(model, finding.condition))}
         fallen = fallen_apart(shared, before, answers, run.class_names, policy)[finding.condition]
-        if fallen:
-            return f"{model}: {apart_text(fallen)}"
+        # All classes together are the matter of the model's own test.
+        if fallen.classes:
+            return f"{model}: {apart_text(FallenApart(fallen.classes))}"
     return ""
 
 

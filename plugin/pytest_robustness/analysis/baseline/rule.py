@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.baseline.apart import ClassApart
+    from pytest_robustness.analysis.baseline.apart import FallenApart
     from pytest_robustness.analysis.findings import ClassFinding
     from pytest_robustness.analysis.test_result import Correction, ImageChange, McNemarResult, TestResult
     from pytest_robustness.core import Condition
@@ -117,7 +117,7 @@ class ConditionComparison:
     fell by more than the class tolerance, each of which fails the condition. ``unshown`` lists those that fell by more
     than the class tolerance on the images, which are too few to show it; ``blind`` those of which the baseline gets so
     few images right that not even the loss of all would be significant. ``withheld`` says why no pass may rest on the
-    comparison, and is empty where one may; ``apart`` lists the classes that fell on images which the baseline lacks.
+    comparison, and is empty where one may; ``apart`` says what fell on images which the baseline lacks.
     """
 
     condition: Condition
@@ -131,7 +131,7 @@ class ConditionComparison:
     unshown: tuple[ClassFinding, ...] = ()
     blind: tuple[ClassFinding, ...] = ()
     withheld: str = ""
-    apart: tuple[ClassApart, ...] = ()
+    apart: FallenApart | None = None
 
 
 @dataclasses.dataclass(frozen=True)
