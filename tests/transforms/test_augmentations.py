@@ -161,6 +161,8 @@ HOSTILE = {
     "a key twice, quoted": ("class_count: 3\n'class_count': 4", "is not YAML: found the key 'class_count' twice in "),
     "many classes": ("class_count: 1000000000000", "Valid: a whole number from 1 to 1000000."),
     "a date that is none": ("class_count: 2001-99-99", "is not YAML: month must be in"),
+    "a time that is none": ("class_count: !!timestamp noon", "is not YAML: "),
+    "a switch that is none": ("class_count: !!bool perhaps", "is not YAML: 'perhaps'"),
     "code": ("class_count: !!python/object/apply:os.getcwd []", "is not YAML: could not determine a constructor"),
 }
 

@@ -377,6 +377,13 @@ def test_a_chain_under_its_own_name_can_be_chained_further(images: torch.Tensor)
     assert torch.equal(apply(known.get("over+over"), images), images)
 
 
+def test_no_summary_of_a_built_in_transform_names_what_only_code_knows() -> None:
+    summaries = [item.summary for item in builtin().describe()]
+    assert all(summaries)
+    # Words with a capital within them are names of classes.
+    assert [word for text in summaries for word in text.split() if re.search(r"[a-z][A-Z]", word)] == []
+
+
 def test_the_summary_is_the_first_line_of_the_docstring() -> None:
     def fog(images: torch.Tensor) -> torch.Tensor:
         """Grey mist.

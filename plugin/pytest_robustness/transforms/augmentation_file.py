@@ -61,9 +61,9 @@ def read_augmentations(path: str | os.PathLike[str]) -> AugmentationPolicy:
         raise OptionError(
             f"{path} is nested too deeply to be read. Valid: what a run writes, changed or not."
         ) from error
-    except (yaml.YAMLError, ValueError) as error:  # of a number with too many digits, a date that is none
+    except Exception as error:  # PyYAML makes values by their tags without looking: it raises errors of many types
         _log.debug("%s is not YAML", path, exc_info=True)
-        raise OptionError(f"{path} is not YAML: {printable(' '.join(str(error).split()))}.") from error
+        raise OptionError(f"{path} is not YAML: {printable(' '.join((str(error) or type(error).__name__).split()))}.") from error
     return _Reader(path).policy(content)
 
 

@@ -63,7 +63,7 @@ def zoom(images: torch.Tensor, level: float) -> torch.Tensor:
 
 @_STANDARD.transform("perspective", levels=(0.1, 0.3, 0.5, 0.7, 0.9), neutral=0, draws=8, version=1)
 def perspective(images: torch.Tensor, level: float, draws: NDArray[np.float64]) -> torch.Tensor:
-    """RunReport in perspective: each corner moves inwards by up to that fraction of half a side, drawn per image."""
+    """View in perspective: each corner moves inwards by up to that fraction of half a side, drawn per image."""
     from pytest_robustness.transforms import warps
 
     height, width = images.shape[-2:]
