@@ -63,7 +63,8 @@ def read_augmentations(path: str | os.PathLike[str]) -> AugmentationPolicy:
         ) from error
     except Exception as error:  # PyYAML makes values by their tags without looking: it raises errors of many types
         _log.debug("%s is not YAML", path, exc_info=True)
-        raise OptionError(f"{path} is not YAML: {printable(' '.join((str(error) or type(error).__name__).split()))}.") from error
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise OptionError(f"{path} is not YAML: {printable(said)}.") from error
     return _Reader(path).policy(content)
 
 
