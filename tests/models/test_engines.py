@@ -181,6 +181,25 @@ def test_a_fixed_batch_size_takes_any_number_of_images(
         assert_same(load(path).module(images), net(images))
 
 
+@pytest.mark.parametrize("end", ["input", "output"])
+def test_a_graph_that_leads_back_to_where_it_began_is_refused(
+    load: Callable[..., Model], build: Build, images: torch.Tensor, end: str
+) -> None:
+    path = build(
+        before=[("Identity", ["in"], ["y"], {}), ("Identity", ["y"], ["x"], {})],
+        after=[("Identity", ["logits"], ["z"], {}), ("Identity", ["z"], ["out"], {})],
+    )
+    graph = onnx.load(path)
+    (last,) = [node for node in graph.graph.node if node.output[0] == ("x" if end == "input" else "z")]
+    if end == "input":
+        last.output[0] = "in"
+    else:
+        last.input[0] = "out"
+    onnx.save(graph, path)
+    with pytest.raises(ModelError, match=r"built\.onnx"):
+        load(path).module(images)
+
+
 @torch.no_grad()
 def test_channels_last_are_told_by_the_shape(
     load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor

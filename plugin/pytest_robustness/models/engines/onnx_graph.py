@@ -112,11 +112,14 @@ def _signature(path: Path, graph: onnx.GraphProto) -> Signature:
 
 def _taker(graph: onnx.GraphProto, name: str) -> onnx.NodeProto | None:
     """Return the only node that takes the value ``name``, behind those that change its shape alone."""
-    takers = [node for node in graph.node if name in node.input]
-    while len(takers) == 1 and takers[0].op_type in _RESHAPING:
-        name = takers[0].output[0]
+    for _ in graph.node:  # a damaged graph may lead back to where it began
         takers = [node for node in graph.node if name in node.input]
-    return takers[0] if len(takers) == 1 else None
+        if len(takers) != 1:
+            return None
+        if takers[0].op_type not in _RESHAPING:
+            return takers[0]
+        name = takers[0].output[0]
+    return None
 
 
 def _port(described: onnx.ValueInfoProto, quantization: Quantization | None) -> Port:
@@ -144,6 +147,8 @@ def _quantization(graph: onnx.GraphProto, node: onnx.NodeProto, operator: str) -
 
 def _ends_in_softmax(makers: _Makers, name: str) -> bool:
     node = makers.get(name)
-    while node is not None and node.op_type in _KEEPING:
+    for _ in makers:  # as above
+        if node is None or node.op_type not in _KEEPING:
+            break
         node = makers.get(node.input[0])
     return node is not None and node.op_type == "Softmax"
