@@ -1,5 +1,6 @@
 import pytest
 
+from pytest_robustness.analysis.baseline.apart import ClassApart
 from pytest_robustness.analysis.baseline.known_findings import Expected, expect
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 
@@ -37,3 +38,14 @@ def test_a_finding_is_known_as_far_as_the_baseline_has_it():
     assert found == (Expected.WORSE, (Outcome.FAIL, "worse than the baseline: -10.0 -> -50.0"))
     assert expect(Outcome.FAIL, PASS, PASS, "-10.0 -> -50.0").expected is Expected.NOW_PASSING
     assert expect(Outcome.INCONCLUSIVE, FAIL, None, "more").expected is Expected.NEWLY_FAILING
+
+
+@pytest.mark.parametrize(("images", "on"), [(1, "1 image"), (500, "500 images"), (12_345, "12,345 images")])
+def test_a_known_finding_says_on_how_many_images_it_was_compared(images, on):
+    found = expect(Outcome.FAIL, FAIL, images=images)
+    assert found.verdict.reason == f"a known finding: is FAIL; compared with the baseline on {on}"
+
+
+def test_a_class_that_fell_apart_is_told_with_commas():
+    fell = ClassApart("ant", 12_345, 12_000, 6_789, 1_234)
+    assert fell.text == "ant (1,234 of 6,789 right, 12,000 of 12,345 in the baseline)"

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def expect(
     if now.outcome is Outcome.PASS and before is Outcome.FAIL:
         reason = f"now passing, FAIL in the baseline, which can be tightened: {now.reason}"
         return Expectation(Expected.NOW_PASSING, Verdict(Outcome.PASS, reason))
-    on = f"; compared with the baseline on {images} image{'s' * (images != 1)}" if known and images is not None else ""
+    on = f"; compared with the baseline on {counted(images, 'image')}" if known and images is not None else ""
     return Expectation(Expected.AS_EXPECTED, Verdict(Outcome.PASS, f"{known}{now.reason}{on}"))
 
 

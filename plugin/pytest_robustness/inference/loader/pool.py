@@ -23,7 +23,7 @@ import torch
 from pytest_robustness.core.process import interrupts_held
 from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.loader import fork_server
-from pytest_robustness.inference.loader.reach import UNPICKLABLE, obstacle
+from pytest_robustness.inference.loader.reach import UNPICKLABLE, not_sent, obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -136,9 +136,7 @@ def _starting() -> Iterator[None]:
     except BrokenProcessPool:
         raise
     except UNPICKLABLE as error:
-        raise _NoProcessError(
-            f"the dataset cannot be sent to one: {error}. Make it picklable (no lambda, no open file)"
-        ) from error
+        raise _NoProcessError(not_sent(error)) from error
     # A process that ends before it has read what it is sent; one that may start none; a system without semaphores.
     except (OSError, AssertionError, RuntimeError) as error:
         raise _NoProcessError(f"none could be started ({cause(error)})") from error
