@@ -93,11 +93,13 @@ class Run:
         return counts_of(self.answers(cell), self._labels, len(self.class_names))
 
 
-def compared(images, lost, inconclusive=Outcome.INCONCLUSIVE):
-    """Return a run on ``images``, and its comparison with a model that answers them rightly."""
+def compared(images, lost, inconclusive=Outcome.INCONCLUSIVE, unread=()):
+    """Return a run on ``images``, and its comparison with a model that answers all rightly but those ``unread``."""
     whole = Run(BEFORE, None)
     outputs = np.arange(len(CLASSES))
     answers = {c: np.where(whole.answers(Cell("ann", c)).correct, LABELS, 9) for c in (CONTROL, BLUR)}
+    for given in answers.values():
+        given[[*unread]] = -1
     model = BaselineModel("f00d", outputs, answers, {BLUR: Outcome.FAIL})
     protocol = RunProtocol("folder:photos", 0, 1, {CONTROL: "", BLUR: ""}, {})
     run = Run(images, lost)
@@ -137,6 +139,20 @@ def test_a_class_without_a_compared_image_is_named_and_withholds_the_pass_where_
             [("cat", 0, 100, 100, 100)] if shows else []
         )
         assert ("cat (0 of 100 right, 100 of 100 in the baseline)" in found.verdict.reason) == shows
+
+
+@pytest.mark.parametrize(("lost", "few"), [("cat", 50), ("cat", 0), (None, 50)])
+def test_images_that_the_baseline_could_not_read_are_looked_at_as_new_ones(lost, few):
+    run, comparison = compared(BEFORE, None, unread=np.flatnonzero(LABELS == CAT)[:few])
+    # As the candidate has it, the images that could be read before are all right.
+    for right in run._right.values():
+        right[np.flatnonzero(LABELS == CAT)[:few]] = lost is None
+    for condition in (CONTROL, BLUR):
+        found = comparison.test(Cell("ann", condition), (BLUR,))
+        assert found.result.n == 400 - few
+        shows = bool(few and lost)
+        assert found.verdict.outcome is (Outcome.INCONCLUSIVE if shows else Outcome.PASS), found.verdict.reason
+        assert ("cat (0 of 50 right, 50 of 50 in the baseline)" in found.verdict.reason) == shows
 
 
 @pytest.mark.parametrize("inconclusive", [Outcome.INCONCLUSIVE, Outcome.FAIL, Outcome.PASS])

@@ -83,10 +83,10 @@ class Overlap:
         return found[0], found[1]
 
     @cached_property
-    def apart(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which images of the baseline, and which of the run, the other side has not, copies once: bool [N] each."""
-        (before, now), (first, second) = self.codes, self.distinct
-        return first & ~np.isin(before, now), second & ~np.isin(now, before)
+    def apart(self) -> NDArray[np.bool_]:
+        """Which images of the run the baseline has not, copies once: bool [N]."""
+        before, now = self.codes
+        return self.distinct[1] & ~np.isin(now, before)
 
     @property
     def copies(self) -> int:

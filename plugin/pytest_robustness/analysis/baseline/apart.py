@@ -1,4 +1,4 @@
-"""Right answers on the images of a run that are not compared, because the baseline lacks them.
+"""Right answers on the images of a run that are not compared, because the baseline lacks them, or could not read them.
 
 Nobody can say what a change of a model did to an image that only one of two runs has. But where a class was answered
 rightly in the baseline and is not on the images that the run adds, no pass may be silent about it: Fisher's exact test
@@ -110,15 +110,14 @@ def fallen_apart(
         The tolerances and the level.
     """
     overlap = shared.overlap
-    apart_now = overlap.apart[1]
-    if not apart_now.any():
+    if not shared.apart.any():
         return dict.fromkeys(answers, NOTHING_FELL)
     there = overlap.run_classes[overlap.before.labels]
     there_counted = overlap.distinct[0] & shared.readable_before & (there >= 0)
     counts = []
     for condition, given in answers.items():
         right = before.right(condition, overlap.before.labels)
-        here = apart_now & given.readable
+        here = shared.apart & given.readable
         counts.append(
             [
                 *_counted(there, there_counted, right, len(classes)),

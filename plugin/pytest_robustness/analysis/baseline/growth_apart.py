@@ -63,13 +63,13 @@ class ChangesApart(NamedTuple):
             [model.right(condition, overlap.before.labels) for condition in (CONTROL, finding.condition)]
             for model in models.values()
         ]
-        here = overlap.apart[1]
         asked = [[run.answers(cell) for cell in pair(model, finding.condition)] for model in models]
         return cls(
             _between([[(known, given) for given in both] for both in right], there),
             _between([[(known & overlap.distinct[0], given) for given in both] for both in right], there),
             _between(
-                [[(given.readable & here, given.correct) for given in both] for both in asked], overlap.now.labels
+                [[(given.readable & shared.apart, given.correct) for given in both] for both in asked],
+                overlap.now.labels,
             ),
         )
 

@@ -48,6 +48,11 @@ class SharedAnswers:
         """The images of the run that the baseline has and could read: bool [N]."""
         return self._aligned(self._baseline.readable)
 
+    @cached_property
+    def apart(self) -> NDArray[np.bool_]:
+        """The images of the run that the baseline lacks or could not read, copies once: bool [N]."""
+        return self.overlap.distinct[1] & ~self.readable
+
     def right(self, model: BaselineModel, condition: Condition) -> NDArray[np.bool_]:
         """Return which images of the run a model of the baseline got right: bool [N]."""
         return self.readable & self._aligned(model.right(condition, self._baseline.images.labels))

@@ -47,7 +47,7 @@ def uncompared(overlap: Overlap, conditions: int, alpha: float) -> tuple[str, ..
     if shared.new:
         it = "it" if len(shared.new) == 1 else "them"
         parts.append(f"The baseline has no image of {abridged(shared.new, _NAMED)}: a pass says nothing of {it}.")
-    apart, distinct = (int(np.count_nonzero(chosen[1])) for chosen in (overlap.apart, overlap.distinct))
+    apart, distinct = (int(np.count_nonzero(chosen)) for chosen in (overlap.apart, overlap.distinct[1]))
     new = _mostly_new(overlap)
     listed = f"They are most of {counted(len(new), 'class', 'classes')}: {abridged(new, _NAMED)}. " if new else ""
     if new or 2 * apart > distinct:
@@ -63,7 +63,7 @@ def _mostly_new(overlap: Overlap) -> list[str]:
     """
     labels, classes = overlap.now.labels, overlap.now.classes
     apart, distinct = (
-        np.bincount(labels[chosen[1]], minlength=len(classes)) for chosen in (overlap.apart, overlap.distinct)
+        np.bincount(labels[chosen], minlength=len(classes)) for chosen in (overlap.apart, overlap.distinct[1])
     )
     mostly = np.flatnonzero((2 * apart > distinct) & (apart < distinct))
     return [f"{classes[i].name} ({apart[i]:,} of {distinct[i]:,} images)" for i in mostly]
