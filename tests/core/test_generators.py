@@ -14,7 +14,7 @@ import torch
 from pytest_robustness.core.generators import GENERATORS, Watch, restored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DRAWS: dict[str, Callable[[], object]] = {
     "PyTorch's generator": lambda: torch.rand(1),
@@ -88,6 +88,38 @@ def test_what_was_drawn_is_undone_on_errors_too() -> None:
     with pytest.raises(ValueError, match="no luck"), restored(GENERATORS):
         fails()
     assert [draw() for draw in DRAWS.values()] == expected
+
+
+@pytest.fixture
+def bit_generator(request: pytest.FixtureRequest) -> Iterator[np.random.BitGenerator]:
+    """Put another bit generator in the place of NumPy's own."""
+    own = np.random.get_bit_generator()
+    other: np.random.BitGenerator = request.param(5)
+    np.random.set_bit_generator(other)
+    yield other
+    np.random.set_bit_generator(own)
+
+
+@pytest.mark.parametrize("bit_generator", [np.random.PCG64, np.random.Philox, np.random.SFC64], indirect=True)
+def test_another_bit_generator_of_numpy_is_watched_and_restored(bit_generator: np.random.BitGenerator) -> None:
+    draw = DRAWS["NumPy's generator"]
+    with restored(GENERATORS):
+        expected = draw()
+    assert watched(nothing, draw, nothing).drawn() == ["NumPy's generator"]
+    assert watched(nothing, nothing).drawn() == []
+    assert np.random.get_bit_generator() is bit_generator
+    assert draw() == expected
+
+
+def test_a_bit_generator_that_a_call_puts_there_is_taken_away() -> None:
+    draw = DRAWS["NumPy's generator"]
+    with restored(GENERATORS):
+        expected = draw()
+    with restored(GENERATORS):
+        np.random.set_bit_generator(np.random.PCG64(0))
+        draw()
+    assert np.random.get_state()[0] == "MT19937"  # noqa: NPY002
+    assert draw() == expected
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ NumPy's and PyTorch's count where these are imported already: until then nobody 
 from __future__ import annotations
 
 import contextlib
+import pickle
 import random
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -101,25 +102,25 @@ def restored(generators: Sequence[RandomGenerator]) -> Generator[None]:
             generator.restore(state)
 
 
-def _numpy_state() -> Any:
+def _numpy_state() -> bytes | None:
     numpy = sys.modules.get("numpy")
-    state = None if numpy is None else numpy.random.get_state()
-    if not isinstance(state, tuple):  # a bit generator that numpy.random.set_bit_generator put there
-        return None
-    kind, keys, *rest = state
-    return kind, keys.tobytes(), *rest
+    # In the form that any bit generator has: numpy.random.set_bit_generator puts another in the place of NumPy's own.
+    return None if numpy is None else pickle.dumps(numpy.random.get_state(legacy=False))
 
 
-def _restore_numpy(before: Any) -> None:
+def _restore_numpy(before: bytes | None) -> None:
     if before is not None:
-        numpy = sys.modules["numpy"]
-        kind, keys, *rest = before
-        numpy.random.set_state((kind, numpy.frombuffer(keys, numpy.uint32).copy(), *rest))
+        of_numpy, state = sys.modules["numpy"].random, pickle.loads(before)  # noqa: S301 (of `_numpy_state`)
+        kind = state["bit_generator"]
+        if of_numpy.get_state(legacy=False)["bit_generator"] != kind:
+            of_numpy.set_bit_generator(getattr(of_numpy, kind)())
+        of_numpy.set_state(state)
 
 
 def _seed_numpy(seed: int) -> None:
-    if _numpy_state() is not None:
-        sys.modules["numpy"].random.seed(seed)
+    if numpy := sys.modules.get("numpy"):
+        with contextlib.suppress(TypeError):  # none but NumPy's own can be seeded: of another each draw shows anyway
+            numpy.random.seed(seed)
 
 
 def _torch_state() -> bytes | None:
