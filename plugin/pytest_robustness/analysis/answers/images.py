@@ -74,9 +74,9 @@ class Overlap:
     def distinct(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which images of the baseline, and which of the run, are the first of their copies: bool [N] each."""
         found = []
-        for codes, labels in zip(self.codes, (self.before.labels, self.now.labels), strict=True):
+        for codes, images in zip(self.codes, (self.before, self.now), strict=True):
             # The run's classes that the baseline lacks have one code.
-            _, first = np.unique(np.column_stack([codes, labels]), axis=0, return_index=True)
+            _, first = np.unique(codes * len(images.classes) + images.labels, return_index=True)
             chosen = np.zeros(len(codes), np.bool_)
             chosen[first] = True
             found.append(chosen)
