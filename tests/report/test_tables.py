@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_robustness.analysis.baseline.apart import AllApart, ClassApart, FallenApart
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.test_result import ImageChange
 from pytest_robustness.core import CONTROL, Cell
@@ -292,6 +293,18 @@ def test_a_figure_that_is_not_finite_is_null_and_an_empty_cell(findings, tmp_pat
 def rows_of_tests(folder):
     """Return the rows of ``tests.csv`` as text."""
     return list(csv.DictReader((folder / "tests.csv").read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.mark.parametrize("together", [None, AllApart(400, 340, 380.5)])
+def test_a_comparison_says_what_fell_on_images_that_the_baseline_lacks(findings, together):
+    fell = FallenApart((ClassApart("six", 100, 95, 90, 40),), together)
+    rows = [findings.compared(apart=apart) for apart in (None, FallenApart(), fell)]
+    plain, nothing, found = as_dict(findings.view(gate_tests=tuple(rows)))["gate"]
+    assert plain["apart_classes"] == nothing["apart_classes"] == []
+    assert plain["apart_all_classes"] is nothing["apart_all_classes"] is None
+    six = {"name": "six", "n_before": 100, "right_before": 95, "n": 90, "right": 40}
+    assert found["apart_classes"] == [six]
+    assert found["apart_all_classes"] == (together and {"n": 400, "right": 340, "expected": 380.5})
 
 
 def test_columns_of_tests_are_only_added():
