@@ -112,7 +112,7 @@ def set_up(name: str, changes: dict[str, Any], places: Places) -> Faulty:
     settings = {key: value for key, value in changes.items() if hasattr(model.preprocess, key)}
     others = {key: value for key, value in changes.items() if key not in settings}
     # What the doctor tries beside a fault is much of what it tries beside another one, and beside the right set-up.
-    module = Remembering(model.module, places.answers / name)
+    module = Remembering(model.module.to(memory_format=torch.channels_last), places.answers / name)
     preprocess = dataclasses.replace(model.preprocess, **settings)
     images = places.cifar if name.startswith("resnet") else places.imagenet
     return Faulty(
