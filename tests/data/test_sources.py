@@ -651,7 +651,7 @@ IMAGES = (
         ("channels_first", "{spec}[0] is a ndarray of uint8 [3, 4, 5]. " + IMAGES),
         ("too_few", "{spec} has 2 images but labels of shape [1]. Valid: one each."),
         ("out_of_range", "{spec} has int64 labels from 0 to 2 for 2 classes. Valid: integers from 0 to 1."),
-        ("fractions", "{spec} has labels that are float64, such as np.float64(0.0). Valid: integers from 0 to 1."),
+        ("fractions", "{spec} has labels that are float64, such as 0.0. Valid: integers from 0 to 1."),
         (
             "not_readable",
             (

@@ -73,7 +73,7 @@ def check_labels(spec: str, labels: NDArray[Any], classes: int, images: int | No
     valid = f"Valid: integers from 0 to {classes - 1}."
     if labels.dtype.kind not in "iu":
         kind = "objects" if labels.dtype == object else f"{labels.dtype}"
-        raise DataError(f"{spec} has labels that are {kind}, such as {_shown(labels[0])}. {valid}")
+        raise DataError(f"{spec} has labels that are {kind}, such as {_shown(labels[:1].tolist()[0])}. {valid}")
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(
             f"{spec} has {labels.dtype} labels from {labels.min()} to {labels.max()} for {classes} classes. {valid}"
