@@ -19,6 +19,7 @@ from pytest_robustness.analysis.baseline.growth_apart import (
 )
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
+from pytest_robustness.analysis.baseline.skill import skill_lost
 from pytest_robustness.analysis.baseline.uncompared import uncompared
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import GateTest, SharedImages
@@ -161,6 +162,24 @@ class BaselineComparison:
             verdict=self._decided(comparison.verdict),
             fell=comparison.evidence.p_worse < self._policy.alpha,
         )
+
+    def with_skill(self, found: GateTest, now: Outputs) -> GateTest:
+        """Return a comparison that is no pass where a model lost what its counterpart has: to be better than guessing.
+
+        Parameters
+        ----------
+        found
+            The comparison, no FAIL.
+        now
+            The answers of its model without any transform.
+        """
+        counterpart = self._baseline.model(found.counterpart)
+        why = skill_lost(self._shared.classes(counterpart, CONTROL), now.classes, self._source.labels_of(found.model))
+        if not why:
+            return found
+        reason = Verdict(Outcome.INCONCLUSIVE, f"{found.verdict.reason}; but {why}")
+        verdict = found.verdict if found.undecided else self._decided(reason)
+        return dataclasses.replace(found, verdict=verdict, withheld=why, undecided=True)
 
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
         """Return which images of this run the counterpart of the cell's model got right, copies once: bool [N]."""
