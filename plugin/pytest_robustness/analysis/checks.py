@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 ChanceRule = Literal["error", "warn", "off"]
-_LETS_PASS: Final = "--robustness-chance-check=warn lets it pass"
+_LENIENT: Final = "--robustness-chance-check=warn lets it pass"
 # Matches in which nothing but the order says which output is which class.
 _UNNAMED: Final = ("position", "number")
 
@@ -156,4 +156,4 @@ def vacuous(predictions: StoredPredictions, model: str) -> str:
     found = next(_controls(predictions, [model]), None)
     if found is None or not found.like_guessing:
         return ""
-    return f"{found.text}, and what is no better than guessing has nothing to lose ({_LETS_PASS})"
+    return f"{found.text}, and what is no better than guessing has nothing to lose ({_LENIENT})"

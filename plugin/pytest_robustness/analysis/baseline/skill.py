@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_robustness.analysis import statistics
+from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    from pytest_robustness.analysis.findings import GateTest
+
+
+def held_back(
+    found: GateTest,
+    before: NDArray[np.int64],
+    now: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    decided: Callable[[Verdict], Verdict],
+) -> GateTest:
+    """Return a comparison, no FAIL, that is no pass where its model lost what its counterpart has.
+
+    ``decided`` gives the verdict on what is inconclusive; the other parameters are those of `skill_lost`.
+    """
+    why = skill_lost(before, now, labels)
+    if not why:
+        return found
+    reason = Verdict(Outcome.INCONCLUSIVE, f"{found.verdict.reason}; but {why}")
+    verdict = found.verdict if found.undecided else decided(reason)
+    return dataclasses.replace(found, verdict=verdict, withheld=why, undecided=True)
 
 
 def skill_lost(before: NDArray[np.int64], now: NDArray[np.int64], labels: NDArray[np.int64]) -> str:
