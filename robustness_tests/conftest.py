@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness import RunMode, asks_study, run_mode
+import pytest
+
+from pytest_robustness import Panel, RunMode, asks_study, run_mode
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 _LEFT_OUT = {
     "test_models.py": {RunMode.CANDIDATE},
@@ -35,3 +35,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return True
     left_out = _LEFT_OUT.get(collection_path.name)
     return True if left_out and run_mode(config) in left_out else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what asks of all models together where there is one: `test_detectable` says it of each."""
+    of_one = [item for item in items if _of_one_model(item)]
+    if of_one:
+        config.hook.pytest_deselected(items=of_one)
+        items[:] = [item for item in items if item not in of_one]
+
+
+def _of_one_model(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function) or item.originalname != "test_detectable_by_all":
+        return False
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return any(isinstance(value, Panel) and len(value.models) == 1 for value in values)

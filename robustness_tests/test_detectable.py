@@ -16,6 +16,4 @@ def test_detectable(robustness: RobustnessSession, cell: Cell) -> None:
 
 def test_detectable_by_all(robustness: RobustnessSession, condition: Panel) -> None:
     """Neither do the confidences, nor the answers, of all models together."""
-    if len(condition.models) == 1:
-        pytest.skip("one model: test_detectable says it")
     assert_robust(robustness.detectable(condition))

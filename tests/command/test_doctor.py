@@ -21,7 +21,7 @@ import dataclasses
 from pytest_robustness import Model, Preprocess
 from tests.made_classifier import images, trained
 
-SOURCE = images(("ant", "bee", "cat", "dog"), 25)
+SOURCE = images(("ant", "bee", "cat", "dog"), 40)
 
 def right():
     return trained(SOURCE)
@@ -36,9 +36,9 @@ def bare():
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """Write 25 images of each of four classes, and models of them."""
+    """Write 40 images of each of four classes, and models of them."""
     monkeypatch.chdir(tmp_path)
-    source = images(NAMES, 25)
+    source = images(NAMES, 40)
     for index, label in enumerate(source.labels.tolist()):
         path = tmp_path / "photos" / NAMES[label] / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def test_a_wrong_setting_is_a_failure_with_the_line_to_write(photos, capsys):
 def test_the_line_for_a_file_pasted_into_its_sidecar_mends_it(photos, capsys):
     onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-    right = trained(images(NAMES, 25))
+    right = trained(images(NAMES, 40))
     export(onnx, right.module.means.numpy(), photos / "net.onnx")
     sidecar = {"resize": 40, "crop": 32, "classes": NAMES, "channels": "BGR", "mean": RIGHT.mean, "std": RIGHT.std}
     (photos / "net.onnx.json").write_text(json.dumps(sidecar))

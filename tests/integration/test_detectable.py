@@ -28,6 +28,12 @@ def test_it_runs_where_it_is_asked_for_and_every_report_has_it(project):
     assert (bins.groupby(["models", "transform", "group"])["n"].sum() == 40).all()
 
 
+def test_of_one_model_nothing_is_asked_of_all_together_and_the_run_is_whole(project):
+    project.judge("-k", "detectable", "--robustness-models=python:nets.py:colour")
+    assert len(project.results()["studies"]["detectable"]) == 2  # two transforms
+    assert not project.results().get("unfinished")
+
+
 def test_it_is_no_part_of_other_runs_and_computes_no_cell_of_its_own(project):
     project.judge().assert_outcomes(failed=2, passed=4)
     stored = project.stored()

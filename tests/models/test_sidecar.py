@@ -103,7 +103,7 @@ def test_a_list_with_the_background_keeps_it(tmp_path: Path) -> None:
 
 
 THREE = "a list of three numbers, one per channel, for pixel values in [0, 1]"
-POSITIVE = "a list of three positive numbers, one per channel, for pixel values in [0, 1]"
+NOT_ZERO = "a list of three numbers, one per channel and none of them 0, for pixel values in [0, 1]"
 NAMES = "a list of names, or the path of a text file with one name a line, from the sidecar's folder"
 
 
@@ -118,9 +118,9 @@ NAMES = "a list of names, or the path of a text file with one name a line, from 
         ({"crop": True}, ": crop is true; it must be a number of pixels, or null."),
         ({"mean": 0.5}, f": mean is 0.5; it must be {THREE}."),
         ({"mean": [0.5, "0.5", 0.5]}, f': mean is [0.5, "0.5", 0.5]; it must be {THREE}.'),
-        ({"std": [1, 1]}, f": std is [1, 1]; it must be {POSITIVE}."),
-        ({"std": [1, 1, 0]}, f": std is [1, 1, 0]; it must be {POSITIVE}."),
-        ({"std": ["1", 1, 1]}, f': std is ["1", 1, 1]; it must be {POSITIVE}.'),
+        ({"std": [1, 1]}, f": std is [1, 1]; it must be {NOT_ZERO}."),
+        ({"std": [1, 1, 0]}, f": std is [1, 1, 0]; it must be {NOT_ZERO}."),
+        ({"std": ["1", 1, 1]}, f': std is ["1", 1, 1]; it must be {NOT_ZERO}.'),
         (
             {"interpolation": "cubic"},
             ': interpolation is "cubic"; it must be "bicubic", "bilinear", "nearest" or "nearest-exact".',

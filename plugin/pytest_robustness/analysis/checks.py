@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_robustness.analysis.predictions import Outputs, StoredPredictions
+    from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.inference.loading.model_facts import ModelFacts
 
 
 ChanceRule = Literal["error", "warn", "off"]
+_LENIENT: Final = "--robustness-chance-check=warn lets it pass"
 # Matches in which nothing but the order says which output is which class.
 _UNNAMED: Final = ("position", "number")
 
@@ -28,7 +29,7 @@ _UNNAMED: Final = ("position", "number")
 class _Control(NamedTuple):
     """A model's right answers without any transform, on how many images of how many classes, and the share by chance.
 
-    ``classes`` counts those that have images.
+    ``classes`` counts those that have images. ``better`` says that the answers are right more often than by chance.
     """
 
     model: str
@@ -36,11 +37,12 @@ class _Control(NamedTuple):
     n: int
     classes: int
     chance: float
+    better: bool
 
     @property
     def like_guessing(self) -> bool:
         """Whether the right answers are not significantly more than chance gives; one class cannot be judged."""
-        return self.classes > 1 and not statistics.above_chance(self.correct, self.n, self.chance)
+        return self.classes > 1 and not self.better
 
     @property
     def wrong(self) -> bool:
@@ -140,17 +142,18 @@ def _controls(predictions: StoredPredictions, models: Iterable[str]) -> Iterator
             outputs = predictions.outputs(cell)
             readable = outputs.predicted >= 0
             if readable.any():
-                yield _control(model, predictions.labels_of(model)[readable], _answers(outputs)[readable])
+                yield _control(model, predictions.labels_of(model)[readable], outputs.classes[readable])
 
 
 def _control(model: str, labels: NDArray[np.int64], answers: NDArray[np.int64]) -> _Control:
     right, chance = int((labels == answers).sum()), statistics.chance_agreement(labels, answers)
-    return _Control(model, right, len(labels), len(np.unique(labels)), chance)
+    better = statistics.better_than_guessing(labels, answers)
+    return _Control(model, right, len(labels), len(np.unique(labels)), chance, better)
 
 
-def _answers(outputs: Outputs) -> NDArray[np.int64]:
-    """Return the class of the data that each answer names, and -1 where it names none: int64 [N]."""
-    size = int(max(outputs.targets.max(), outputs.predicted.max())) + 1
-    classes = np.full(size, -1, np.int64)
-    classes[outputs.targets] = np.arange(len(outputs.targets))
-    return classes[outputs.predicted]
+def vacuous(predictions: StoredPredictions, model: str) -> str:
+    """Return why a PASS of ``model`` would say nothing: it is no better than guessing. Empty where it is better."""
+    found = next(_controls(predictions, [model]), None)
+    if found is None or not found.like_guessing:
+        return ""
+    return f"{found.text}, and what is no better than guessing has nothing to lose ({_LENIENT})"

@@ -6,13 +6,14 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+from pytest_robustness.analysis.checks import vacuous
 from pytest_robustness.analysis.class_test import class_test, without
 from pytest_robustness.analysis.image_test import image_test
 from pytest_robustness.analysis.lost_images import lost_images
 from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.test_result import Outcome, Verdict
-from pytest_robustness.core import Panel
+from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.errors import BaselineError, OptionError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.policy import TestPolicy
     from pytest_robustness.analysis.predictions import StoredPredictions
-    from pytest_robustness.core import Cell, Condition
+    from pytest_robustness.core import Condition
     from pytest_robustness.inference.image_names import ImageNames
     from pytest_robustness.inference.run_log import RunLog
 
@@ -64,6 +65,7 @@ class Judge:
         self._comparison = comparison
         self._names = names
         self._expected = comparison if expect_baseline else None
+        self._vacuous: dict[str, str] = {}
         self._families: dict[tuple[Condition, frozenset[str]], dict[str, ModelTest]] = {}
 
     def model_test(self, cell: Cell) -> ModelTest:
@@ -112,7 +114,8 @@ class Judge:
     def image_test(self, cell: Cell) -> ImageTest:
         """Test whether one model's answers to the same images change under one condition."""
         self._run_log.require(*pair(cell.model, cell.condition))
-        return image_test(self._predictions, cell, self.policy)
+        found = image_test(self._predictions, cell, self.policy)
+        return dataclasses.replace(found, verdict=self._withheld(cell.model, found.verdict))
 
     def require_baseline(self) -> BaselineComparison:
         """Return what compares with the baseline.
@@ -154,7 +157,24 @@ class Judge:
         return () if self._comparison is None else self._comparison.warnings(judged)
 
     def _compared(self, comparison: BaselineComparison, cell: Cell) -> GateTest:
-        return comparison.test(cell, self._run_log.gate_family(cell))
+        found = comparison.test(cell, self._run_log.gate_family(cell))
+        if self.policy.guessing_passes or found.verdict.outcome is Outcome.FAIL:
+            return found
+        control = Cell(cell.model, CONTROL)
+        return comparison.with_skill(found, self._predictions.outputs(control))
+
+    def _checked(self, finding: ModelTest) -> ModelTest:
+        verdict = self._withheld(finding.model, finding.verdict)
+        return dataclasses.replace(finding, found=verdict.outcome, verdict=verdict)
+
+    def _withheld(self, model: str, verdict: Verdict) -> Verdict:
+        """Return a verdict on ``model`` that is no PASS where the model is no better than guessing."""
+        if verdict.outcome is not Outcome.PASS or self.policy.guessing_passes:
+            return verdict
+        if model not in self._vacuous:
+            self._vacuous[model] = vacuous(self._predictions, model)
+        why = self._vacuous[model]
+        return Verdict(Outcome.INCONCLUSIVE, f"{verdict.reason}; but {why}") if why else verdict
 
     def _family(self, cell: Cell) -> dict[str, ModelTest]:
         """Return the tests of the family of ``cell``, corrected together; they are made once."""
@@ -163,5 +183,6 @@ class Judge:
             model for model in (cell.model, *log.model_family(cell)) if log.finished(*pair(model, condition))
         )
         if (condition, models) not in self._families:
-            self._families[condition, models] = model_tests(self._predictions, sorted(models), condition, self.policy)
+            found = model_tests(self._predictions, sorted(models), condition, self.policy)
+            self._families[condition, models] = {model: self._checked(finding) for model, finding in found.items()}
         return self._families[condition, models]

@@ -35,6 +35,8 @@ class TestPolicy:
         The change of a model's accuracy, in points, within which it counts as unchanged.
     class_margin
         The change of a class's accuracy, in points, beyond which a class fails its test, if the images show it.
+    guessing_passes
+        Whether a model may pass that is no better than guessing on untouched images.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class TestPolicy:
     verdict: VerdictRule = "strict"
     margin: float = 2.0
     class_margin: float = 10.0
+    guessing_passes: bool = False
 
     def __post_init__(self) -> None:
         for name in ("margin", "class_margin"):

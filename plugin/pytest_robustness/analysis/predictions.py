@@ -51,10 +51,20 @@ class Counts(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """A cell's predicted outputs (int32 [N], -1 where skipped) and the output of each class (int64 [C])."""
+    """A cell's predicted outputs (int32 [N], -1 where skipped), and the output of each class (int64 [C], -1: none)."""
 
     predicted: NDArray[np.int32]
     targets: NDArray[np.int64]
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The class of the data that each answer names, -1 where it names none or was skipped: int64 [N]."""
+        has = self.targets >= 0
+        # The last entry is that of a skipped image.
+        size = int(max(self.targets.max(initial=-1), self.predicted.max(initial=-1))) + 2
+        named = np.full(size, -1, np.int64)
+        named[self.targets[has]] = np.flatnonzero(has)
+        return named[self.predicted]
 
 
 class ScoredOutputs(NamedTuple):

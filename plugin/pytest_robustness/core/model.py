@@ -67,7 +67,8 @@ class Preprocess:
     mean, std
         Of red, green and blue, for pixel values in [0, 1]; a standard deviation of 1/255 leaves them from 0 to 255.
         Left out, they are 0 and 1, and a report says that they were assumed. Numbers for pixels from 0 to 255 are to
-        be divided by 255.
+        be divided by 255. A negative standard deviation gives black for white: a mean of 1 and a deviation of -1 give
+        1 less each value.
     interpolation, antialias
         Of the resize.
     squash
@@ -80,8 +81,8 @@ class Preprocess:
     Raises
     ------
     ValueError
-        On a size that is no whole number or below 1, a crop larger than the resize, a standard deviation that is not
-        positive, or a word that is not valid.
+        On a size that is no whole number or below 1, a crop larger than the resize, a standard deviation of 0, or a
+        word that is not valid.
     """
 
     resize: int | None = None
@@ -98,8 +99,8 @@ class Preprocess:
         for name, default in _ASSUMED.items():
             if getattr(self, name) is not default:
                 object.__setattr__(self, name, _three_numbers(name, getattr(self, name)))
-        if min(self.std) <= 0:
-            raise ValueError(f"std must be positive; got {self.std}")
+        if 0 in self.std:
+            raise ValueError(f"std must not be 0; got {self.std}")
         for name in ("resize", "crop"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _pixels(name, getattr(self, name)))

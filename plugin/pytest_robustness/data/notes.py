@@ -5,6 +5,8 @@ An image is read in one way where it has a trait, an EXIF orientation or transpa
 
 from __future__ import annotations
 
+import contextlib
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,9 +14,10 @@ import numpy as np
 from pytest_robustness.core.text import printable
 from pytest_robustness.data.decoding.headers import UPRIGHT, header_traits
 from pytest_robustness.data.encoded import EncodedSource
+from pytest_robustness.errors import BadImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 _MOST: Final = 500
 """So many headers are read in about a tenth of a second; of more images, so many are drawn."""
 _LONGEST_NOTE: Final = 2_000
+# Images of 16 bits are dark where none of so many has a pixel above this: two or more of their bits are not used.
+_DECODED: Final = 8
+_DARK: Final = 64
 
 
 def data_notes(source: DataSource, indices: NDArray[np.int64]) -> tuple[str, ...]:
@@ -41,6 +47,7 @@ def _traits(source: EncodedSource, indices: NDArray[np.int64]) -> Iterator[str]:
     found = source.in_headers(chosen, header_traits)
     of = f"{len(chosen)} images" if len(chosen) == len(indices) else f"{len(chosen)} images looked at"
     tags = [one.orientation for one in found if one.orientation != UPRIGHT]
+    deep = [int(index) for index, one in zip(chosen, found, strict=True) if one.deep_grey]
     transparent = sum(one.transparent for one in found)
     if tags:
         carry = "carries" if len(tags) == 1 else "carry"
@@ -52,3 +59,23 @@ def _traits(source: EncodedSource, indices: NDArray[np.int64]) -> Iterator[str]:
     if transparent:
         are = "is" if transparent == 1 else "are"
         yield f"{transparent} of {of} {are} transparent in part: the alpha channel is dropped, the colours stay."
+    bands = sum(one.dropped_bands > 0 for one in found)
+    if bands:
+        have = "has" if bands == 1 else "have"
+        yield f"{bands} of {of} {have} channels besides red, green and blue (near infrared, say), which are dropped."
+    yield from _dark(source, deep[:_DECODED])
+
+
+def _dark(source: EncodedSource, deep: Sequence[int]) -> Iterator[str]:
+    """Yield a note where images of 16 bits, those at ``deep``, use the lower ones alone."""
+    brightest = []
+    for index in deep:
+        with contextlib.suppress(BadImageError):  # it is reported when it is judged
+            brightest.append(int(source.read(index).max()))
+    most = max(brightest, default=0)
+    if 0 < most <= _DARK:
+        used = 16 - int(math.log2(256 / most))
+        yield (
+            f"Grey images of 16 bits come out dark: none of {len(brightest)} decoded has a pixel above {most} of 255. "
+            f"If only {used} of their bits are used, multiply their values by {2 ** (16 - used)}."
+        )

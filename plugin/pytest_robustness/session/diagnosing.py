@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.analysis.diagnosis import Diagnosis
-    from pytest_robustness.analysis.diagnosis.judging import Judged
+    from pytest_robustness.analysis.diagnosis.judged import Judged
     from pytest_robustness.core import DataSource, Model, Progress, Selection
     from pytest_robustness.inference.doctor.asking import Asked, Examination
     from pytest_robustness.inference.doctor.mistakes import Mistake

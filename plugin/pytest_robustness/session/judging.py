@@ -49,6 +49,7 @@ def policy_of(options: Options) -> TestPolicy:
         verdict=options.verdict if options.labels == "data" else "margin",
         margin=options.margin,
         class_margin=options.class_margin,
+        guessing_passes=options.chance_check != "error",
     )
 
 

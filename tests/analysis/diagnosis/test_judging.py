@@ -84,6 +84,29 @@ def test_what_is_not_significant_after_correction_restores_nothing() -> None:
     assert restoring(judged(LABELS, CONTROL, others), N, 0.05, besides=20) is None
 
 
+@pytest.mark.parametrize(("classes", "kept"), [(10, 1), (10, 2), (20, 3), (40, 4), (6, 1)])
+def test_an_order_that_is_right_on_a_few_classes_by_accident_restores_nothing(classes: int, kept: int) -> None:
+    """Answers that another order of classes explains: a shift of a few of them is right on all their images."""
+    labels = np.arange(480) % classes
+    control = Asked(GIVEN, (labels + 1) % classes)
+    shifted = np.where(labels < kept, labels, (labels + 2) % classes)
+    found = judged(labels, control, [asked("class order", shifted)])
+    assert found[0].trial.p_value < 1e-3
+    assert restoring(found, len(labels), 0.05) is None
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 10, 40, 400])
+def test_an_order_that_is_right_all_over_restores_whatever_it_can(classes: int) -> None:
+    """A network that knows all classes, and one that is right on a few images of each of many."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(480) % classes
+    wrong = (labels + 1) % classes
+    for accuracy in (1.0, *([0.15] if classes >= 40 else [])):
+        other = np.where(rng.random(480) < accuracy, labels, wrong)
+        found = judged(labels, Asked(GIVEN, wrong), [asked("class order", other)])
+        assert restoring(found, len(labels), 0.05) is not None, accuracy
+
+
 @pytest.mark.slow
 def test_false_alarms_are_rare() -> None:
     """Hold the level over many set-ups whose answers differ from control's by churn alone."""

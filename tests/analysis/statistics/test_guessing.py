@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from pytest_robustness.analysis.statistics import above_chance, chance_agreement, excludes_skill
+from pytest_robustness.analysis.statistics import (
+    above_chance,
+    better_than_guessing,
+    chance_agreement,
+    excludes_skill,
+)
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 4)), min_size=1, max_size=60)
 
@@ -45,3 +50,41 @@ def test_a_quarter_of_the_skill_is_excluded_where_it_would_do_so_badly_once_in_f
     as_bad = stats.binom.cdf(correct, n, chance + (1 - chance) / 4)
     if abs(as_bad - 0.025) > 1e-9:
         assert excludes_skill(correct, n, chance) is bool(as_bad < 0.025)
+
+
+def two_classes(images: int, rare: int, found: int, alarms: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and answers: of the rare class so many are found, and of the other one so many taken for it."""
+    labels = np.repeat([1, 0], [rare, images - rare])
+    answers = np.zeros(images, np.int64)
+    answers[:found] = 1
+    answers[rare : rare + alarms] = 1
+    return labels, answers
+
+
+@pytest.mark.parametrize("found", [0, 1, 2, 4])
+@pytest.mark.parametrize("alarms", [0, 1, 5, 40])
+@pytest.mark.parametrize(("images", "rare"), [(60, 4), (400, 4), (1000, 30), (1000, 8)])
+def test_two_classes_are_better_than_guessing_as_fishers_test_says(
+    images: int, rare: int, found: int, alarms: int
+) -> None:
+    """Dealing answers to images is what Fisher's exact test computes; near 5 % the deals may differ from it."""
+    labels, answers = two_classes(images, rare, found, alarms)
+    table = [[found, rare - found], [alarms, images - rare - alarms]]
+    p = stats.fisher_exact(table, alternative="greater").pvalue
+    if abs(p - 0.05) > 0.02:
+        assert better_than_guessing(labels, answers) is bool(p < 0.05)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.03, 0.001])
+@pytest.mark.parametrize("images", [10, 1000, 200_000])
+def test_an_answer_that_never_changes_is_no_better_than_guessing(images: int, share: float) -> None:
+    labels = (np.arange(images) < share * images).astype(np.int64)
+    assert not better_than_guessing(labels, np.zeros(images, np.int64))
+
+
+def test_answers_without_skill_are_rarely_called_better() -> None:
+    """Hold 5 % where two of three classes are rare."""
+    labels = np.repeat([0, 1, 2], [180, 12, 8])
+    rng = np.random.default_rng(5)
+    called = sum(better_than_guessing(labels, rng.permutation(labels)) for _ in range(150))
+    assert called <= stats.binom.ppf(0.995, 150, 0.05)

@@ -1,5 +1,7 @@
+import contextlib
 import dataclasses
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from pytest_robustness.analysis.statistics import (
     mcnemar_by_class,
     mcnemar_from_counts,
 )
+from pytest_robustness.core.process import OneThread
 from pytest_robustness.errors import OptionError
 
 TESTS = ["independent", "welch", "paired"]
@@ -575,3 +578,14 @@ def test_accuracies_are_percentages_and_nan_without_images():
 
 def test_one_row_of_sizes_serves_every_model():
     np.testing.assert_array_equal(accuracies([[1, 2], [0, 4]], [2, 4]), [[50, 50], [0, 100]])
+
+
+def test_filters_of_warnings_are_set_in_the_turn_of_one_thread():
+    """Two threads that set and put them back at once would leave one of them with the other's, and with a warning."""
+    constant, varying = [[100.0, 100.0, 100.0]], [[90.0, 80.0, 70.0]]
+    with ThreadPoolExecutor(1) as pool:
+        with OneThread(contextlib.nullcontext()):
+            other = pool.submit(compare, constant, varying)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.05)
+        assert other.result(timeout=30)[0].difference == pytest.approx(-20)

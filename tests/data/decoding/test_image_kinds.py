@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import struct
 import subprocess
 import sys
 import threading
@@ -404,6 +405,79 @@ def test_traits_are_counted(tmp_path, plain, of):
         )
     assert all(f"of {of}" in note for note in notes)
     assert data_notes(source, np.arange(0)) == ()
+
+
+def tiff(pixels: np.ndarray, *, signed: bool = False) -> bytes:
+    """Return a TIFF that Pillow does not write: more bands than colours, signed integers."""
+    height, width, samples = pixels.shape
+    entries = {
+        256: (4, 1, width),
+        257: (4, 1, height),
+        259: (3, 1, 1),
+        262: (3, 1, 2 if samples > 1 else 1),
+        277: (3, 1, samples),
+        278: (4, 1, height),
+        279: (4, 1, pixels.nbytes),
+        339: (3, 1, 2 if signed else 1),
+    }
+    if samples > 3:
+        entries[338] = 3, 1, 0  # no alpha, but data of a kind that is not said
+    after = 8 + 2 + 12 * (len(entries) + 2) + 4
+    entries |= {258: (3, samples, after if samples > 2 else 8), 273: (4, 1, after + 2 * samples)}
+    fields = b"".join(struct.pack("<HHII", tag, *entries[tag]) for tag in sorted(entries))
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + fields + struct.pack("<I", 0)
+    return head + struct.pack(f"<{samples}H", *[8] * samples) + pixels.tobytes()
+
+
+def notes_of(folder, *files):
+    (folder / "photos" / "cat").mkdir(parents=True)
+    for number, data in enumerate(files):
+        (folder / "photos" / "cat" / f"{number}.tif").write_bytes(data)
+    source = open_source(f"folder:{folder / 'photos'}")
+    return data_notes(source, np.arange(len(source.labels)))
+
+
+def test_a_band_that_is_no_colour_is_dropped_and_counted(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4), dtype=np.uint8)
+    four, three = tiff(pixels), tiff(pixels[..., :3])
+    for data in (four, three):
+        np.testing.assert_array_equal(decode(data, "a").permute(1, 2, 0).numpy(), pixels[..., :3])
+    assert notes_of(tmp_path, four, three) == (
+        "1 of 2 images has channels besides red, green and blue (near infrared, say), which are dropped.",
+    )
+    alpha = encoded(Image.fromarray(pixels, "RGBA"), "TIFF")
+    assert not any("channels besides" in note for note in notes_of(tmp_path / "alpha", alpha))
+
+
+def test_signed_integers_of_8_bits_are_refused():
+    pixels = np.arange(-10, 10, dtype=np.int8).reshape(5, 4, 1)
+    with pytest.raises(BadImageError, match="signed integers of 8 bits, whose range is not known"):
+        decode(tiff(pixels, signed=True), "a")
+    grey = decode(tiff(pixels.view(np.uint8)), "a")[0].numpy()
+    np.testing.assert_array_equal(grey, pixels.view(np.uint8)[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("bits", "form", "scale"), [(12, "PNG", 16), (12, "TIFF", 16), (10, "PNG", 64), (14, "PNG", 4), (16, "PNG", None)]
+)
+def test_images_of_16_bits_that_use_fewer_are_called_dark(tmp_path, bits, form, scale):
+    pixels = np.linspace(0, 2**bits - 1, 20).round().astype(np.uint16).reshape(5, 4)
+    notes = notes_of(tmp_path, *[encoded(Image.fromarray(pixels), form)] * 3)
+    if scale is None:
+        assert notes == ()
+        return
+    brightest = round(255 * (2**bits - 1) / 65535)
+    [note] = notes
+    assert note == (
+        f"Grey images of 16 bits come out dark: none of 3 decoded has a pixel above {brightest} of 255. If only {bits} "
+        f"of their bits are used, multiply their values by {scale}."
+    )
+
+
+def test_one_bright_image_shows_that_all_bits_are_used(tmp_path):
+    dark, bright = (np.full((5, 4), value, np.uint16) for value in (4095, 60000))
+    assert notes_of(tmp_path, *(encoded(Image.fromarray(each), "PNG") for each in (dark, bright))) == ()
+    assert notes_of(tmp_path / "black", encoded(Image.fromarray(0 * dark), "PNG"), b"no image") == ()
 
 
 def test_the_maker_repeats_itself():

@@ -7,11 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from torch import nn
 
 from pytest_robustness.core import ClassLabel, Model, Preprocess
 from pytest_robustness.inference.doctor.mistakes import GivenSetUp, Mistake, usual_mistakes
 from pytest_robustness.inference.doctor.prescription import prescription
+from pytest_robustness.inference.preprocess import to_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,28 @@ def test_the_normalization_of_another_wording_is_not_tried_again() -> None:
     # (x - 127) / 128 of pixels is what 0.5 and 0.5 do.
     found = tried(dataclasses.replace(IMAGENET, mean=(127 / 255,) * 3, std=(128 / 255,) * 3))
     assert all(set(change) != {"mean", "std"} or change["mean"] != (0.5,) * 3 for change in found["mean and std"])
+
+
+@pytest.mark.parametrize("start", [IMAGENET, Preprocess(mean=(0, 0, 0), std=(1, 1, 1))])
+def test_black_for_white_gives_a_network_the_complement_of_each_image(start: Preprocess) -> None:
+    """Compare with inverting the image before it is normalized; where that is what is set up, white is tried again."""
+    images = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16).contiguous()
+    [change] = tried(start)["polarity"]
+    inverted = dataclasses.replace(start, **change)
+    bare = dataclasses.replace(inverted, resize=None, crop=None)
+    expected = to_inputs(255 - images, dataclasses.replace(start, resize=None, crop=None))
+    assert torch.allclose(to_inputs(images, bare), expected, atol=1e-5)
+    [back] = tried(inverted)["polarity"]
+    assert back["mean"] == pytest.approx(tuple(start.mean))
+    assert back["std"] == tuple(start.std)
+    # The other normalizations stay those of the inverted image.
+    pairs = [pair for name in ("mean", "std", "mean and std") for pair in tried(inverted).get(name, [])]
+    assert pairs
+    assert all(max(pair["std"]) < 0 for pair in pairs)
+
+
+def test_integers_are_not_tried_with_black_for_white() -> None:
+    assert "polarity" not in tried(IMAGENET, engine=True, integers=True)
 
 
 def test_a_normalization_in_pixels_is_tried_in_units_of_one() -> None:

@@ -19,6 +19,7 @@ from pytest_robustness.analysis.baseline.growth_apart import (
 )
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
+from pytest_robustness.analysis.baseline.skill import held_back
 from pytest_robustness.analysis.baseline.uncompared import uncompared
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import GateTest, SharedImages
@@ -162,6 +163,11 @@ class BaselineComparison:
             fell=comparison.evidence.p_worse < self._policy.alpha,
         )
 
+    def with_skill(self, found: GateTest, now: Outputs) -> GateTest:
+        """Return ``found``, no FAIL, as no pass where its model, that answers ``now`` in control, lost its skill."""
+        before = self._shared.classes(self._baseline.model(found.counterpart), CONTROL)
+        return held_back(found, before, now.classes, self._source.labels_of(found.model), self._decided)
+
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
         """Return which images of this run the counterpart of the cell's model got right, copies once: bool [N]."""
         right = self._shared.right(self._baseline.model(self.counterpart(cell.model)), cell.condition)
@@ -182,7 +188,7 @@ class BaselineComparison:
         apart = ""
         if finding.failed:
             changes = ChangesApart.of(self._shared, models, finding, self._source)
-            apart = model_growth_apart(finding, change, changes, self._strict(1), len(names))
+            apart = model_growth_apart(finding, change, changes, self._policy.of_many(len(self.conditions)), len(names))
         # An inconclusive comparison never makes a known finding worse, whatever --robustness-inconclusive says.
         verdict = None if gate.undecided else gate.verdict
         before = model.outcomes[finding.condition]
@@ -198,7 +204,7 @@ class BaselineComparison:
         sources = self._shared.compared(models, self._source)
         grown = class_growth(finding, before, sources, self._policy, self._test_policy)
         gate = compare_classes(sources, finding, self._policy)
-        strict = self._strict(len(models))
+        strict = self._policy.of_many(len(self.conditions) * len(models))
         reasons = [gate.withheld, class_falls_apart(self._shared, models, finding, self._source, strict)]
         if finding.verdict.outcome is Outcome.FAIL:
             changes = ChangesApart.of(self._shared, models, finding, self._source)
@@ -228,10 +234,6 @@ class BaselineComparison:
     @cached_property
     def _shared(self) -> SharedAnswers:
         return SharedAnswers(self._baseline, self._images())
-
-    def _strict(self, models: int) -> GatePolicy:
-        """Return the policy with the level of one of as many tests as there are conditions, and models in each."""
-        return dataclasses.replace(self._policy, alpha=self._policy.alpha / max(len(self.conditions) * models, 1))
 
     def _withheld(self, *reasons: str) -> Verdict | None:
         reason = "; ".join(filter(None, reasons))

@@ -68,6 +68,10 @@ class GatePolicy:
         for name in ("tolerance", "class_tolerance"):
             require_points(name.replace("_", "-"), getattr(self, name))
 
+    def of_many(self, tests: int) -> GatePolicy:
+        """Return the policy with the level of one of so many tests that share this one's."""
+        return dataclasses.replace(self, alpha=self.alpha / max(tests, 1))
+
 
 def fell(result: TestResult, tolerance: float, alpha: float) -> bool:
     """Whether a class's accuracy fell significantly at ``alpha``, and by more than ``tolerance`` measured points."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.answers.churn import Given, churn, in_order_of, named
-from pytest_robustness.analysis.predictions import Answers, counts_of
+from pytest_robustness.analysis.predictions import Answers, Outputs, counts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.answers import ImageSet
     from pytest_robustness.analysis.answers.churn import AnswerChurn
     from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
-    from pytest_robustness.analysis.predictions import AnswerSource, Counts, Outputs
+    from pytest_robustness.analysis.predictions import AnswerSource, Counts
     from pytest_robustness.core import Cell, Condition
 
 
@@ -56,6 +56,15 @@ class SharedAnswers:
     def right(self, model: BaselineModel, condition: Condition) -> NDArray[np.bool_]:
         """Return which images of the run a model of the baseline got right: bool [N]."""
         return self.readable & self._aligned(model.right(condition, self._baseline.images.labels))
+
+    def classes(self, model: BaselineModel, condition: Condition) -> NDArray[np.int64]:
+        """Return the class that a model of the baseline took each image of the run for, copies once: int64 [N].
+
+        It is -1 where the answer names none of the run's classes, and -2 where the image is not compared.
+        """
+        outputs = Outputs(model.answers[condition].astype(np.int32), in_order_of(self.overlap, model.outputs))
+        found = np.append(outputs.classes, -2)[self.overlap.positions]
+        return np.where(self.readable & self.overlap.compared, found, -2)
 
     def churn(self, model: BaselineModel, condition: Condition, now: Outputs, labels: NDArray[np.int64]) -> AnswerChurn:
         """Count which answers of a run are others than those of a model of the baseline, to copies once.

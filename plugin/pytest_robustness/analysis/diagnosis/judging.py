@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_robustness.analysis import statistics
-from pytest_robustness.analysis.diagnosis.diagnosis import Diagnosis, Trial
-from pytest_robustness.analysis.statistics import paired_change
-from pytest_robustness.analysis.statistics.paired_change import PairedChange
-from pytest_robustness.analysis.test_result import CONFIDENCE, Outcome, Verdict
+from pytest_robustness.analysis.diagnosis.diagnosis import Diagnosis
+from pytest_robustness.analysis.diagnosis.judged import against_control, interval_of
+from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
@@ -25,38 +24,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_robustness.analysis.diagnosis.diagnosis import Trial
+    from pytest_robustness.analysis.diagnosis.judged import Judged
     from pytest_robustness.inference.doctor.asking import Asked
     from pytest_robustness.inference.doctor.prescription import Prescription
 
     Answers = NDArray[np.int64]
 
-_END: Final = (1 - CONFIDENCE) / 2
 # A change of fewer settings is named in the place of the best one if it is no further from that, in points.
 _AS_GOOD: Final = 1.0
 # So many of the best single changes are tried two at a time where none is enough.
 _STRONGEST: Final = 5
 # How many times as many images are worth naming.
 _TIMES: Final = 50
-
-
-class Judged(NamedTuple):
-    """What was asked, with its figures against control: ``right`` is bool [m], ``chance`` the share by guessing."""
-
-    asked: Asked
-    trial: Trial
-    right: NDArray[np.bool_]
-    chance: float
-
-    @property
-    def skilled(self) -> bool:
-        """Whether the answers do not exclude a quarter of the skill between guessing and 100 %."""
-        right = int(self.right.sum())
-        return bool(len(self.right)) and not statistics.excludes_skill(right, len(self.right), self.chance)
-
-    @property
-    def above_chance(self) -> bool:
-        """Whether the answers are significantly more often right than guessing is."""
-        return bool(len(self.right)) and statistics.above_chance(int(self.right.sum()), len(self.right), self.chance)
 
 
 def may_be_best(labels: Answers, control: Answers, others: Sequence[Answers], margin: float) -> list[bool]:
@@ -66,9 +46,9 @@ def may_be_best(labels: Answers, control: Answers, others: Sequence[Answers], ma
     """
     rights = np.stack([answers == labels for answers in others])
     best = max(rights, key=np.sum)
-    _, above_control = _interval(control == labels, rights)
-    _, above_best = _interval(best, rights)
-    better = _interval(control == labels, best[None])[0][0] > 0
+    _, above_control = interval_of(control == labels, rights)
+    _, above_best = interval_of(best, rights)
+    better = interval_of(control == labels, best[None])[0][0] > 0
     kept: list[bool] = ((above_control > margin / 200) & ((above_best >= 0) | (not better))).tolist()
     return kept
 
@@ -79,7 +59,7 @@ def judged(labels: Answers, control: Asked, others: Sequence[Asked]) -> list[Jud
     Where the model does not run as it is set up, it is right on no image.
     """
     given = np.full(len(labels), -1) if control.error else control.answers
-    found = [_judged(labels, given, asked) for asked in others]
+    found = [against_control(labels, given, asked) for asked in others]
     return sorted(found, key=lambda each: -_or_least(each.trial.difference))
 
 
@@ -95,6 +75,9 @@ def corrected(found: Sequence[Judged], besides: int = 0) -> list[Judged]:
 
 def restoring(found: Sequence[Judged], images: int, alpha: float, besides: int = 0) -> Judged | None:
     """Return the best of those that are significantly better than control; of those as good, the simplest.
+
+    One that is little better than guessing has to be so on more than a few classes. Where answers go by the images, but
+    not by the labels (black was given for white), a wrong order is right on a class or two by accident.
 
     Parameters
     ----------
@@ -112,6 +95,7 @@ def restoring(found: Sequence[Judged], images: int, alpha: float, besides: int =
         and each.trial.p_adjusted < alpha
         and each.trial.images == images
         and each.above_chance
+        and (each.skilled or each.scattered)
     ]
     if not better:
         return None
@@ -262,38 +246,6 @@ def _change(trial: Trial, control: Asked) -> str:
         f"{before} -> {trial.accuracy:.1f} % of {counted(trial.images, 'image')} ({trial.difference:+.1f} points, 95 % "
         f"interval {trial.low:+.1f} to {trial.high:+.1f})"
     )
-
-
-def _judged(labels: Answers, control: Answers, asked: Asked) -> Judged:
-    setting, words, _ = asked.mistake
-    m = len(asked.answers)
-    if asked.error or not m:
-        error = asked.error or "not asked"
-        return Judged(asked, Trial(setting, words, error=error), np.empty(0, np.bool_), 1.0)
-    right, before = asked.answers == labels[:m], control[:m] == labels[:m]
-    lost, gained = int((before & ~right).sum()), int((right & ~before).sum())
-    low, high = _interval(before, right[None])
-    trial = Trial(
-        setting,
-        words,
-        m,
-        100 * float(before.mean()),
-        100 * float(right.mean()),
-        100 * (gained - lost) / m,
-        100 * float(low[0]),
-        100 * float(high[0]),
-        lost,
-        gained,
-        float(statistics.mcnemar_p(np.array([lost]), np.array([gained]))[0]),
-    )
-    return Judged(asked, trial, right, statistics.chance_agreement(labels[:m], asked.answers))
-
-
-def _interval(before: NDArray[np.bool_], rights: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the 95 % intervals of the change from ``before`` (bool [m]) to each of ``rights`` (bool [k, m])."""
-    m = rights.shape[1]
-    lost, gained = (before & ~rights).sum(axis=1) / m, (rights & ~before).sum(axis=1) / m
-    return paired_change.interval(PairedChange(lost, gained, np.full(len(rights), float(m))), _END)
 
 
 def _or_least(value: float) -> float:

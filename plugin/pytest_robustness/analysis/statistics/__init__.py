@@ -8,6 +8,7 @@ percentages, differences are percentage points, ``difference == treated - contro
 from pytest_robustness.analysis.statistics.accuracy import (
     above_chance,
     accuracies,
+    better_than_guessing,
     chance_agreement,
     excludes_skill,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "above_chance",
     "accuracies",
     "adjust",
+    "better_than_guessing",
     "chance_agreement",
     "compare",
     "correct",

@@ -21,6 +21,7 @@ from pytest_robustness.analysis.statistics.columns import (
     undecided,
 )
 from pytest_robustness.analysis.test_result import CONFIDENCE, TTestResult
+from pytest_robustness.core.process import OneThread
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ def _undecidable(control: Floats, treated: Floats, test: GroupTest) -> Bools:
 
 
 def _t_test(control: Floats, treated: Floats, test: GroupTest, alpha: float) -> Part:
-    with warnings.catch_warnings():
+    # Filters are of the whole process, and put back when a block ends: of another thread's too.
+    with OneThread(warnings.catch_warnings()):
         # One group without spread beside one with some is sound, and common: every model at 100 % in control.
         warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
         if test == "paired":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # To be raised with any change of `pixels.to_rgb` or of what is refused.
-_RULES: Final = 2
+_RULES: Final = 3
 _log = logging.getLogger(__name__)
 
 # The module that registers a format with Pillow, in the order in which formats are tried.

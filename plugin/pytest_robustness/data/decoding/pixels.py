@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _BITS_PER_SAMPLE: Final = 258
 _PHOTOMETRIC: Final = 262
 _WHITE_IS_ZERO: Final = 0
+_SAMPLE_FORMAT: Final = 339
+_SIGNED: Final = 2
+_SAMPLES: Final = 277
 
 
 class PixelRangeError(ValueError):
@@ -29,8 +32,12 @@ def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     Raises
     ------
     PixelRangeError
-        The pixels are 32-bit integers beyond 0 to 255, or floating-point numbers.
+        The pixels are 32-bit integers beyond 0 to 255, signed ones of 8 bits, or floating-point numbers.
     """
+    if image.mode == "L" and _tag(image, _SAMPLE_FORMAT) == (_SIGNED,):
+        raise PixelRangeError(
+            "its pixels are signed integers of 8 bits, whose range is not known; save it with 8 or 16 bits unsigned"
+        )
     if image.mode == "RGB":
         return np.array(image)
     if image.mode.startswith("I;16"):
@@ -42,6 +49,17 @@ def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
             "its pixels are floating-point numbers, whose range is not known; save it with 8 or 16 bits"
         )
     return np.array(image.convert("RGB"))
+
+
+def is_deep_grey(image: Image.Image) -> bool:
+    """Whether its pixels are grey values of all of 16 bits."""
+    return image.mode.startswith("I;16") and _depth(image) == 16
+
+
+def dropped_bands(image: Image.Image) -> int:
+    """Return how many channels of a TIFF are left out: those that are neither colours nor an alpha channel."""
+    samples = _tag(image, _SAMPLES)
+    return max(samples - 3, 0) if isinstance(samples, int) and image.mode in ("RGB", "RGBX") else 0
 
 
 def _integers(image: Image.Image) -> NDArray[np.uint8]:

@@ -76,6 +76,7 @@ def usual_mistakes(given: GivenSetUp) -> list[Mistake]:
     """Return every usual mistake that the set-up may be, each once; what changes nothing is left out."""
     found = [
         *_channels(given),
+        *_polarity(given),
         *_normalizations(given),
         *_sizes(given),
         *_resampling(given),
@@ -92,13 +93,23 @@ def _channels(given: GivenSetUp) -> Iterator[Mistake]:
         yield Mistake("layout", layout, {"layout": layout})
 
 
+def _polarity(given: GivenSetUp) -> Iterator[Mistake]:
+    """Yield black for white, or white for black where a negative deviation has exchanged them."""
+    if given.integers:
+        return
+    mean, std = _black_for_white(given.preprocess.mean, given.preprocess.std)
+    yield Mistake("polarity", "black for white", {"mean": mean, "std": std})
+
+
 def _normalizations(given: GivenSetUp) -> Iterator[Mistake]:
     """Yield other means and standard deviations, those that keep one of the given ones first."""
     own = tuple(given.preprocess.mean), tuple(given.preprocess.std)
     if given.integers and given.normalizes:
         yield Mistake("mean and std", "pixels as they are", {"mean": None, "std": None})
     known: list[_Statistics] = [own] if given.normalizes or not given.integers else []
-    for words, mean, std in _pairs(*own, given.side):
+    inverted = max(own[1]) < 0
+    for words, *pair in _pairs(*(_black_for_white(*own) if inverted else own), given.side):
+        mean, std = _black_for_white(*pair) if inverted else pair
         if any(_alike((mean, std), other) for other in known):
             continue
         known.append((mean, std))
@@ -128,6 +139,11 @@ def _pairs(mean: _Three, std: _Three, side: int) -> Iterator[tuple[str, _Three, 
         yield "mean and std of CLIP", *_CLIP
 
 
+def _black_for_white(mean: Sequence[float], std: Sequence[float]) -> _Statistics:
+    """Return what normalizes 1 less a value as ``mean`` and ``std`` normalize the value."""
+    return tuple(1 - value for value in mean), tuple(-value for value in std)
+
+
 def _scaled(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(value / 255 for value in values)
 
@@ -135,7 +151,7 @@ def _scaled(values: Sequence[float]) -> tuple[float, ...]:
 def _alike(one: _Statistics, other: _Statistics) -> bool:
     """Return whether black and white come out nearly the same from both, in every channel."""
     return all(
-        abs((pixel - mean) / std - (pixel - other_mean) / other_std) <= _SAME * max(1 / std, 1 / other_std)
+        abs((pixel - mean) / std - (pixel - other_mean) / other_std) <= _SAME * max(1 / abs(std), 1 / abs(other_std))
         for mean, std, other_mean, other_std in zip(*one, *other, strict=True)
         for pixel in (0, 1)
     )

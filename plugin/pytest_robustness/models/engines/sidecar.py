@@ -163,8 +163,8 @@ _KEYS = {
     "crop": _SIZE,
     "mean": _Key(_are_three, "a list of three numbers, one per channel, for pixel values in [0, 1]"),
     "std": _Key(
-        lambda value: _are_three(value) and min(value) > 0,
-        "a list of three positive numbers, one per channel, for pixel values in [0, 1]",
+        lambda value: _are_three(value) and 0 not in value,
+        "a list of three numbers, one per channel and none of them 0, for pixel values in [0, 1]",
     ),
     "interpolation": _Key(
         lambda value: value in ("bicubic", "bilinear", "nearest", "nearest-exact"),

@@ -235,7 +235,8 @@ class JudgingOptions(SubjectOptions):
         area=_TESTS,
         metavar="RULE",
         about="what to do about a model that is no better than guessing on untouched images; error refuses it where "
-        "its classes were matched by their order alone, and warns where they were matched by name",
+        "its classes were matched by their order alone, and lets it pass nothing where they were matched by name; "
+        "warn and off let it pass",
     )
     baseline: Path | None = path(
         None,
