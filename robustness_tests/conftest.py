@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_robustness import Panel, RunMode, asks_study, run_mode
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LEFT_OUT = {
     "test_models.py": {RunMode.CANDIDATE},
@@ -17,6 +14,7 @@ _LEFT_OUT = {
     # A candidate without a baseline is refused by the tests that would compare it.
     "test_gate.py": {RunMode.JUDGE, RunMode.WRITE},
 }
+_OF_SEVERAL = {"test_detectable_by_all"}
 _STUDIES = {
     "test_breaking_points.py": "breaking_point",
     "test_detectable.py": "detectable",
@@ -37,17 +35,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if left_out and run_mode(config) in left_out else None
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what asks of all models together where there is one: `test_detectable` says it of each."""
-    of_one = [item for item in items if _of_one_model(item)]
-    if of_one:
-        config.hook.pytest_deselected(items=of_one)
-        items[:] = [item for item in items if item not in of_one]
+    """Leave out the tests of all models together where there is one: the test of that model says as much."""
+    alone = [item for item in items if getattr(item, "originalname", "") in _OF_SEVERAL and _of_one_model(item)]
+    if alone:
+        config.hook.pytest_deselected(items=alone)
+        items[:] = [item for item in items if item not in alone]
 
 
 def _of_one_model(item: pytest.Item) -> bool:
-    if not isinstance(item, pytest.Function) or item.originalname != "test_detectable_by_all":
-        return False
-    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return any(isinstance(value, Panel) and len(value.models) == 1 for value in values)
+    ours = isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent
+    given = item.callspec.params.values() if ours and hasattr(item, "callspec") else ()
+    return any(isinstance(value, Panel) and len(value.models) == 1 for value in given)

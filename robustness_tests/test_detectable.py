@@ -15,5 +15,5 @@ def test_detectable(robustness: RobustnessSession, cell: Cell) -> None:
 
 
 def test_detectable_by_all(robustness: RobustnessSession, condition: Panel) -> None:
-    """Neither do the confidences, nor the answers, of all models together."""
+    """Neither do the confidences, nor the answers, of all models together; left out where there is one."""
     assert_robust(robustness.detectable(condition))

@@ -232,6 +232,7 @@ def test_other():
         "transform": "hflip",
         "dataset": "folder:photos",
         "wish": "a",
+        "pytest id": "a",
         "control accuracy": "100.0\N{NO-BREAK SPACE}%",
     }
     assert mine["historyId"] != found["test_mine[b]"]["historyId"]
@@ -239,6 +240,107 @@ def test_other():
     assert labels(found["test_many"])["severity"] == ["critical"]
     assert "feature" not in labels(found["test_other"])
     assert "attachments" not in found["test_other"]
+
+
+OF_EVERY_KIND = """
+import enum, pathlib
+import pytest
+from pytest_robustness import assert_robust
+
+Shade = enum.Enum("Shade", "LIGHT DARK")
+
+class Wish:
+    pass
+
+class Alike:
+    def __repr__(self):
+        return "Alike"
+
+def judge(robustness):
+    assert_robust(robustness.model_test("python:nets.py:colour", "hflip"))
+
+def of(*values, **more):
+    return pytest.mark.parametrize("value", values, **more)
+
+@of(["a"], ["b"])
+def test_lists(robustness, value): judge(robustness)
+
+@of(("a",), ("b",), ids=["one", "two"])
+def test_ids(robustness, value): judge(robustness)
+
+@of(*Shade)
+def test_enums(robustness, cell, value): judge(robustness)
+
+@of(Wish(), Wish())
+def test_objects(robustness, cell, value): judge(robustness)
+
+@of(Alike(), Alike())
+def test_alike(robustness, condition, value): judge(robustness)
+
+@of(pathlib.Path("a"), pathlib.Path("b"), None, "None", 1, "1", True, 1, {"a"}, {"b"}, len, max, 0.1)
+def test_mixed(robustness, value): judge(robustness)
+
+@pytest.mark.parametrize(("a", "b"), [(1, 23), (12, 3)])
+def test_joined(robustness, cell, a, b): judge(robustness)
+
+@pytest.mark.parametrize("transform", ["a", "b"])
+@pytest.mark.parametrize("model", [Wish(), Wish()])
+def test_crossed(robustness, cell, model, transform): judge(robustness)
+
+@of(1, 2)
+def test_asked_twice(robustness, value):
+    judge(robustness)
+    robustness.model_test("python:nets.py:slope", "vflip")
+
+def test_two(robustness):
+    judge(robustness)
+
+class TestOne:
+    def test_two(self, robustness): judge(robustness)
+"""
+
+
+def test_no_two_tests_are_attempts_of_one_for_allure_and_each_is_known_again(project):
+    project.write("test_own.py", OF_EVERY_KIND)
+    seen = []
+    for folder in ("first", "again"):
+        outcomes = project.run(f"--alluredir={folder}", "test_own.py").parseoutcomes()
+        tests = sum(outcomes[name] for name in ("passed", "skipped") if name in outcomes)
+        read = [json.loads(path.read_text(encoding="utf-8")) for path in (project.path / folder).glob("*-result.json")]
+        # Allure 2 reads the first, and Allure 3 makes up its own of the others.
+        ids = {result["historyId"] for result in read}
+        parameters = {
+            (one["fullName"], *sorted((p["name"], p["value"]) for p in one["parameters"] if not p.get("excluded")))
+            for one in read
+        }
+        assert len(ids) == len(parameters) == len(read) == tests > 40
+        seen.append((ids, parameters))
+    assert seen[0] == seen[1]
+
+
+def test_an_attempt_that_fails_before_it_asks_is_one_of_the_same_test(project):
+    project.write(
+        "test_own.py",
+        """
+        import os
+        import pytest
+        from pytest_robustness import assert_robust
+
+        @pytest.mark.parametrize("wish", [["a"], ["b"]])
+        def test_mine(robustness, wish):
+            if "lost" in os.environ:
+                raise OSError("the lab is closed")
+            assert_robust(robustness.model_test("python:nets.py:colour", "hflip"))
+        """,
+    )
+    project.run("--alluredir=whole", "test_own.py").assert_outcomes(passed=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("lost", "1")
+        project.run("--alluredir=lost", "test_own.py").assert_outcomes(failed=2)
+    whole, lost = results(project, "whole"), results(project, "lost")
+    assert {name: one["historyId"] for name, one in whole.items()} == {n: one["historyId"] for n, one in lost.items()}
+    shown = {p["name"]: p["value"] for p in whole["test_mine[wish0]"]["parameters"]}
+    assert (shown["model"], shown["transform"]) == ("python:nets.py:colour", "hflip")
 
 
 def test_a_comparison_with_a_baseline_has_a_place_of_its_own(project):

@@ -131,13 +131,38 @@ def test_a_gate_without_any_test_fails_and_one_that_is_configured_waits(project)
 
 
 @pytest.mark.parametrize(
-    "said", ["", "\n", "nonsense\n", "null\n", "[1]\n", "[]\n", '[{"rule": "other", "success": true, "message": ""}]\n']
+    ("said", "complaint"),
+    [
+        *((said, "has not said") for said in ("", "\n", "nonsense\n", "null\n", "[1]\n", "[]\n", '{"gate": []}\n')),
+        ('{"read": 1, "gate": []}\n', "has not judged minTestsCount."),
+        ('{"read": 1, "gate": [{"rule": "other", "success": true, "message": ""}]}\n', "has not judged minTestsCount."),
+        (
+            '{"read": 0, "gate": [{"rule": "minTestsCount", "success": true, "message": ""}]}\n',
+            "has read 0 of 1 result.",
+        ),
+    ],
 )
-def test_an_answer_of_allures_that_is_no_verdict_fails_the_gate(project, monkeypatch, said):
+def test_an_answer_of_allures_that_is_no_verdict_fails_the_gate(project, monkeypatch, said, complaint):
     monkeypatch.setattr(npm, "find_node", lambda: None)
     monkeypatch.setattr(npm, "install", lambda programs: project.path)
     monkeypatch.setattr(npm, "run", lambda *_: said)
-    unjudged(project, project.judge(*GATE), "Allure report: not built. Allure has not *")
+    unjudged(project, project.judge(*GATE), f"Allure report: not built. Allure {complaint}*")
+
+
+@pytest.mark.slow
+def test_a_gate_judges_the_results_wherever_they_are(project, node):
+    of_all = ("-k", "vflip", "--alluredir=mine", "--robustness-allure-report=allure")
+    failed = project.judge(*of_all, "--robustness-allure-gate=maxFailures=0,minTestsCount=4")
+    said = sorted(line for line in failed.outlines if line.startswith("Quality gate: "))
+    assert [line[: line.index(" tests ")] for line in said] == [
+        "Quality gate: The number of failed",
+        "Quality gate: The total number of",
+    ]
+    assert not any("held before this run" in line for line in failed.outlines)
+    # Those of the run before count, as Allure has it, and that is said.
+    again = project.judge(*of_all, "-k", "hflip", "--robustness-allure-gate=minTestsCount=4")
+    again.stdout.fnmatch_lines(["It has 3 results that mine held before this run, and so has its gate: --clean-*"])
+    assert again.ret == pytest.ExitCode.OK
 
 
 def test_results_on_a_full_disk_fail_the_run_and_leave_the_other_reports(project, small):

@@ -28,10 +28,12 @@ def test_it_runs_where_it_is_asked_for_and_every_report_has_it(project):
     assert (bins.groupby(["models", "transform", "group"])["n"].sum() == 40).all()
 
 
-def test_of_one_model_nothing_is_asked_of_all_together_and_the_run_is_whole(project):
-    project.judge("-k", "detectable", "--robustness-models=python:nets.py:colour")
-    assert len(project.results()["studies"]["detectable"]) == 2  # two transforms
-    assert not project.results().get("unfinished")
+def test_with_one_model_no_test_of_all_together_is_left_without_a_verdict(project):
+    one = ("--robustness-models=python:nets.py:colour", "--robustness-transforms=hflip")
+    result = project.judge("-k", "detectable", *one)
+    assert result.parseoutcomes()["deselected"] > 0
+    assert project.results()["unfinished"] == []
+    assert project.judge("-k", "detectable_by_all", *one).ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_it_is_no_part_of_other_runs_and_computes_no_cell_of_its_own(project):

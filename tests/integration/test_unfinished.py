@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -163,6 +164,168 @@ def test_a_test_counts_however_it_gets_the_fixture(project, how, ways, expected)
         cases = ET.parse(project.path / "junit.xml").iter("testcase")
         first = next(case for case in cases if case.attrib["name"] == "test_first")
         assert sum(one.attrib["name"] == "verdict" for one in first.iter("property")) == 1
+
+
+# What other plugins, or a conftest.py, do with a test's report.
+CHANGES = {
+    "failed": """
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if call.when == "call":
+                report.outcome, report.longrepr = "failed", "an error was logged"
+            return report
+        """,
+    "skipped": """
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if call.when == "call":
+                report.outcome, report.longrepr = "skipped", ("", 0, "not today")
+            return report
+        """,
+    "passed": """
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            report.outcome = "passed"
+            return report
+        """,
+    # As pytest-rerunfailures does: all of the test, each time with its reports.
+    "all again": """
+        from _pytest.runner import runtestprotocol
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item, nextitem):
+            for number in range(TIMES):
+                item._initrequest()
+                reports = runtestprotocol(item, nextitem=nextitem, log=False)
+                last = number + 1 == TIMES or all(report.passed for report in reports)
+                for report in reports:
+                    if not report.passed and not last:
+                        report.outcome = "rerun"
+                    item.ihook.pytest_runtest_logreport(report=report)
+                if last:
+                    return True
+        """,
+    # As pytest-retry does: the call alone, while its report is made, which then has the outcome of the last.
+    "call again": """
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            for number in range(TIMES - 1):
+                if call.when != "call" or report.passed:
+                    break
+                report.outcome = "retried"
+                item.ihook.pytest_runtest_logreport(report=report)
+                item.ihook.pytest_runtest_setup(item=item)
+                again = pytest.CallInfo.from_call(lambda: item.ihook.pytest_runtest_call(item=item), when="call")
+                report.outcome = pytest.TestReport.from_item_and_call(item, again).outcome
+            return report
+        """,
+}
+FLAKY = """
+from pytest_robustness import assert_robust
+
+TRIED = []
+
+def test_first(robustness):
+    assert_robust(robustness.model_test("python:nets.py:slope", "hflip"))
+
+def test_mine(robustness):
+    TRIED.append(1)
+    if len(TRIED) <= {failures} and {when!r} == "before":
+        raise OSError("the lab is closed")
+    assert_robust(robustness.model_test("python:nets.py:colour", "hflip"))
+    if len(TRIED) <= {failures} and {when!r} == "after":
+        raise OSError("the lab is closed")
+"""
+CLOSED = "failed apart from its findings: OSError: the lab is closed"
+
+
+@pytest.mark.parametrize(
+    ("change", "when", "failures", "expected"),
+    [
+        ("failed", "before", 0, "failed: an error was logged"),
+        ("skipped", "before", 0, "was skipped: not today"),
+        ("passed", "after", 9, CLOSED),
+        *[
+            (again, when, failures, expected)
+            for again in ("all again", "call again")
+            for when in ("before", "after")
+            for failures, expected in ((0, ""), (1, ""), (2, ""), (3, CLOSED))
+        ],
+    ],
+)
+def test_what_counts_is_the_last_that_anybody_made_of_a_test(project, change, when, failures, expected):
+    head = "import pytest\n\nTIMES = 3\n\n"
+    project.write("conftest.py", head + textwrap.dedent(CHANGES[change]))
+    project.write("test_mine.py", FLAKY.format(when=when, failures=failures))
+    result = project.print_in("utf-8", "test_mine.py")
+    found = project.results()
+    assert {one["ending"] for one in found["unfinished"]} == {expected} - {""}
+    assert found["outcome"] == ("INCONCLUSIVE" if expected else "PASS")
+    # The last word of pytest, and that of the report, agree.
+    green = result.ret == pytest.ExitCode.OK and "skipped" not in result.outlines[-1]
+    assert green == (not expected) or change == "passed"
+
+
+def test_subtests_that_find_something_are_no_tests_without_a_verdict(project):
+    project.write(
+        "test_mine.py",
+        """
+        from pytest_robustness import assert_robust
+
+        def test_mine(robustness, subtests):
+            for model in ("slope", "colour"):
+                with subtests.test(model):
+                    assert_robust(robustness.model_test(f"python:nets.py:{model}", "vflip"))
+        """,
+    )
+    if not hasattr(pytest, "Subtests"):  # before pytest 9 another package has them
+        pytest.importorskip("pytest_subtests")
+    assert project.print_in("utf-8", "test_mine.py").ret == pytest.ExitCode.TESTS_FAILED
+    assert (project.results()["outcome"], project.results()["unfinished"]) == ("FAIL", [])
+
+
+def test_a_run_that_broke_down_after_its_tests_is_no_pass(project):
+    project.write("test_mine.py", MINE.format(how="none", mark=""))
+    project.write(
+        "conftest.py",
+        """
+        def pytest_runtest_logfinish(nodeid):
+            if nodeid.endswith("test_other"):
+                raise RuntimeError("a plugin is broken")
+        """,
+    )
+    arguments = ("test_mine.py", "--robustness-transforms=hflip")
+    assert project.print_in("utf-8", *arguments).ret == pytest.ExitCode.INTERNAL_ERROR
+    assert project.results()["outcome"] == "INCONCLUSIVE"
+    assert project.results()["unfinished"] == [
+        {"test": "", "ending": "ended with an internal error of pytest or a plugin"}
+    ]
+
+
+@pytest.mark.parametrize("workers", [[], pytest.param(["-n1"], marks=pytest.mark.slow)])
+def test_a_file_that_gives_no_test_and_may_hold_some_that_ask_is_told(project, workers):
+    project.write("test_mine.py", MINE.format(how="none", mark=""))
+    skips = "import pytest\npytest.importorskip('lab')\n"
+    project.write("test_broken.py", "import laboratory\n")
+    project.write("test_skipped.py", f"{skips}\ndef test_more(robustness):\n    pass\n")
+    project.write("test_unrelated.py", f"{skips}\ndef test_more():\n    pass\n")
+    arguments = ("--continue-on-collection-errors", "--robustness-transforms=hflip", *workers)
+    run = project.pytester.runpytest_subprocess if workers else project.run
+    run(*arguments)
+    found = project.results()
+    assert found["outcome"] == "INCONCLUSIVE"
+    assert {one["test"]: one["ending"] for one in found["unfinished"]} == {
+        "test_broken.py": "could not be collected: ModuleNotFoundError: No module named 'laboratory'",
+        "test_skipped.py": "was skipped: could not import 'lab': No module named 'lab'",
+    }
+    (project.path / "test_broken.py").unlink()
+    (project.path / "test_skipped.py").unlink()
+    run(*arguments)
+    assert project.results()["outcome"] == "PASS"
 
 
 def test_a_run_that_ended_before_tests_that_may_ask_is_not_whole(project):

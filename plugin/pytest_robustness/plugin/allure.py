@@ -17,17 +17,20 @@ import pytest
 
 from pytest_robustness.core import Cell, Panel
 from pytest_robustness.core.files import short_path
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.plugin.asked import asks, study_of
 from pytest_robustness.plugin.collection import requests
-from pytest_robustness.plugin.fixture_names import GATE_CELL
+from pytest_robustness.plugin.fixture_names import GATE_CELL, TARGETS
 from pytest_robustness.report.allure import history, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of
 from pytest_robustness.report.allure.results_guard import ResultsGuard, explained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from allure_commons.model2 import TestResult
 
     from pytest_robustness.report.allure.facts import Facts
     from pytest_robustness.report.run_report import RunReport
@@ -111,21 +114,31 @@ class AllureHooks:
         allure_commons.plugin_manager.register(self._guard)
         config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(self._guard))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
         """Complete the test's result while allure-pytest still holds it."""
         listener: Any = self._config.pluginmanager.getplugin("allure_listener")
         session = self._session()
         if listener is None or session is None or not asks(item):
-            return
+            return (yield)
         result = listener.allure_logger.get_test(None)
+        self._complete(result, item, session)
+        try:
+            return (yield)
+        finally:
+            record.remember(result)
+
+    def _complete(self, result: TestResult, item: pytest.Item, session: RobustnessSession) -> None:
         parameters: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
         facts = self._facts(item, parameters, session)
-        own = {name: _text(value) for name, value in parameters.items() if not isinstance(value, Cell | Panel)}
-        record.place(result, facts, own, several_severities=session.requests.several_severities)
-        if _bundled(item) and len(facts) == 1:
+        record.place(result, facts, several_severities=session.requests.several_severities)
+        # Before a test has asked, only its parameters tell what it is about.
+        given = facts if any(isinstance(value, Cell | Panel) for value in parameters.values()) else []
+        record.identify(result, facts, given, _own(item, parameters), self._options.data)
+        if _bundled(item):
             module, test = item.path.stem, getattr(item, "originalname", item.name)
-            record.rename(result, f"{_SUITE}.{module}#{test}", facts[0].title, (_SUITE, item.path.name))
+            title = facts[0].title if len(facts) == 1 else result.name
+            record.rename(result, f"{_SUITE}.{module}#{test}", title, (_SUITE, item.path.name))
         record.shorten(result)
         record.report(result, session.findings, getattr(getattr(item, "function", None), "__doc__", None))
         for finding in session.findings:
@@ -230,8 +243,12 @@ class AllureHooks:
     def _build(self, report: RunReport, results: Path, folder: Path) -> list[str]:
         """Build the report, and return what fails the run: broken rules of the gate, a history that is not written."""
         path = self._options.allure_history
+        earlier = sum(one.stat().st_mtime < self._started for one in results.glob("*-result.json"))
         broken, lines = build(report, results, folder, history.read(path), self._options.allure_gate or ())
         self._lines.append(f"Allure report: {short_path(folder / PAGES['awesome'])}")
+        if earlier:
+            have = f"It has {counted(earlier, 'result')} that {short_path(results)} held before this run"
+            self._lines.append(f"{have}{', and so has its gate' * self._has_gate}: --clean-alluredir removes them.")
         self._lines += [f"Quality gate: {message}." for message in broken]
         try:
             history.write(path, lines)
@@ -251,10 +268,18 @@ def _bundled(item: pytest.Item) -> bool:
     return spec is not None and spec.origin is not None and item.path.parent == Path(spec.origin).parent
 
 
-def _text(value: object) -> str:
-    """Return a parameter as text that is the same in every process: an object's ``repr`` may hold its address."""
-    plain = value is None or isinstance(value, str | int | float)
-    return str(value) if plain else type(value).__name__
+def _own(item: pytest.Item, parameters: Mapping[str, object]) -> dict[str, str]:
+    """Return the parameters of a test besides the plugin's, as texts that are the same in every process.
+
+    An object's ``repr`` may hold its address, and tells it from no other where its class has one. What tells two tests
+    of a function apart is what pytest tells them apart by: the last ids of a test are those of the plugin.
+    """
+    own = {name: value for name, value in parameters.items() if name not in TARGETS}
+    if not own:
+        return {}
+    ids: Sequence[str] = item.callspec._idlist if isinstance(item, pytest.Function) else ()
+    plain = {name: str(value) for name, value in own.items() if value is None or isinstance(value, str | int | float)}
+    return {**plain, record.TEST_ID: "-".join(ids[: len(ids) - len(parameters) + len(own)])}
 
 
 def _ours(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ from pytest_robustness.plugin.active import (
 from pytest_robustness.plugin.asked import asks, mark
 from pytest_robustness.plugin.configuration import add_options, refuse_unknown, refuse_unknown_keys, resolve_options
 from pytest_robustness.plugin.fixture_names import TARGETS
+from pytest_robustness.plugin.handing_over import PROCESS, TakeOver, hand_over, hands_over
 from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, usage_errors
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
 
@@ -62,6 +64,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker and check the options."""
+    config.stash[PROCESS] = os.getpid()
     config.addinivalue_line("markers", _MARKER)
     for name in STUDIES:
         config.addinivalue_line(
@@ -92,6 +95,8 @@ def pytest_configure(config: pytest.Config) -> None:
             lambda: robustness_session(config).run_log, options.store, lambda: progress_display(config)
         )
         config.pluginmanager.register(controller, "robustness-xdist")
+    elif not hasattr(config, "workerinput"):
+        config.pluginmanager.register(TakeOver(lambda: robustness_session(config).run_log), "robustness-take-over")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -225,15 +230,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show a finding, or an error of ours, by its text; hand a worker's run log to the controller."""
+    """Show a finding, or an error of ours, by its text; hand the run log of another process to who writes reports."""
     mark(item)
     report = yield
     robustness = active_session(item.config)
-    if (report.when == "call" or report.failed) and robustness is not None and hasattr(item.config, "workeroutput"):
+    if (report.when == "call" or report.failed) and robustness is not None and hands_over(item.config):
         run_log = robustness.run_log
         if run_log.keys or run_log.errors:  # before a sweep there is nothing to hand over
-            # An attribute of a report travels to the controller.
-            vars(report)["robustness"] = run_log.since(*item.stash.get(_NEWS_SINCE, _NOTHING)).pack()
+            hand_over(report, run_log.since(*item.stash.get(_NEWS_SINCE, _NOTHING)))
         if call.excinfo is not None and isinstance(call.excinfo.value, DisagreementError):
             from pytest_robustness.plugin.xdist import DISAGREEMENT
 

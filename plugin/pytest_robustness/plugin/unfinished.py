@@ -5,6 +5,7 @@ A report that counts findings alone says PASS of a run that was interrupted, or 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_robustness.analysis.findings import Finding
 
+_log = logging.getLogger(__name__)
+
 UNFINISHED_HOOKS: Final = "robustness-unfinished"
 """The name under which the hooks are registered."""
 
@@ -26,8 +29,10 @@ NOTHING_TO_COMPARE: Final = "this run writes the baseline: there is nothing to c
 
 # Attributes of a report travel from a worker of xdist to the controller.
 _ENDING = "robustness_ending"
+_OUTCOME = "robustness_outcome"
 _SELECTED = "robustness_selected"
 _ASKED = "robustness_asked"
+_OUTCOMES = ("passed", "failed", "skipped")
 _LONGEST = 200
 _LONGEST_NAME = 2000
 
@@ -46,7 +51,9 @@ class UnfinishedHooks:
         self._told = False
         self._ended: set[str] = set()
         self._endings: dict[str, str] = {}
-        self._interrupted = False
+        self._again: set[str] = set()
+        self._not_collected: dict[str, str] = {}
+        self._broken_off = ""
 
     def found(self) -> dict[str, str]:
         """Return how each test ended that did not end with a verdict, by name; without a name, how the session did."""
@@ -55,11 +62,28 @@ class UnfinishedHooks:
         endings = {name: "" if name in self._ended else "was not run to its end" for name in asking} | self._endings
         found = {name: text for name, text in endings.items() if text and (name in asking or not told)}
         left = [name for name in self._able if name not in self._ended and name not in asking]
-        if self._interrupted and not found:
-            found[""] = "was interrupted"
+        if self._broken_off and not found:
+            found[""] = self._broken_off
         elif left:
             found[""] = f"ended before {counted(len(left), 'test')} that may ask for a verdict, such as {left[0]}"
-        return found
+        return found | self._not_collected
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Write into the report of a file why it gives no test, where it could have some that ask."""
+        report = yield
+        if report.failed or (report.skipped and _names_package(collector)):
+            how = "could not be collected" if report.failed else "was skipped"
+            last = _said(report).strip().rpartition("\n")[2].removeprefix("E ").strip()
+            vars(report)[_ENDING] = f"{how}: {printable(last, _LONGEST)}"
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep which file gives no test: nobody knows what its tests would have asked."""
+        if hasattr(report, _ENDING):
+            self._not_collected[_name(report.nodeid)] = getattr(report, _ENDING)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Keep the tests that are to run, and which of them ask, or may do so."""
@@ -78,6 +102,7 @@ class UnfinishedHooks:
         asked = asks(item) or bool(_findings(item))
         if asked or may_ask(item):
             vars(report)[_ENDING] = _ending(item, call, report)
+            vars(report)[_OUTCOME] = report.outcome
         if asked:
             vars(report)[_ASKED] = True
         if not self._told and hasattr(item.config, "workeroutput"):
@@ -85,8 +110,13 @@ class UnfinishedHooks:
             vars(report)[_SELECTED] = list(self._asking), list(self._able)
         return report
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep how a test ended; a test that runs again ends as it did the last time."""
+        """Keep how a test ended; a test that runs again ends as it did the last time.
+
+        Other plugins may have changed its outcome since this one saw it: what all of them say in the end counts. The
+        terminal changes it afterwards, where a test has subtests that failed, of which each had its ending.
+        """
         asking, able = getattr(report, _SELECTED, ((), ()))
         self._asking |= dict.fromkeys(asking)
         self._able |= dict.fromkeys(able)
@@ -94,10 +124,14 @@ class UnfinishedHooks:
         if hasattr(report, _ASKED) and name not in self._asking:
             self._able[name] = None
             self._files.add(_file(name))
-        if report.when == "setup":
+        again = report.outcome not in _OUTCOMES
+        if report.when == "setup" or again:
             self._ended.discard(name)
             self._endings.pop(name, None)
-        ending = getattr(report, _ENDING, None)
+        if again:
+            self._again.add(name)
+            return
+        ending = self._ending_now(report)
         # What xdist says of a worker that died.
         died = report.failed and report.when not in ("setup", "call", "teardown")
         if ending is None and died:
@@ -110,11 +144,42 @@ class UnfinishedHooks:
 
     def pytest_keyboard_interrupt(self) -> None:
         """Keep that the session was stopped: by Ctrl-C, or by ``pytest.exit``."""
-        self._interrupted = True
+        self._broken_off = "was interrupted"
+
+    def pytest_internalerror(self) -> None:
+        """Keep that pytest, or a plugin, broke down: tests may be missing that nobody tells of."""
+        self._broken_off = "ended with an internal error of pytest or a plugin"
+
+    def _ending_now(self, report: pytest.TestReport) -> str | None:
+        """Return the ending that a report was given, or what another plugin made of it; ``None`` of other tests."""
+        ending: str | None = getattr(report, _ENDING, None)
+        if ending is None or report.outcome == getattr(report, _OUTCOME):
+            return ending
+        if not report.passed:
+            how = "failed" if report.failed else "was skipped"
+            return f"{how}: {printable(_said(report), _LONGEST)}"
+        # Only a test that ran again has passed after all; of any other the error stands.
+        return "" if _name(report.nodeid) in self._again else ending
 
 
 def _name(nodeid: str) -> str:
     return printable(nodeid, _LONGEST_NAME)
+
+
+def _said(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return what a report says of its outcome: of a skip its reason, which stands behind file and line."""
+    place_and_reason = report.longrepr
+    text = place_and_reason[2] if isinstance(place_and_reason, tuple | list) else str(place_and_reason)
+    return text.removeprefix("Skipped: ")
+
+
+def _names_package(collector: pytest.Collector) -> bool:
+    """Return whether the text of a file that gave no test names this package, or its fixture."""
+    try:
+        return b"robustness" in collector.path.read_bytes()
+    except OSError:
+        _log.debug("%s cannot be read", collector.path, exc_info=True)
+        return True
 
 
 def _file(name: str) -> str:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness.errors import DisagreementError
 from pytest_robustness.inference import agreement
-from pytest_robustness.inference.run_log import RunLog
+from pytest_robustness.plugin.handing_over import TakeOver, refusing
 from pytest_robustness.plugin.xdist_progress import SharedProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pytest_robustness.core import Progress
-
-_log = logging.getLogger(__name__)
+    from pytest_robustness.inference.run_log import RunLog
 
 REFUSAL = "robustness-refusal"
 RUN_LOG = "robustness-run-log"
@@ -42,7 +38,7 @@ class XdistHooks:
     """
 
     def __init__(self, run_log: Callable[[], RunLog], store: Path, progress: Callable[[], Progress]) -> None:
-        self._run_log = run_log
+        self._take_over = TakeOver(run_log)
         self._store = store
         self._folder: Path | None = None
         self._progress = SharedProgress(store, progress, self._said)
@@ -59,17 +55,17 @@ class XdistHooks:
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ARG002
         """Compare the data of the workers before any test is dealt out, which is when the last has collected."""
         if self._folder is not None:
-            with _refusing():
+            with refusing():
                 agreement.require_same(agreement.stated(self._folder))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Merge what one test asked for: a worker that is killed later hands over nothing more."""
         if hasattr(report, DISAGREEMENT):
             raise pytest.UsageError(getattr(report, DISAGREEMENT))
-        packed = getattr(report, "robustness", None)
-        if packed is None:
+        log = self._take_over.of(report)
+        if log is None:
             return
-        log = self._merge(packed)
+        self._show(log)
         node = getattr(report, "node", None)
         if self._swept.get(node) != log.sweep_seconds:
             self._swept[node] = log.sweep_seconds
@@ -81,7 +77,7 @@ class XdistHooks:
         if REFUSAL in output:
             raise pytest.UsageError(output[REFUSAL])
         if RUN_LOG in output:
-            self._merge(output[RUN_LOG])
+            self._show(self._take_over.merge(output[RUN_LOG]))
 
     def pytest_unconfigure(self) -> None:
         """Stop watching the workers, and remove what they compared."""
@@ -92,20 +88,6 @@ class XdistHooks:
     def _said(self) -> list[str]:
         return [] if self._folder is None else agreement.said(self._folder)
 
-    def _merge(self, packed: dict[str, Any]) -> RunLog:
-        log, own = RunLog.unpack(packed), self._run_log()
+    def _show(self, log: RunLog) -> None:
         for note in log.notes:
             self._progress.note(note)
-        with _refusing():
-            own.merge(log)
-        return log
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """End the run where the workers do not judge the same: it has no report."""
-    try:
-        yield
-    except DisagreementError as error:
-        _log.debug("the workers differ", exc_info=True)
-        raise pytest.UsageError(str(error)) from None

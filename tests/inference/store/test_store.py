@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -145,6 +146,27 @@ def test_two_connections_see_each_others_results(store: Store) -> None:
     with contextlib.closing(Store(store.path)) as other:
         other.put([result(range(10))])
     assert close(store.read("key")[0].predictions, predictions(10))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no process")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_forked_process_has_a_connection_of_its_own(store: Store) -> None:
+    store.put([result(range(5))])
+    with store._file.transaction():
+        store._file.connection.execute("DELETE FROM prediction")
+        child = os.fork()
+        if not child:
+            # What is not committed is of the process that has begun it.
+            os._exit(0 if len(store.read("key")) == 1 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert store.read("key") == []
+    child = os.fork()
+    if not child:
+        store.put([result(range(5, 9))])
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    store.put([result(range(9, 12))])
+    assert len(store.read("key")) == 2
 
 
 def test_of_a_cell_with_a_damaged_description_nothing_is_known(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -45,6 +46,8 @@ _BUSY_SECONDS: Final = 60.0
 class StoreFile:
     """The connection to a store; safe for several processes at once, and for several threads.
 
+    A process that is forked opens the file itself when it first asks: what SQLite has open must not be used by two.
+
     Parameters
     ----------
     path
@@ -59,6 +62,8 @@ class StoreFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._inherited: list[sqlite3.Connection] = []
         if path.is_dir():
             raise StoreError(
                 f"{path} is a folder, and a store is a file. Name one (in a run with --robustness-store=FILE), such as "
@@ -66,13 +71,8 @@ class StoreFile:
             )
         with self.explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Whoever made it need not be who asks or closes it: an evaluation may come from another thread.
-            self.connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            self.connection = self._connected()
             try:
-                # Bytes that are no UTF-8 are damage of one row, which its checksum shows, and no error of the file.
-                self.connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
                 self._prepare()
             except BaseException:
                 self.connection.close()
@@ -98,8 +98,16 @@ class StoreFile:
         Every statement is in such a block, which is one thread's at a time: a connection has one transaction, and what
         another thread executed meanwhile would be part of it.
         """
+        forked = self._process != os.getpid()
+        if forked:
+            # Whichever thread had it did not come along.
+            self._lock, self._process = threading.RLock(), os.getpid()
         try:
             with self._lock:
+                if forked:
+                    # To close it, or to let it be collected, might take the log away from the process that it is of.
+                    self._inherited.append(self.connection)
+                    self.connection = self._connected()
                 yield
         except (sqlite3.Error, OSError) as error:
             _log.debug("store %s", self.path, exc_info=True)
@@ -109,6 +117,15 @@ class StoreFile:
         """Close the file; it cannot be used afterwards."""
         with self.explained():
             self.connection.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        # Whoever made it need not be who asks or closes it: an evaluation may come from another thread.
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # Bytes that are no UTF-8 are damage of one row, which its checksum shows, and no error of the file.
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        # What was committed outlasts a power cut. There is one commit in some seconds, so that it costs little.
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
 
     def _prepare(self) -> None:
         def pragma(name: str) -> int:
@@ -128,8 +145,6 @@ class StoreFile:
             elif version != SCHEMA_VERSION:
                 raise StoreError(_other_schema(self.path, version))
         self._write_ahead()
-        # What was committed outlasts a power cut. There is one commit in some seconds, so that it costs little.
-        self.connection.execute("PRAGMA synchronous = FULL")
 
     def _write_ahead(self) -> None:
         """Switch to the write-ahead log, retrying: for this, SQLite does not wait until another process is done."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_robustness.core.files import publish, write_atomically
+from pytest_robustness.core.text import counted
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.allure import npm
 from pytest_robustness.report.allure.facts import ALL_MODELS
@@ -70,10 +71,11 @@ def build(
     Raises
     ------
     RobustnessError
-        When there is no Node, Allure cannot be installed or fails or does not judge every rule of the gate, or a folder
-        cannot be written.
+        When there is no Node, Allure cannot be installed or fails, does not read every result or does not judge every
+        rule of the gate, or a folder cannot be written.
     """
-    if not any(results.glob("*-result.json")):
+    found = len(list(results.glob("*-result.json")))
+    if not found:
         raise RobustnessError(f"There are no results in {results}.")
     programs = npm.find_node()
     home = npm.install(programs)
@@ -82,7 +84,7 @@ def build(
         write_atomically(past, "".join(f"{line}\n" for line in history))
         write_atomically(work / "job.json", json.dumps(_job(report, results, work, past, gate)))
         said = npm.run(programs, [str(home / "build.mjs"), str(work / "job.json")], work)
-        broken = _broken(said, gate)
+        broken = _broken(said, gate, found)
         written = {name: work / "report" / plugin / "index.html" for plugin, name in PAGES.items()}
         pages = {name: finished(page.read_text(encoding="utf-8")) for name, page in written.items()}
         extended = read(past)
@@ -110,20 +112,24 @@ def _scratch() -> Iterator[Path]:
         ) from error
 
 
-def _broken(said: str, gate: Sequence[tuple[str, float]]) -> list[str]:
+def _broken(said: str, gate: Sequence[tuple[str, float]], results: int) -> list[str]:
     """Return the messages of the broken rules.
 
     Raises
     ------
     RobustnessError
-        When Allure has not judged each rule of ``gate``.
+        When Allure has not read as many ``results`` as there are, or not judged each rule of ``gate``.
     """
     try:
-        rules = {rule["rule"]: (rule["success"], rule["message"]) for rule in json.loads(said.splitlines()[-1])}
+        answer = json.loads(said.splitlines()[-1])
+        read = int(answer["read"])
+        rules = {rule["rule"]: (rule["success"], rule["message"]) for rule in answer["gate"]}
         broken = [str(message) for success, message in rules.values() if success is not True]
     except (ValueError, LookupError, TypeError) as error:
         _log.debug("Allure printed %r", said, exc_info=True)
         raise RobustnessError("Allure has not said what came of its quality gate.") from error
+    if read != results:
+        raise RobustnessError(f"Allure has read {read} of {counted(results, 'result')}.")
     left = [name for name, _ in gate if name not in rules]
     if left:
         raise RobustnessError(f"Allure has not judged {', '.join(left)}.")
@@ -191,7 +197,8 @@ def _job(
     }
     return {
         "name": f"Robustness on {report.provenance['dataset']['name']}",
-        "results": str(results),
+        # Node runs elsewhere.
+        "results": str(results.resolve()),
         "output": str(work / "report"),
         "history": str(history),
         "environments": environments([(model, report.labels[model]) for model in report.models]),

@@ -35,30 +35,63 @@ if TYPE_CHECKING:
     from pytest_robustness.report.gallery import Example, LostExample
 
 KNOWN_TAG = "known"
+TEST_ID = "pytest id"
+"""The parameter that tells tests of one function apart: no argument of a function has such a name."""
 _MOST_CLASSES = 250
 _MOST_IMAGES = 2
 _EXCEPTION = re.compile(r"\A(?:Skipped|pytest_robustness\.[\w.]+): ")
 
 
-def place(result: TestResult, facts: Sequence[Facts], own: Mapping[str, str], *, several_severities: bool) -> None:
-    """Set the labels and parameters of a result, both independent of process and machine.
+def place(result: TestResult, facts: Sequence[Facts], *, several_severities: bool) -> None:
+    """Set the labels of a result, independent of process and machine.
 
     Parameters
     ----------
     facts
         What the test is about.
-    own
-        The other parameters of the test, as text.
     several_severities
         Whether the run has several severities, so that suites need a level for them.
     """
     labels = dict.fromkeys(pair for fact in facts for pair in fact.labels(several_severities))
     result.labels.extend(Label(name, value) for name, value in labels)
-    parameters = dict(own)
-    # A test of several models or transforms is identified by its name alone.
-    if len(facts) == 1:
-        parameters = facts[0].parameters() | parameters
-    result.parameters[:] = [Parameter(name, value) for name, value in parameters.items()]
+
+
+def identify(
+    result: TestResult, facts: Sequence[Facts], given: Sequence[Facts], own: Mapping[str, str], dataset: str
+) -> None:
+    """Set the parameters of a result: those that identify it in the history, and those that only say what it is about.
+
+    Allure takes two results of one name with the same parameters for attempts of one test, of which it shows the last.
+
+    Parameters
+    ----------
+    facts
+        What the test is about.
+    given
+        What it is about by its parameters. A test without such ones, and one of several models or transforms, is
+        identified by its name: what it asked is not known of an attempt that failed before.
+    own
+        The other parameters of the test, as text.
+    dataset
+        The data as the user named it.
+    """
+    identity = given[0].parameters() if len(given) == 1 else {"dataset": dataset}
+    identity |= {f"{name} of the test" if name in identity else name: value for name, value in own.items()}
+    shown = facts[0].parameters() if len(facts) == 1 else {}
+    result.parameters[:] = [
+        *(Parameter(name, value) for name, value in identity.items()),
+        *(Parameter(name, value, excluded=True) for name, value in shown.items() if name not in identity),
+    ]
+
+
+def remember(result: TestResult) -> None:
+    """Set what identifies a result in the history: its name and parameters, as Allure makes it of them.
+
+    allure-pytest takes the values of arguments of the same names, whose ``repr`` may hold an address.
+    """
+    values = [p.value for p in sorted(result.parameters, key=lambda p: str(p.name)) if not p.excluded]
+    text = "".join([result.fullName, *values])
+    result.historyId = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def rename(result: TestResult, full_name: str, title: str, path: Sequence[str]) -> None:

@@ -1,5 +1,5 @@
 // Builds the Allure report that the JSON file named on the command line describes (see build.py), as single HTML files.
-// Prints one line of JSON: the results of the quality gate.
+// Prints one line of JSON: how many results it has read, and what came of the quality gate.
 import { readFile } from "node:fs/promises";
 import { AllureReport, resolveConfig } from "@allurereport/core";
 
@@ -33,6 +33,7 @@ const config = await resolveConfig(
 const report = new AllureReport(config);
 await report.start();
 await report.readDirectory(job.results);
+const read = (await report.store.allTestResults({ includeRetries: true })).length;
 let gate = [];
 if (report.hasQualityGate) {
   const trs = await report.store.allTestResults({ includeRetries: false });
@@ -40,4 +41,4 @@ if (report.hasQualityGate) {
   report.realtimeDispatcher.sendQualityGateResults(gate);
 }
 await report.done();
-console.log(JSON.stringify(gate.map(({ success, rule, message }) => ({ success, rule, message }))));
+console.log(JSON.stringify({ read, gate: gate.map(({ success, rule, message }) => ({ success, rule, message })) }));
