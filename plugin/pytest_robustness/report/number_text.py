@@ -15,8 +15,6 @@ from pytest_robustness.core.text import abridged, counted, grouped
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_robustness.core import Condition
-
 SHADE_STEPS = (1.0, 5.0, 15.0, 30.0, 50.0)
 """The change in points at which each of the five shades of the heat scale begins."""
 
@@ -44,20 +42,6 @@ def points_text(points: float) -> str:
     ('-3.1', '+0.0')
     """
     return f"{steady(points):+.1f}"
-
-
-def condition_text(condition: Condition) -> str:
-    """Return a condition as a sentence has it.
-
-    Examples
-    --------
-    >>> from pytest_robustness.core import Condition
-    >>> condition_text(Condition("zoom", 3)), condition_text(Condition("vflip"))
-    ('zoom (severity 3)', 'vflip')
-    """
-    return (
-        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
-    )
 
 
 def points(value: float) -> str:
