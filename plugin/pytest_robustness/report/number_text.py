@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -180,6 +181,11 @@ def cut(name: str, width: int) -> str:
     text = Text(name)
     text.truncate(width, overflow="ellipsis")
     return text.plain
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a text on a terminal, broken between words alone: a path in two pieces cannot be copied."""
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def unbroken(text: str) -> Markup:
