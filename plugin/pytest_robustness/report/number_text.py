@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHADE_STEPS = (1.0, 5.0, 15.0, 30.0, 50.0)
 """The change in points at which each of the five shades of the heat scale begins."""
 
+_NAMED = 3
 DASH = "–"
 """Stands in a table for a figure that is not defined."""
 
@@ -122,7 +123,7 @@ def fine_percent(value: float) -> str:
     return f"{value:.2f}\N{NO-BREAK SPACE}%"
 
 
-def named(names: Sequence[str], most: int = 3) -> str:
+def named(names: Sequence[str]) -> str:
     """Return names as in a sentence: the first, and how many others.
 
     Examples
@@ -130,8 +131,8 @@ def named(names: Sequence[str], most: int = 3) -> str:
     >>> named(["ant"]), named(["ant", "bee"]), named(["ant", "bee", "cat", "dog", "eel"])
     ('ant', 'ant and bee', 'ant, bee, cat and 2 more')
     """
-    if len(names) > most:
-        return abridged(names, most)
+    if len(names) > _NAMED:
+        return abridged(names, _NAMED)
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 

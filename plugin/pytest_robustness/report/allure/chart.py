@@ -104,7 +104,7 @@ def svg(bars: Bars) -> str:
 
 @functools.cache
 def _template() -> Template:
-    templates = environment("pytest_robustness.report", "allure/templates")
+    templates = environment("allure/templates")
     templates.filters["cut"] = cut
     return templates.get_template("chart.svg")
 
