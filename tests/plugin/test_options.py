@@ -51,6 +51,7 @@ TEXTS = [
     ("test", "welch", "welch", "paired", "paired"),
     ("correction", "bh", "bh", "holm", "holm"),
     ("max-sensitive", "3", 3, "0.1", 0.1),
+    ("margin", "15", 15.0, "50", 50.0),
     ("limit", "7", 7, "all", None),
     ("seed", "4", 4, "0", 0),
     ("on-bad-image", "skip", "skip", "error", "error"),
@@ -142,6 +143,10 @@ def test_a_switch_is_on_where_it_is_named_or_configured(pytester, switch):
             (option, text, "points of accuracy above 0, up to 100, such as 1.5")
             for option in ("margin", "class-margin", "class-tolerance")
             for text in ("0", "101", "two")
+        ),
+        *(
+            ("timeout", text, "seconds above 0, up to 86400, such as 60")
+            for text in ["0", "-1", "soon", "nan", "inf", "1e9"]
         ),
         ("chance-check", "never", "error, warn, off"),
         ("verdict", "lenient", "strict, article, margin"),

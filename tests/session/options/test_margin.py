@@ -13,9 +13,3 @@ def test_a_model_is_judged_by_where_its_interval_lies(project, margin, outcome):
     project.write("conftest.py", SOME)
     project.configure(robustness_margin=margin)
     project.judge(*ARGUMENTS).assert_outcomes(**{outcome: 1}, deselected=2)
-
-
-def test_the_command_line_overrides_the_configuration(project):
-    project.write("conftest.py", SOME)
-    project.configure(robustness_margin="15")
-    project.judge(*ARGUMENTS, "--robustness-margin=50").assert_outcomes(passed=1, deselected=2)
