@@ -29,6 +29,13 @@ SIZE = (23, 17)
 """Width and height of each image, both odd, so that rows and columns cannot be mixed up."""
 
 
+def shade(value: int) -> bytes:
+    """Return a small image of one grey, as a file whose size does not depend on it."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (value, value, value)).save(file, "BMP")
+    return file.getvalue()
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """A mode of pixels in a file format; ``bits`` a channel, of which ``options`` say more to Pillow's writer."""

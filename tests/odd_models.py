@@ -394,22 +394,6 @@ class NoWordsError(Plain):
         raise WordlessError
 
 
-class Wavers(Plain):
-    """Returns another number of logits after a while."""
-
-    calls = 0
-
-    def forward(self, x):
-        self.calls += 1
-        logits = super().forward(x)
-        return logits if self.calls < 12 else logits[:, :2]
-
-
-class Nan(Plain):
-    def forward(self, x):
-        return super().forward(x) * float("nan")
-
-
 def lazy():
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(CLASSES))
 

@@ -25,10 +25,6 @@ from pytest_robustness.inference.user_calls import torch_state
 EVERY = (*ASPECTS, *torch_state.ASPECTS)
 
 
-def clear_list(name):
-    getattr(sys, name).clear()
-
-
 CHANGES = {
     "sys.argv": lambda: sys.argv.append("--surprise"),
     "sys.path": lambda: sys.path.insert(0, "/nowhere"),

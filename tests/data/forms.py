@@ -1,4 +1,4 @@
-"""Write the same images in every form in which data comes: files, archives, tables, and at URLs."""
+"""Write the same images in every form in which data comes: files, archives, tables, and at URLs; and open them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from pytest_robustness.data import open_source
+from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_robustness.data.encoded import EncodedSource
 
 CLASSES = ("cat", "cow", "dog")
 
@@ -248,3 +254,14 @@ def web_server(folder: Path, *, ranges: bool = True) -> Iterator[tuple[str, list
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def opened(spec: str, **options: bool) -> EncodedSource:
+    return open_source(spec, **options)
+
+
+def refusal(spec: str, **options: bool) -> str:
+    """Return the text of the error that opening ``spec`` raises."""
+    with pytest.raises(DataError) as caught:
+        open_source(spec, **options)
+    return str(caught.value)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.data import identities, open_source, select, why_apart
+from pytest_robustness.data import identities, select, why_apart
 from pytest_robustness.data.notes import data_notes
-from tests.data.forms import CLASSES, FORMS, NAMELESS, Photo, photos, web_server
+from tests.data.forms import CLASSES, FORMS, NAMELESS, Photo, opened, photos, web_server
 
 if TYPE_CHECKING:
     from pytest_robustness.data.encoded import EncodedSource
@@ -32,10 +32,6 @@ def caches(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("caches")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(folder / name))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "hf")
-
-
-def opened(spec: str, **options: bool) -> EncodedSource:
-    return open_source(spec, **options)
 
 
 def everything(source: EncodedSource) -> dict[bytes, tuple[str, bytes]]:

@@ -25,7 +25,8 @@ from pytest_robustness.data.decoding.formats import readable
 from pytest_robustness.data.decoding.pillow_settings import PillowSettings
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.data.map_style.dataset import MapStyleSource
-from pytest_robustness.errors import BadImageError, DataError, OptionError
+from pytest_robustness.errors import BadImageError, OptionError
+from tests.data.forms import refusal
 
 
 def save(path: Path, seed: int, size: tuple[int, int] = (6, 5)) -> Path:
@@ -46,12 +47,6 @@ def photos(tmp_path: Path) -> Path:
 
 def identified(source: DataSource, indices: np.ndarray) -> list[bytes]:
     return identities(source, indices, FileHashes()).tolist()
-
-
-def refusal(spec: str, **options: bool) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec, **options)
-    return str(caught.value)
 
 
 # --- specs

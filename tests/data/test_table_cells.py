@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 from pathlib import Path
@@ -12,15 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from pytest_robustness.core.file_hashes import FileHashes, content_digest
 from pytest_robustness.data import open_source
 from pytest_robustness.data.tables.cells import local_file
 from pytest_robustness.data.tables.parquet_rows import ParquetRows
-from pytest_robustness.errors import BadImageError, DataError
-from tests.data.forms import web_server
-from tests.image_maker import Kind, content
+from pytest_robustness.errors import BadImageError
+from tests.data.forms import refusal, web_server
+from tests.image_maker import Kind, content, shade
 
 pytestmark = pytest.mark.usefixtures("quiet_datasets")
 
@@ -29,12 +27,6 @@ PNG = content(Kind("RGB", "PNG", ".png"), 0)
 
 def write(path: Path, images: Any, **options: Any) -> None:
     pq.write_table(pa.table({"image": images, "label": [0] * len(images)}), path, **options)
-
-
-def refusal(spec: str, **options: bool) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec, **options)
-    return str(caught.value)
 
 
 def struct_of(cells: list[Any]) -> pa.Array:
@@ -163,12 +155,6 @@ HELD: dict[str, tuple[list[bool], dict[str, Any]]] = {
     "none, no statistics": ([False] * 8, {"write_statistics": False}),
     "all, no statistics": ([True] * 8, {"write_statistics": False}),
 }
-
-
-def shade(value: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), (value, value, value)).save(file, "BMP")  # all of one size
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("scheme", ["parquet", "hf"])

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pytest_robustness.data import open_source
-from pytest_robustness.errors import DataError
+from tests.data.forms import refusal
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
@@ -33,12 +33,6 @@ def shown(folder: Path, scheme: str = "parquet") -> list[str]:
     """Return the name of the class of each row."""
     source = open_source(f"{scheme}:{folder}")
     return [source.classes[label].name for label in source.labels]
-
-
-def refusal(spec: str) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec)
-    return str(caught.value)
 
 
 INT32, LARGE = pa.array([0, 1], pa.int32()), pa.array(["a", "b"], pa.large_string())

@@ -6,7 +6,7 @@ import json
 import pickle
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import datasets
 import numpy as np
@@ -18,26 +18,13 @@ from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import keys, open_source
 from pytest_robustness.data.tables import parquet_rows
 from pytest_robustness.data.tables.parquet_rows import ParquetRows
-from pytest_robustness.errors import BadImageError, DataError, OptionError
-from tests.data.forms import CLASSES, as_parquet, photos, table_of
+from pytest_robustness.errors import BadImageError, OptionError
+from tests.data.forms import CLASSES, as_parquet, opened, photos, refusal, table_of
 from tests.image_maker import Kind, content
-
-if TYPE_CHECKING:
-    from pytest_robustness.data.encoded import EncodedSource
 
 pytestmark = pytest.mark.usefixtures("quiet_datasets")
 
 PNG = content(Kind("RGB", "PNG", ".png"), 0)
-
-
-def opened(spec: str, **options: bool) -> EncodedSource:
-    return open_source(spec, **options)
-
-
-def refusal(spec: str, **options: bool) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec, **options)
-    return str(caught.value)
 
 
 def write(path: Path, columns: dict[str, Any], features: dict[str, Any] | None = None, **options: Any) -> str:

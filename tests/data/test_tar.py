@@ -19,8 +19,8 @@ from pytest_robustness.data import keys, open_source
 from pytest_robustness.data.archives import index as tar_index
 from pytest_robustness.data.archives.members import TarMembers
 from pytest_robustness.data.notes import data_notes
-from pytest_robustness.errors import BadImageError, DataError, OptionError
-from tests.data.forms import Photo, add, as_numbered_shards, as_shards, photos
+from pytest_robustness.errors import BadImageError, OptionError
+from tests.data.forms import Photo, add, as_numbered_shards, as_shards, opened, photos, refusal
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
@@ -45,16 +45,6 @@ def pack(path: Path, members: dict[str, bytes]) -> str:
         for name, data in members.items():
             add(archive, name, data)
     return f"tar:{path}"
-
-
-def opened(spec: str, **options: bool) -> EncodedSource:
-    return open_source(spec, **options)
-
-
-def refusal(spec: str, **options: bool) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec, **options)
-    return str(caught.value)
 
 
 def names(source: EncodedSource) -> list[str]:

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from pytest_robustness.core import file_hashes
 from pytest_robustness.core.file_hashes import FileHashes, FileStatus, content_digest
 from pytest_robustness.data import open_source
 from pytest_robustness.data.archives import index
+from tests.image_maker import shade
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +33,6 @@ def windows(tmp_path_factory, monkeypatch):
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
     monkeypatch.setattr(index, "_folder", lambda: cache / "tar")
-
-
-def shade(value: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), (value, value, value)).save(file, "BMP")  # all of one size
-    return file.getvalue()
 
 
 def over(path: Path, content: bytes) -> None:

@@ -18,7 +18,7 @@ from pytest_robustness.inference.sweep.scoring import score
 from pytest_robustness.inference.unlabelled import UnlabelledImages
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.transforms import builtin
-from tests.inference.test_predictor import COLOUR, SLOPE, VFLIP, World
+from tests.inference.test_predictor import COLOUR, SLOPE, VFLIP
 
 HFLIP = Condition("hflip")
 MODELS = (SLOPE, COLOUR)
@@ -36,19 +36,6 @@ def three():
 def turned():
     return Model(Slope(), classes=["up", "down"])
 """
-
-
-@pytest.fixture
-def world(folder):
-    opened = []
-
-    def make(*planned, **chosen):
-        opened.append(World(folder, planned, **chosen))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.predictor.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_robustness.analysis.studies import STUDIES
 from pytest_robustness.errors import OptionError
 from pytest_robustness.plugin.configuration import resolve_options
 from pytest_robustness.session.options import Options, RunMode
@@ -50,6 +51,7 @@ TEXTS = [
     ("test", "welch", "welch", "paired", "paired"),
     ("correction", "bh", "bh", "holm", "holm"),
     ("max-sensitive", "3", 3, "0.1", 0.1),
+    ("margin", "15", 15.0, "50", 50.0),
     ("limit", "7", 7, "all", None),
     ("seed", "4", 4, "0", 0),
     ("on-bad-image", "skip", "skip", "error", "error"),
@@ -136,7 +138,23 @@ def test_a_switch_is_on_where_it_is_named_or_configured(pytester, switch):
         ("batch-size", "0", "a whole number from 1, or auto"),
         *(("device", text, "auto, cpu, cuda, cuda:1 (and so on), mps") for text in ("gpu", "cuda:", "cpu:0")),
         ("precision", "int8", "auto, fp32, tf32, bf16, fp16"),
-        ("workers", "-1", "a whole number from 0, or auto"),
+        *(("workers", text, "a whole number from 0, or auto") for text in ("-1", "many")),
+        *(
+            (option, text, "points of accuracy above 0, up to 100, such as 1.5")
+            for option in ("margin", "class-margin", "class-tolerance")
+            for text in ("0", "101", "two")
+        ),
+        *(
+            ("timeout", text, "seconds above 0, up to 86400, such as 60")
+            for text in ["0", "-1", "soon", "nan", "inf", "1e9"]
+        ),
+        ("chance-check", "never", "error, warn, off"),
+        ("verdict", "lenient", "strict, article, margin"),
+        ("studies", "detectable,foo", f"{', '.join(STUDIES)}, all, separated by commas; or none"),
+        ("suspects", "0", "a whole number from 1, or none"),
+        ("runtime", "tensorrt", "auto, eager, compile, onnxruntime, openvino"),
+        ("executor", "dask", "local, ray"),
+        ("ray-address", "", "a name"),
         ("store", " ", "a path"),
         ("report", "", "a path"),
         ("weights-dir", "", "a path"),

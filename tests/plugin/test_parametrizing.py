@@ -13,7 +13,6 @@ def pytest_generate_tests(metafunc):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, ["A1", "B2"])
 """
-MARKS = "import pytest\npytestmark = pytest.mark.parametrize({ours!r}, [['A1'] * 6, ['B2'] * 6])\n"
 # A test of each argument, one of a fixture that needs it, and one of a class.
 TESTS = """
 import pytest

@@ -38,7 +38,6 @@ from tests.stored import put_answers, put_images
 VFLIP = Condition("vflip")
 ZOOM = Condition("zoom", 3)
 NAMES = ("ant", "bee", "cat")
-CHAIN = Condition("equalize_zoom_brightness", 3)
 
 
 class Findings:

@@ -8,31 +8,17 @@ from urllib.parse import unquote
 import pytest
 
 from pytest_robustness.analysis.findings import ClassFinding
-from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
+from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.github import append_summary, error_commands
 
 ON_GITHUB = {"GITHUB_ACTIONS": "true"}
-CHANGE = McNemarResult(
-    n=1000,
-    control=90.0,
-    treated=85.0,
-    difference=-5.0,
-    ci_low=-6.5,
-    ci_high=-3.5,
-    effect_size=-0.36,
-    p_value=1e-9,
-    p_adjusted=4e-9,
-    detectable_drop=1.5,
-    lost=60,
-    gained=10,
-)
 
 
 def compared(findings, condition=CONTROL, outcome="FAIL", reason="accuracy fell 5.0 points", **fields):
     """Return the comparison of a model that lost 5 points."""
-    names = {"model": "digits:resnet18", "counterpart": "digits:vgg16", "result": CHANGE}
+    names = {"model": "digits:resnet18", "counterpart": "digits:vgg16", "result": findings.on_images()}
     return findings.compared(condition, verdict=Verdict(Outcome(outcome), reason), **names, **fields)
 
 
@@ -43,7 +29,7 @@ def parsed(line):
 
 
 def test_each_comparison_that_failed_is_annotated(findings):
-    fallen = (ClassFinding(6, "six", CHANGE),)
+    fallen = (ClassFinding(6, "six", findings.on_images()),)
     against = "digits:resnet18 against digits:vgg16"
     tests = (
         compared(findings, fallen=fallen),

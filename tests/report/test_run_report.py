@@ -8,8 +8,9 @@ import math
 import pytest
 
 from pytest_robustness.core import Condition
+from pytest_robustness.core.naming import condition_text
 from pytest_robustness.report.finding_text import finding_lines, image_text, text_of
-from pytest_robustness.report.number_text import condition_text, p_text, points_text
+from pytest_robustness.report.number_text import p_text, points_text
 
 
 def test_a_model_test_shows_its_numbers_and_the_classes_that_fell_most(findings):

@@ -23,7 +23,6 @@ from pytest_robustness.report.study_text import figure_text
 from tests.simulated import simulated_report
 
 ROTATION = Condition("rotation", 3)
-PICTURES = Thumbnails("data:image/png;base64,AA", "data:image/png;base64,BB", 8)
 HOSTILE = "<script>alert(1)</script>"
 STUDY = SimpleNamespace(
     name="breaking_point",

@@ -12,7 +12,6 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.analysis.findings import ClassFinding, LostImage
-from pytest_robustness.analysis.test_result import TTestResult
 from pytest_robustness.core import CONTROL, ClassLabel, Condition, Preprocess
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import identities
@@ -21,14 +20,9 @@ from pytest_robustness.errors import BadImageError
 from pytest_robustness.report.gallery import Answer, Example, LostExample
 from pytest_robustness.report.thumbnails import Painter
 from pytest_robustness.transforms import builtin
+from tests.report.test_gallery import result
 
 VFLIP = Condition("vflip")
-
-
-def result(difference=0.0, p=1.0):
-    figures = {"ci_low": 0, "ci_high": 0, "effect_size": 0, "detectable_drop": 1.0, "statistic": 0, "df": 8.0}
-    figures |= {"p_value": p, "p_adjusted": p, "test": "independent"}
-    return TTestResult(n=5, control=90.0, treated=90.0 + difference, difference=difference, **figures)
 
 
 def opened(uri):

@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_robustness.transforms import Registry, builtin
+from tests.transforms.test_registry import registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from pytest_robustness.core import Transform
-
-
-def registered(function: Callable[..., Any], **options: Any) -> Transform:
-    known = Registry()
-    known.transform("fog", **options)(function)
-    return known.get("fog")
 
 
 def test_built_in_keys_hold_name_level_draws_and_version() -> None:

@@ -15,6 +15,7 @@ from pytest_robustness.core import Condition
 from pytest_robustness.errors import OptionError, TransformError
 from pytest_robustness.transforms import Registry, Span, builtin
 from tests.identities import identified
+from tests.transforms.test_registry import raises
 
 KNOWN = builtin()
 LEVELLED = {item.name: item.levels for item in KNOWN.describe() if item.levels}
@@ -44,10 +45,6 @@ def echo(**options: Any) -> tuple[Registry, list[float]]:
     known = Registry()
     known.transform("fog", version=1, **options)(fog)
     return known, seen
-
-
-def raises(error: type[Exception], message: str) -> Any:
-    return pytest.raises(error, match=f"^{re.escape(message)}$")
 
 
 def test_spans_go_from_what_changes_nothing_to_the_last_level() -> None:

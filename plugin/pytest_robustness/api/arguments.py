@@ -132,12 +132,9 @@ def _text(spec: OptionSpec, given: object) -> str:
         return os.fsdecode(given)
     entries = list(given) if isinstance(given, Iterable) else []
     if entries and all(isinstance(each, str | Real) for each in entries):
-        return " ".join(in_quotes(str(each)) for each in entries) if spec.kind == "names" else _joined(entries)
+        texts = list(map(str, entries))
+        return " ".join(map(in_quotes, texts)) if spec.kind == "names" else ",".join(texts)
     raise OptionError(
         f"{spec.field} has a value of type {type(given).__name__}. Valid: what --robustness-{spec.name} takes, "
         f"{spec.about}."
     )
-
-
-def _joined(entries: Sequence[object]) -> str:
-    return ",".join(map(str, entries))

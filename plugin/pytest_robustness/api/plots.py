@@ -11,11 +11,10 @@ from pytest_robustness.core.extras import pip_install
 from pytest_robustness.errors import OptionError
 from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.page import heat
+from pytest_robustness.report.page.curves import severities_of
 from pytest_robustness.report.summary import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
     from pytest_robustness.report.run_report import RunReport
@@ -114,7 +113,7 @@ class Plots:
         OptionError
             No transform ran at more than one severity, or Matplotlib is not installed.
         """
-        levels = self._levels()
+        levels = severities_of(self._report)
         if not levels:
             raise OptionError("A curve needs a transform at more than one severity: evaluate(..., severity='1-5').")
         axes = _axes(ax, (7.5, 4.5))
@@ -136,14 +135,6 @@ class Plots:
         axes.set_title(f"Change of {self._report.measure}{average}, with its 95 % interval")
         axes.legend(fontsize=8)
         return axes
-
-    def _levels(self) -> dict[str, Sequence[int]]:
-        """Return the severities of each transform that ran at more than one."""
-        found: dict[str, list[int]] = {}
-        for condition in self._report.conditions:
-            if condition.severity is not None and condition in self._report.changes:
-                found.setdefault(condition.transform, []).append(condition.severity)
-        return {transform: sorted(levels) for transform, levels in found.items() if len(levels) > 1}
 
 
 def _label(report: RunReport, row: heat.HeatRow) -> str:

@@ -1,4 +1,4 @@
-"""Short names of models."""
+"""Names of models and conditions as people read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_robustness.core import Condition
+
+
+def condition_text(condition: Condition) -> str:
+    """Return a condition as a sentence has it.
+
+    Examples
+    --------
+    >>> from pytest_robustness.core import Condition
+    >>> condition_text(Condition("zoom", 3)), condition_text(Condition("vflip"))
+    ('zoom (severity 3)', 'vflip')
+    """
+    return (
+        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
+    )
 
 
 def short_names(models: Sequence[str]) -> dict[str, str]:

@@ -57,6 +57,11 @@ def limit_openmp_spin() -> None:
         os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def end_with_parent() -> None:
     """End this process, at once, when the one that started it is gone; looked for twice a second, by a thread.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class EncodedImages(Protocol):
-    """The bytes of images, by index.
+    """The bytes of images, by index; whoever has no better way to read headers inherits this one.
 
     It is sent to decoding processes and to other machines: it pickles small, and opens files and connections in each
     process on its own.
@@ -44,12 +45,14 @@ class EncodedImages(Protocol):
     @property
     def at_a_time(self) -> int:
         """How many images to ask for at a time: 1, or more where each takes a while to arrive."""
+        return 1
 
     def content(self, index: int) -> bytes:
         """Return the encoded bytes of image ``index``; raise `OSError` where they cannot be read."""
 
     def header(self, index: int) -> BinaryIO:
         """Open image ``index`` for reading its header; raise `OSError` where it cannot be read."""
+        return io.BytesIO(self.content(index))
 
     def describe(self, index: int) -> str:
         """Return what names the image to a user; it ends as the name of the image's file does, where it has one."""

@@ -13,13 +13,13 @@ import json
 import logging
 import os
 import sys
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest_robustness
 from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.inference.loading.model_facts import ModelFacts
+from pytest_robustness.inference.provenance import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,7 +111,7 @@ def _installed(hashes: FileHashes) -> tuple[str, ...]:
     files = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".csv", ".safetensors"))
     digests = hashes.digests(root, [os.fsencode(path.relative_to(root).as_posix()) for path in files])
     own = hashlib.sha256(b"".join(bytes(16) if isinstance(one, OSError) else one for one in digests)).hexdigest()
-    return (*(str(_version(package)) for package in _PACKAGES), own)
+    return (*(str(version_of(package)) for package in _PACKAGES), own)
 
 
 def _devices() -> list[str]:
@@ -120,10 +120,3 @@ def _devices() -> list[str]:
     nodes = sorted(str(node) for pattern in _DEVICES for node in folder.glob(pattern)) if folder.is_dir() else []
     chosen = {name: value for name, value in os.environ.items() if name.endswith("_VISIBLE_DEVICES")}
     return [sys.platform, *nodes, *(f"{name}={chosen[name]}" for name in sorted(chosen))]
-
-
-def _version(package: str) -> Any:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

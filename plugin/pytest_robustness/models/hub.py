@@ -6,6 +6,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.errors import message
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,11 @@ def asked_once(repository: str) -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+def first_line(error: Exception) -> str:
+    """Return the type of an error and its first line: its other lines give advice that does not hold here."""
+    return f"{type(error).__name__}: {message(error).strip().partition(chr(10))[0]}"
 
 
 def _answers(repository: str) -> bool:

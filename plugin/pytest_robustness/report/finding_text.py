@@ -19,10 +19,11 @@ from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.analysis.verdicts import points_in_words
 from pytest_robustness.core.files import short_path
+from pytest_robustness.core.naming import condition_text
 from pytest_robustness.core.text import counted, grouped
 from pytest_robustness.report.class_test_words import words_of
 from pytest_robustness.report.gate_text import by_classes
-from pytest_robustness.report.number_text import condition_text, cut, p_text, points_text
+from pytest_robustness.report.number_text import cut, p_text, points_text
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassFinding, Finding, LostImage

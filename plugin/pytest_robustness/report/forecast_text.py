@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.images_needed import ASSUMED_CHANGED, assumed_needed
 from pytest_robustness.analysis.statistics.paired_change import rounded_up
+from pytest_robustness.core.naming import condition_text
 from pytest_robustness.core.text import counted, grouped, printable, printable_lines
-from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.naming import condition_text
 from pytest_robustness.core.text import for_log, printable_lines
 from pytest_robustness.core.user_code import parse
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.finding_text import text_of
-from pytest_robustness.report.number_text import condition_text, points_text
+from pytest_robustness.report.number_text import points_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

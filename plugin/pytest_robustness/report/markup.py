@@ -1,4 +1,4 @@
-"""What pages and charts are rendered with: the templates of a package, and data packed for a page's scripts."""
+"""What pages and charts are rendered with: the templates of this room, and data packed for a page's scripts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def environment(package: str, folder: str) -> Environment:
-    """Return the templates in a folder of ``package``: what they insert is escaped, and a missing name is an error."""
+def environment(folder: str) -> Environment:
+    """Return the templates in a folder of this room: what they insert is escaped, and a missing name is an error."""
     return Environment(
-        loader=PackageLoader(package, folder),
+        loader=PackageLoader("pytest_robustness.report", folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -15,11 +16,10 @@ from pytest_robustness.core.text import abridged, counted, grouped
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_robustness.core import Condition
-
 SHADE_STEPS = (1.0, 5.0, 15.0, 30.0, 50.0)
 """The change in points at which each of the five shades of the heat scale begins."""
 
+_NAMED = 3
 DASH = "–"
 """Stands in a table for a figure that is not defined."""
 
@@ -44,20 +44,6 @@ def points_text(points: float) -> str:
     ('-3.1', '+0.0')
     """
     return f"{steady(points):+.1f}"
-
-
-def condition_text(condition: Condition) -> str:
-    """Return a condition as a sentence has it.
-
-    Examples
-    --------
-    >>> from pytest_robustness.core import Condition
-    >>> condition_text(Condition("zoom", 3)), condition_text(Condition("vflip"))
-    ('zoom (severity 3)', 'vflip')
-    """
-    return (
-        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
-    )
 
 
 def points(value: float) -> str:
@@ -137,7 +123,7 @@ def fine_percent(value: float) -> str:
     return f"{value:.2f}\N{NO-BREAK SPACE}%"
 
 
-def named(names: Sequence[str], most: int = 3) -> str:
+def named(names: Sequence[str]) -> str:
     """Return names as in a sentence: the first, and how many others.
 
     Examples
@@ -145,8 +131,8 @@ def named(names: Sequence[str], most: int = 3) -> str:
     >>> named(["ant"]), named(["ant", "bee"]), named(["ant", "bee", "cat", "dog", "eel"])
     ('ant', 'ant and bee', 'ant, bee, cat and 2 more')
     """
-    if len(names) > most:
-        return abridged(names, most)
+    if len(names) > _NAMED:
+        return abridged(names, _NAMED)
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -196,6 +182,11 @@ def cut(name: str, width: int) -> str:
     text = Text(name)
     text.truncate(width, overflow="ellipsis")
     return text.plain
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a text on a terminal, broken between words alone: a path in two pieces cannot be copied."""
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def unbroken(text: str) -> Markup:

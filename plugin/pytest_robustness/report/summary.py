@@ -192,16 +192,12 @@ def _undecided_sentence(report: RunReport) -> str:
     failed = sum(test.verdict.outcome is Outcome.FAIL for test in tests) if passed or undecided else 0
     found = [
         (failed, "fails" if failed == 1 else "fail"),
-        (passed, f"{_show(passed)} a change within {margin}"),
+        (passed, f"{'shows' if passed == 1 else 'show'} a change within {margin}"),
         (undecided, f"{'is' if undecided == 1 else 'are'} inconclusive"),
     ]
     counts = [(count, text) for count, text in found if count]
     parts = [f"{count} {'' if i else of_all + ' '}{text}" for i, (count, text) in enumerate(counts)]
     return f"{', '.join(parts)}." if parts else ""
-
-
-def _show(count: int) -> str:
-    return "shows" if count == 1 else "show"
 
 
 def _known_sentence(report: RunReport) -> str:

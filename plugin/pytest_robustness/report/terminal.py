@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
-import textwrap
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -21,7 +20,7 @@ from pytest_robustness.report import summary
 from pytest_robustness.report.alike import said_once
 from pytest_robustness.report.class_test_words import beyond_words, words_of
 from pytest_robustness.report.gate_text import by_classes
-from pytest_robustness.report.number_text import p_text, points_text
+from pytest_robustness.report.number_text import p_text, points_text, wrapped
 from pytest_robustness.report.reader_notes import reader_notes
 from pytest_robustness.report.study_text import failed_image_tests, finding_list
 from pytest_robustness.report.summary import gate_word
@@ -59,7 +58,7 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
 
     def print_heading(heading: str) -> None:
-        for line in _wrapped(heading, width):
+        for line in wrapped(heading, width):
             console.print(Text(line.replace(_TIE, " "), "bold"))
 
     if report.model_conditions:
@@ -82,13 +81,8 @@ def render(report: RunReport, width: int, color: bool, verbose: bool = False) ->
             console.print(Text(line))
     lines = text.getvalue().splitlines()
     for note in _notes(report, verbose):
-        # Wrapped between words only, because a path that is broken in two cannot be copied.
-        lines += _wrapped(note, width)
+        lines += wrapped(note, width)
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _legend(report: RunReport) -> str:

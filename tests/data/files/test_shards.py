@@ -10,9 +10,8 @@ import pytest
 
 from pytest_robustness.data import open_source
 from pytest_robustness.data.files.shards import find
-from pytest_robustness.errors import DataError
 from tests.data.files.test_splits import WRITERS, write
-from tests.data.forms import web_server
+from tests.data.forms import refusal, web_server
 
 SHARDS = ["s-0.tar", "s-1.TAR", "deep/s-2.Tar", "deep/er/s-3.tar", "b.tar/s-4.tar"]
 OTHERS = ["s-5.tar.gz", "s-6.TAR.XZ", "deep/s-7.tar.part", "README", "s-8.tar.tmp", "s-9.tgz", "photo.png"]
@@ -23,12 +22,6 @@ def put(root: Path, names: list[str]) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"")
-
-
-def refusal(spec: str) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec)
-    return str(caught.value)
 
 
 def as_memory(root: Path) -> str:

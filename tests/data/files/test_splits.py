@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pytest_robustness.data import open_source
-from pytest_robustness.errors import DataError
-from tests.data.forms import add
+from tests.data.forms import add, refusal
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
@@ -48,12 +47,6 @@ def read(spec: str) -> list[str]:
     """Return the path of the file that each image comes from."""
     source = open_source(spec)
     return [re.match(r".*?\.(tar|parquet)(?=[/\[])", source.describe(i))[0] for i in range(len(source.labels))]
-
-
-def refusal(spec: str) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec)
-    return str(caught.value)
 
 
 # How shards are called, and the words for train and test.

@@ -15,12 +15,12 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.data import keys, open_source
+from pytest_robustness.data import keys
 from pytest_robustness.data.files import storage
 from pytest_robustness.data.files.remote_files import RemoteFiles
 from pytest_robustness.data.files.storage import is_url, local_path, protocol_of, status_in
-from pytest_robustness.errors import BadImageError, DataError
-from tests.data.forms import CLASSES, FORMS, Photo, photos, web_server
+from pytest_robustness.errors import BadImageError
+from tests.data.forms import CLASSES, FORMS, Photo, opened, photos, refusal, web_server
 from tests.image_maker import Kind, content
 
 if TYPE_CHECKING:
@@ -46,16 +46,6 @@ def put(memory: Any, *names: str, data: bytes = PNG) -> str:
     for name in names:
         memory.pipe_file(f"/bucket/photos/{name}", data)
     return "folder:memory://bucket/photos"
-
-
-def opened(spec: str, **options: bool) -> EncodedSource:
-    return open_source(spec, **options)
-
-
-def refusal(spec: str, **options: bool) -> str:
-    with pytest.raises(DataError) as caught:
-        open_source(spec, **options)
-    return str(caught.value)
 
 
 def names(source: EncodedSource) -> list[str]:

@@ -15,11 +15,3 @@ def test_batches_are_of_that_size_and_results_do_not_depend_on_it(project):
     project.judge("-k", "vflip-slope", "--robustness-batch-size=7", "--robustness-store=other.sqlite")
     assert set((project.path / "forwards.txt").read_text().split()) == {*FIRST, "7", "5"}
     assert project.table("accuracy.csv").equals(whole)
-
-
-def test_a_size_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-batch-size=0")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        ["ERROR: --robustness-batch-size: '0' is not valid. Valid: a whole number from 1, or auto."]
-    )

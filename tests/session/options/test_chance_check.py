@@ -40,9 +40,3 @@ def test_an_order_in_doubt_is_an_error_and_hard_data_a_warning(project, model, r
     said = [text for text in project.results()["warnings"] if "no better than chance" in text]
     assert bool(said) == warned
     assert bool(project.results()["errors"]) == refused
-
-
-def test_another_word_is_a_usage_error(project):
-    result = project.judge("--robustness-chance-check=never")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-chance-check: 'never' is not valid. Valid: error, warn, off."])

@@ -27,9 +27,3 @@ def test_a_class_beyond_it_fails_the_comparison_and_is_named(project, tolerance,
     (row,) = project.results()["gate"]
     named = "1 class fell significantly and by more than 44 measured points: down -45.0; over all classes -22.50 points"
     assert row["reason"].startswith(named if outcome == "failed" else "a drop of more than 50 points is excluded")
-
-
-def test_a_tolerance_that_no_images_could_decide_on_is_a_usage_error(project):
-    result = project.judge("--robustness-class-tolerance=0")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-class-tolerance: '0' is not valid. Valid: *"])

@@ -17,9 +17,3 @@ def test_p_values_are_corrected_over_the_family(project):
     assert bh == plain
     assert [test["p_adjusted"] for test in tests] == [2 * p for p in plain]
     assert [test["p_value"] for test in tests] == plain
-
-
-def test_a_correction_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-correction=bonferroni")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-correction: 'bonferroni' is not valid. Valid: none, bh, holm."])

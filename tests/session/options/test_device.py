@@ -22,11 +22,3 @@ def test_a_device_that_this_machine_lacks_is_a_usage_error(project):
             f"ERROR: --robustness-device=cuda:99: PyTorch finds {found}",
         ]
     )
-
-
-def test_a_device_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-device=gpu")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        ["ERROR: --robustness-device: 'gpu' is not valid. Valid: auto, cpu, cuda, cuda:1 (and so on), mps."]
-    )

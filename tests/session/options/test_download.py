@@ -29,12 +29,3 @@ def test_with_it_the_dataset_is_fetched(project, monkeypatch, how):
     result = project.judge("--robustness-data=cifar10:here", *(["--robustness-download"] if how == "typed" else []))
     assert result.ret == 4
     result.stderr.fnmatch_lines([f"ERROR: CIFAR-10 could not be downloaded to {project.path}/here: <urlopen error *"])
-
-
-def test_a_value_that_is_no_switch_is_a_usage_error(project):
-    project.configure(robustness_download="maybe")
-    result = project.judge()
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        [f"ERROR: robustness_download in {project.path}/pytest.ini: invalid truth value 'maybe'. Valid: true, false."]
-    )

@@ -13,9 +13,3 @@ def test_so_many_images_of_each_class_are_judged_on(project):
     assert set(project.table("accuracy.csv").n) == {7}
     project.judge("-k", "hflip", "--robustness-limit=all")
     assert set(project.table("accuracy.csv").n) == {20}
-
-
-def test_a_limit_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-limit=0")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-limit: '0' is not valid. Valid: a whole number from 1, or all."])

@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.session.options.test_verdict import ARGUMENTS, SOME
+
+
 # Of 40 images 12 are lost, 30 points: the 90 % interval goes from -44.2 to -15.8.
-SOME = """
-def pytest_robustness_register(registry):
-    @registry.transform("some", version=1)
-    def some(images):
-        images[:9] = images[:9].flip(-2)
-        images[20:23] = images[20:23].flip(-2)
-        return images
-"""
-ARGUMENTS = ("--robustness-transforms=some", "-k", "some-slope", "--rootdir=.", "--confcutdir=.")
-
-
 @pytest.mark.parametrize(("margin", "outcome"), [("15", "failed"), ("30", "skipped"), ("50", "passed")])
 def test_a_model_is_judged_by_where_its_interval_lies(project, margin, outcome):
     project.write("conftest.py", SOME)
     project.configure(robustness_margin=margin)
     project.judge(*ARGUMENTS).assert_outcomes(**{outcome: 1}, deselected=2)
-
-
-def test_the_command_line_overrides_the_configuration(project):
-    project.write("conftest.py", SOME)
-    project.configure(robustness_margin="15")
-    project.judge(*ARGUMENTS, "--robustness-margin=50").assert_outcomes(passed=1, deselected=2)
-
-
-@pytest.mark.parametrize("option", ["margin", "class-margin"])
-@pytest.mark.parametrize("value", ["0", "101", "two"])
-def test_a_margin_that_no_images_could_decide_on_is_a_usage_error(project, option, value):
-    result = project.judge(f"--robustness-{option}={value}")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([f"ERROR: --robustness-{option}: '{value}' is not valid. Valid: *"])

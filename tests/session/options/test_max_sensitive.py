@@ -16,16 +16,3 @@ def test_a_class_test_fails_above_it_and_passes_at_it(project):
     result = project.judge(*arguments, "--robustness-max-sensitive=0.99")
     assert "vflip: 2 of 2 classes sensitive at alpha 0.05, more than the 1 allowed" in " ".join(result.outlines)
     result.stdout.fnmatch_lines(["*(--robustness-max-sensitive)"])
-
-
-def test_an_allowance_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-max-sensitive=1.5")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        [
-            (
-                "ERROR: --robustness-max-sensitive: '1.5' is not valid. Valid: chance, a count of classes such as 5, "
-                "or a fraction of them such as 0.1."
-            )
-        ]
-    )

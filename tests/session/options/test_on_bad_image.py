@@ -29,9 +29,3 @@ def test_an_unreadable_image_is_reported_in_one_sentence_and_in_the_report(proje
     messages = {error["error"] for error in project.results()["errors"]}
     assert len(messages) == 1
     assert messages.pop().startswith(f"{project.image('up', 4)} is not a readable image: ")
-
-
-def test_another_word_is_a_usage_error(project):
-    result = project.judge("--robustness-on-bad-image=ignore")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-on-bad-image: 'ignore' is not valid. Valid: error, skip."])

@@ -46,14 +46,6 @@ def test_a_model_without_weights_runs_in_fp32_and_the_report_says_so(project):
     assert engines == [{"runtime": "eager", "precision": "fp32", "layout": ""}] * 2
 
 
-def test_a_format_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-precision=int8")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        ["ERROR: --robustness-precision: 'int8' is not valid. Valid: auto, fp32, tf32, bf16, fp16*"]
-    )
-
-
 def test_auto_is_what_the_machine_computes_in(project):
     give_weights(project)
     project.configure(robustness_precision="auto")

@@ -13,9 +13,3 @@ def test_the_report_goes_there(project):
         path.name for path in (project.path / "out" / "typed").iterdir()
     }
     assert not (project.path / "reports").exists()
-
-
-def test_an_empty_path_is_a_usage_error(project):
-    result = project.judge("--robustness-report=")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-report: '' is not valid. Valid: a path."])

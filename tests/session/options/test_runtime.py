@@ -27,11 +27,3 @@ def test_one_that_cannot_compute_in_the_precision_is_a_usage_error(project):
             "*: onnxruntime runs models in fp32 here, not in bf16: choose openvino, compile or eager.",
         ]
     )
-
-
-def test_one_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-runtime=tensorrt")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        ["ERROR: --robustness-runtime: 'tensorrt' is not valid. Valid: auto, eager, compile, onnxruntime, openvino."]
-    )

@@ -27,9 +27,3 @@ def test_the_same_seed_draws_the_same_and_another_draws_otherwise(project):
     assert tables[0].equals(tables[1])
     assert not tables[0].equals(tables[2])
     assert project.results()["provenance"]["options"]["seed"] == 2
-
-
-def test_a_seed_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-seed=lucky")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-seed: 'lucky' is not valid. Valid: a whole number from 0."])

@@ -40,16 +40,6 @@ def test_a_stronger_transform_changes_more(project):
     assert correct.to_dict() == {1: 40, 2: 20, 3: 0}
 
 
-def test_a_severity_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-severity=strong")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        [
-            "ERROR: --robustness-severity: 'strong' is not valid. Valid: levels from 1, such as 3, 1-5 or 1,3,5.",
-        ]
-    )
-
-
 SEVEN = """
 def pytest_robustness_register(registry):
     @registry.transform("swap", levels=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6))

@@ -18,9 +18,3 @@ def test_results_are_kept_there_and_found_again_there(project):
     assert project.stored("elsewhere.sqlite") == project.stored("kept/here.sqlite")
     assert project.forwards == again + forwards
     assert not (project.path / ".robustness" / "store.sqlite").exists()
-
-
-def test_an_empty_path_is_a_usage_error(project):
-    result = project.judge("--robustness-store=")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-store: '' is not valid. Valid: a path."])

@@ -54,15 +54,6 @@ def test_a_study_that_does_not_exist_is_named_with_the_closest():
         studies.require_study("breaking_points")
 
 
-def test_another_word_is_a_usage_error(project):
-    result = project.judge("--robustness-studies=detectable,foo")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        [f"ERROR: --robustness-studies: 'detectable,foo' is not valid. Valid: {', '.join(STUDIES)}, all*"]
-    )
-    assert project.judge("--robustness-suspects=0").ret == 4
-
-
 def test_a_reference_asks_for_parity_with_it():
     options = SimpleNamespace(studies=("detectable",), suspects=None, reference="resnet18")
     assert studies.asked_for(options) == ("detectable", "parity")

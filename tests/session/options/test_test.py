@@ -34,11 +34,3 @@ def test_the_test_that_is_named_is_done(project):
         "welch": pytest.approx(stats.ttest_ind(*GROUPS, equal_var=False).pvalue),
         "paired": pytest.approx(stats.ttest_rel(*GROUPS).pvalue),
     }
-
-
-def test_a_test_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-test=mannwhitney")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        ["ERROR: --robustness-test: 'mannwhitney' is not valid. Valid: independent, welch, paired."]
-    )

@@ -52,17 +52,3 @@ def test_it_is_read_where_that_is_asked_for(spoiled, how):
     assert (spoiled.path / "ran.txt").exists()
     # The weights are read; a model of ImageNet's classes cannot be judged on these.
     result.stdout.fnmatch_lines(["2 of 2 classes of the data have no output of squeezenet1_1 to themselves: *"])
-
-
-def test_a_value_that_is_no_switch_is_a_usage_error(project):
-    project.configure(robustness_trust_pickle="perhaps")
-    result = project.judge()
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        [
-            (
-                f"ERROR: robustness_trust_pickle in {project.path}/pytest.ini: invalid truth value 'perhaps'. "
-                "Valid: true, false."
-            )
-        ]
-    )

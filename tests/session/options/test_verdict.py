@@ -39,11 +39,3 @@ def test_without_a_word_both_decide(project):
     project.write("conftest.py", SOME)
     project.judge(*ARGUMENTS).assert_outcomes(failed=1, deselected=2)
     assert project.results()["provenance"]["options"]["verdict"] == "strict"
-
-
-def test_a_rule_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-verdict=lenient")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        ["ERROR: --robustness-verdict: 'lenient' is not valid. Valid: strict, article, margin."]
-    )

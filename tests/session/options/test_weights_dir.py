@@ -11,9 +11,3 @@ def test_the_weights_are_read_from_there_and_nothing_is_downloaded(project):
     )
     result.assert_outcomes(errors=1, deselected=3)
     result.stdout.fnmatch_lines([f"*{project.path}/typed*squeezenet1_1-*.pth*"])
-
-
-def test_an_empty_path_is_a_usage_error(project):
-    result = project.judge("--robustness-weights-dir=")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --robustness-weights-dir: '' is not valid. Valid: a path."])

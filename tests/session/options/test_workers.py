@@ -40,11 +40,3 @@ def test_results_do_not_depend_on_the_workers_and_they_read_the_images(project):
     assert project.table("accuracy.csv").equals(table)
     # The main process reads an image to learn its size, the worker reads all.
     assert len(set(readers.read_text().split())) == 2
-
-
-def test_a_number_that_is_none_is_a_usage_error(project):
-    result = project.judge("--robustness-workers=many")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(
-        ["ERROR: --robustness-workers: 'many' is not valid. Valid: a whole number from 0, or auto."]
-    )

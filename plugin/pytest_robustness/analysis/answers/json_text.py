@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pytest_robustness.analysis.answers.comparable import RunProtocol
 from pytest_robustness.core import CONTROL, Condition
@@ -42,7 +42,7 @@ def load(text: bytes) -> dict[str, Any]:
     ValueError, RecursionError
         When it is no JSON object with a schema version, or one with NaN, or with a key twice.
     """
-    content = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+    content = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=no_constant)
     if not isinstance(content, dict) or type(content.get("schema_version")) is not int:
         raise ValueError("it has no schema_version")
     return content
@@ -140,5 +140,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_constant(text: str) -> float:
+def no_constant(text: str) -> NoReturn:
+    """Refuse ``NaN`` and ``Infinity``, which Python reads besides JSON."""
     raise ValueError(f"{text} is no number of JSON")

@@ -125,9 +125,9 @@ def images_to_decide(change: PairedChange, bound: ArrayLike, alpha: float) -> Fl
     return needed
 
 
-def rounded_up(needed: float) -> int | None:
-    """Return a number of images that would decide, rounded up to two digits; ``None`` where none would in practice."""
-    if not needed <= _MOST_IMAGES:
+def rounded_up(needed: float, most: float = _MOST_IMAGES) -> int | None:
+    """Return a number of images that would decide, rounded up to two digits; ``None`` beyond ``most``, or for NaN."""
+    if not needed <= most:
         return None
     unit = int(10 ** max(math.floor(math.log10(max(needed, 1))) - 1, 0))
     return math.ceil(needed / unit) * unit

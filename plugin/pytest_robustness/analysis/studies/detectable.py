@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.studies.detection import BOUND, detect
 from pytest_robustness.analysis.studies.detection_text import auroc_text, details, headline, side
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding
@@ -99,12 +100,8 @@ class Detectable:
         if request.condition == CONTROL:
             raise OptionError("control is what transforms are told from. Name a transform.")
         asked = request.models
-        cells = {model: pair(model, request.condition) for model in asked}
-        evidence.compute(cell for both in cells.values() for cell in both)
-        models = tuple(model for model in asked if evidence.run_log.finished(*cells[model]))
+        models = evidence.able({model: pair(model, request.condition) for model in asked})
         left_out = tuple(model for model in asked if model not in models)
-        if not models:
-            evidence.run_log.require(*cells[asked[0]])
         alpha = evidence.policy.alpha
         found = detect(evidence.predictions, models, request.condition, alpha=alpha, seed=evidence.options.seed)
         verdict = judge(found, left_out)
@@ -154,10 +151,10 @@ def _images_needed(score: Discrimination) -> float:
 
 
 def _needed(images: float) -> str:
-    if not images < _MOST_IMAGES:
+    rounded = rounded_up(images, _MOST_IMAGES)
+    if rounded is None:
         return "no practical number of images would decide"
-    unit = 10 ** max(math.floor(math.log10(images)) - 1, 0)
-    return f"about {math.ceil(images / unit) * unit:,} images would decide, if the AUROC stays what it is"
+    return f"about {rounded:,} images would decide, if the AUROC stays what it is"
 
 
 def _figures(found: Detection) -> Mapping[str, Figure]:

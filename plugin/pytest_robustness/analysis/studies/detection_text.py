@@ -10,7 +10,7 @@ import numpy as np
 from pytest_robustness.analysis.statistics.discrimination import SWAPS
 from pytest_robustness.analysis.studies.detection import BOUND
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.core.naming import short_names
+from pytest_robustness.core.naming import condition_text, short_names
 from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.statistics.answer_shift import AnswerShift
     from pytest_robustness.analysis.statistics.discrimination import Discrimination, LargestDistance
     from pytest_robustness.analysis.studies.detection import Detection
-    from pytest_robustness.core import Condition
 
 
 def headline(found: Detection, outcome: Outcome) -> str:
@@ -27,7 +26,7 @@ def headline(found: Detection, outcome: Outcome) -> str:
     one = len(found.models) == 1
     by = f" by {short_names(found.models)[found.models[0]]}" if one else ""
     word = {Outcome.FAIL: "is detectable", Outcome.PASS: "is not detectable"}.get(outcome, "may be detectable")
-    start = f"{_condition_text(found.condition)} {word}{by}"
+    start = f"{condition_text(found.condition)} {word}{by}"
     if found.best is None:
         return f"{start}: too few images"
     source = f"its {found.best}" if one else f"the {found.best} of {len(found.models)} models together"
@@ -100,9 +99,3 @@ def _on_its_side(value: float) -> str:
 
 def _p_text(p: float) -> str:
     return f"p at most {p:.3g}" if p <= 1 / (SWAPS + 1) else f"p = {p:.2g}"
-
-
-def _condition_text(condition: Condition) -> str:
-    return (
-        condition.transform if condition.severity is None else f"{condition.transform} (severity {condition.severity})"
-    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -110,3 +110,18 @@ class Evidence:
         listed = tuple(cells)
         self.compute(listed)
         self.run_log.require(*listed)
+
+    def able(self, cells: Mapping[str, Sequence[Cell]]) -> tuple[str, ...]:
+        """Compute the cells of several models, and return those models of which all cells could be computed.
+
+        Raises
+        ------
+        RobustnessError
+            When there is no such model.
+        """
+        listed = [cell for of_model in cells.values() for cell in of_model]
+        self.compute(listed)
+        found = tuple(model for model, of_model in cells.items() if self.run_log.finished(*of_model))
+        if not found:
+            self.run_log.require(*listed)
+        return found

@@ -90,10 +90,7 @@ class LabelErrors:
             When none of the models could be run.
         """
         asked = request.models
-        evidence.compute(Cell(model, CONTROL) for model in asked)
-        models = tuple(model for model in asked if evidence.run_log.finished(Cell(model, CONTROL)))
-        if not models:
-            evidence.run_log.require(*(Cell(model, CONTROL) for model in asked))
+        models = evidence.able({model: [Cell(model, CONTROL)] for model in asked})
         predictions = evidence.predictions
         evidence.require_labels(self.name)
         conditions = mild_conditions(evidence, models)

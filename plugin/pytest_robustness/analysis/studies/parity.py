@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
+from pytest_robustness.analysis.answers.churn import named
 from pytest_robustness.analysis.doctor_proposal import proposal
+from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.proportion import images_to_decide, proportion
 from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
 from pytest_robustness.analysis.test_result import Outcome, Verdict
@@ -19,9 +21,7 @@ from pytest_robustness.inference.loading.class_matching import answer_naming
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
-
-    from pytest_robustness.analysis.predictions import ScoredOutputs, StoredPredictions
+    from pytest_robustness.analysis.predictions import StoredPredictions
     from pytest_robustness.analysis.statistics.proportion import Proportion
     from pytest_robustness.analysis.studies.evidence import Evidence
     from pytest_robustness.analysis.study_finding import Figure
@@ -154,7 +154,8 @@ class _Compared:
         self._predictions = predictions
         self._own, self._given = predictions.scored(cell), predictions.scored(reference)
         self.read = np.flatnonzero((self._own.outputs.predicted >= 0) & (self._given.outputs.predicted >= 0))
-        own, given = _comparable(self._own, self._given)
+        (predicted, targets), (others, other_targets) = self._own.outputs, self._given.outputs
+        own, given = named(predicted, targets, other_targets), named(others, other_targets, targets)
         differ = self.read[own[self.read] != given[self.read]]
         self.otherwise = differ[np.argsort(-self._given.probability[differ], kind="stable")]
 
@@ -178,8 +179,8 @@ class _Compared:
         files = evidence.names.of(listed, len(labels))
         for rank, (position, file) in enumerate(zip(listed.tolist(), files, strict=True), 1):
             reference, own = (
-                (named(int(scored.outputs.predicted[position])), float(scored.probability[position]))
-                for named, scored in zip(answers, (self._given, self._own), strict=True)
+                (naming(int(scored.outputs.predicted[position])), float(scored.probability[position]))
+                for naming, scored in zip(answers, (self._given, self._own), strict=True)
             )
             yield {
                 "rank": rank,
@@ -219,27 +220,6 @@ def judge(share: Proportion, margin: float, alpha: float) -> Verdict:
     return Verdict(Outcome.INCONCLUSIVE, f"neither within {margin:g} % nor beyond is shown: {found}; {needed}")
 
 
-def _comparable(own: ScoredOutputs, given: ScoredOutputs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return both models' answers in terms that can be compared: int64 [N] each.
-
-    They are outputs where the same ones stand for the classes of the data in both. Else they are classes, and all
-    outputs that stand for none count as one.
-    """
-    pair = own.outputs, given.outputs
-    if np.array_equal(own.outputs.targets, given.outputs.targets):
-        first, second = (outputs.predicted.astype(np.int64) for outputs in pair)
-        return first, second
-    first, second = (_classes(outputs.predicted, outputs.targets) for outputs in pair)
-    return first, second
-
-
-def _classes(predicted: NDArray[np.int32], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the class of the data that each answer names, and their number where it names none."""
-    classes = np.full(int(max(predicted.max(initial=0), targets.max(initial=0))) + 1, len(targets), np.int64)
-    classes[targets] = np.arange(len(targets))
-    return classes[predicted]
-
-
 def _planned(evidence: Evidence, reference: str) -> list[Cell]:
     """Return the cells of the reference that tests of this run are going to need, so that one sweep computes all."""
     cells = evidence.planned.get(Parity.name, ())
@@ -275,7 +255,7 @@ def _pictures(cell: Cell, rows: tuple[Mapping[str, Figure], ...]) -> Iterator[St
 
 
 def _needed(images: float) -> str:
-    if not images < _MOST_IMAGES:
+    rounded = rounded_up(images, _MOST_IMAGES)
+    if rounded is None:
         return "the share lies so near the margin that no practical number of images would decide"
-    unit = 10 ** max(math.floor(math.log10(images)) - 1, 0)
-    return f"about {math.ceil(images / unit) * unit:,} images would decide, if the share stays what it is"
+    return f"about {rounded:,} images would decide, if the share stays what it is"

@@ -88,11 +88,7 @@ class TurnedImages:
     def examine(self, evidence: Evidence, request: Cell | Panel) -> StudyFinding:
         """Rank the images of the run by how probably they are turned; see `Study`."""
         models = request.models
-        cells = {model: [Cell(model, view_condition(view)) for view in VIEWS] for model in models}
-        evidence.compute(cell for listed in cells.values() for cell in listed)
-        able = tuple(model for model in models if evidence.run_log.finished(*cells[model]))
-        if not able:
-            evidence.run_log.require(*cells[models[0]])
+        able = evidence.able({model: [Cell(model, view_condition(view)) for view in VIEWS] for model in models})
         labelled, tags = has_labels(evidence, able), exif_tags(evidence)
         images = viewed_images(evidence, able, tags, labelled=labelled)
         if len(images.positions) < FEWEST_IMAGES:

@@ -38,13 +38,13 @@ class Hashed(NamedTuple):
     unhashed: tuple[str, ...]
 
 
-def content_hash(*values: object, hash_file: HashFile | None = None) -> Hashed:
+def content_hash(*values: object) -> Hashed:
     """Return the hash of ``values`` and of everything that can be reached from them.
 
     Equal structures have equal hashes, in every process. One structure counts as another if it has other values, other
     code, or the same object in two places where the other has two equal ones.
     """
-    whole = ContentHash(hash_file)
+    whole = ContentHash()
     for value in values:
         whole.add(value)
     return whole.result()

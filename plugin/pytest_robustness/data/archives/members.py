@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.encoded import EncodedImages
 from pytest_robustness.data.files.containers import Container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,7 +27,7 @@ class Hashed(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TarMembers:
+class TarMembers(EncodedImages):
     """`EncodedImages` in tar archives.
 
     Of each image: ``archives`` the number of its archive in ``texts``, int32 [N], ``offsets`` and ``sizes`` its place
@@ -57,10 +56,6 @@ class TarMembers:
     def content(self, index: int) -> bytes:
         """Return the content of the member."""
         return self._archive(index).part(int(self.offsets[index]), int(self.sizes[index]))
-
-    def header(self, index: int) -> BinaryIO:
-        """Return the content of the member, opened."""
-        return io.BytesIO(self.content(index))
 
     def describe(self, index: int) -> str:
         """Return the archive and, below it as if it were a folder, the member."""

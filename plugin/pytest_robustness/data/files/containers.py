@@ -67,8 +67,8 @@ class Container:
             raise DataError(f"{self.shown} cannot be read: {error.strerror}.") from error
         return status if status.lasting else None
 
-    def opened(self, block: int = _BLOCK) -> BinaryIO:
-        """Open it for reading; over a network, ``block`` bytes arrive at a time.
+    def opened(self) -> BinaryIO:
+        """Open it for reading; over a network, `_BLOCK` bytes arrive at a time.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Container:
         path = self.path
         if path is None:
             file: BinaryIO = storage.asked(
-                self.text, lambda where: where.system.open(where.path, "rb", block_size=block, cache_type="readahead")
+                self.text, lambda where: where.system.open(where.path, "rb", block_size=_BLOCK, cache_type="readahead")
             )
             return file
         try:

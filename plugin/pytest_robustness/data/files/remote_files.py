@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.encoded import EncodedImages
 from pytest_robustness.data.files import storage
 from pytest_robustness.data.files.listed_tree import ListedTree
 from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RemoteFiles:
+class RemoteFiles(EncodedImages):
     """`EncodedImages` in a storage.
 
     ``paths`` holds each file's path below ``url``, as bytes [N]. ``infos`` is what the storage said when they were
@@ -49,10 +48,6 @@ class RemoteFiles:
     def content(self, index: int) -> bytes:
         """Return the content of the file."""
         return storage.content(self.url, self._path(storage.locate(self.url), index))
-
-    def header(self, index: int) -> BinaryIO:
-        """Return the content of the file, opened."""
-        return io.BytesIO(self.content(index))
 
     def describe(self, index: int) -> str:
         """Return the file's URL, in which no sign is escaped."""

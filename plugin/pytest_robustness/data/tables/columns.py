@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-OPTIONS: Final = ("image", "label")
-"""What a user may name behind the path of a table: the columns."""
-
 _IMAGE_NAMES: Final = ("image", "img", "picture", "photo", "jpg", "png", "webp")
 _LABEL_NAMES: Final = ("label", "labels", "cls", "class", "target", "category", "class_name", "y")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.text import decoded
-from pytest_robustness.data.encoded import EncodedSource
+from pytest_robustness.data.encoded import EncodedImages, EncodedSource
 from pytest_robustness.data.files.image_files import class_of, notes_of
 from pytest_robustness.data.tables import cells
 from pytest_robustness.data.tables.columns import columns_of, keys_of, labels_of
@@ -20,7 +19,6 @@ from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class DatasetRows:
+class DatasetRows(EncodedImages):
     """`EncodedImages` in the one column of a ``datasets.Dataset``, which holds its files open in no other process.
 
     Of each image: ``names`` its path, bytes [N], empty where there is none; ``keys`` what names it within its class,
@@ -49,18 +47,9 @@ class DatasetRows:
         """Return False: other processes open the files of the data set themselves."""
         return False
 
-    @property
-    def at_a_time(self) -> int:
-        """Return 1: the rows are on this machine."""
-        return 1
-
     def content(self, index: int) -> bytes:
         """Return the bytes of the image."""
         return cells.content_of(self.dataset[int(index)][self.image])
-
-    def header(self, index: int) -> BinaryIO:
-        """Return the bytes of the image, opened."""
-        return io.BytesIO(self.content(index))
 
     def describe(self, index: int) -> str:
         """Return the path of the image's own file, or the data set with the number of the row and the path there."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import io
 import logging
 import os
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.encoded import EncodedImages
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.containers import Container
 from pytest_robustness.data.files.storage import refused
@@ -20,7 +20,6 @@ from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import BinaryIO
 
     import numpy as np
     import pyarrow as pa
@@ -35,7 +34,7 @@ _BUFFER: Final = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ParquetRows:
+class ParquetRows(EncodedImages):
     """`EncodedImages` in the column ``image`` of Parquet files.
 
     ``starts`` has the index of the first image of each file of ``texts``, and the number of all: int64 [files + 1].
@@ -61,11 +60,6 @@ class ParquetRows:
         """Whether no other process can read the files."""
         return Container(self.texts[0]).in_memory
 
-    @property
-    def at_a_time(self) -> int:
-        """Return 1: rows are read in their order."""
-        return 1
-
     def content(self, index: int) -> bytes:
         """Return the bytes of the image."""
         file, row = self._place(index)
@@ -74,10 +68,6 @@ class ParquetRows:
         except DataError as error:
             raise OSError(str(error)) from error
         return cells.content_of(cell)
-
-    def header(self, index: int) -> BinaryIO:
-        """Return the bytes of the image, opened."""
-        return io.BytesIO(self.content(index))
 
     def describe(self, index: int) -> str:
         """Return the file with the number of the row, and the path that the table has."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robustness.core.process import quick_imports
+from pytest_robustness.core.process import quick_imports, usable_cores
 from pytest_robustness.inference.computation import machine, sweep_settings
 from pytest_robustness.inference.forecast.forecast import Forecast, Group, Lacking, Resources, seconds
 from pytest_robustness.inference.loading.model_facts import ModelFacts
@@ -118,7 +117,9 @@ class Forecaster:
             precision=precision,
             runtime=settings.runtime,
             executor=settings.executor,
-            resources=Resources(settings.processes, _cores(settings.processes), 0, device.partition(":")[0]),
+            resources=Resources(
+                settings.processes, max(1, usable_cores() // settings.processes), 0, device.partition(":")[0]
+            ),
             errors=errors,
         )
 
@@ -164,12 +165,6 @@ def counted(work: Work) -> tuple[Lacking, NDArray[np.int64]]:
             passes[job.loaded.name] += count * len(job.variants)
     lacking = Lacking(images, shards, rows, +groups, +predictions, +passes)
     return lacking, np.concatenate([np.empty(0, np.int64), *first])
-
-
-def _cores(processes: int) -> int:
-    """Return how many cores a process has."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable // processes)
 
 
 def _size(store: Store) -> int:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.errors import ModelError, OptionError, RobustnessError, WeightsError, message
+from pytest_robustness.errors import ModelError, OptionError, RobustnessError, WeightsError
 from pytest_robustness.models.files import require
 from pytest_robustness.models.foreign_config import no_question, require_no_command
-from pytest_robustness.models.hub import asked_once
+from pytest_robustness.models.hub import asked_once, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -195,7 +195,7 @@ def _reading(name: str, place: _Place) -> Iterator[None]:
         raise
     except Exception as error:  # open_clip turns those of the hub into RuntimeError, and lets others through
         _log.debug("clip:%s could not be read", name, exc_info=True)
-        cause = f"{type(error).__name__}: {message(error).strip().partition(chr(10))[0]}"
+        cause = first_line(error)
         if repository is None:
             raise ModelError(
                 f"clip:{name} could not be read by open_clip ({cause}). Is it of that architecture, and undamaged?"

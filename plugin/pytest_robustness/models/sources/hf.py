@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_robustness.core import Model
 from pytest_robustness.core.class_names import in_order
 from pytest_robustness.core.text import abridged
-from pytest_robustness.errors import ModelError, OptionError, WeightsError, message
+from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.models.files import require
 from pytest_robustness.models.fingerprint import identified
 from pytest_robustness.models.foreign_config import no_question, require_no_command
 from pytest_robustness.models.hf_processor import preprocess_of
-from pytest_robustness.models.hub import asked_once
+from pytest_robustness.models.hub import asked_once, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -169,20 +169,15 @@ def _reading(name: str, folder: Path | None) -> Iterator[None]:
         _log.debug("hf:%s could not be read", name, exc_info=True)
         if folder is not None:
             raise ModelError(
-                f"hf:{name} could not be read as a model of transformers ({_cause(error)}). Save it again with "
+                f"hf:{name} could not be read as a model of transformers ({first_line(error)}). Save it again with "
                 f"model.save_pretrained and processor.save_pretrained; one with code of its own is loaded by a factory "
                 f"of yours (python:FILE:FUNCTION)."
             ) from error
         raise WeightsError(
-            f"hf:{name} could not be read from the Hugging Face hub ({_cause(error)}). Is it the name of a classifier "
-            f"with weights as safetensors, as in huggingface.co/{name}? Without network, download it elsewhere with "
-            f"hf download {name} --local-dir DIR, and name the folder: hf:DIR."
+            f"hf:{name} could not be read from the Hugging Face hub ({first_line(error)}). Is it the name of a "
+            f"classifier with weights as safetensors, as in huggingface.co/{name}? Without network, download it "
+            f"elsewhere with hf download {name} --local-dir DIR, and name the folder: hf:DIR."
         ) from error
-
-
-def _cause(error: Exception) -> str:
-    """Return the type of an error and its first line: the others give advice that does not hold here."""
-    return f"{type(error).__name__}: {message(error).strip().partition(chr(10))[0]}"
 
 
 @contextlib.contextmanager

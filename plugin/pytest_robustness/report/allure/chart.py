@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
 from pytest_robustness.analysis.study_finding import StudyFinding
+from pytest_robustness.core.naming import condition_text
 from pytest_robustness.core.text import counted
 from pytest_robustness.report.markup import environment
-from pytest_robustness.report.number_text import condition_text, cut
+from pytest_robustness.report.number_text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +104,7 @@ def svg(bars: Bars) -> str:
 
 @functools.cache
 def _template() -> Template:
-    templates = environment("pytest_robustness.report", "allure/templates")
+    templates = environment("allure/templates")
     templates.filters["cut"] = cut
     return templates.get_template("chart.svg")
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from pytest_robustness.core.naming import condition_text
 from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.finding_text import Grade, image_text, text_of
-from pytest_robustness.report.number_text import condition_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

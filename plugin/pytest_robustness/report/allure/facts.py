@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.findings import ClassTest
 from pytest_robustness.core import Cell, Condition, Panel
-from pytest_robustness.core.naming import short_names
-from pytest_robustness.report.number_text import condition_text
+from pytest_robustness.core.naming import condition_text, short_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,8 +10,9 @@ import json
 import logging
 import os
 import stat
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.analysis.answers.json_text import no_constant
 from pytest_robustness.core.files import write_atomically
 from pytest_robustness.errors import RobustnessError
 
@@ -94,7 +95,7 @@ def _content(path: Path) -> bytes:
 
 def _checked(path: Path, number: int, line: bytes) -> str:
     try:
-        point = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+        point = json.loads(line.decode("utf-8"), parse_constant=no_constant)
         _require_run(point)
         return json.dumps(point, allow_nan=False)
     except (ValueError, RecursionError) as error:
@@ -104,10 +105,6 @@ def _checked(path: Path, number: int, line: bytes) -> str:
             f"Allure's history {path} is damaged: line {number} is no run of Allure's ({reason}). Remove that line, or "
             f"name another file with --robustness-allure-history=FILE; nothing has to be computed again."
         ) from error
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _require_run(point: Any) -> None:

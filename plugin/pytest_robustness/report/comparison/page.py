@@ -43,7 +43,7 @@ def write(found: RunComparison, folder: Path) -> Path:
 
 def render(found: RunComparison) -> str:
     """Return the page."""
-    templates = environment("pytest_robustness.report", "comparison/templates")
+    templates = environment("comparison/templates")
     templates.filters |= FILTERS
     style = joined("styles", "css", _STYLES) + _own("styles", "comparison.css")
     script = joined("scripts", "js", _SCRIPTS) + _own("scripts", "classes.js")

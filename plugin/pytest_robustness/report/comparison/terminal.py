@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from pytest_robustness.core.text import counted, for_log, printable_lines
 from pytest_robustness.report.comparison import words
-from pytest_robustness.report.number_text import cut
+from pytest_robustness.report.number_text import cut, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +38,7 @@ def render(found: RunComparison, width: int, color: bool) -> str:
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
     console.print(Text(cut(f"{found.now.name} compared with {found.before.name}", max(width, 1)), "bold"))
-    for line in _wrapped(words.differences(found), width):
+    for line in wrapped(words.differences(found), width):
         console.print(Text(line), soft_wrap=True)
     for pair, label in words.model_labels(found).items():
         cells = [cell for cell in found.cells if (cell.before, cell.model) == pair]
@@ -55,12 +54,8 @@ def render(found: RunComparison, width: int, color: bool) -> str:
             console.print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     for note in _notes(found, len(fallen) - _MOST_CLASSES):
-        lines += _wrapped(note, width)
+        lines += wrapped(note, width)
     return for_log("\n".join(map(printable_lines, lines)) if not color else "\n".join(lines))
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _tables_of(found: RunComparison, cells: list[CellComparison], width: int) -> list[Table]:

@@ -63,14 +63,21 @@ def subject(report: RunReport) -> Subject:
     return Subject(f"change of {report.measure}", f"{measure}, of {name}, with its 95 % interval for other images.")
 
 
-def curves(report: RunReport) -> list[Curve]:
-    """Return a chart for each transform that ran at more than one severity, all on one scale."""
-    severities: dict[str, list[int]] = {}
+def severities_of(report: RunReport) -> dict[str, list[int]]:
+    """Return the severities of each transform that ran at more than one, mildest first."""
+    found: dict[str, list[int]] = {}
     for condition in report.conditions:
         if condition in report.changes and condition.severity is not None:
-            severities.setdefault(condition.transform, []).append(condition.severity)
-    several = {transform: sorted(levels) for transform, levels in severities.items() if len(levels) > 1}
-    results = {t: [(level, report.changes[Condition(t, level)]) for level in levels] for t, levels in several.items()}
+            found.setdefault(condition.transform, []).append(condition.severity)
+    return {transform: sorted(levels) for transform, levels in found.items() if len(levels) > 1}
+
+
+def curves(report: RunReport) -> list[Curve]:
+    """Return a chart for each transform that ran at more than one severity, all on one scale."""
+    results = {
+        transform: [(level, report.changes[Condition(transform, level)]) for level in levels]
+        for transform, levels in severities_of(report).items()
+    }
     models = report.averaged
     # The line of a single model is the bold one already.
     thin = models if len(models) > 1 else []

@@ -99,7 +99,7 @@ def rows(report: RunReport) -> list[HeatRow]:
     found = [
         _row(
             model,
-            _control(report, model),
+            report.control_accuracy(model),
             tuple(_heat_cell(report, Cell(model, c), tests.get((model, c)), unjudged) for c in shown(report)),
             report.top5_accuracy(Cell(model, CONTROL)),
         )
@@ -150,11 +150,6 @@ def model_bars(report: RunReport) -> list[ModelBar]:
         )
         for condition, tests in found.items()
     ]
-
-
-def _control(report: RunReport, model: str) -> float | None:
-    counts = report.counts.get(Cell(model, CONTROL))
-    return None if counts is None else counts.top1
 
 
 def _row(model: str, control: float | None, cells: tuple[HeatCell, ...], top5: float | None) -> HeatRow:

@@ -42,7 +42,7 @@ def write(report: RunReport, folder: Path) -> Path:
 
 def render(report: RunReport) -> str:
     """Return the page of ``report``."""
-    templates = environment("pytest_robustness.report", "page/templates")
+    templates = environment("page/templates")
     templates.filters |= FILTERS | {"figure": study_text.figure_text, "is_number": study_text.is_number}
     style, script = joined("styles", "css", _STYLES), joined("scripts", "js", _SCRIPTS)
     return templates.get_template("page.html").render(

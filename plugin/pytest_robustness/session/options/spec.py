@@ -146,7 +146,6 @@ def path(
     area: str,
     metavar: str,
     about: str,
-    unset: str = "none",
     alone: str | None = None,
     fault: Callable[[Any], str] | None = None,
 ) -> Path | None: ...
@@ -158,12 +157,11 @@ def path(
     area: str,
     metavar: str,
     about: str,
-    unset: str = "none",
     alone: str | None = None,
     fault: Callable[[Any], str] | None = None,
 ) -> Any:
     """Declare an option that takes a path."""
-    return _field(OptionSpec(area, read_path, default, unset, metavar, about, "path", alone=alone, fault=fault))
+    return _field(OptionSpec(area, read_path, default, "none", metavar, about, "path", alone=alone, fault=fault))
 
 
 def switch(*, area: str, about: str, ini: bool = True) -> bool:
