@@ -73,6 +73,38 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+class HostCopy:
+    """The copy of a tensor on the host, which CUDA makes while both go on; other devices have made it when this ends.
+
+    Parameters
+    ----------
+    tensor
+        On any device.
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._copied: torch.cuda.Event | None = None
+        if not tensor.is_cuda:
+            self._host = tensor.cpu()
+            return
+        self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+        self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        # On the stream that copies. By itself an event is recorded on the first GPU's, which has nothing to do with the
+        # copy from another: it would say that the copy is there while the memory still holds what was in it before.
+        self._copied.record(torch.cuda.current_stream(tensor.device))
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is there, so that nothing waits for the device."""
+        return self._copied is None or bool(self._copied.query())  # type: ignore[no-untyped-call]
+
+    def tensor(self) -> torch.Tensor:
+        """Return it, once it is there."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._host
+
+
 def works_ahead(device: torch.device) -> bool:
     """Return whether ``device`` computes while the host goes on, so that it is idle after the host has waited."""
     return device.type == "cuda"
