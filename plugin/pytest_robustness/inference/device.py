@@ -73,6 +73,17 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+@contextlib.contextmanager
+def current(device: torch.device) -> Iterator[None]:
+    """Make ``device`` the one that code gets which names no number, on CUDA: that of models, transforms and libraries.
+
+    Else all processes of a machine would put what such code makes on the first GPU, and its kernels would not find the
+    images there.
+    """
+    with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
+        yield
+
+
 class HostCopy:
     """The copy of a tensor on the host, which CUDA makes while both go on; other devices have made it when this ends.
 

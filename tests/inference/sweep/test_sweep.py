@@ -48,6 +48,7 @@ from pytest_robustness.inference.preprocess import to_canvas
 from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.store.store import Store
 from pytest_robustness.inference.sweep import batch_runner, unsaved
+from pytest_robustness.inference.sweep import sweep as sweep_module
 from pytest_robustness.inference.sweep.batch_runner import SweepSettings
 from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.sweep.executors.local import LocalExecutor
@@ -56,7 +57,7 @@ from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pytest_robustness.core import Shard, Workload
@@ -1263,3 +1264,25 @@ def test_where_a_device_works_ahead_an_interrupt_keeps_what_was_computed(tmp_pat
         cells = StoredCells(store, selection.identities, selection.labels)
         cells.update(item.key, item.outputs)
         assert cells.present(item.key, item.outputs).sum() == 14
+
+
+def test_code_that_names_no_gpu_gets_the_one_that_the_process_computes_on(tmp_path, monkeypatch):
+    within: list[torch.device] = []
+
+    @contextlib.contextmanager
+    def current(device: torch.device) -> Iterator[None]:
+        within.append(device)
+        yield
+        within.pop()
+
+    monkeypatch.setattr(sweep_module, "current", current)
+    selection, model, seen = photos(4), loaded("one", RESIZED), []
+    model.model.module.register_forward_pre_hook(lambda *_: seen.append([*within]))
+    sweep(tmp_path, jobs_of([model], [CONTROL], selection), selection)[0].run()
+    computed = len(seen)
+    # The check of stored answers, by which a run begins that has some of them, is no exception.
+    again = dataclasses.replace(model, published=False)
+    sweep(tmp_path, jobs_of([again], [CONTROL], selection), selection)[0].run()
+    assert 0 < computed < len(seen)
+    assert all(each == [torch.device("cpu")] for each in seen)
+    assert within == []
