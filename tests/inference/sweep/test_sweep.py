@@ -96,13 +96,15 @@ class Net(torch.nn.Module):
         self.limit: int | None = None
         self.fail_after: int | None = None
         self.failure: BaseException = ValueError("no such luck")
+        self.signal = signal.SIGINT
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         if self.limit is not None and len(images) > self.limit:
             raise self.failure
         if self.fail_after is not None and sum(self.batches) >= self.fail_after:
             if isinstance(self.failure, KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)  # as a terminal does: what a model raises is its own error
+                assert signal.getsignal(self.signal) is not signal.SIG_DFL  # which would end the tests
+                signal.raise_signal(self.signal)  # as a terminal does: what a model raises is its own error
             raise self.failure
         self.batches.append(len(images))
         return torch.einsum("bchw,kchw->bk", images, self.weight)
@@ -376,15 +378,17 @@ def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, fini
     assert passes == [16]
 
 
-def test_an_interrupt_keeps_what_was_computed_and_the_next_sweep_goes_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_was_computed_and_the_next_sweep_goes_on(tmp_path, number):
     selection, models = photos(10), [loaded("a", RESIZED)]
     net = models[0].model.module
-    net.fail_after, net.failure = 5, KeyboardInterrupt()
+    net.fail_after, net.failure, net.signal = 5, KeyboardInterrupt(), number
     jobs = jobs_of(models, [CONTROL], selection)
     made, notes = sweep(tmp_path, jobs, selection, batch_size=1, shard_size=4)
     with pytest.raises(KeyboardInterrupt):
         made.run()
     assert notes.stopped == 1
+    assert notes.notes == ["interrupted: 5 of 10 images are kept; the same command goes on from there"]
     assert held(tmp_path, jobs[0], selection) == list(range(5))
     net.fail_after = None
     net.batches.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.process import ended_as_interrupted
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.device import current
 from pytest_robustness.inference.sweep.canary import Canary
@@ -86,7 +87,7 @@ class Sweep:
         DisagreementError
             When a node of a cluster would compute something else.
         """
-        with current(self._work.settings.device):
+        with ended_as_interrupted(), current(self._work.settings.device):
             return self._run()
 
     def _run(self) -> bool:
