@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -123,12 +124,13 @@ def works_ahead(device: torch.device) -> bool:
 
 @contextlib.contextmanager
 def cores_shared(processes: int) -> Iterator[None]:
-    """Limit PyTorch to this process's share of its threads, one of ``processes``; restore the number at the end.
+    """Limit PyTorch to this process's share of the cores, one of ``processes``; restore the number at the end.
 
-    Processes that each start as many threads as there are cores slow one another down many times over.
+    Processes that each start as many threads as there are cores slow one another down many times over, and PyTorch
+    counts those of the machine, whatever the limit of a container.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // processes))
+    torch.set_num_threads(max(1, min(threads, usable_cores()) // processes))
     try:
         yield
     finally:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.core.process import quick_imports
 from pytest_robustness.inference.computation import machine, sweep_settings
 from pytest_robustness.inference.forecast.forecast import Forecast, Group, Lacking, Resources, seconds
@@ -168,8 +168,7 @@ def counted(work: Work) -> tuple[Lacking, NDArray[np.int64]]:
 
 def _cores(processes: int) -> int:
     """Return how many cores a process has."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable // processes)
+    return max(1, usable_cores() // processes)
 
 
 def _size(store: Store) -> int:

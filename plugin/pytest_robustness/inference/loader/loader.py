@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.data.identity import read_as
 from pytest_robustness.errors import BadImageError
 from pytest_robustness.inference.loader.hand_over import Pixels
@@ -85,8 +85,7 @@ def default_workers(device: str, images: int, passes: int, processes: int = 1) -
     processes
         How many processes like this one share the machine.
     """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cores = max(1, usable // processes)
+    cores = max(1, usable_cores() // processes)
     if images < _WORTHWHILE:
         return 0
     if device != "cpu":

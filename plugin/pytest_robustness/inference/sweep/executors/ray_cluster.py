@@ -10,6 +10,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.errors import DisagreementError, OptionError, cause
 from pytest_robustness.inference.sweep.executors.ray_nodes import VERSION, cannot_text, difference_text
 from pytest_robustness.inference.sweep.executors.ray_worker import node_text
@@ -75,8 +76,7 @@ def _connect(address: str | None) -> None:
 
     usual: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if address is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        usual |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+        usual |= {"num_cpus": usable_cores(), "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     ray.init(address=address or "local", **usual)
 
 
