@@ -30,6 +30,8 @@ _CHANGES_SHOW: Final = sys.platform != "win32"
 _BUSY_SECONDS: Final = 10.0
 _MANY: Final = 20_000
 _NOTE_SECONDS: Final = 15.0
+# What a killed process loses of its reading, which may take hours from another machine.
+_KEEP_SECONDS: Final = 60.0
 _VERSION: Final = struct.Struct("<qqQ")
 _RECORD: Final = struct.Struct(f"<qqqQ{DIGEST_BYTES}s")
 _SCHEMA: Final = (
@@ -201,6 +203,7 @@ class FileHashes:
             return
         changed: set[bytes] = set()
         threads, said = min(len(places), threads), time.monotonic()
+        kept = said
         if len(places) >= _MANY:
             self.note(f"reading {len(places):,} files to know them by their content; later runs read those that change")
         pool = ThreadPoolExecutor(threads)
@@ -219,10 +222,13 @@ class FileHashes:
                 if time.monotonic() - said > _NOTE_SECONDS:
                     said = time.monotonic()
                     self.note(f"read {done:,} of {len(places):,} files")
+                if lasting and time.monotonic() - kept > _KEEP_SECONDS:
+                    self._keep(changed)
+                    kept = time.monotonic()
         finally:  # an interrupt loses no hash, and does not wait for the files that are left
             pool.shutdown(cancel_futures=True)
             if lasting:
-                self._remember({folder: self._folders[folder] for folder in changed})
+                self._keep(changed)
 
     def _folder(self, folder: bytes, *, lasting: bool = True) -> _Known:
         """Return what is known of a folder's files: in this object alone, unless it is ``lasting``."""
@@ -240,6 +246,11 @@ class FileHashes:
             return {}
         records = [(FileStatus(*record[:4]), record[4]) for record in _RECORD.iter_unpack(row[1])]
         return dict(zip(row[0].split(b"\0"), records, strict=True))
+
+    def _keep(self, changed: set[bytes]) -> None:
+        """Remember the folders that have ``changed``, which have not any more."""
+        self._remember({folder: self._folders[folder] for folder in changed})
+        changed.clear()
 
     def _remember(self, folders: Mapping[bytes, _Known]) -> None:
         if self._memory is None or not folders:
