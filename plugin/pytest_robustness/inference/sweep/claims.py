@@ -75,8 +75,8 @@ class ShardClaims:
     def close(self) -> None:
         """Release every shard that is still held, and remove the files of locks that nobody has asked for in a day.
 
-        A lock file stays where it is when its shard is released, as another process may be about to lock it: all of them
-        together would be as many as there were shards, of each state of the data that there ever was.
+        A lock file stays where it is when its shard is released, as another process may be about to lock it: in the end
+        there would be one for each shard of each state of the data that there ever was.
         """
         for shard in list(self._held):
             self.release(shard)
