@@ -131,7 +131,10 @@ def test_both_names_of_a_weights_file_of_torchvision_are_looked_for(tmp_path, sp
     assert names == [".pth", ".safetensors"]
 
 
-CPU = "processor\t: 0\nmodel name\t: AMD EPYC 9\nflags\t\t: fpu avx512_bf16\ncpu MHz\t\t: %d\n\nprocessor\t: 1\nflags\t: x\n"
+CPU = (
+    "processor\t: 0\nmodel name\t: AMD EPYC 9\nflags\t\t: fpu avx512_bf16\ncpu MHz\t\t: %d\n\n"
+    "processor\t: 1\nmodel name\t: another\nflags\t\t: fpu\n"
+)
 GPU = {"driver/nvidia/gpus/0000:01:00.0/information": "Model: \t\t NVIDIA A100\nIRQ: \t\t %d\n"}
 MACHINES = {
     "the same": ({"cpuinfo": CPU % 1, **{name: text % 1 for name, text in GPU.items()}}, True),
