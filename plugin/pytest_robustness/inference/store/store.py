@@ -100,6 +100,11 @@ class Store:
         """The SQLite file."""
         return self._file.path
 
+    @property
+    def file(self) -> StoreFile:
+        """The file, open; what changes in it behind this object is not seen here."""
+        return self._file
+
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
         self._file.close()
