@@ -77,8 +77,7 @@ class _SealedBlock(NamedTuple):
 class Store:
     """Predictions by cell and image; safe for several processes at once, and for several threads.
 
-    ``file`` is where they are; ``damaged`` counts the rows that were removed because their content is not what was
-    written.
+    ``file`` has them; ``damaged`` counts the rows that were removed because their content is not what was written.
 
     Parameters
     ----------
