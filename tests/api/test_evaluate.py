@@ -249,7 +249,7 @@ def test_an_evaluation_of_another_thread_that_nothing_refers_to_closes_its_store
     unraisable = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     found = elsewhere(evaluate, **TINY)
-    connection = found.robustness._run._predictor.store._file.connection
+    connection = found.robustness._run._predictor.store.file.connection
     del found
     gc.collect()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):

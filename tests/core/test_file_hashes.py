@@ -204,3 +204,28 @@ def test_an_interrupt_keeps_what_was_hashed_and_does_not_wait_for_the_rest(
     reads.clear()
     assert FileHashes(tmp_path / "memory").digests(tmp_path, names) == [sha(name) for name in names]
     assert len(reads) == 380
+
+
+def test_a_process_that_is_killed_loses_no_more_than_the_last_minute_of_its_reading(
+    tmp_path, reads, young_files_count, monkeypatch
+):
+    names = [b"%d/%d" % (number % 3, number) for number in range(40)]
+    for name in names:
+        (tmp_path / name.decode()).parent.mkdir(exist_ok=True)
+        (tmp_path / name.decode()).write_bytes(name)
+    monkeypatch.setattr(file_hashes, "_NOTE_SECONDS", -1)
+    monkeypatch.setattr(file_hashes, "_KEEP_SECONDS", -1)
+    known: list[bytes] = []
+
+    def look(note: str) -> None:
+        if note == "read 30 of 40 files":
+            for folder in (b"0", b"1", b"2"):
+                known.extend(FileHashes(tmp_path / "memory")._folder(os.fsencode(tmp_path) + b"/" + folder))
+
+    hashes = FileHashes(tmp_path / "memory")
+    hashes.note = look
+    assert hashes.digests(tmp_path, names) == [sha(name) for name in names]
+    assert len(known) == 29
+    reads.clear()
+    FileHashes(tmp_path / "memory").digests(tmp_path, names)
+    assert reads == []

@@ -5,15 +5,23 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import pytest
 
-from pytest_robustness.core.process import OneThread, interrupts_held, limit_openmp_spin, quick_imports
+from pytest_robustness.core.process import (
+    OneThread,
+    ended_as_interrupted,
+    interrupts_held,
+    limit_openmp_spin,
+    quick_imports,
+)
 
 
 @pytest.mark.parametrize(
@@ -218,3 +226,83 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait_for_a_thread_that_it_h
     end.set()
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 7
+
+
+def test_a_request_to_end_interrupts_once_and_what_comes_after_is_not_cut_short():
+    done = []
+
+    def block() -> None:
+        with ended_as_interrupted():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+                done.append("never")
+            finally:
+                signal.raise_signal(signal.SIGTERM)
+                done.append("saved")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["saved"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, lambda *_: None], ids=["ignored", "handled"])
+def test_a_request_to_end_that_somebody_handles_stays_theirs(before):
+    signal.signal(signal.SIGTERM, before)
+    try:
+        with ended_as_interrupted():
+            assert signal.getsignal(signal.SIGTERM) is before
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_request_to_end_in_another_thread_changes_nothing():
+    seen = []
+
+    def enter() -> None:
+        with ended_as_interrupted():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process is forked here")
+def test_a_child_that_is_asked_to_end_ends():
+    with ended_as_interrupted():
+        child = os.fork()
+        if not child:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(60)
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
+
+
+CHILD = """
+import time
+from pytest_robustness.core.process import end_with_parent
+from pytest_robustness.inference.user_calls.calls import UserCalls
+end_with_parent()
+with UserCalls(print).call("a model"):
+    print("called", flush=True)
+    time.sleep(60)
+"""
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say that a parent is gone")
+def test_a_process_whose_parent_is_gone_ends_while_it_calls_a_model_too():
+    with subprocess.Popen([sys.executable, "-c", PARENT, CHILD], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "called\n"
+        parent.kill()
+        # Both have the pipe: it ends with the last of them.
+        ended, _, _ = select.select([parent.stdout], [], [], 20)
+        assert ended
+        assert parent.stdout.read() == ""

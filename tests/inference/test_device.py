@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.inference.device import equal_batches, pixels_at_once
+from pytest_robustness.inference.device import current, equal_batches, pixels_at_once
 
 GIB = 2**30
 CANVAS = 256 * 256
@@ -34,3 +36,19 @@ def test_batches_are_as_few_as_can_be_and_leave_less_than_an_image_each_empty(im
     assert size <= most
     assert (batches - 1) * most < images
     assert batches * size - images < batches
+
+
+@pytest.mark.parametrize(("name", "expected"), [("cpu", None), ("mps", None), ("cuda:0", 0), ("cuda:3", 3)])
+def test_the_gpu_of_a_process_is_the_current_one_while_it_computes(monkeypatch, name, expected):
+    numbers: list[int | None] = [None]
+
+    @contextlib.contextmanager
+    def device(one):
+        numbers.append(one.index)
+        yield
+        numbers.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    with current(torch.device(name)):
+        assert numbers[-1] == expected
+    assert numbers == [None]

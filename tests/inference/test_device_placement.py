@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pytest_robustness.core import Model, Preprocess, Workload
+from pytest_robustness.inference.device import HostCopy
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime
 from pytest_robustness.inference.sweep.scoring import score
@@ -96,3 +97,29 @@ def test_a_model_is_run_and_tallied_on_the_gpu_without_a_wait(images):
 def test_what_would_wait_is_seen(images, mistake):
     with Watch(), pytest.raises((RuntimeError, AssertionError)):
         mistake(images)
+
+
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_a_copy_has_arrived_when_the_gpu_that_makes_it_says_so(monkeypatch, number):
+    # A process that computes on the second GPU leaves the first the current one, whose stream is idle.
+    class Event:
+        """Is over when its stream is, as PyTorch's is."""
+
+        def record(self, stream: torch.device | None = None) -> None:
+            self.device = torch.device("cuda:0") if stream is None else stream
+
+        def query(self) -> bool:
+            return self.device not in busy
+
+        def synchronize(self) -> None:
+            busy.discard(self.device)
+
+    device = torch.device("cuda", number)
+    busy = {device}
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: device or torch.device("cuda:0"))
+    with FakeTensorMode(), torch.inference_mode():
+        copy = HostCopy(torch.empty(8, dtype=torch.uint8, device=device))
+        assert not copy.ready
+        found = copy.tensor()
+    assert (found.device.type, found.shape, copy.ready, busy) == ("cpu", (8,), True, set())

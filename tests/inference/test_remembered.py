@@ -129,3 +129,36 @@ def test_the_hub_decides_what_weights_a_model_of_timm_has_without_a_folder():
 def test_both_names_of_a_weights_file_of_torchvision_are_looked_for(tmp_path, spec):
     names = [path.suffix for path in ModelZoo(tmp_path).weights_files(spec)]
     assert names == [".pth", ".safetensors"]
+
+
+CPU = (
+    "processor\t: 0\nmodel name\t: AMD EPYC 9\nflags\t\t: fpu avx512_bf16\ncpu MHz\t\t: %d\n\n"
+    "processor\t: 1\nmodel name\t: another\nflags\t\t: fpu\n"
+)
+GPU = {"driver/nvidia/gpus/0000:01:00.0/information": "Model: \t\t NVIDIA A100\nIRQ: \t\t %d\n"}
+MACHINES = {
+    "the same": ({"cpuinfo": CPU % 1, **{name: text % 1 for name, text in GPU.items()}}, True),
+    "the same at another moment": ({"cpuinfo": CPU % 2, **{name: text % 2 for name, text in GPU.items()}}, True),
+    "one without bf16": ({"cpuinfo": CPU.replace(" avx512_bf16", "") % 1, **GPU}, False),
+    "another processor": ({"cpuinfo": CPU.replace("EPYC", "Ryzen") % 1, **GPU}, False),
+    "another GPU in the same place": (
+        {"cpuinfo": CPU % 1, **{name: text.replace("A100", "T4") for name, text in GPU.items()}},
+        False,
+    ),
+    "no GPU": ({"cpuinfo": CPU % 1}, False),
+}
+
+
+@pytest.mark.parametrize("now", MACHINES)
+def test_a_store_that_is_copied_to_another_machine_does_not_say_what_that_computes_in(tmp_path, monkeypatch, now):
+    def on(name: str) -> Remembered:
+        folder = tmp_path / name
+        for file, text in MACHINES[name][0].items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(text)
+        monkeypatch.setattr("pytest_robustness.inference.remembered._PROC", folder)
+        return Remembered(store, ModelZoo(None))
+
+    store, options = Store(tmp_path / "store.sqlite"), ("auto", "auto", "auto", 0)
+    on("the same").put_machine(options, "cuda:0", "bf16")
+    assert on(now).machine(options) == (("cuda:0", "bf16") if MACHINES[now][1] else None)

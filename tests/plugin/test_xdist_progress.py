@@ -170,11 +170,11 @@ def test_a_locked_store_is_read_once_it_is_free(path, store, recorded, monkeypat
 def test_a_reader_sees_a_store_that_a_process_is_writing_to(path, store):
     sweeps = SharedSweeps(path)
     announce(store, "a")
-    store._file.connection.execute("BEGIN IMMEDIATE")
+    store.file.connection.execute("BEGIN IMMEDIATE")
     try:
         assert sweeps.current() == (1, 10, 0)
     finally:
-        store._file.connection.execute("ROLLBACK")
+        store.file.connection.execute("ROLLBACK")
 
 
 def test_the_watcher_looks_by_itself_and_once_more_at_the_end(path, store, recorded, monkeypatch):

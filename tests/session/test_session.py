@@ -18,6 +18,7 @@ from pytest_robustness.analysis.findings import ClassTest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
 from pytest_robustness.errors import BaselineError, DataError, ModelError, OptionError, RobustnessError
+from pytest_robustness.session import reporting
 from pytest_robustness.session.options import Options
 from pytest_robustness.session.options.table import SPECS
 from pytest_robustness.session.progress import SilentProgress
@@ -33,23 +34,27 @@ VFLIP, HFLIP = Condition("vflip"), Condition("hflip")
 BASELINE = "robustness-baseline.json"
 
 
+def session_options(folder: Any) -> dict[str, Any]:
+    """Return all options, for the tiny project."""
+    defaults = {spec.field: None if spec.default is None else spec.read(spec.default) for spec in SPECS}
+    return defaults | {
+        "data": "folder:photos",
+        "models": (SLOPE, COLOUR),
+        "transforms": ("vflip", "hflip"),
+        "workers": 0,
+        "store": folder.path / "store.sqlite",
+        "report": folder.path / "report",
+    }
+
+
 @pytest.fixture
 def session(folder) -> Iterator[Callable[..., RobustnessSession]]:
     """Return what opens a session on the tiny project: ``session(alpha=0.1)`` sets one of the options."""
     opened = []
 
     def make(**chosen: Any) -> RobustnessSession:
-        defaults = {spec.field: None if spec.default is None else spec.read(spec.default) for spec in SPECS}
-        tiny = {
-            "data": "folder:photos",
-            "models": (SLOPE, COLOUR),
-            "transforms": ("vflip", "hflip"),
-            "workers": 0,
-            "store": folder.path / "store.sqlite",
-            "report": folder.path / "report",
-        }
         paths = {name: folder.path / chosen[name] for name in ("baseline", "report") if name in chosen}
-        options = Options(**defaults | tiny | chosen | paths)
+        options = Options(**session_options(folder) | chosen | paths)
         opened.append(RobustnessSession(options, builtin(), SilentProgress))
         return opened[-1]
 
@@ -382,3 +387,16 @@ def test_a_finding_is_illustrated_by_its_classes_and_their_images(session):
     # A look at a finding is none itself.
     assert len(asked.findings) == 1
     assert np.isfinite([finding.result.p_value for finding in classes.classes]).all()
+
+
+@pytest.mark.parametrize(("many", "said"), [(120, ["writing the report of 120 answers"]), (121, [])])
+def test_a_run_that_has_many_answers_to_read_says_so(folder, monkeypatch, many, said):
+    monkeypatch.setattr(reporting, "_MANY_ANSWERS", many)
+    notes: list[str] = []
+    options = Options(**dict(session_options(folder), models=(SLOPE,)))
+    one = RobustnessSession(options, builtin(), lambda: SilentProgress(notes.append))
+    for condition in ("vflip", "hflip"):
+        one.model_test(SLOPE, condition)
+    assert one.write_reports()
+    one.close()
+    assert [note for note in notes if note.startswith("writing")] == said

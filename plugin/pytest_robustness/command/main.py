@@ -18,6 +18,7 @@ from pytest_robustness.command.comment import comment
 from pytest_robustness.command.compare import compare
 from pytest_robustness.command.doctor import doctor
 from pytest_robustness.command.listing import list_
+from pytest_robustness.command.prune import prune
 from pytest_robustness.command.report import report
 from pytest_robustness.command.run import plan, run
 from pytest_robustness.core.files import short_path
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_COMMANDS: Final = (run, plan, doctor, compare, report, comment, list_)
+_COMMANDS: Final = (run, plan, doctor, compare, report, prune, comment, list_)
 # As pytest's exit codes: 4 for a command that is used wrongly or cannot read a file, 3 for a fault of its own.
 _USAGE: Final = 4
 _INTERRUPTED: Final = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import logging
@@ -14,28 +13,24 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pytest_robustness.core.hash_memory import DIGEST_BYTES, HashMemory, Known
+
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
-DIGEST_BYTES: Final = 16
 _CHUNK: Final = 1 << 20
 # A file may change again within one tick of a coarse clock, with the same size: one as young as this is not remembered.
 _SETTLED_NANOSECONDS: Final = 2_000_000_000
 # Windows has no time of change: st_ctime is when a file was created, and what unpacks an archive sets the other time.
 _CHANGES_SHOW: Final = sys.platform != "win32"
-_BUSY_SECONDS: Final = 10.0
 _MANY: Final = 20_000
 _NOTE_SECONDS: Final = 15.0
+# What a killed process loses of its reading, which may take hours from another machine.
+_KEEP_SECONDS: Final = 60.0
 _VERSION: Final = struct.Struct("<qqQ")
-_RECORD: Final = struct.Struct(f"<qqqQ{DIGEST_BYTES}s")
-_SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS folder (path BLOB PRIMARY KEY, names BLOB NOT NULL, records BLOB NOT NULL, "
-    "checksum BLOB NOT NULL)"
-)
 
 
 def content_digest(data: bytes) -> bytes:
@@ -72,7 +67,6 @@ class FileStatus(NamedTuple):
         return _CHANGES_SHOW and self.settled
 
 
-_Known = dict[bytes, tuple[FileStatus, bytes]]
 _Answer = tuple[FileStatus, bytes, bool] | OSError
 _NO_STATUS: Final = FileStatus(0, 0, 0, 0)
 
@@ -98,8 +92,8 @@ class FileHashes:
 
     def __init__(self, memory: Path | None = None) -> None:
         self.note: Callable[[str], None] = lambda _: None
-        self._memory = memory
-        self._folders: dict[bytes, _Known] = {}
+        self._memory = HashMemory(memory)
+        self._folders: dict[bytes, Known] = {}
 
     def digest(self, path: Path) -> bytes:
         """Return the hash of a file.
@@ -140,8 +134,8 @@ class FileHashes:
             else:
                 unknown.append(position)
         paths = [base + names[position] for position in unknown]
-        threads = os.cpu_count() or 1
-        self._read(paths, unknown, result, lambda item: _hash(paths[item]), threads, lasting=_CHANGES_SHOW)
+        cores = os.cpu_count() or 1
+        self._read(paths, unknown, result, lambda item: _hash(paths[item]), cores, lasting=_CHANGES_SHOW)
         return result
 
     def remembered(
@@ -200,7 +194,8 @@ class FileHashes:
         if not places:
             return
         changed: set[bytes] = set()
-        threads, said = min(len(places), threads), time.monotonic()
+        threads = min(len(places), threads)
+        said = kept = time.monotonic()
         if len(places) >= _MANY:
             self.note(f"reading {len(places):,} files to know them by their content; later runs read those that change")
         pool = ThreadPoolExecutor(threads)
@@ -219,66 +214,19 @@ class FileHashes:
                 if time.monotonic() - said > _NOTE_SECONDS:
                     said = time.monotonic()
                     self.note(f"read {done:,} of {len(places):,} files")
+                if lasting and time.monotonic() - kept > _KEEP_SECONDS:
+                    self._memory.remember({folder: self._folders[folder] for folder in changed})
+                    changed, kept = set(), time.monotonic()
         finally:  # an interrupt loses no hash, and does not wait for the files that are left
             pool.shutdown(cancel_futures=True)
             if lasting:
-                self._remember({folder: self._folders[folder] for folder in changed})
+                self._memory.remember({folder: self._folders[folder] for folder in changed})
 
-    def _folder(self, folder: bytes, *, lasting: bool = True) -> _Known:
+    def _folder(self, folder: bytes, *, lasting: bool = True) -> Known:
         """Return what is known of a folder's files: in this object alone, unless it is ``lasting``."""
         if folder not in self._folders:
-            self._folders[folder] = self._recall(folder) if lasting else {}
+            self._folders[folder] = self._memory.recall(folder) if lasting else {}
         return self._folders[folder]
-
-    def _recall(self, folder: bytes) -> _Known:
-        if self._memory is None or not self._memory.exists():
-            return {}
-        row = None
-        with _forgiving(self._memory), self._connection() as connection:
-            row = connection.execute("SELECT names, records, checksum FROM folder WHERE path = ?", (folder,)).fetchone()
-        if row is None or _checksum(folder, row[0], row[1]) != row[2]:
-            return {}
-        records = [(FileStatus(*record[:4]), record[4]) for record in _RECORD.iter_unpack(row[1])]
-        return dict(zip(row[0].split(b"\0"), records, strict=True))
-
-    def _remember(self, folders: Mapping[bytes, _Known]) -> None:
-        if self._memory is None or not folders:
-            return
-        rows = []
-        for folder, known in folders.items():
-            names = b"\0".join(known)
-            records = b"".join(_RECORD.pack(*status, digest) for status, digest in known.values())
-            rows.append((folder, names, records, _checksum(folder, names, records)))
-        with _forgiving(self._memory):
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            with self._connection() as connection:
-                connection.execute(_SCHEMA)
-                connection.executemany("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?)", rows)
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        import sqlite3  # here, because most runs that load the plugin hash nothing
-
-        connection = sqlite3.connect(str(self._memory), timeout=_BUSY_SECONDS)
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
-
-
-@contextlib.contextmanager
-def _forgiving(memory: Path) -> Iterator[None]:
-    import sqlite3
-
-    try:
-        yield
-    except (sqlite3.Error, OSError):
-        _log.debug("the hashes of files in %s cannot be used", memory, exc_info=True)
-
-
-def _checksum(folder: bytes, names: bytes, records: bytes) -> bytes:
-    return hashlib.sha256(b"\0".join([folder, names, records])).digest()[:8]
 
 
 def _hash(path: bytes) -> _Answer:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import FrameType
 
+# Taken now: while a model is called, which is most of the time, os._exit is one that only raises an exception.
+_exit = os._exit
 # About 10 µs: long enough to catch PyTorch's next operation. libgomp's default of 300,000 spins for over a millisecond
 # and takes the core from other threads and processes (docs/performance.md).
 _SPIN_COUNT = "3000"
@@ -57,11 +59,6 @@ def limit_openmp_spin() -> None:
         os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def end_with_parent() -> None:
     """End this process, at once, when the one that started it is gone; looked for twice a second, by a thread.
 
@@ -72,7 +69,7 @@ def end_with_parent() -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_LOOK_SECONDS)
-        os._exit(1)
+        _exit(1)
 
     threading.Thread(target=watch, name="robustness-parent", daemon=True).start()
 
@@ -112,6 +109,35 @@ def interrupts_held() -> Iterator[None]:
         with contextlib.ExitStack() as later:  # all of them, also where the handler of the first raises an exception
             for number in reversed(held):
                 later.callback(signal.raise_signal, number)
+
+
+@contextlib.contextmanager
+def ended_as_interrupted() -> Iterator[None]:
+    """Have SIGTERM interrupt the block as Ctrl-C does, once: schedulers of clusters send it before they kill.
+
+    By itself it ends a process at once, with all that it had not saved yet. Where somebody handles it already, and in
+    another thread than the main one, nothing changes.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    owner, asked = os.getpid(), False
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if os.getpid() != owner:  # a child of a user's code, whose parent asks it to end
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class OneThread:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
@@ -73,6 +74,49 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+@contextlib.contextmanager
+def current(device: torch.device) -> Iterator[None]:
+    """Make ``device`` the one that code gets which names no number, on CUDA: that of models, transforms and libraries.
+
+    Else all processes of a machine would put what such code makes on the first GPU, and its kernels would not find the
+    images there.
+    """
+    with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
+        yield
+
+
+class HostCopy:
+    """The copy of a tensor on the host, which CUDA makes while both go on; other devices have made it when this ends.
+
+    Parameters
+    ----------
+    tensor
+        On any device.
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._copied: torch.cuda.Event | None = None
+        if not tensor.is_cuda:
+            self._host = tensor.cpu()
+            return
+        self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+        self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        # On the stream that copies. By itself an event is recorded on the first GPU's, which has nothing to do with the
+        # copy from another: it would say that the copy is there while the memory still holds what was in it before.
+        self._copied.record(torch.cuda.current_stream(tensor.device))
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is there, so that nothing waits for the device."""
+        return self._copied is None or bool(self._copied.query())  # type: ignore[no-untyped-call]
+
+    def tensor(self) -> torch.Tensor:
+        """Return it, once it is there."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._host
+
+
 def works_ahead(device: torch.device) -> bool:
     """Return whether ``device`` computes while the host goes on, so that it is idle after the host has waited."""
     return device.type == "cuda"
@@ -80,12 +124,13 @@ def works_ahead(device: torch.device) -> bool:
 
 @contextlib.contextmanager
 def cores_shared(processes: int) -> Iterator[None]:
-    """Limit PyTorch to this process's share of its threads, one of ``processes``; restore the number at the end.
+    """Limit PyTorch to this process's share of the cores, one of ``processes``; restore the number at the end.
 
-    Processes that each start as many threads as there are cores slow one another down many times over.
+    Processes that each start as many threads as there are cores slow one another down many times over, and PyTorch
+    counts those of the machine, whatever the limit of a container.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // processes))
+    torch.set_num_threads(max(1, min(threads, usable_cores()) // processes))
     try:
         yield
     finally:

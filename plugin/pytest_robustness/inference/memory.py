@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 import torch
 
@@ -32,7 +33,14 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def free_memory(device: torch.device) -> None:
-    """Collect garbage, and return PyTorch's unused memory to ``device``."""
+    """Forget what was compiled, collect garbage, and return PyTorch's unused memory to ``device``.
+
+    PyTorch's compiler keeps each program that it made as long as the code lives which it is of, with the memory of its
+    CUDA graph: smaller batches, for which another is made, would find less and less room.
+    """
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is not None:
+        dynamo.reset()
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

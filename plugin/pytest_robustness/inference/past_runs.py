@@ -178,6 +178,13 @@ def forget_runs(store: Store, dataset: str) -> None:
         store.remember(f"{_DATASETS} {dataset}", "[]")
 
 
+def keep_runs(store: Store, dataset: str, runs: Sequence[PastRun]) -> None:
+    """Forget the runs on these images but ``runs``, and the images where there are none."""
+    store.remember(f"{_DATASETS} {dataset}", json.dumps([run.pack() for run in runs]))
+    if not runs:
+        store.remember(_DATASETS, json.dumps({one: name for one, name in _names(store).items() if one != dataset}))
+
+
 def past_runs(store: Store, dataset: str) -> list[PastRun]:
     """Return the runs that the store remembers of the images with this fingerprint, the latest last."""
     text = store.recall(f"{_DATASETS} {dataset}")

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PACKAGES: Final = ("pytest-robustness", "torch", "torchvision", "timm", "safetensors", "numpy")
+_PROC: Final = Path("/proc")
 # What says whether a machine has another accelerator than before.
 _DEVICES: Final = ("nvidia*", "kfd", "dxg", "dri/render*")
 
@@ -115,8 +117,26 @@ def _installed(hashes: FileHashes) -> tuple[str, ...]:
 
 
 def _devices() -> list[str]:
-    """Return what the machine shows of accelerators, without asking PyTorch."""
+    """Return what the machine shows of its processor and of accelerators, without asking PyTorch."""
     folder = Path("/dev")
     nodes = sorted(str(node) for pattern in _DEVICES for node in folder.glob(pattern)) if folder.is_dir() else []
     chosen = {name: value for name, value in os.environ.items() if name.endswith("_VISIBLE_DEVICES")}
-    return [sys.platform, *nodes, *(f"{name}={chosen[name]}" for name in sorted(chosen))]
+    return [sys.platform, platform.machine(), *nodes, *_kinds(), *(f"{name}={chosen[name]}" for name in sorted(chosen))]
+
+
+def _kinds() -> list[str]:
+    """Return which processor and which GPUs the machine has: a store is copied, and the next one may lack bf16."""
+    files = [_PROC / "cpuinfo", *sorted((_PROC / "driver/nvidia/gpus").glob("*/information"))]
+    found = []
+    for file in files:
+        try:
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            _log.debug("%s cannot be read", file, exc_info=True)
+            continue
+        known: dict[str, str] = {}
+        for line in lines:  # of the first processor
+            name, _, value = line.partition(":")
+            known.setdefault(name.strip(), value.strip())
+        found += [known[name] for name in ("model name", "flags", "Features", "Model") if name in known]
+    return found

@@ -43,12 +43,14 @@ class XdistHooks:
         self._folder: Path | None = None
         self._progress = SharedProgress(store, progress, self._said)
         self._progress.start()
-        self._workers = itertools.count()
+        self._numbers: dict[Any, int] = {}
         self._swept: dict[Any, float] = {}
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Give each worker a number, from 0: xdist's own names may have gaps."""
-        node.workerinput[PROCESS] = next(self._workers)
+        """Give each worker the lowest number that none has: one that takes a dead one's place takes its GPU, too."""
+        taken = set(self._numbers.values())
+        self._numbers[node] = next(number for number in itertools.count() if number not in taken)
+        node.workerinput[PROCESS] = self._numbers[node]
         self._folder = agreement.folder_of(self._store, node.workerinput["testrunuid"])
 
     @pytest.hookimpl(optionalhook=True)
@@ -73,6 +75,7 @@ class XdistHooks:
 
     def pytest_testnodedown(self, node: Any) -> None:
         """Merge what a worker did, or stop the run where a worker refused to work."""
+        self._numbers.pop(node, None)
         output = getattr(node, "workeroutput", {})
         if REFUSAL in output:
             raise pytest.UsageError(output[REFUSAL])

@@ -96,19 +96,20 @@ def _chosen(known: list[KnownData], wanted: str | None) -> KnownData:
     fitting = [one for one in known if wanted is None or one.name == wanted or one.fingerprint.startswith(wanted)]
     if fitting:
         return fitting[-1]
-    listed = "\n".join(f"  {_described(one)}" for one in reversed(known))
+    listed = "\n".join(f"  {described(one)}" for one in reversed(known))
     raise OptionError(f"The store remembers no run on {wanted!r}. It has:\n{listed}")
 
 
 def _lines(chosen: KnownData, known: list[KnownData]) -> Iterator[str]:
-    yield f"Run: {_described(chosen)}"
+    yield f"Run: {described(chosen)}"
     others = [one for one in reversed(known) if one != chosen]
     if others:
         yield "The store remembers runs on other images; --data takes a name, or how a fingerprint begins:"
-        yield from (f"  {_described(one)}" for one in others)
+        yield from (f"  {described(one)}" for one in others)
 
 
-def _described(known: KnownData) -> str:
+def described(known: KnownData) -> str:
+    """Return which images the store remembers runs of, in words."""
     drawn = "" if known.limit is None else f", {known.limit} per class"
     short = known.fingerprint[:_SHORT]
     return f"{known.name}, {counted(known.images, 'image')}{drawn}, {known.when} (fingerprint {short})"

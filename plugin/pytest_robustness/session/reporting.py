@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.analysis.findings import GateTest
 from pytest_robustness.core import Panel
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.files import short_path
+from pytest_robustness.core.text import counted
 from pytest_robustness.report.build import examples, lost_examples
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_robustness.analysis.findings import ClassTest, Finding
+    from pytest_robustness.core import Progress
     from pytest_robustness.report.build import RunRecord
     from pytest_robustness.report.gallery import Example, LostExample
     from pytest_robustness.report.run_report import RunReport
     from pytest_robustness.session.options import Options
     from pytest_robustness.session.requests import Requests
     from pytest_robustness.session.run import Run
+
+# From as many on, reading them and writing page and tables takes more than some ten seconds, without another word.
+_MANY_ANSWERS: Final = 5_000_000
 
 
 class Reporting:
@@ -26,6 +33,7 @@ class Reporting:
     options: Options
     requests: Requests
     _run: Run
+    _progress: Callable[[], Progress]
 
     @property
     def record(self) -> RunRecord:
@@ -61,6 +69,10 @@ class Reporting:
     @numpy_defaults
     def write_reports(self) -> bool:
         """Write the reports of what was computed; return whether that succeeded (`summary` has the error)."""
+        log = self._run.log
+        answers = int(log.provenance.get("dataset", {}).get("images", 0)) * len(log.keys)
+        if answers >= _MANY_ANSWERS:
+            self._progress().note(f"writing the report of {counted(answers, 'answer')}")
         return self._run.write_reports(self.requests.models, self.requests.conditions)
 
     @numpy_defaults

@@ -91,6 +91,7 @@ class RobustnessSession(Studies, Reporting):
         hashes = FileHashes(options.store.with_suffix(".hashes"))
         own = (options.weights_dir, options.trust_pickle, hashes, given.models, options.clip_templates)
         zoo = ModelZoo(*own, directory=Path.cwd())
+        self._progress = progress
         self._run = Run(options, Means(registry, zoo, progress, processes, process, given.data), agreement)
         self.requests = Requests(options, zoo, registry, lambda: self._run.candidate_conditions)
 

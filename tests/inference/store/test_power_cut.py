@@ -77,7 +77,7 @@ from pytest_robustness.inference.store.store import Result, Store
 from pytest_robustness.inference.store.rows import Block
 
 store = Store(Path(sys.argv[1]))
-store._file.connection.execute("PRAGMA wal_autocheckpoint = 20")  # the log is moved into the file in each cut
+store.file.connection.execute("PRAGMA wal_autocheckpoint = 20")  # the log is moved into the file in each cut
 for number in itertools.count():
     images = np.frombuffer(number.to_bytes(8, "big") * 2 * 64, "V16")
     answers, shares = np.full(64, number % 1000, np.int32), np.full((3, 64), 0.5, np.float32)
@@ -169,5 +169,5 @@ def test_the_cuts_would_show_a_store_that_does_not_sync(tmp_path, shim, monkeypa
     assert max(lost) > 0
 
 
-_SYNC = 'store._file.connection.execute("PRAGMA synchronous = OFF")\n'
-SLACK = WRITER.replace("store._file", f"{_SYNC}store._file", 1)
+_SYNC = 'store.file.connection.execute("PRAGMA synchronous = OFF")\n'
+SLACK = WRITER.replace("store.file", f"{_SYNC}store.file", 1)

@@ -364,7 +364,7 @@ def test_whoever_keeps_a_store_locked_is_named(store: Store, monkeypatch: pytest
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "locked\n"
-        store._file.connection.execute("PRAGMA busy_timeout = 100")
+        store.file.connection.execute("PRAGMA busy_timeout = 100")
         with pytest.raises(StoreError) as caught:
             store.put([result(range(3, 6))])
         holder.communicate("\n")

@@ -66,8 +66,8 @@ def test_what_another_thread_writes_is_no_part_of_a_transaction_that_is_taken_ba
     begun, end = threading.Event(), threading.Event()
 
     def fail() -> None:
-        with store._file.transaction():
-            store._file.connection.execute("INSERT INTO sweep (cells, predictions) VALUES (1, 1)")
+        with store.file.transaction():
+            store.file.connection.execute("INSERT INTO sweep (cells, predictions) VALUES (1, 1)")
             begun.set()
             assert end.wait(60)
             raise ZeroDivisionError
@@ -83,7 +83,7 @@ def test_what_another_thread_writes_is_no_part_of_a_transaction_that_is_taken_ba
         assert [other.result(timeout=60) for other in others] == [None, []]
     assert store.recall("name") == "content"
     count = "SELECT count(*) FROM sweep"
-    assert store._file.connection.execute(count).fetchone() == (0,)
+    assert store.file.connection.execute(count).fetchone() == (0,)
 
 
 def test_threads_that_read_and_write_at_once_find_what_each_has_written(store):

@@ -42,6 +42,29 @@ def test_other_data_has_other_shards(tmp_path):
     assert list(other.claim(SHARDS)) == SHARDS
 
 
+def test_lock_files_that_nobody_asks_for_are_removed_and_no_others(tmp_path):
+    folder, yesterday = tmp_path / "locks", time.time() - 90_000
+    of_old, of_held, of_now = (ShardClaims(folder, topic) for topic in ("old", "held", "now"))
+    assert list(of_old.claim(SHARDS)) == list(of_held.claim(SHARDS)) == list(of_now.claim(SHARDS)) == SHARDS
+    for shard in SHARDS:
+        of_old.release(shard)
+    lost = folder / "old-0-5.holder"  # of a process that was killed
+    lost.write_text("{}")
+    for path in folder.iterdir():
+        if not path.name.startswith("now"):
+            os.utime(path, (yesterday, yesterday))
+    of_now.close()
+    left = {path.name for path in folder.iterdir()}
+    ends = ["0-5", "5-10", "10-12"]
+    assert left == {*(f"held-{end}.lock" for end in ends), *(f"held-{end}.holder" for end in ends)} | {
+        f"now-{end}.lock" for end in ends
+    }
+    assert list(ShardClaims(folder, "held").claim(SHARDS)) == []
+    of_old.close()
+    assert list(of_old.claim(SHARDS)) == SHARDS
+    of_held.close()
+
+
 def test_a_shard_that_was_never_claimed_can_be_released(tmp_path):
     claims = ShardClaims(tmp_path, "photos")
     claims.release(SHARDS[0])

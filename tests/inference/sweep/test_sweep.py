@@ -48,6 +48,7 @@ from pytest_robustness.inference.preprocess import to_canvas
 from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.store.store import Store
 from pytest_robustness.inference.sweep import batch_runner, unsaved
+from pytest_robustness.inference.sweep import sweep as sweep_module
 from pytest_robustness.inference.sweep.batch_runner import SweepSettings
 from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.sweep.executors.local import LocalExecutor
@@ -56,7 +57,7 @@ from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pytest_robustness.core import Shard, Workload
@@ -95,13 +96,15 @@ class Net(torch.nn.Module):
         self.limit: int | None = None
         self.fail_after: int | None = None
         self.failure: BaseException = ValueError("no such luck")
+        self.signal = signal.SIGINT
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         if self.limit is not None and len(images) > self.limit:
             raise self.failure
         if self.fail_after is not None and sum(self.batches) >= self.fail_after:
             if isinstance(self.failure, KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)  # as a terminal does: what a model raises is its own error
+                assert signal.getsignal(self.signal) is not signal.SIG_DFL  # which would end the tests
+                signal.raise_signal(self.signal)  # as a terminal does: what a model raises is its own error
             raise self.failure
         self.batches.append(len(images))
         return torch.einsum("bchw,kchw->bk", images, self.weight)
@@ -375,15 +378,17 @@ def test_what_runs_a_model_hangs_on_nothing_that_is_there_already(tmp_path, fini
     assert passes == [16]
 
 
-def test_an_interrupt_keeps_what_was_computed_and_the_next_sweep_goes_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_was_computed_and_the_next_sweep_goes_on(tmp_path, number):
     selection, models = photos(10), [loaded("a", RESIZED)]
     net = models[0].model.module
-    net.fail_after, net.failure = 5, KeyboardInterrupt()
+    net.fail_after, net.failure, net.signal = 5, KeyboardInterrupt(), number
     jobs = jobs_of(models, [CONTROL], selection)
     made, notes = sweep(tmp_path, jobs, selection, batch_size=1, shard_size=4)
     with pytest.raises(KeyboardInterrupt):
         made.run()
     assert notes.stopped == 1
+    assert notes.notes == ["interrupted: 5 of 10 images are kept; the same command goes on from there"]
     assert held(tmp_path, jobs[0], selection) == list(range(5))
     net.fail_after = None
     net.batches.clear()
@@ -1263,3 +1268,25 @@ def test_where_a_device_works_ahead_an_interrupt_keeps_what_was_computed(tmp_pat
         cells = StoredCells(store, selection.identities, selection.labels)
         cells.update(item.key, item.outputs)
         assert cells.present(item.key, item.outputs).sum() == 14
+
+
+def test_code_that_names_no_gpu_gets_the_one_that_the_process_computes_on(tmp_path, monkeypatch):
+    within: list[torch.device] = []
+
+    @contextlib.contextmanager
+    def current(device: torch.device) -> Iterator[None]:
+        within.append(device)
+        yield
+        within.pop()
+
+    monkeypatch.setattr(sweep_module, "current", current)
+    selection, model, seen = photos(4), loaded("one", RESIZED), []
+    model.model.module.register_forward_pre_hook(lambda *_: seen.append([*within]))
+    sweep(tmp_path, jobs_of([model], [CONTROL], selection), selection)[0].run()
+    computed = len(seen)
+    # The check of stored answers, by which a run begins that has some of them, is no exception.
+    again = dataclasses.replace(model, published=False)
+    sweep(tmp_path, jobs_of([again], [CONTROL], selection), selection)[0].run()
+    assert 0 < computed < len(seen)
+    assert all(each == [torch.device("cpu")] for each in seen)
+    assert within == []

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_robustness.core.content.files import FileContent
 from pytest_robustness.core.content.parts import content_of, key_of
 from pytest_robustness.core.content.plain import Content, framed, plain
-from pytest_robustness.core.file_hashes import DIGEST_BYTES, content_digest
+from pytest_robustness.core.file_hashes import content_digest
+from pytest_robustness.core.hash_memory import DIGEST_BYTES
 from pytest_robustness.core.source_code import text_of, was_compiled
 
 if TYPE_CHECKING:

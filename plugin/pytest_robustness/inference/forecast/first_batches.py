@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import torch
 
 from pytest_robustness.core import Shard
-from pytest_robustness.inference.device import cores_shared
+from pytest_robustness.inference.device import cores_shared, current
 from pytest_robustness.inference.forecast.forecast import Group, Rate, Rates
 from pytest_robustness.inference.loader.loader import Portion, batches
 from pytest_robustness.inference.precision import fp32_products
@@ -145,7 +145,7 @@ class FirstBatches:
             runner.prepare(self._jobs)
             shared = cores_shared(settings.processes), fp32_products(tf32=settings.precision == "tf32")
             try:
-                with shared[0], shared[1], torch.inference_mode():
+                with current(settings.device), shared[0], shared[1], torch.inference_mode():
                     batch, decoding = self._decoded(positions, runner.batch_size)
                     groups = {} if batch is None else self._timed_groups(runner, batch)
                     row = _timed_commit(runner)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robustness.core.process import quick_imports, usable_cores
+from pytest_robustness.core.cores import usable_cores
+from pytest_robustness.core.process import quick_imports
 from pytest_robustness.inference.computation import machine, sweep_settings
 from pytest_robustness.inference.forecast.forecast import Forecast, Group, Lacking, Resources, seconds
 from pytest_robustness.inference.loading.model_facts import ModelFacts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from pytest_robustness.core.process import usable_cores
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.data.identity import read_as
 from pytest_robustness.errors import BadImageError
 from pytest_robustness.inference.loader.hand_over import Pixels

@@ -92,6 +92,38 @@ class StoreFile:
                 raise
 
     @contextlib.contextmanager
+    def alone(self) -> Iterator[sqlite3.Connection]:
+        """Keep all other processes from the file while the block runs, and give the connection.
+
+        Raises
+        ------
+        StoreError
+            Another process has the file open: it would go on with answers that are gone.
+        """
+        with self.explained():
+            self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            try:
+                self._enter_alone()
+                yield self.connection
+            finally:
+                self.connection.execute("PRAGMA locking_mode = NORMAL")
+                self._write_ahead()
+
+    def _enter_alone(self) -> None:
+        try:
+            # Only who is alone can end the write-ahead log, and has the file from then on.
+            self.connection.execute("PRAGMA journal_mode = DELETE")
+            self.connection.execute("BEGIN EXCLUSIVE")
+            self.connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            who = describe_holders([self.path, *_beside(self.path)])
+            raise StoreError(
+                f"{self.path} is in use. {who or 'Try again when no other process has it open.'}"
+            ) from error
+
+    @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
         """Turn errors of SQLite and of the file system into a `StoreError` that says what to do.
 
@@ -173,6 +205,10 @@ def _other_schema(path: Path, version: int) -> str:
     )
 
 
+def _beside(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+
+
 def _explain(path: Path, error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
@@ -183,7 +219,7 @@ def _explain(path: Path, error: Exception) -> str:
     if "full" in text:
         return f"{path}: the disk is full. What was finished is kept; free some space and run again to go on."
     if "locked" in text:
-        who = describe_holders([path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))])
+        who = describe_holders([path, *_beside(path)])
         by = who or "Another process has it: run again when that is done."
         return f"{path} stayed locked for {_BUSY_SECONDS:.0f} seconds. {by}"
     if "not a database" in text or "malformed" in text or "corrupt" in text:

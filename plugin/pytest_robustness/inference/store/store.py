@@ -77,7 +77,7 @@ class _SealedBlock(NamedTuple):
 class Store:
     """Predictions by cell and image; safe for several processes at once, and for several threads.
 
-    ``damaged`` counts the rows that were removed because their content is not what was written.
+    ``file`` has them; ``damaged`` counts the rows that were removed because their content is not what was written.
 
     Parameters
     ----------
@@ -92,17 +92,17 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.damaged = 0
-        self._file = StoreFile(path)
+        self.file = StoreFile(path)
         self._blocks: dict[int, _SealedBlock] = {}
 
     @property
     def path(self) -> Path:
         """The SQLite file."""
-        return self._file.path
+        return self.file.path
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
-        self._file.close()
+        self.file.close()
 
     def put_selection(self, fingerprint: str, selection: StoredSelection) -> None:
         """Write the images of a run, in place of what is there under the same fingerprint."""
@@ -112,8 +112,8 @@ class Store:
             selection.labels.astype("<i8").tobytes(),
             selection.images.astype(IDENTITY).tobytes(),
         )
-        with self._file.transaction():
-            self._file.connection.execute(
+        with self.file.transaction():
+            self.file.connection.execute(
                 "INSERT OR REPLACE INTO selection VALUES (?, ?, ?, ?, ?, ?)",
                 (fingerprint, *columns, _checksum_of(fingerprint, *columns)),
             )
@@ -129,8 +129,8 @@ class Store:
             The row is damaged.
         """
         sql = "SELECT name, classes, labels, images, checksum FROM selection WHERE fingerprint = ?"
-        with self._file.explained():
-            row = self._file.connection.execute(sql, (fingerprint,)).fetchone()
+        with self.file.explained():
+            row = self.file.connection.execute(sql, (fingerprint,)).fetchone()
         if row is None:
             raise KeyError(fingerprint)
         *columns, written = row
@@ -146,12 +146,12 @@ class Store:
 
     def announce(self, cells: int, predictions: int) -> None:
         """Write that a sweep begins which lacks so many predictions of so many cells; `SharedSweeps` reads it."""
-        with self._file.transaction():
-            self._file.connection.execute("INSERT INTO sweep (cells, predictions) VALUES (?, ?)", (cells, predictions))
+        with self.file.transaction():
+            self.file.connection.execute("INSERT INTO sweep (cells, predictions) VALUES (?, ?)", (cells, predictions))
 
     def put(self, results: Sequence[Result]) -> None:
         """Commit ``results`` in one transaction."""
-        with self._file.transaction():
+        with self.file.transaction():
             numbers: dict[int, int] = {}
             for result in results:
                 if any(len(column) != len(result.block.images) for column in result.predictions):
@@ -161,7 +161,7 @@ class Store:
                 number = numbers[id(result.block)]
                 engine, rows = "/".join(result.engine), pack(result.predictions)
                 sealed = self._blocks[number].sealed
-                self._file.connection.execute(
+                self.file.connection.execute(
                     "INSERT INTO prediction (cell, block, engine, rows, checksum) VALUES (?, ?, ?, ?, ?)",
                     (self._cell(result), number, engine, rows, _checksum_of(result.key, sealed, engine, rows)),
                 )
@@ -173,8 +173,8 @@ class Store:
             "WHERE key = ? AND prediction.id > ? ORDER BY prediction.id"
         )
         found, damaged = [], []
-        with self._file.explained():
-            for number, block, engine, rows, written in self._file.connection.execute(sql, (key, after)):
+        with self.file.explained():
+            for number, block, engine, rows, written in self.file.connection.execute(sql, (key, after)):
                 result = self._checked(key, number, block, engine, rows, written)
                 if result is None:
                     damaged.append(number)
@@ -186,16 +186,16 @@ class Store:
 
     def remember(self, name: str, content: str) -> None:
         """Write what a later run need not find out or make again, in place of what is there under the same name."""
-        with self._file.transaction():
-            self._file.connection.execute(
+        with self.file.transaction():
+            self.file.connection.execute(
                 "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)", (name, content, _checksum_of(name, content))
             )
 
     def recall(self, name: str) -> str | None:
         """Return what was remembered; ``None`` where nothing was, or where it is damaged."""
         sql = "SELECT content, checksum FROM remembered WHERE name = ?"
-        with self._file.explained():
-            row = self._file.connection.execute(sql, (name,)).fetchone()
+        with self.file.explained():
+            row = self.file.connection.execute(sql, (name,)).fetchone()
         return str(row[0]) if row is not None and _checksum_of(name, row[0]) == row[1] else None
 
     def _checked(
@@ -210,7 +210,7 @@ class Store:
 
     def block(self, result: StoredResult) -> Block:
         """Return the images of a result that was read."""
-        with self._file.explained():
+        with self.file.explained():
             of_block = self._block(result.block)
         if of_block is None:
             raise KeyError(result.block)
@@ -218,17 +218,17 @@ class Store:
 
     def forget(self, in_doubt: Callable[[str, Mapping[str, Any]], bool]) -> None:
         """Remove all results of the cells, of whatever images, whose key and description are ``in_doubt``."""
-        with self._file.transaction():
-            cells = self._file.connection.execute("SELECT id, key, description FROM cell").fetchall()
-            self._file.connection.executemany(
+        with self.file.transaction():
+            cells = self.file.connection.execute("SELECT id, key, description FROM cell").fetchall()
+            self.file.connection.executemany(
                 "DELETE FROM prediction WHERE cell = ?",
                 [(number,) for number, key, text in cells if in_doubt(key, _description(text))],
             )
 
     def put_unreadable(self, image: bytes, decoder: str, reason: str) -> None:
         """Write that a decoder cannot read the image with this identity, and why."""
-        with self._file.transaction():
-            self._file.connection.execute(
+        with self.file.transaction():
+            self.file.connection.execute(
                 "INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)",
                 (image, decoder, reason, _checksum_of(image, decoder, reason)),
             )
@@ -236,14 +236,14 @@ class Store:
     def unreadable(self, decoder: str) -> dict[bytes, str]:
         """Return the images that this decoder cannot read, by identity, with the reason."""
         sql = "SELECT image, decoder, reason, checksum FROM unreadable WHERE decoder = ?"
-        with self._file.explained():
-            rows = self._file.connection.execute(sql, (decoder,)).fetchall()
+        with self.file.explained():
+            rows = self.file.connection.execute(sql, (decoder,)).fetchall()
         return {row[0]: row[2] for row in rows if _checksum_of(*row[:3]) == row[3]}
 
     def _block(self, number: int) -> _SealedBlock | None:
         if number not in self._blocks:
             sql = "SELECT images, targets, checksum FROM block WHERE id = ?"
-            row = self._file.connection.execute(sql, (number,)).fetchone()
+            row = self.file.connection.execute(sql, (number,)).fetchone()
             if row is None or _checksum_of(*row[:2]) != row[2]:
                 return None
             self._blocks[number] = _SealedBlock(unpack_block(*row[:2]), row[2])
@@ -252,7 +252,7 @@ class Store:
     def _put_block(self, block: Block) -> int:
         columns = pack_block(block)
         sealed = _checksum_of(*columns)
-        cursor = self._file.connection.execute(
+        cursor = self.file.connection.execute(
             "INSERT INTO block (size, images, targets, checksum) VALUES (?, ?, ?, ?)",
             (len(block.images), *columns, sealed),
         )
@@ -265,13 +265,13 @@ class Store:
             "INSERT INTO cell (key, description) VALUES (?, ?) "
             "ON CONFLICT (key) DO UPDATE SET description = excluded.description"
         )
-        self._file.connection.execute(sql, (result.key, json.dumps(result.description)))
-        return int(self._file.connection.execute("SELECT id FROM cell WHERE key = ?", (result.key,)).fetchone()[0])
+        self.file.connection.execute(sql, (result.key, json.dumps(result.description)))
+        return int(self.file.connection.execute("SELECT id FROM cell WHERE key = ?", (result.key,)).fetchone()[0])
 
     def _remove(self, numbers: Sequence[int]) -> None:
         if numbers:
-            with self._file.transaction():
-                self._file.connection.executemany(
+            with self.file.transaction():
+                self.file.connection.executemany(
                     "DELETE FROM prediction WHERE id = ?", [(number,) for number in numbers]
                 )
 

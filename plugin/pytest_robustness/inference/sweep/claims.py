@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.2
 # As long may a process wait for another without a word.
 _PATIENCE_SECONDS = 5.0
+_OLD_SECONDS = 86_400.0
 
 
 def _silent(_: str) -> None:
@@ -71,9 +73,20 @@ class ShardClaims:
             lock.release()
 
     def close(self) -> None:
-        """Release every shard that is still held."""
+        """Release every shard that is still held, and remove the files of locks that nobody has asked for in a day.
+
+        A lock file stays where it is when its shard is released, as another process may be about to lock it: in the end
+        there would be one for each shard of each state of the data that there ever was.
+        """
         for shard in list(self._held):
             self.release(shard)
+        old = time.time() - _OLD_SECONDS
+        for path in self._folder.glob("*.lock"):
+            with contextlib.suppress(OSError, Timeout):
+                if path.stat().st_mtime < old:
+                    with FileLock(path, timeout=0):
+                        path.with_suffix(".holder").unlink(missing_ok=True)
+                        path.unlink()
 
     def wait(self) -> None:
         """Sleep for a moment, while other processes finish the shards that they hold; after a while, say which."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import Predictions
+from pytest_robustness.inference.device import HostCopy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,28 +182,19 @@ class Fetched:
         # As bytes, one column after the other; the narrowest is the last, so that all are aligned.
         self._types = [torch.empty(0, dtype=column.dtype).numpy().dtype for column in columns]
         flat = torch.cat([column.view(torch.uint8) for column in columns] or [torch.empty(0, dtype=torch.uint8)])
-        self._copied: torch.cuda.Event | None = None
-        self._host = flat
-        if flat.is_cuda:
-            self._host = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True).copy_(flat, non_blocking=True)
-            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._copied.record()
-        elif flat.device.type != "cpu":
-            self._host = flat.cpu()
+        self._copy = HostCopy(flat)
 
     @property
     def ready(self) -> bool:
         """Whether the scores are on the host, so that nothing waits for the device."""
-        return self._copied is None or bool(self._copied.query())  # type: ignore[no-untyped-call]
+        return self._copy.ready
 
     def results(self) -> list[tuple[Predictions, NDArray[np.bool_]]]:
         """Return the predictions of each job, and which of its images had finite logits: bool [n]; waits for them."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        columns, end = [], 0
+        host, columns, end = self._copy.tensor().numpy(), [], 0
         for kind in self._types:
             start, end = end, end + kind.itemsize * sum(self._sizes)
-            columns.append(self._host.numpy()[start:end].view(kind))
+            columns.append(host[start:end].view(kind))
         found, stop = [], 0
         for size in self._sizes:
             stop += size

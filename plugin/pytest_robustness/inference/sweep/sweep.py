@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.process import ended_as_interrupted
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.inference.device import current
 from pytest_robustness.inference.sweep.canary import Canary
 from pytest_robustness.inference.sweep.stale import Doubt, Stale
 from pytest_robustness.inference.sweep.unreadable import UnreadableImages
@@ -85,6 +87,10 @@ class Sweep:
         DisagreementError
             When a node of a cluster would compute something else.
         """
+        with ended_as_interrupted(), current(self._work.settings.device):
+            return self._run()
+
+    def _run(self) -> bool:
         self.unreadable.find()
         self._forget_stale()
         missing, _ = self._work.missing()

@@ -10,7 +10,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_robustness.core.process import usable_cores
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.errors import DisagreementError, OptionError, cause
 from pytest_robustness.inference.sweep.executors.ray_nodes import VERSION, cannot_text, difference_text
 from pytest_robustness.inference.sweep.executors.ray_worker import node_text

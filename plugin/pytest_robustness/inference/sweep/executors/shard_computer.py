@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import CONTROL, Condition, Selection, Shard, bound
+from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.errors import BadImageError, DisagreementError, RobustnessError, cause
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class ShardComputer:
         recipe, selection, jobs = self._recipe, self._selection, self._jobs
         workers = recipe.workers
         if workers is None:
-            sharing = max(1, (os.cpu_count() or 1) // recipe.cores)
+            sharing = max(1, usable_cores() // recipe.cores)
             workers = default_workers(self.device.type, len(selection.indices), len(jobs), sharing)
         self._settings = SweepSettings(
             device=self.device,
