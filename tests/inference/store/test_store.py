@@ -152,8 +152,8 @@ def test_two_connections_see_each_others_results(store: Store) -> None:
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 def test_a_forked_process_has_a_connection_of_its_own(store: Store) -> None:
     store.put([result(range(5))])
-    with store._file.transaction():
-        store._file.connection.execute("DELETE FROM prediction")
+    with store.file.transaction():
+        store.file.connection.execute("DELETE FROM prediction")
         child = os.fork()
         if not child:
             # What is not committed is of the process that has begun it.
