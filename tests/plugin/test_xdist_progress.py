@@ -199,3 +199,16 @@ def test_a_note_is_shown_with_or_without_a_sweep(path, store, recorded):
     shown.look()
     shown.note("second")
     assert recorded.events == [("note", "first"), ("start", 10, 1), ("note", "second")]
+
+
+def test_what_was_counted_is_not_read_again(path, store):
+    sweeps = SharedSweeps(path)
+    announce(store, "a", "b")
+    done = []
+    for shard in SHARDS:
+        commit(store, shard, "a", "b")
+        done.append(sweeps.current().done)
+        # Were it looked at again, it would count more: a look took as long as the sweep was.
+        store.file.connection.execute("UPDATE block SET size = 1000")
+        done.append(sweeps.current().done)
+    assert done == [4, 4, 8, 8, 10, 10]

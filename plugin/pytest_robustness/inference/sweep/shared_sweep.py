@@ -18,7 +18,9 @@ _MARKS = "SELECT (SELECT coalesce(max(id), 0) FROM sweep), (SELECT coalesce(max(
 _STATE = """
 SELECT (SELECT coalesce(max(cells), 0) FROM sweep WHERE id > :sweeps),
        (SELECT coalesce(max(predictions), 0) FROM sweep WHERE id > :sweeps),
-       (SELECT coalesce(sum(size), 0) FROM prediction JOIN block ON block.id = block WHERE prediction.id > :predictions)
+       (SELECT coalesce(sum(size), 0) FROM prediction JOIN block ON block.id = block
+        WHERE prediction.id > :predictions),
+       (SELECT coalesce(max(id), 0) FROM sweep), (SELECT coalesce(max(id), 0) FROM prediction)
 """
 
 
@@ -44,23 +46,27 @@ class SharedSweeps:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._marks = self._last = self._query(_MARKS) if path.exists() else (0, 0)
+        # Of the results of this sweep, those up to which number were counted: each is once, however often it is asked.
+        self._counted = self._done = 0
 
     def current(self) -> SharedSweep | None:
         """Return how far the sweeps are that were announced since the last `close`."""
-        self._last = self._query(_MARKS)
         if self._marks is None:
-            self._marks = self._last
+            self._marks = self._last = self._query(_MARKS)
         if self._marks is None:
             return None
-        row = self._query(_STATE, *self._marks)
+        row = self._query(_STATE, self._marks[0], max(self._marks[1], self._counted))
         if row is None:
             return None
-        cells, wanted, done = row
-        return SharedSweep(cells, -(-wanted // max(1, cells)), min(done, wanted) // max(1, cells))
+        cells, wanted, fresh, *last = row
+        self._last = tuple(last)
+        self._counted, self._done = last[1], self._done + fresh
+        return SharedSweep(cells, -(-wanted // max(1, cells)), min(self._done, wanted) // max(1, cells))
 
     def close(self) -> None:
         """End the current sweep: the next one is what no call of `current` has seen."""
         self._marks = self._last or self._marks
+        self._done = 0
 
     def _query(self, sql: str, sweeps: int = 0, predictions: int = 0) -> tuple[int, ...] | None:
         if not self._path.exists():
