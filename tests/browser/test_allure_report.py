@@ -74,7 +74,8 @@ class Writer:
         result = model2.TestResult(uuid=uuid, start=start, stop=start + 5, status=status)
         self.reporter.schedule_test(uuid, result)
         facts = facts_of([finding], view.models, "imagenet")
-        record.place(result, facts, {}, several_severities=False)
+        record.place(result, facts, several_severities=False)
+        record.identify(result, facts, facts, {}, "imagenet")
         kind = "classes" if isinstance(finding, ClassTest) else "models"
         record.rename(result, f"robustness_tests.test_{kind}#test", facts[0].title, ("robustness_tests",))
         if failed:
