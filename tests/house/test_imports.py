@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = ("torch", "torchvision", "scipy", "statsmodels", "pandas", "numpy", "PIL", "rich", "sklearn", "sqlite3")
+HEAVY += ("pytest_robustness.inference.run_log",)  # a tenth of what the plugin costs
 SCRIPT = f"""
 import json, sys
 import pytest

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_robustness.errors import DisagreementError
-from pytest_robustness.inference.run_log import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_robustness.inference.run_log import RunLog
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class TakeOver:
 
     def merge(self, packed: dict[str, Any]) -> RunLog:
         """Merge a run log, and return it; the run ends where it is of other data, as it has no report then."""
+        from pytest_robustness.inference.run_log import RunLog  # here, because suites without such tests pay for it
+
         log = RunLog.unpack(packed)
         with refusing():
             self._run_log().merge(log)
