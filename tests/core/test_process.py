@@ -163,17 +163,20 @@ def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
     assert done == ["the rest of the block", "the alarm"]
 
 
-def test_another_thread_than_the_main_one_holds_nothing():
-    entered = []
+@pytest.mark.parametrize(
+    ("context", "number"), [(interrupts_held, signal.SIGINT), (ended_as_interrupted, signal.SIGTERM)]
+)
+def test_another_thread_than_the_main_one_changes_no_handler(context, number):
+    seen = []
 
     def enter() -> None:
-        with interrupts_held():
-            entered.append(signal.getsignal(signal.SIGINT))
+        with context():
+            seen.append(signal.getsignal(number))
 
     thread = threading.Thread(target=enter)
     thread.start()
     thread.join()
-    assert entered == [signal.getsignal(signal.SIGINT)]
+    assert seen == [signal.getsignal(number)]
 
 
 def test_an_import_is_not_interrupted(monkeypatch, tmp_path):
@@ -256,19 +259,6 @@ def test_a_request_to_end_that_somebody_handles_stays_theirs(before):
         assert signal.getsignal(signal.SIGTERM) is before
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def test_a_request_to_end_in_another_thread_changes_nothing():
-    seen = []
-
-    def enter() -> None:
-        with ended_as_interrupted():
-            seen.append(signal.getsignal(signal.SIGTERM))
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    assert seen == [signal.SIG_DFL]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no process is forked here")

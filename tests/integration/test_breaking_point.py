@@ -105,3 +105,13 @@ def test_several_processes_find_the_same(project):
     project.judge_apart(*OPTIONS, "-n", "2", "--robustness-store=apart.sqlite")
     assert project.results()["studies"] == found
     assert set(project.stored("apart.sqlite").values()) == {40}
+
+
+def test_a_model_that_guesses_keeps_nothing_that_could_be_lost(project):
+    guess = ("--robustness-models=python:nets.py:guess", "--robustness-transforms=rotation", "--robustness-margin=20")
+    arguments = ("-k", "breaking_point", *guess)
+    for options, outcome in (((), "INCONCLUSIVE"), (("--robustness-chance-check=warn",), "PASS")):
+        project.judge(*arguments, *options)
+        (found,) = project.results()["studies"]["breaking_point"]
+        assert found["outcome"] == outcome
+        assert ("no better than guessing" in found["reason"]) == (outcome == "INCONCLUSIVE")

@@ -115,7 +115,16 @@ class Judge:
         """Test whether one model's answers to the same images change under one condition."""
         self._run_log.require(*pair(cell.model, cell.condition))
         found = image_test(self._predictions, cell, self.policy)
-        return dataclasses.replace(found, verdict=self._withheld(cell.model, found.verdict))
+        return dataclasses.replace(found, verdict=self.with_skill(cell.model, found.verdict))
+
+    def with_skill(self, model: str, verdict: Verdict) -> Verdict:
+        """Return a verdict on what ``model`` loses, which is no PASS where the model is no better than guessing."""
+        if verdict.outcome is not Outcome.PASS or self.policy.guessing_passes:
+            return verdict
+        if model not in self._vacuous:
+            self._vacuous[model] = vacuous(self._predictions, model)
+        why = self._vacuous[model]
+        return Verdict(Outcome.INCONCLUSIVE, f"{verdict.reason}; but {why}") if why else verdict
 
     def require_baseline(self) -> BaselineComparison:
         """Return what compares with the baseline.
@@ -164,17 +173,8 @@ class Judge:
         return comparison.with_skill(found, self._predictions.outputs(control))
 
     def _checked(self, finding: ModelTest) -> ModelTest:
-        verdict = self._withheld(finding.model, finding.verdict)
+        verdict = self.with_skill(finding.model, finding.verdict)
         return dataclasses.replace(finding, found=verdict.outcome, verdict=verdict)
-
-    def _withheld(self, model: str, verdict: Verdict) -> Verdict:
-        """Return a verdict on ``model`` that is no PASS where the model is no better than guessing."""
-        if verdict.outcome is not Outcome.PASS or self.policy.guessing_passes:
-            return verdict
-        if model not in self._vacuous:
-            self._vacuous[model] = vacuous(self._predictions, model)
-        why = self._vacuous[model]
-        return Verdict(Outcome.INCONCLUSIVE, f"{verdict.reason}; but {why}") if why else verdict
 
     def _family(self, cell: Cell) -> dict[str, ModelTest]:
         """Return the tests of the family of ``cell``, corrected together; they are made once."""

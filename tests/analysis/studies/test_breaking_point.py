@@ -72,7 +72,7 @@ class World:
         evidence = Evidence(
             predictions=self,
             run_log=self.log,
-            judge=SimpleNamespace(policy=TestPolicy(margin=margin)),
+            judge=SimpleNamespace(policy=TestPolicy(margin=margin), with_skill=lambda _, verdict: verdict),
             registry=self.registry,
             options=StudyOptions(severity, 0, 50),
             source=None,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
+from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.statistics.accuracy_regression import AccuracyModel, Conditions
@@ -84,10 +84,10 @@ class World:
                 put_answers(
                     self.store, self.log, Cell(model, condition), answered, OUTPUTS[model], LABELS, *scores, facts=facts
                 )
-        judge = SimpleNamespace(policy=TestPolicy())
         planned = {"estimated_accuracy": tuple(Cell(model, CONTROL) for model in models)}
         stored = StoredPredictions(lambda: self.store, self.log)
         options = StudyOptions(3, 0, 50)
+        judge = Judge(stored, self.log, TestPolicy(), None, expect_baseline=False)
         self.evidence = Evidence(stored, self.log, judge, builtin(), options, None, None, None, planned)
 
     def asked(self, given, model="ann", images=None, **changes):
@@ -170,7 +170,8 @@ def test_the_verdict_follows_from_where_the_interval_lies(world):
     limit = worse.figures["control"] - 2
     assert worse.verdict.outcome is Outcome.FAIL
     assert worse.verdict.reason.startswith(f"the interval lies below control accuracy less 2 points ({limit:.1f} %)")
-    lenient = SimpleNamespace(policy=TestPolicy(margin=100))
+    stored = world.evidence.predictions
+    lenient = Judge(stored, world.log, TestPolicy(margin=100), None, expect_baseline=False)
     assert world.asked(bad, judge=lenient).verdict.outcome is Outcome.PASS
     _, like_control = new_images(14, 2.2)
     assert world.asked(like_control).verdict.outcome is not Outcome.FAIL

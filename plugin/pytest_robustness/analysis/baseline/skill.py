@@ -19,23 +19,17 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import GateTest
 
 
-def held_back(
-    found: GateTest,
-    before: NDArray[np.int64],
-    now: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    decided: Callable[[Verdict], Verdict],
-) -> GateTest:
-    """Return a comparison, no FAIL, that is no pass where its model lost what its counterpart has.
+def held_back(found: GateTest, why: str, decided: Callable[[Verdict], Verdict]) -> GateTest:
+    """Return a comparison, no FAIL, that is no pass where its model lost its skill, as ``why`` says.
 
-    ``decided`` gives the verdict on what is inconclusive; the other parameters are those of `skill_lost`.
+    ``decided`` gives the verdict on what is inconclusive.
     """
-    why = skill_lost(before, now, labels)
     if not why:
         return found
     reason = Verdict(Outcome.INCONCLUSIVE, f"{found.verdict.reason}; but {why}")
     verdict = found.verdict if found.undecided else decided(reason)
-    return dataclasses.replace(found, verdict=verdict, withheld=why, undecided=True)
+    withheld = "; ".join(filter(None, [found.withheld, why]))
+    return dataclasses.replace(found, verdict=verdict, withheld=withheld, undecided=True)
 
 
 def skill_lost(before: NDArray[np.int64], now: NDArray[np.int64], labels: NDArray[np.int64]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -96,7 +97,8 @@ class BreakingPoint:
             [_target(evidence, other) for other in planned if isinstance(other, Cell)] if request in planned else []
         )
         curve = searched(evidence, _target(evidence, request), together)
-        return _finding(_Found.of(evidence, request, curve))
+        found = _finding(_Found.of(evidence, request, curve))
+        return dataclasses.replace(found, verdict=evidence.judge.with_skill(request.model, found.verdict))
 
 
 def _severity(evidence: Evidence, cell: Cell) -> int:

@@ -122,7 +122,7 @@ class EstimatedAccuracy:
         level = f"{100 - 200 * policy.alpha:g} % interval {low:.1f} to {high:.1f} %"
         error = f"on transforms that were held out the estimate is off by {100 * model.rmse:.1f} points (RMSE)"
         beyond = _unlike(learnt)
-        verdict = _verdict(low, high, control, policy)
+        verdict = evidence.judge.with_skill(request.model, _verdict(low, high, control, policy))
         name = f"{request.model} on {_name(evidence)}"
         headline = f"{name}: estimated {estimate:.1f} % right, {level}; {control:.1f} % in control"
         if beyond:
