@@ -19,7 +19,7 @@ from pytest_robustness.analysis.baseline.growth_apart import (
 )
 from pytest_robustness.analysis.baseline.known_findings import expect
 from pytest_robustness.analysis.baseline.shared_answers import SharedAnswers
-from pytest_robustness.analysis.baseline.skill import held_back, skill_lost
+from pytest_robustness.analysis.baseline.skill import held_back
 from pytest_robustness.analysis.baseline.uncompared import uncompared
 from pytest_robustness.analysis.class_test import class_test
 from pytest_robustness.analysis.findings import GateTest, SharedImages
@@ -91,7 +91,6 @@ class BaselineComparison:
         self._inconclusive = inconclusive
         self._counterparts = counterparts
         self._asked = asked
-        self._skill_lost: dict[str, str] = {}
         self._compared: dict[tuple[str, tuple[Condition, ...]], CandidateComparison] = {}
 
     def require_comparable(self, protocol: RunProtocol, *, tests: bool) -> None:
@@ -166,10 +165,8 @@ class BaselineComparison:
 
     def with_skill(self, found: GateTest, now: Outputs) -> GateTest:
         """Return ``found``, no FAIL, as no pass where its model, that answers ``now`` in control, lost its skill."""
-        if found.model not in self._skill_lost:  # the same under each condition
-            before = self._shared.classes(self._baseline.model(found.counterpart), CONTROL)
-            self._skill_lost[found.model] = skill_lost(before, now.classes, self._source.labels_of(found.model))
-        return held_back(found, self._skill_lost[found.model], self._decided)
+        before, labels = self._baseline.model(found.counterpart), self._source.labels_of(found.model)
+        return held_back(found, self._shared.skill_lost(found.model, before, now, labels), self._decided)
 
     def right_before(self, cell: Cell) -> NDArray[np.bool_]:
         """Return which images of this run the counterpart of the cell's model got right, copies once: bool [N]."""

@@ -9,7 +9,9 @@ import numpy as np
 
 from pytest_robustness.analysis.answers import Overlap
 from pytest_robustness.analysis.answers.churn import Given, churn, in_order_of, named
+from pytest_robustness.analysis.baseline.skill import skill_lost
 from pytest_robustness.analysis.predictions import Answers, Outputs, counts_of
+from pytest_robustness.core import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,7 @@ class SharedAnswers:
     def __init__(self, baseline: Baseline, images: ImageSet) -> None:
         self.overlap = Overlap(baseline.images, images)
         self._baseline = baseline
+        self._skill_lost: dict[str, str] = {}
 
     @property
     def readable_before(self) -> NDArray[np.bool_]:
@@ -65,6 +68,22 @@ class SharedAnswers:
         outputs = Outputs(model.answers[condition].astype(np.int32), in_order_of(self.overlap, model.outputs))
         found = np.append(outputs.classes, -2)[self.overlap.positions]
         return np.where(self.readable & self.overlap.compared, found, -2)
+
+    def skill_lost(self, name: str, before: BaselineModel, now: Outputs, labels: NDArray[np.int64]) -> str:
+        """Return in words whether a model of the run lost the skill that its counterpart has; found out once for each.
+
+        Parameters
+        ----------
+        name, before
+            The model, and its counterpart.
+        now
+            What the model answers without any transform.
+        labels
+            The class of each image of the run: int64 [N].
+        """
+        if name not in self._skill_lost:
+            self._skill_lost[name] = skill_lost(self.classes(before, CONTROL), now.classes, labels)
+        return self._skill_lost[name]
 
     def churn(self, model: BaselineModel, condition: Condition, now: Outputs, labels: NDArray[np.int64]) -> AnswerChurn:
         """Count which answers of a run are others than those of a model of the baseline, to copies once.
