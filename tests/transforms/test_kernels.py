@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from pytest_robustness.core import Preprocess
 from pytest_robustness.inference import preprocess
 from pytest_robustness.inference.sweep import batch_runner
 from pytest_robustness.transforms import pixelwise, warps
-from pytest_robustness.transforms.cpu import choice, cores
+from pytest_robustness.transforms.cpu import choice
 from pytest_robustness.transforms.cpu.choice import KernelChoice
 from tests.transforms.test_standard import CONDITIONS, apply, assert_agrees_with_torchvision, gradients, noise
 
@@ -115,37 +114,6 @@ def test_threads_that_transform_at_once_do_not_disturb_one_another() -> None:
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda side: apply("perspective", 3, noise(4, side, side)), sides))
     assert all(map(torch.equal, alone, together))
-
-
-@pytest.mark.parametrize("parts", [0, 1, 2, 50])
-def test_work_is_divided_without_loss_or_repetition(parts: int) -> None:
-    done: list[int] = []
-    cores.divided(done.append, parts, 3)
-    assert sorted(done) == list(range(parts))
-
-
-def test_a_thread_that_does_not_start_is_not_waited_for() -> None:
-    go_on = threading.Event()
-    pool = cores._pool(1, cores.os.getpid())
-    busy = pool.submit(go_on.wait, 30)
-    done: list[int] = []
-    cores.divided(done.append, 5, 2)
-    assert done == [0, 1, 2, 3, 4]
-    assert not busy.done()
-    go_on.set()
-
-
-def test_an_error_of_another_thread_is_raised_here() -> None:
-    here, there = threading.get_ident(), threading.Event()
-
-    def work(part: int) -> None:
-        if threading.get_ident() != here:
-            there.set()
-            raise ValueError(f"part {part}")
-        there.wait(30)
-
-    with pytest.raises(ValueError, match="part"):
-        cores.divided(work, 2, 2)
 
 
 def test_kernels_are_loaded_once_enough_pixels_have_come_or_were_announced(monkeypatch: pytest.MonkeyPatch) -> None:

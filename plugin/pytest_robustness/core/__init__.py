@@ -14,6 +14,7 @@ from pytest_robustness.core.dataset import (
     MatchMethod,
     OrientedSource,
     Selection,
+    ThreadedSource,
     VerifyingSource,
 )
 from pytest_robustness.core.model import SETTINGS, Canvas, Interpolation, Model, Origin, Preprocess, Setting
@@ -57,6 +58,7 @@ __all__ = [
     "Selection",
     "Setting",
     "Shard",
+    "ThreadedSource",
     "Transform",
     "VerifyingSource",
     "Workload",

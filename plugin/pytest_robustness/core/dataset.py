@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import torch
@@ -90,6 +90,17 @@ class VerifyingSource(Protocol):
             It cannot be read.
         DataError
             The content is another than when it was hashed.
+        """
+
+
+@runtime_checkable
+class ThreadedSource(Protocol):
+    """What a `DataSource` whose images may be decoded in several threads at once may offer besides."""
+
+    def opened_as(self, index: int, identity: bytes) -> Callable[[], torch.Tensor]:
+        """Return what decodes image ``index`` as `VerifyingSource.read_as` does, with its errors, in any thread.
+
+        The image is fetched here, which one thread does at a time.
         """
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import functional as tvf
 from pytest_robustness.core import Canvas, ClassLabel, DataSource, Selection, Shard
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import open_source
+from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.identity import identities
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.errors import BadImageError, DataError
@@ -201,6 +202,56 @@ def test_a_source_in_memory_needs_no_processes():
     first = next(stream)
     assert multiprocessing.active_children() == []
     assert torch.equal(first.canvases[AS_IT_IS], torch.stack([source.read(index) for index in range(20)]))
+
+
+class Watched(EncodedSource):
+    """Notes which threads decode, and how many fetch at the most at once; decoding waits for a second thread."""
+
+    def opened_as(self, index: int, identity: bytes) -> Callable[[], torch.Tensor]:
+        noted = self.__dict__.setdefault(
+            "noted", SimpleNamespace(inside=0, most=0, threads=set(), two=threading.Event())
+        )
+        noted.inside += 1
+        noted.most = max(noted.most, noted.inside)
+        decode = super().opened_as(index, identity)
+        noted.inside -= 1
+
+        def decoded() -> torch.Tensor:
+            noted.threads.add(threading.get_ident())
+            if len(noted.threads) > 1:
+                noted.two.set()
+            noted.two.wait(30)
+            return decode()
+
+        return decoded
+
+
+def test_encoded_images_are_decoded_in_threads_and_fetched_by_one_at_a_time(photos, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    folder = open_source(f"folder:{photos}")
+    source = Watched(folder.name, folder.classes, folder.labels, folder.images)
+    indices = np.arange(20)
+    found, plain = (
+        list(batches(chosen(one, indices), portions([Shard(0, 20)], [SMALL, LARGE]), batch_size=20, workers=workers))
+        for one, workers in ((source, 0), (folder, 1))
+    )
+    assert source.noted.most == 1
+    assert 2 <= len(source.noted.threads) <= 3
+    assert [str(error) for error in found[0].unreadable.values()] == [str(e) for e in plain[0].unreadable.values()]
+    assert found[0].positions.tolist() == plain[0].positions.tolist()
+    for canvas, images in found[0].canvases.items():
+        assert torch.equal(images, plain[0].canvases[canvas])
+
+
+def test_a_users_dataset_is_read_in_the_main_thread_alone(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    source = numbered(20)
+    threads = []
+    monkeypatch.setattr(
+        Numbered, "read", lambda self, i: threads.append(threading.get_ident()) or ArraySource.read(self, i)
+    )
+    list(batches(chosen(source, np.arange(20)), portions([Shard(0, 20)], [SMALL]), batch_size=20, workers=0))
+    assert threads == [threading.get_ident()] * 20
 
 
 @pytest.mark.parametrize("end", [lambda stream: stream.close(), list], ids=["closed", "used up"])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
+from pytest_robustness.core import ThreadedSource
 from pytest_robustness.core.cores import usable_cores
+from pytest_robustness.core.threads import divided
 from pytest_robustness.data.identity import read_as
 from pytest_robustness.errors import BadImageError
 from pytest_robustness.inference.loader.hand_over import Pixels
@@ -113,8 +116,9 @@ def batches(
     batch_size
         At least 1.
     workers
-        Decoding processes; 0 decodes in this process, and so does a source in memory. They end with the iterator,
-        whether it is exhausted, closed, or interrupted.
+        Decoding processes; 0 decodes in this process, and so does a source in memory: in as many threads as PyTorch
+        has, if the source is a `ThreadedSource`. They end with the iterator, whether it is exhausted, closed, or
+        interrupted.
     refused
         Receives why there can be no decoding processes, whereupon this process decodes. ``None``: that is an error.
 
@@ -125,10 +129,11 @@ def batches(
         it was when the images were chosen.
     """
     source = selection.source
-    reader = _Reader(source, selection.indices, selection.identities)
+    processes = 0 if source.in_memory else workers
+    threads = 1 if processes else torch.get_num_threads()
+    reader = _Reader(source, selection.indices, selection.identities, threads)
     taken: deque[Portion] = deque()
     requests = _requests(portions, batch_size, taken)
-    processes = 0 if source.in_memory else workers
     with contextlib.closing(answers(reader.read, requests, processes, refused)) as items:
         for item in items:
             yield Batch(
@@ -176,13 +181,28 @@ def _requests(portions: Iterable[Portion], batch_size: int, taken: deque[Portion
             yield _Request(part, portion.canvases, last=start + len(part) == len(positions))
 
 
+class _Size(NamedTuple):
+    height: int
+    width: int
+
+
+class _Drawn(NamedTuple):
+    """An image: its own size, and itself on each canvas."""
+
+    size: _Size
+    canvases: dict[Canvas, torch.Tensor]
+
+
 class _Reader:
     """Answers requests, in this process or in a decoding process."""
 
-    def __init__(self, source: DataSource, indices: NDArray[np.int64], identities: NDArray[np.void]) -> None:
+    def __init__(
+        self, source: DataSource, indices: NDArray[np.int64], identities: NDArray[np.void], threads: int
+    ) -> None:
         self._source = source
         self._indices = indices
         self._identities = identities
+        self._threads = threads
 
     def read(self, request: _Request) -> _Read:
         """Read the images of ``request`` and put each on every canvas."""
@@ -190,47 +210,69 @@ class _Reader:
         unreadable: dict[int, BadImageError] = {}
         misfit = ""
         drawn: dict[Canvas, list[torch.Tensor]] = {canvas: [] for canvas in request.canvases}
-        for position in request.positions:
-            try:
-                image = read_as(self._source, int(self._indices[position]), self._identities[position].tobytes())
-            except BadImageError as error:
-                unreadable[position] = error
+        for position, image in zip(request.positions, self._drawn(request), strict=True):
+            if isinstance(image, BadImageError):
+                unreadable[position] = image
                 continue
             positions.append(position)
             if None in {canvas.resize for canvas in drawn}:
-                misfit = misfit or self._misfit(position, image)
+                misfit = misfit or self._misfit(position, image.size)
             if misfit:
                 drawn = {canvas: images for canvas, images in drawn.items() if canvas.resize is not None}
             for canvas, images in drawn.items():
-                images.append(to_canvas(image, canvas))
+                images.append(image.canvases[canvas])
         pixels = {canvas: Pixels(self._stack(images, canvas)) for canvas, images in drawn.items()}
         return _Read(request, positions, pixels, unreadable, misfit)
+
+    def _drawn(self, request: _Request) -> list[_Drawn | BadImageError]:
+        """Return each image on every canvas, or why it cannot be read."""
+        threaded = self._source if isinstance(self._source, ThreadedSource) else None
+        fetching = threading.Lock()
+        found: dict[int, _Drawn | BadImageError] = {}
+
+        def draw(number: int) -> None:
+            position = request.positions[number]
+            index, identity = int(self._indices[position]), self._identities[position].tobytes()
+            try:
+                if threaded is None:
+                    image = read_as(self._source, index, identity)
+                else:
+                    with fetching:
+                        decode = threaded.opened_as(index, identity)
+                    image = decode()
+                size = _Size(*image.shape[-2:])
+                found[number] = _Drawn(size, {canvas: to_canvas(image, canvas) for canvas in request.canvases})
+            except BadImageError as error:
+                found[number] = error
+
+        count = len(request.positions)
+        divided(draw, count, 1 if threaded is None else self._threads)
+        return [found[number] for number in range(count)]
 
     def _stack(self, images: list[torch.Tensor], canvas: Canvas) -> NDArray[np.uint8]:
         if images:
             # Decoders differ in their memory layout; everything after this gets the same one.
             batch = np.empty((len(images), *images[0].shape), np.uint8)
             return np.stack([image.numpy() for image in images], out=batch)
-        height, width = (self._size.height, self._size.width) if canvas.resize is None and self._size else (0, 0)
+        height, width = self._first.size if canvas.resize is None and self._first else (0, 0)
         return np.empty((0, 3, canvas.resize or height, canvas.resize or width), np.uint8)
 
     @functools.cached_property
-    def _size(self) -> _Size | None:
+    def _first(self) -> _First | None:
         """The first readable image, whose size all others must have for models that do not resize."""
         for index in self._indices:
             with contextlib.suppress(BadImageError):
-                return _Size(int(index), *self._source.read(int(index)).shape[-2:])
+                return _First(int(index), _Size(*self._source.read(int(index)).shape[-2:]))
         return None
 
-    def _misfit(self, position: int, image: torch.Tensor) -> str:
-        height, width = image.shape[-2:]
-        if self._size is None or (height, width) == self._size[1:]:
+    def _misfit(self, position: int, size: _Size) -> str:
+        if self._first is None or size == self._first.size:
             return ""
-        first, other = (self._source.describe(i) for i in (self._size.image, int(self._indices[position])))
-        return f"{first} is {self._size.width}x{self._size.height}, {other} is {width}x{height} (width x height)"
+        first, other = (self._source.describe(i) for i in (self._first.image, int(self._indices[position])))
+        (height, width), (own_height, own_width) = self._first.size, size
+        return f"{first} is {width}x{height}, {other} is {own_width}x{own_height} (width x height)"
 
 
-class _Size(NamedTuple):
+class _First(NamedTuple):
     image: int
-    height: int
-    width: int
+    size: _Size

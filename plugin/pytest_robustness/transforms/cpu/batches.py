@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pytest_robustness.core.threads import divided
 from pytest_robustness.transforms.cpu import kernels
-from pytest_robustness.transforms.cpu.cores import divided
 
 if TYPE_CHECKING:
     from collections.abc import Callable
