@@ -26,7 +26,10 @@ import jinja2
 import numpy as np
 import pandas as pd
 import pytest
+from execnet import gateway_io
 from PIL import Image
+
+from tests import warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,7 +205,7 @@ class Folder:
     def runpytest_subprocess(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in a process of its own."""
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "--rootdir=.", "--confcutdir=.", *arguments],
+            [*warm.python(), "-m", "pytest", "--rootdir=.", "--confcutdir=.", *arguments],
             cwd=self.path,
             env={name: value for name, value in os.environ.items() if name not in _CI} | {"OMP_NUM_THREADS": "1"},
             capture_output=True,
@@ -388,7 +391,18 @@ def everything_imported() -> None:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, everything_imported: None, monkeypatch: pytest.MonkeyPatch) -> Project:
+def warm_processes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the processes that pytester starts, and the workers of xdist, from one that has imported PyTorch."""
+
+    cold = gateway_io.popen_args
+    monkeypatch.setattr(gateway_io, "popen_args", lambda spec: [*warm.python(), *cold(spec)[1:]])
+    monkeypatch.setattr(pytester, "_getpytestargs", lambda: (*warm.python(), "-mpytest"))
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester, everything_imported: None, warm_processes: None, monkeypatch: pytest.MonkeyPatch
+) -> Project:
     """The tiny project, in a folder of its own, with one thread for each process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for name in _CI:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import pytest
 import torch
 
 import pytest_robustness
+from tests import warm
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +96,7 @@ class Extended:
         """Run pytest with the copy, in a process of its own."""
         path = os.pathsep.join([str(self.overlay), os.environ.get("PYTHONPATH", "")])
         return subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments],
+            [*warm.python(), "-m", "pytest", *arguments],
             cwd=self.path,
             env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
             capture_output=True,
@@ -217,7 +217,7 @@ def test_the_report_is_written_with_the_others(extended, judged):
 def test_the_table_of_options_has_a_row_for_the_option(extended):
     script = "from pytest_robustness.session.options.table import markdown_table; print(markdown_table())"
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [*warm.python(), "-c", script],
         cwd=extended.overlay,
         env=os.environ | {"PYTHONPATH": str(extended.overlay)},
         capture_output=True,

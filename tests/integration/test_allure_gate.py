@@ -113,10 +113,9 @@ def test_without_allure_pytest_the_gate_fails(project):
 
 
 @pytest.mark.slow
-def test_where_allure_pytest_is_not_installed_its_options_are_refused(project, monkeypatch):
-    project.write("sitecustomize.py", "import sys\nsys.modules['allure'] = None\n")
-    monkeypatch.setenv("PYTHONPATH", str(project.path), prepend=":")
-    result = project.judge_apart(*GATE, "-p", "no:allure_pytest")
+def test_where_allure_pytest_is_not_installed_its_options_are_refused(project):
+    project.write("hidden.py", "import sys\nsys.modules['allure'] = None\n")
+    result = project.judge_apart(*GATE, "-p", "hidden", "-p", "no:allure_pytest")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--robustness-allure-report needs allure-pytest: pip install allure-pytest." in printed(result)
 

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
+from tests import warm
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -78,7 +80,7 @@ def judge() -> Callable[..., list[int]]:
     def run(folder: Path, images: Path, *runs: Sequence[str]) -> list[int]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
         done = subprocess.run(
-            [sys.executable, "-c", RUNS],
+            [*warm.python(), "-c", RUNS],
             input=json.dumps([[*COMMON, f"--robustness-data=folder:{images}", *options] for options in runs]),
             cwd=folder,
             env=environment,
