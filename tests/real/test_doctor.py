@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
-# Of photographs half of what the doctor takes by itself, and a quarter of the slowest models, which decides all faults:
-# each image costs them up to half a second of trials.
-IMAGES = {"resnet20": 256, "resnet56": 256, "efficientnet_lite0": 64, "squeezenet": 64}
-FEWER = 128
+# Of what the doctor takes, so many as decide all faults: each image costs the slowest up to a second of trials.
+IMAGES = {
+    "resnet20": 256,
+    "resnet56": 256,
+    "mobilenet_v1_0.25_128": 128,
+    "mobilenet_v1_0.5_160": 64,
+    "efficientnet_lite0": 64,
+    "squeezenet": 64,
+}
 NORMALIZATION = ("mean", "std", "mean and std")
 FAULTS = {
     "resnet20, no mean": Fault("resnet20", {"mean": faults.ZERO}, NORMALIZATION),
@@ -64,8 +69,8 @@ def places(tmp_path: Path, cifar: Path, imagenet_sample: Path, shared: Path) -> 
     return Places(tmp_path, cifar, imagenet_sample, shared / "answers")
 
 
-def examined(faulty: faults.Faulty, places: Places) -> Diagnosis:
-    images = FEWER if isinstance(faulty.given, str) else IMAGES.get(next(iter(faulty.given)), FEWER)
+def examined(model: str, faulty: faults.Faulty, places: Places) -> Diagnosis:
+    images = IMAGES[model]
     found = pytest_robustness.doctor(faulty.given, faulty.data, images=images, store=places.own / "store.sqlite")
     print(found)  # noqa: T201 (shown where a test fails)
     assert found.images <= images
@@ -75,7 +80,7 @@ def examined(faulty: faults.Faulty, places: Places) -> Diagnosis:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_seeded_fault_is_named_and_its_line_mends_it(fault: Fault, places: Places) -> None:
     faulty = faults.set_up(fault.model, fault.changes, places)
-    before, found = faulty.accuracy(), examined(faulty, places)
+    before, found = faulty.accuracy(), examined(fault.model, faulty, places)
     assert found.setting in fault.settings
     after = faulty.pasted(found.line).accuracy()
     if fault.model not in _right:
@@ -88,14 +93,14 @@ def test_a_seeded_fault_is_named_and_its_line_mends_it(fault: Fault, places: Pla
 
 @pytest.mark.parametrize("model", [*faults.FACTORIES, *faults.FILES])
 def test_of_a_right_set_up_nothing_is_called_wrong(model: str, places: Places) -> None:
-    found = examined(faults.set_up(model, {}, places), places)
+    found = examined(model, faults.set_up(model, {}, places), places)
     assert not found.fault
     assert found.setting == ""
 
 
 def test_a_crop_of_224_in_the_place_of_227_is_undecided(places: Places) -> None:
     faulty = faults.set_up("squeezenet", {"crop": 224}, places)
-    found = examined(faulty, places)
+    found = examined("squeezenet", faulty, places)
     assert not found.fault
     [trial] = [trial for trial in found.trials if trial.tried == "a crop of 227"]
     source = data.open_source(faulty.data)
