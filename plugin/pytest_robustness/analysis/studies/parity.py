@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import Figure
     from pytest_robustness.core import Panel
 
-# More images than anybody has.
-_MOST_IMAGES: Final = 1e8
 _SHOWN: Final = 5
 _PICTURES: Final = 24
 
@@ -255,7 +253,7 @@ def _pictures(cell: Cell, rows: tuple[Mapping[str, Figure], ...]) -> Iterator[St
 
 
 def _needed(images: float) -> str:
-    rounded = rounded_up(images, _MOST_IMAGES)
+    rounded = rounded_up(images)
     if rounded is None:
         return "the share lies so near the margin that no practical number of images would decide"
     return f"about {rounded:,} images would decide, if the share stays what it is"
