@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassFinding, ClassTest
 from pytest_robustness.analysis.image_evidence import class_images, panel_changes, panel_falls
-from pytest_robustness.analysis.model_test import accuracies
+from pytest_robustness.analysis.model_test import accuracies, class_sizes
 from pytest_robustness.analysis.predictions import pair, readable_in_both
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL
@@ -84,7 +84,8 @@ def _results(
     if len(panel.models) == 1:
         return image_results(source, panel, policy)
     control, treated = (accuracies(source, panel.models, c).T for c in (CONTROL, panel.condition))
-    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha)
+    images = class_sizes(source, panel.models, panel.condition).T
+    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha, images=images)
     results = statistics.decide_by_images(results, image_p_values)
     return statistics.adjust(results, policy.correction)
 

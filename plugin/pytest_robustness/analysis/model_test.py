@@ -34,7 +34,8 @@ def model_tests(
     """
     control, treated = (accuracies(source, models, c) for c in (CONTROL, condition))
     changes = changes_of(source, models, condition, policy)
-    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha)
+    images = class_sizes(source, models, condition)
+    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha, images=images)
     results = statistics.decide_by_images(results, [change.p_value for change in changes])
     results = statistics.adjust(results, policy.correction)
     rows = zip(models, results, changes, control, treated, strict=True)
@@ -56,6 +57,12 @@ def accuracies(source: AnswerSource, models: Sequence[str], condition: Condition
     """Return per-class accuracies in percent: float64 [models, C], NaN for a class without images."""
     counts = [source.counts(Cell(model, condition)) for model in models]
     return statistics.accuracies(np.stack([c.correct for c in counts]), np.stack([c.n for c in counts]))
+
+
+def class_sizes(source: AnswerSource, models: Sequence[str], condition: Condition) -> NDArray[np.int64]:
+    """Return how many images of each class the fewer of control and ``condition`` are of: int64 [models, C]."""
+    cells = (pair(model, condition) for model in models)
+    return np.stack([np.minimum(*(source.counts(cell).n for cell in both)) for both in cells])
 
 
 def _model_test(
