@@ -385,6 +385,11 @@ class Drawn:
         self._right = dict(zip(conditions, right.reshape(len(right), -1), strict=True))
         self._all = np.ones(classes * images, np.bool_)
 
+    @property
+    def distinct(self) -> Bools:
+        """Which images are no copies: all."""
+        return np.ones(len(self.labels), np.bool_)
+
     def labels_of(self, model: str) -> Ints:  # noqa: ARG002 (there is one)
         """Return the class of each image."""
         return self.labels
@@ -636,6 +641,11 @@ class Large:
                 cost = 0.0 if condition == CONTROL else 2 * rng.random()
                 right = rng.random(50_000) < 1 / (1 + np.exp(cost - ease))
                 self._answers[Cell(model, condition)] = Answers(every, right)
+
+    @property
+    def distinct(self) -> Bools:
+        """Which images are no copies: all."""
+        return np.ones(len(self.labels), np.bool_)
 
     def labels_of(self, model: str) -> Ints:  # noqa: ARG002 (the same for every model)
         """Return the class of each image."""

@@ -40,6 +40,10 @@ class World:
             self.given[Cell(model, CONTROL)] = Answers(readable, before & readable)
             self.given[Cell(model, BEND)] = Answers(readable, after & readable)
 
+    @property
+    def distinct(self):
+        return np.ones(len(self.labels), np.bool_)
+
     def labels_of(self, model):
         return self.labels
 

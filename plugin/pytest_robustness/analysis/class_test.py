@@ -8,7 +8,7 @@ from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassFinding, ClassTest
 from pytest_robustness.analysis.image_evidence import class_images, panel_changes, panel_falls
 from pytest_robustness.analysis.model_test import accuracies, class_sizes
-from pytest_robustness.analysis.predictions import pair, readable_in_both
+from pytest_robustness.analysis.predictions import answered_in_both, pair
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL
 from pytest_robustness.core.text import abridged
@@ -70,8 +70,7 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
 
 def image_results(source: AnswerSource, panel: Panel, policy: TestPolicy) -> list[McNemarResult]:
     """Test every class over the images of the panel's only model: McNemar's exact test, one result per class."""
-    control, treated = (source.answers(cell) for cell in pair(panel.models[0], panel.condition))
-    both, before, after = readable_in_both(control, treated)
+    both, before, after = answered_in_both(source, *pair(panel.models[0], panel.condition))
     classes = len(source.class_names)
     labels = source.labels_of(panel.models[0])[both]
     results = statistics.mcnemar_by_class(before, after, labels, classes, alpha=policy.alpha)

@@ -12,6 +12,7 @@ from pytest_robustness.core import CONTROL, Cell, ClassLabel
 from pytest_robustness.core.text import printable
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.store.cells import StoredCells
+from pytest_robustness.inference.store.distinct_images import first_of_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -88,6 +89,10 @@ class AnswerSource(Protocol):
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes: C of them."""
 
+    @property
+    def distinct(self) -> NDArray[np.bool_]:
+        """Which images tests take for a sample: of the copies of one in a class the first, bool [N]."""
+
     def labels_of(self, model: str) -> NDArray[np.int64]:
         """Return the class of each image by which a model is counted: int64 [N]."""
 
@@ -120,12 +125,22 @@ def readable_by_all(answers: Iterable[Answers]) -> NDArray[np.bool_]:
     return readable
 
 
-def readable_in_both(
-    control: Answers, treated: Answers
+def tested_counts(source: AnswerSource, cell: Cell) -> Counts:
+    """Return the images of a test, copies once, and those of them that are classified correctly, by class."""
+    if source.distinct.all():
+        return source.counts(cell)
+    answers, labels = source.answers(cell), source.labels_of(cell.model)
+    tested = Answers(answers.readable & source.distinct, answers.correct & source.distinct)
+    return counts_of(tested, labels, len(source.class_names))
+
+
+def answered_in_both(
+    source: AnswerSource, control: Cell, treated: Cell
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the images that were read under both conditions (bool [N]), and the answers to those (bool [n] each)."""
-    both = control.readable & treated.readable
-    return both, control.correct[both], treated.correct[both]
+    """Return the images that were read in both cells, copies once (bool [N]), and the answers to each (bool [n])."""
+    before, after = source.answers(control), source.answers(treated)
+    both = before.readable & after.readable & source.distinct
+    return both, before.correct[both], after.correct[both]
 
 
 class StoredPredictions:
@@ -195,6 +210,11 @@ class StoredPredictions:
         if model not in self._own:
             self._own[model] = np.maximum(self.outputs(Cell(model, CONTROL)).predicted, 0).astype(np.int64)
         return self._own[model]
+
+    @cached_property
+    def distinct(self) -> NDArray[np.bool_]:
+        """Which images tests take for a sample: bool [N]. Those that could not be hashed are no copies."""
+        return first_of_copies(self.identities, self.labels if self.labelled else None)
 
     @property
     def identities(self) -> NDArray[np.void]:

@@ -80,7 +80,7 @@ class _Running:
         """Return the curve of what was answered; ``None`` where no image could be read."""
         predictions, policy = self._evidence.predictions, self._evidence.policy
         control = predictions.answers(self.target.control)
-        readable = readable_by_all([control, *self._answers.values()])
+        readable = readable_by_all([control, *self._answers.values()]) & predictions.distinct
         if not readable.any():
             return None
         return fall_curve(

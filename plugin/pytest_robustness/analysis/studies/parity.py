@@ -134,7 +134,7 @@ class Parity:
 
 
 class _Compared:
-    """The answers of a model and of its reference to the images that both could read.
+    """The answers of a model and of its reference to the images that both could read, of several copies to one.
 
     Attributes
     ----------
@@ -151,7 +151,8 @@ class _Compared:
         self.reference = reference
         self._predictions = predictions
         self._own, self._given = predictions.scored(cell), predictions.scored(reference)
-        self.read = np.flatnonzero((self._own.outputs.predicted >= 0) & (self._given.outputs.predicted >= 0))
+        read = (self._own.outputs.predicted >= 0) & (self._given.outputs.predicted >= 0)
+        self.read = np.flatnonzero(read & predictions.distinct)
         (predicted, targets), (others, other_targets) = self._own.outputs, self._given.outputs
         own, given = named(predicted, targets, other_targets), named(others, other_targets, targets)
         differ = self.read[own[self.read] != given[self.read]]
