@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robustness.analysis.predictions import readable_by_all
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.test_result import Estimate
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core import CONTROL, Cell
 
 if TYPE_CHECKING:

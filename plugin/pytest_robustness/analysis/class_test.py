@@ -8,8 +8,9 @@ from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassFinding, ClassTest
 from pytest_robustness.analysis.image_evidence import class_images, panel_changes, panel_falls
 from pytest_robustness.analysis.model_test import accuracies, class_sizes
-from pytest_robustness.analysis.predictions import answered_in_both, pair
+from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.analysis.tested_images import answered_in_both
 from pytest_robustness.core import CONTROL
 from pytest_robustness.core.text import abridged
 

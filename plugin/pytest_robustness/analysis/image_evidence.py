@@ -9,13 +9,14 @@ import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.falls_alone import NO_FALLS, FallsAlone
-from pytest_robustness.analysis.predictions import pair, readable_by_all
+from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.correction import holm
 from pytest_robustness.analysis.statistics.paired_change import PairedChange
 from pytest_robustness.analysis.statistics.partial_pooling import pooled_changes
 from pytest_robustness.analysis.statistics.sign_flips import change_sizes, fewest_significant, sign_flip_p
 from pytest_robustness.analysis.test_result import ClassImages, Estimate, ImageChange, ModelFall
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core import Panel
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.class_test import image_results
 from pytest_robustness.analysis.findings import ClassFinding, ImageTest
 from pytest_robustness.analysis.model_test import changes_of
-from pytest_robustness.analysis.predictions import answered_in_both, pair
+from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.tested_images import answered_in_both
 from pytest_robustness.core import Panel
 
 if TYPE_CHECKING:

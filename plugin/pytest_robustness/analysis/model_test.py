@@ -9,7 +9,8 @@ import numpy as np
 from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassChange, ImageAccuracy, ModelTest
 from pytest_robustness.analysis.image_evidence import model_changes, panel_changes
-from pytest_robustness.analysis.predictions import pair, tested_counts
+from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.tested_images import tested_counts
 from pytest_robustness.core import CONTROL, Cell, Panel
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pytest_robustness.analysis.predictions import readable_by_all
 from pytest_robustness.analysis.studies.fall_curve import fall_curve
 from pytest_robustness.analysis.studies.magnitude_search import next_magnitudes
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core import CONTROL, Cell
 
 if TYPE_CHECKING:
