@@ -126,6 +126,10 @@ class _Drawn:
     class_names: tuple[str, ...]
     drawn: dict[Cell, Counts]
 
+    @property
+    def distinct(self) -> np.ndarray[Any, Any]:
+        return np.ones(len(self.labels_of("")), np.bool_)
+
     def labels_of(self, model: str) -> np.ndarray[Any, Any]:
         (n, *_) = (counts.n for counts in self.drawn.values())
         return np.repeat(np.arange(len(n)), n)

@@ -34,6 +34,10 @@ class Source:
     def answers(self, cell):
         return self.given[cell]
 
+    @property
+    def distinct(self):
+        return np.ones(len(self.labels), np.bool_)
+
     def labels_of(self, model):
         return self.labels
 

@@ -20,13 +20,17 @@ def store(tmp_path):
     opened.close()
 
 
-def judged(store, labels, answers, classes, outputs=None, rule="error", match="position", proposals=None):
+def judged(
+    store, labels, answers, classes, outputs=None, rule="error", match="position", proposals=None, distinct=None
+):
     """Return the errors and the warnings about one model, whose answers are outputs."""
     labels, answers = np.asarray(labels), np.asarray(answers, np.int32)
     put_images(store, labels, [ClassLabel(f"n{i}", f"class {i}") for i in range(classes)])
     log = RunLog(dataset="data")
     put_answers(store, log, Cell("net", CONTROL), answers, range(classes) if outputs is None else outputs, labels)
     predictions = StoredPredictions(lambda: store, log)
+    if distinct is not None:
+        vars(predictions)["distinct"] = distinct
     check = ChanceCheck(rule, {"net": match, "absent": match}, proposals or {})
     return check.errors(predictions), check.warnings(predictions)
 
@@ -35,6 +39,14 @@ def answers_of(classes, each, right):
     """Return labels and answers: ``right`` are right, as many in each class as in the others; the next class else."""
     labels = np.tile(np.arange(classes), each)
     return labels, np.where(np.arange(len(labels)) < right, labels, (labels + 1) % classes)
+
+
+def test_copies_of_images_do_not_tell_a_model_from_guessing(store):
+    # Right on 19 of 30 cannot be told from guessing, nor on 57 of 90 that are the same 30 three times.
+    labels, answers = (np.repeat(values, 3) for values in answers_of(2, 15, 19))
+    assert judged(store, labels, answers, 2) == ({}, ())
+    _, (warning,) = judged(store, labels, answers, 2, distinct=np.arange(90) % 3 == 0)
+    assert warning.startswith("net is right on 19 of 30 images without any transform, where guessing is right on 15")
 
 
 @pytest.mark.parametrize(

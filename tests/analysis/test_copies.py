@@ -1,4 +1,4 @@
-"""A run warns of images that are copies of others."""
+"""Images that are copies of others are known, and a run warns of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.analysis.copies import copies_warning, several_classes_warning
+from pytest_robustness.inference.store.distinct_images import first_of_copies
 
 
 def identities(numbers):
@@ -21,25 +22,22 @@ def identities(numbers):
     [(5, 400, True), (399, 400, False), (396, 400, False), (395, 400, True), (0, 0, False)],
 )
 def test_more_copies_than_one_in_a_hundred_are_a_warning(distinct, images, warned):
-    numbers = np.minimum(np.arange(images), max(distinct - 1, 0))
-    found = copies_warning(identities(numbers), np.zeros(images, np.int64))
+    found = copies_warning(np.arange(images) < distinct)
     assert bool(found) == warned
     if warned:
         assert found[0].startswith(f"{images} images, {distinct} distinct: ")
 
 
-def test_files_that_cannot_be_read_are_no_copies_of_one_another():
-    known = identities(np.arange(50))
-    unreadable = np.zeros(50, "V16")
-    labels = np.zeros(100, np.int64)
-    assert copies_warning(np.concatenate([known, unreadable]), labels) == ()
-    assert copies_warning(np.concatenate([known, known]), labels)[0].startswith("100 images, 50 distinct: ")
-
-
-def test_an_image_under_two_labels_is_no_copy():
-    numbers = np.arange(100) // 2
-    assert copies_warning(identities(numbers), np.arange(100) % 2) == ()
-    assert copies_warning(identities(numbers), None)[0].startswith("100 images, 50 distinct: ")
+@given(st.lists(st.tuples(st.integers(-1, 6), st.integers(0, 2)), max_size=40), st.booleans())
+def test_of_the_copies_in_a_class_the_first_counts_as_in_a_plain_loop(pairs, labelled):
+    numbers, labels = np.array(pairs, np.int64).reshape(-1, 2).T
+    seen, expected = set(), []
+    for number, label in pairs:
+        key = (number, label if labelled else None)
+        # Files that cannot be read, -1 here, are no copies of one another.
+        expected.append(number < 0 or key not in seen)
+        seen.add(key)
+    assert first_of_copies(identities(numbers), labels if labelled else None).tolist() == expected
 
 
 class Named:

@@ -33,6 +33,10 @@ class Run:
             for condition, right in zip((CONTROL, BLUR), both, strict=True)
         }
 
+    @property
+    def distinct(self):
+        return np.ones(len(self.labels), np.bool_)
+
     def labels_of(self, model):
         return self.labels
 

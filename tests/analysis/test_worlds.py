@@ -40,6 +40,10 @@ class World:
             self.given[Cell(model, CONTROL)] = Answers(readable, before & readable)
             self.given[Cell(model, BEND)] = Answers(readable, after & readable)
 
+    @property
+    def distinct(self):
+        return np.ones(len(self.labels), np.bool_)
+
     def labels_of(self, model):
         return self.labels
 
@@ -76,6 +80,18 @@ def losing_classes(models, classes, images, lost, seed=0):
     labels = classes_of(classes, images)
     control = right(seed, models, len(labels), 0.95)
     return World(labels, control, control & ~np.isin(labels, lost))
+
+
+@pytest.mark.parametrize("test", ["independent", "welch", "paired"])
+@pytest.mark.parametrize("sizes", [(500, 501), (490, 510), (300, 700), (490, 500, 510)])
+def test_an_image_lost_in_each_class_fails_no_model_whatever_the_sizes(test, sizes):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    control = np.ones(len(labels), np.bool_)
+    treated = control.copy()
+    treated[np.unique(labels, return_index=True)[1]] = False
+    (found,) = World(labels, control, treated).model_tests(test=test).values()
+    assert found.verdict.outcome is Outcome.PASS
+    assert found.result.p_value == stats.binomtest(0, len(sizes)).pvalue
 
 
 @pytest.mark.parametrize("test", ["independent", "welch", "paired"])

@@ -32,6 +32,13 @@ def test_fallen_classes_come_with_what_they_are_mistaken_for(predictions):
     assert (ant.right_control, ant.right_treated, ant.confusions) == (2, 1, (("bee", 1, 2),))
 
 
+def test_copies_count_once_as_in_the_tests(predictions, monkeypatch):
+    ants = np.flatnonzero(predictions.labels == 0)
+    monkeypatch.setitem(vars(predictions), "distinct", np.arange(len(predictions.labels)) != ants[0])
+    ant = next(one for one in confusions(predictions, CELLS)[Cell("a", VFLIP)] if one.name == "ant")
+    assert (ant.n, ant.right_control) == (2, 2)
+
+
 @given(seed=st.integers(0, 1000), images=st.integers(1, 60), classes=st.integers(1, 12))
 @hypothesis_settings(deadline=None, max_examples=40)
 def test_counts_of_mistakes_are_those_of_a_loop(seed, images, classes):

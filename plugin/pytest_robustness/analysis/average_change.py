@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robustness.analysis.predictions import readable_by_all
 from pytest_robustness.analysis.statistics.crossed import crossed_interval
 from pytest_robustness.analysis.test_result import Estimate
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core import CONTROL, Cell
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def average_changes(source: AnswerSource, cells: Iterable[Cell]) -> dict[Conditi
 
     Of each model it is the mean over the classes, as its test judges it; with one size of class, the change of top-1
     accuracy. The 95 % interval is for other models on other images: both are samples. Images that a model could not
-    read do not count.
+    read do not count, and copies of one once.
     """
     finished = set(cells)
     models: dict[Condition, list[str]] = {}
@@ -37,7 +37,7 @@ def average_changes(source: AnswerSource, cells: Iterable[Cell]) -> dict[Conditi
 
 def _average(source: AnswerSource, models: list[str], condition: Condition) -> Estimate:
     pairs = [(source.answers(Cell(m, CONTROL)), source.answers(Cell(m, condition))) for m in models]
-    readable = readable_by_all(answers for both in pairs for answers in both)
+    readable = readable_by_all(answers for both in pairs for answers in both) & source.distinct
     changes = np.stack([after.correct.view(np.int8) - before.correct.view(np.int8) for before, after in pairs])
     weights = np.stack([_weights(source.labels_of(model)[readable]) for model in models])
     figures = crossed_interval(changes if readable.all() else changes[:, readable], weights)

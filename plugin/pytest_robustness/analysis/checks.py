@@ -140,7 +140,7 @@ def _controls(predictions: StoredPredictions, models: Iterable[str]) -> Iterator
         cell = Cell(model, CONTROL)
         if predictions.finished([cell]):
             outputs = predictions.outputs(cell)
-            readable = outputs.predicted >= 0
+            readable = (outputs.predicted >= 0) & predictions.distinct
             if readable.any():
                 yield _control(model, predictions.labels_of(model)[readable], outputs.classes[readable])
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassFinding, ClassTest
 from pytest_robustness.analysis.image_evidence import class_images, panel_changes, panel_falls
-from pytest_robustness.analysis.model_test import accuracies
-from pytest_robustness.analysis.predictions import pair, readable_in_both
+from pytest_robustness.analysis.model_test import accuracies, class_sizes
+from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.analysis.tested_images import answered_in_both
 from pytest_robustness.core import CONTROL
 from pytest_robustness.core.text import abridged
 
@@ -70,8 +71,7 @@ def class_test(source: AnswerSource, panel: Panel, policy: TestPolicy, left_out:
 
 def image_results(source: AnswerSource, panel: Panel, policy: TestPolicy) -> list[McNemarResult]:
     """Test every class over the images of the panel's only model: McNemar's exact test, one result per class."""
-    control, treated = (source.answers(cell) for cell in pair(panel.models[0], panel.condition))
-    both, before, after = readable_in_both(control, treated)
+    both, before, after = answered_in_both(source, *pair(panel.models[0], panel.condition))
     classes = len(source.class_names)
     labels = source.labels_of(panel.models[0])[both]
     results = statistics.mcnemar_by_class(before, after, labels, classes, alpha=policy.alpha)
@@ -84,7 +84,8 @@ def _results(
     if len(panel.models) == 1:
         return image_results(source, panel, policy)
     control, treated = (accuracies(source, panel.models, c).T for c in (CONTROL, panel.condition))
-    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha)
+    images = class_sizes(source, panel.models, panel.condition).T
+    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha, images=images)
     results = statistics.decide_by_images(results, image_p_values)
     return statistics.adjust(results, policy.correction)
 

@@ -1,4 +1,4 @@
-"""Warn of images that are copies of others: tests and intervals take images for independent, and labels for right."""
+"""Know images that are copies of others: tests and intervals take images for independent, and labels for right."""
 
 from __future__ import annotations
 
@@ -18,29 +18,18 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.image_names import ImageNames
 
 _FEW: Final = 0.01
-"""The share of copies that hardly narrows an interval: no warning speaks of it."""
+"""The share of copies that hardly matters to an accuracy: no warning speaks of it."""
 _EXAMPLES: Final = 3
 
 
-def copies_warning(identities: NDArray[np.void], labels: NDArray[np.int64] | None) -> tuple[str, ...]:
-    """Return how many images are distinct, in a sentence, where more than 1 % are copies; else nothing.
-
-    Parameters
-    ----------
-    identities
-        The hashes of the images' content: V16 [N]. Those that could not be hashed are no copies of one another.
-    labels
-        Their classes: int64 [N]. ``None`` where they have none. An image in two classes is no copy: see
-        `several_classes_warning`.
-    """
-    known = ~among(identities, as_array([UNREADABLE]))
-    images = int(np.count_nonzero(known))
-    distinct = DistinctImages(identities[known], None if labels is None else labels[known]).count
-    if images - distinct <= _FEW * images:
+def copies_warning(distinct: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return a sentence where more than 1 % of the images are copies, and not ``distinct`` (bool [N]); else nothing."""
+    images, kept = len(distinct), int(np.count_nonzero(distinct))
+    if images - kept <= _FEW * images:
         return ()
     text = (
-        f"{counted(images, 'image')}, {distinct:,} distinct: the others are copies, and tests and intervals of "
-        f"models and classes take them for independent, so that they claim more than is shown. Keep each image once."
+        f"{counted(images, 'image')}, {kept:,} distinct: the others are copies. Tests and intervals of models and "
+        f"classes count each image once, accuracies count all. Keep each image once."
     )
     return (text,)
 

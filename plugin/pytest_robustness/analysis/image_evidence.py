@@ -9,13 +9,14 @@ import numpy as np
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.falls_alone import NO_FALLS, FallsAlone
-from pytest_robustness.analysis.predictions import pair, readable_by_all
+from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.correction import holm
 from pytest_robustness.analysis.statistics.paired_change import PairedChange
 from pytest_robustness.analysis.statistics.partial_pooling import pooled_changes
 from pytest_robustness.analysis.statistics.sign_flips import change_sizes, fewest_significant, sign_flip_p
 from pytest_robustness.analysis.test_result import ClassImages, Estimate, ImageChange, ModelFall
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core import Panel
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ChangedImages(NamedTuple):
-    """How models changed their answers to the same images, which all of them could read.
+    """How models changed their answers to the same images, of those that count which all of them could read.
 
     ``sums`` (int16 [n]) adds 1 for each model that is right in the second way of answering only, -1 for each that is
     right in the first only; ``labels`` (int64 [n]) are the images' classes, ``models`` is the number of models. Where
@@ -44,10 +45,25 @@ class ChangedImages(NamedTuple):
     right: NDArray[np.bool_] | None = None
 
     @classmethod
-    def between(cls, pairs: Iterable[tuple[Answers, Answers]], labels: NDArray[np.int64]) -> ChangedImages:
-        """Return the changes between the two ways in which each model answered; ``labels`` is int64 [N]."""
+    def between(
+        cls,
+        pairs: Iterable[tuple[Answers, Answers]],
+        labels: NDArray[np.int64],
+        counted: NDArray[np.bool_] | bool = True,
+    ) -> ChangedImages:
+        """Return the changes between the two ways in which each model answered.
+
+        Parameters
+        ----------
+        pairs
+            The two ways of each model.
+        labels
+            The classes: int64 [N].
+        counted
+            Which images count: bool [N].
+        """
         listed = list(pairs)
-        readable = readable_by_all(answers for both in listed for answers in both)
+        readable = readable_by_all(answers for both in listed for answers in both) & counted
         sums, right = np.zeros(len(labels), np.int16), np.zeros(len(labels), np.bool_)
         for before, after in listed:
             sums += after.correct
@@ -59,11 +75,14 @@ class ChangedImages(NamedTuple):
 
     @classmethod
     def in_own_classes(
-        cls, pairs: Iterable[tuple[Answers, Answers]], labels: Iterable[NDArray[np.int64]]
+        cls,
+        pairs: Iterable[tuple[Answers, Answers]],
+        labels: Iterable[NDArray[np.int64]],
+        counted: NDArray[np.bool_] | bool = True,
     ) -> ChangedImages:
         """Return the changes where each model counts an image in a class of its own; ``labels`` are int64 [N] each."""
         listed, own = list(pairs), np.stack([*labels])
-        images = np.flatnonzero(readable_by_all(answers for both in listed for answers in both))
+        images = np.flatnonzero(readable_by_all(answers for both in listed for answers in both) & counted)
         changes = np.stack([after.correct.astype(np.int64) - before.correct for before, after in listed])[:, images]
         classes = int(own.max(initial=0)) + 1
         entries, of_entry, asked = np.unique(images * classes + own[:, images], return_inverse=True, return_counts=True)
@@ -204,13 +223,13 @@ def _rows(columns: Iterable[NDArray[Any]]) -> Iterator[tuple[Any, ...]]:
 
 
 def panel_changes(source: AnswerSource, panel: Panel) -> ChangedImages:
-    """Return how the models of a panel changed their answers, control against its condition."""
+    """Return how the models of a panel changed their answers, control against its condition; copies count once."""
     cells = (pair(model, panel.condition) for model in panel.models)
     pairs = ((source.answers(a), source.answers(b)) for a, b in cells)
     first, *others = [source.labels_of(model) for model in panel.models]
     if all(labels is first or np.array_equal(labels, first) for labels in others):
-        return ChangedImages.between(pairs, first)
-    return ChangedImages.in_own_classes(pairs, [first, *others])
+        return ChangedImages.between(pairs, first, source.distinct)
+    return ChangedImages.in_own_classes(pairs, [first, *others], source.distinct)
 
 
 def panel_falls(source: AnswerSource, panel: Panel, policy: TestPolicy, beyond: Collection[int]) -> FallsAlone:

@@ -8,7 +8,8 @@ from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.class_test import image_results
 from pytest_robustness.analysis.findings import ClassFinding, ImageTest
 from pytest_robustness.analysis.model_test import changes_of
-from pytest_robustness.analysis.predictions import pair, readable_in_both
+from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.tested_images import answered_in_both
 from pytest_robustness.core import Panel
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 def image_test(source: AnswerSource, cell: Cell, policy: TestPolicy) -> ImageTest:
     """Compare one model's answers, control against condition, overall and by class: McNemar's exact test."""
-    control, treated = (source.answers(c) for c in pair(cell.model, cell.condition))
-    _, before, after = readable_in_both(control, treated)
+    _, before, after = answered_in_both(source, *pair(cell.model, cell.condition))
     result = statistics.mcnemar(before, after, alpha=policy.alpha)
     (change,) = changes_of(source, (cell.model,), cell.condition, policy)
     classes = enumerate(image_results(source, Panel(cell.condition, (cell.model,)), policy))

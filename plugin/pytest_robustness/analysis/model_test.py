@@ -10,6 +10,7 @@ from pytest_robustness.analysis import statistics, verdicts
 from pytest_robustness.analysis.findings import ClassChange, ImageAccuracy, ModelTest
 from pytest_robustness.analysis.image_evidence import model_changes, panel_changes
 from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.tested_images import tested_counts
 from pytest_robustness.core import CONTROL, Cell, Panel
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def model_tests(
     """
     control, treated = (accuracies(source, models, c) for c in (CONTROL, condition))
     changes = changes_of(source, models, condition, policy)
-    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha)
+    images = class_sizes(source, models, condition)
+    results = statistics.compare(control, treated, test=policy.test, alpha=policy.alpha, images=images)
     results = statistics.decide_by_images(results, [change.p_value for change in changes])
     results = statistics.adjust(results, policy.correction)
     rows = zip(models, results, changes, control, treated, strict=True)
@@ -53,9 +55,15 @@ def changes_of(
 
 
 def accuracies(source: AnswerSource, models: Sequence[str], condition: Condition) -> NDArray[np.float64]:
-    """Return per-class accuracies in percent: float64 [models, C], NaN for a class without images."""
-    counts = [source.counts(Cell(model, condition)) for model in models]
+    """Return per-class accuracies in percent, copies once: float64 [models, C], NaN for a class without images."""
+    counts = [tested_counts(source, Cell(model, condition)) for model in models]
     return statistics.accuracies(np.stack([c.correct for c in counts]), np.stack([c.n for c in counts]))
+
+
+def class_sizes(source: AnswerSource, models: Sequence[str], condition: Condition) -> NDArray[np.int64]:
+    """Return how many images of each class the fewer of control and ``condition`` are of: int64 [models, C]."""
+    cells = (pair(model, condition) for model in models)
+    return np.stack([np.minimum(*(tested_counts(source, cell).n for cell in both)) for both in cells])
 
 
 def _model_test(

@@ -12,6 +12,7 @@ from pytest_robustness.core import CONTROL, Cell, ClassLabel
 from pytest_robustness.core.text import printable
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.store.cells import StoredCells
+from pytest_robustness.inference.store.distinct_images import first_of_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -88,6 +89,10 @@ class AnswerSource(Protocol):
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes: C of them."""
 
+    @property
+    def distinct(self) -> NDArray[np.bool_]:
+        """Which images tests take for a sample: of the copies of one in a class the first, bool [N]."""
+
     def labels_of(self, model: str) -> NDArray[np.int64]:
         """Return the class of each image by which a model is counted: int64 [N]."""
 
@@ -109,23 +114,6 @@ def counts_of(answers: Answers, labels: NDArray[np.int64], classes: int) -> Coun
 def pair(model: str, condition: Condition) -> tuple[Cell, Cell]:
     """Return the two cells that a test compares: control and the condition."""
     return Cell(model, CONTROL), Cell(model, condition)
-
-
-def readable_by_all(answers: Iterable[Answers]) -> NDArray[np.bool_]:
-    """Return the images that all ways of answering could read: bool [N]."""
-    first, *others = answers
-    readable = first.readable.copy()
-    for other in others:
-        readable &= other.readable
-    return readable
-
-
-def readable_in_both(
-    control: Answers, treated: Answers
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the images that were read under both conditions (bool [N]), and the answers to those (bool [n] each)."""
-    both = control.readable & treated.readable
-    return both, control.correct[both], treated.correct[both]
 
 
 class StoredPredictions:
@@ -195,6 +183,11 @@ class StoredPredictions:
         if model not in self._own:
             self._own[model] = np.maximum(self.outputs(Cell(model, CONTROL)).predicted, 0).astype(np.int64)
         return self._own[model]
+
+    @cached_property
+    def distinct(self) -> NDArray[np.bool_]:
+        """Which images tests take for a sample: bool [N]. Those that could not be hashed are no copies."""
+        return first_of_copies(self.identities, self.labels if self.labelled else None)
 
     @property
     def identities(self) -> NDArray[np.void]:

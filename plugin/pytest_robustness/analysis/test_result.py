@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 Correction = Literal["none", "bh", "holm"]
 
 CONFIDENCE = 0.95
-"""The level of every interval."""
+"""The level of the intervals that stand beside a test; those that decide have 1 - 2 alpha."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -216,13 +216,10 @@ def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condit
     trusted = (text for model, each in facts.items() for text in _trusted(run, model, each))
     check = ChanceCheck.of(run.chance_check, facts, run.proposals)
     by_baseline = run.judge.baseline_warnings(conditions)
-    identities, labels = run.predictions.identities, run.predictions.labels
-    if run.predictions.labelled:
-        names = ImageNames(run.predictor.images)
-        copies = several_classes_warning(identities, labels, run.predictions.class_names, names)
-        copies += copies_warning(identities, labels)
-    else:
-        copies = copies_warning(identities, None)
+    predictions, copies = run.predictions, copies_warning(run.predictions.distinct)
+    if predictions.labelled:
+        images, names = (predictions.identities, predictions.labels), ImageNames(run.predictor.images)
+        copies = (*several_classes_warning(*images, predictions.class_names, names), *copies)
     return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *check.warnings(run.predictions))
 
 

@@ -69,8 +69,10 @@ def confusions(predictions: StoredPredictions, cells: Iterable[Cell]) -> dict[Ce
         naming = answer_naming(targets, predictions.classes, names)
         for cell in under:
             if cell.condition != CONTROL:
-                treated = predictions.outputs(cell).predicted
-                found[cell] = class_confusions(predictions.labels_of(model), control, treated, targets, names, naming)
+                # As the tests do, of several copies of an image it takes the first.
+                first, treated = predictions.distinct, predictions.outputs(cell).predicted
+                labels = predictions.labels_of(model)[first]
+                found[cell] = class_confusions(labels, control[first], treated[first], targets, names, naming)
     return found
 
 

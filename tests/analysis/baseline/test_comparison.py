@@ -62,6 +62,10 @@ class Run:
         self.readable = readable
         self.right = right
 
+    @property
+    def distinct(self):
+        return np.ones(len(self.labels), np.bool_)
+
     def labels_of(self, model):
         return self.labels
 

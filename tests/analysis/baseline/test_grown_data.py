@@ -48,6 +48,10 @@ class Run:
     def __init__(self, labels, right):
         self._labels, self._right = labels, right
 
+    @property
+    def distinct(self):
+        return np.ones(len(self._labels), np.bool_)
+
     def labels_of(self, model):
         return self._labels
 

@@ -83,6 +83,10 @@ class Run:
         self._right = {CONTROL: names != lost}
         self._right[BLUR] = (names != lost) & ~((names == "ant") & (np.arange(len(names)) % 5 > 1))
 
+    @property
+    def distinct(self):
+        return np.ones(len(self._labels), np.bool_)
+
     def labels_of(self, model):
         return self._labels
 

@@ -1,4 +1,4 @@
-"""ECE and Brier score against plain loops, Wilson's interval against SciPy."""
+"""ECE and Brier score against plain loops."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from scipy import stats
 from sklearn.metrics import brier_score_loss
 
-from pytest_robustness.analysis.statistics.calibration import calibration, wilson
+from pytest_robustness.analysis.statistics.calibration import calibration
 
 
 def by_loops(confidence, correct, bins):
@@ -64,15 +63,6 @@ def test_a_model_that_is_right_as_often_as_it_says_is_calibrated_and_a_sure_wron
     assert calibration(confidence, generator.random(100_000) < confidence).ece < 0.01
     wrong = calibration(np.ones(50), np.zeros(50))
     assert (wrong.ece, wrong.brier) == (1.0, 1.0)
-
-
-@pytest.mark.parametrize(("right", "n"), [(0, 1), (1, 1), (0, 20), (7, 20), (20, 20), (333, 1000)])
-def test_wilsons_interval_is_that_of_scipy(right, n):
-    expected = stats.binomtest(right, n).proportion_ci(method="wilson")
-    assert wilson([right / n], [n]) == (
-        pytest.approx([expected.low], abs=1e-12),
-        pytest.approx([expected.high], abs=1e-12),
-    )
 
 
 def test_skipped_images_do_not_count_and_without_images_there_are_no_figures():

@@ -1,4 +1,4 @@
-"""The exact interval of a share of images, against the binomial tests that it inverts, and the images to decide."""
+"""Intervals of a share of images: the exact one against the binomial tests that it inverts, Wilson's against SciPy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import stats
 
-from pytest_robustness.analysis.statistics.proportion import images_to_decide, proportion
+from pytest_robustness.analysis.statistics.proportion import images_to_decide, proportion, wilson
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
@@ -46,3 +46,12 @@ def test_as_many_images_decide_and_fewer_do_not(count, n, bound):
 
     first = next(times for times in range(1, 1000) if decides(times))
     assert (first - 1) * n < needed <= first * n
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 1), (1, 1), (0, 20), (7, 20), (20, 20), (333, 1000)])
+def test_wilsons_interval_is_that_of_scipy(right, n):
+    expected = stats.binomtest(right, n).proportion_ci(method="wilson")
+    assert wilson([right / n], [n]) == (
+        pytest.approx([expected.low], abs=1e-12),
+        pytest.approx([expected.high], abs=1e-12),
+    )

@@ -2,6 +2,7 @@ import contextlib
 import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -152,6 +153,44 @@ def test_the_images_decide_nothing_where_there_is_a_t_test_or_no_observation():
 def test_a_spread_above_rounding_is_tested(spread):
     (result,) = compare([[50, 50 + spread, 50]], [[50, 50, 50 - spread]])
     assert 0 < result.p_value < 1
+
+
+def one_share_gives(right, n):
+    """Whether some share of right answers, times the sizes, rounds to all the counts: exactly, in fractions."""
+    ends = [(Fraction(2 * k - 1, 2 * size), Fraction(2 * k + 1, 2 * size)) for k, size in zip(right, n, strict=True)]
+    return max(low for low, _ in ends) < min(high for _, high in ends)
+
+
+@pytest.mark.parametrize("test", ["independent", "welch", "paired"])
+@given(
+    classes=st.lists(
+        st.integers(1, 1000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(0, n))),
+        min_size=2,
+        max_size=5,
+    ),
+    near=st.booleans(),
+)
+def test_accuracies_that_are_one_but_for_whole_images_have_no_spread(test, classes, near):
+    n, control, treated = np.array(classes).T
+    if near:
+        # As right as the first class, as near as whole images allow.
+        control, treated = (np.rint(n * right[0] / n[0]).astype(int) for right in (control, treated))
+    (result,) = compare([100 * control / n], [100 * treated / n], test=test, images=[n])
+    if test == "paired":
+        assert result.constant == one_share_gives((treated - control).tolist(), n.tolist())
+    else:
+        assert result.constant == all(one_share_gives(right.tolist(), n.tolist()) for right in (control, treated))
+
+
+@pytest.mark.parametrize("test", ["independent", "welch", "paired"])
+def test_one_image_lost_in_each_of_two_classes_of_different_sizes_is_left_to_the_images(test):
+    control, treated, n = [[100.0, 100.0]], [[100 * 489 / 490, 100 * 509 / 510]], [[490, 510]]
+    (exact,) = compare(control, treated, test=test)
+    assert exact.p_value < 0.05
+    assert compare(control, treated, test=test, images=n)[0].constant
+    # Two more in one of them are a spread.
+    treated[0][0] -= 200 / 490
+    assert not compare(control, treated, test=test, images=n)[0].constant
 
 
 @pytest.mark.parametrize("test", ["independent", "welch"])

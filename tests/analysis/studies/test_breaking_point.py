@@ -55,6 +55,10 @@ class World:
     def counts(self, cell):
         return counts_of(self.answers(cell), LABELS, 10)
 
+    @property
+    def distinct(self):
+        return np.ones(len(LABELS), np.bool_)
+
     def labels_of(self, model):
         return LABELS
 

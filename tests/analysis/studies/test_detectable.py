@@ -251,5 +251,7 @@ def test_an_open_verdict_says_how_many_images_would_decide():
     # The interval is four times as wide as the gap to the bound: sixteen times the images.
     assert "about 1,600 images would decide" in judge(detection(OPEN, LOW)).reason
     assert "no practical number of images" in judge(detection((0.6, 0.5, 0.7), LOW)).reason
+    # Of twenty-five million, as in the verdicts of models.
+    assert "no practical number of images" in judge(detection((0.6001, 0.55, 0.65), LOW)).reason
     # Half of the images teach what answers speak for.
     assert "about 1,600 images would decide" in judge(detection(LOW, OPEN)).reason

@@ -171,6 +171,8 @@ def test_what_cannot_be_asked_is_refused(tmp_path):
         (0, 299, 1.0, Outcome.PASS, "within 1 %: 0 of 299 images answered otherwise, 90 % interval 0.00 to 1.00 %"),
         (0, 298, 1.0, Outcome.INCONCLUSIVE, "about 300 images would decide, if the share stays what it is"),
         (10, 1000, 1.0, Outcome.INCONCLUSIVE, "no practical number of images would decide"),
+        # More than ten million, as in the verdicts of models.
+        (201, 20_000, 1.0, Outcome.INCONCLUSIVE, "no practical number of images would decide"),
         (60, 1000, 5.0, Outcome.INCONCLUSIVE, "neither within 5 % nor beyond is shown"),
         (80, 1000, 5.0, Outcome.FAIL, "shown to be more than 5 %: 80 of 1,000 images answered otherwise"),
     ],

@@ -291,6 +291,15 @@ def test_the_page_says_which_rule_its_verdicts_follow(view, rule, marks, method)
     assert ("is impacted, and fails" in shown) == (rule != "margin")
 
 
+def test_the_page_says_that_images_are_taken_for_independent(findings, view):
+    said = "That they are independent is assumed, and cannot be seen. Images that belong together (several of one"
+    assert said in words(render.render(view))
+    without = dataclasses.replace(view, model_tests=(), class_tests=(), gate_tests=(), image_tests=())
+    assert said not in words(render.render(without))
+    of_gate = dataclasses.replace(without, gate_tests=(findings.compared(model="net", counterpart="old"),))
+    assert said in words(render.render(of_gate))
+
+
 @pytest.mark.parametrize(
     ("correction", "said"),
     [

@@ -15,7 +15,8 @@ import numpy as np
 from pytest_robustness.analysis.falls_alone import in_single_models
 from pytest_robustness.analysis.image_evidence import ChangedImages, class_images
 from pytest_robustness.analysis.policy import in_points, significantly_beyond
-from pytest_robustness.analysis.predictions import pair, readable_by_all
+from pytest_robustness.analysis.predictions import pair
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core.text import abridged
 
 if TYPE_CHECKING:

@@ -108,7 +108,7 @@ class SharedAnswers:
     def of_models(self, models: Mapping[str, BaselineModel], run: AnswerSource) -> AnswerSource:
         """Return the answers of the baseline's ``models`` under the names that their counterparts have in ``run``.
 
-        As in the tests of a run each copy of an image counts, so that the same test can be made of both.
+        The same test can be made of both: copies count once in either.
         """
         return _Renamed(self, models, run, self.readable)
 
@@ -138,6 +138,11 @@ class _Renamed:
         self._models = models
         self.class_names = run.class_names
         self._run = run
+
+    @property
+    def distinct(self) -> NDArray[np.bool_]:
+        """The run's images, of several copies the first: bool [N]."""
+        return self._run.distinct
 
     def labels_of(self, model: str) -> NDArray[np.int64]:
         """Return the classes of the run's images."""

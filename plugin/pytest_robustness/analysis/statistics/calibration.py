@@ -10,9 +10,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from pytest_robustness.analysis.test_result import CONFIDENCE
+from pytest_robustness.analysis.statistics.proportion import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -85,15 +84,6 @@ def calibration(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS) 
     ece = float(curve.images @ np.abs(curve.accuracy - curve.confidence)) / len(sure)
     brier = float(np.square(sure - right).mean())
     return Calibration(len(sure), float(sure.mean()), float(right.mean()), ece, brier, curve)
-
-
-def wilson(share: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
-    """Return Wilson's 95 % interval [k] of shares (0 to 1) of ``n`` images each, which need not be whole."""
-    p, size = np.asarray(share, np.float64), np.asarray(n, np.float64)
-    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
-    centre = (p + z**2 / (2 * size)) / (1 + z**2 / size)
-    half = z * np.sqrt(p * (1 - p) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
-    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
 
 
 def _equal_mass(confidence: Floats, correct: Bools, bins: int) -> Bins:

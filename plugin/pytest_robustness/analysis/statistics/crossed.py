@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from pytest_robustness.analysis.test_result import CONFIDENCE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_CONFIDENCE = 0.95
 
 
 def crossed_interval(
@@ -50,5 +50,5 @@ def crossed_interval(
     both = max(residual, 0.0) / (max(models - 1, 1) * (images - 1)) / (models * images)
     variance = max(model_variance + image_variance - both, model_variance, image_variance)
     parts = model_variance**2 / max(models - 1, 1) + image_variance**2 / (images - 1)
-    half = float(stats.t.isf((1 - _CONFIDENCE) / 2, max(variance**2 / parts, 1.0))) * np.sqrt(variance)
+    half = float(stats.t.isf((1 - CONFIDENCE) / 2, max(variance**2 / parts, 1.0))) * np.sqrt(variance)
     return mean, mean - half, mean + half

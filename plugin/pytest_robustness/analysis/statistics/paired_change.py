@@ -26,6 +26,7 @@ _STEPS = 31
 # Each halves the logarithm of a number of images, up to 2 ** 40.
 _SIZE_STEPS = 30
 _LARGEST = 40.0
+# More images than anybody labels to decide one test.
 _MOST_IMAGES = 10_000_000
 
 
@@ -125,9 +126,9 @@ def images_to_decide(change: PairedChange, bound: ArrayLike, alpha: float) -> Fl
     return needed
 
 
-def rounded_up(needed: float, most: float = _MOST_IMAGES) -> int | None:
-    """Return a number of images that would decide, rounded up to two digits; ``None`` beyond ``most``, or for NaN."""
-    if not needed <= most:
+def rounded_up(needed: float) -> int | None:
+    """Return a number of images that would decide, to two digits, rounded up; ``None`` beyond ten million or of NaN."""
+    if not needed <= _MOST_IMAGES:
         return None
     unit = int(10 ** max(math.floor(math.log10(max(needed, 1))) - 1, 0))
     return math.ceil(needed / unit) * unit

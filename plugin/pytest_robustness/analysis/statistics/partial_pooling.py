@@ -54,8 +54,9 @@ def pooled_changes(n: Ints, totals: ArrayLike, squares: ArrayLike) -> Pooled:
     """Return the change of each class to expect on other images, with its 90 % interval.
 
     It is that of a mixture: the class is one of the others, or stands apart from them. Classes that are more likely
-    apart than not are pooled among themselves, since the worst of these looks worse than it is, too. Where the interval
-    that the class's own images give excludes the pooled value, the interval reaches over both.
+    apart than not are pooled among themselves, since the worst of these looks worse than it is, too. The interval
+    reaches over that of the mixture and the one that the class's own images give: of a class that is unlike the others,
+    be it in its change or in its size, the mixture alone is too sure.
 
     Parameters
     ----------
@@ -77,10 +78,9 @@ def pooled_changes(n: Ints, totals: ArrayLike, squares: ArrayLike) -> Pooled:
     value = (1 - apart) * among.mean + apart * alone.mean
     low, high = (_quantile(level, among, alone, apart) for level in (_TAIL, 1 - _TAIL))
     half = float(special.ndtri(1 - _TAIL)) * own.error
-    excluded = np.abs(value - own.mean) > half
     pooled.value[seen] = value
-    pooled.low[seen] = np.maximum(np.where(excluded, np.minimum(low, own.mean - half), low), -1.0)
-    pooled.high[seen] = np.minimum(np.where(excluded, np.maximum(high, own.mean + half), high), 1.0)
+    pooled.low[seen] = np.maximum(np.minimum(low, own.mean - half), -1.0)
+    pooled.high[seen] = np.minimum(np.maximum(high, own.mean + half), 1.0)
     return pooled
 
 

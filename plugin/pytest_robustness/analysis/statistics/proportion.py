@@ -1,12 +1,20 @@
-"""A share of images with its exact interval, and how many images would decide on which side of a bound it lies."""
+"""A share of images with its interval, and how many images would decide on which side of a bound it lies."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from scipy import stats
+
+from pytest_robustness.analysis.test_result import CONFIDENCE
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from pytest_robustness.analysis.statistics.columns import Floats
 
 # Each halves the logarithm of a number of images, up to 2 ** 40.
 _SIZE_STEPS: Final = 40
@@ -43,6 +51,19 @@ def proportion(count: int, n: int, alpha: float) -> Proportion:
         return Proportion(0, 0, 0.0, 1.0)
     interval = stats.binomtest(count, n).proportion_ci(1 - 2 * alpha, method="exact")
     return Proportion(count, n, float(interval.low), float(interval.high))
+
+
+def wilson(share: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+    """Return the 95 % interval [k] of shares (0 to 1) of ``n`` images each, which need not be whole; NaN without any.
+
+    It is that of Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, *Journal
+    of the American Statistical Association* 22, 209-212. For many shares in one curve: the exact one is wider.
+    """
+    p, size = np.asarray(share, np.float64), np.asarray(n, np.float64)
+    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
+    centre = (p + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z * np.sqrt(p * (1 - p) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
+    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
 
 
 def images_to_decide(found: Proportion, bound: float, alpha: float) -> float:

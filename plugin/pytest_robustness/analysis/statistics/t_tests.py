@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from scipy import special, stats
@@ -15,6 +15,7 @@ from pytest_robustness.analysis.statistics.columns import (
     Bools,
     Columns,
     Floats,
+    Ints,
     Part,
     fill,
     to_results,
@@ -35,8 +36,35 @@ GroupTest = Literal["independent", "welch", "paired"]
 _ROUNDING = 1e-12
 
 
+class _Group(NamedTuple):
+    """Observations and what half an image makes of each: float64 [k, n] each."""
+
+    values: Floats
+    half_image: Floats
+
+    def ordered(self, order: Ints) -> _Group:
+        """Return the observations of each row in ``order``: int64 [k, n]."""
+        return _Group(*(np.take_along_axis(column, order, axis=1) for column in self))
+
+    def cut(self, rows: Bools, size: int) -> _Group:
+        """Return the first ``size`` observations of ``rows`` (bool [k])."""
+        return _Group(*(column[rows, :size] for column in self))
+
+    @property
+    def constant(self) -> Bools:
+        """Whether one value, rounded to whole images, gives all observations: bool [k]."""
+        apart = (self.values - self.half_image).max(axis=1) - (self.values + self.half_image).min(axis=1)
+        same: Bools = (np.ptp(self.values, axis=1) < _ROUNDING) | (apart < -_ROUNDING)
+        return same
+
+
 def compare(
-    control: ArrayLike, treated: ArrayLike, *, test: GroupTest = "independent", alpha: float = 0.05
+    control: ArrayLike,
+    treated: ArrayLike,
+    *,
+    test: GroupTest = "independent",
+    alpha: float = 0.05,
+    images: ArrayLike | None = None,
 ) -> list[TTestResult]:
     """Test for each of k rows whether the mean accuracy of two groups differs.
 
@@ -49,6 +77,10 @@ def compare(
         ``independent`` (Student), ``welch`` (unequal variances) or ``paired`` (the groups' columns belong together).
     alpha
         The level for which ``detectable_drop`` is computed.
+    images
+        How many images each accuracy is of: int [k, n]. An accuracy is a whole number of these, so that accuracies of
+        classes of different sizes differ a little where they are as equal as they can be: such have no spread. Without
+        it, only equal ones have none.
 
     Returns
     -------
@@ -75,12 +107,14 @@ def compare(
     control, treated = np.asarray(control, dtype=np.float64), np.asarray(treated, dtype=np.float64)
     if control.ndim != 2 or control.shape != treated.shape:
         raise ValueError(f"control and treated must have one shape [k, n]; got {control.shape}, {treated.shape}")
-    control, treated = _observed_first(control, treated, test)
-    sizes = np.stack([np.count_nonzero(~np.isnan(group), axis=1) for group in (control, treated)], axis=1)
+    half_image = np.broadcast_to(0.0 if images is None else 50 / np.maximum(np.asarray(images), 1), control.shape)
+    groups = _observed_first(_Group(control, half_image), _Group(treated, half_image), test)
+    sizes = np.stack([np.count_nonzero(~np.isnan(group.values), axis=1) for group in groups], axis=1)
     columns = undecided(TTestResult, len(sizes))
     for n_control, n_treated in np.unique(sizes, axis=0):
         rows = (sizes == (n_control, n_treated)).all(axis=1)
-        fill(columns, rows, _compare_complete(control[rows, :n_control], treated[rows, :n_treated], test, alpha))
+        before, after = groups[0].cut(rows, n_control), groups[1].cut(rows, n_treated)
+        fill(columns, rows, _compare_complete(before, after, test, alpha))
     return to_results(TTestResult, columns, test)
 
 
@@ -95,41 +129,45 @@ def decide_by_images(results: Sequence[TTestResult], p_values: Sequence[float]) 
     ]
 
 
-def _observed_first(control: Floats, treated: Floats, test: GroupTest) -> tuple[Floats, Floats]:
+def _observed_first(control: _Group, treated: _Group, test: GroupTest) -> tuple[_Group, _Group]:
     """Return both groups with the missing observations of every row last, so that rows of one size can be cut out.
 
     Sorting does it, and makes the sums independent of the order of the observations.
     """
     if test != "paired":
-        return np.sort(control, axis=1), np.sort(treated, axis=1)
-    missing = np.isnan(control) | np.isnan(treated)
-    control, treated = np.where(missing, np.nan, control), np.where(missing, np.nan, treated)
-    order = np.argsort(treated - control, axis=1, kind="stable")
-    return np.take_along_axis(control, order, axis=1), np.take_along_axis(treated, order, axis=1)
+        control, treated = (group.ordered(np.argsort(group.values, axis=1)) for group in (control, treated))
+        return control, treated
+    missing = np.isnan(control.values) | np.isnan(treated.values)
+    order = np.argsort(np.where(missing, np.nan, treated.values - control.values), axis=1, kind="stable")
+    control, treated = (
+        group._replace(values=np.where(missing, np.nan, group.values)).ordered(order) for group in (control, treated)
+    )
+    return control, treated
 
 
-def _compare_complete(control: Floats, treated: Floats, test: GroupTest, alpha: float) -> Columns:
-    """Compare rows that all have the same number of observations: float64 [k, n_control] and [k, n_treated]."""
-    columns = undecided(TTestResult, len(control))
-    columns["n"][:] = min(control.shape[1], treated.shape[1])
-    columns["control"], columns["treated"] = _mean(control), _mean(treated)
+def _compare_complete(control: _Group, treated: _Group, test: GroupTest, alpha: float) -> Columns:
+    """Compare rows that all have the same number of observations: [k, n_control] and [k, n_treated]."""
+    before, after = control.values, treated.values
+    columns = undecided(TTestResult, len(before))
+    columns["n"][:] = min(before.shape[1], after.shape[1])
+    columns["control"], columns["treated"] = _mean(before), _mean(after)
     columns["difference"] = columns["treated"] - columns["control"]
     decidable = ~_undecidable(control, treated, test)
     if decidable.any():
-        fill(columns, decidable, _t_test(control[decidable], treated[decidable], test, alpha))
+        fill(columns, decidable, _t_test(before[decidable], after[decidable], test, alpha))
     return columns
 
 
-def _undecidable(control: Floats, treated: Floats, test: GroupTest) -> Bools:
+def _undecidable(control: _Group, treated: _Group, test: GroupTest) -> Bools:
     """Return the rows that no t-test can decide, as a mask [k]: too few observations, or observations without spread.
 
     For paired groups it is the differences that have no spread.
     """
-    if min(control.shape[1], treated.shape[1]) < MIN_OBSERVATIONS:
-        return np.ones(len(control), dtype=np.bool_)
-    varying = (treated - control,) if test == "paired" else (control, treated)
-    constant: Bools = np.logical_and.reduce([np.ptp(values, axis=1) < _ROUNDING for values in varying])
-    return constant
+    if min(control.values.shape[1], treated.values.shape[1]) < MIN_OBSERVATIONS:
+        return np.ones(len(control.values), dtype=np.bool_)
+    if test == "paired":
+        return _Group(treated.values - control.values, control.half_image).constant
+    return control.constant & treated.constant
 
 
 def _t_test(control: Floats, treated: Floats, test: GroupTest, alpha: float) -> Part:

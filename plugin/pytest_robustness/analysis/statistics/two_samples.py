@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from pytest_robustness.analysis.test_result import CONFIDENCE
+from pytest_robustness.analysis.statistics.proportion import wilson
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.statistics.columns import Floats, Ints
@@ -27,7 +27,7 @@ def newcombe(right: Ints, n: Ints, right_now: Ints, n_now: Ints) -> tuple[Floats
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         before, now = right / n, right_now / n_now
-        (low, high), (low_now, high_now) = _wilson(before, n), _wilson(now, n_now)
+        (low, high), (low_now, high_now) = wilson(before, n), wilson(now, n_now)
         change = now - before
         least = change - np.sqrt((now - low_now) ** 2 + (high - before) ** 2)
         most = change + np.sqrt((high_now - now) ** 2 + (before - low) ** 2)
@@ -64,10 +64,3 @@ def fewer_right(right: Ints, n: Ints, right_now: Ints, n_now: Ints) -> Floats:
     by_variance = np.maximum(excess, 0.0) / np.where(variance > 0, variance, 1.0)
     p: Floats = np.exp(-variance * ((1 + by_variance) * np.log1p(by_variance) - by_variance))
     return p
-
-
-def _wilson(share: Floats, n: Ints) -> tuple[Floats, Floats]:
-    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return centre - half, centre + half

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import Figure
     from pytest_robustness.core import Panel
 
-# More images than anybody has.
-_MOST_IMAGES = 1e8
-
 
 class Detectable:
     """The study ``detectable``: whether an image was transformed, judged by what models answer to it alone."""
@@ -151,7 +148,7 @@ def _images_needed(score: Discrimination) -> float:
 
 
 def _needed(images: float) -> str:
-    rounded = rounded_up(images, _MOST_IMAGES)
+    rounded = rounded_up(images)
     if rounded is None:
         return "no practical number of images would decide"
     return f"about {rounded:,} images would decide, if the AUROC stays what it is"

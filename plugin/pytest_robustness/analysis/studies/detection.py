@@ -117,6 +117,7 @@ def detect(
     """
     cells = [pair(model, condition) for model in models]
     read = np.logical_and.reduce([predictions.outputs(cell).predicted >= 0 for both in cells for cell in both])
+    read &= predictions.distinct
     answered = [(_answered(predictions, control, read), _answered(predictions, cell, read)) for control, cell in cells]
     confidence = [(control.confidence, treated.confidence) for control, treated in answered]
     speaking = [answer_scores(control.predicted, treated.predicted, seed=seed) for control, treated in answered]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pytest_robustness.analysis.predictions import readable_by_all
 from pytest_robustness.analysis.studies.label_errors_text import Found, details, headline, verdict
 from pytest_robustness.analysis.studies.label_scores import (
     Member,
@@ -19,6 +18,7 @@ from pytest_robustness.analysis.studies.label_scores import (
     unjudged,
 )
 from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.inference.loading.class_matching import answer_naming
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pytest_robustness.analysis.predictions import readable_by_all
 from pytest_robustness.analysis.studies.fall_curve import fall_curve
 from pytest_robustness.analysis.studies.magnitude_search import next_magnitudes
+from pytest_robustness.analysis.tested_images import readable_by_all
 from pytest_robustness.core import CONTROL, Cell
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _Running:
         """Return the curve of what was answered; ``None`` where no image could be read."""
         predictions, policy = self._evidence.predictions, self._evidence.policy
         control = predictions.answers(self.target.control)
-        readable = readable_by_all([control, *self._answers.values()])
+        readable = readable_by_all([control, *self._answers.values()]) & predictions.distinct
         if not readable.any():
             return None
         return fall_curve(

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.study_finding import Figure
     from pytest_robustness.core import Panel
 
-# More images than anybody has.
-_MOST_IMAGES: Final = 1e8
 _SHOWN: Final = 5
 _PICTURES: Final = 24
 
@@ -136,7 +134,7 @@ class Parity:
 
 
 class _Compared:
-    """The answers of a model and of its reference to the images that both could read.
+    """The answers of a model and of its reference to the images that both could read, of several copies to one.
 
     Attributes
     ----------
@@ -153,7 +151,8 @@ class _Compared:
         self.reference = reference
         self._predictions = predictions
         self._own, self._given = predictions.scored(cell), predictions.scored(reference)
-        self.read = np.flatnonzero((self._own.outputs.predicted >= 0) & (self._given.outputs.predicted >= 0))
+        read = (self._own.outputs.predicted >= 0) & (self._given.outputs.predicted >= 0)
+        self.read = np.flatnonzero(read & predictions.distinct)
         (predicted, targets), (others, other_targets) = self._own.outputs, self._given.outputs
         own, given = named(predicted, targets, other_targets), named(others, other_targets, targets)
         differ = self.read[own[self.read] != given[self.read]]
@@ -255,7 +254,7 @@ def _pictures(cell: Cell, rows: tuple[Mapping[str, Figure], ...]) -> Iterator[St
 
 
 def _needed(images: float) -> str:
-    rounded = rounded_up(images, _MOST_IMAGES)
+    rounded = rounded_up(images)
     if rounded is None:
         return "the share lies so near the margin that no practical number of images would decide"
     return f"about {rounded:,} images would decide, if the share stays what it is"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_robustness.data.identity import UNREADABLE, as_array
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,6 +53,22 @@ def among(identities: NDArray[np.void], wanted: NDArray[np.void]) -> NDArray[np.
         return np.zeros(len(identities), np.bool_)
     ordered = np.sort(wanted)
     found: NDArray[np.bool_] = ordered[np.minimum(np.searchsorted(ordered, identities), len(ordered) - 1)] == identities
+    return found
+
+
+def first_of_copies(identities: NDArray[np.void], labels: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """Return which images are the first of their copies: bool [N].
+
+    Parameters
+    ----------
+    identities
+        The hashes of the images' content: V16 [N]. Those that could not be hashed are no copies of one another.
+    labels
+        Their classes: int64 [N]. ``None`` where they have none. An image in two classes is no copy.
+    """
+    found = among(identities, as_array([UNREADABLE]))
+    known = np.flatnonzero(~found)
+    found[known[DistinctImages(identities[known], None if labels is None else labels[known]).first]] = True
     return found
 
 

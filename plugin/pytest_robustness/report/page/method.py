@@ -47,12 +47,13 @@ _KNOWN = ("command", "options", "models", "dataset", "packages", "pipeline", "tr
 
 def sentences(report: RunReport) -> list[tuple[str, str]]:
     """Return the method of the run, as titles with a paragraph each."""
+    sample = [("Sample", _SAMPLE)]
     if not report.model_tests and not report.class_tests:
-        return []
+        return sample if report.image_tests or report.gate_tests else []
     rule = f"By --robustness-verdict={report.policy.verdict} {_RULES[report.policy.verdict]}"
     if any(test.one_model for test in report.class_tests):
         rule += " The classes of one model have McNemar's exact test in the place of a t-test."
-    found = [("Verdict", rule)]
+    found = [*sample, ("Verdict", rule)]
     for class_test in report.class_tests[:1]:
         found += [
             (f"Classes by {_title(class_test)}", _class_sentence(report, class_test)),
@@ -75,6 +76,12 @@ def sentences(report: RunReport) -> list[tuple[str, str]]:
     return found
 
 
+_SAMPLE = (
+    "The images are taken for independent draws, and copies of one in its class counted once. That they are "
+    "independent is assumed, and cannot be seen. Images that belong together (several of one patient, frames of a "
+    "film, crops of one photograph) count for more than they are: a PASS, a FAIL and an interval then claim more than "
+    "is shown. Keep one image of each group, or judge on as many groups as a test asks for images."
+)
 EXPECTED = (
     "The expected change is what to expect on other images: of many classes the worst look worse than they are, so "
     "each class's own change is drawn towards that of the others, the more the fewer its images. A class that stands "
