@@ -237,6 +237,9 @@ def test_encoded_images_are_decoded_in_threads_and_fetched_by_one_at_a_time(phot
     )
     assert source.noted.most == 1
     assert 2 <= len(source.noted.threads) <= 3
+    source.noted.threads.clear()
+    list(batches(chosen(source, indices), portions([Shard(0, 20)], [SMALL]), batch_size=20, workers=0, threads=1))
+    assert source.noted.threads == {threading.get_ident()}
     assert [str(error) for error in found[0].unreadable.values()] == [str(e) for e in plain[0].unreadable.values()]
     assert found[0].positions.tolist() == plain[0].positions.tolist()
     for canvas, images in found[0].canvases.items():

@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from pytest_robustness.inference.forecast import first_batches
+from pytest_robustness.inference.loader.loader import batches
+
 CELLS = {(model, transform, None) for model in ("slope", "colour") for transform in ("control", "vflip", "hflip")}
 
 
@@ -132,3 +135,16 @@ def test_with_several_processes_one_makes_the_forecast_of_all(project):
     result.stdout.fnmatch_lines(["2 processes with * each"])
     assert "created: 2/2 workers" not in result.stdout.str()
     assert project.stored() == {}
+
+
+@pytest.mark.parametrize(("workers", "threads"), [("0", {None}), ("1", {1})])
+def test_decoding_is_timed_as_it_will_be_done(project, monkeypatch, workers, threads):
+    asked = set()
+
+    def watched(*arguments, **named):
+        asked.add(named["threads"])
+        return batches(*arguments, **named)
+
+    monkeypatch.setattr(first_batches, "batches", watched)
+    assert project.judge("--robustness-plan", f"--robustness-workers={workers}").ret == 0
+    assert asked == threads

@@ -191,7 +191,11 @@ class FirstBatches:
         self, part: NDArray[np.int64], workers: int, refused: Callable[[str], object] | None = None
     ) -> Iterator[Batch]:
         portion = Portion(Shard(0, len(self._selection.indices)), part, tuple(self._jobs), last=True)
-        return batches(self._selection, [portion], batch_size=len(part), workers=workers, refused=refused)
+        # Where processes decode, it is timed how long one of them takes.
+        threads = 1 if self._settings.workers else None
+        return batches(
+            self._selection, [portion], batch_size=len(part), workers=workers, threads=threads, refused=refused
+        )
 
     def _timed_groups(self, runner: _TimedRunner, batch: Batch) -> dict[Group, Rate]:
         for job in {job.loaded: job for job in reversed(self._jobs)}.values():

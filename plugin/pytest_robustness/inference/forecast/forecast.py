@@ -80,7 +80,8 @@ class Rates:
     Parameters
     ----------
     decoding
-        Reading an image and laying it on every canvas, in one process; once: until the decoding processes run.
+        Reading an image and laying it on every canvas, in one decoding process, or without any in this one; once: until
+        the decoding processes run.
     groups
         Transforming and normalizing, by canvas and condition.
     models

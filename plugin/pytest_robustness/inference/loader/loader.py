@@ -102,6 +102,7 @@ def batches(
     *,
     batch_size: int,
     workers: int,
+    threads: int | None = None,
     refused: Callable[[str], object] | None = None,
 ) -> Generator[Batch]:
     """Read the images of ``portions`` in order, at most ``batch_size`` at a time and never of two portions at once.
@@ -116,9 +117,11 @@ def batches(
     batch_size
         At least 1.
     workers
-        Decoding processes; 0 decodes in this process, and so does a source in memory: in as many threads as PyTorch
-        has, if the source is a `ThreadedSource`. They end with the iterator, whether it is exhausted, closed, or
-        interrupted.
+        Decoding processes; 0 decodes in this process, and so does a source in memory. They end with the iterator,
+        whether it is exhausted, closed, or interrupted.
+    threads
+        In how many threads this process decodes the images of a `ThreadedSource`; ``None``: as many as PyTorch has. A
+        decoding process has one.
     refused
         Receives why there can be no decoding processes, whereupon this process decodes. ``None``: that is an error.
 
@@ -130,7 +133,7 @@ def batches(
     """
     source = selection.source
     processes = 0 if source.in_memory else workers
-    threads = 1 if processes else torch.get_num_threads()
+    threads = 1 if processes else threads or torch.get_num_threads()
     reader = _Reader(source, selection.indices, selection.identities, threads)
     taken: deque[Portion] = deque()
     requests = _requests(portions, batch_size, taken)
