@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import statistics
@@ -117,19 +118,20 @@ def _wall_and_cpu(work: Callable[[], object]) -> tuple[float, float]:
 def _timed_stages(bench: SweepBench, images: int) -> dict[str, float]:
     """Return the milliseconds per image of each stage of one sweep."""
     spent: Counter[str] = Counter()
-    with _watched(spent, type(bench.selection.source)):
+    with _watched(spent):
         whole = seconds(bench.sweep)
     spent["all else"] = whole - sum(spent.values())
     return {stage: 1000 * took / images for stage, took in spent.items()}
 
 
 @contextlib.contextmanager
-def _watched(spent: Counter[str], source: type) -> Iterator[None]:
-    """Add the seconds of each stage to ``spent``; decoding and canvases count in this process only."""
+def _watched(spent: Counter[str]) -> Iterator[None]:
+    """Add the seconds of each stage to ``spent``; decoding counts in this process only."""
 
     def watch(owner: Any, name: str, stage: Callable[..., str]) -> Any:
         work = getattr(owner, name)
 
+        @functools.wraps(work)  # what is sent to a process goes by its name
         def timed(*arguments: Any, **named: Any) -> Any:
             start = time.perf_counter()
             try:
@@ -141,8 +143,7 @@ def _watched(spent: Counter[str], source: type) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         for owner, name, stage in (
-            (source, "read", lambda *_: "read and decode"),
-            (loader, "to_canvas", lambda *_: "resize to the canvas"),
+            (loader._Reader, "read", lambda *_: "read, decode, resize to the canvas"),
             (batch_runner, "_transformed", lambda *arguments: str(arguments[2])),
             (batch_runner, "to_inputs", lambda *_: "normalize, 10 times"),
             (prepared_models.PreparedModels, "run", lambda *_: "forward, 10 times"),
