@@ -74,12 +74,20 @@ class _Room(threading.local):
     def __init__(self) -> None:
         self._numbers = np.empty(0, np.float32)
 
-    def softmax(self, logits: torch.Tensor) -> NDArray[np.float32]:
-        """Return the probabilities of ``logits``, until the next ones are asked for."""
-        if self._numbers.size < logits.numel():
-            self._numbers = np.empty(logits.numel(), np.float32)
-        found = self._numbers[: logits.numel()].reshape(logits.shape)
-        torch.softmax(logits, 1, out=torch.from_numpy(found))
+    def softmax(self, logits: NDArray[np.float32], highest: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities of ``logits`` [B, K], until the next ones are asked for.
+
+        ``highest`` [B] is the highest logit of each row. On this thread alone: PyTorch's own would divide some hundred
+        thousand numbers among threads, and wait for one that other processes keep from its core.
+        """
+        if self._numbers.size < logits.size:
+            self._numbers = np.empty(logits.size, np.float32)
+        found = self._numbers[: logits.size].reshape(logits.shape)
+        # NaN where no probabilities are defined; 0 where the logit is so much lower that the difference overflows.
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.subtract(logits, highest[:, None], out=found)
+            np.exp(found, out=found)
+            found /= found.sum(axis=1, keepdims=True)
         return found
 
 
@@ -95,8 +103,9 @@ def _score_on_cpu(logits: torch.Tensor, targets: torch.Tensor) -> Scores:
     finite = np.empty(images, np.bool_)
     for start in range(0, images, step):
         part = slice(start, start + step)
-        some, truth, probabilities = values[part], truths[part], _ROOM.softmax(logits[part])
+        some, truth = values[part], truths[part]
         rows, highest = np.arange(len(some)), some.argmax(axis=1)
+        probabilities = _ROOM.softmax(some, some[rows, highest])
         predicted[part] = highest
         confidence[part] = probabilities[rows, highest]
         true_probability[part] = probabilities[rows, truth]
