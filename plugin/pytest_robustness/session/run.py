@@ -21,6 +21,7 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
 from pytest_robustness.report.gate_text import why_undecided_fails
+from pytest_robustness.report.unfinished_text import nothing_judged
 from pytest_robustness.session.earlier import EarlierRuns
 from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.session.options import RunMode
@@ -178,9 +179,11 @@ class Run:
             failed += _failure_of(step, models, conditions)
             if self.report is None:
                 break
-        if failed and self.report is None and self._options.mode is RunMode.WRITE:
+        without = self.report is None
+        said = [] if failed or not without else [nothing_judged(self.log.unfinished)]
+        if without and self._options.mode is RunMode.WRITE:
             failed.append("The baseline was not written.")
-        self._report_error = "\n".join(failed) or None
+        self._report_error = "\n".join([*said, *failed]) or None
         return not failed
 
     def update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
