@@ -85,14 +85,20 @@ def compare_runs(
         counts = _unpaired_counts(matching, before, now)
     missing = [f"{old} under {condition}" for old, new in matching.models for condition in matching.conditions
                if (old, new, condition) not in counts]  # fmt: skip
-    differing, unknown = differences(before, now, matching.models)
-    undecidable = of_other_answers(before, now, matching.models)
+    if not counts:
+        raise ComparisonError(
+            f"{before.name} and {now.name} have no model under the same condition: {', '.join(missing)}. Run one of "
+            f"them again with the tests of the other."
+        )
+    models = tuple(dict.fromkeys((old, new) for old, new, _ in counts))
+    differing, unknown = differences(before, now, models)
+    undecidable = of_other_answers(before, now, models)
     notes += said_of(undecidable, before.labelled)
     left_out = [*matching.left_out, *([f"Not in both runs: {', '.join(missing)}."] if missing else [])]
     return RunComparison(
         before=before,
         now=now,
-        models=matching.models,
+        models=models,
         conditions=matching.conditions,
         classes=now.classes,
         cells=_cells(counts, alpha, undecidable),
