@@ -179,12 +179,9 @@ class Run:
             failed += _failure_of(step, models, conditions)
             if self.report is None:
                 break
-        without = self.report is None
-        said = [] if failed or not without else [nothing_judged(self.log.unfinished)]
-        if without and self._options.mode is RunMode.WRITE:
-            failed.append("The baseline was not written.")
-        self._report_error = "\n".join([*said, *failed]) or None
-        return not failed
+        lines = _of_no_report(failed, self.log, self._options) if self.report is None else failed
+        self._report_error = "\n".join(lines) or None
+        return not failed and (self.report is not None or self._options.mode is not RunMode.WRITE)
 
     def update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
         """Write the baseline where the options ask for it, and return what to say of it; raise as `update_baseline`."""
@@ -256,6 +253,12 @@ def _failure_of(step: Callable[..., object], models: Sequence[str], conditions: 
         fault = "The report could not be written, because of a fault of pytest-robustness:\n"
         return [str(error) if isinstance(error, RobustnessError) else f"{fault}{traceback.format_exc()}"]
     return []
+
+
+def _of_no_report(failed: Sequence[str], log: RunLog, options: Options) -> list[str]:
+    """Return what to say of a run that has no report: why it failed, or that nothing was judged."""
+    missing = ["The baseline was not written."] if options.mode is RunMode.WRITE else []
+    return [*(failed or [nothing_judged(log.unfinished)]), *missing]
 
 
 def _with_closing(built: RunReport, options: Options) -> RunReport:

@@ -109,7 +109,8 @@ def write(baseline: Baseline, path: Path) -> bool:
         # Another version of the compressor would give other bytes for the same answers.
         answers = [] if _holds(path, found, its_rows) else [(answers_path(path), arrays.pack(found, its_rows))]
         texts = [(classes_path(path), document.classes_text(classes)), (path, json_text.text_of(overall))]
-        changed = [(file, content) for file, content in (*answers, *texts) if not _has(file, content)]
+        written = (*answers, *texts)
+        changed = [(file, new) for file, new in written if not file.exists() or file.read_bytes() != new]
         with contextlib.ExitStack() as parts:
             # All are written before one takes its place, from the last back: a disk that is full changes none. The JSON
             # comes last then: a process that dies between two leaves files that `read` refuses.
@@ -297,7 +298,3 @@ def _is_document(found: bytes) -> bool:
 def _is_classes(found: bytes) -> bool:
     """Whether a file begins as that of a baseline's classes does."""
     return re.match(rb'(<{7}[^\n]*\n)?\s*\{\s*(<{7}[^\n]*\n)?\s*"classes": \[', found) is not None
-
-
-def _has(path: Path, content: bytes) -> bool:
-    return path.exists() and path.read_bytes() == content
