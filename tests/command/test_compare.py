@@ -89,3 +89,16 @@ def test_python_has_the_same(reports):
         pytest_robustness.compare("a", "b", alpha=0)
     with pytest.raises(ComparisonError):
         pytest_robustness.compare("a", "nowhere")
+
+
+def test_the_report_of_a_part_of_the_tests_is_compared(project, monkeypatch, capsys):
+    monkeypatch.chdir(project.path)
+    monkeypatch.setenv("COLUMNS", "100")
+    for model in ("slope", "colour"):
+        project.judge("-k", f"hflip and {model}", f"--robustness-report={model}")
+    capsys.readouterr()
+    for now, heading in (("slope", "slope"), ("colour", "slope → colour")):
+        assert main(["compare", "slope", now]) == 0
+        shown = capsys.readouterr().out.splitlines()
+        assert shown[2] == heading
+        assert "None of 2 comparisons is significantly worse. None of 80 answers changed." in shown

@@ -296,3 +296,40 @@ def test_a_process_whose_parent_is_gone_ends_while_it_calls_a_model_too():
         ended, _, _ = select.select([parent.stdout], [], [], 20)
         assert ended
         assert parent.stdout.read() == ""
+
+
+SAVING = """
+import pathlib, sys, time
+from pytest_robustness.core.process import end_with_parent, ended_as_interrupted
+from pytest_robustness.inference.user_calls.calls import UserCalls
+end_with_parent(pathlib.Path(sys.argv[1]).exists)
+try:
+    with ended_as_interrupted(), UserCalls(print).call("a model"):
+        print("called", flush=True)
+        time.sleep(60)
+except KeyboardInterrupt:
+    print("saved", flush=True)
+time.sleep(0 if sys.argv[2] == "ask" else 60)
+"""
+HOLDING = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say that a parent is gone")
+@pytest.mark.parametrize("how", ["ask", "kill"])
+def test_what_runs_keeps_its_work_where_its_parent_asks_or_is_killed(tmp_path, how):
+    arguments = [sys.executable, "-c", HOLDING, SAVING, str(tmp_path / "end"), how]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "called\n"
+        if how == "ask":
+            (tmp_path / "end").touch()
+        else:
+            parent.kill()
+        ended, _, _ = select.select([parent.stdout], [], [], 20)
+        assert ended
+        assert parent.stdout.read() == "saved\n"
+
+
+def test_a_request_to_end_ends_at_once_where_nothing_is_lost():
+    code = "import signal\nfrom pytest_robustness.core.process import ended_as_interrupted\n"
+    code += "with ended_as_interrupted(lambda: False):\n    signal.raise_signal(signal.SIGTERM)\n"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGTERM

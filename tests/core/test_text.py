@@ -6,7 +6,11 @@ import csv
 import io
 import os
 import re
+import shlex
+import subprocess
+import types
 import unicodedata
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -21,6 +25,7 @@ from pytest_robustness.core.text import (
     for_log,
     for_terminal,
     is_printable,
+    pasted,
     printable,
     printable_lines,
     quoted,
@@ -201,3 +206,17 @@ def test_a_value_that_is_far_larger_than_its_text_is_named_at_once(make):
         value = make(value)
     assert len(quoted(value)) <= 200
     assert quoted(10**5000) in ("<int>", quoted(10**5000))
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
+def test_a_pasted_word_is_one_word_of_the_shell(word):
+    assert shlex.split(pasted(word)) == [word]
+
+
+@given(st.text(st.sampled_from(["\\", '"', "'", " ", "a", "-", "[", "|", "=", "é"]), min_size=1))
+def test_a_word_pasted_on_windows_has_the_quotes_that_its_shells_take(word):
+    with mock.patch("pytest_robustness.core.text.os", types.SimpleNamespace(name="nt")):
+        written = pasted(word)
+    # Python quotes a word for the blank in it, and with it the rest by Microsoft's rules.
+    assert written in (word, subprocess.list2cmdline([f" {word}"]).replace('" ', '"', 1))
+    assert (written == word) == bool(re.fullmatch(r"[\\a=-]+", word))

@@ -70,3 +70,31 @@ def test_an_interrupt_keeps_what_was_computed_and_the_next_run_computes_the_rest
     result.stdout.fnmatch_lines([f"robustness: sweep of {898 - min(kept.values())} images, 2 cells"])
     assert set(project.stored().values()) == {898}
     assert (project.table("accuracy.csv").groupby("transform").n.sum() == 898).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGKILL"])
+def test_workers_keep_what_they_computed_when_the_controller_ends(project, number):
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    project.write("conftest.py", CONFTEST.replace('"HOLD" in os.environ and ', "").replace("time.sleep(60)", "wait()"))
+    with (project.path / "conftest.py").open("a") as file:
+        # In short steps: a signal is to find Python, not a long call.
+        file.write("\n\ndef wait():\n    for _ in range(600):\n        time.sleep(0.1)\n")
+    log = project.path / "log.txt"
+    with log.open("w") as file:
+        arguments = [*ARGUMENTS, "-n2", "-p", "no:cacheprovider"]
+        process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], stdout=file, stderr=file)
+    deadline = time.monotonic() + 120
+    while not (project.path / "held").exists():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, number))
+    code = process.wait(timeout=30)
+    assert code == (pytest.ExitCode.INTERRUPTED if number == "SIGTERM" else -signal.SIGKILL), log.read_text()
+    deadline = time.monotonic() + 20  # of one that is killed the workers hear later
+    while not any(project.stored().values()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    # Of eight batches and one, at most one of each worker was being computed.
+    assert min(project.stored().values()) >= 7 * 64, log.read_text()

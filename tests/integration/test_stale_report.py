@@ -78,14 +78,16 @@ def test_a_report_elsewhere_is_left_alone(judged, what):
     "asked",
     [
         *("--collect-only", "--robustness-plan", "--robustness-list", "--help", "--version", "--markers", "--fixtures"),
-        *("--fixtures-per-test", "--setup-plan"),
+        *("--fixtures-per-test", "--setup-plan", "--setup-only"),
     ],
 )
 def test_what_judges_nothing_on_purpose_leaves_the_report(judged, asked, what):
     project, held = judged
     earlier = held()
-    project.judge(asked, *REFUSED.get(what, ()))
+    result = project.judge(asked, *REFUSED.get(what, ()), "--robustness-update-baseline")
     assert held() == earlier
+    assert not any("Nothing was judged" in line for line in result.outlines)
+    assert not (project.path / "robustness-baseline.json").exists()
 
 
 @pytest.mark.parametrize(

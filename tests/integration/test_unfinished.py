@@ -392,3 +392,40 @@ def test_a_worker_that_dies_takes_no_test_that_may_ask_with_it_in_silence(folder
     assert [(one["test"], one["ending"]) for one in found["unfinished"]] == [
         ("", "ended before 1 test that may ask for a verdict, such as test_second.py::test_last")
     ]
+
+
+NOTHING = """
+import pytest
+
+{head}
+
+def test_mine(robustness):
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "arguments", "ending"),
+    [
+        ("", 'pytest.skip("no time")', [], "1 selected test did not end with a verdict: {} was skipped: no time."),
+        ("pytestmark = pytest.mark.skip('!')", "pass", [], "1 selected test did not end with a verdict: {} was skip"),
+        ("def test_other(): assert 0", "pass", ["-x"], "1 selected test did not end with a verdict: {} was not run to"),
+        ("", "pass", [], "no test asked for a verdict."),
+        pytest.param("pytestmark = pytest.mark.skip('!')", "pass", ["-n1"], "1 selected test", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_run_that_judges_nothing_says_so(project, head, body, arguments, ending, writes):
+    project.write(
+        "test_mine.py", "def test_mine(robustness):\n    robustness.model_test('python:nets.py:slope', 'hflip')"
+    )
+    project.run("test_mine.py")
+    assert project.results()["outcome"] == "PASS"
+    project.write("test_mine.py", NOTHING.format(head=head, body=body))
+    run = project.pytester.runpytest_subprocess if "-n1" in arguments else project.run
+    result = run("test_mine.py", *arguments, *["--robustness-update-baseline"][: int(writes)])
+    text = f"Nothing was judged, and there is no report: {ending.format('test_mine.py::test_mine')}"
+    assert sum(line.startswith(text) for line in result.outlines) == 1
+    assert ("The baseline was not written." in result.outlines) == writes
+    assert not (project.path / "reports/latest/results.json").exists()
+    assert result.ret == (pytest.ExitCode.TESTS_FAILED if writes or "-x" in arguments else pytest.ExitCode.OK)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from pytest_robustness import evaluate
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
@@ -296,14 +297,93 @@ def test_a_model_without_a_trained_head_is_refused(folders: dict[str, Path], tmp
         ModelZoo().load(f"hf:{tmp_path / 'net'}")
 
 
-def test_a_model_with_code_of_its_own_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "entries", "whose"),
+    [
+        ("config.json", {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}, ""),
+        # transformers would pass over the code of a model whose type it knows, and answer otherwise than the code does.
+        ("config.json", {"auto_map": {"AutoModelForImageClassification": "mine.Net"}}, ""),
+        ("config.json", {"auto_map": {"AutoModelForImageClassification": "someone/else--mine.Net"}}, ""),
+        ("preprocessor_config.json", {"auto_map": {"AutoImageProcessor": "mine.Processor"}}, "the image processor of "),
+    ],
+)
+def test_a_model_with_code_of_its_own_is_refused(
+    folders: dict[str, Path], tmp_path: Path, file: str, entries: dict[str, Any], whose: str
+) -> None:
     shutil.copytree(folders["resnet"], tmp_path / "net")
-    path = tmp_path / "net/config.json"
-    own = {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}
-    path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    path = tmp_path / "net" / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
     (tmp_path / "net/mine.py").write_text("raise SystemExit('it ran')\n")
-    with pytest.raises(ModelError, match=r"could not be read as a model of transformers .* factory of yours"):
+    with pytest.raises(ModelError) as raised:
         ModelZoo().load(f"hf:{tmp_path / 'net'}")
+    assert f"The configuration of {whose}hf:{tmp_path / 'net'} has auto_map = " in str(raised.value)
+    assert "which would run code that comes with it" in str(raised.value)
+
+
+def test_a_model_with_code_for_another_task_is_read(folders: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(folders["vit"], tmp_path / "net")
+    path = tmp_path / "net/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"auto_map": {"AutoModelForCausalLM": "mine.Net"}}))
+    assert ModelZoo().load(f"hf:{tmp_path / 'net'}").classes == CLASSES
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [('{"base_model_name_or_path": "someone/net"}', " for the model 'someone/net'"), ("{}", ""), ("damaged", "")],
+)
+def test_an_adapter_is_no_model(folders: dict[str, Path], tmp_path: Path, whole: bool, text: str, base: str) -> None:
+    shutil.copytree(folders["vit"], tmp_path / "net")
+    (tmp_path / "net/adapter_config.json").write_text(text)
+    if not whole:
+        (tmp_path / "net/config.json").unlink()
+    with pytest.raises(OptionError, match=rf"holds an adapter of peft \(adapter_config.json\){base}, and none is read"):
+        ModelZoo().load(f"hf:{tmp_path / 'net'}")
+
+
+def test_an_adapter_of_the_hub_is_no_model(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def cached_file(place: str, file: str, **how: Any) -> str | None:
+        assert (place, how["revision"]) == ("someone/adapter", "main")
+        return str(given) if file == "adapter_config.json" else None
+
+    given = folders["vit"].parent / "adapter.json"
+    given.write_text('{"base_model_name_or_path": "someone/net"}')
+    monkeypatch.setattr("transformers.utils.cached_file", cached_file)
+    with pytest.raises(ModelError, match=r"hf:someone/adapter holds an adapter of peft .* for the model 'someone/net'"):
+        ModelZoo().load("hf:someone/adapter@main")
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("../vit/model.safetensors", "which lies elsewhere"),
+        ("/x/model.safetensors", "which lies elsewhere"),
+        ("a\\..\\..\\model.safetensors", "which lies elsewhere"),
+        ("C:model.safetensors", "which lies elsewhere"),
+        ("weights.bin", "which is not in safetensors and may be a pickle"),
+        ("part.safetensors", ""),
+    ],
+)
+@pytest.mark.parametrize("named", ["model.safetensors.index.json", "other.safetensors.index.json"])
+def test_the_index_of_weights_names_files_beside_it(
+    folders: dict[str, Path], tmp_path: Path, file: str, why: str, named: str
+) -> None:
+    net = tmp_path / "net"
+    shutil.copytree(folders["vit"], net)
+    (net / "model.safetensors").rename(net / "part.safetensors")
+    if file.endswith(".bin"):
+        torch.save(load_file(net / "part.safetensors"), net / file)
+    index = {"metadata": {}, "weight_map": dict.fromkeys(load_file(net / "part.safetensors"), file)}
+    (net / named).write_text(json.dumps(index))
+    if named.startswith("other"):
+        config = json.loads((net / "config.json").read_text())
+        (net / "config.json").write_text(json.dumps(config | {"transformers_weights": named}))
+    if not why:
+        assert ModelZoo().load(f"hf:{net}").classes == CLASSES
+        return
+    with pytest.raises(ModelError) as raised:
+        ModelZoo().load(f"hf:{net}")
+    assert f"The index of the weights of hf:{net} names {file!r}, {why}." in str(raised.value)
 
 
 COMMANDS = {

@@ -29,7 +29,8 @@ def command(result):
     start = lines.index("Run the first failed test again:") + 1
     end = next(number for number in range(start, len(lines)) if not lines[number].endswith("\\"))
     # A shell takes a backslash at the end of a line out, which shlex does not.
-    program, *arguments = shlex.split("\n".join(lines[start : end + 1]).replace("\\\n", ""))
+    words = shlex.split("\n".join(lines[start : end + 1]).replace("\\\n", ""))
+    program, *arguments = words[words[0] == "PYTEST_ADDOPTS=" :]
     assert program == "pytest"
     return arguments
 
@@ -129,6 +130,60 @@ def test_a_transform_that_a_folder_beside_the_test_registers_is_found_again(proj
     assert first_failed(again) == first_failed(result)
 
 
+# As pytest-split, pytest-shard and pytest-test-groups do, each by two options: one part of several is left.
+DIVIDING = """
+    PAIRS = [("--splits", "--group"), ("--num-shards", "--shard-id"), ("--test-group-count", "--test-group")]
+
+    def pytest_addoption(parser):
+        for name in sum(PAIRS, ()):
+            parser.addoption(name, type=int, default=0, dest=name)
+
+    def pytest_collection_modifyitems(config, items):
+        for number, part in PAIRS:
+            if config.getoption(number):
+                items[:] = items[config.getoption(part)::config.getoption(number)]
+"""
+
+
+@pytest.mark.parametrize("where", ["typed", "addopts", "PYTEST_ADDOPTS", "@file"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--splits", "2", "--group", "1"),
+        ("--num-shards=2", "--shard-id=1"),
+        ("--test-group-count", "2", "--test-group=1"),
+        ("--lf", "--lfnf=none"),
+        ("--sw", "-rf"),
+    ],
+    ids=" ".join,
+)
+def test_what_chooses_a_part_of_the_tests_leaves_the_named_one(project, where, arguments, monkeypatch):
+    project.write("conftest.py", DIVIDING)
+    project.write("test_mine.py", OWN)
+    named = ("test_mine.py", "-k", "slope or tilt")
+    project.configure(addopts="")
+    if "--lf" in arguments:
+        project.run(*named)
+    project.configure(addopts=shlex.join(arguments) if where == "addopts" else "")
+    if where == "PYTEST_ADDOPTS":
+        monkeypatch.setenv(where, shlex.join([*arguments, named[0]]))
+    if where == "@file":
+        project.write("options.txt", "\n".join([*arguments, "@more.txt"]))
+        project.write("more.txt", named[0])
+    given = {"typed": (*arguments, *named), "addopts": named, "PYTEST_ADDOPTS": named[1:]}
+    result = project.run(*given.get(where, ("@options.txt", *named[1:])))
+    words = command(result)
+    assert not any(word.startswith("@") for word in words)
+    if "--lf" in arguments:  # as of a test that passed meanwhile
+        shutil.rmtree(project.path / ".pytest_cache")
+    # As in another place, and as where the variable is still set: the command unsets it.
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    assert ("PYTEST_ADDOPTS= pytest" in result.stdout.str()) == (where == "PYTEST_ADDOPTS")
+    again = project.run(*words)
+    again.assert_outcomes(failed=1)
+    assert first_failed(again) == first_failed(result)
+
+
 @pytest.mark.parametrize(
     ("keys", "arguments"),
     [
@@ -182,3 +237,32 @@ def test_a_path_is_given_as_from_where_the_run_was_started(here, nodeid, expecte
     )
     report = SimpleNamespace(nodeid=nodeid, location=("tests/test_a.py", 3, "test_b"))
     assert argument_of(config, report) == (False, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "nodeid", "expected"),
+    [
+        ("test_b", "a.py::test_b@one", "a.py::test_b"),
+        ("test_b[x@y]", "a.py::test_b[x@y]@one", "a.py::test_b[x@y]"),
+        ("test_b[x@y]", "a.py::test_b[x@y]", "a.py::test_b[x@y]"),
+        ("Test.test_b", "a.py::Test::test_b@one_two", "a.py::Test::test_b"),
+        ("test_b", "lab@home/a.py::test_b", "lab@home/a.py::test_b"),
+    ],
+)
+def test_the_group_that_xdist_adds_to_a_name_is_left_out(name, nodeid, expected):
+    config = SimpleNamespace(
+        rootpath=Path("/project"),
+        invocation_params=SimpleNamespace(dir=Path("/project")),
+        option=SimpleNamespace(pyargs=False),
+    )
+    report = SimpleNamespace(nodeid=nodeid, location=(nodeid.partition("::")[0], 3, name))
+    assert argument_of(config, report) == (False, expected)
+
+
+@pytest.mark.slow
+def test_a_test_of_a_group_is_found_again(project):
+    project.write("test_mine.py", OWN.replace("def test", "@pytest.mark.xdist_group('one')\n    def test"))
+    arguments = ("-n", "1", "--dist", "loadgroup", "-k", "slope")
+    result = project.pytester.runpytest_subprocess("test_mine.py", *arguments)
+    again = project.pytester.runpytest_subprocess(*command(result))
+    again.assert_outcomes(failed=1)

@@ -345,7 +345,8 @@ def test_what_no_hash_of_a_model_covers_is_a_warning_of_the_report(session, fold
 def test_a_session_that_tested_nothing_reports_nothing(session, folder):
     asked = session()
     assert asked.write_reports()
-    assert asked.summary(80, color=False) == ""
+    text = "Nothing was judged, and there is no report: no test asked for a verdict.\n"
+    assert asked.summary(80, color=False) == text
     assert not (folder.path / "report").exists()
 
 

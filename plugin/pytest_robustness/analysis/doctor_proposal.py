@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core.defaults import CLIP_TEMPLATES, STORE, UNNAMED_DATA
+from pytest_robustness.core.text import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -43,4 +43,4 @@ def _command(model: str, data: str, options: Mapping[str, Any]) -> str:
         words.append(f"--clip-templates={options['clip_templates']}")
     if options.get("store", STORE) != STORE:
         words.append(f"--store={options['store']}")
-    return shlex.join(words)
+    return " ".join(map(pasted, words))

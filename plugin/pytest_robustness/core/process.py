@@ -23,6 +23,10 @@ _exit = os._exit
 # and takes the core from other threads and processes (docs/performance.md).
 _SPIN_COUNT = "3000"
 _LOOK_SECONDS = 0.5
+# Schedulers of CI kill ten seconds after they asked a process to end. A batch takes less than this.
+_SAVE_SECONDS = 5.0
+# This process, while its main thread is in `ended_as_interrupted`; one that is forked there has another number.
+_saving: set[int] = set()
 # Those whose handlers stop what runs: Ctrl-C, the time limits of other plugins, requests to end. Windows lacks some.
 _STOPPING = ("SIGINT", "SIGALRM", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
@@ -59,19 +63,45 @@ def limit_openmp_spin() -> None:
         os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
 
 
-def end_with_parent() -> None:
-    """End this process, at once, when the one that started it is gone; looked for twice a second, by a thread.
+def end_with_parent(asked: Callable[[], bool] = lambda: False) -> None:
+    """End this process when the one that started it is gone; looked for twice a second, by a thread.
 
-    Windows does not say, so that nothing happens there.
+    What runs in `ended_as_interrupted` has some seconds to keep what it did; else the end comes at once. Windows does
+    not say that a parent is gone, so that nothing happens there.
+
+    Parameters
+    ----------
+    asked
+        Whether what runs in `ended_as_interrupted` is to be interrupted now, while the parent lives.
     """
     parent = os.getppid()
 
     def watch() -> None:
+        interrupted = False
         while os.getppid() == parent:
+            if not interrupted and asked():
+                interrupted = True
+                _interrupt()
             time.sleep(_LOOK_SECONDS)
+        _interrupt()
         _exit(1)
 
     threading.Thread(target=watch, name="robustness-parent", daemon=True).start()
+
+
+def _interrupt() -> None:
+    """Interrupt what the main thread does in `ended_as_interrupted`, if it is there, and wait for its end."""
+    if not _saves():
+        return
+    os.kill(os.getpid(), signal.SIGTERM)
+    latest = time.monotonic() + _SAVE_SECONDS
+    while _saves() and time.monotonic() < latest:
+        time.sleep(_LOOK_SECONDS / 10)
+
+
+def _saves() -> bool:
+    # The handler does not tell: while a user's code is called, another stands before it.
+    return os.getpid() in _saving
 
 
 def stopping_handlers() -> dict[int, Callable[..., Any]]:
@@ -112,11 +142,12 @@ def interrupts_held() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ended_as_interrupted() -> Iterator[None]:
+def ended_as_interrupted(concerned: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Have SIGTERM interrupt the block as Ctrl-C does, once: schedulers of clusters send it before they kill.
 
     By itself it ends a process at once, with all that it had not saved yet. Where somebody handles it already, and in
-    another thread than the main one, nothing changes.
+    another thread than the main one, nothing changes; nor where ``concerned``, asked when it comes, says that nothing
+    is lost.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -126,7 +157,8 @@ def ended_as_interrupted() -> Iterator[None]:
 
     def interrupt(number: int, _: FrameType | None) -> None:
         nonlocal asked
-        if os.getpid() != owner:  # a child of a user's code, whose parent asks it to end
+        # A child of a user's code, whose parent asks it to end, is not this block's.
+        if os.getpid() != owner or not (asked or concerned()):
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         if not asked:
@@ -134,9 +166,11 @@ def ended_as_interrupted() -> Iterator[None]:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    _saving.add(owner)
     try:
         yield
     finally:
+        _saving.discard(owner)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

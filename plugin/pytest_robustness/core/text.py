@@ -2,14 +2,17 @@ r"""Text made fit for where it goes: names of classes and files, reasons, texts 
 
 `printable` decides what may be shown at all; `for_csv` and `for_log` defuse what a spreadsheet and a CI system's log
 would read as more than text. HTML and Markdown have their escapes where they are written (``report/page``,
-``report/markdown.py``). `counted` and `abridged` write counts and lists as every sentence of every room has them.
+``report/markdown.py``). `counted` and `abridged` write counts and lists as every sentence of every room has them,
+and `pasted` the words of a command that a reader may paste.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import reprlib
+import shlex
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -151,6 +154,17 @@ def encodable(text: str, encoding: str) -> str:
     -- 4 - 5 \u732b
     """
     return text.encode(encoding, PLAIN_SIGNS).decode(encoding)
+
+
+def pasted(word: str) -> str:
+    """Return a word of a command as it can be pasted: for the shells of this system, in the quotes that they take."""
+    if os.name != "nt":
+        return shlex.quote(word)
+    # cmd.exe takes single quotes for letters; PowerShell takes double quotes, too.
+    if re.fullmatch(r"[\w\\/:.,=+-]+", word, re.ASCII):
+        return word
+    escaped = re.sub(r'(\\*)("|\Z)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), word)
+    return f'"{escaped}"'
 
 
 def grouped(count: int) -> str:

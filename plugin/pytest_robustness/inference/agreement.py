@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _OLD_SECONDS = 24 * 60 * 60
+_END = "end"
 DATA, MODEL = "data: ", "model "
 """How the names of facts about the data and about models begin."""
 _TRANSFORM, _PLAN, _PRECISION = "transform ", "plan", "number format"
@@ -97,6 +98,10 @@ class Agreement:
         except OSError:
             _log.debug("%s cannot be said", message, exc_info=True)
 
+    def asked_to_end(self) -> bool:
+        """Return whether the controller has asked the processes to keep what they computed, and end."""
+        return (self._folder / _END).exists()
+
     def require(self) -> None:
         """Raise `DisagreementError` where another process has stated something else.
 
@@ -108,6 +113,16 @@ class Agreement:
 def folder_of(store: Path, run: str) -> Path:
     """Return where the processes of a run with the unique name ``run`` state what they compute on."""
     return store.with_suffix(".locks") / f"run-{run}"
+
+
+def ask_to_end(folder: Path) -> bool:
+    """Ask the processes that state their facts in ``folder`` to end; return whether there are any to hear it."""
+    try:
+        (folder / _END).touch()
+    except OSError:  # none has opened the data yet, or the disk is full
+        _log.debug("nobody can be asked to end", exc_info=True)
+        return False
+    return True
 
 
 def remove(folder: Path) -> None:

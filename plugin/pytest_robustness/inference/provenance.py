@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pytest_robustness.core.files import short_path
+from pytest_robustness.core.text import pasted
 
 _PACKAGES = (
     "pytest-robustness",
@@ -46,7 +46,7 @@ def command() -> str:
     program = Path(sys.argv[0])
     # `python -m pytest` runs pytest/__main__.py.
     name = program.parent.name if program.name == "__main__.py" else program.name
-    return shlex.join([name, *sys.argv[1:]])
+    return " ".join(map(pasted, [name, *sys.argv[1:]]))
 
 
 def plain(options: Any) -> dict[str, Any]:

@@ -27,8 +27,17 @@ def _any_text(value: object, sign: str) -> bool:
     return isinstance(value, str) and sign in value
 
 
+def _of_classifier(value: object) -> bool:
+    """Whether an ``auto_map`` names code for what is read here; that for other tasks is never asked for."""
+    return isinstance(value, dict) and not _READ.isdisjoint(value)
+
+
+_READ: Final = frozenset(
+    ("AutoConfig", "AutoModelForImageClassification", "AutoImageProcessor", "AutoFeatureExtractor", "AutoProcessor")
+)
 _REFUSED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "trust_remote_code": (bool, _CODE),
+    "auto_map": (_of_classifier, _CODE),
     "attn_implementation": (lambda value: _any_text(value, "/"), _KERNEL),
     "_attn_implementation": (lambda value: _any_text(value, "/"), _KERNEL),
     "checkpoint_path": (bool, _ELSEWHERE),
@@ -56,6 +65,33 @@ def require_no_command(model: str, config: object) -> None:
                 f"The configuration of {model} has {key} = {quoted(value)}, {why}. Take the entry out if the model "
                 f"works without it, or load the model in a factory of yours (python:FILE:FUNCTION) if you trust it."
             )
+
+
+def require_own_shards(model: str, index: object, *, pickles: bool) -> None:
+    """Raise `ModelError` where the index of a model's weights names a file that lies elsewhere, or a pickle.
+
+    Parameters
+    ----------
+    model
+        How the user named the model.
+    index
+        What ``model.safetensors.index.json`` holds, as JSON is read.
+    pickles
+        Whether pickles are trusted.
+    """
+    files = index.get("weight_map") if isinstance(index, dict) else None
+    for file in dict.fromkeys(files.values() if isinstance(files, dict) else ()):
+        named = str(file).replace("\\", "/")
+        if named.startswith("/") or ":" in named or ".." in named.split("/"):
+            why = "which lies elsewhere"
+        elif not pickles and not named.endswith(".safetensors"):
+            why = "which is not in safetensors and may be a pickle"
+        else:
+            continue
+        raise ModelError(
+            f"The index of the weights of {model} names {quoted(file)}, {why}. Save the model again: "
+            f"model.save_pretrained(FOLDER)."
+        )
 
 
 def _entries(value: Any) -> Iterator[tuple[str, object]]:

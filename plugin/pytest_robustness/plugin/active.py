@@ -36,13 +36,15 @@ def robustness_session(config: pytest.Config) -> RobustnessSession:
     if _SESSION not in config.stash:
         from pytest_robustness import RobustnessSession
 
+        share = _share(config)
         if hasattr(config, "workerinput"):
-            end_with_parent()  # by itself a worker of xdist lives on for up to 15 seconds
+            # By itself a worker of xdist lives on for up to 15 seconds.
+            end_with_parent(share["agreement"].asked_to_end)
         config.stash[_SESSION] = RobustnessSession(
             resolve_options(config),
             known_transforms(config),
             lambda: progress_display(config),
-            **_share(config),
+            **share,
         )
         config.add_cleanup(config.stash[_SESSION].close)
     return config.stash[_SESSION]

@@ -162,8 +162,6 @@ class AllureHooks:
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput[_FAULT_OF_WORKER] = self._fault_of_results()
             return
-        if self._config.option.collectonly:
-            return
         robustness = self._session()
         failed = bool(self._fault_of_results())
         try:

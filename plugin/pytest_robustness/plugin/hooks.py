@@ -23,7 +23,7 @@ from pytest_robustness.plugin.asked import asks, mark
 from pytest_robustness.plugin.configuration import add_options, refuse_unknown, refuse_unknown_keys, resolve_options
 from pytest_robustness.plugin.fixture_names import TARGETS
 from pytest_robustness.plugin.handing_over import PROCESS, TakeOver, hand_over, hands_over
-from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, usage_errors
+from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, runs_tests, usage_errors
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         with another_plugins_files(session):
             yield
     finally:
-        if PROBLEM not in session.config.stash and not resolve_options(session.config).plan:
+        if PROBLEM not in session.config.stash and runs_tests(session.config):
             finish(session)
 
 

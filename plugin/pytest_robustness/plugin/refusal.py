@@ -24,6 +24,7 @@ PROBLEM = pytest.StashKey[RobustnessError]()
 # What pytest does in place of running tests, by the names of its options.
 _NO_RUN = (
     "collectonly",
+    "setuponly",
     "setupplan",
     "help",
     "version",
@@ -34,13 +35,18 @@ _NO_RUN = (
 )
 
 
+def runs_tests(config: pytest.Config) -> bool:
+    """Return whether pytest is asked to run tests: what judges nothing on purpose neither takes nor leaves a report."""
+    asked_for_less = any(getattr(config.option, name, None) for name in _NO_RUN)
+    return not (asked_for_less or known_option(config, "plan") or known_option(config, "list"))
+
+
 def forget_report(config: pytest.Config) -> None:
     """Set the report of an earlier run aside, so that nobody takes its verdict for that of a run which leaves none.
 
     With pytest-xdist the workers do so, as they alone know the tests. What runs no test leaves the report alone.
     """
-    asked_for_less = any(getattr(config.option, name, None) for name in _NO_RUN)
-    if asked_for_less or known_option(config, "plan") or known_option(config, "list"):
+    if not runs_tests(config):
         return
     folder = known_option(config, "report")
     if folder is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_robustness.core.text import pasted
 from pytest_robustness.plugin.configuration import resolve_options
 from pytest_robustness.session.options import RunMode
 
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_TITLE = "Run the first failed test again:"
 _CONTINUED = " \\"
+# Options that choose a part of the tests by more than their names, and so may leave out the one that is named, with
+# the number of words that follow each: of pytest, pytest-split, pytest-shard and pytest-test-groups.
+_CHOOSING = {
+    **dict.fromkeys(("--lf", "--last-failed", "--sw", "--stepwise", "--sw-skip", "--stepwise-skip"), 0),
+    **dict.fromkeys(("--lfnf", "--last-failed-no-failures"), 1),
+    **dict.fromkeys(("--splits", "--group", "--shard-id", "--num-shards", "--test-group-count", "--test-group"), 1),
+}
 _FOLDERS = "robustness_folders"
 
 
@@ -32,7 +41,9 @@ def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], widt
     if first is None:
         return []
     typed = set(config.args) if config.args_source is config.ArgsSource.ARGS else set()
-    given = [str(word) for word in config.invocation_params.args]
+    # Whoever pastes the command elsewhere, from the log of a job, has no such variable.
+    of_job = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    given = _expanded([*of_job, *map(str, config.invocation_params.args)], config.invocation_params.dir)
     options = _judging(config, _options(config, given, typed)) + _without_paths(config, typed - {*given})
     pyargs, test = test_argument(config, first)
     if pyargs and "--pyargs" not in options:
@@ -40,8 +51,10 @@ def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], widt
     # The tests beside such a conftest.py are not to run.
     folders = getattr(first, _FOLDERS, [])
     options += [word for folder in folders if (word := f"--ignore-glob={folder}/*") not in options]
-    words = [shlex.quote(word) for word in ("pytest", *options, *folders, test)]
-    return ["Run the first failed test again:", *_continued(words, width)]
+    words = [pasted(word) for word in ("pytest", *options, *folders, test)]
+    if os.name == "nt":  # neither shell there goes on at a backslash, nor sets a variable for one command
+        return [_TITLE, f"  {' '.join(words)}"]
+    return [_TITLE, *_continued(["PYTEST_ADDOPTS="] * bool(of_job) + words, width)]
 
 
 def note_folders(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -67,7 +80,10 @@ def test_argument(config: pytest.Config, report: pytest.TestReport) -> tuple[boo
 
     A test of an installed package has a node id that no path leads to, or none but its name: its module names it.
     """
-    file, separator, rest = str(report.nodeid).partition("::")
+    # With --dist=loadgroup xdist adds a test's group to its name, which pytest does not know then.
+    name, sign, group = str(report.nodeid).rpartition("@")
+    of_group = sign and "::" in name and not report.location[2].endswith(f"@{group}")
+    file, separator, rest = (name if of_group else str(report.nodeid)).partition("::")
     place = (config.rootpath / report.location[0]).resolve()
     elsewhere = place != (config.rootpath / file).resolve() and file.rpartition("/")[2] in ("", place.name)
     if config.option.pyargs and elsewhere:
@@ -87,15 +103,28 @@ def _judging(config: pytest.Config, arguments: Sequence[str]) -> list[str]:
     return [*left, *off, *(["--robustness-expect=robust"] if options.expect == "baseline" else [])]
 
 
+def _expanded(words: Sequence[str], folder: Path) -> list[str]:
+    """Return ``words`` with the lines of each file that one of them names by ``@``, as pytest reads them."""
+    found: list[str] = []
+    for word in words:
+        try:
+            lines = (folder / word[1:]).read_text("utf-8").splitlines() if word.startswith("@") else None
+        except OSError:
+            _log.debug("%s cannot be read any more", word, exc_info=True)
+            lines = None
+        found += [word] if lines is None else _expanded(lines, folder)
+    return found
+
+
 def _without_paths(config: pytest.Config, paths: set[str]) -> list[str]:
-    """Return what takes ``paths`` out of the ``addopts`` of a configuration file, whose tests would run as well."""
+    """Return what takes out of the ``addopts`` of a file ``paths``, whose tests would run as well, and `_CHOOSING`."""
     added = config.getini("addopts")
     left = _options(config, added, paths)
     return ["-o", f"addopts={shlex.join(left)}"] if len(left) < len(added) else []
 
 
 def _options(config: pytest.Config, words: Sequence[str], paths: Collection[str]) -> list[str]:
-    """Return ``words`` without ``paths``; an option may have the same word for its value.
+    """Return ``words`` without ``paths`` and without `_CHOOSING`; an option may have the same word as ``paths``.
 
     pytest's own parser tells which is which in ``pytest robustness -m robustness``.
     """
@@ -106,7 +135,22 @@ def _options(config: pytest.Config, words: Sequence[str], paths: Collection[str]
     except (pytest.UsageError, SystemExit):  # a value that must be a number, say
         _log.debug("pytest does not parse %s", marked, exc_info=True)
         named = {*marked}
-    return [word for word, mark in zip(words, marked, strict=True) if word not in paths or mark not in named]
+    return _not_choosing(
+        [word for word, mark in zip(words, marked, strict=True) if word not in paths or mark not in named]
+    )
+
+
+def _not_choosing(words: Iterable[str]) -> list[str]:
+    found, left_out = [], 0
+    for word in words:
+        option, separator, _ = word.partition("=")
+        if left_out:
+            left_out -= 1
+        elif option in _CHOOSING:
+            left_out = 0 if separator else _CHOOSING[option]
+        else:
+            found.append(word)
+    return found
 
 
 def _module(path: Path) -> str:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_robustness.core.process import ended_as_interrupted
 from pytest_robustness.inference import agreement
 from pytest_robustness.plugin.handing_over import TakeOver, refusing
 from pytest_robustness.plugin.xdist_progress import SharedProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from pytest_robustness.core import Progress
@@ -45,6 +46,15 @@ class XdistHooks:
         self._progress.start()
         self._numbers: dict[Any, int] = {}
         self._swept: dict[Any, float] = {}
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Have the workers keep what they computed where this process is asked to end, as the time-out of a job asks.
+
+        By itself it would be gone at once, and with it the container of the job.
+        """
+        with ended_as_interrupted(lambda: self._folder is not None and agreement.ask_to_end(self._folder)):
+            return (yield)
 
     def pytest_configure_node(self, node: Any) -> None:
         """Give each worker the lowest number that none has: one that takes a dead one's place takes its GPU, too."""

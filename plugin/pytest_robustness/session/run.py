@@ -21,6 +21,7 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
 from pytest_robustness.report.gate_text import why_undecided_fails
+from pytest_robustness.report.unfinished_text import nothing_judged
 from pytest_robustness.session.earlier import EarlierRuns
 from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
 from pytest_robustness.session.options import RunMode
@@ -178,10 +179,9 @@ class Run:
             failed += _failure_of(step, models, conditions)
             if self.report is None:
                 break
-        if failed and self.report is None and self._options.mode is RunMode.WRITE:
-            failed.append("The baseline was not written.")
-        self._report_error = "\n".join(failed) or None
-        return not failed
+        lines = _of_no_report(failed, self.log, self._options) if self.report is None else failed
+        self._report_error = "\n".join(lines) or None
+        return not failed and (self.report is not None or self._options.mode is not RunMode.WRITE)
 
     def update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
         """Write the baseline where the options ask for it, and return what to say of it; raise as `update_baseline`."""
@@ -253,6 +253,12 @@ def _failure_of(step: Callable[..., object], models: Sequence[str], conditions: 
         fault = "The report could not be written, because of a fault of pytest-robustness:\n"
         return [str(error) if isinstance(error, RobustnessError) else f"{fault}{traceback.format_exc()}"]
     return []
+
+
+def _of_no_report(failed: Sequence[str], log: RunLog, options: Options) -> list[str]:
+    """Return what to say of a run that has no report: why it failed, or that nothing was judged."""
+    missing = ["The baseline was not written."] if options.mode is RunMode.WRITE else []
+    return [*(failed or [nothing_judged(log.unfinished)]), *missing]
 
 
 def _with_closing(built: RunReport, options: Options) -> RunReport:

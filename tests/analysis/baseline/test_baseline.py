@@ -1,9 +1,12 @@
+import contextlib
 import dataclasses
+import errno
 import hashlib
 import itertools
 import json
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from pytest_robustness.analysis.baseline import (
     answers_path,
     classes_path,
     differences,
+    files,
     read,
     require_comparable,
     write,
@@ -594,6 +598,42 @@ def test_a_merge_that_was_not_resolved_is_named_as_such(path, name, ours):
     with pytest.raises(BaselineError, match="has merge conflict markers") as caught:
         read(path)
     assert str(caught.value).startswith(f"{file} has merge conflict markers. ")
+
+
+@pytest.mark.parametrize("place", [Path, classes_path, answers_path])
+def test_a_disk_that_is_full_leaves_the_former_baseline(path, place, monkeypatch):
+    write(baseline(), path)
+    model = baseline().models["resnet18"]
+    answers = {condition: np.roll(given, 1) for condition, given in model.answers.items()}
+    other = baseline(models={"resnet18": dataclasses.replace(model, answers=answers)})
+    former, usual = {file: file.read_bytes() for file in path.parent.iterdir()}, files.replacing
+
+    @contextlib.contextmanager
+    def full(file):
+        with usual(file) as part:
+            if file == place(path):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            yield part
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "replacing", full)
+        with pytest.raises(BaselineError, match=r"cannot be written to .*: No space left on device"):
+            write(other, path)
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == former
+    assert write(other, path)
+    assert all(file.read_bytes() != content for file, content in former.items())
+
+
+@pytest.mark.parametrize("place", [Path, classes_path, answers_path])
+def test_a_file_that_git_lfs_has_not_fetched_is_named_as_such(path, place):
+    write(baseline(), path)
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+    place(path).write_text(pointer, encoding="utf-8")
+    for use in (read, lambda path: write(baseline(), path)):
+        with pytest.raises(BaselineError, match=r"is a pointer of Git LFS, .* Run git lfs pull") as caught:
+            use(path)
+        assert str(caught.value).startswith(f"{place(path)} ")
+        assert place(path).read_text(encoding="utf-8") == pointer
 
 
 @pytest.mark.parametrize("images", [3, 4])

@@ -220,6 +220,21 @@ def test_a_cell_that_one_run_lacks_is_listed(runs):
     assert found.left_out == ("Not in both runs: b under vflip, b under zoom-s3.",)
 
 
+def test_a_model_without_a_cell_in_one_run_is_compared_with_nothing(runs):
+    before = recorded({"a": answers(1), "b": answers(2)}, LABELS, CLASSES)
+    now = recorded({"a": answers(1), "b": {}}, LABELS, CLASSES)
+    for found in (runs(before, now), runs(now, before)):
+        assert {(cell.before, cell.model) for cell in found.cells} == {("a", "a")} == {*found.models}
+        assert any(text.endswith(" has the model b.") for text in found.left_out)
+
+
+def test_runs_without_a_common_cell_are_refused(runs):
+    before = recorded({"a": {CONTROL: answers(1)[CONTROL]}, "b": answers(2)}, LABELS, CLASSES)
+    now = recorded({"a": {VFLIP: answers(1)[VFLIP]}}, LABELS, CLASSES)
+    with pytest.raises(ComparisonError, match=r"have no model under the same condition: a under vflip\. Run one of"):
+        runs(before, now)
+
+
 def test_a_transform_of_another_version_is_left_out_with_both_keys(runs):
     keys = {c: str(c) for c in CONDITIONS}
     before = recorded({"a": answers(1)}, LABELS, CLASSES, transforms=keys)

@@ -313,6 +313,23 @@ def test_a_full_disk_keeps_what_was_finished(store: Store, monkeypatch: pytest.M
         assert close(full.read("key")[0].predictions, predictions(10))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("disk I/O error", "cannot be used where it lies (disk I/O error): the disk fails, or its file system lacks "),
+        ("locking protocol", "cannot be used where it lies (locking protocol): the disk fails, or its file system "),
+        ("database is locked", "seconds. Another process has it: run again when that is done. If none has, its file "),
+    ],
+)
+def test_a_file_system_without_locks_is_named_with_the_way_out(store: Store, text: str, shown: str) -> None:
+    file = store_file.StoreFile(store.path)
+    with pytest.raises(StoreError) as caught, file.explained():
+        raise sqlite3.OperationalError(text)
+    assert shown in str(caught.value)
+    assert "Name a file on a disk of this machine (in a run with --robustness-store=FILE)." in str(caught.value)
+    file.close()
+
+
 DAMAGE = {
     "rows, a flipped bit": "UPDATE prediction SET rows = CAST(x'00' || substr(rows, 2) AS BLOB) WHERE id = 1",
     "rows, shortened": "UPDATE prediction SET rows = substr(rows, 1, 7) WHERE id = 1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pytest_robustness.core import Shard
+from pytest_robustness.errors import StoreError
 from pytest_robustness.inference.store import lock_holders
 from pytest_robustness.inference.sweep.claims import ShardClaims
 
@@ -212,3 +214,17 @@ def test_a_process_that_has_released_its_memory_is_gone_though_it_is_still_liste
         (tmp_path / str(pid) / "cmdline").write_bytes(command)
     monkeypatch.setattr(lock_holders, "_PROC", tmp_path)
     assert [lock_holders.Holder(pid, socket.gethostname()).gone for pid in (77, 78)] == [True, False]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock here")])
+def test_a_folder_that_cannot_be_locked_is_named_with_the_way_out(tmp_path, monkeypatch, error):
+    def acquire(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pytest_robustness.inference.sweep.claims.FileLock.acquire", acquire)
+    claims = ShardClaims(tmp_path / "store.locks", "data")
+    with pytest.raises(
+        StoreError, match=r"store\.locks beside the store cannot be locked \([Nn]o .*: the disk is full, or"
+    ):
+        next(claims.claim([Shard(0, 4)]))
+    claims.close()

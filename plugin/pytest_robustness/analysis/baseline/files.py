@@ -9,6 +9,7 @@ file can be edited, or taken from another baseline, unnoticed.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -19,7 +20,7 @@ from pytest_robustness.analysis.answers import arrays, json_text
 from pytest_robustness.analysis.answers.recorded import from_arrays, rows, to_arrays
 from pytest_robustness.analysis.baseline import document
 from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
-from pytest_robustness.core.files import read_regular, write_atomically
+from pytest_robustness.core.files import read_regular, replacing
 from pytest_robustness.core.text import printable
 from pytest_robustness.errors import BaselineError
 
@@ -36,6 +37,7 @@ _CLASSES_SUFFIX = ".classes.json"
 _MOST_JSON = 256 * 2**20
 _MOST_ARRAYS = 4 * 2**30
 _SNIFFED = 4096
+_POINTER = b"version https://git-lfs.github.com/spec/"
 _LONGEST_REASON = 300
 _WAY_OUT = (
     "Restore its files from version control, or delete them and write them anew with --robustness-update-baseline."
@@ -73,6 +75,7 @@ def require_writable(path: Path) -> None:
     kinds = ((path, _is_document), (classes_path(path), _is_classes), (answers_path(path), arrays.begins))
     for file, ours in kinds:
         found = _beginning(file)
+        _require_content(file, found or b"")
         if found is not None and not ours(found):
             raise BaselineError(
                 f"The baseline is not written to {path}: {file} is there, and is no file of a baseline. Delete it, or "
@@ -81,7 +84,7 @@ def require_writable(path: Path) -> None:
 
 
 def write(baseline: Baseline, path: Path) -> bool:
-    """Write the three files, each whole or not at all, and return whether anything changed.
+    """Write the three files, all or none of them, and return whether anything changed.
 
     Files that hold the same baseline already are left alone.
 
@@ -106,15 +109,22 @@ def write(baseline: Baseline, path: Path) -> bool:
         # Another version of the compressor would give other bytes for the same answers.
         answers = [] if _holds(path, found, its_rows) else [(answers_path(path), arrays.pack(found, its_rows))]
         texts = [(classes_path(path), document.classes_text(classes)), (path, json_text.text_of(overall))]
-        # The JSON comes last: a process that dies between two leaves files that `read` refuses.
-        changed = [_publish(file, content) for file, content in (*answers, *texts)]
+        written = (*answers, *texts)
+        changed = [(file, new) for file, new in written if not file.exists() or file.read_bytes() != new]
+        with contextlib.ExitStack() as parts:
+            # All are written before one takes its place, from the last back: a disk that is full changes none. The JSON
+            # comes last then: a process that dies between two leaves files that `read` refuses.
+            for file, content in reversed(changed):
+                part = parts.enter_context(replacing(file))
+                part.write(content)
+                part.flush()
     except OSError as error:
         _log.debug("the baseline cannot be written", exc_info=True)
         raise BaselineError(
             f"The baseline cannot be written to {path}: {error.strerror}. Name another file with "
             f"--robustness-baseline=FILE; nothing has to be computed again."
         ) from error
-    return any(changed)
+    return bool(changed)
 
 
 def read(path: Path) -> Baseline:
@@ -201,6 +211,7 @@ def _read_json(file: Path, path: Path) -> dict[str, Any]:
     found = b""
     try:
         found = read_regular(file, _MOST_JSON)
+        _require_content(file, found)
         content = json_text.load(found)
     except FileNotFoundError:
         _log.debug("there is no baseline", exc_info=True)
@@ -240,7 +251,7 @@ def _missing(file: Path, path: Path) -> BaselineError:
 def _read_answers(path: Path, most: int) -> bytes:
     beside = answers_path(path)
     try:
-        return read_regular(beside, most)
+        found = read_regular(beside, max(most, _SNIFFED))
     except FileNotFoundError:
         _log.debug("the baseline has no answers", exc_info=True)
         raise BaselineError(
@@ -249,6 +260,17 @@ def _read_answers(path: Path, most: int) -> bytes:
     except OSError as error:
         _log.debug("the baseline's answers cannot be read", exc_info=True)
         raise BaselineError(f"{beside} cannot be read: {error.strerror}. {_WAY_OUT}") from error
+    _require_content(beside, found)
+    return found
+
+
+def _require_content(file: Path, found: bytes) -> None:
+    """Refuse what Git LFS leaves in the place of a file that it has not fetched."""
+    if found.startswith(_POINTER):
+        raise BaselineError(
+            f"{file} is a pointer of Git LFS, whose content was not fetched. Run git lfs pull (in a job: check out "
+            f"with LFS), or delete the baseline's files and write them anew with --robustness-update-baseline."
+        )
 
 
 def _damaged(path: Path, reason: str) -> BaselineError:
@@ -276,11 +298,3 @@ def _is_document(found: bytes) -> bool:
 def _is_classes(found: bytes) -> bool:
     """Whether a file begins as that of a baseline's classes does."""
     return re.match(rb'(<{7}[^\n]*\n)?\s*\{\s*(<{7}[^\n]*\n)?\s*"classes": \[', found) is not None
-
-
-def _publish(path: Path, content: bytes) -> bool:
-    """Put ``content`` at ``path`` in one step unless it is there already; return whether it was not."""
-    if path.exists() and path.read_bytes() == content:
-        return False
-    write_atomically(path, content)
-    return True

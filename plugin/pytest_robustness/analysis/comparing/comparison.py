@@ -83,16 +83,16 @@ def compare_runs(
     else:
         notes += [_UNPAIRED, *_data_notes(before, now)]
         counts = _unpaired_counts(matching, before, now)
-    missing = [f"{old} under {condition}" for old, new in matching.models for condition in matching.conditions
-               if (old, new, condition) not in counts]  # fmt: skip
-    differing, unknown = differences(before, now, matching.models)
-    undecidable = of_other_answers(before, now, matching.models)
+    missing = _missing(matching, counts, before, now)
+    models = tuple(dict.fromkeys((old, new) for old, new, _ in counts))
+    differing, unknown = differences(before, now, models)
+    undecidable = of_other_answers(before, now, models)
     notes += said_of(undecidable, before.labelled)
     left_out = [*matching.left_out, *([f"Not in both runs: {', '.join(missing)}."] if missing else [])]
     return RunComparison(
         before=before,
         now=now,
-        models=matching.models,
+        models=models,
         conditions=matching.conditions,
         classes=now.classes,
         cells=_cells(counts, alpha, undecidable),
@@ -102,6 +102,22 @@ def compare_runs(
         alpha=alpha,
         differences=differing,
     )
+
+
+def _missing(matching: Matching, counts: Mapping[_Key, _Counts], before: RecordedRun, now: RecordedRun) -> list[str]:
+    """Return what is not in both runs, of the models and conditions that are; refuse where that is all."""
+    missing = [
+        f"{old} under {condition}"
+        for old, new in matching.models
+        for condition in matching.conditions
+        if (old, new, condition) not in counts
+    ]
+    if not counts:
+        raise ComparisonError(
+            f"{before.name} and {now.name} have no model under the same condition: {', '.join(missing)}. Run one of "
+            f"them again with the tests of the other."
+        )
+    return missing
 
 
 class _Counts(NamedTuple):

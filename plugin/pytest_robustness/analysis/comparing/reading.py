@@ -118,6 +118,9 @@ def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
     by_class = None if answers is not None else _by_class(file.with_name(_ACCURACIES), len(classes), totals)
     # The answers of a report have all cells; of cells that they lack the counts remain.
     counts = totals | (by_class or {}) | ({} if answers is None else counts_of(answers))
+    # A run that chose among its tests lists all models, and so does one of which a model could not be loaded.
+    computed = {cell.model for cell in counts}
+    listed = {get(row, "model", str): str(row.get("fingerprint", "")) for row in get(content, "models", list)}
     return RecordedRun(
         name=short_path(file.parent if file.name == RESULTS else file),
         data=get(dataset, "name", str),
@@ -127,7 +130,7 @@ def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
         pipeline=provenance.get("pipeline") if isinstance(provenance.get("pipeline"), int) else None,
         outputs=printable(str(options.get("outputs", "all")), _LONGEST_RULE),
         keys={cell.condition: str(keys[str(cell.condition)]) for cell in totals if str(cell.condition) in keys},
-        models={get(row, "model", str): str(row.get("fingerprint", "")) for row in get(content, "models", list)},
+        models={model: fingerprint for model, fingerprint in listed.items() if model in computed},
         classes=classes,
         counts=counts,
         answers=answers,

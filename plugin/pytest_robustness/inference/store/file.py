@@ -192,6 +192,12 @@ class StoreFile:
                 return
 
 
+NO_LOCKS = (
+    "its file system lacks the locks or the shared memory that a store needs, as those of a network may. Name a file "
+    "on a disk of this machine (in a run with --robustness-store=FILE)."
+)
+"""Why a file that is there cannot be used, and what to do."""
+
 WAY_OUT = "Name another file (in a run with --robustness-store=FILE), or move this one away; it was left as it is."
 
 
@@ -220,8 +226,10 @@ def _explain(path: Path, error: Exception) -> str:
         return f"{path}: the disk is full. What was finished is kept; free some space and run again to go on."
     if "locked" in text:
         who = describe_holders([path, *_beside(path)])
-        by = who or "Another process has it: run again when that is done."
+        by = who or f"Another process has it: run again when that is done. If none has, {NO_LOCKS}"
         return f"{path} stayed locked for {_BUSY_SECONDS:.0f} seconds. {by}"
+    if "disk I/O" in text or "locking protocol" in text:
+        return f"{path} cannot be used where it lies ({text}): the disk fails, or {NO_LOCKS}"
     if "not a database" in text or "malformed" in text or "corrupt" in text:
         return f"{path} is damaged, or is no store ({text}). {WAY_OUT}"
     return f"{path}: {text}. {WAY_OUT}"

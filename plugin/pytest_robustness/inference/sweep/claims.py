@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from pytest_robustness.errors import StoreError
 from pytest_robustness.inference.store import lock_holders
+from pytest_robustness.inference.store.file import NO_LOCKS
 from pytest_robustness.inference.store.lock_holders import Holder
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_robustness.core import Shard
+
+_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
 # As long may a process wait for another without a word.
@@ -50,16 +55,28 @@ class ShardClaims:
         self._noted: set[tuple[int, bool]] = set()
 
     def claim(self, shards: Sequence[Shard]) -> Iterator[Shard]:
-        """Yield those of ``shards`` that no other process holds. Each is claimed when it is asked for; never waits."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Yield those of ``shards`` that no other process holds. Each is claimed when it is asked for; never waits.
+
+        Raises
+        ------
+        StoreError
+            When the files cannot be made or locked.
+        """
         self._passed_over = []
         for shard in shards:
             lock = FileLock(self._path(shard, "lock"))
             try:
+                self._folder.mkdir(parents=True, exist_ok=True)
                 lock.acquire(timeout=0)
             except Timeout:
                 self._passed_over.append(shard)
                 continue
+            except (OSError, NotImplementedError) as error:  # filelock says the latter of what knows no such call
+                _log.debug("%s cannot be locked", self._folder, exc_info=True)
+                reason = getattr(error, "strerror", None) or str(error)
+                raise StoreError(
+                    f"{self._folder} beside the store cannot be locked ({reason}): the disk is full, or {NO_LOCKS}"
+                ) from error
             self._waiting_since = None
             lock_holders.write(self._path(shard, "holder"), Holder.this())
             self._held[shard] = lock

@@ -7,6 +7,7 @@ Hugging Face hub, ``hf:google/vit-base-patch16-224@REVISION`` a commit, tag or b
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
 from pathlib import Path
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model
 from pytest_robustness.core.class_names import in_order
-from pytest_robustness.core.text import abridged
+from pytest_robustness.core.text import abridged, quoted
 from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.models.files import require
 from pytest_robustness.models.fingerprint import identified
-from pytest_robustness.models.foreign_config import no_question, require_no_command
+from pytest_robustness.models.foreign_config import no_question, require_no_command, require_own_shards
 from pytest_robustness.models.hf_processor import preprocess_of
 from pytest_robustness.models.hub import asked_once, first_line
 
@@ -32,6 +33,8 @@ _log = logging.getLogger(__name__)
 PUBLISHED: Final = False
 _HUB_NAME: Final = r"[\w.-]+(/[\w.-]+)?"
 _PROCESSORS: Final = ("preprocessor_config.json", "processor_config.json")
+_ADAPTER: Final = "adapter_config.json"
+_INDEX: Final = "model.safetensors.index.json"
 _PICKLES: Final = ("*.bin", "*.pt", "*.pth")
 
 
@@ -53,6 +56,8 @@ def check(name: str, weights: str | None) -> None:
         return
     if weights is not None:
         raise OptionError(f"'hf:{name}' is a folder, which holds its own weights; leave '@{weights}' out.")
+    if (folder / _ADAPTER).is_file():
+        raise OptionError(_adapter(name, _read(folder / _ADAPTER)))
     if not (folder / "config.json").is_file():
         raise OptionError(
             f"'hf:{name}' names a folder without config.json. Write one with model.save_pretrained({name!r}) and "
@@ -69,7 +74,14 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:
     if weights is not None:
         place["revision"] = weights
     with _reading(name, folder), _quiet(), no_question():
-        require_no_command(f"hf:{name}", PretrainedConfig.get_config_dict(**place)[0])
+        adapter = _beside(place, _ADAPTER)
+        if adapter is not None:
+            raise ModelError(_adapter(name, adapter))
+        config = PretrainedConfig.get_config_dict(**place)[0]
+        require_no_command(f"hf:{name}", config)
+        for index in (_INDEX, config.get("transformers_weights")):
+            if str(index).endswith(".index.json"):
+                require_own_shards(f"hf:{name}", _beside(place, str(index)), pickles=policy.trust_pickle)
         _require_processor(name, place)
         processor = AutoImageProcessor.from_pretrained(**place, trust_remote_code=False)
         module = _module(name, place, folder, policy.trust_pickle)
@@ -77,6 +89,43 @@ def load(name: str, weights: str | None, policy: WeightsPolicy) -> Model:
     model = Model(module, preprocess_of(name, processor), _classes(name, module.config))
     # It draws weights for what has none; its decorator holds a generator, which cannot be hashed.
     return identified(model, hashes=policy.hashes, given=[PreTrainedModel.initialize_weights])
+
+
+def _beside(place: dict[str, Any], file: str) -> object:
+    """Return what a JSON file beside a model holds; ``None`` where there is none."""
+    from transformers.utils import cached_file
+
+    found = cached_file(
+        place["pretrained_model_name_or_path"],
+        file,
+        revision=place.get("revision"),
+        _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    return None if found is None else _read(Path(found))
+
+
+def _read(file: Path) -> object:
+    """Return what a JSON file holds: an empty object where it cannot be read, as what it is for is there."""
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        _log.debug("%s cannot be read", file, exc_info=True)
+        return {}
+
+
+def _adapter(name: str, config: object) -> str:
+    """Return why a model is refused that is but an adapter: without peft its weights would be passed over in silence.
+
+    With it, and from the hub, those of another model would be read, which its configuration names.
+    """
+    base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
+    return (
+        f"hf:{name} holds an adapter of peft ({_ADAPTER}){f' for the model {quoted(base)}' if base else ''}, and "
+        f"none is read. Merge the two, model.merge_and_unload().save_pretrained(FOLDER), save the image "
+        f"processor with them, processor.save_pretrained(FOLDER), and name that folder."
+    )
 
 
 def _forget_place(module: Any) -> None:
@@ -133,8 +182,12 @@ def _require_processor(name: str, place: dict[str, Any]) -> None:
     from transformers import AutoConfig
     from transformers.models.auto.image_processing_auto import get_image_processor_config
 
-    config = AutoConfig.from_pretrained(**place, trust_remote_code=False)
-    if config.model_type == "timm_wrapper" or get_image_processor_config(**place):
+    config, processor = (
+        AutoConfig.from_pretrained(**place, trust_remote_code=False),
+        get_image_processor_config(**place),
+    )
+    require_no_command(f"the image processor of hf:{name}", processor)
+    if config.model_type == "timm_wrapper" or processor:
         return
     raise ModelError(
         f"hf:{name} holds none of {', '.join(_PROCESSORS)}, so that nothing says what is done to images. Save the "
