@@ -124,7 +124,7 @@ class Diagnosis:
         table = [_row(trial) for trial in shown[:_MOST_SHOWN]]
         more = [f"  and {len(shown) - _MOST_SHOWN} more"] if len(shown) > _MOST_SHOWN else []
         failed = len(self.trials) - len(shown)
-        refused = [f"  The model does not run with {failed} others."] if failed else []
+        refused = [f"  The model does not run with {counted(failed, 'other')}."] if failed else []
         head = ["Tried, the best first:"] if table else []
         body = "\n".join(printable_lines(text) for text in lines)
         pasted = [f"  {printable_lines(self.line, len(self.line) + 1)}"] if self.line else []
