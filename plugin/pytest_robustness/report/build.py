@@ -13,6 +13,7 @@ from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.copies import copies_warning, several_classes_warning
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.doctor_proposal import proposal
+from pytest_robustness.analysis.unchanged import unchanged_warnings
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.core.text import printable, printable_lines
@@ -223,7 +224,9 @@ def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condit
         copies += copies_warning(identities, labels)
     else:
         copies = copies_warning(identities, None)
-    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *check.warnings(run.predictions))
+    guessing = check.warnings(run.predictions)
+    unchanged = unchanged_warnings(run.predictions, models, conditions)
+    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *guessing, *unchanged)
 
 
 def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | None]:

@@ -22,6 +22,7 @@ from pytest_robustness.core.files import write_atomically
 from pytest_robustness.core.text import decoded, quoted
 from pytest_robustness.data.archives.entries import entries_of
 from pytest_robustness.data.decoding.formats import extension, readable
+from pytest_robustness.data.decoding.kinds import TAR, instead
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.class_folders import is_hidden
 from pytest_robustness.data.files.storage import refused
@@ -114,9 +115,11 @@ def read_index(container: Container) -> TarIndex:
             _log.debug("%s cannot be read", container.text, exc_info=True)
             if without_ranges(error):
                 raise refused(container.text, error) from error
-            raise DataError(
-                f"{container.shown} is no whole tar archive: {reason_of(error)}. Fetch it again."
-            ) from error
+            kind = instead(container.text, container.opened, TAR, "fetch it again")
+            wrong = (
+                f"no tar archive, but {kind}" if kind else f"no whole tar archive: {reason_of(error)}. Fetch it again"
+            )
+            raise DataError(f"{container.shown} is {decoded(wrong)}.") from error
     return index
 
 

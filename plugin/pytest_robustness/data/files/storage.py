@@ -37,6 +37,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "sftp": "paramiko", "ssh": "paramiko", "smb": "smbprotocol", "webdav": "webdav4", "tos": "tosfs",
 }  # fmt: skip
 _OF_THE_EXTRA: Final = frozenset(("s3fs", "aiohttp"))
+_OF_ARCHIVES: Final = frozenset(("zip", "tar"))
 _CREDENTIALS: Final[Mapping[str, str]] = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or FSSPEC_S3_ANON=true for a public bucket",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, or FSSPEC_GS_TOKEN=anon for a public bucket",
@@ -193,6 +194,11 @@ def refused(url: str, error: BaseException) -> DataError:
     shown = printable(url)
     protocol = protocol_of(url)
     said = printable(f"{type(error).__name__}: {reason_of(error)}", 500)
+    if protocol in _OF_ARCHIVES:
+        return DataError(
+            f"{shown} names no archive, but a place in one. Write {protocol}://:: before the path or the URL of the "
+            f"archive: {protocol}://::photos.{protocol}."
+        )
     if isinstance(error, ImportError):
         return DataError(f"{shown} needs a package that is not installed. Run: {_install(protocol, error)}")
     if isinstance(error, ValueError) and "rotocol not known" in str(error):
