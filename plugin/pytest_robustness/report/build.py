@@ -13,7 +13,6 @@ from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.copies import copies_warning, several_classes_warning
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.doctor_proposal import proposal
-from pytest_robustness.analysis.unchanged import unchanged_warnings
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.core.text import printable, printable_lines
@@ -25,6 +24,7 @@ from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions, pooled_mistakes
 from pytest_robustness.report.gate_text import unshown_warning
 from pytest_robustness.report.image_table import ImageTable
+from pytest_robustness.report.no_change import no_change_warnings
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
 from pytest_robustness.report.run_tests import run_tests
@@ -225,8 +225,8 @@ def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condit
     else:
         copies = copies_warning(identities, None)
     guessing = check.warnings(run.predictions)
-    unchanged = unchanged_warnings(run.predictions, models, conditions)
-    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *guessing, *unchanged)
+    idle = no_change_warnings(run.predictions, models, conditions, lambda: _painter(run))
+    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *guessing, *idle)
 
 
 def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | None]:
