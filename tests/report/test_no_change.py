@@ -41,7 +41,8 @@ def test_what_changes_no_pixel_is_said_once_for_each_condition():
     texts = warned(NOISE, [CONTROL, TILTED, SHIFTED, FLIPPED])
     assert texts == [
         f"{condition} changes nothing of these images: no pixel of 16 images looked at, and no answer and no "
-        f"probability of net on any of 20. To pass under it says nothing. Take a higher severity, larger images, or leave it out."
+        f"probability of net on any of 20. To pass under it says nothing. Take a higher severity, larger images, or "
+        f"leave it out."
         for condition in (TILTED, SHIFTED)
     ]
 
