@@ -13,12 +13,12 @@ import json
 import logging
 import re
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
+from pytest_robustness.core.in_threads import in_threads
 from pytest_robustness.core.text import decoded, quoted
 from pytest_robustness.data.archives.entries import entries_of
 from pytest_robustness.data.decoding.formats import extension, readable
@@ -80,10 +80,9 @@ def indexes(containers: Sequence[Container], statuses: Sequence[FileStatus | Non
     DataError
         An archive cannot be read, is compressed, damaged or cut off, or holds two members of one name.
     """
-    pairs = list(zip(containers, statuses, strict=True))
     threads = _AT_A_TIME if any(container.path is None for container in containers) else 1
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda pair: _index(*pair), pairs)) if threads > 1 else [_index(*pair) for pair in pairs]
+    found = dict(in_threads(lambda item: _index(containers[item], statuses[item]), len(containers), threads))
+    return [found[item] for item in range(len(containers))]
 
 
 def _index(container: Container, status: FileStatus | None) -> TarIndex:

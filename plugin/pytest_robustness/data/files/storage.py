@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import user_path
+from pytest_robustness.core.in_threads import in_threads
 from pytest_robustness.core.text import printable
 from pytest_robustness.data.faults import NO_RANGES, of_the_network, reason_of, retried, without_ranges
 from pytest_robustness.errors import DataError
@@ -235,8 +236,6 @@ def statuses(
     where: Located, paths: Sequence[str], infos: Sequence[Mapping[str, Any]], now: float
 ) -> list[FileStatus | None]:
     """Return the status of each file: as it was listed, else asked for one by one."""
-    from concurrent.futures import ThreadPoolExecutor
-
     found = [status_in(info, now) for info in infos]
     missing = [position for position, status in enumerate(found) if status is None]
 
@@ -247,7 +246,6 @@ def statuses(
             _log.debug("%s has no status", paths[position], exc_info=True)
             return None
 
-    with ThreadPoolExecutor(where.at_a_time) as pool:
-        for position, status in zip(missing, pool.map(ask, missing), strict=True):
-            found[position] = status
+    for item, status in in_threads(lambda item: ask(missing[item]), len(missing), where.at_a_time):
+        found[missing[item]] = status
     return found
