@@ -178,6 +178,16 @@ def test_a_model_that_runs_in_no_way_is_an_error() -> None:
         examined(Model(Broken(), classes=NAMES))
 
 
+def test_logits_that_are_no_numbers_are_no_answers() -> None:
+    model = replace(trained(SOURCE), classes=NAMES)
+    with torch.no_grad():
+        next(module for module in model.module.modules() if isinstance(module, nn.Linear)).weight[0, 0] = torch.nan
+    with pytest.raises(
+        ModelError, match=r"returns logits that give no answer: one is NaN .* weight \S*weight holds NaN"
+    ):
+        examined(model)
+
+
 def test_images_of_other_sizes_cannot_stay_as_they_are(tmp_path) -> None:
     from PIL import Image
 

@@ -30,6 +30,7 @@ from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.engines.integers import Quantization
 from pytest_robustness.models.engines.onnx_graph import external_files
+from pytest_robustness.models.present_weights import no_number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -494,6 +495,15 @@ def test_a_scale_that_is_no_positive_number_is_refused(build: Build, end: str, s
     path = build(**graph, constants=numbers)
     with pytest.raises(ModelError, match=f"scale (s of .* is )?{scale:g}; it must be a positive number"):
         ModelZoo().load(f"onnx:{path}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_weight_that_holds_no_number_is_named(load: Callable[..., Model], build: Build, dtype: str) -> None:
+    cast = [("Cast", ["odd"], ["k"], {"to": 1}), ("Add", ["logits", "k"], ["out"], {})]
+    path = build(after=cast, constants={"odd": np.array([0, np.inf, 1, 0, 0], dtype)})
+    assert no_number_text(load(path).module) == ""
+    path = build(after=cast, constants={"odd": np.array([0, np.nan, 1, 0, 0], dtype)})
+    assert no_number_text(nn.Sequential(load(path).module)).startswith(" The weight odd holds NaN: ")
 
 
 SCALED_BY_THE_GRAPH: dict[str, tuple[list[tuple[Any, ...]], Callable[[torch.Tensor], torch.Tensor]]] = {

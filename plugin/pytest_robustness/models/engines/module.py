@@ -58,6 +58,9 @@ class Engine(Protocol):
     def signature(self) -> Signature:
         """The input and the output of the graph."""
 
+    def without_number(self) -> str:
+        """Return the name of the first weight that holds NaN; empty where none does."""
+
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
         """Load the graph for ``device``, with ``threads`` for the part that is computed on the CPU.
 

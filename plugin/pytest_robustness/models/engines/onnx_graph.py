@@ -42,6 +42,19 @@ class OnnxEngine:
         # Not where a link leads: what belongs to the model lies beside the path that was given.
         return cls(path.absolute(), _signature(path, _graph(path)))
 
+    def without_number(self) -> str:
+        """Return the name of the first tensor in the file that holds NaN; those beside it are not looked at."""
+        from onnx import TensorProto, numpy_helper
+        from onnx.external_data_helper import uses_external_data
+
+        floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+        for tensor in _tensors(_model(self.path)):
+            if tensor.data_type in floats and not uses_external_data(tensor):
+                values = numpy_helper.to_array(tensor)
+                if (values != values).any():
+                    return str(tensor.name)
+        return ""
+
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
         """Open a session on ``device``: on the CPU, unless the device is CUDA and this ONNX Runtime supports it."""
         import onnxruntime

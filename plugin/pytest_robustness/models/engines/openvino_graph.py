@@ -45,6 +45,15 @@ class OpenVinoEngine:
         # Not where a link leads: what belongs to the model lies beside the path that was given.
         return cls(path.absolute(), signature)
 
+    def without_number(self) -> str:
+        """Return the name of the first constant that holds NaN."""
+        for node in openvino_core.read(self.path).get_ops():
+            if node.get_type_name() == "Constant" and node.data.dtype.kind == "f":
+                values = node.data
+                if (values != values).any():
+                    return str(node.get_friendly_name())
+        return ""
+
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:  # noqa: ARG002 (always the CPU)
         """Compile the graph for the CPU."""
         model, one_size = openvino_core.read(self.path), self.signature.input.shape[0] is not None
