@@ -212,7 +212,7 @@ def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
 def _border_texts(name: str, preprocess: Preprocess, canvas: torch.Tensor) -> Iterator[str]:
     """Yield the warning of a crop that is larger than the images, which all have the size of the first one.
 
-    It is no error: torchvision's ``CenterCrop`` does the same, and a network may be trained on such images.
+    It is no error: torchvision's centre crop does the same, and a network may be trained on such images.
     """
     height, width = canvas.shape[-2:]
     crop = preprocess.crop
