@@ -178,6 +178,13 @@ def test_a_model_that_runs_in_no_way_is_an_error() -> None:
         examined(Model(Broken(), classes=NAMES))
 
 
+def test_logits_that_are_no_numbers_are_no_answers() -> None:
+    model = trained(SOURCE)
+    model.module.means.view(-1)[0] = torch.nan
+    with pytest.raises(ModelError, match=r"logits that give no answer: one is NaN .* The weight means holds NaN"):
+        examined(model)
+
+
 def test_images_of_other_sizes_cannot_stay_as_they_are(tmp_path) -> None:
     from PIL import Image
 

@@ -283,8 +283,9 @@ def test_a_file_that_is_no_whole_table_is_refused(tmp_path):
     for data in (whole[:-1], whole[: len(whole) // 2], b"", b"PAR1", b"<html></html>", b"PAR1" + bytes(100) + b"PAR1"):
         (tmp_path / "a.parquet").write_bytes(data)
         message = refusal(spec)
-        assert message.startswith(f"{tmp_path}/a.parquet is no whole Parquet file: ")
-        assert message.endswith(". Fetch it again.")
+        what = "no Parquet file, but " if data.startswith(b"<") else "no whole Parquet file: "
+        assert message.startswith(f"{tmp_path}/a.parquet is {what}")
+        assert message.lower().endswith(" fetch it again.")
     assert (
         refusal(f"parquet:{tmp_path}/b.parquet")
         == f"{tmp_path}/b.parquet does not exist. Valid: a Parquet file, a pattern of several, or a folder of them."

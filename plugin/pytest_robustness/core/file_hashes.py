@@ -10,10 +10,10 @@ import stat
 import struct
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_robustness.core.hash_memory import DIGEST_BYTES, HashMemory, Known
+from pytest_robustness.core.in_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -194,15 +194,12 @@ class FileHashes:
         if not places:
             return
         changed: set[bytes] = set()
-        threads = min(len(places), threads)
         said = kept = time.monotonic()
         if len(places) >= _MANY:
             self.note(f"reading {len(places):,} files to know them by their content; later runs read those that change")
-        pool = ThreadPoolExecutor(threads)
         try:
-            items = range(len(places))
-            answers = pool.map(hashed, items) if threads > 1 else map(hashed, items)
-            for done, (place, position, answer) in enumerate(zip(places, positions, answers, strict=True), 1):
+            for done, (item, answer) in enumerate(in_threads(hashed, len(places), threads), 1):
+                place, position = places[item], positions[item]
                 if isinstance(answer, OSError):
                     result[position] = answer
                 else:
@@ -217,8 +214,7 @@ class FileHashes:
                 if lasting and time.monotonic() - kept > _KEEP_SECONDS:
                     self._memory.remember({folder: self._folders[folder] for folder in changed})
                     changed, kept = set(), time.monotonic()
-        finally:  # an interrupt loses no hash, and does not wait for the files that are left
-            pool.shutdown(cancel_futures=True)
+        finally:  # an interrupt loses none of these hashes, and does not wait for the files that are left
             if lasting:
                 self._memory.remember({folder: self._folders[folder] for folder in changed})
 

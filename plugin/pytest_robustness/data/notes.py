@@ -47,7 +47,7 @@ def _traits(source: EncodedSource, indices: NDArray[np.int64]) -> Iterator[str]:
     found = source.in_headers(chosen, header_traits)
     of = f"{len(chosen)} images" if len(chosen) == len(indices) else f"{len(chosen)} images looked at"
     tags = [one.orientation for one in found if one.orientation != UPRIGHT]
-    deep = [int(index) for index, one in zip(chosen, found, strict=True) if one.deep_grey]
+    deep = [int(index) for index, one in zip(chosen, found, strict=True) if one.deep]
     transparent = sum(one.transparent for one in found)
     if tags:
         carry = "carries" if len(tags) == 1 else "carry"
@@ -76,6 +76,6 @@ def _dark(source: EncodedSource, deep: Sequence[int]) -> Iterator[str]:
     if 0 < most <= _DARK:
         used = 16 - int(math.log2(256 / most))
         yield (
-            f"Grey images of 16 bits come out dark: none of {len(brightest)} decoded has a pixel above {most} of 255. "
+            f"Images of 16 bits come out dark: none of {len(brightest)} decoded has a pixel above {most} of 255. "
             f"If only {used} of their bits are used, multiply their values by {2 ** (16 - used)}."
         )

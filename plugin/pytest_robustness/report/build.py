@@ -24,6 +24,7 @@ from pytest_robustness.report import assumption_text, gallery
 from pytest_robustness.report.confusions import confusions, pooled_mistakes
 from pytest_robustness.report.gate_text import unshown_warning
 from pytest_robustness.report.image_table import ImageTable
+from pytest_robustness.report.no_change import no_change_warnings
 from pytest_robustness.report.pictures import Pictures
 from pytest_robustness.report.run_report import RunReport
 from pytest_robustness.report.run_tests import run_tests
@@ -220,7 +221,9 @@ def _warnings(run: RunRecord, models: Sequence[str], conditions: Sequence[Condit
     if predictions.labelled:
         images, names = (predictions.identities, predictions.labels), ImageNames(run.predictor.images)
         copies = (*several_classes_warning(*images, predictions.class_names, names), *copies)
-    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *check.warnings(run.predictions))
+    guessing = check.warnings(predictions)
+    idle = no_change_warnings(predictions, models, conditions, lambda: _painter(run))
+    return (*run.run_log.warnings, *by_baseline, *copies, *filter(None, trusted), *guessing, *idle)
 
 
 def _trusted(run: RunRecord, model: str, facts: ModelFacts) -> Iterator[str | None]:

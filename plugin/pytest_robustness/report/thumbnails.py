@@ -84,18 +84,36 @@ class Painter:
             reason = str(error) if isinstance(error, RobustnessError) else f"{type(error).__name__}: {error}"
             return dataclasses.replace(example, note=f"This image cannot be shown: {reason}")
 
+    def leaves(self, model: str, condition: Condition, position: int) -> bool:
+        """Return whether an image under a condition is, to the model, the image untouched.
+
+        Raises
+        ------
+        RobustnessError
+            It cannot be read or transformed.
+        """
+        control, treated = self._seen(model, condition, position)
+        return bool((control == treated).all())
+
     def _thumbnails(self, model: str, condition: Condition, position: int) -> Thumbnails:
+        control, treated = self._seen(model, condition, position)
+        before = _shrink(control)
+        after = "" if condition == CONTROL else _data_uri(_shrink(treated))
+        return Thumbnails(_data_uri(before), after, before.width)
+
+    def _seen(self, model: str, condition: Condition, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what a model sees of an image, untouched and under a condition: uint8 [3, H, W] each."""
         canvas = self._canvases[model]
         index = self._indices[position : position + 1]
         control = to_canvas(self._source.read(int(index[0])), canvas)
-        before = _shrink(center_crop(control, canvas.crop))
+        seen = center_crop(control, canvas.crop)
         if condition == CONTROL:
-            return Thumbnails(_data_uri(before), "", before.width)
+            return seen, seen
         known = identities(self._source, index, FileHashes())
         shown = Selection(self._source, index, self._source.labels[index], known)
         transform = bound(self._registry.get(condition.transform), shown)
         treated = transform(control[None], condition.severity, known, self._seed)[0]
-        return Thumbnails(_data_uri(before), _data_uri(_shrink(center_crop(treated, canvas.crop))), before.width)
+        return seen, center_crop(treated, canvas.crop)
 
 
 def _shrink(image: torch.Tensor) -> Image.Image:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 from types import ModuleType
 
@@ -469,9 +470,33 @@ def test_images_of_16_bits_that_use_fewer_are_called_dark(tmp_path, bits, form, 
     brightest = round(255 * (2**bits - 1) / 65535)
     [note] = notes
     assert note == (
-        f"Grey images of 16 bits come out dark: none of 3 decoded has a pixel above {brightest} of 255. If only {bits} "
+        f"Images of 16 bits come out dark: none of 3 decoded has a pixel above {brightest} of 255. If only {bits} "
         f"of their bits are used, multiply their values by {scale}."
     )
+
+
+def png_of_16_bits(pixels: np.ndarray) -> bytes:
+    """Return a PNG of colours of 16 bits, which Pillow does not write: uint16 [H, W, 2, 3 or 4]."""
+    height, width, channels = pixels.shape
+    kind = {2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    framed = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+              for name, data in chunks)  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize(("bits", "scale"), [(10, 64), (11, 32), (12, 16), (14, 4), (16, None)])
+def test_colours_of_16_bits_that_use_fewer_are_called_dark(tmp_path, channels, bits, scale):
+    values = np.linspace(0, 2**bits - 1, 20 * channels).round().astype(np.uint16).reshape(5, 4, channels)
+    values[-1, -1] = 2**bits - 1
+    notes = [note for note in notes_of(tmp_path, png_of_16_bits(values)) if "dark" in note]
+    assert len(notes) == (scale is not None)
+    for note in notes:
+        assert f"none of 1 decoded has a pixel above {(2**bits - 1) >> 8} of 255. If only {bits} of their bits" in note
+        assert note.endswith(f"multiply their values by {scale}.")
 
 
 def test_one_bright_image_shows_that_all_bits_are_used(tmp_path):

@@ -64,6 +64,20 @@ def test_one_of_pixels_from_0_to_255_is_warned_of_with_what_to_write(mean, std, 
     torch.testing.assert_close(to_inputs(images, found), to_inputs(images, Preprocess(None, None, *meant)), **CLOSE)
 
 
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 12), (12, 8), (9, 9)])
+@pytest.mark.parametrize("crop", [None, 7, 8, 9, 12, 13])
+def test_a_crop_that_adds_a_black_border_is_warned_of(height, width, crop):
+    white = torch.full((3, height, width), 255, dtype=torch.uint8)
+    preprocess = Preprocess(None, crop, ZERO, ONE)
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 5))
+    warnings = [text for text in first_answers("net", Model(net, preprocess), white).warnings if "border" in text]
+    black = bool((to_inputs(white[None], preprocess) == 0).any())
+    assert len(warnings) == black
+    if black:
+        assert warnings[0].startswith(f"net crops {crop}x{crop} pixels out of images of {width}x{height} (width x ")
+        assert f"Set resize to {crop} to enlarge them" in warnings[0]
+
+
 CLOSE = {"rtol": 2e-3, "atol": 5e-3}
 
 

@@ -13,15 +13,16 @@ import json
 import logging
 import re
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
+from pytest_robustness.core.in_threads import in_threads
 from pytest_robustness.core.text import decoded, quoted
 from pytest_robustness.data.archives.entries import entries_of
 from pytest_robustness.data.decoding.formats import extension, readable
+from pytest_robustness.data.decoding.kinds import TAR, instead
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.class_folders import is_hidden
 from pytest_robustness.data.files.storage import refused
@@ -79,10 +80,9 @@ def indexes(containers: Sequence[Container], statuses: Sequence[FileStatus | Non
     DataError
         An archive cannot be read, is compressed, damaged or cut off, or holds two members of one name.
     """
-    pairs = list(zip(containers, statuses, strict=True))
     threads = _AT_A_TIME if any(container.path is None for container in containers) else 1
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda pair: _index(*pair), pairs)) if threads > 1 else [_index(*pair) for pair in pairs]
+    found = dict(in_threads(lambda item: _index(containers[item], statuses[item]), len(containers), threads))
+    return [found[item] for item in range(len(containers))]
 
 
 def _index(container: Container, status: FileStatus | None) -> TarIndex:
@@ -114,9 +114,11 @@ def read_index(container: Container) -> TarIndex:
             _log.debug("%s cannot be read", container.text, exc_info=True)
             if without_ranges(error):
                 raise refused(container.text, error) from error
-            raise DataError(
-                f"{container.shown} is no whole tar archive: {reason_of(error)}. Fetch it again."
-            ) from error
+            kind = instead(container.text, container.opened, TAR, "fetch it again")
+            wrong = (
+                f"no tar archive, but {kind}" if kind else f"no whole tar archive: {reason_of(error)}. Fetch it again"
+            )
+            raise DataError(f"{container.shown} is {decoded(wrong)}.") from error
     return index
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image, UnidentifiedImageError
 
 from pytest_robustness.data.decoding.formats import formats_for
+from pytest_robustness.data.decoding.kinds import HEAD, kind_of
 from pytest_robustness.data.decoding.pillow_settings import strictly
 from pytest_robustness.data.decoding.pixels import to_rgb
 from pytest_robustness.data.decoding.quick_jpeg import decode_plain
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
-
-# What people have in place of an image, by its first bytes.
-_OTHERS: Final = (
-    (b"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the image)"),
-    (b"%!PS", "PostScript"),
-    (b"\xc5\xd0\xd3\xc6", "PostScript"),
-    (b"%PDF", "PDF"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"<", "a text in HTML or XML"),
-)
 
 
 def decode(data: bytes, describe: str) -> torch.Tensor:
@@ -79,6 +69,6 @@ def _reason(data: bytes, error: Exception) -> str:
     if not data:
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
-        kind = next((f": it is {kind}" for start, kind in _OTHERS if data.startswith(start)), "")
-        return f"its content is in no image format that is read{kind}"
+        kind = kind_of(data[:HEAD])
+        return f"its content is in no image format that is read{f': it is {kind}' if kind else ''}"
     return str(error) or type(error).__name__

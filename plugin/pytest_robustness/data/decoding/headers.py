@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from pytest_robustness.data.decoding.formats import formats_for
 from pytest_robustness.data.decoding.pillow_settings import strictly
-from pytest_robustness.data.decoding.pixels import dropped_bands, is_deep_grey
+from pytest_robustness.data.decoding.pixels import dropped_bands, is_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ class Traits(NamedTuple):
     """The EXIF code, 1 to 8, that is still to be obeyed; 1 where the pixels are read upright."""
     transparent: bool
     """It has an alpha channel, or a transparent colour."""
-    deep_grey: bool = False
-    """Its pixels are grey values of 16 bits."""
+    deep: bool = False
+    """Its values, grey or colours, have 16 bits."""
     dropped_bands: int = 0
     """So many channels are neither colours nor alpha, and left out."""
 
@@ -44,7 +44,7 @@ def header_traits(opened: Callable[[], BinaryIO], name: str) -> Traits:
     """
     try:
         with opened() as file, strictly(), Image.open(file, formats=formats_for(name)) as image:
-            return Traits(_orientation(image), image.has_transparency_data, is_deep_grey(image), dropped_bands(image))
+            return Traits(_orientation(image), image.has_transparency_data, is_deep(image), dropped_bands(image))
     except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
         _log.debug("%s has no header to read", name, exc_info=True)
         return Traits(UPRIGHT, transparent=False)

@@ -51,9 +51,10 @@ def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.array(image.convert("RGB"))
 
 
-def is_deep_grey(image: Image.Image) -> bool:
-    """Whether its pixels are grey values of all of 16 bits."""
-    return image.mode.startswith("I;16") and _depth(image) == 16
+def is_deep(image: Image.Image) -> bool:
+    """Whether its values, grey or colours, are of all of 16 bits; the pixels need not be decoded yet."""
+    stored = [image.mode, *(str(tile[3]) for tile in getattr(image, "tile", ()))]
+    return any(";16" in form for form in stored) and _depth(image) == 16
 
 
 def dropped_bands(image: Image.Image) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core.files import open_regular, read_regular
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.decoding.kinds import instead
 from pytest_robustness.data.files.class_folders import is_folder, is_hidden, list_files, require_apart
 from pytest_robustness.errors import DataError
 
@@ -97,7 +98,11 @@ class LocalTree:
         except OSError as error:
             _log.debug("%s cannot be listed", self.root, exc_info=True)
             reason = _REASONS.get(type(error), f"cannot be read: {error.strerror}")
-            raise DataError(decoded(f"{self.root} {reason}. Expected {layout}.")) from error
+            raise DataError(decoded(f"{self.root} {reason}. Expected {layout}.{self._instead()}")) from error
+
+    def _instead(self) -> str:
+        kind = instead(str(self.root), lambda: open_regular(self.root))
+        return f" It is {kind}." if kind else ""
 
     def files(self, folder: str, left_out: LeftOut, *, nested: bool = True) -> list[str]:
         """Return the paths of the images in a folder; see `list_files`."""

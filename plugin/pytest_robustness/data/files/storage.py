@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import user_path
+from pytest_robustness.core.in_threads import in_threads
 from pytest_robustness.core.text import printable
 from pytest_robustness.data.faults import NO_RANGES, of_the_network, reason_of, retried, without_ranges
 from pytest_robustness.errors import DataError
@@ -37,6 +38,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "sftp": "paramiko", "ssh": "paramiko", "smb": "smbprotocol", "webdav": "webdav4", "tos": "tosfs",
 }  # fmt: skip
 _OF_THE_EXTRA: Final = frozenset(("s3fs", "aiohttp"))
+_OF_ARCHIVES: Final = frozenset(("zip", "tar"))
 _CREDENTIALS: Final[Mapping[str, str]] = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or FSSPEC_S3_ANON=true for a public bucket",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, or FSSPEC_GS_TOKEN=anon for a public bucket",
@@ -193,6 +195,11 @@ def refused(url: str, error: BaseException) -> DataError:
     shown = printable(url)
     protocol = protocol_of(url)
     said = printable(f"{type(error).__name__}: {reason_of(error)}", 500)
+    if protocol in _OF_ARCHIVES:
+        return DataError(
+            f"{shown} names no archive, but a place in one. Write {protocol}://:: before the path or the URL of the "
+            f"archive: {protocol}://::photos.{protocol}."
+        )
     if isinstance(error, ImportError):
         return DataError(f"{shown} needs a package that is not installed. Run: {_install(protocol, error)}")
     if isinstance(error, ValueError) and "rotocol not known" in str(error):
@@ -229,8 +236,6 @@ def statuses(
     where: Located, paths: Sequence[str], infos: Sequence[Mapping[str, Any]], now: float
 ) -> list[FileStatus | None]:
     """Return the status of each file: as it was listed, else asked for one by one."""
-    from concurrent.futures import ThreadPoolExecutor
-
     found = [status_in(info, now) for info in infos]
     missing = [position for position, status in enumerate(found) if status is None]
 
@@ -241,7 +246,6 @@ def statuses(
             _log.debug("%s has no status", paths[position], exc_info=True)
             return None
 
-    with ThreadPoolExecutor(where.at_a_time) as pool:
-        for position, status in zip(missing, pool.map(ask, missing), strict=True):
-            found[position] = status
+    for item, status in in_threads(lambda item: ask(missing[item]), len(missing), where.at_a_time):
+        found[missing[item]] = status
     return found

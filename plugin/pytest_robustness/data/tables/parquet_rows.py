@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from pytest_robustness.core.text import decoded
+from pytest_robustness.data.decoding.kinds import PARQUET, instead
 from pytest_robustness.data.encoded import EncodedImages
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.containers import Container
@@ -134,6 +135,8 @@ def damaged(container: Container, error: Exception) -> DataError:
     """Return the error for a file that pyarrow cannot read, or whose server sends no parts of it."""
     if without_ranges(error):
         return refused(container.text, error)
+    if kind := instead(container.text, container.opened, PARQUET, "fetch it again"):
+        return DataError(f"{container.shown} is no Parquet file, but {decoded(kind)}.")
     reason = " ".join(reason_of(error).split())[:300]
     return DataError(f"{container.shown} is no whole Parquet file: {reason.rstrip('.')}. Fetch it again.")
 

@@ -10,13 +10,14 @@ import torch
 
 from pytest_robustness.core import Workload
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import BadImageError, DataError, RobustnessError
+from pytest_robustness.errors import BadImageError, DataError, ModelError, RobustnessError
 from pytest_robustness.inference.doctor.open_trial import OpenTrial, distinct
 from pytest_robustness.inference.doctor.set_up import changed
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.none_readable import none_readable
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.runtimes.eager import EagerRuntime, run_unchanged
+from pytest_robustness.models.present_weights import no_number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -191,7 +192,13 @@ class Examination:
         with self._calls.call(self._name, "as the doctor asks", batch=True), torch.inference_mode():
             inputs = to_inputs(images, set_up.model.preprocess)
             parts = torch.split(inputs, _AT_ONCE if self._device.type == "cpu" else len(inputs))
-            return torch.cat([runner.run(part) for part in parts]).cpu()
+            outputs = torch.cat([runner.run(part) for part in parts]).cpu()
+        if not bool(outputs.softmax(dim=1).isfinite().all()):
+            raise ModelError(
+                f"{self._name} returns logits that give no answer: one is NaN or plus infinity, or none is finite."
+                f"{no_number_text(set_up.model.module)}"
+            )
+        return outputs
 
     def _runner(self, set_up: SetUp, canvas: torch.Tensor) -> Runner:
         """Return what runs the model on any number of images; the first set-up that runs decides its form."""

@@ -74,7 +74,7 @@ def _first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswer
     inputs = to_inputs(_variants(canvas), model.preprocess)
     whole = Behind(model.module, model.output_offset) if model.output_offset else model.module
     asked = Asked(whole, inputs)
-    warnings = [*_normalization_texts(name, model.preprocess)]
+    warnings = [*_normalization_texts(name, model.preprocess), *_border_texts(name, model.preprocess, canvas)]
     size = _batch_size(name, asked)
     if size is not None:
         asked = Asked(FixedBatch(whole, size), inputs)
@@ -123,7 +123,7 @@ class Behind(nn.Module):
         """Return the logits of ``images`` that remain."""
         logits = logits_of(self.module(images), len(images))
         if logits.shape[1] <= self.dropped:
-            raise ModelError(f"has an output_offset of {self.dropped}, but {logits.shape[1]} outputs.")
+            raise ModelError(f"it has an output_offset of {self.dropped}, but {logits.shape[1]} outputs.")
         return logits[:, self.dropped :]
 
 
@@ -178,7 +178,9 @@ def _batch_size(name: str, asked: Asked) -> int | None:
             return size
     shape = (1, *asked.inputs.shape[1:])
     if isinstance(alone, ModelError):
-        raise ModelError(f"{name} {message(alone).removeprefix('it ')}") from alone
+        said = message(alone)
+        # What an engine says of its file is a sentence of its own.
+        raise ModelError(f"{name} {said.removeprefix('it ')}" if said.startswith("it ") else said) from alone
     advice = ""
     if not isinstance(alone, _NOT_OF_SIZES):
         advice = " If the size is wrong, give the model a Preprocess(resize=..., crop=...)."
@@ -205,6 +207,21 @@ def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
         f"{name} has the mean {_numbers(mean)} and the standard deviation {_numbers(std)}, as of pixels from 0 to 255, "
         f"but it gets pixels from 0 to 1. Write {written}."
     )
+
+
+def _border_texts(name: str, preprocess: Preprocess, canvas: torch.Tensor) -> Iterator[str]:
+    """Yield the warning of a crop that is larger than the images, which all have the size of the first one.
+
+    It is no error: torchvision's centre crop does the same, and a network may be trained on such images.
+    """
+    height, width = canvas.shape[-2:]
+    crop = preprocess.crop
+    if crop is not None and crop > min(height, width):
+        yield (
+            f"{name} crops {crop}x{crop} pixels out of images of {width}x{height} (width x height), so that these get "
+            f"a black border. Set resize to {crop} to enlarge them, or leave them as they are with crop=None (null in "
+            f"a sidecar)."
+        )
 
 
 def _numbers(values: Sequence[float]) -> str:

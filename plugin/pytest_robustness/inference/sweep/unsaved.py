@@ -12,6 +12,7 @@ from pytest_robustness.core import Predictions
 from pytest_robustness.inference.store.rows import Block
 from pytest_robustness.inference.store.store import Result
 from pytest_robustness.inference.sweep.scoring import Fetched, Scores
+from pytest_robustness.models.present_weights import no_number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,4 +131,5 @@ class Unsaved:
         return (
             f"{job.loaded.name} under {job.condition} returned logits that give no answer, first for {image}: one "
             f"is NaN or plus infinity, or none is finite. Its accuracy would mean nothing."
+            f"{no_number_text(job.loaded.model.module)}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
@@ -72,6 +73,7 @@ def input_quantization(path: Path, port: Port, *, normalized: bool) -> Quantizat
     if port.dtype not in _INTEGERS:
         known = ", ".join(_FLOATS + _INTEGERS)
         raise ModelError(f"The input of {path} is {port.dtype}; images can be given as {known}.")
+    require_scale(path, port)
     ends = _ends(port)
     if normalized and (ends is None or _begins_at_zero(*ends)):
         meaning = "without a scale" if ends is None else f"and stands for numbers from {ends[0]:.3g} to {ends[1]:.3g}"
@@ -80,6 +82,15 @@ def input_quantization(path: Path, port: Port, *, normalized: bool) -> Quantizat
             f"Leave mean and std out of {path}.json."
         )
     return None if ends is None else port.quantization
+
+
+def require_scale(path: Path, port: Port) -> None:
+    """Raise `ModelError` where the integers of an input or an output are quantized by what is no positive number."""
+    if port.quantization is not None and not 0 < port.quantization.scale < math.inf:
+        raise ModelError(
+            f"{path} quantizes {port.name} by the scale {port.quantization.scale:g}; it must be a positive number. "
+            f"Quantize the network again, and look at the images that it is calibrated with."
+        )
 
 
 def of_pixels(port: Port) -> Normalization | None:
@@ -98,7 +109,7 @@ def of_pixels(port: Port) -> Normalization | None:
 
 def _ends(port: Port) -> tuple[float, float] | None:
     """Return the numbers that the lowest and the highest integer of an input stand for; ``None`` without a scale."""
-    if port.quantization is None or port.dtype not in _INTEGERS or port.quantization.scale <= 0:
+    if port.quantization is None or port.dtype not in _INTEGERS:
         return None
     scale, zero = port.quantization
     limits = torch.iinfo(getattr(torch, port.dtype))

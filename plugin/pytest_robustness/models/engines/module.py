@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as tvf
 from pytest_robustness.core import SETTINGS, Model
 from pytest_robustness.core.text import counted
 from pytest_robustness.errors import ModelError
-from pytest_robustness.models.engines.integers import input_quantization, of_pixels
+from pytest_robustness.models.engines.integers import input_quantization, of_pixels, require_scale
 from pytest_robustness.models.fingerprint import identified
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Stands in for a probability that an engine rounded to 0, whose logarithm would be infinite.
 _FLOOR = torch.finfo(torch.float32).tiny
+# Said of a graph with another number of inputs or outputs.
+ONE_EACH = "an image classifier has one. Export it with images as its only input and the logits as its only output."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Engine(Protocol):
     @property
     def signature(self) -> Signature:
         """The input and the output of the graph."""
+
+    def without_number(self) -> str:
+        """Return the name of the first weight that holds NaN; empty where none does."""
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
         """Load the graph for ``device``, with ``threads`` for the part that is computed on the CPU.
@@ -213,8 +218,10 @@ def _channels_last(path: Path, port: Port) -> bool:
         return False
     if rest[2] == 3:
         return True
+    grey = " Export the network behind images.mean(1, keepdim=True), which makes one channel of the three."
     raise ModelError(
         f"The input of {path} has the shape {_shown(port.shape)}; it must be [N, 3, H, W] or [N, H, W, 3], RGB images."
+        f"{grey if 1 in rest else ''}"
     )
 
 
@@ -226,6 +233,7 @@ def _output_quantization(path: Path, port: Port) -> Quantization | None:
             f"The output of {path} is {port.dtype} without a scale; it must be the logits or the probabilities of the "
             f"classes, as floats or quantized."
         )
+    require_scale(path, port)
     return port.quantization
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines.integers import Port, Quantization
-from pytest_robustness.models.engines.module import Signature
+from pytest_robustness.models.engines.module import ONE_EACH, Signature
+from pytest_robustness.models.engines.onnx_scales import Scales
 from pytest_robustness.models.engines.onnxruntime_session import open_session
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _KEEPING = frozenset(
     {"Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze"}
 )
-# Operators that leave the values of an input as they are.
-_RESHAPING = frozenset({"Identity", "Transpose"})
+_SOFTMAX = frozenset({"Softmax", "QLinearSoftmax"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,19 @@ class OnnxEngine:
         """Return the engine for the file ``path``; it can be started from any directory."""
         # Not where a link leads: what belongs to the model lies beside the path that was given.
         return cls(path.absolute(), _signature(path, _graph(path)))
+
+    def without_number(self) -> str:
+        """Return the name of the first tensor in the file that holds NaN; those beside it are not looked at."""
+        from onnx import TensorProto, numpy_helper
+        from onnx.external_data_helper import uses_external_data
+
+        floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+        for tensor in _tensors(_model(self.path)):
+            if tensor.data_type in floats and not uses_external_data(tensor):
+                values = numpy_helper.to_array(tensor)
+                if (values != values).any():
+                    return str(tensor.name)
+        return ""
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:
         """Open a session on ``device``: on the CPU, unless the device is CUDA and this ONNX Runtime supports it."""
@@ -99,27 +112,15 @@ def _signature(path: Path, graph: onnx.GraphProto) -> Signature:
     for kind, ports in (("input", inputs), ("output", graph.output)):
         if len(ports) != 1:
             names = ", ".join(port.name for port in ports)
-            raise ModelError(f"{path} has {len(ports)} {kind}s ({names}); an image classifier has one.")
+            raise ModelError(f"{path} has {len(ports)} {kind}s ({names}); {ONE_EACH}")
     taken, given = inputs[0], graph.output[0]
-    taker = _taker(graph, taken.name)
     makers = {name: node for node in graph.node for name in node.output}
+    scales = Scales.of(path, graph)
     return Signature(
-        _port(taken, None if taker is None else _quantization(graph, taker, "DequantizeLinear")),
-        _port(given, _quantization(graph, makers[given.name], "QuantizeLinear")),
+        _port(taken, scales.taken(taken.name)),
+        _port(given, scales.given(given.name)),
         _ends_in_softmax(makers, given.name),
     )
-
-
-def _taker(graph: onnx.GraphProto, name: str) -> onnx.NodeProto | None:
-    """Return the only node that takes the value ``name``, behind those that change its shape alone."""
-    for _ in graph.node:  # a damaged graph may lead back to where it began
-        takers = [node for node in graph.node if name in node.input]
-        if len(takers) != 1:
-            return None
-        if takers[0].op_type not in _RESHAPING:
-            return takers[0]
-        name = takers[0].output[0]
-    return None
 
 
 def _port(described: onnx.ValueInfoProto, quantization: Quantization | None) -> Port:
@@ -130,25 +131,10 @@ def _port(described: onnx.ValueInfoProto, quantization: Quantization | None) -> 
     return Port(described.name, shape, helper.tensor_dtype_to_np_dtype(kind.elem_type).name, quantization)
 
 
-def _quantization(graph: onnx.GraphProto, node: onnx.NodeProto, operator: str) -> Quantization | None:
-    """Return the scale and zero point of ``node`` if it is that ``operator`` and has one of each for all values."""
-    from onnx import numpy_helper
-
-    if node.op_type != operator:
-        return None
-    constants = {
-        tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if tensor.name in node.input
-    }
-    values = [constants[name].reshape(-1) for name in node.input[1:] if name in constants]
-    if len(values) != len(node.input) - 1 or any(value.size != 1 for value in values):
-        return None
-    return Quantization(*(float(value[0]) for value in values))
-
-
 def _ends_in_softmax(makers: _Makers, name: str) -> bool:
     node = makers.get(name)
-    for _ in makers:  # as above
+    for _ in makers:  # a damaged graph may lead back to where it began
         if node is None or node.op_type not in _KEEPING:
             break
         node = makers.get(node.input[0])
-    return node is not None and node.op_type == "Softmax"
+    return node is not None and node.op_type in _SOFTMAX

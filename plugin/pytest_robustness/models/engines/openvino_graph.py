@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines import openvino_core
 from pytest_robustness.models.engines.integers import Port, Quantization
-from pytest_robustness.models.engines.module import Signature
+from pytest_robustness.models.engines.module import ONE_EACH, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Operators that leave the output of a softmax as it is, except for rounding.
 _KEEPING = frozenset({"Convert", "FakeQuantize", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 # Those between an input or an output and what says how its integers are to be read.
-_MOVING = frozenset({"Convert", "Identity", "Transpose"})
+_MOVING = frozenset({"Convert", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,15 @@ class OpenVinoEngine:
             signature = dataclasses.replace(signature, input=dataclasses.replace(signature.input, shape=shape))
         # Not where a link leads: what belongs to the model lies beside the path that was given.
         return cls(path.absolute(), signature)
+
+    def without_number(self) -> str:
+        """Return the name of the first constant that holds NaN."""
+        for node in openvino_core.read(self.path).get_ops():
+            if node.get_type_name() == "Constant" and node.data.dtype.kind == "f":
+                values = node.data
+                if (values != values).any():
+                    return str(node.get_friendly_name())
+        return ""
 
     def start(self, device: torch.device, threads: int) -> Callable[[Arrays], Arrays]:  # noqa: ARG002 (always the CPU)
         """Compile the graph for the CPU."""
@@ -105,7 +114,7 @@ def _signature(path: Path, model: openvino.Model) -> Signature:
     for kind, ports in (("input", model.inputs), ("output", model.outputs)):
         if len(ports) != 1:
             names = ", ".join(port.any_name if port.names else "unnamed" for port in ports)
-            raise ModelError(f"{path} has {len(ports)} {kind}s ({names}); an image classifier has one.")
+            raise ModelError(f"{path} has {len(ports)} {kind}s ({names}); {ONE_EACH}")
     return Signature(
         _port(model.inputs[0], _input_quantization(model.inputs[0])),
         _port(model.outputs[0], _output_quantization(model.outputs[0])),
@@ -123,27 +132,27 @@ def _source(node: Any, place: int = 0) -> Any:
     return node.input(place).get_source_output().get_node()
 
 
-def _input_quantization(port: Any) -> Quantization | None:
+def _input_quantization(port: Any, zero: float = 0.0) -> Quantization | None:
     """Read the scale from a FakeQuantize (TensorFlow Lite), or from a Subtract and a Multiply (ONNX, IR).
 
     A graph that takes pixels and scales them itself begins as one whose input was quantized. No zero point lies between
-    two integers: such a graph takes pixels.
+    two integers: such a graph takes pixels. ``zero`` is what has been subtracted before ``port``.
     """
-    zero = 0.0
-    takers = port.get_target_inputs()
-    while len(takers) == 1:
-        node = next(iter(takers)).get_node()
-        kind = node.get_type_name()
-        if kind == "FakeQuantize":
-            return _of_fake_quantize(node, quantized=(1, 2), real=(3, 4))
-        if kind in ("Subtract", "Multiply") and (value := _constant(_source(node, 1))) is not None:
-            if kind == "Multiply":
-                return Quantization(value, zero) if zero.is_integer() else None
-            zero = value
-        elif kind not in _MOVING:
-            return None
-        takers = node.output(0).get_target_inputs()
-    return None
+    nodes = [taker.get_node() for taker in port.get_target_inputs()]
+    found = {_quantization_by(node, zero) for node in nodes if node.get_type_name() != "ShapeOf"}
+    return found.pop() if len(found) == 1 else None
+
+
+def _quantization_by(node: Any, zero: float) -> Quantization | None:
+    """Return what a node that takes an input, less ``zero``, says of it."""
+    kind = node.get_type_name()
+    if kind == "FakeQuantize":
+        return _of_fake_quantize(node, quantized=(1, 2), real=(3, 4))
+    if kind in ("Subtract", "Multiply") and (value := _constant(_source(node, 1))) is not None:
+        if kind == "Subtract":
+            return _input_quantization(node.output(0), value)
+        return Quantization(value, zero) if zero.is_integer() else None
+    return _input_quantization(node.output(0), zero) if kind in _MOVING else None
 
 
 def _output_quantization(port: Any) -> Quantization | None:

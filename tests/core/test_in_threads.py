@@ -1,0 +1,85 @@
+"""Work on several threads: all of it is done once, errors arrive, and an interrupt ends it whenever it comes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_robustness.core.in_threads import in_threads
+
+
+@settings(deadline=None, max_examples=60)
+@given(count=st.integers(0, 300), threads=st.integers(1, 9))
+def test_each_number_is_worked_on_once(count: int, threads: int) -> None:
+    assert sorted(in_threads(lambda number: number * number, count, threads)) == [(n, n * n) for n in range(count)]
+
+
+def test_one_thread_works_in_order_and_is_the_callers() -> None:
+    found = list(in_threads(lambda number: (number, threading.get_ident()), 9, 1))
+    assert found == [(n, (n, threading.get_ident())) for n in range(9)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_what_the_work_raises_is_raised_here(threads: int) -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(in_threads(lambda number: 1 // (40 - number), 100, threads))
+
+
+def test_a_caller_who_stops_leaves_each_thread_the_piece_that_it_is_at() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.001)
+
+    for _ in in_threads(work, 2_000, 4):
+        break
+    time.sleep(0.02)
+    seen = len(begun)
+    time.sleep(0.02)
+    assert len(begun) == seen < 200
+
+
+# Raises an interrupt in the main thread after each number of lines that it runs in this module and in those of Python
+# that it calls: the process has to end each time, and all threads with it.
+INTERRUPTED = """
+import sys
+from pytest_robustness.core.in_threads import in_threads
+
+class Trace:
+    def __init__(self, left):
+        self.left = left
+    def __call__(self, frame, event, argument):
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self
+
+ended = False
+for after in range(1, 2000):
+    done = 0
+    try:
+        sys.settrace(Trace(after))
+        for _ in in_threads(lambda number: number, 64, 2):
+            done += 1
+        sys.settrace(None)
+        ended = True
+    except KeyboardInterrupt:
+        sys.settrace(None)
+    if ended:
+        break
+print("interrupted", after - 1, "times")
+"""
+
+
+def test_an_interrupt_at_any_line_ends_the_work() -> None:
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=True)
+    _, times, _ = run.stdout.split()
+    assert int(times) > 100
