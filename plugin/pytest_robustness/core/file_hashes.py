@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_robustness.core.hash_memory import DIGEST_BYTES, HashMemory, Known
-from pytest_robustness.core.in_threads import in_threads
+from pytest_robustness.core.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
-from pytest_robustness.core.in_threads import in_threads
 from pytest_robustness.core.text import decoded, quoted
+from pytest_robustness.core.threads import in_threads
 from pytest_robustness.data.archives.entries import entries_of
 from pytest_robustness.data.decoding.formats import extension, readable
 from pytest_robustness.data.decoding.kinds import TAR, instead
