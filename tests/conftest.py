@@ -387,6 +387,10 @@ def everything_imported() -> None:
         except ModuleNotFoundError as error:  # of a package that is not installed: only what needs it fails
             if str(error.name).startswith("pytest_robustness"):
                 raise
+    with contextlib.suppress(ModuleNotFoundError):  # of Numba
+        from pytest_robustness.transforms.cpu import probe
+
+        probe.agrees()  # kernels that no earlier process has compiled are, and Numba imports the rest of itself
     Image.init()
 
 

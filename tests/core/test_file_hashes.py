@@ -203,7 +203,7 @@ def test_an_interrupt_keeps_what_was_hashed_and_does_not_wait_for_the_rest(
     assert len(reads) < 200
     reads.clear()
     assert FileHashes(tmp_path / "memory").digests(tmp_path, names) == [sha(name) for name in names]
-    assert len(reads) == 380
+    assert len({*reads}) == 380  # a thread may still be at a piece of the first time
 
 
 def test_a_process_that_is_killed_loses_no_more_than_the_last_minute_of_its_reading(

@@ -181,7 +181,7 @@ def test_a_run_judges_it_by_the_classes_of_its_data(folder: Path, tmp_path: Path
     found = evaluate(
         f"clip:{folder}",
         f"folder:{tmp_path / 'photos'}",
-        "hflip",
+        "brightness",
         store=tmp_path / "s.sqlite",
         progress=False,
         workers=0,
