@@ -39,6 +39,22 @@ def test_an_error_of_another_thread_is_raised_here() -> None:
         threads.divided(work, 2, 2)
 
 
+def test_ctrl_c_is_no_error_of_another_thread() -> None:
+    here, there, stopped = threading.get_ident(), threading.Event(), threading.Event()
+
+    def work(part: int) -> None:
+        if threading.get_ident() == here:
+            there.wait(30)
+            stopped.set()
+            raise KeyboardInterrupt
+        there.set()
+        stopped.wait(30)
+        raise ValueError(f"part {part}")
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.divided(work, 2, 2)
+
+
 def test_after_an_error_no_further_part_is_begun() -> None:
     done: list[int] = []
 

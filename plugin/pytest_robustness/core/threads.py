@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ def divided(work: Callable[[int], None], parts: int, threads: int) -> None:
         share()
     finally:
         started = [one for one in shares if not one.cancel()]
-        for one in started:
-            one.result()
+        wait(started)
+    # An error of this thread, such as Ctrl-C, comes before those of the others.
+    for one in started:
+        one.result()
 
 
 @functools.lru_cache(maxsize=4)
