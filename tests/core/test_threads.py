@@ -105,7 +105,7 @@ def test_a_thread_that_does_not_start_is_not_waited_for() -> None:
     assert done == [0, 1, 2, 3, 4]
     go_on.set()
     for task in busy:
-        task.settle()
+        task.settled()
 
 
 def test_an_error_of_another_thread_is_raised_here() -> None:
@@ -118,6 +118,22 @@ def test_an_error_of_another_thread_is_raised_here() -> None:
         there.wait(30)
 
     with pytest.raises(ValueError, match="part"):
+        divided(work, 2, 2)
+
+
+def test_ctrl_c_is_no_error_of_another_thread() -> None:
+    here, there, stopped = threading.get_ident(), threading.Event(), threading.Event()
+
+    def work(part: int) -> None:
+        if threading.get_ident() == here:
+            there.wait(30)
+            stopped.set()
+            raise KeyboardInterrupt
+        there.set()
+        stopped.wait(30)
+        raise ValueError(f"part {part}")
+
+    with pytest.raises(KeyboardInterrupt):
         divided(work, 2, 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.errors import TransformError
-from pytest_robustness.transforms import Registry
+from pytest_robustness.transforms import Registry, standard
 from tests.identities import identified
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "numpy's global generator": (tossed(np.random.rand), DRAWS),
     "python's global generator": (tossed(random.random), DRAWS),
     "a seldom toss": (lambda images: images.flip(-1) if torch.rand(1) < 0.001 else images, DRAWS),
+    "what wraps a built-in one": (functools.wraps(standard.hflip)(tossed(np.random.rand)), DRAWS),
     "a generator that is restored": (forked, KEEPS),
     "a generator of its own": (
         lambda images: noisy(images, torch.from_numpy(OWN_GENERATOR.random(images.shape))),

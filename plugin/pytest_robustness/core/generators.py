@@ -102,6 +102,19 @@ def restored(generators: Sequence[RandomGenerator]) -> Generator[None]:
             generator.restore(state)
 
 
+def is_global(value: object) -> bool:
+    """Return whether an object is one of the global generators: each process begins with another state of it."""
+    if type(value).__module__.partition(".")[0] not in ("random", "numpy", "torch"):
+        return False  # quickly: it is asked of every object of a model
+    numpy, torch = sys.modules.get("numpy.random"), sys.modules.get("torch")
+    known = [random.random.__self__]  # type: ignore[attr-defined]
+    if numpy is not None:
+        known += [numpy.mtrand._rand, numpy.get_bit_generator()]
+    if torch is not None and hasattr(torch, "default_generator"):
+        known += [torch.default_generator, *torch.cuda.default_generators]
+    return any(value is one for one in known)
+
+
 def _numpy_state() -> bytes | None:
     numpy = sys.modules.get("numpy")
     # In the form that any bit generator has: numpy.random.set_bit_generator puts another in the place of NumPy's own.

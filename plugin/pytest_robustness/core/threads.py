@@ -50,8 +50,10 @@ def divided(work: Callable[[int], None], parts: int, threads: int) -> None:
     try:
         share()
     finally:
-        for task in tasks:
-            task.settle()
+        errors = [task.settled() for task in tasks]
+    # An error of this thread, such as Ctrl-C, comes before those of the others.
+    for error in filter(None, errors):
+        raise error
 
 
 class _Task:
@@ -73,13 +75,9 @@ class _Task:
             error = raised
         self._ended.put(error)
 
-    def settle(self) -> None:
-        """Take the work back, or wait for its end if it has begun; raise what it raised."""
-        if next(self._unclaimed, False):
-            return
-        error = self._ended.get()
-        if error is not None:
-            raise error
+    def settled(self) -> BaseException | None:
+        """Take the work back, or wait for its end if it has begun; return what it raised."""
+        return None if next(self._unclaimed, False) else self._ended.get()
 
 
 class _Helpers:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest_robustness
+from pytest_robustness.core.content import content_hash, patches
 from pytest_robustness.core.dataset import has_own_labels
 from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.provenance import version_of
@@ -85,7 +86,7 @@ class Remembered:
         return device, precision
 
     def _name_of_model(self, name: str, selection: Selection) -> str:
-        return self._name("model", name, self._classes(selection), *self._zoo.weights_place)
+        return self._name("model", name, self._classes(selection), *self._zoo.weights_place, *_patched())
 
     def _name(self, *parts: object) -> str:
         text = json.dumps([*map(str, parts), *_installed(self._hashes)])
@@ -104,6 +105,12 @@ class Remembered:
     def _classes(self, selection: Selection) -> str:
         named = [[label.key, label.name] for label in selection.source.classes]
         return json.dumps([selection.labelled, has_own_labels(selection.source), named])
+
+
+def _patched() -> list[str]:
+    """Return a hash of what the user's code has put into the libraries that models are made of, if it has."""
+    found = patches()
+    return [content_hash(found).digest.hex()] if found else []
 
 
 @functools.cache

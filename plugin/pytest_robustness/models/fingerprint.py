@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.core.content import ContentHash
+from pytest_robustness.core.content import ContentHash, patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,4 +76,8 @@ def _hashed(model: Model, extra: bytes, hashes: FileHashes | None = None, given:
     if model.probabilities:
         whole.add(True, "probabilities")
     whole.add(model.module)
+    # In the order of their places; where there are none, fingerprints stay what they were.
+    for place, patch in patches():
+        whole.add(place)
+        whole.add(patch, place)
     return whole.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import random
 
@@ -129,3 +130,34 @@ def test_a_run_with_labels_is_not_compared_with_one_without(folder, tmp_path):
     (other / "results.json").write_text(text)
     with pytest.raises(ComparisonError, match="has no labels"):
         compare_runs(read(folder), read(other))
+
+
+# What tells the answers of two runs that were right as often.
+OTHERS = {
+    "a model of the same name": (lambda answers: recorded_as(answers, weights="v2"), True),
+    "other data": (lambda answers: recorded_as(answers, data="folder:others"), True),
+    "a transform of another version": (lambda answers: recorded_as(answers, transforms="v2"), True),
+    "nothing": (lambda answers: answers, False),
+}
+
+
+def recorded_as(answers, weights="", data="", transforms=""):
+    """Return answers with other facts about them."""
+    protocol = answers.protocol
+    keys = {condition: key + transforms for condition, key in protocol.transforms.items()}
+    models = {
+        name: dataclasses.replace(model, fingerprint=model.fingerprint + weights)
+        for name, model in answers.models.items()
+    }
+    protocol = dataclasses.replace(protocol, data=data or protocol.data, transforms=keys)
+    return dataclasses.replace(answers, protocol=protocol, models=models)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_answers_of_a_run_that_was_right_as_often_are_left_aside(folder, tmp_path, other):
+    change, differs = OTHERS[other]
+    beside = put_report(change(run()), tmp_path / "other")
+    (folder / "answers.npz").write_bytes((beside / "answers.npz").read_bytes())
+    found = read(folder)
+    assert (found.answers is None) == differs
+    assert bool(found.notes) == differs

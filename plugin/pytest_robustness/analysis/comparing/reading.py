@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,28 @@ def _of_baseline(path: Path, found: baseline.Baseline) -> RecordedRun:
     )
 
 
+class _About(NamedTuple):
+    """What a report says of its answers: data, hashes of models, keys of conditions, images and right ones of cells."""
+
+    data: str
+    models: Mapping[str, str]
+    keys: Mapping[Condition, str]
+    totals: Mapping[Cell, Counts]
+
+    def has(self, answers: RecordedAnswers) -> bool:
+        """Whether these are the answers: other models may be right as often, and on other images."""
+        protocol = answers.protocol
+        if protocol.data != self.data or any(
+            protocol.transforms.get(one, key) != key for one, key in self.keys.items()
+        ):
+            return False
+        if any(self.models.get(name, "") not in ("", model.fingerprint) for name, model in answers.models.items()):
+            return False
+        counted = {cell: (n.sum(), right.sum()) for cell, (n, right) in counts_of(answers).items()}
+        totals = {cell: (n.sum(), right.sum()) for cell, (n, right) in self.totals.items()}
+        return counted.items() <= totals.items()
+
+
 def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
     version = content["schema_version"]
     if version != RESULTS_SCHEMA:
@@ -113,24 +135,29 @@ def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
     totals = {_cell(row): Counts(*_pair(row)) for row in get(content, "cells", list)}
     keys = provenance.get("transform_keys") or {}
     labelled = dataset.get("labels", "data") == "data"
-    answers, note = _answers(file.with_name(files.NAME), totals) if labelled else (None, "")
+    about = _About(
+        get(dataset, "name", str),
+        {get(row, "model", str): str(row.get("fingerprint", "")) for row in get(content, "models", list)},
+        {cell.condition: str(keys[str(cell.condition)]) for cell in totals if str(cell.condition) in keys},
+        totals,
+    )
+    answers, note = _answers(file.with_name(files.NAME), about) if labelled else (None, "")
     classes = tuple(printable(get(row, "class_name", str)) for row in get(content, "classes", list))
     by_class = None if answers is not None else _by_class(file.with_name(_ACCURACIES), len(classes), totals)
     # The answers of a report have all cells; of cells that they lack the counts remain.
     counts = totals | (by_class or {}) | ({} if answers is None else counts_of(answers))
     # A run that chose among its tests lists all models, and so does one of which a model could not be loaded.
     computed = {cell.model for cell in counts}
-    listed = {get(row, "model", str): str(row.get("fingerprint", "")) for row in get(content, "models", list)}
     return RecordedRun(
         name=short_path(file.parent if file.name == RESULTS else file),
-        data=get(dataset, "name", str),
+        data=about.data,
         fingerprint=str(dataset.get("fingerprint", "")),
         labelled=labelled,
         seed=options.get("seed") if isinstance(options.get("seed"), int) else None,
         pipeline=provenance.get("pipeline") if isinstance(provenance.get("pipeline"), int) else None,
         outputs=printable(str(options.get("outputs", "all")), _LONGEST_RULE),
-        keys={cell.condition: str(keys[str(cell.condition)]) for cell in totals if str(cell.condition) in keys},
-        models={model: fingerprint for model, fingerprint in listed.items() if model in computed},
+        keys=about.keys,
+        models={model: fingerprint for model, fingerprint in about.models.items() if model in computed},
         classes=classes,
         counts=counts,
         answers=answers,
@@ -152,7 +179,7 @@ def _pair(row: Mapping[str, Any]) -> tuple[Any, Any]:
     return np.array([n], np.int64), np.array([correct], np.int64)
 
 
-def _answers(path: Path, totals: Mapping[Cell, Counts]) -> tuple[RecordedAnswers | None, str]:
+def _answers(path: Path, about: _About) -> tuple[RecordedAnswers | None, str]:
     """Return the answers beside a report, and a note where there are none that belong to it."""
     beside = f"so that images cannot be compared one by one: run again to write {path.name}"
     try:
@@ -163,10 +190,8 @@ def _answers(path: Path, totals: Mapping[Cell, Counts]) -> tuple[RecordedAnswers
     except RobustnessError as error:
         _log.debug("answers cannot be read", exc_info=True)
         return None, f"Images cannot be compared one by one: {error}"
-    for cell, (n, correct) in counts_of(found).items():
-        total = totals.get(cell)
-        if total is None or (n.sum(), correct.sum()) != (total.n.sum(), total.correct.sum()):
-            return None, f"{short_path(path)} is not of the same run as {RESULTS}, {beside}."
+    if not about.has(found):
+        return None, f"{short_path(path)} is not of the same run as {RESULTS}, {beside}."
     return found, ""
 
 

@@ -35,7 +35,8 @@ def content_of(value: object) -> Content | None:
         if isinstance(value, torch.nn.Module):
             return _module(torch, value)
         if isinstance(value, torch.Tensor):
-            return _tensor(torch, value)
+            with torch._C.DisableTorchFunctionSubclass():  # which a user's class may have do anything
+                return _with_own(_tensor(torch, value), value)
         if isinstance(value, torch.jit.ScriptFunction):
             return Content([b"program", value.save_to_buffer()])
         if isinstance(value, torch._ops.OperatorBase | torch._ops.OpOverloadPacket):
@@ -43,21 +44,33 @@ def content_of(value: object) -> Content | None:
         if isinstance(value, torch.library.CustomOpDef):
             return _operator(value, value)
     if numpy is not None and hasattr(numpy, "ndarray") and isinstance(value, numpy.ndarray | numpy.generic):
-        return _array(numpy, value)
+        return _with_own(_array(numpy, value), value, whole=isinstance(value, numpy.memmap))
     return None
 
 
-def _array(numpy: Any, value: np.ndarray[Any, Any] | np.generic) -> Content | None:
+def _with_own(content: Content, value: object, *, whole: bool = False) -> Content:
+    """Return the content of an array with its attributes, and with its class where that is of a user or a package.
+
+    ``whole`` says that attributes say nothing besides: those of a file in memory are its place, and how it was opened.
+    """
+    # The compiler of PyTorch marks tensors that it has met.
+    attributes = {name: item for name, item in vars_of(value).items() if not name.startswith("_dynamo")}
+    held: _Parts = [("", attributes)] if attributes and not whole else []
+    if origin_of_object(value) in (Origin.USER, Origin.INSTALLED):
+        held.append(("", type(value)))
+    return content._replace(parts=[*held, *content.parts])
+
+
+def _array(numpy: Any, value: np.ndarray[Any, Any] | np.generic) -> Content:
     header = f"{value.dtype!r} {value.shape}".encode()
-    held = [("", vars(value))] if vars_of(value) else []  # a mask, or what a subclass adds
     if value.dtype == object:
-        return Content([b"objects", header], [*held, *(("", item) for item in numpy.ravel(value).tolist())])
+        return Content([b"objects", header], [("", item) for item in numpy.ravel(value).tolist()])
     if value.dtype.hasobject:
-        return Content([b"fields", header], [*held, *(("", item) for item in numpy.ravel(value).tolist())])
+        return Content([b"fields", header], [("", item) for item in numpy.ravel(value).tolist()])
     if not value.dtype.itemsize or not value.size:
-        return Content([b"array", header], held)
+        return Content([b"array", header])
     flat = numpy.ascontiguousarray(value).reshape(-1).view(numpy.ndarray)
-    return Content([b"array", header, flat.view(numpy.uint8).data], held)
+    return Content([b"array", header, flat.view(numpy.uint8).data])
 
 
 def vars_of(value: object) -> dict[str, object]:
@@ -66,7 +79,7 @@ def vars_of(value: object) -> dict[str, object]:
     return attributes if isinstance(attributes, dict) else {}
 
 
-def _tensor(torch: Any, value: torch.Tensor) -> Content | None:
+def _tensor(torch: Any, value: torch.Tensor) -> Content:
     header = f"{value.dtype} {tuple(value.shape)} {value.layout}".encode()
     if value.is_meta:
         return Content([b"meta", header])

@@ -116,8 +116,11 @@ def _class(kind: type) -> Content:
         return Content([b"class", _full_name(kind.__module__, kind)])
     members = [(name, value) for name, value in vars(kind).items() if name not in FACTS]
     if whose not in (Origin.USER, *_BY_NAME):
-        # Its tables and registers are its package's affair.
-        members = [(name, value) for name, value in members if isinstance(value, _CODE) or plain(value) is not None]
+        # Its tables and registers are its package's affair. Some are made from sets, in an order that is by chance.
+        members = sorted(
+            (part for part in members if isinstance(part[1], _CODE) or plain(part[1]) is not None),
+            key=lambda part: part[0],
+        )
     parts: list[_Part] = [("", base) for base in kind.__bases__] + members
     if type(kind) is not type:
         parts.append(("", type(kind)))

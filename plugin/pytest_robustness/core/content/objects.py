@@ -20,6 +20,7 @@ from pytest_robustness.core.content.arrays import vars_of
 from pytest_robustness.core.content.files import FileContent, compiled
 from pytest_robustness.core.content.origin import Origin, origin, origin_of_object
 from pytest_robustness.core.content.plain import Content, plain
+from pytest_robustness.core.generators import is_global
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,8 @@ def content_of(value: object) -> Content | None:
     kind = type(value)
     if kind in _CONTAINERS:
         return Content([kind.__name__.encode()], list(_items(value)))
-    if isinstance(value, _WITHOUT_CONTENT):
+    # What draws from a global generator is seeded before each call, or refused; SciPy's distributions merely hold one.
+    if isinstance(value, _WITHOUT_CONTENT) or is_global(value):
         return Content([b"nothing"])
     if isinstance(value, weakref.ref):
         return Content([b"weak"], [("", value())])

@@ -1,0 +1,79 @@
+"""What the user's code has put into PyTorch, torchvision and timm in place of their own: monkeypatches, global hooks.
+
+These libraries count by name or by version, so that nothing else of a key would show it.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from types import FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Final
+
+from pytest_robustness.core.content.origin import Origin, origin, origin_of_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    _Part = tuple[str, object]
+
+_LIBRARIES: Final = ("torch", "torchvision", "timm")
+# What computes. People replace the rest to load files, or to say that there is no GPU.
+_COMPUTING: Final = (
+    *("torch.functional", "torch.nn.functional", "torch.nn.modules.", "torch._tensor"),
+    *("torchvision.models.", "torchvision.ops.", "torchvision.transforms.", "timm.layers.", "timm.models."),
+)
+_GLOBAL_HOOKS: Final = ("_global_forward_pre_hooks", "_global_forward_hooks")
+
+
+def patches() -> list[_Part]:
+    """Return what of the user's stands in these libraries now, each by where it stands; nothing is imported."""
+    found: dict[str, object] = {}
+    for name, module in sorted(sys.modules.items()):
+        if (name == "torch" or f"{name}.".startswith(_COMPUTING)) and isinstance(module, ModuleType):
+            found |= _in_module(name, module)
+    return sorted(found.items())
+
+
+def _in_module(name: str, module: ModuleType) -> Iterator[_Part]:
+    # Of the package's own names, those of its operators.
+    operators = module._C._VariableFunctions if name == "torch" and hasattr(module, "_C") else None
+    for key, value in list(vars(module).items()):
+        if (operators is None or hasattr(operators, key)) and _is_users(value):
+            yield f"{name}.{key}", value
+        elif isinstance(value, type) and value.__module__ == name:
+            yield from ((f"{name}.{key}.{at}", item) for at, item in list(vars(value).items()) if _is_users(item))
+    for hooks in _GLOBAL_HOOKS:
+        # Without their keys, which count all hooks of the process.
+        yield from ((f"{hooks} {place}", hook) for place, hook in enumerate(vars(module).get(hooks, {}).values()))
+
+
+def _is_users(value: object) -> bool:
+    """Return whether a function, a class or another object that can be called is of the user's code."""
+    value = _within(value)
+    if isinstance(value, FunctionType):
+        module = value.__globals__.get("__name__") or "__main__"
+        # What is written nowhere, such as the methods of named tuples, is made by the library itself.
+        return not _is_librarys(module) and (module in sys.modules or Path(value.__code__.co_filename).is_file())
+    if isinstance(value, type):
+        return not _is_librarys(value.__module__)
+    return callable(value) and not _is_librarys(type(value).__module__) and origin_of_object(value) is Origin.USER
+
+
+def _is_librarys(module: object) -> bool:
+    # Most of what is asked for is the libraries' own, and there are tens of thousands.
+    return str(module).partition(".")[0] in _LIBRARIES or origin(module) is not Origin.USER
+
+
+def _within(value: object) -> object:
+    """Return what a partial, a method or a property calls in the end."""
+    while True:
+        if isinstance(value, functools.partial):
+            value = value.func
+        elif isinstance(value, MethodType | staticmethod | classmethod):
+            value = value.__func__
+        elif isinstance(value, property):
+            value = value.fget
+        else:
+            return value
