@@ -94,7 +94,7 @@ def test_workers_keep_what_they_computed_when_the_controller_ends(project, numbe
     code = process.wait(timeout=30)
     assert code == (pytest.ExitCode.INTERRUPTED if number == "SIGTERM" else -signal.SIGKILL), log.read_text()
     deadline = time.monotonic() + 20  # of one that is killed the workers hear later
-    while not any(project.stored().values()) and time.monotonic() < deadline:
+    # Of nine calls, each worker made one to see that the transform draws nothing, and one may have been under way.
+    while min(project.stored().values()) < 5 * 64 and time.monotonic() < deadline:
         time.sleep(0.2)
-    # Of eight batches and one, at most one of each worker was being computed.
-    assert min(project.stored().values()) >= 7 * 64, log.read_text()
+    assert min(project.stored().values()) >= 5 * 64, log.read_text()
