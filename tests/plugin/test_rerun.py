@@ -221,6 +221,15 @@ def test_nothing_is_said_where_no_robustness_test_failed(project):
     assert "Run the first failed test again:" not in result.outlines
 
 
+def started_in(folder: str) -> SimpleNamespace:
+    """Return of a configuration what tells how a test is named from ``folder``."""
+    return SimpleNamespace(
+        rootpath=Path("/project"),
+        invocation_params=SimpleNamespace(dir=Path(folder)),
+        option=SimpleNamespace(pyargs=False),
+    )
+
+
 @pytest.mark.parametrize(
     ("here", "nodeid", "expected"),
     [
@@ -230,13 +239,8 @@ def test_nothing_is_said_where_no_robustness_test_failed(project):
     ],
 )
 def test_a_path_is_given_as_from_where_the_run_was_started(here, nodeid, expected):
-    config = SimpleNamespace(
-        rootpath=Path("/project"),
-        invocation_params=SimpleNamespace(dir=Path(here)),
-        option=SimpleNamespace(pyargs=False),
-    )
     report = SimpleNamespace(nodeid=nodeid, location=("tests/test_a.py", 3, "test_b"))
-    assert argument_of(config, report) == (False, expected)
+    assert argument_of(started_in(here), report) == (False, expected)
 
 
 @pytest.mark.parametrize(
@@ -250,13 +254,8 @@ def test_a_path_is_given_as_from_where_the_run_was_started(here, nodeid, expecte
     ],
 )
 def test_the_group_that_xdist_adds_to_a_name_is_left_out(name, nodeid, expected):
-    config = SimpleNamespace(
-        rootpath=Path("/project"),
-        invocation_params=SimpleNamespace(dir=Path("/project")),
-        option=SimpleNamespace(pyargs=False),
-    )
     report = SimpleNamespace(nodeid=nodeid, location=(nodeid.partition("::")[0], 3, name))
-    assert argument_of(config, report) == (False, expected)
+    assert argument_of(started_in("/project"), report) == (False, expected)
 
 
 @pytest.mark.slow
