@@ -25,6 +25,8 @@ _COMPUTING: Final = (
     *("torchvision.models.", "torchvision.ops.", "torchvision.transforms.", "timm.layers.", "timm.models."),
 )
 _GLOBAL_HOOKS: Final = ("_global_forward_pre_hooks", "_global_forward_hooks")
+# What is known to be no user's, by its number: every model asks for the same twenty thousand.
+_others: Final[dict[int, object]] = {}
 
 
 def patches() -> list[_Part]:
@@ -51,6 +53,15 @@ def _in_module(name: str, module: ModuleType) -> Iterator[_Part]:
 
 def _is_users(value: object) -> bool:
     """Return whether a function, a class or another object that can be called is of the user's code."""
+    if _others.get(id(value), _others) is value:
+        return False
+    users = _written_by_user(value)
+    if not users:
+        _others[id(value)] = value
+    return users
+
+
+def _written_by_user(value: object) -> bool:
     value = _within(value)
     if isinstance(value, FunctionType):
         module = value.__globals__.get("__name__") or "__main__"
