@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import math
+import signal
 import subprocess
 import sys
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pytest_robustness.core import EngineUsed, Model, Runner, Workload
 from pytest_robustness.errors import OptionError
-from pytest_robustness.inference.runtimes import RUNTIMES, choice, load_runtime
+from pytest_robustness.inference.runtimes import RUNTIMES, choice, load_runtime, openvino_cpu
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.runtimes.compiled import CompiledRuntime
+from pytest_robustness.inference.runtimes.openvino_cpu import OpenVinoRuntime, divide
 from pytest_robustness.inference.runtimes.padding import padded
 
 CPU = torch.device("cpu")
@@ -108,6 +113,92 @@ def test_padding_shows_the_engine_one_batch_size_and_the_caller_his_own():
         batch = images(count)
         assert torch.equal(call(batch), batch.sum(dim=(1, 2, 3))[:, None])
     assert seen == [4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("shape", "weights", "threads", "expected"),
+    [
+        ((16, 3, 224, 224), 14 << 20, 2, (8, 2)),
+        ((16, 3, 224, 224), 14 << 20, 1, (8, 2)),
+        ((16, 3, 224, 224), 14 << 20, 64, (8, 2)),
+        ((16, 3, 224, 224), 244 << 20, 2, (1, 16)),  # AlexNet: its weights, read for every part, take longer
+        ((16, 3, 600, 600), 14 << 20, 2, (8, 2)),  # never one image by itself
+        ((512, 3, 32, 32), 1 << 20, 2, (8, 64)),
+        ((512, 3, 32, 32), 1 << 20, 3, (9, 57)),
+        ((1, 3, 224, 224), 14 << 20, 2, (1, 1)),
+        ((3, 3, 32, 32), 1 << 20, 2, (2, 2)),
+    ],
+)
+def test_openvino_gets_a_small_networks_batch_in_parts(shape, weights, threads, expected):
+    assert divide(shape, weights, threads) == expected
+
+
+@given(batch=st.integers(1, 600), side=st.sampled_from([8, 28, 32, 64, 224, 384]), threads=st.integers(1, 64))
+def test_the_parts_hold_the_batch_and_none_is_padding_alone(batch, side, threads):
+    parts, size = divide((batch, 3, side, side), 1, threads)
+    assert (parts - 1) * size < batch <= parts * size
+    # No division into parts of at most this size keeps the threads busy for a shorter time.
+    images_in_turn = [math.ceil(math.ceil(batch / one) / threads) * one for one in range(min(2, batch), size + 1)]
+    assert images_in_turn[-1] == min(images_in_turn)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_parts_of_a_batch_are_put_together_in_order(monkeypatch, precision):
+    needs("openvino", precision)
+    monkeypatch.setattr(openvino_cpu, "_PART_PIXELS", 2 * SIDE**2)
+    module = net()
+    runner = OpenVinoRuntime().prepare(Model(module), workload(16, precision))
+    for count in range(1, 17):
+        batch = images(count, count)
+        with torch.inference_mode():
+            expected = module(batch)
+        assert (runner.run(batch) - expected).norm() <= (1e-5 if precision == "fp32" else 0.05) * expected.norm()
+
+
+class Whole(nn.Module):
+    """Asks for the number of images by ``len``, which a tracer takes for a constant."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return batch.view(len(batch), 3, -1).mean(dim=2)
+
+
+def test_a_number_of_images_that_a_trace_holds_is_that_of_a_part(monkeypatch):
+    needs("openvino")
+    monkeypatch.setattr(openvino_cpu, "_PART_PIXELS", 2 * SIDE**2)
+    runner = RuntimeChoice("openvino", pytest.fail).prepare("whole", Model(Whole()), workload(8))
+    assert torch.allclose(runner.run(images(7)), Whole()(images(7)), atol=1e-6)
+
+
+@pytest.fixture
+def interrupting_alarm():
+    """Have SIGALRM raise an exception, as Ctrl-C does."""
+
+    def interrupt(*_):
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupt_leaves_no_part_that_still_reads_the_images(monkeypatch, interrupting_alarm):
+    needs("openvino")
+    monkeypatch.setattr(openvino_cpu, "_PART_PIXELS", 2 * SIDE**2)
+    module, batch = net(), images(16)
+    runner = OpenVinoRuntime().prepare(Model(module), workload(16))
+    expected = module(batch).detach()
+    interrupted = 0
+    for microseconds in range(20, 1020, 20):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
+            for _ in range(20):
+                runner.run(batch)
+        except InterruptedError:
+            interrupted += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        assert torch.allclose(runner.run(batch), expected, atol=1e-5)  # a part that still computes would refuse
+    assert interrupted
 
 
 def test_auto_compiles_only_where_it_pays():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import torch
 
 from pytest_robustness.core import Shard
+from pytest_robustness.core.freed_memory import freed_memory_kept
 from pytest_robustness.inference.device import cores_shared, current
 from pytest_robustness.inference.forecast.forecast import Group, Rate, Rates
 from pytest_robustness.inference.loader.loader import Portion, batches
@@ -143,9 +144,10 @@ class FirstBatches:
             unsaved = _Unsaved(store.put, selection, models.engine)
             runner = _TimedRunner(self._jobs, selection, models, unsaved, settings, self._calls)
             runner.prepare(self._jobs)
-            shared = cores_shared(settings.processes), fp32_products(tf32=settings.precision == "tf32")
+            products = fp32_products(tf32=settings.precision == "tf32")
+            shared = cores_shared(settings.processes)
             try:
-                with current(settings.device), shared[0], shared[1], torch.inference_mode():
+                with current(settings.device), shared, products, freed_memory_kept(), torch.inference_mode():
                     batch, decoding = self._decoded(positions, runner.batch_size)
                     groups = {} if batch is None else self._timed_groups(runner, batch)
                     row = _timed_commit(runner)

@@ -1,4 +1,4 @@
-"""Padding: engines are compiled for one batch size, which is fastest; smaller batches are padded to it."""
+"""Padding: engines are compiled for one number of images, which is fastest; batches are padded to a multiple."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def padded(run: Callable[[torch.Tensor], torch.Tensor], size: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a function that calls ``run`` with exactly ``size`` images and drops the rows of the padding."""
+    """Return a function that calls ``run`` with a multiple of ``size`` images and drops the rows of the padding."""
 
     def call(images: torch.Tensor) -> torch.Tensor:
-        missing = size - len(images)
+        missing = -len(images) % size
         if not missing:
             return run(images)
         filled = torch.cat([images, images.new_zeros((missing, *images.shape[1:]))])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_robustness.core.freed_memory import freed_memory_kept
 from pytest_robustness.inference.device import cores_shared
 from pytest_robustness.inference.loader.loader import batches, decoded_here
 from pytest_robustness.inference.precision import fp32_products
@@ -52,7 +53,8 @@ class LocalExecutor:
         unsaved = Unsaved(work.store.put, work.selection, models.engine)
         runner = BatchRunner(work.jobs, work.selection, models, unsaved, settings, work.calls, work.errors)
         runner.prepare(work.missing()[1])
-        with cores_shared(settings.processes), fp32_products(tf32=settings.precision == "tf32"):
+        products = fp32_products(tf32=settings.precision == "tf32")
+        with cores_shared(settings.processes), products, freed_memory_kept():
             work.finish(self._claims, lambda missing, lacking: self._pass(work, runner, missing, lacking))
 
     def _pass(self, work: Work, runner: BatchRunner, missing: Sequence[Shard], lacking: Sequence[Job]) -> int:

@@ -163,6 +163,7 @@ class ShardComputer:
         """Compute a shard, as `LocalExecutor` does."""
         import torch
 
+        from pytest_robustness.core.freed_memory import freed_memory_kept
         from pytest_robustness.inference.loader.loader import batches
         from pytest_robustness.inference.precision import fp32_products
         from pytest_robustness.inference.sweep.executors.recipe import Answer
@@ -177,7 +178,7 @@ class ShardComputer:
             refused=None if self._settings.workers_asked else self._decode_here,
         )
         products = fp32_products(tf32=self._settings.precision == "tf32")
-        with contextlib.closing(loaded), torch.inference_mode(), products:
+        with contextlib.closing(loaded), torch.inference_mode(), products, freed_memory_kept():
             for batch in loaded:
                 unreadable |= batch.unreadable
                 if unreadable and self._settings.on_bad_image == "error":
