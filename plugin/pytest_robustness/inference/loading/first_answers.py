@@ -87,7 +87,7 @@ def _first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswer
         warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
     module = asked.module if asked.plain else LogitsOf(asked.module)
     if model.probabilities:
-        require_probabilities(name, torch.cat([several, alone]))
+        require_probabilities(name, torch.cat([several, alone]), whole=not model.output_offset)
         module = Logarithms(module)
     elif looks := probability_text(name, model, torch.cat([several, alone])):
         warnings.append(looks)
