@@ -463,9 +463,9 @@ def test_frames_besides_the_first_are_counted(tmp_path, form):
 
 
 def test_a_second_frame_that_is_cut_off_hides_no_trait_of_the_first():
-    frames = [Image.new("P", (5, 4), colour) for colour in (0, 1)]
-    one = encoded(frames[0], "GIF", transparency=0)
-    more = encoded(frames[0], "GIF", transparency=0, save_all=True, append_images=frames[1:])
+    frames = [Image.new("RGBA", (5, 4), colour) for colour in ((0, 0, 0, 0), (9, 0, 0, 255))]
+    one = encoded(frames[0], "GIF")
+    more = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert all(traits(more[:end]).transparent for end in range(len(one), len(more)))
 
 
