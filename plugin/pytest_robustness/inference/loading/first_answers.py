@@ -183,7 +183,7 @@ def _batch_size(name: str, asked: Asked) -> int | None:
         places = [place % len(asked.inputs) for place in range(size)]
         if asked.error(*places) is None:
             return size
-    shape = (1, *asked.inputs.shape[1:])
+    what = f"a first image, an input of shape {(1, *asked.inputs.shape[1:])}: {cause(alone).removesuffix('.')}"
     if isinstance(alone, ModelError):
         said = message(alone)
         # What an engine says of its file is a sentence of its own.
@@ -196,7 +196,7 @@ def _batch_size(name: str, asked: Asked) -> int | None:
             " It takes images of one channel, and these have red, green and blue: let its forward begin with "
             "images = images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
         )
-    raise ModelError(f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}.{advice}") from alone
+    raise ModelError(f"{name} failed on {what}.{advice}") from alone
 
 
 def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
