@@ -246,6 +246,17 @@ def scripted():
     return torch.jit.script(Plain().eval())
 
 
+class Fails(Plain):
+    def forward(self, x):
+        if x.size(1) == 3:
+            raise RuntimeError("no photographs here")
+        return self.head(self.features(x).flatten(1))
+
+
+def scripted_and_failing():
+    return torch.jit.script(Fails().eval())
+
+
 def traced():
     return torch.jit.trace(Plain().eval(), torch.zeros(2, 3, SIDE, SIDE))
 
@@ -262,6 +273,15 @@ def exported():
     batch = torch.export.Dim("batch", min=1, max=1024)
     example = (torch.zeros(2, 3, SIDE, SIDE),)
     return torch.export.export(Plain().eval(), example, dynamic_shapes=({0: batch},)).module()
+
+
+def exported_up_to(most):
+    def make():
+        batch = torch.export.Dim("batch", min=1, max=most)
+        example = (torch.zeros(2, 3, SIDE, SIDE),)
+        return torch.export.export(Plain().eval(), example, dynamic_shapes=({0: batch},)).module()
+
+    return make
 
 
 def exported_five():
@@ -471,6 +491,7 @@ RUN = {
     "frozen script": frozen_script,
     "exported": exported,
     "exported for five": exported_five,
+    "exported for up to three": exported_up_to(3),
     "fx": fx,
     "parametrized": parametrized,
     "hooked": hooked,

@@ -24,10 +24,14 @@ import difflib
 import sysconfig
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+# How the text of an error begins that TorchScript raised; a traceback of its own follows.
+_IN_TORCHSCRIPT: Final = "The following operation failed in the TorchScript interpreter."
 
 
 class RobustnessError(Exception):
@@ -140,11 +144,17 @@ def cause(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
-    """Return the text of an exception; an exception of the user's code may be unable to give one."""
+    """Return the text of an exception; an exception of the user's code may be unable to give one.
+
+    Of one that TorchScript raised it is the last line, which says what was wrong: the others are a traceback.
+    """
     try:
-        return str(error)
+        text = str(error)
     except Exception as fault:
         return f"(no text: its __str__ raised {type(fault).__name__})"
+    if not text.startswith(_IN_TORCHSCRIPT):
+        return text
+    return text.rstrip().rpartition("\n")[2].removeprefix("builtins.")
 
 
 def _is_users(filename: str) -> bool:

@@ -413,6 +413,20 @@ def _moved_constants(path: Path, kept: str) -> None:
         elif kept == "shared":
             name, tensor.name = tensor.name, f"shared {tensor.name}"
             new.append(onnx.helper.make_node("Identity", [tensor.name], [name]))
+        elif kept == "a plain number" and tensor.name == "s":
+            graph.initializer.remove(tensor)
+            value = float(onnx.numpy_helper.to_array(tensor))
+            new.append(onnx.helper.make_node("Constant", [], [tensor.name], value_float=value))
+        elif kept == "beside the graph":
+            beside = path.with_suffix(".data")
+            start = beside.stat().st_size if beside.exists() else 0
+            with beside.open("ab") as file:
+                length = file.write(onnx.numpy_helper.to_array(tensor).tobytes())
+            tensor.ClearField("float_data")
+            tensor.ClearField("int32_data")
+            tensor.raw_data = b"?"  # which `set_external_data` wants
+            onnx.external_data_helper.set_external_data(tensor, beside.name, start, length)
+            tensor.ClearField("raw_data")
     nodes = [*new, *map(copy.deepcopy, graph.node)]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -420,7 +434,7 @@ def _moved_constants(path: Path, kept: str) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("kept", ["initializers", "constants", "shared"])
+@pytest.mark.parametrize("kept", ["initializers", "constants", "shared", "a plain number", "beside the graph"])
 @pytest.mark.parametrize("form", _INPUTS)
 def test_an_integer_input_is_understood_in_each_form_of_a_quantized_graph(
     load: Callable[..., Model], build: Build, net: nn.Module, images: torch.Tensor, form: str, kept: str

@@ -293,7 +293,26 @@ def test_a_folder_that_lacks_a_file_says_which(
 def test_a_model_without_a_trained_head_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(folders["resnet"], tmp_path / "net")
     transformers.AutoModel.from_pretrained(folders["resnet"]).save_pretrained(tmp_path / "net")
-    with pytest.raises(ModelError, match=r"has no weights for classifier.* so that they would be random"):
+    with pytest.raises(ModelError, match=r"has no weights.* for classifier.* so that they would be random"):
+        ModelZoo().load(f"hf:{tmp_path / 'net'}")
+
+
+def test_weights_of_another_shape_than_the_configuration_says_are_named(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(folders["vit"], tmp_path / "net")
+    config = tmp_path / "net" / "config.json"
+    entries = json.loads(config.read_text())
+    config.write_text(json.dumps(entries | {"image_size": 2 * entries["image_size"]}))
+    with pytest.raises(ModelError, match=r"some of another shape, for vit\.embeddings\.position_embeddings of ViTFor"):
+        ModelZoo().load(f"hf:{tmp_path / 'net'}")
+
+
+def test_weights_that_are_cut_off_are_named_with_what_to_do(folders: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(folders["resnet"], tmp_path / "net")
+    weights = tmp_path / "net" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    with pytest.raises(ModelError, match=r"could not be read as a model of transformers \(.*\)\. Save it again with"):
         ModelZoo().load(f"hf:{tmp_path / 'net'}")
 
 

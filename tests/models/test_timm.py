@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -91,6 +92,39 @@ def test_pixels_are_those_of_timm(
     assert away.abs().max() * 255 < 1.01
 
 
+def test_nearest_pixels_are_those_that_pillow_takes(net: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(net, "pretrained_cfg", net.pretrained_cfg | {"interpolation": "nearest", "crop_pct": 0.8})
+    found = preprocess(NAME, net)
+    side = 2 * found.resize
+    image = (torch.rand(3, side, side, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8)
+    config = timm.data.resolve_model_data_config(net)
+    expected = timm.data.create_transform(**config)(Image.fromarray(image.permute(1, 2, 0).numpy()))
+    torch.testing.assert_close(to_inputs(to_canvas(image, found.canvas)[None], found)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"crop_mode": "border"}, "on whole images with a border around them (crop_mode border), which a Preprocess"),
+        ({"interpolation": "lanczos"}, "on images resized by lanczos; known are nearest, bilinear, bicubic. "),
+        ({"interpolation": "hamming"}, "on images resized by hamming; known are nearest, bilinear, bicubic. "),
+    ],
+)
+def test_an_evaluation_that_no_preprocess_can_say_is_refused(
+    net: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], message: str
+) -> None:
+    monkeypatch.setattr(net, "pretrained_cfg", net.pretrained_cfg | config)
+    with pytest.raises(ModelError, match=re.escape(f"timm evaluates {NAME} {message}")):
+        preprocess(NAME, net)
+
+
+def test_an_interpolation_that_is_given_takes_the_place_of_timms(
+    net: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(net, "pretrained_cfg", net.pretrained_cfg | {"interpolation": "lanczos"})
+    assert preprocess(NAME, net, {"interpolation": "bicubic"}).interpolation == "bicubic"
+
+
 def test_a_thousand_outputs_are_imagenets_classes(weights: Path) -> None:
     assert ModelZoo(weights).load(f"timm:{NAME}").classes == tuple(imagenet_classes())
 
@@ -105,7 +139,7 @@ def test_a_thousand_outputs_are_imagenets_classes(weights: Path) -> None:
 def test_an_evaluation_that_no_canvas_can_give_is_refused(
     weights: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int, int], crop_pct: float, message: str
 ) -> None:
-    config = {"input_size": size, "crop_pct": crop_pct}
+    config = {"input_size": size, "crop_pct": crop_pct, "interpolation": "bicubic"}
     monkeypatch.setattr(timm.data, "resolve_model_data_config", lambda *_, **__: config)
     with pytest.raises(ModelError) as raised:
         ModelZoo(weights).load(f"timm:{NAME}")

@@ -19,6 +19,7 @@ from pytest_robustness.core import Model, Preprocess
 from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.models import PRESETS, ModelName, ModelZoo, parse
 from pytest_robustness.models.fingerprint import fingerprint
+from pytest_robustness.models.objects import as_model, kind_of
 
 DESIGNED_TWELVE = (
     *("alexnet", "squeezenet1_0", "squeezenet1_1", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
@@ -423,6 +424,13 @@ def test_an_exported_graph_is_a_model(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     model = ModelZoo().load("python:nets.py:exported")
     assert model.module(torch.zeros(1, 3, 4, 4)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("made", [lambda program: program, Model], ids=["bare", "in a Model"])
+def test_of_an_exported_program_its_module_is_asked_for(made) -> None:
+    program = torch.export.export(_Flipped(2), (torch.zeros(1, 3, 4, 4),))
+    assert as_model(made(program)) is None
+    assert "a value of type ExportedProgram (its module() is one)" in kind_of(made(program))
 
 
 @pytest.mark.parametrize("made", ["net", "Model(net)", "torch.nn.Sequential(torch.nn.Flatten(), net)"])

@@ -63,6 +63,10 @@ def _traits(source: EncodedSource, indices: NDArray[np.int64]) -> Iterator[str]:
     if bands:
         have = "has" if bands == 1 else "have"
         yield f"{bands} of {of} {have} channels besides red, green and blue (near infrared, say), which are dropped."
+    frames = sum(one.more_frames for one in found)
+    if frames:
+        have = "has" if frames == 1 else "have"
+        yield f"{frames} of {of} {have} several frames or pages, of which the first alone is read."
     yield from _dark(source, deep[:_DECODED])
 
 

@@ -20,5 +20,6 @@ def as_model(found: object) -> Model | None:
 def kind_of(found: object) -> str:
     """Return what there is in the place of a model: ``a value of type list``."""
     if isinstance(found, Model):
-        return f"a Model of a value of type {type(found.module).__name__}, which is no torch.nn.Module"
-    return f"a value of type {type(found).__name__}"
+        return f"a Model of {kind_of(found.module)}, which is no torch.nn.Module"
+    hint = " (its module() is one)" if type(found).__name__ == "ExportedProgram" else ""
+    return f"a value of type {type(found).__name__}{hint}"

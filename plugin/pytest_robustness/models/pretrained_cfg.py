@@ -24,6 +24,8 @@ _SAID_AS: Final[Mapping[Setting, str]] = {
     "size": "input_size",
     "interpolation": "interpolation",
 }
+# timm's names for Pillow's filters.
+_INTERPOLATIONS: Final = {"nearest": "nearest-exact", "bilinear": "bilinear", "bicubic": "bicubic"}
 _IMAGENET: Final = 1000
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -39,7 +41,8 @@ def completed(model: Model) -> Model:
     Raises
     ------
     ModelError
-        timm evaluates the module on images that are not square, or larger than what they are cut from.
+        timm evaluates the module on images that are not square, larger than what they are cut from, or resized as no
+        `Preprocess` can say.
     """
     config = _config(model.module)
     if not config or not set(_GIVEN_BY).issubset(model.preprocess.assumed):
@@ -90,17 +93,27 @@ def preprocess(name: str, module: nn.Module, given: Mapping[str, Any] = _NOTHING
     Raises
     ------
     ModelError
-        That is not a square cut from a larger image.
+        That is not a square cut from a larger image, or one that is resized as no `Preprocess` can say.
     """
     from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(module, pretrained_cfg=_config(module))
     _, height, width = config["input_size"]
     resize = math.floor(height / config["crop_pct"])
+    interpolation = given.get("interpolation", _INTERPOLATIONS.get(config["interpolation"]))
+    refused = ""
     if height != width or resize < height:
+        refused = (
+            f"on {height} x {width} pixels cut from a shorter side of {resize}; it must be a square that lies within "
+            f"the image"
+        )
+    elif config.get("crop_mode") == "border":
+        refused = "on whole images with a border around them (crop_mode border), which a Preprocess cannot say"
+    elif interpolation is None:
+        refused = f"on images resized by {config['interpolation']}; known are {', '.join(_INTERPOLATIONS)}"
+    if refused:
         raise ModelError(
-            f"timm evaluates {name} on {height} x {width} pixels cut from a shorter side of {resize}; it must be a "
-            f"square that lies within the image. To judge it otherwise, return Model(module, Preprocess(resize=..., "
+            f"timm evaluates {name} {refused}. To judge it otherwise, return Model(module, Preprocess(resize=..., "
             f"crop=..., mean=..., std=...)) from a factory of yours."
         )
     published = {
@@ -108,7 +121,7 @@ def preprocess(name: str, module: nn.Module, given: Mapping[str, Any] = _NOTHING
         "crop": height,
         "mean": config["mean"],
         "std": config["std"],
-        "interpolation": config["interpolation"],
+        "interpolation": interpolation,
         "antialias": True,  # timm evaluates with Pillow, which antialiases
         "squash": config.get("crop_mode") == "squash",
     }

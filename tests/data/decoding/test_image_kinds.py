@@ -450,6 +450,25 @@ def test_a_band_that_is_no_colour_is_dropped_and_counted(tmp_path):
     assert not any("channels besides" in note for note in notes_of(tmp_path / "alpha", alpha))
 
 
+@pytest.mark.parametrize("form", ["TIFF", "GIF", "WEBP", "PNG"])
+def test_frames_besides_the_first_are_counted(tmp_path, form):
+    frames = [Image.new("RGB", (5, 4), colour) for colour in ("red", "blue", "lime")]
+    one = encoded(frames[0], form)
+    more = encoded(frames[0], form, save_all=True, append_images=frames[1:])
+    assert notes_of(tmp_path, one, more, more) == (
+        "2 of 3 images have several frames or pages, of which the first alone is read.",
+    )
+    np.testing.assert_array_equal(decode(more, "a"), decode(one, "a"))
+    assert notes_of(tmp_path / "one", one) == ()
+
+
+def test_a_second_frame_that_is_cut_off_hides_no_trait_of_the_first():
+    frames = [Image.new("RGBA", (5, 4), colour) for colour in ((0, 0, 0, 0), (9, 0, 0, 255))]
+    one = encoded(frames[0], "GIF")
+    more = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert all(traits(more[:end]).transparent for end in range(len(one), len(more)))
+
+
 def test_signed_integers_of_8_bits_are_refused():
     pixels = np.arange(-10, 10, dtype=np.int8).reshape(5, 4, 1)
     with pytest.raises(BadImageError, match="signed integers of 8 bits, whose range is not known"):

@@ -23,6 +23,7 @@ from tests.odd_models import CHANCE, CLASSES, NEIGHBOURS, REFUSED, RUN, some_ima
 pytestmark = pytest.mark.filterwarnings("ignore")
 IMAGES = torch.from_numpy(some_images(7))
 FIXED = {"one image at a time": 1, "squeezes": 1, "four at a time": 4, "traced for four": 4, "exported for five": 5}
+FIXED |= {"exported for up to three": 3}
 CONTIGUOUS = {"view", "view of the input", "strides", "view of a weight"}
 
 
@@ -130,6 +131,14 @@ def test_a_fault_is_the_models_own_error(name):
     (text,) = errors.values()
     assert name in text
     assert reason in text
+
+
+def test_an_error_of_torchscript_is_its_reason_without_a_traceback():
+    jobs, errors = jobs_of("scripted", odd_models.scripted_and_failing)
+    assert jobs == []
+    (text,) = errors.values()
+    where = "a first image, an input of shape (1, 3, 8, 8)"
+    assert text.startswith(f"scripted failed on {where}: Error: RuntimeError: no photographs here. If ")
 
 
 def test_a_model_without_words_is_judged_or_its_own_error():

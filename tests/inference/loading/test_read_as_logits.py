@@ -73,7 +73,11 @@ LOOKS = [
     (torch.zeros_like, 5, None),
     (lambda logits: torch.full_like(logits, 0.5), 5, None),
     (lambda logits: logits.relu(), 5, None),
-    (lambda logits: logits.softmax(1) * 100, 5, None),
+    (lambda logits: logits.softmax(1) * 100, 5, "sums to 100"),
+    (lambda logits: logits.softmax(1).half() / 4, 5, "sums to 0.25"),
+    (lambda logits: (logits * 40).softmax(1).bfloat16(), 5, "sums to 1"),  # with zeros
+    (lambda logits: torch.full_like(logits, 2.0), 5, None),
+    (lambda logits: torch.arange(5.0) + 0 * logits, 5, None),
 ]
 
 
@@ -91,7 +95,8 @@ def test_the_warnings_say_what_to_write():
         "accuracies hold, but every figure on its probabilities is wrong. Give it as Model(..., probabilities=True), "
         "or return the logits."
     )
-    assert probability_text("net", Model(nn.Identity()), several / 2) == (
+    assert "(each row of its outputs sums to 100), " in probability_text("net", Model(nn.Identity()), several * 100)
+    assert probability_text("net", Model(nn.Identity()), several**2) == (
         "net returns numbers between 0 and 1 alone, as after a sigmoid, and they are read as logits: answers and "
         "accuracies hold, but no probability can be more than 0.73. Return what goes into the sigmoid (torch.logit "
         "takes it back)."
@@ -105,7 +110,9 @@ def test_no_probability_exceeds_what_the_warning_of_a_sigmoid_says(outputs):
     assert f"more than {float(sharpest):.2g}. " in text
 
 
-@pytest.mark.parametrize("last", [softmax, softmax_in_a_dict, lambda logits: softmax(logits)[:, :]])
+@pytest.mark.parametrize(
+    "last", [softmax, softmax_in_a_dict, lambda logits: softmax(logits)[:, :], lambda logits: softmax(logits) * 100]
+)
 @pytest.mark.parametrize("offset", [0, 1])
 def test_probabilities_that_are_said_to_be_give_the_figures_of_the_logits(last, offset):
     scored = []
@@ -154,6 +161,22 @@ def test_a_graph_whose_end_is_not_recognized_is_warned_of_with_what_to_do(tmp_pa
     if said == "sums to 1":
         assert 'Write "probabilities": true into ' in warnings[0]
         assert "net.onnx.json, or return the logits." in warnings[0]
+
+
+def test_logits_of_a_file_that_its_sidecar_calls_probabilities_are_refused(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    helper, path = onnx.helper, tmp_path / "net.onnx"
+    nodes = [helper.make_node("GlobalMaxPool", ["in"], ["g"]), helper.make_node("Flatten", ["g"], ["out"])]
+    taken = helper.make_tensor_value_info("in", onnx.TensorProto.FLOAT, ("N", 3, 8, 8))
+    given = helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, ("N", 3))
+    graph = helper.make_graph(nodes, "net", [taken], [given])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    sidecar = {"mean": [1.5] * 3, "std": [0.2] * 3, "probabilities": True}
+    (tmp_path / "net.onnx.json").write_text(json.dumps(sidecar))
+    model = ModelZoo().load(f"onnx:{path}")
+    with pytest.raises(ModelError, match=r"net\.onnx is said to give probabilities, but it gave numbers down to -\d"):
+        first_answers("net", model, IMAGE)
 
 
 def test_a_probability_that_was_rounded_to_0_is_the_lowest_and_finite():

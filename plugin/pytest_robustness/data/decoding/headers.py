@@ -1,4 +1,4 @@
-"""Read what the header of an image says of its pixels: its EXIF orientation, and whether it is transparent.
+"""Read what the header of an image says of its pixels: its EXIF orientation, transparency, and what is not read of it.
 
 The tag says how a viewer is to turn or mirror the stored pixels. Neither torchvision's ImageFolder nor this package
 obeys it: cameras set it, programs turn the pixels and leave it.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UPRIGHT: Final = 1
 _CODES: Final = range(1, 9)
+_OF_FRAMES: Final = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")
 _log = logging.getLogger(__name__)
 
 
@@ -35,6 +36,8 @@ class Traits(NamedTuple):
     """Its values, grey or colours, have 16 bits."""
     dropped_bands: int = 0
     """So many channels are neither colours nor alpha, and left out."""
+    more_frames: bool = False
+    """It has frames or pages besides the first, which alone is read."""
 
 
 def header_traits(opened: Callable[[], BinaryIO], name: str) -> Traits:
@@ -44,10 +47,20 @@ def header_traits(opened: Callable[[], BinaryIO], name: str) -> Traits:
     """
     try:
         with opened() as file, strictly(), Image.open(file, formats=formats_for(name)) as image:
-            return Traits(_orientation(image), image.has_transparency_data, is_deep(image), dropped_bands(image))
+            first = Traits(_orientation(image), image.has_transparency_data, is_deep(image), dropped_bands(image))
+            return first._replace(more_frames=_has_more_frames(image))  # the last, because it leaves the first frame
     except Exception:  # a bad image is reported when it is read, and a header may raise an error of any type
         _log.debug("%s has no header to read", name, exc_info=True)
         return Traits(UPRIGHT, transparent=False)
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    """Return whether an image has frames or pages of its own kind; a preview or the parts of an icon are none."""
+    try:
+        return image.format in _OF_FRAMES and bool(getattr(image, "is_animated", False))
+    except Exception:  # a second frame that is damaged is none that could be read
+        _log.debug("an image has no second frame that can be read", exc_info=True)
+        return False
 
 
 def _orientation(image: Image.Image) -> int:

@@ -76,8 +76,10 @@ def _first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswer
     asked = Asked(whole, inputs)
     warnings = [*_normalization_texts(name, model.preprocess), *_border_texts(name, model.preprocess, canvas)]
     size = _batch_size(name, asked)
+    most = size or _most_images(model.module)
+    if most is not None:
+        asked = Asked(FixedBatch(whole, most, filled=size is not None), inputs)
     if size is not None:
-        asked = Asked(FixedBatch(whole, size), inputs)
         warnings.append(f"{name} takes batches of {counted(size, 'image')} alone, and gets those")
     # In the other order than before, so that what counts calls does not count the same ones.
     alone, several = asked.logits(*ALONE), asked.logits(*SEVERAL)
@@ -87,7 +89,7 @@ def _first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswer
         warnings.append(_neighbours_text(name, asked, away, bool(alone[0].argmax() == several[1].argmax())))
     module = asked.module if asked.plain else LogitsOf(asked.module)
     if model.probabilities:
-        require_probabilities(name, torch.cat([several, alone]))
+        require_probabilities(name, torch.cat([several, alone]), whole=not model.output_offset)
         module = Logarithms(module)
     elif looks := probability_text(name, model, torch.cat([several, alone])):
         warnings.append(looks)
@@ -97,17 +99,22 @@ def _first_answers(name: str, model: Model, canvas: torch.Tensor) -> FirstAnswer
 
 
 class FixedBatch(nn.Module):
-    """Runs a module that takes batches of one size: cuts batches to it, and repeats the last image in one too short."""
+    """Runs a module that takes batches of one size: cuts batches to it, and repeats the last image in one too short.
 
-    def __init__(self, module: nn.Module, size: int) -> None:
+    Without ``filled``, the module takes smaller ones, too.
+    """
+
+    def __init__(self, module: nn.Module, size: int, *, filled: bool = True) -> None:
         super().__init__()
         self.module = module
         self.size = size
+        self.filled = filled
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of ``images``, however many there are."""
-        filled = torch.cat([images, images[-1:].expand(-len(images) % self.size, *images.shape[1:])])
-        parts = [logits_of(self.module(part.clone()), self.size) for part in torch.split(filled, self.size)]
+        missing = -len(images) % self.size if self.filled else 0
+        filled = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])])
+        parts = [logits_of(self.module(part.clone()), len(part)) for part in torch.split(filled, self.size)]
         return torch.cat(parts)[: len(images)]
 
 
@@ -176,7 +183,7 @@ def _batch_size(name: str, asked: Asked) -> int | None:
         places = [place % len(asked.inputs) for place in range(size)]
         if asked.error(*places) is None:
             return size
-    shape = (1, *asked.inputs.shape[1:])
+    what = f"a first image, an input of shape {(1, *asked.inputs.shape[1:])}: {cause(alone).removesuffix('.')}"
     if isinstance(alone, ModelError):
         said = message(alone)
         # What an engine says of its file is a sentence of its own.
@@ -189,7 +196,7 @@ def _batch_size(name: str, asked: Asked) -> int | None:
             " It takes images of one channel, and these have red, green and blue: let its forward begin with "
             "images = images.mean(1, keepdim=True), or with images[:, :1] where they are grey."
         )
-    raise ModelError(f"{name} failed on a first image, an input of shape {shape}: {cause(alone)}.{advice}") from alone
+    raise ModelError(f"{name} failed on {what}.{advice}") from alone
 
 
 def _normalization_texts(name: str, preprocess: Preprocess) -> Iterator[str]:
@@ -241,13 +248,27 @@ def _sizes(asked: Asked, error: Exception) -> Iterable[int]:
 def _graph_sizes(module: nn.Module) -> Iterator[int]:
     """Yield numbers in an exported or scripted graph that may be its batch size, the likeliest first."""
     if isinstance(module, torch.fx.GraphModule):
-        for node in module.graph.nodes:
-            value = node.meta.get("val")
-            if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dim() == 4:
-                yield int(value.shape[0]) if isinstance(value.shape[0], int) else 0
+        yield from (side for side in _batch_sides(module) if isinstance(side, int))
     elif isinstance(module, torch.jit.ScriptModule):
         constants = re.findall(r"prim::Constant\[value=(\d{1,4})\]", str(module.inlined_graph))
         yield from sorted({int(number) for number in constants})
+
+
+def _most_images(module: nn.Module) -> int | None:
+    """Return the most images that an exported graph takes, as by ``Dim("batch", max=8)``; ``None`` for any number."""
+    for side in _batch_sides(module) if isinstance(module, torch.fx.GraphModule) else ():
+        if isinstance(side, torch.SymInt) and (known := side.node.shape_env) is not None:
+            most = known.bound_sympy(side.node.expr).upper
+            return int(most) if most < _LARGEST_SIZE else None
+    return None
+
+
+def _batch_sides(graph: torch.fx.GraphModule) -> Iterator[int | torch.SymInt]:
+    """Yield the first side of each input that may be images."""
+    for node in graph.graph.nodes:
+        value = node.meta.get("val")
+        if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dim() == 4:
+            yield value.shape[0]
 
 
 def _neighbours_text(name: str, asked: Asked, away: float, same_class: bool) -> str:

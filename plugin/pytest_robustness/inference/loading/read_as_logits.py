@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_robustness.core import Model
 
-# How far the sum of a row of probabilities may be from 1: half floats.
+# How far numbers may be from what they would be without rounding: half floats.
 _ROUNDING: Final = 1e-3
 _HOLD: Final = "and they are read as logits: answers and accuracies hold"
 
@@ -26,14 +26,18 @@ def probability_text(name: str, model: Model, logits: torch.Tensor) -> str | Non
     the softmax of such numbers is nearly even.
     """
     rows = logits.double()
-    if rows.shape[1] < 2 or not bool((rows >= 0).all() and (rows <= 1 + _ROUNDING).all()):
+    if rows.shape[1] < 2:
         return None
-    if bool(((rows.sum(dim=1) - 1).abs() <= _ROUNDING).all()):
+    total = _total(logits)
+    # A model that answers the same to every image has a sum of its own, too.
+    if total is not None and (total == 1 or not bool((rows == rows[0]).all())):
         return (
-            f"{name} returns probabilities (each row of its outputs sums to 1), {_HOLD}, but every figure on its "
-            f"probabilities is wrong. {_sidecar(model) or 'Give it as Model(..., probabilities=True)'}, or return the "
-            f"logits."
+            f"{name} returns probabilities (each row of its outputs sums to {total:.6g}), {_HOLD}, but every figure on "
+            f"its probabilities is wrong. {_sidecar(model) or 'Give it as Model(..., probabilities=True)'}, or return "
+            f"the logits."
         )
+    if not bool((rows >= 0).all() and (rows <= 1 + _ROUNDING).all()):
+        return None
     # A sigmoid gives no 0, as a rectifier does; and equal numbers are no answer.
     if bool((rows == 0).any()) or bool((rows == rows[0, 0]).all()):
         return None
@@ -48,14 +52,34 @@ def probability_text(name: str, model: Model, logits: torch.Tensor) -> str | Non
     )
 
 
-def require_probabilities(name: str, outputs: torch.Tensor) -> None:
-    """Raise `ModelError` unless ``outputs`` [B, K], which are said to be probabilities, lie between 0 and 1."""
+def require_probabilities(name: str, outputs: torch.Tensor, *, whole: bool) -> None:
+    """Raise `ModelError` unless ``outputs`` [B, K], said to be probabilities, are some, or as many percent.
+
+    They lie between 0 and 1, as after a softmax or a sigmoid, or have one sum, as a softmax times 100 has; where they
+    are not the ``whole`` of a row, their sum says nothing.
+    """
     least, most = float(outputs.min()), float(outputs.max())
-    if least < -_ROUNDING or most > 1 + _ROUNDING:
+    if least < -_ROUNDING or (whole and most > 1 + _ROUNDING and _total(outputs) is None):
         raise ModelError(
             f"{name} is said to return probabilities, but it returned numbers from {least:.3g} to {most:.3g}. Leave "
             f"probabilities=True out of its Model."
         )
+
+
+def _total(outputs: torch.Tensor) -> float | None:
+    """Return what each row of ``outputs`` [B, K] sums to, if none is negative and all sums are the same; 1 if about 1.
+
+    ``None`` stands for all others.
+    """
+    import torch
+
+    rounding = max(_ROUNDING, torch.finfo(outputs.dtype).eps)
+    rows = outputs.double()
+    sums = rows.sum(dim=1)
+    total = float(sums.mean())
+    if bool((rows < 0).any()) or not 0 < total < math.inf or bool(((sums / total - 1).abs() > rounding).any()):
+        return None
+    return 1.0 if abs(total - 1) <= rounding else total
 
 
 def _sidecar(model: Model) -> str:

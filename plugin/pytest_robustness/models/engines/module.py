@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Stands in for a probability that an engine rounded to 0, whose logarithm would be infinite.
 _FLOOR = torch.finfo(torch.float32).tiny
+# How far below 0 a probability may be that was quantized.
+_STEPS = 0.05
 # Said of a graph with another number of inputs or outputs.
 ONE_EACH = "an image classifier has one. Export it with images as its only input and the logits as its only output."
 
@@ -144,8 +146,7 @@ class EngineModule(nn.Module):
         quantization = self.output_quantization
         values = answer.float() if quantization is None else quantization.decode(answer)
         values = values[:, self.sidecar.offset(values.shape[1]) :]
-        # The softmax of logarithms of probabilities is those probabilities.
-        return values.clamp_min(_FLOOR).log() if self.probabilities else values
+        return _logarithms(self.engine.path, values) if self.probabilities else values
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_infer": None, "_started_for": None}
@@ -235,6 +236,17 @@ def _output_quantization(path: Path, port: Port) -> Quantization | None:
         )
     require_scale(path, port)
     return port.quantization
+
+
+def _logarithms(path: Path, probabilities: torch.Tensor) -> torch.Tensor:
+    """Return logits whose softmax is those ``probabilities``, but for a constant factor."""
+    least = float(probabilities.min())
+    if least < -_STEPS:
+        raise ModelError(
+            f"{path} is said to give probabilities, but it gave numbers down to {least:.3g}. Leave probabilities out "
+            f"of {path}.json."
+        )
+    return probabilities.clamp_min(_FLOOR).log()
 
 
 def _require_rows(path: Path, shape: Sequence[int | None], images: int | None) -> None:

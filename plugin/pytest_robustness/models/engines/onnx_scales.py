@@ -10,6 +10,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.files import open_regular
 from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines.integers import Quantization
 
@@ -66,7 +67,8 @@ class Scales:
         held = {tensor.name: tensor for tensor in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant":
-                held[node.output[0]] = node.attribute[0].t  # an empty one where it is no tensor
+                if (tensor := _tensor_of(node.attribute[0])) is not None:
+                    held[node.output[0]] = tensor
             elif node.op_type == "Identity" and node.input[0] in held:  # exporters name a number that recurs so
                 held[node.output[0]] = held[node.input[0]]
         scales = cls(path, graph, held)
@@ -113,10 +115,32 @@ class Scales:
 
     def _constant(self, name: str) -> NDArray[np.generic] | None:
         from onnx import numpy_helper
-        from onnx.external_data_helper import uses_external_data
 
         tensor = self.constants.get(name)
-        return None if tensor is None or uses_external_data(tensor) else numpy_helper.to_array(tensor)
+        return None if tensor is None else numpy_helper.to_array(self._with_values(tensor))
+
+    def _with_values(self, tensor: onnx.TensorProto) -> onnx.TensorProto:
+        """Return a tensor with its values, read from where they lie beside the graph.
+
+        onnx itself reads none through the links of which the cache of a hub is made; the engines do.
+        """
+        from onnx import TensorProto
+        from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+        if not uses_external_data(tensor):
+            return tensor
+        place = ExternalDataInfo(tensor)
+        with open_regular(self.path.parent / place.location) as file:
+            file.seek(place.offset or 0)
+            values = file.read(-1 if place.length is None else place.length)
+        return TensorProto(dims=tensor.dims, data_type=tensor.data_type, raw_data=values)
+
+    def _is_float(self, name: str) -> bool:
+        """Whether a constant holds floats. Its values, which may be all weights of a layer, are not read."""
+        from onnx import helper
+
+        tensor = self.constants.get(name)
+        return tensor is not None and helper.tensor_dtype_to_np_dtype(tensor.data_type).kind == "f"
 
     def _require_numbers(self) -> None:
         """Raise `ModelError` where a scale is not finite, or something is divided by one that is not above 0.
@@ -128,8 +152,8 @@ class Scales:
                 continue
             divisor = _GIVING.get(node.op_type)
             for place, name in enumerate(node.input):
-                value = self._constant(name)
-                if value is None or value.dtype.kind != "f" or (node.op_type == "QuantizeLinear" and place == 0):
+                value = self._constant(name) if self._is_float(name) else None
+                if value is None or (node.op_type == "QuantizeLinear" and place == 0):
                     continue
                 odd = [
                     x for x in map(float, value.reshape(-1)) if not math.isfinite(x) or (place == divisor and x <= 0)
@@ -140,6 +164,19 @@ class Scales:
                         f"answers the same to every image. Quantize the network again, and look at the images that "
                         f"it is calibrated with."
                     )
+
+
+def _tensor_of(kept: onnx.AttributeProto) -> onnx.TensorProto | None:
+    """Return what a ``Constant`` holds, of the forms in which it may hold a scale or a zero point."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    if kept.name == "value":
+        return kept.t
+    if kept.name in ("value_float", "value_floats"):
+        found = kept.f if kept.name == "value_float" else list(kept.floats)
+        return numpy_helper.from_array(np.array(found, np.float32))
+    return None
 
 
 def _quantized(node: onnx.NodeProto) -> bool:

@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from safetensors import SafetensorError
+
 from pytest_robustness.core import Model
 from pytest_robustness.core.class_names import in_order
 from pytest_robustness.core.text import abridged, quoted
@@ -167,12 +169,14 @@ def _module(name: str, place: dict[str, Any], folder: Path | None, trust_pickle:
         use_safetensors=None if trust_pickle else True,
         trust_remote_code=False,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are in what it says of loading, and refused below by name
     )
     lacking = sorted({*loading["missing_keys"], *(str(key) for key, *_ in loading.get("mismatched_keys", ()))})
     if lacking:
         raise ModelError(
-            f"hf:{name} has no weights for {abridged(lacking, 3)} of {type(module).__name__}, so that they would be "
-            f"random. Name a model that was trained to classify images."
+            f"hf:{name} has no weights, or some of another shape, for {abridged(lacking, 3)} of "
+            f"{type(module).__name__}, so that they would be random. Name a model that was trained to classify images, "
+            f"with the configuration of its training."
         )
     return module
 
@@ -218,7 +222,7 @@ def _reading(name: str, folder: Path | None) -> Iterator[None]:
     try:
         with contextlib.nullcontext() if folder is not None else asked_once(name):
             yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         _log.debug("hf:%s could not be read", name, exc_info=True)
         if folder is not None:
             raise ModelError(
