@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import time
 
 import pytest
+
+from tests import warm
 
 CONFTEST = """
 import os, time
@@ -22,7 +25,8 @@ def pytest_robustness_register(registry):
             return images.flip(-2)
         batches = Path("batches.txt")
         if "HOLD" in os.environ and batches.exists() and len(batches.read_text().split()) == 9:
-            Path("held").touch()
+            Path("held.part").write_text(str(os.getpid()))
+            Path("held.part").rename("held")
             time.sleep(60)
         with batches.open("a") as file:
             print(len(images), file=file)
@@ -46,14 +50,14 @@ def test_an_interrupt_keeps_what_was_computed_and_the_next_run_computes_the_rest
     monkeypatch.setenv("HOLD", "1")
     log = project.path / "log.txt"
     with log.open("w") as file:
-        process = subprocess.Popen([sys.executable, "-m", "pytest", *ARGUMENTS], stdout=file, stderr=file)
+        process = subprocess.Popen([*warm.python(), "-m", "pytest", *ARGUMENTS], stdout=file, stderr=file)
     # The 898 digits are a shard of 512 images, eight batches, and one of 386: the interrupt comes in the latter.
     deadline = time.monotonic() + 120
     while not (project.path / "held").exists():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    os.kill(int((project.path / "held").read_text()), signal.SIGINT)  # the forked process, which `process` ends with
     assert process.wait(timeout=30) == pytest.ExitCode.INTERRUPTED, log.read_text()
     assert "KeyboardInterrupt" in log.read_text()
     kept = project.stored()
