@@ -159,8 +159,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough."""
-    return min(4, _cores())
+    """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough.
+
+    One more than there are cores: a sixth of the time a worker waits, for a process to end or for a signal to be heard.
+    """
+    return min(4, _cores() + 1)
 
 
 def _slow_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
