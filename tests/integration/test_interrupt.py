@@ -32,6 +32,12 @@ def pytest_robustness_register(registry):
             print(len(images), file=file)
         return images.flip(-2)
 """
+CONTROLLER = """
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        Path("controller").write_text(str(os.getpid()))
+"""
 ARGUMENTS = (
     "--rootdir=.",
     "--confcutdir=.",
@@ -85,16 +91,17 @@ def test_workers_keep_what_they_computed_when_the_controller_ends(project, numbe
     with (project.path / "conftest.py").open("a") as file:
         # In short steps: a signal is to find Python, not a long call.
         file.write("\n\ndef wait():\n    for _ in range(600):\n        time.sleep(0.1)\n")
+        file.write(CONTROLLER)
     log = project.path / "log.txt"
     with log.open("w") as file:
         arguments = [*ARGUMENTS, "-n2", "-p", "no:cacheprovider"]
-        process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], stdout=file, stderr=file)
+        process = subprocess.Popen([*warm.python(), "-m", "pytest", *arguments], stdout=file, stderr=file)
     deadline = time.monotonic() + 120
     while not (project.path / "held").exists():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
-    process.send_signal(getattr(signal, number))
+    os.kill(int((project.path / "controller").read_text()), getattr(signal, number))
     code = process.wait(timeout=30)
     assert code == (pytest.ExitCode.INTERRUPTED if number == "SIGTERM" else -signal.SIGKILL), log.read_text()
     deadline = time.monotonic() + 20  # of one that is killed the workers hear later
