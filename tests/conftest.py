@@ -159,8 +159,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough."""
-    return min(4, _cores())
+    """Return the number of workers of ``-n auto``: each of them holds PyTorch, so four are enough.
+
+    One more than there are cores: a sixth of the time a worker waits, for a process to end or for a signal to be heard.
+    """
+    return min(4, _cores() + 1)
 
 
 def _slow_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
@@ -230,6 +233,7 @@ def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
         for name in _CI:
             patch.delenv(name, raising=False)
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(gateway_io, "popen_args", _warm_worker)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
             code = pytest.main([*arguments])
         # What these load late registers itself with a library, which bears that once.
@@ -237,6 +241,14 @@ def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
     sys.modules.update(kept)
     printed, complained = (stream.getvalue().decode(encoding).splitlines() for stream in raw)
     return pytest.RunResult(code, printed, complained, 0.0)
+
+
+_cold_worker = gateway_io.popen_args
+
+
+def _warm_worker(spec: object) -> list[str]:
+    """Return the command line of a worker of xdist that is forked from the process that has imported PyTorch."""
+    return [*warm.python(), *_cold_worker(spec)[1:]]
 
 
 class Project:
@@ -397,9 +409,7 @@ def everything_imported() -> None:
 @pytest.fixture
 def warm_processes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fork the processes that pytester starts, and the workers of xdist, from one that has imported PyTorch."""
-
-    cold = gateway_io.popen_args
-    monkeypatch.setattr(gateway_io, "popen_args", lambda spec: [*warm.python(), *cold(spec)[1:]])
+    monkeypatch.setattr(gateway_io, "popen_args", _warm_worker)
     monkeypatch.setattr(pytester, "_getpytestargs", lambda: (*warm.python(), "-mpytest"))
 
 

@@ -23,9 +23,10 @@ from pytest_robustness.data import open_source
 from pytest_robustness.errors import DataError, ModelError
 from pytest_robustness.inference.loader.pool import answers
 from pytest_robustness.models import ModelZoo
+from tests import warm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 BOTH = """
@@ -71,8 +72,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def run_python(code: str, *arguments: str, folder: Path) -> str:
-    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+def run_python(code: str, *arguments: str, folder: Path, python: Sequence[str] = (sys.executable,)) -> str:
+    command = [*python, "-W", "ignore", "-c", code, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -340,7 +341,7 @@ def test_a_module_is_restored_in_a_process_that_started_elsewhere(project: Path,
         "import pickle, sys; source = pickle.load(open(sys.argv[1], 'rb')); "
         "print(type(source.dataset.dataset).__module__, source.read(1)[0, 0].tolist())"
     )
-    printed = run_python(code, str(project / "pickled"), folder=elsewhere)
+    printed = run_python(code, str(project / "pickled"), folder=elsewhere, python=warm.python())
     assert printed == f"{type(source.dataset.dataset).__module__} [10, 10, 10]"
 
 

@@ -16,6 +16,8 @@ from unittest import mock
 import pytest
 import torch
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks/gpu.py"
 WORKLOADS = ["resnet18, compile", "resnet18, eager", "imagenet12, compile", "imagenet12, eager"]
@@ -39,7 +41,7 @@ def dry(tmp_path_factory):
     out = tmp_path_factory.mktemp("gpu") / "gpu.json"
     # With hours for what takes a minute, no part is left out, however busy the machine.
     done = subprocess.run(
-        command(out, "--dry-run", "--minutes=120"),
+        [*warm.python(), *command(out, "--dry-run", "--minutes=120")[1:]],
         cwd=ROOT,
         env=environment(),
         capture_output=True,

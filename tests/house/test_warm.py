@@ -20,9 +20,12 @@ pytestmark = [
 ]
 
 SHOWN = """
-import os, random, sys
+import os, random, sys, warnings
 import numpy
-print(sys.argv, sys.path[0] in ("", os.getcwd()), sys.stdin.read(), os.environ.get("OWN"), os.getcwd(), flush=True)
+print(sys.argv, os.path.abspath(sys.path[0]), sys.stdin.read(), os.environ.get("OWN"), os.getcwd(), flush=True)
+print(sys.warnoptions, [f for f in warnings.filters if f[1:] == (None, Warning, None, 0)], flush=True)
+print(globals().get("__file__"), flush=True)
+print(sys.modules["__main__"].__name__, vars(sys.modules["__main__"]) is globals(), flush=True)
 print(random.random(), numpy.random.random(), file=sys.stderr)
 """
 SLEEP = "import time; print('here', flush=True); time.sleep(600)"
@@ -32,9 +35,22 @@ def run(python: tuple[str, ...], *arguments: str, **options: object) -> subproce
     return subprocess.run([*python, *arguments], capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
-@pytest.mark.parametrize("program", [["-c", SHOWN], ["-u", "-c", SHOWN], ["-m", "shown"], ["-mshown"]], ids=str)
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["-c", SHOWN],
+        ["-u", "-W", "ignore", "-c", SHOWN],
+        ["-m", "shown"],
+        ["-mshown"],
+        ["shown.py"],
+        ["-W", "error", "below/shown.py"],
+    ],
+    ids=str,
+)
 def test_a_forked_process_sees_what_another_would(tmp_path: Path, program: list[str]) -> None:
-    (tmp_path / "shown.py").write_text(SHOWN, encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    for file in ("shown.py", "below/shown.py"):
+        (tmp_path / file).write_text(SHOWN, encoding="utf-8")
     options = {"cwd": tmp_path, "input": "given", "env": {"OWN": "variable"}}
     forked, cold, again = (
         run(python, *program, "one", "two words", **options)
@@ -43,6 +59,12 @@ def test_a_forked_process_sees_what_another_would(tmp_path: Path, program: list[
     assert forked.stdout == cold.stdout
     assert forked.returncode == cold.returncode == 0
     assert len({forked.stderr, cold.stderr, again.stderr}) == 3  # random numbers
+
+
+def test_a_program_is_read_from_standard_input() -> None:
+    program = "import sys; print(sys.argv, __name__, __file__, repr(sys.stdin.read()))"
+    forked, cold = (run(python, "-", "one", input=program) for python in (warm.python(), (sys.executable,)))
+    assert forked.stdout == cold.stdout == "['-', 'one'] __main__ <stdin> ''\n"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.runtimes.compiled import CompiledRuntime
 from pytest_robustness.inference.runtimes.openvino_cpu import OpenVinoRuntime, divide
 from pytest_robustness.inference.runtimes.padding import padded
+from tests import warm
 
 CPU = torch.device("cpu")
 SIDE = 32
@@ -367,7 +368,8 @@ def test_a_missing_extra_is_said_with_the_way_to_it(monkeypatch):
 @pytest.mark.slow
 def test_a_process_bears_signals_after_two_models_of_openvino_have_gone():
     needs("openvino")
-    done = subprocess.run([sys.executable, "-c", SIGNAL_AFTER_TWO_MODELS], capture_output=True, text=True, check=False)
+    command = [*warm.python(), "-c", SIGNAL_AFTER_TWO_MODELS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 

@@ -6,10 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def run(folder, *arguments):
     """Run Python in ``folder`` as in CI, with one thread for each process."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
     return subprocess.run(
-        [sys.executable, *arguments],
+        [*warm.python(), *arguments],
         cwd=folder,
         env=environment | {"OMP_NUM_THREADS": "1", "CI": "true"},
         capture_output=True,

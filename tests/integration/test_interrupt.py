@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import time
 
 import pytest
+
+from tests import warm
 
 CONFTEST = """
 import os, time
@@ -22,11 +25,18 @@ def pytest_robustness_register(registry):
             return images.flip(-2)
         batches = Path("batches.txt")
         if "HOLD" in os.environ and batches.exists() and len(batches.read_text().split()) == 9:
-            Path("held").touch()
+            Path("held.part").write_text(str(os.getpid()))
+            Path("held.part").rename("held")
             time.sleep(60)
         with batches.open("a") as file:
             print(len(images), file=file)
         return images.flip(-2)
+"""
+CONTROLLER = """
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        Path("controller").write_text(str(os.getpid()))
 """
 ARGUMENTS = (
     "--rootdir=.",
@@ -46,14 +56,14 @@ def test_an_interrupt_keeps_what_was_computed_and_the_next_run_computes_the_rest
     monkeypatch.setenv("HOLD", "1")
     log = project.path / "log.txt"
     with log.open("w") as file:
-        process = subprocess.Popen([sys.executable, "-m", "pytest", *ARGUMENTS], stdout=file, stderr=file)
+        process = subprocess.Popen([*warm.python(), "-m", "pytest", *ARGUMENTS], stdout=file, stderr=file)
     # The 898 digits are a shard of 512 images, eight batches, and one of 386: the interrupt comes in the latter.
     deadline = time.monotonic() + 120
     while not (project.path / "held").exists():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    os.kill(int((project.path / "held").read_text()), signal.SIGINT)  # the forked process, which `process` ends with
     assert process.wait(timeout=30) == pytest.ExitCode.INTERRUPTED, log.read_text()
     assert "KeyboardInterrupt" in log.read_text()
     kept = project.stored()
@@ -81,16 +91,17 @@ def test_workers_keep_what_they_computed_when_the_controller_ends(project, numbe
     with (project.path / "conftest.py").open("a") as file:
         # In short steps: a signal is to find Python, not a long call.
         file.write("\n\ndef wait():\n    for _ in range(600):\n        time.sleep(0.1)\n")
+        file.write(CONTROLLER)
     log = project.path / "log.txt"
     with log.open("w") as file:
         arguments = [*ARGUMENTS, "-n2", "-p", "no:cacheprovider"]
-        process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], stdout=file, stderr=file)
+        process = subprocess.Popen([*warm.python(), "-m", "pytest", *arguments], stdout=file, stderr=file)
     deadline = time.monotonic() + 120
     while not (project.path / "held").exists():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
-    process.send_signal(getattr(signal, number))
+    os.kill(int((project.path / "controller").read_text()), getattr(signal, number))
     code = process.wait(timeout=30)
     assert code == (pytest.ExitCode.INTERRUPTED if number == "SIGTERM" else -signal.SIGKILL), log.read_text()
     deadline = time.monotonic() + 20  # of one that is killed the workers hear later

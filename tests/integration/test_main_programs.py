@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests import warm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def test_a_script_that_waits_for_its_name_has_processes(tmp_path):
 
 def run(program: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "program.py").write_text(program)
-    command = [sys.executable, *arguments]
+    command = [*warm.python(), *arguments]
     done = subprocess.run(command, input=program, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import importlib
 import random
+import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +27,19 @@ SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def scripts() -> Iterator[Any]:
-    """The modules ``thousand``, ``nodes`` and ``kills`` of ``benchmarks/``, by attribute of the last."""
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The modules ``thousand``, ``nodes`` and ``kills`` of ``benchmarks/``, by attribute of the last.
+
+    The runs that they start are forked from a process that has imported PyTorch.
+    """
+    python = tmp_path_factory.mktemp("warm") / "python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.join(warm.python())} "$@"\n')
+    python.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
-        yield importlib.import_module("kills")
+        kills = importlib.import_module("kills")
+        patch.setattr(kills.thousand, "sys", SimpleNamespace(executable=str(python)))
+        yield kills
 
 
 @pytest.fixture(scope="module")

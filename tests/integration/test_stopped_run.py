@@ -6,11 +6,12 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,10 +26,12 @@ def pytest_robustness_register(registry):
     @registry.transform("stopping", version=1)
     def stopping(images):
         if "STOP" in os.environ:
+            with open("stopped.txt", "w") as file:
+                file.write(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGSTOP)
         return images.flip(-1)
 """
-COMMAND = [sys.executable, "-m", "pytest", "--rootdir=.", "--confcutdir=.", "--pyargs", "robustness_tests"]
+ARGUMENTS = ("-m", "pytest", "--rootdir=.", "--confcutdir=.", "--pyargs", "robustness_tests")
 
 
 def until(happened, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -39,8 +42,10 @@ def until(happened, process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.1)
 
 
-def state(process: subprocess.Popen[bytes]) -> str:
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+def stopped(pid: Path) -> bool:
+    """Return whether the process that has written its number to the file ``pid`` is stopped."""
+    number = pid.read_text() if pid.exists() else ""
+    return bool(number) and Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.mark.parametrize("distribution", [(), ("-n1",)], ids=["alone", "with a worker"])
@@ -49,23 +54,25 @@ def test_another_run_says_who_is_waited_for_and_goes_on_when_that_one_is_killed(
         pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     project.write("conftest.py", CONFTEST)
     project.configure(robustness_transforms="stopping", robustness_models="python:nets.py:slope")
-    log = project.path / "log.txt"
+    command = [*warm.python(), *ARGUMENTS]
+    log, number = project.path / "log.txt", project.path / "stopped.txt"
     with contextlib.ExitStack() as stack:
         first_log = stack.enter_context((project.path / "first.txt").open("wb"))
-        first = subprocess.Popen(COMMAND, cwd=project.path, env=os.environ | {"STOP": "1"}, stdout=first_log)
+        first = subprocess.Popen(command, cwd=project.path, env=os.environ | {"STOP": "1"}, stdout=first_log)
         stack.callback(first.kill)
-        until(lambda: state(first) == "T", first, project.path / "first.txt")
+        until(lambda: stopped(number), first, project.path / "first.txt")
+        pid = int(number.read_text())  # of the process that was forked, whose end `first` hears of
         file = stack.enter_context(log.open("wb"))
-        other = subprocess.Popen([*COMMAND, *distribution], cwd=project.path, stdout=file, stderr=file)
+        other = subprocess.Popen([*command, *distribution], cwd=project.path, stdout=file, stderr=file)
         stack.callback(other.kill)
         until(lambda: "waiting for images" in log.read_text(), other, log)
         (line,) = [line for line in log.read_text().splitlines() if "waiting for images" in line]
-        assert f"of process {first.pid} (" in line
-        assert f"is stopped, by Ctrl-Z perhaps: fg or kill -CONT {first.pid} lets it go on, kill -9 {first.pid}" in line
-        first.send_signal(signal.SIGKILL)
+        assert f"of process {pid} (" in line
+        assert f"is stopped, by Ctrl-Z perhaps: fg or kill -CONT {pid} lets it go on, kill -9 {pid}" in line
+        os.kill(pid, signal.SIGKILL)
         first.wait(timeout=60)
         assert other.wait(timeout=240) in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), log.read_text()
     # While it dies, it may be seen to go on: that is said too, and nobody else is named.
     waits = [line for line in log.read_text().splitlines() if "waiting for images" in line]
-    assert all(f"of process {first.pid} (" in line for line in waits), waits
+    assert all(f"of process {pid} (" in line for line in waits), waits
     assert set(project.table("accuracy.csv")["n"]) == {20}

@@ -18,6 +18,7 @@ from pytest_robustness.inference.loading.class_matching import imagenet_classes,
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.models import ModelZoo
+from tests.real.converted import Converted
 from tests.real.remembering import Remembering
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def set_up(name: str, changes: dict[str, Any], places: Places) -> Faulty:
     settings = {key: value for key, value in changes.items() if hasattr(model.preprocess, key)}
     others = {key: value for key, value in changes.items() if key not in settings}
     # What the doctor tries beside a fault is much of what it tries beside another one, and beside the right set-up.
-    module = Remembering(model.module.to(memory_format=torch.channels_last), places.answers / name)
+    laid_out = model.module.to(memory_format=torch.channels_last).eval()
+    module = Remembering(Converted(laid_out) if name in PACKAGES else laid_out, places.answers / name)
     preprocess = dataclasses.replace(model.preprocess, **settings)
     images = places.cifar if name.startswith("resnet") else places.imagenet
     return Faulty(

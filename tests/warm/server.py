@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import types
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -120,18 +121,36 @@ def _become(request: bytes, streams: Sequence[int]) -> None:
     np.random.seed()  # noqa: NPY002 (of the process, as a new one has)
     sys.path[:] = ["", *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *sys.path[1:]]
     sys.orig_argv = [sys.executable, *arguments]
-    while arguments[0] in {"-u", "-B"}:
-        sys.dont_write_bytecode |= arguments.pop(0) == "-B"
+    while arguments[0] in {"-u", "-B", "-W"}:
+        switch = arguments.pop(0)
+        sys.dont_write_bytecode |= switch == "-B"
+        if switch == "-W":
+            sys.warnoptions.append(arguments.pop(0))
+            warnings.simplefilter(sys.warnoptions[-1])  # type: ignore[arg-type]
+    _run(arguments, folder)
+
+
+def _run(arguments: list[str], folder: str) -> None:
+    """Run the program that a command line names: a module, a text, a file, or standard input."""
+    sys.modules["__main__"] = main_module = types.ModuleType("__main__")
+    if not arguments[0].startswith("-"):
+        sys.argv = arguments
+        file = Path(folder, arguments[0])
+        sys.path[0] = str(file.parent)
+        main_module.__file__ = str(file)
+        exec(compile(file.read_bytes(), file, "exec"), vars(main_module))
+        return
     switch, program = arguments[0][:2], arguments[0][2:]
-    given = arguments[1:] if program else arguments[2:]
-    program = program or arguments[1]
+    given = arguments[1:] if program or switch == "-" else arguments[2:]
     sys.argv = [switch, *given]
-    if switch == "-m":
+    if switch == "-":
+        main_module.__file__ = "<stdin>"
+        exec(compile(sys.stdin.read(), "<stdin>", "exec"), vars(main_module))
+    elif switch == "-m":
         sys.path[0] = folder
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
+        runpy.run_module(program or arguments[1], run_name="__main__", alter_sys=True)
     else:
-        sys.modules["__main__"] = main_module = types.ModuleType("__main__")
-        exec(program, vars(main_module))
+        exec(program or arguments[1], vars(main_module))
 
 
 if __name__ == "__main__":

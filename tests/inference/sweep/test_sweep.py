@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import gc
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -55,6 +56,7 @@ from pytest_robustness.inference.sweep.executors.local import LocalExecutor
 from pytest_robustness.inference.sweep.scoring import Fetched
 from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.transforms import builtin
+from tests import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -721,6 +723,7 @@ def test_a_full_disk_ends_the_sweep_and_the_next_one_goes_on(tmp_path, monkeypat
 
 
 PROCESS = """
+import os
 import sys
 from pathlib import Path
 
@@ -764,7 +767,7 @@ net = Counting()
 model = LoadedModel("slow", Model(net, fingerprint="slow"), ClassMatch("position", (0, 1, 2)), 4, published=True)
 cell = job(model, CONTROL, None, 0, "fp32")
 store = Store(folder / "store.sqlite")
-print("ready", flush=True)
+print("ready", os.getpid(), flush=True)
 sys.stdin.readline()
 runner = Runner(net, EngineUsed("eager", "fp32"))
 claims = ShardClaims(folder / "locks", "photos")
@@ -782,7 +785,7 @@ def process(tmp_path):
     with contextlib.ExitStack() as stack:
 
         def start(hang_at: int = 0) -> subprocess.Popen[str]:
-            command = [sys.executable, str(script), str(tmp_path), str(hang_at)]
+            command = [*warm.python(), str(script), str(tmp_path), str(hang_at)]
             pipe = subprocess.PIPE
             started = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
             stack.callback(started.kill)
@@ -795,9 +798,12 @@ def process(tmp_path):
         yield start
 
 
-def go(process: subprocess.Popen[str]) -> None:
-    assert process.stdout.readline() == "ready\n"
+def go(process: subprocess.Popen[str]) -> int:
+    """Have the process begin, and return its number: it was forked for ``process``, which ends as it does."""
+    word, number = process.stdout.readline().split()
+    assert word == "ready"
     go_on(process)
+    return int(number)
 
 
 def go_on(process: subprocess.Popen[str]) -> None:
@@ -813,10 +819,10 @@ def read_counts(process: subprocess.Popen[str], last: int) -> list[int]:
 @pytest.mark.slow
 def test_two_processes_share_the_work_and_a_killed_one_loses_only_its_shard(process):
     first, second, doomed = process(hang_at=1), process(), process(hang_at=3)
-    go(doomed)
+    number = go(doomed)
     assert read_counts(doomed, 3) == [1, 2, 3]
     # One shard of two images is committed, and one image of the next is done.
-    doomed.send_signal(signal.SIGKILL)
+    os.kill(number, signal.SIGKILL)
     doomed.wait()
     go(first)
     assert read_counts(first, 1) == [1]
