@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-IMAGES = 603  # two shards, the second in part; formats, classes and orientations in all combinations
+IMAGES = 1003  # divisible by no number of processes, and two shards, the second in part
 NETS = '''
 import torch
 from pytest_robustness import Model
