@@ -89,6 +89,11 @@ def refuse_unknown_keys(config: pytest.Config) -> None:
         raise OptionError(f"{_where(config, key)} is no option of a configuration. {hint}")
 
 
+def configures(config: pytest.Config) -> bool:
+    """Return whether a file, or ``-o``, sets an option of ours."""
+    return any(key.startswith(_KEY_PREFIX) for key in _keys(config))
+
+
 def _keys(config: pytest.Config) -> set[str]:
     """Return the keys that files and ``-o`` set. pytest has no public name for them: where it moved, there are none."""
     configured = vars(config).get("_inicfg") or vars(config).get("inicfg") or {}  # by version: from pytest 9 on, before

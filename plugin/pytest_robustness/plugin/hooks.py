@@ -24,6 +24,7 @@ from pytest_robustness.plugin.configuration import add_options, refuse_unknown, 
 from pytest_robustness.plugin.fixture_names import TARGETS
 from pytest_robustness.plugin.handing_over import PROCESS, TakeOver, hand_over, hands_over
 from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, runs_tests, usage_errors
+from pytest_robustness.plugin.undecided import Undecided
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ _MARKER = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the options, and follow whether the run gets to know its tests."""
     add_options(parser)
+    pluginmanager.register(Undecided(pluginmanager), "robustness-undecided")
 
 
 def pytest_load_initial_conftests(args: list[str]) -> None:
@@ -123,6 +125,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark every test that names the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
     mark(item)
+    if asks(item):
+        item.config.stash[_JUDGES] = True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -153,8 +157,7 @@ def pytest_make_collect_report(
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
-    config.stash[_JUDGES] = any(map(asks, items))
-    if config.stash[_JUDGES]:
+    if any(map(asks, items)):
         from pytest_robustness.plugin.parametrizing import COLLECTED, collected_again
 
         config.stash[COLLECTED] = True
