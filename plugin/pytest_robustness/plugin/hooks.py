@@ -20,9 +20,10 @@ from pytest_robustness.plugin.active import (
     robustness_session,
 )
 from pytest_robustness.plugin.asked import asks, mark
-from pytest_robustness.plugin.configuration import add_options, refuse_unknown, refuse_unknown_keys, resolve_options
+from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
 from pytest_robustness.plugin.fixture_names import TARGETS
 from pytest_robustness.plugin.handing_over import PROCESS, TakeOver, hand_over, hands_over
+from pytest_robustness.plugin.misplaced import refuse_misplaced
 from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, runs_tests, usage_errors
 from pytest_robustness.plugin.undecided import Undecided
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
@@ -67,11 +68,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker and check the options."""
     config.stash[PROCESS] = os.getpid()
-    config.addinivalue_line("markers", _MARKER)
-    for name in STUDIES:
-        config.addinivalue_line(
-            "markers", f"{name}: a test that asks the study of that name; the bundled one runs on request"
-        )
+    studies = (f"{name}: a test that asks the study of that name; the bundled one runs on request" for name in STUDIES)
+    for line in (_MARKER, *studies):
+        config.addinivalue_line("markers", line)
     with usage_errors(config):
         options = resolve_options(config)
     if options.timeout is not None:
@@ -105,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with usage_errors(config):
-        refuse_unknown_keys(config)
+        refuse_misplaced(config)
         options = resolve_options(config)
         if not options.plan and (options.allure_report is not None or config.getoption("allure_report_dir", None)):
             require_allure()

@@ -78,6 +78,19 @@ def append_step_summary(report: RunReport, environment: Mapping[str, str]) -> No
     github.append_summary(markdown.render(report), environment)
 
 
+def append_no_verdict(lines: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Append what a run without a report says to the page of the run on GitHub Actions, if this is one.
+
+    Raises
+    ------
+    RobustnessError
+        When the file that GitHub names cannot be written.
+    """
+    from pytest_robustness.report import github, markdown
+
+    github.append_summary(markdown.no_verdict(lines), environment)
+
+
 def terminal_text(
     report: RunReport,
     width: int,

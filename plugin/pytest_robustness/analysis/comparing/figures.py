@@ -144,3 +144,13 @@ class RunComparison:
     def worse(self) -> bool:
         """Whether anything got significantly worse: a model under a condition, or a class of one."""
         return any(cell.worse or cell.worse_classes for cell in self.cells)
+
+    @property
+    def apart(self) -> int:
+        """How many models under some condition are not compared: one run lacks them, or has another transform."""
+        first_names = {new: old for old, new in self.models}
+        compared = {(cell.before, cell.condition) for cell in self.cells}
+        there = {(cell.model, cell.condition) for cell in self.before.counts}
+        # A model that the first run lacks is none of its own that has the same name.
+        here = {(first_names.get(cell.model, (cell.model,)), cell.condition) for cell in self.now.counts}
+        return len((there | here) - compared)

@@ -33,6 +33,9 @@ def verdict(found: RunComparison) -> str:
     if classes:
         single = "class is" if classes == 1 else "classes are"
         text += f"; {grouped(classes)} {single} significantly worse under some condition"
+    if found.apart:
+        what = "is not compared: one run lacks it" if found.apart == 1 else "are not compared: one run lacks them"
+        text += f". {counted(found.apart, 'cell')} {what}, or has another transform"
     return f"{text}. {churn_sentence(found)}".strip()
 
 
