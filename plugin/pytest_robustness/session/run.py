@@ -180,14 +180,10 @@ class Run:
             failed += _failure_of(step, models, conditions)
             if self.report is None:
                 break
-        missing = _missing(self._options) if self.report is None else []
-        if self.report is None:
-            lines = [*(failed or [nothing_judged(self.log.unfinished)]), *missing]
-            failed += _failure_of(lambda *_: report.append_no_verdict(lines, os.environ), models, conditions)
-            self._report_error = "\n".join(dict.fromkeys([*lines, *failed]))
-        else:
-            self._report_error = "\n".join(failed) or None
-        return not failed and not missing
+        whole = (bool(failed), failed)
+        fails, lines = _without_report(failed, self.log, self._options) if self.report is None else whole
+        self._report_error = "\n".join(lines) or None
+        return not fails
 
     def update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
         """Write the baseline where the options ask for it, and return what to say of it; raise as `update_baseline`."""
@@ -259,6 +255,14 @@ def _failure_of(step: Callable[..., object], models: Sequence[str], conditions: 
         fault = "The report could not be written, because of a fault of pytest-robustness:\n"
         return [str(error) if isinstance(error, RobustnessError) else f"{fault}{traceback.format_exc()}"]
     return []
+
+
+def _without_report(failed: list[str], log: RunLog, options: Options) -> tuple[bool, list[str]]:
+    """Return whether a run without a report fails, and what it says, on GitHub's page too: why it has none."""
+    missing = _missing(options)
+    lines = [*(failed or [nothing_judged(log.unfinished)]), *missing]
+    unsaid = _failure_of(lambda *_: report.append_no_verdict(lines, os.environ), (), ())
+    return bool(failed or missing or unsaid), [*lines, *unsaid]
 
 
 def _missing(options: Options) -> list[str]:
