@@ -31,6 +31,14 @@ def test_the_option_is_named(project, typed, meant):
     assert (text in result.errlines) == bool(meant)
 
 
+def test_an_option_and_its_value_in_one_line_of_a_file_are_named_as_they_are_to_be_written(project):
+    project.write("options.txt", "--robustness-margin 6")
+    result = project.judge("@options.txt")
+    assert result.ret == ExitCode.USAGE_ERROR
+    text = "ERROR: '--robustness-margin 6' is no test and no folder with tests. Did you mean --robustness-margin=6?"
+    assert text in result.errlines
+
+
 def test_a_folder_of_that_name_is_one(project):
     (project.path / "vflip").mkdir()
     project.write("vflip/test_mine.py", "def test_mine(): pass")
