@@ -260,6 +260,26 @@ def test_runs_of_control_alone_are_compared(runs):
     assert len(runs(recorded(alone, LABELS, CLASSES), recorded(alone, LABELS, CLASSES)).cells) == 1
 
 
+@pytest.mark.parametrize("count", [2, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_comparison_that_could_show_nothing_is_counted(tmp_path, count, paired):
+    labels = np.arange(count) % 2
+    right, wrong = labels.astype(np.int32), (1 - labels).astype(np.int32)
+    runs = [
+        read(put_report(recorded({"a": dict.fromkeys(CONDITIONS, given)}, labels, ("x", "y")), place, answers=paired))
+        for given, place in ((right, tmp_path / "before"), (wrong, tmp_path / "now"))
+    ]
+    # By SciPy and statsmodels: all that there is to lose is lost, in each of three comparisons.
+    if paired:
+        p = mcnemar([[0, count], [0, 0]], exact=True).pvalue
+    else:
+        p = min(1, 2 * stats.fisher_exact([[count, 0], [0, count]], alternative="greater").pvalue)
+    lost, kept = compare_runs(*runs), compare_runs(runs[0], runs[0])
+    assert lost.too_few == kept.too_few == (0 if 3 * p < 0.05 else 3)
+    assert bool(lost.too_few) != lost.worse
+    assert verdict(kept).startswith("No comparison has images enough for a result") == bool(kept.too_few)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "apart"),
     [
