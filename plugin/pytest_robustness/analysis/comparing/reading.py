@@ -122,6 +122,8 @@ class _About(NamedTuple):
 
 
 def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
+    if "provenance" not in content:
+        raise ComparisonError(f"{short_path(file)} is JSON of something else. {_VALID}")
     version = content["schema_version"]
     if version != RESULTS_SCHEMA:
         newer = "a newer" if version > RESULTS_SCHEMA else "an older"
