@@ -125,6 +125,7 @@ def test_data_that_is_still_being_opened_finds_no_report_of_an_earlier_run(judge
 BROKEN = {
     "configured": ("def pytest_configure():\n    raise RuntimeError", (), ExitCode.INTERNAL_ERROR),
     "refused": ("import pytest\n\ndef pytest_configure():\n    raise pytest.UsageError", (), ExitCode.USAGE_ERROR),
+    "no run": ("import pytest\n\ndef pytest_cmdline_main():\n    raise pytest.UsageError", (), ExitCode.USAGE_ERROR),
     "ended": ("import pytest\n\ndef pytest_sessionstart():\n    pytest.exit('', 0)", (), ExitCode.OK),
     "started": ("def pytest_sessionstart():\n    raise RuntimeError", (), ExitCode.INTERNAL_ERROR),
     "not imported": ("import not_there", (), ExitCode.USAGE_ERROR),
@@ -177,6 +178,14 @@ def test_a_broken_run_that_would_judge_nothing_leaves_the_report(judged, asked):
     earlier = held()
     project.write("conftest.py", "import not_there")
     project.judge(asked)
+    assert held() == earlier
+
+
+def test_a_plugin_that_has_another_process_run_the_tests_leaves_the_report(judged):
+    project, held = judged
+    earlier = held()
+    project.write("conftest.py", "def pytest_cmdline_main():\n    return 2")
+    assert project.judge_apart().ret == ExitCode.INTERRUPTED
     assert held() == earlier
 
 

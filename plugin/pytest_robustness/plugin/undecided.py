@@ -32,9 +32,17 @@ class Undecided:
         self._config: pytest.Config = pluginmanager.get_plugin("pytestconfig")  # type: ignore[assignment] # always there
         self._collected = False
         self._decided = False
+        self._elsewhere = False
         self._failed = False
         # Not a hook: those that end a run are not called of one whose options pytest refuses.
         self._config.add_cleanup(self._end)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self) -> Generator[None, object, object]:
+        """Keep whether another plugin did something else in place of running tests, or had another process run them."""
+        found = yield
+        self._elsewhere = not self._config.pluginmanager.has_plugin("session")
+        return found
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep that a file gave no test: what it would have asked is not known."""
@@ -58,7 +66,7 @@ class Undecided:
 
     def _end(self) -> None:
         # Where a test has asked, the report is that of this run.
-        if self._decided or active_session(self._config) is not None:
+        if self._decided or self._elsewhere or active_session(self._config) is not None:
             return
         typed: argparse.Namespace = self._config.known_args_namespace
         if not self._config.args:  # pytest has refused the command line, and keeps what it knows of it here alone
