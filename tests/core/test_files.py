@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.core.files import publish, read_regular, replacing, short_path, write_atomically
+from pytest_robustness.core.files import alone_in, publish, read_regular, replacing, short_path, write_atomically
 from pytest_robustness.errors import RobustnessError
+from tests.locks import locked
 
 
 @pytest.mark.parametrize("content", ["größe\n± 3\n", "", b"\x00\xff\r\n"])
@@ -164,3 +167,33 @@ def test_a_file_is_read_whole_and_takes_no_more_room_than_it_has(tmp_path, size)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a file of Linux")
 def test_a_file_that_says_it_is_empty_is_read_too():
     assert b"Pid:" in read_regular(Path("/proc/self/status"), 10**6)
+
+
+def test_a_folder_is_kept_for_one_run_until_the_block_ends_and_nothing_stays_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "new/folder"
+    with alone_in(folder):
+        assert locked(folder)
+    assert not locked(folder)
+    assert not [*folder.iterdir()]
+
+
+def test_runs_that_write_at_once_leave_the_files_of_one_of_them(tmp_path: Path) -> None:
+    names, rounds, writers = "abc", 100, 4
+    start = threading.Barrier(writers)
+
+    def work(mine: int) -> None:
+        start.wait()
+        for number in range(rounds):
+            with alone_in(tmp_path):
+                for name in names:
+                    write_atomically(tmp_path / name, f"{mine} {number}")
+                assert len({(tmp_path / name).read_text() for name in names}) == 1
+
+    with ThreadPoolExecutor(writers) as pool:
+        assert [*pool.map(work, range(writers))] == [None] * writers
+
+
+def test_a_folder_that_cannot_be_made_or_locked_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with alone_in(tmp_path / "file/folder"), alone_in(tmp_path / "file"):
+        pass

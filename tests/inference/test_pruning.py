@@ -185,5 +185,7 @@ def test_the_command_says_what_stays_and_what_went(told, path, capsys):
     assert said[1].startswith("removed: folder:x, 10 images, 2026-01-01 00:00 UTC (fingerprint 0-10")
     assert said[2].startswith("2 of 4 cells and 20 of 60 predictions are removed.")
     assert main(["prune", str(path.with_name("none"))]) == 4
+    assert main(["prune", str(path), "--unused-for=100000"]) == 0
+    assert main(["prune", str(path), "--unused-for=99999999"]) == 4
     assert main(["prune", str(path.with_name("none")), "--unused-for=30"]) == 4
     assert "There is no store" in capsys.readouterr().err

@@ -121,6 +121,88 @@ def test_data_that_is_still_being_opened_finds_no_report_of_an_earlier_run(judge
     assert_set_aside(held, earlier)
 
 
+# What ends a run before its tests are known: what conftest.py does, what is typed, the exit code.
+BROKEN = {
+    "configured": ("def pytest_configure():\n    raise RuntimeError", (), ExitCode.INTERNAL_ERROR),
+    "refused": ("import pytest\n\ndef pytest_configure():\n    raise pytest.UsageError", (), ExitCode.USAGE_ERROR),
+    "no run": ("import pytest\n\ndef pytest_cmdline_main():\n    raise pytest.UsageError", (), ExitCode.USAGE_ERROR),
+    "ended": ("import pytest\n\ndef pytest_sessionstart():\n    pytest.exit('', 0)", (), ExitCode.OK),
+    "started": ("def pytest_sessionstart():\n    raise RuntimeError", (), ExitCode.INTERNAL_ERROR),
+    "not imported": ("import not_there", (), ExitCode.USAGE_ERROR),
+    "no option": ("", ("--not-there",), ExitCode.USAGE_ERROR),
+    "no option of ours": ("", ("--robustness-margn=3",), ExitCode.USAGE_ERROR),
+    "no plugin": ("", ("-o", "required_plugins=not_there"), ExitCode.USAGE_ERROR),
+    "no file": ("", ("not_there.py",), ExitCode.USAGE_ERROR),
+    "a file that cannot be imported": ("", ("test_broken.py",), ExitCode.INTERRUPTED),
+    "no items": (
+        "import pytest\n\n@pytest.hookimpl(tryfirst=1)\ndef pytest_collection_modifyitems(items):\n    items.clear()",
+        (),
+        ExitCode.NO_TESTS_COLLECTED,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_run_that_ends_before_its_tests_are_known_leaves_no_verdict_of_an_earlier_one(judged, what):
+    project, held = judged
+    earlier = held()
+    text, arguments, code = BROKEN[what]
+    project.write("test_broken.py", "import not_there")
+    project.write("conftest.py", text)
+    assert project.judge(*arguments).ret == code
+    assert_set_aside(held, earlier)
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_import_a_file_leaves_none_either(judged):
+    project, held = judged
+    earlier = held()
+    project.write("test_broken.py", "import not_there")
+    assert project.run("-n1", "test_broken.py").ret == ExitCode.TESTS_FAILED
+    assert_set_aside(held, earlier)
+
+
+def test_the_report_that_is_typed_is_set_aside_where_pytest_refuses_the_rest(judged):
+    project, held = judged
+    earlier = held()
+    project.judge("--robustness-report=elsewhere", "--not-there")
+    assert held() == earlier
+    project.write("arguments.txt", f"--robustness-report={project.path / 'reports/latest'}")
+    project.judge("@arguments.txt", "--not-there")
+    assert_set_aside(held, earlier)
+
+
+@pytest.mark.parametrize("asked", ["--collect-only", "--help", "--robustness-plan", "--robustness-list"])
+def test_a_broken_run_that_would_judge_nothing_leaves_the_report(judged, asked):
+    project, held = judged
+    earlier = held()
+    project.write("conftest.py", "import not_there")
+    project.judge(asked)
+    assert held() == earlier
+
+
+def test_a_plugin_that_has_another_process_run_the_tests_leaves_the_report(judged):
+    project, held = judged
+    earlier = held()
+    project.write("conftest.py", "def pytest_cmdline_main():\n    return 2")
+    assert project.judge_apart().ret == ExitCode.INTERRUPTED
+    assert held() == earlier
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_run_that_names_nothing_of_ours_leaves_the_report_however_it_ends(judged, what):
+    project, held = judged
+    earlier = held()
+    text, arguments, code = BROKEN[what]
+    project.write("test_other.py", "def test_other():\n    pass")
+    project.write("test_broken.py", "import not_there")
+    project.write("conftest.py", text)
+    project.write("other.ini", "[pytest]")
+    result = project.run("-c", "other.ini", "test_other.py", *(word for word in arguments if "robustness" not in word))
+    assert result.ret == (ExitCode.OK if "of ours" in what else code)
+    assert held() == earlier
+
+
 def test_a_link_to_the_folder_of_a_report_stays_one(judged):
     project, held = judged
     folder = project.path / "reports/latest"

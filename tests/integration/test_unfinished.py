@@ -429,3 +429,47 @@ def test_a_run_that_judges_nothing_says_so(project, head, body, arguments, endin
     assert ("The baseline was not written." in result.outlines) == writes
     assert not (project.path / "reports/latest/results.json").exists()
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if writes or "-x" in arguments else pytest.ExitCode.OK)
+
+
+def test_on_github_the_page_of_a_run_that_judges_nothing_says_so(project, monkeypatch):
+    page = project.path / "page.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    project.write("test_mine.py", NOTHING.format(head="", body='pytest.skip("no <b>time</b>")'))
+    result = project.run("test_mine.py")
+    assert result.ret == pytest.ExitCode.OK
+    said = "## Robustness: no verdict\n\nNothing was judged, and there is no report: 1 selected test did not end with a"
+    how = "test_mine.py::test_mine was skipped: no &lt;b>time&lt;/b>."
+    assert page.read_text(encoding="utf-8") == f"{said} verdict: {how}\n\n"
+    page.unlink()
+    page.mkdir()
+    result = project.run("test_mine.py")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert any(line.startswith("Nothing was judged") for line in result.outlines)
+    assert any("cannot be appended" in line for line in result.outlines)
+
+
+@pytest.mark.parametrize(
+    ("ci", "arguments", "fails", "why"),
+    [
+        ("true", [], True, "the environment variable CI is set; --robustness-inconclusive=skip or pass sets another"),
+        ("true", ["--robustness-inconclusive=skip"], False, ""),
+        ("", [], False, ""),
+        ("", ["--robustness-inconclusive=fail"], True, "of --robustness-inconclusive=fail."),
+    ],
+)
+def test_a_candidate_that_nothing_compares_passes_no_gate(project, monkeypatch, ci, arguments, fails, why):
+    project.judge("--robustness-update-baseline")
+    monkeypatch.setenv("CI", ci)
+    skipped = """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.skip(reason="no time"))
+    """
+    project.write("conftest.py", skipped)
+    gate = ["--robustness-candidate=python:nets.py:slope", "--robustness-baseline=robustness-baseline.json"]
+    result = project.judge(*gate, *arguments)
+    assert result.ret == (pytest.ExitCode.TESTS_FAILED if fails else pytest.ExitCode.OK)
+    line = f"The candidate was not compared with the baseline, which fails because {why}"
+    assert any(shown.startswith(line) for shown in result.outlines) == fails

@@ -172,6 +172,9 @@ _NO_KEYS = [
     ("robustness_plan", _ALONE.format("plan")),
     ("robustness_list", _ALONE.format("list")),
     ("robustness_lmit", "is no option of a configuration. Did you mean robustness_limit?"),
+    ("robustness-limit", "is no option of a configuration. Did you mean robustness_limit?"),
+    ("robustness_class-margin", "is no option of a configuration. Did you mean robustness_class_margin?"),
+    ("Robustness_Limit", "is no option of a configuration. Did you mean robustness_limit?"),
     (
         "robustness_q",
         "is no option of a configuration. pytest --help lists those there are, under robustness.",
@@ -199,3 +202,32 @@ def test_a_key_that_a_project_declares_is_its_own(pytester):
     pytester.makeini("[pytest]\nrobustness_owner = me")
     pytester.makepyfile("def test_owner(pytestconfig): assert pytestconfig.getini('robustness_owner') == 'me'")
     assert pytester.runpytest().ret == pytest.ExitCode.OK
+
+
+_PYPROJECT = '[tool.pytest.ini_options]\naddopts = "-q"\n{}'
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ('robustness_margin = "3"', "robustness_margin"),
+        ('"robustness_models" = ["a", "b"]', "robustness_models"),
+        ('testpaths = ["tests"]', ""),
+        ('# robustness_margin = "3"', ""),
+        ('[tool.other]\nrobustness_owner = "3"', ""),
+    ],
+)
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="this pytest does not say which files it passes over")
+def test_a_key_in_a_file_that_pytest_passes_over_is_refused(pytester, key, said):
+    pytester.makepyfile("def test_nothing(): pass")
+    pytester.makepyprojecttoml(_PYPROJECT.format(key))
+    assert pytester.runpytest().ret == pytest.ExitCode.OK
+    ini = pytester.path / "pytest.ini"
+    ini.write_text("[pytest]\n", encoding="utf-8")
+    result = pytester.runpytest("-q")
+    assert result.ret == (pytest.ExitCode.USAGE_ERROR if said else pytest.ExitCode.OK)
+    text = (
+        f"ERROR: pyproject.toml sets {said}, and pytest does not read it: beside {ini} it passes over it. Keep all "
+        "that configures pytest in one of the two."
+    )
+    assert (text in result.errlines) == bool(said)

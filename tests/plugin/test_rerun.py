@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import robustness_tests
+from pytest_robustness.plugin.rerun import _program
 from pytest_robustness.plugin.rerun import test_argument as argument_of
 
 OWN = """
@@ -30,9 +32,7 @@ def command(result):
     end = next(number for number in range(start, len(lines)) if not lines[number].endswith("\\"))
     # A shell takes a backslash at the end of a line out, which shlex does not.
     words = shlex.split("\n".join(lines[start : end + 1]).replace("\\\n", ""))
-    program, *arguments = words[words[0] == "PYTEST_ADDOPTS=" :]
-    assert program == "pytest"
-    return arguments
+    return words[words.index("pytest") + 1 :]
 
 
 def first_failed(result):
@@ -65,6 +65,30 @@ def test_the_command_runs_the_first_failed_test_and_no_other(project, arguments)
     again = project.run(*command(result))
     again.assert_outcomes(failed=1)
     assert first_failed(again) == first_failed(result)
+
+
+@pytest.mark.parametrize(
+    ("typed", "program", "shown"),
+    [
+        (["python", "/bin/pytest", "-q"], "/bin/pytest", "pytest"),
+        (["python", "-m", "pytest", "-q"], "/lib/pytest/__main__.py", "python -m pytest"),
+        (["python", "-X", "dev", "-m", "pytest"], "/lib/pytest/__main__.py", "python -X dev -m pytest"),
+        (["python", "-mpytest", "-k", "pytest"], "/lib/pytest/__main__.py", "python -m pytest"),
+        (
+            ["/opt/py", "/bin/coverage", "run", "-m", "pytest"],
+            "/lib/pytest/__main__.py",
+            "/opt/py /bin/coverage run -m pytest",
+        ),
+        ([sys.executable, "-m", "pytest"], "/lib/pytest/__main__.py", f"{Path(sys.executable).name} -m pytest"),
+        (["python", "judge.py", "pytest"], "judge.py", "pytest"),
+        (["python", "-m", "mine"], "/lib/mine/__main__.py", "pytest"),
+    ],
+)
+def test_the_command_begins_as_the_run_was_started(monkeypatch, typed, program, shown):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    monkeypatch.setattr(sys, "orig_argv", typed)
+    monkeypatch.setattr(sys, "argv", [program])
+    assert " ".join(_program()) == shown
 
 
 @pytest.mark.parametrize(
@@ -178,7 +202,7 @@ def test_what_chooses_a_part_of_the_tests_leaves_the_named_one(project, where, a
         shutil.rmtree(project.path / ".pytest_cache")
     # As in another place, and as where the variable is still set: the command unsets it.
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    assert ("PYTEST_ADDOPTS= pytest" in result.stdout.str()) == (where == "PYTEST_ADDOPTS")
+    assert ("PYTEST_ADDOPTS= " in result.stdout.str()) == (where == "PYTEST_ADDOPTS")
     again = project.run(*words)
     again.assert_outcomes(failed=1)
     assert first_failed(again) == first_failed(result)

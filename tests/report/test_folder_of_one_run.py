@@ -18,11 +18,12 @@ from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.files import none_of_before
 from pytest_robustness.errors import DataError, RobustnessError
 from pytest_robustness.inference.image_names import ImageNames
-from pytest_robustness.report import images
+from pytest_robustness.report import former, images
 from pytest_robustness.report.former import SENTENCE, set_aside
 from pytest_robustness.report.image_table import ImageTable
 from pytest_robustness.report.run_report import StudySection
 from pytest_robustness.transforms.augmentation_file import read_augmentations
+from tests.locks import locked
 from tests.report.conftest import VFLIP
 from tests.simulated import simulated_report
 
@@ -100,6 +101,22 @@ def test_what_cannot_be_written_is_not_that_of_an_earlier_run(full, tmp_path, mo
         with pytest.raises(RobustnessError, match="the disk is full"):
             reports.write_all(full, tmp_path / folder)
     assert content(tmp_path / "used") == content(tmp_path / "fresh")
+
+
+def test_no_other_run_writes_or_sets_aside_a_report_meanwhile(full, tmp_path, monkeypatch):
+    seen = []
+    for name in reports.REPORTS:
+        module = import_module(f"{reports.__name__}.{name}")
+        monkeypatch.setattr(module, "write", lambda _, folder: seen.append(locked(folder)))
+    reports.write_all(full, tmp_path)
+    assert seen == [True] * len(reports.REPORTS)
+    monkeypatch.undo()
+    reports.write_all(full, tmp_path)
+    monkeypatch.setattr(former, "_mark", lambda page: seen.append(locked(page.parent)))
+    set_aside(tmp_path)
+    assert seen[-1]
+    assert len(seen) == len(reports.REPORTS) + 1
+    assert not locked(tmp_path)
 
 
 @pytest.mark.parametrize("also", [(), ("index.html",), ("results.json",), ("index.html", "summary.md")])

@@ -14,7 +14,7 @@ from rich_click import RichCommand
 @click.option(
     "--unused-for",
     "days",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 100_000),  # the calendar of Python begins with the year 1
     required=True,
     metavar="DAYS",
     help="Keep what runs of the last so many days asked for.",

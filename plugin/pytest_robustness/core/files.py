@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 __all__ = [
+    "alone_in",
     "none_of_before",
     "open_regular",
     "publish",
@@ -133,6 +134,26 @@ def publishing(folder: Path, option: str = "--robustness-report") -> Iterator[No
             f"The report cannot be written to {folder}: {error.strerror}. Name another folder with {option}=DIR; "
             f"nothing has to be computed again."
         ) from error
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs from writing files that belong together into ``folder`` until the block ends; wait for them.
+
+    The folder is created, and locked itself, so that no file of ours stays in it. Where it cannot be locked, as on
+    Windows and on some file systems of a network, nobody waits: `replacing` still writes each file whole.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            import fcntl
+
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except (ImportError, OSError):
+            _log.debug("%s cannot be locked", folder, exc_info=True)
+        yield
 
 
 @contextlib.contextmanager

@@ -76,17 +76,31 @@ def refuse_unknown_keys(config: pytest.Config) -> None:
     A key of a plugin, or of a ``conftest.py``, that declares it is theirs.
     """
     for key in sorted(_keys(config)):
-        if not key.startswith(_KEY_PREFIX) or _declared(config, key):
+        if not _ours(key) or _declared(config, key):
             continue
         spec = next((spec for spec in SPECS if spec.key == key), None)
         known = [spec.field for spec in SPECS if spec.ini]
-        close = difflib.get_close_matches(key.removeprefix(_KEY_PREFIX), known, n=1)
+        close = difflib.get_close_matches(_meant(key).removeprefix(_KEY_PREFIX), known, n=1)
         hint = "pytest --help lists those there are, under robustness."
         if close:
             hint = f"Did you mean {_KEY_PREFIX}{close[0]}?"
         if spec is not None:
             hint = f"Give {spec.flag} on the command line."
         raise OptionError(f"{_where(config, key)} is no option of a configuration. {hint}")
+
+
+def configures(config: pytest.Config) -> bool:
+    """Return whether a file, or ``-o``, sets an option of ours."""
+    return any(map(_ours, _keys(config)))
+
+
+def _ours(key: str) -> bool:
+    return _meant(key).startswith(_KEY_PREFIX)
+
+
+def _meant(key: str) -> str:
+    """Return how a key is spelled that may be written as an option on the command line: ``robustness-margin``."""
+    return key.lstrip("-").replace("-", "_").lower()
 
 
 def _keys(config: pytest.Config) -> set[str]:

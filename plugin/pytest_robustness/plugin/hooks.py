@@ -20,10 +20,12 @@ from pytest_robustness.plugin.active import (
     robustness_session,
 )
 from pytest_robustness.plugin.asked import asks, mark
-from pytest_robustness.plugin.configuration import add_options, refuse_unknown, refuse_unknown_keys, resolve_options
+from pytest_robustness.plugin.configuration import add_options, refuse_unknown, resolve_options
 from pytest_robustness.plugin.fixture_names import TARGETS
 from pytest_robustness.plugin.handing_over import PROCESS, TakeOver, hand_over, hands_over
+from pytest_robustness.plugin.misplaced import refuse_misplaced
 from pytest_robustness.plugin.refusal import PROBLEM, forget_report, refuse, runs_tests, usage_errors
+from pytest_robustness.plugin.undecided import Undecided
 from pytest_robustness.plugin.unfinished import UNFINISHED_HOOKS, UnfinishedHooks
 
 if TYPE_CHECKING:
@@ -47,9 +49,10 @@ _MARKER = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the options, and follow whether the run gets to know its tests."""
     add_options(parser)
+    pluginmanager.register(Undecided(pluginmanager), "robustness-undecided")
 
 
 def pytest_load_initial_conftests(args: list[str]) -> None:
@@ -65,11 +68,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker and check the options."""
     config.stash[PROCESS] = os.getpid()
-    config.addinivalue_line("markers", _MARKER)
-    for name in STUDIES:
-        config.addinivalue_line(
-            "markers", f"{name}: a test that asks the study of that name; the bundled one runs on request"
-        )
+    studies = (f"{name}: a test that asks the study of that name; the bundled one runs on request" for name in STUDIES)
+    for line in (_MARKER, *studies):
+        config.addinivalue_line("markers", line)
     with usage_errors(config):
         options = resolve_options(config)
     if options.timeout is not None:
@@ -103,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Answer ``--robustness-list``; have results written where an Allure report is asked for."""
     with usage_errors(config):
-        refuse_unknown_keys(config)
+        refuse_misplaced(config)
         options = resolve_options(config)
         if not options.plan and (options.allure_report is not None or config.getoption("allure_report_dir", None)):
             require_allure()
@@ -123,6 +124,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark every test that names the plugin's ``robustness`` fixture, so that ``-m robustness`` finds it."""
     mark(item)
+    if asks(item):
+        item.config.stash[_JUDGES] = True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -153,8 +156,7 @@ def pytest_make_collect_report(
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Parametrize what waited for a transform; stop where an option or a marker names what does not exist."""
-    config.stash[_JUDGES] = any(map(asks, items))
-    if config.stash[_JUDGES]:
+    if any(map(asks, items)):
         from pytest_robustness.plugin.parametrizing import COLLECTED, collected_again
 
         config.stash[COLLECTED] = True

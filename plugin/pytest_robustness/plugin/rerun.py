@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,10 +53,22 @@ def rerun_lines(config: pytest.Config, failed: Sequence[pytest.TestReport], widt
     # The tests beside such a conftest.py are not to run.
     folders = getattr(first, _FOLDERS, [])
     options += [word for folder in folders if (word := f"--ignore-glob={folder}/*") not in options]
-    words = [pasted(word) for word in ("pytest", *options, *folders, test)]
+    words = [pasted(word) for word in (*_program(), *options, *folders, test)]
     if os.name == "nt":  # neither shell there goes on at a backslash, nor sets a variable for one command
         return [_TITLE, f"  {' '.join(words)}"]
     return [_TITLE, *_continued(["PYTEST_ADDOPTS="] * bool(of_job) + words, width)]
+
+
+def _program() -> list[str]:
+    """Return how pytest was started. ``python -m pytest`` also finds modules in the folder where it is typed."""
+    if Path(sys.argv[0]).parts[-2:] != ("pytest", "__main__.py"):
+        return ["pytest"]
+    python, *words = sys.orig_argv
+    name = Path(python).name
+    if (found := shutil.which(name)) and Path(found) == Path(python):
+        python = name  # the path in full comes from another program that started this one
+    end = next((number for number, word in enumerate(words) if [*words[:number], word][-2:] == ["-m", "pytest"]), None)
+    return [python, "-m", "pytest"] if end is None else [python, *words[: end + 1]]
 
 
 def note_folders(item: pytest.Item, report: pytest.TestReport) -> None:

@@ -6,7 +6,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pytest_robustness.core.files import none_of_before
+from pytest_robustness.core.files import alone_in, none_of_before
 from pytest_robustness.core.text import for_log, printable_lines
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ _WITH_EARLIER = ("tables", "page.render")
 def write_all(report: RunReport, folder: Path) -> None:
     """Write every file of the report into ``folder``: tables, page, Markdown summary, and images.
 
-    Files of an earlier run that this one does not write are removed, so that a folder is the report of one run.
+    Files of an earlier run that this one does not write are removed, so that a folder is the report of one run, also
+    where two end at once.
     Tables and page have the findings of earlier runs too, where ``report`` has them; the others are of this run alone.
     Where one cannot be written, the others are.
 
@@ -45,15 +46,16 @@ def write_all(report: RunReport, folder: Path) -> None:
         When one cannot be written: the first one's reason.
     """
     failed: list[Exception] = []
-    for name in REPORTS:
-        shown = report if name in _WITH_EARLIER else report.judged
-        try:
-            module = import_module(f"{__name__}.{name}")
-            with none_of_before(module.FILES, folder):
-                module.write(shown, folder)
-        except Exception as error:  # a fault of ours in one report is no reason to lose the others
-            _log.debug("the report %s could not be written", name, exc_info=True)
-            failed.append(error)
+    with alone_in(folder):
+        for name in REPORTS:
+            shown = report if name in _WITH_EARLIER else report.judged
+            try:
+                module = import_module(f"{__name__}.{name}")
+                with none_of_before(module.FILES, folder):
+                    module.write(shown, folder)
+            except Exception as error:  # a fault of ours in one report is no reason to lose the others
+                _log.debug("the report %s could not be written", name, exc_info=True)
+                failed.append(error)
     if failed:
         raise failed[0]
 
@@ -76,6 +78,19 @@ def append_step_summary(report: RunReport, environment: Mapping[str, str]) -> No
     from pytest_robustness.report import github, markdown
 
     github.append_summary(markdown.render(report), environment)
+
+
+def append_no_verdict(lines: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Append what a run without a report says to the page of the run on GitHub Actions, if this is one.
+
+    Raises
+    ------
+    RobustnessError
+        When the file that GitHub names cannot be written.
+    """
+    from pytest_robustness.report import github, markdown
+
+    github.append_summary(markdown.no_verdict(lines), environment)
 
 
 def terminal_text(

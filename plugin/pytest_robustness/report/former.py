@@ -11,7 +11,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.core.files import open_regular, write_atomically
+from pytest_robustness.core.files import alone_in, open_regular, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,15 +47,16 @@ def set_aside(folder: Path) -> None:
     # A page that says so was set aside with all that belonged to it.
     if not is_page and not _beginning(folder / _TABLES).startswith(b'{\n "schema_version": '):
         return
-    for name in report.REPORTS:
-        for pattern in import_module(f"{report.__name__}.{name}").FILES:
-            for path in folder.glob(pattern):
-                with _tolerant():
-                    if path != page and path.is_file():
-                        path.unlink()
-    if is_page:
-        with _tolerant():
-            _mark(page)
+    with alone_in(folder):
+        for name in report.REPORTS:
+            for pattern in import_module(f"{report.__name__}.{name}").FILES:
+                for path in folder.glob(pattern):
+                    with _tolerant():
+                        if path != page and path.is_file():
+                            path.unlink()
+        if is_page:
+            with _tolerant():
+                _mark(page)
 
 
 def _mark(page: Path) -> None:

@@ -85,10 +85,15 @@ def why_undecided_fails(tests: Sequence[GateTest], chosen: str | None) -> str:
     failing = sum(test.undecided and test.verdict.outcome is Outcome.FAIL for test in tests)
     if not failing:
         return ""
-    why = "the environment variable CI is set" if chosen is None else f"of --robustness-inconclusive={chosen}"
-    other = "; --robustness-inconclusive=skip or pass sets another outcome" if chosen is None else ""
     fails = "fails" if failing == 1 else "fail"
-    return f"{counted(failing, 'inconclusive comparison')} with the baseline {fails} because {why}{other}."
+    return f"{counted(failing, 'inconclusive comparison')} with the baseline {fails} {why_no_skip(chosen)}."
+
+
+def why_no_skip(chosen: str | None) -> str:
+    """Return why what cannot be decided fails, as the end of a sentence; ``chosen`` as for `why_undecided_fails`."""
+    if chosen is not None:
+        return f"because of --robustness-inconclusive={chosen}"
+    return "because the environment variable CI is set; --robustness-inconclusive=skip or pass sets another outcome"
 
 
 def _fall(finding: ClassFinding) -> str:

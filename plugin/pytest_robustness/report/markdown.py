@@ -70,6 +70,11 @@ def render(report: RunReport) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def no_verdict(lines: Sequence[str]) -> str:
+    """Return the summary of a run without a report, which says ``lines``."""
+    return "\n\n".join(["## Robustness: no verdict", *map(escape, lines)]) + "\n"
+
+
 def escape(text: str) -> str:
     r"""Return ``text`` escaped, so that Markdown shows it unchanged, in a table too.
 

@@ -110,6 +110,11 @@ def examiner_of(
     return Examiner(Evidence(predictions, run_log, judge, registry, asked, images, names, unlabelled=unlabelled))
 
 
+def undecided_outcome(options: Options) -> Outcome:
+    """Return what becomes of a comparison that cannot be decided: in CI it fails, where the user says nothing else."""
+    return _INCONCLUSIVE[options.inconclusive or ("fail" if os.environ.get("CI") else "skip")]
+
+
 def comparison_of(
     options: Options,
     predictions: StoredPredictions,
@@ -146,7 +151,6 @@ def comparison_of(
         baseline.require_writable(options.baseline)
         former(options.baseline)  # a run is not made for what cannot be written in the end
         return None
-    default = "fail" if os.environ.get("CI") else "skip"
     comparison = BaselineComparison(
         baseline.read(options.baseline),
         options.baseline,
@@ -154,7 +158,7 @@ def comparison_of(
         images,
         policy=GatePolicy(options.tolerance, options.alpha, options.gate_correction, options.class_tolerance),
         test_policy=policy_of(options),
-        inconclusive=_INCONCLUSIVE[options.inconclusive or default],
+        inconclusive=undecided_outcome(options),
         counterparts={} if options.candidate is None else {options.candidate: options.baseline_model},
         # Only a candidate that names no transforms is judged under those of the baseline, whichever they are.
         asked=tuple if options.candidate is None or options.transforms is not None else transforms,

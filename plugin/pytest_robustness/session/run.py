@@ -13,6 +13,7 @@ from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.checks import ChanceCheck
 from pytest_robustness.analysis.judge import Judge
 from pytest_robustness.analysis.predictions import StoredPredictions
+from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell
 from pytest_robustness.core.files import short_path
 from pytest_robustness.errors import RobustnessError
@@ -20,10 +21,10 @@ from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.report.build import RunRecord, build_report
-from pytest_robustness.report.gate_text import why_undecided_fails
+from pytest_robustness.report.gate_text import why_no_skip, why_undecided_fails
 from pytest_robustness.report.unfinished_text import nothing_judged
 from pytest_robustness.session.earlier import EarlierRuns
-from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of
+from pytest_robustness.session.judging import comparison_of, examiner_of, policy_of, undecided_outcome
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.predicting import Means, predictor_of, unlabelled_of
 from pytest_robustness.session.updating import baseline_of, update_baseline
@@ -179,9 +180,10 @@ class Run:
             failed += _failure_of(step, models, conditions)
             if self.report is None:
                 break
-        lines = _of_no_report(failed, self.log, self._options) if self.report is None else failed
+        whole = (bool(failed), failed)
+        fails, lines = _without_report(failed, self.log, self._options) if self.report is None else whole
         self._report_error = "\n".join(lines) or None
-        return not failed and (self.report is not None or self._options.mode is not RunMode.WRITE)
+        return not fails
 
     def update_baseline(self, models: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
         """Write the baseline where the options ask for it, and return what to say of it; raise as `update_baseline`."""
@@ -255,10 +257,21 @@ def _failure_of(step: Callable[..., object], models: Sequence[str], conditions: 
     return []
 
 
-def _of_no_report(failed: Sequence[str], log: RunLog, options: Options) -> list[str]:
-    """Return what to say of a run that has no report: why it failed, or that nothing was judged."""
-    missing = ["The baseline was not written."] if options.mode is RunMode.WRITE else []
-    return [*(failed or [nothing_judged(log.unfinished)]), *missing]
+def _without_report(failed: list[str], log: RunLog, options: Options) -> tuple[bool, list[str]]:
+    """Return whether a run without a report fails, and what it says, on GitHub's page too: why it has none."""
+    missing = _missing(options)
+    lines = [*(failed or [nothing_judged(log.unfinished)]), *missing]
+    unsaid = _failure_of(lambda *_: report.append_no_verdict(lines, os.environ), (), ())
+    return bool(failed or missing or unsaid), [*lines, *unsaid]
+
+
+def _missing(options: Options) -> list[str]:
+    """Return what a run without a report was for, and has not done: it fails for that."""
+    if options.mode is RunMode.WRITE:
+        return ["The baseline was not written."]
+    if options.mode is RunMode.CANDIDATE and undecided_outcome(options) is Outcome.FAIL:
+        return [f"The candidate was not compared with the baseline, which fails {why_no_skip(options.inconclusive)}."]
+    return []
 
 
 def _with_closing(built: RunReport, options: Options) -> RunReport:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis import baseline
 from pytest_robustness.analysis.baseline.update import changes, former, lost_or_other, new_baseline, require_whole
-from pytest_robustness.core.files import short_path
+from pytest_robustness.core.files import alone_in, short_path
 from pytest_robustness.core.text import counted
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ def update_baseline(
     BaselineError
         The former one would lose findings or cannot be read, or a file cannot be written.
     """
-    old = former(path)
-    require_whole(old, new, models, conditions)
-    told = [] if old is None else _told(old, new)
-    changed = baseline.write(new, path)
+    with alone_in(path.parent):
+        old = former(path)
+        require_whole(old, new, models, conditions)
+        told = [] if old is None else _told(old, new)
+        changed = baseline.write(new, path)
     files = ", ".join(map(short_path, (path, baseline.classes_path(path), baseline.answers_path(path))))
     said = f"; {told[0]}" if told else "" if changed else " (unchanged)"
     return [f"Baseline, three files to commit: {files}{said}", *told[1:]]

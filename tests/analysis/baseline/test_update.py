@@ -12,6 +12,8 @@ from pytest_robustness.analysis.baseline import Baseline, BaselineModel, answers
 from pytest_robustness.analysis.baseline.update import changes, former, lost_or_other
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.errors import BaselineError
+from pytest_robustness.session import updating
+from tests.locks import locked
 from tests.recorded import CONDITIONS, VFLIP, ZOOM, drawn, identities, recorded
 
 CLASSES = ("ant", "bee", "cat")
@@ -135,6 +137,25 @@ def test_images_of_another_class_are_others():
     old = baseline()
     moved = ImageSet(old.images.identities, (old.images.labels + 1) % 3, old.images.classes)
     assert lost_or_other(old, dataclasses.replace(old, images=moved)) == ["  images: 60 -> 60, 0 in both"]
+
+
+def test_no_other_run_reads_or_writes_the_baseline_between_the_former_one_and_the_new(tmp_path, monkeypatch):
+    path, seen = tmp_path / "new/base.json", []
+
+    def wrote(new, file):
+        seen.append(locked(file.parent))
+        return write(new, file)
+
+    def read_before(file):
+        seen.append(locked(file.parent))
+        return former(file)
+
+    monkeypatch.setattr(updating.baseline, "write", wrote)
+    monkeypatch.setattr(updating, "former", read_before)
+    updating.update_baseline(path, baseline(), ("a", "b"), CONDITIONS)
+    assert seen == [True, True]
+    assert not locked(path.parent)
+    assert former(path) is not None
 
 
 @pytest.mark.parametrize("at", ["nothing", "a link to nowhere", "the other two files"])

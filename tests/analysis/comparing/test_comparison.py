@@ -235,6 +235,73 @@ def test_runs_without_a_common_cell_are_refused(runs):
         runs(before, now)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "each"),
+    [
+        ({"a": (CONTROL, VFLIP)}, {"a": (CONTROL, ZOOM)}, "vflip in A, zoom-s3 in B"),
+        ({"a": (CONTROL, VFLIP, ZOOM)}, {"a": (CONTROL,)}, "vflip and zoom-s3 in A, none in B"),
+        ({"a": (CONTROL, VFLIP), "b": (CONTROL,)}, {"a": (CONTROL,), "b": (CONTROL, VFLIP)}, "vflip in A, vflip in B"),
+    ],
+)
+@pytest.mark.parametrize("paired", [True, False])
+def test_runs_that_share_control_alone_are_refused(tmp_path, before, now, each, paired):
+    read_back = []
+    for name, models in (("A", before), ("B", now)):
+        asked = {model: {one: answers(1)[one] for one in conditions} for model, conditions in models.items()}
+        read_back.append(read(put_report(recorded(asked, LABELS, CLASSES), tmp_path / name, answers=paired)))
+    with pytest.raises(ComparisonError) as caught:
+        compare_runs(*read_back)
+    text = f"have no model under the same transform, and control alone would be compared: {each}. Run one of them again"
+    assert text in str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_runs_of_control_alone_are_compared(runs):
+    alone = {"a": {CONTROL: answers(1)[CONTROL]}}
+    assert len(runs(recorded(alone, LABELS, CLASSES), recorded(alone, LABELS, CLASSES)).cells) == 1
+
+
+@pytest.mark.parametrize("count", [2, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_comparison_that_could_show_nothing_is_counted(tmp_path, count, paired):
+    labels = np.arange(count) % 2
+    right, wrong = labels.astype(np.int32), (1 - labels).astype(np.int32)
+    runs = [
+        read(put_report(recorded({"a": dict.fromkeys(CONDITIONS, given)}, labels, ("x", "y")), place, answers=paired))
+        for given, place in ((right, tmp_path / "before"), (wrong, tmp_path / "now"))
+    ]
+    # By SciPy and statsmodels: all that there is to lose is lost, in each of three comparisons.
+    if paired:
+        p = mcnemar([[0, count], [0, 0]], exact=True).pvalue
+    else:
+        p = min(1, 2 * stats.fisher_exact([[count, 0], [0, count]], alternative="greater").pvalue)
+    lost, kept = compare_runs(*runs), compare_runs(runs[0], runs[0])
+    assert lost.too_few == kept.too_few == (0 if 3 * p < 0.05 else 3)
+    assert bool(lost.too_few) != lost.worse
+    assert verdict(kept).startswith("No comparison has images enough for a result") == bool(kept.too_few)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "apart"),
+    [
+        ({"a": CONDITIONS}, {"a": CONDITIONS}, 0),
+        ({"a": CONDITIONS}, {"a": CONDITIONS[:2]}, 1),
+        ({"a": CONDITIONS, "b": CONDITIONS}, {"a": CONDITIONS[:2]}, 4),
+        ({"a": CONDITIONS[:2]}, {"a": CONDITIONS, "b": CONDITIONS}, 4),
+        ({"a": CONDITIONS, "old": CONDITIONS}, {"a": CONDITIONS, "new": CONDITIONS}, 6),
+    ],
+)
+def test_cells_that_are_not_compared_are_counted(runs, before, now, apart):
+    made = [
+        recorded({name: {one: answers(1)[one] for one in given} for name, given in run.items()}, LABELS, CLASSES)
+        for run in (before, now)
+    ]
+    found = runs(*made)
+    assert found.apart == apart
+    said = verdict(found)
+    assert (f" {apart} cell" in said) == bool(apart)
+    assert ("compared: one run lacks" in said) == bool(apart)
+
+
 def test_a_transform_of_another_version_is_left_out_with_both_keys(runs):
     keys = {c: str(c) for c in CONDITIONS}
     before = recorded({"a": answers(1)}, LABELS, CLASSES, transforms=keys)

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_robustness.analysis.comparing import compare_runs, read
 from pytest_robustness.errors import ComparisonError, RobustnessError
-from tests.recorded import CONDITIONS, drawn, put_report, recorded
+from tests.recorded import CONDITIONS, VFLIP, drawn, put_report, recorded
 
 CLASSES = ("ant", "bee", "cat")
 LABELS = np.random.default_rng(1).integers(0, 3, 60)
@@ -57,7 +57,9 @@ def test_a_folder_without_results_is_refused(tmp_path):
         (lambda text: text.replace('"schema_version": 2', '"schema_version": 1'), "was written by an older"),
         (lambda text: text.replace('"seed": 0', '"seed": NaN'), "NaN is no number of JSON"),
         (lambda text: "[]", "it has no schema_version"),
-        (lambda text: '{"schema_version": 2}', "KeyError: 'provenance'"),
+        (lambda text: '{"schema_version": 2}', "is JSON of something else"),
+        (lambda text: '{"schema_version": 3, "classes": []}', "is JSON of something else"),
+        (lambda text: text.replace('"dataset"', '"data"'), "KeyError: 'dataset'"),
         (lambda text: text.replace('"correct": ', '"correct": 9'), "right answers to"),
         (lambda text: '{"schema_version": 2, "answers_sha256": ""}', "was written by an older"),
         (lambda text: '{"a":' * 100_000, "is damaged, or is none"),
@@ -122,6 +124,32 @@ def test_a_table_of_another_run_gives_no_classes(tmp_path):
     (one / "accuracy.csv").write_bytes((other / "accuracy.csv").read_bytes())
     found = compare_runs(read(one), read(other))
     assert all(cell.classes is None for cell in found.cells)
+    said = [text.partition("accuracy.csv ")[2] for text in found.notes if "accuracy.csv" in text]
+    assert said == ["is not of the same run as results.json, so that classes cannot be compared."]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda path: None, ""),
+        (lambda path: path.unlink(), "is not there"),
+        (lambda path: path.write_text(path.read_text().replace("n,correct", "n,right")), "is not of the same run as"),
+        (lambda path: path.write_text("\n".join(path.read_text().split("\n")[:-2])), "is not of the same run as"),
+        (lambda path: path.write_bytes(b"\xff" + path.read_bytes()), "is not of the same run as"),
+    ],
+)
+def test_a_table_that_gives_no_classes_is_named_where_they_are_not_compared(tmp_path, change, said):
+    one = put_report(run(), tmp_path / "a", answers=False)
+    change(one / "accuracy.csv")
+    found = read(one)
+    (cell,) = [cell for cell in compare_runs(found, found).cells if cell.condition == VFLIP]
+    assert (cell.classes is None) == bool(said)
+    named = [text for text in found.notes if "accuracy.csv" in text]
+    assert len(named) == bool(said)
+    assert all(said in text and text.endswith("so that classes cannot be compared.") for text in named)
+    put_report(run(), tmp_path / "a")
+    change(one / "accuracy.csv")
+    assert read(one).notes == ()  # the answers have the classes
 
 
 def test_a_run_with_labels_is_not_compared_with_one_without(folder, tmp_path):

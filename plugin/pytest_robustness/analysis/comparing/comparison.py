@@ -17,7 +17,7 @@ from pytest_robustness.analysis.comparing.own_answers import of_other_answers, s
 from pytest_robustness.analysis.findings import SharedImages
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
-from pytest_robustness.core import Cell
+from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.text import abridged, counted
 from pytest_robustness.data import why_apart
 from pytest_robustness.errors import ComparisonError
@@ -105,19 +105,36 @@ def compare_runs(
 
 
 def _missing(matching: Matching, counts: Mapping[_Key, _Counts], before: RecordedRun, now: RecordedRun) -> list[str]:
-    """Return what is not in both runs, of the models and conditions that are; refuse where that is all."""
+    """Return what is not in both runs, of the models and conditions that are; refuse where that is all but control."""
     missing = [
         f"{old} under {condition}"
         for old, new in matching.models
         for condition in matching.conditions
         if (old, new, condition) not in counts
     ]
+    again = "Run one of them again with the tests of the other."
     if not counts:
         raise ComparisonError(
-            f"{before.name} and {now.name} have no model under the same condition: {', '.join(missing)}. Run one of "
-            f"them again with the tests of the other."
+            f"{before.name} and {now.name} have no model under the same condition: {', '.join(missing)}. {again}"
+        )
+    if all(condition == CONTROL for *_, condition in counts) and (asked := {*_asked(before), *_asked(now)} - {CONTROL}):
+        each = ", ".join(
+            f"{' and '.join(map(str, found)) if (found := [c for c in _asked(run) if c in asked]) else 'none'} in "
+            f"{run.name}"
+            for run in (before, now)
+        )
+        raise ComparisonError(
+            f"{before.name} and {now.name} have no model under the same transform, and control alone would be "
+            f"compared: {each}. {again}"
         )
     return missing
+
+
+def _asked(run: RecordedRun) -> list[Condition]:
+    """Return the conditions of a run; of one with answers not those that its tables have of earlier runs."""
+    if run.answers is None:
+        return run.conditions
+    return list(dict.fromkeys(condition for model in run.answers.models.values() for condition in model.answers))
 
 
 class _Counts(NamedTuple):

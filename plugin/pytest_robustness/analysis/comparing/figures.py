@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_robustness.analysis.answers.churn import AnswerChurn
+from pytest_robustness.analysis.statistics.two_samples import fisher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +45,13 @@ class Figures(NamedTuple):
         """The change of accuracy in points; NaN without images."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return 100 * (self.right_now / self.n_now - self.right_before / self.n_before)
+
+    def least_p(self, index: int) -> float:
+        """Return the p of one entry, before correction, if all images were right before and none is now."""
+        n_before, n_now = self.n_before[index : index + 1], self.n_now[index : index + 1]
+        if self.churn is None:
+            return float(fisher(n_before, n_before, np.zeros_like(n_now), n_now)[0])
+        return min(2 * 0.5 ** int(n_now[0]), 1.0)
 
     def worse(self, alpha: float) -> NDArray[np.bool_]:
         """Return which accuracies fell significantly."""
@@ -144,3 +152,19 @@ class RunComparison:
     def worse(self) -> bool:
         """Whether anything got significantly worse: a model under a condition, or a class of one."""
         return any(cell.worse or cell.worse_classes for cell in self.cells)
+
+    @property
+    def too_few(self) -> int:
+        """How many comparisons have so few images that not even the loss of all would be significant."""
+        tests = len(self.cells)
+        return sum(not tests * cell.overall.least_p(0) < self.alpha for cell in self.cells)
+
+    @property
+    def apart(self) -> int:
+        """How many models under some condition are not compared: one run lacks them, or has another transform."""
+        first_names = {new: old for old, new in self.models}
+        compared = {(cell.before, cell.condition) for cell in self.cells}
+        there = {(cell.model, cell.condition) for cell in self.before.counts}
+        # A model that the first run lacks is none of its own that has the same name.
+        here = {(first_names.get(cell.model, (cell.model,)), cell.condition) for cell in self.now.counts}
+        return len((there | here) - compared)

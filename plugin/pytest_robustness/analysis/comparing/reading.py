@@ -122,6 +122,8 @@ class _About(NamedTuple):
 
 
 def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
+    if "provenance" not in content:
+        raise ComparisonError(f"{short_path(file)} is JSON of something else. {_VALID}")
     version = content["schema_version"]
     if version != RESULTS_SCHEMA:
         newer = "a newer" if version > RESULTS_SCHEMA else "an older"
@@ -143,7 +145,9 @@ def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
     )
     answers, note = _answers(file.with_name(files.NAME), about) if labelled else (None, "")
     classes = tuple(printable(get(row, "class_name", str)) for row in get(content, "classes", list))
-    by_class = None if answers is not None else _by_class(file.with_name(_ACCURACIES), len(classes), totals)
+    by_class, unread = None, ""
+    if answers is None:
+        by_class, unread = _by_class(file.with_name(_ACCURACIES), len(classes), totals)
     # The answers of a report have all cells; of cells that they lack the counts remain.
     counts = totals | (by_class or {}) | ({} if answers is None else counts_of(answers))
     # A run that chose among its tests lists all models, and so does one of which a model could not be loaded.
@@ -161,7 +165,7 @@ def _of_report(file: Path, content: Mapping[str, Any]) -> RecordedRun:
         classes=classes,
         counts=counts,
         answers=answers,
-        notes=(note,) if note else (),
+        notes=tuple(filter(None, (note, unread))),
         circumstances=circumstances_of(provenance),
         preprocessing=preprocessing_of(provenance),
     )
@@ -195,8 +199,10 @@ def _answers(path: Path, about: _About) -> tuple[RecordedAnswers | None, str]:
     return found, ""
 
 
-def _by_class(path: Path, classes: int, totals: Mapping[Cell, Counts]) -> dict[Cell, Counts] | None:
-    """Return images and right answers by class; ``None`` where the table is missing or does not belong to the rest."""
+def _by_class(path: Path, classes: int, totals: Mapping[Cell, Counts]) -> tuple[dict[Cell, Counts] | None, str]:
+    """Return images and right answers by class; ``None``, and a note, where no table is there that belongs to them."""
+    beside = "so that classes cannot be compared"
+    other = f"{short_path(path)} is not of the same run as {RESULTS}, {beside}."
     try:
         text = read_regular(path, _MOST_BYTES).decode("utf-8")
         # A name that a spreadsheet would run stands behind an apostrophe, as in every table.
@@ -209,14 +215,18 @@ def _by_class(path: Path, classes: int, totals: Mapping[Cell, Counts]) -> dict[C
             counts = found[names[_plain(row["model"]), _plain(row["transform"]), severity]]
             index = int(row["class_index"])
             counts.n[index], counts.correct[index] = int(row["n"]), int(row["correct"])
+    except FileNotFoundError:
+        _log.debug("there is no table of classes", exc_info=True)
+        return None, f"{short_path(path)} is not there, {beside}."
     except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error):
         _log.debug("%s cannot be read", path, exc_info=True)
-        return None
+        return None, other
     same = all(
         (n.sum(), correct.sum()) == (totals[cell].n.sum(), totals[cell].correct.sum())
         for cell, (n, correct) in found.items()
     )
-    return found if same and (np.array([counts.correct <= counts.n for counts in found.values()]).all()) else None
+    possible = all((counts.correct <= counts.n).all() for counts in found.values())
+    return (found, "") if same and possible else (None, other)
 
 
 def _plain(text: str) -> str:

@@ -25,6 +25,9 @@ def verdict(found: RunComparison) -> str:
     """Return the verdict in a sentence or two."""
     if found.cells and not any(cell.decides for cell in found.cells):
         return "Nothing is called better or worse: without labels each model has right answers of its own."
+    if found.cells and found.too_few == len(found.cells):
+        few = "No comparison has images enough for a result: not even the loss of all of them would be significant."
+        return f"{few} {churn_sentence(found)}".strip()
     worse, better = (sum(getattr(cell, name) for cell in found.cells) for name in ("worse", "better"))
     classes, of_all = len(worse_classes(found)), counted(len(found.cells), "comparison")
     parts = [f"{grouped(worse) if worse else 'None'} of {of_all} {'is' if worse < 2 else 'are'} significantly worse"]
@@ -33,6 +36,11 @@ def verdict(found: RunComparison) -> str:
     if classes:
         single = "class is" if classes == 1 else "classes are"
         text += f"; {grouped(classes)} {single} significantly worse under some condition"
+    if found.too_few:
+        text += f"; {counted(found.too_few, 'comparison')} could show nothing, with so few images"
+    if found.apart:
+        what = "is not compared: one run lacks it" if found.apart == 1 else "are not compared: one run lacks them"
+        text += f". {counted(found.apart, 'cell')} {what}, or has another transform"
     return f"{text}. {churn_sentence(found)}".strip()
 
 
