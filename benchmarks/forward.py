@@ -41,7 +41,7 @@ MODELS = (
     "resnet50",
 )
 CPU = torch.device("cpu")
-PASSES = 8
+PASSES = 4
 
 
 def main() -> None:
