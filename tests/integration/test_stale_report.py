@@ -142,13 +142,19 @@ BROKEN = {
 }
 
 
+def broken(project, what):
+    """Break the project, and return the words that are typed then, and pytest's exit code."""
+    text, arguments, code = BROKEN[what]
+    project.write("test_broken.py", "import not_there")
+    project.write("conftest.py", text)
+    return arguments, code
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_run_that_ends_before_its_tests_are_known_leaves_no_verdict_of_an_earlier_one(judged, what):
     project, held = judged
     earlier = held()
-    text, arguments, code = BROKEN[what]
-    project.write("test_broken.py", "import not_there")
-    project.write("conftest.py", text)
+    arguments, code = broken(project, what)
     assert project.judge(*arguments).ret == code
     assert_set_aside(held, earlier)
 
@@ -193,10 +199,8 @@ def test_a_plugin_that_has_another_process_run_the_tests_leaves_the_report(judge
 def test_a_run_that_names_nothing_of_ours_leaves_the_report_however_it_ends(judged, what):
     project, held = judged
     earlier = held()
-    text, arguments, code = BROKEN[what]
+    arguments, code = broken(project, what)
     project.write("test_other.py", "def test_other():\n    pass")
-    project.write("test_broken.py", "import not_there")
-    project.write("conftest.py", text)
     project.write("other.ini", "[pytest]")
     result = project.run("-c", "other.ini", "test_other.py", *(word for word in arguments if "robustness" not in word))
     assert result.ret == (ExitCode.OK if "of ours" in what else code)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
 
-from pytest_robustness.inference.runtimes import openvino_cpu
+from pytest_robustness.core import Model, Workload
+from pytest_robustness.inference.runtimes.openvino_cpu import OpenVinoRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pytest_robustness.core import Runner
+
+_BATCH: Final = 16
 
 
 class Converted(nn.Module):
@@ -32,15 +35,11 @@ class Converted(nn.Module):
         if importlib.util.find_spec("openvino") is None:
             outputs: Tensor = self.module(images)
             return outputs
-        return _prepared(self.module, images.shape[1:])(images)
+        runner = _prepared(self.module, images.shape[1:])
+        return torch.cat([runner.run(part) for part in torch.split(images, _BATCH)])
 
 
 @functools.cache
-def _prepared(module: nn.Module, shape: torch.Size) -> Callable[[Tensor], Tensor]:
-    """Return what computes the outputs of ``module`` for a batch of images of ``shape``, float [C, H, W]."""
-    from pytest_robustness.models.engines.openvino_core import compile_for_cpu
-
-    converted = openvino_cpu._convert(module, torch.zeros(1, *shape))
-    converted.reshape([-1, *shape])
-    request = compile_for_cpu(converted, precision="f32", threads=torch.get_num_threads()).create_infer_request()
-    return lambda images: torch.from_numpy(request.infer([images.contiguous().numpy()])[0])
+def _prepared(module: nn.Module, shape: torch.Size) -> Runner:
+    """Return what computes the outputs of ``module`` for up to `_BATCH` images of ``shape``, float [C, H, W]."""
+    return OpenVinoRuntime().prepare(Model(module), Workload(torch.zeros(_BATCH, *shape), "fp32", 1))

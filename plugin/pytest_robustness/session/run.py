@@ -180,8 +180,7 @@ class Run:
             failed += _failure_of(step, models, conditions)
             if self.report is None:
                 break
-        whole = (bool(failed), failed)
-        fails, lines = _without_report(failed, self.log, self._options) if self.report is None else whole
+        fails, lines = _ending(self.report, failed, self.log, self._options)
         self._report_error = "\n".join(lines) or None
         return not fails
 
@@ -257,8 +256,10 @@ def _failure_of(step: Callable[..., object], models: Sequence[str], conditions: 
     return []
 
 
-def _without_report(failed: list[str], log: RunLog, options: Options) -> tuple[bool, list[str]]:
-    """Return whether a run without a report fails, and what it says, on GitHub's page too: why it has none."""
+def _ending(built: RunReport | None, failed: list[str], log: RunLog, options: Options) -> tuple[bool, list[str]]:
+    """Return whether writing failed, and why; of a run without a report why it has none, on GitHub's page too."""
+    if built is not None:
+        return bool(failed), failed
     missing = _missing(options)
     lines = [*(failed or [nothing_judged(log.unfinished)]), *missing]
     unsaid = _failure_of(lambda *_: report.append_no_verdict(lines, os.environ), (), ())

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 # Pixels of the images of a part: what the first layers make of them fits into a core's cache.
 _PART_PIXELS: Final = 2 * 224 * 224
-# Bytes. Below it a batch is divided: for ResNet-50, of 102 MB, it takes as long either way.
+# Up to so many bytes of weights a batch is divided. ResNet-50, of 102 MB, takes as long either way; AlexNet, of 244 MB,
+# half as long again (benchmarks/README.md).
 _SMALL_WEIGHTS: Final = 64 << 20
 
 
@@ -85,8 +86,8 @@ def divide(shape: Sequence[int], weights: int, threads: int) -> Division:
     """Return how to divide a batch among ``threads`` that each compute a part at a time.
 
     The layers of a part stay in a core's cache, and no thread waits for another at the end of each layer: a small
-    network takes a fifth less time (docs/performance.md), and more beside a busy process. Large weights are read anew
-    for each part, which costs more than it gains.
+    network takes up to a fifth less time, and beside a busy process a quarter (docs/performance.md). Large weights are
+    read anew for each part, which costs more than it gains.
 
     Parameters
     ----------
