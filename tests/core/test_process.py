@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import select
 import signal
@@ -15,6 +16,7 @@ import warnings
 
 import pytest
 
+from pytest_robustness.core import process
 from pytest_robustness.core.process import (
     OneThread,
     ended_as_interrupted,
@@ -161,6 +163,75 @@ def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
     finally:
         signal.signal(signal.SIGALRM, before)
     assert done == ["the rest of the block", "the alarm"]
+
+
+def rung_at(line, context):
+    """Enter and leave ``context``, ring an alarm when ``line`` lines of it have run; say whether there were as many."""
+    lines = itertools.count(1)
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename not in (process.__file__, contextlib.__file__):
+            return None
+        if event == "line" and next(lines) == line:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGALRM)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        with context():
+            pass
+    finally:
+        sys.settrace(None)
+    return next(lines) > line
+
+
+def ends_the_process():
+    """Say whether SIGTERM ends this process, of which a child has the handlers."""
+    with warnings.catch_warnings(action="ignore"):  # of threads that a forked process has not got
+        child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+
+def interrupts():
+    """Say whether Ctrl-C raises its exception."""
+    try:
+        interrupt()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no such signal here")
+@pytest.mark.parametrize(
+    ("context", "heard"), [(interrupts_held, interrupts), (ended_as_interrupted, ends_the_process)]
+)
+def test_a_time_limit_that_ends_while_handlers_are_set_loses_no_signal_that_comes_later(context, heard):
+    def late(*_):
+        raise TimeoutError
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    alarm = signal.signal(signal.SIGALRM, late)
+    raised = 0
+    try:
+        for line in itertools.count(1):
+            try:
+                if not rung_at(line, context):
+                    break
+            except TimeoutError:
+                raised += 1
+            for _ in range(3):
+                assert heard(), line
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.signal(signal.SIGALRM, late)
+    finally:
+        signal.signal(signal.SIGALRM, alarm)
+    assert raised > 10
 
 
 @pytest.mark.parametrize(

@@ -123,22 +123,27 @@ def interrupts_held() -> Iterator[None]:
     """
     handlers = stopping_handlers()
     held: list[int] = []
+    holding = True
 
-    def hold(number: int, _: FrameType | None) -> None:
+    def hold(number: int, frame: FrameType | None) -> None:
+        # The exception of another handler may come while handlers are set, and leave this one for good.
+        if not holding:
+            handlers[number](number, frame)
+            return
         held.append(number)
         signal.signal(number, handlers[number])
 
-    for number in handlers:
-        signal.signal(number, hold)
     try:
+        for number in handlers:
+            signal.signal(number, hold)
         yield
     finally:
-        for number, handler in handlers.items():
-            if number not in held:
-                signal.signal(number, handler)
+        holding = False
         with contextlib.ExitStack() as later:  # all of them, also where the handler of the first raises an exception
             for number in reversed(held):
                 later.callback(signal.raise_signal, number)
+            for number in handlers.keys() - held:
+                later.callback(signal.signal, number, handlers[number])
 
 
 @contextlib.contextmanager
@@ -157,17 +162,18 @@ def ended_as_interrupted(concerned: Callable[[], bool] = lambda: True) -> Iterat
 
     def interrupt(number: int, _: FrameType | None) -> None:
         nonlocal asked
-        # A child of a user's code, whose parent asks it to end, is not this block's.
-        if os.getpid() != owner or not (asked or concerned()):
+        # A child of a user's code, whose parent asks it to end, is not this block's; nor is what comes after the block,
+        # where the exception of another handler came while this one was unset.
+        if not _saves() or not (asked or concerned()):
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         if not asked:
             asked = True
             raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    _saving.add(owner)
     try:
+        _saving.add(owner)
+        signal.signal(signal.SIGTERM, interrupt)
         yield
     finally:
         _saving.discard(owner)

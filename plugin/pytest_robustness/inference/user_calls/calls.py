@@ -220,8 +220,8 @@ def _kept(aspects: tuple[Aspect, ...], changes: list[str]) -> Generator[None]:
 def _own_faults(what: str, error: type[RobustnessError], timeout: float | None) -> Generator[None]:
     """Turn what would end the process into ``error``; what the handler of a signal raises is not the code's."""
     handlers, before = _Handlers(), os._exit
-    os._exit = _no_exit(os.getpid())  # type: ignore[assignment]
     try:
+        os._exit = _no_exit(os.getpid())  # type: ignore[assignment]
         with handlers:
             yield
     except StoppedError:
