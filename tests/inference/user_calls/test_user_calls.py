@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ import torch
 
 from pytest_robustness.errors import ModelError, TransformError
 from pytest_robustness.inference.user_calls import calls as user_calls
+from pytest_robustness.inference.user_calls import deadline
 from pytest_robustness.inference.user_calls.calls import UserCalls, unwrapped
 from pytest_robustness.inference.user_calls.last_words import Diary
 
@@ -139,6 +141,51 @@ def test_ctrl_c_is_never_the_codes_whenever_it_is_pressed():
             signal.signal(signal.SIGINT, before)
         break
     assert line > 40
+
+
+def interrupted_after(calls):
+    """Call a user's code with a deadline, press Ctrl-C after so many calls; say whether there were as many.
+
+    Python calls the handler of a signal where a call begins and after one of a function in C.
+    """
+    made = itertools.count(1)
+
+    def profile(frame, event, _):
+        ours = frame.f_code.co_filename in (user_calls.__file__, deadline.__file__, signal.__file__)
+        if ours and event in ("call", "c_return") and next(made) == calls:
+            sys.setprofile(None)
+            press_ctrl_c()
+
+    sys.setprofile(profile)
+    try:
+        with UserCalls(print, timeout=600).call("net", batch=True):
+            pass
+    finally:
+        sys.setprofile(None)
+    return next(made) > calls
+
+
+def test_ctrl_c_leaves_no_deadline_that_ends_the_process_later():
+    before, leave = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}, os._exit
+    for calls in itertools.count(1):
+        try:
+            assert not interrupted_after(calls)
+        except KeyboardInterrupt:
+            continue
+        finally:
+            gc.collect()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            assert os._exit is leave, calls
+            assert signal.getitimer(signal.ITIMER_REAL) == (0, 0), calls
+            assert [*filter(running, threading.enumerate())] == [], calls
+        break
+    assert calls > 40
+
+
+def running(thread):
+    """Say whether the thread is a timer that was not cancelled."""
+    return isinstance(thread, threading.Timer) and not thread.finished.is_set()
 
 
 class Late(BaseException):

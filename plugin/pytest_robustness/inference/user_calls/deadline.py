@@ -49,15 +49,18 @@ def deadline(seconds: float | None, what: str) -> Generator[None]:
     grace = min(_GRACE, seconds)
     watchdog = threading.Timer(seconds + grace, _end, (what, seconds))
     watchdog.daemon = True
-    watchdog.start()
-    # A thread of Python cannot run while other code holds the lock of the interpreter; this one can.
-    faulthandler.dump_traceback_later(seconds + 2 * grace, exit=True, file=_Stderr.descriptor)
+    # Ctrl-C may come after any call, and must leave nothing behind that ends the process later.
     try:
+        watchdog.start()
+        # A thread of Python cannot run while other code holds the lock of the interpreter; this one can.
+        faulthandler.dump_traceback_later(seconds + 2 * grace, exit=True, file=_Stderr.descriptor)
         with _alarm(seconds):
             yield
     finally:
-        faulthandler.cancel_dump_traceback_later()
-        watchdog.cancel()
+        try:
+            faulthandler.cancel_dump_traceback_later()
+        finally:
+            watchdog.cancel()
 
 
 @contextlib.contextmanager
@@ -65,17 +68,22 @@ def _alarm(seconds: float) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
-    handler = signal.signal(signal.SIGALRM, _raise)
-    # Again after a while, should the code catch every exception.
-    others, interval = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    handler, (others, interval) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
     started = time.monotonic()
     try:
+        signal.signal(signal.SIGALRM, _raise)
+        # Again after a while, should the code catch every exception.
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
         yield
     finally:
         left = others and max(others - (time.monotonic() - started), 1e-3)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, left, interval)  # another plugin's timer goes on
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            try:
+                signal.signal(signal.SIGALRM, handler)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, left, interval)  # another plugin's timer goes on
 
 
 def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (of every signal handler)
