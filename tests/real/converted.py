@@ -25,21 +25,24 @@ class Converted(nn.Module):
     ----------
     module
         Takes float [N, C, H, W] on the CPU; its outputs are float [N, K].
+    precision
+        ``fp32``, or ``bf16``, which takes half the time where the processor has it, and is ``fp32`` elsewhere.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, precision: str = "fp32") -> None:
         super().__init__()
         self.module = module
+        self.precision = precision
 
     def forward(self, images: Tensor) -> Tensor:
         if importlib.util.find_spec("openvino") is None:
             outputs: Tensor = self.module(images)
             return outputs
-        runner = _prepared(self.module, images.shape[1:])
+        runner = _prepared(self.module, self.precision, images.shape[1:])
         return torch.cat([runner.run(part) for part in torch.split(images, _BATCH)])
 
 
 @functools.cache
-def _prepared(module: nn.Module, shape: torch.Size) -> Runner:
+def _prepared(module: nn.Module, precision: str, shape: torch.Size) -> Runner:
     """Return what computes the outputs of ``module`` for up to `_BATCH` images of ``shape``, float [C, H, W]."""
-    return OpenVinoRuntime().prepare(Model(module), Workload(torch.zeros(_BATCH, *shape), "fp32", 1))
+    return OpenVinoRuntime().prepare(Model(module), Workload(torch.zeros(_BATCH, *shape), precision, 1))

@@ -114,7 +114,7 @@ def set_up(name: str, changes: dict[str, Any], places: Places) -> Faulty:
     others = {key: value for key, value in changes.items() if key not in settings}
     # What the doctor tries beside a fault is much of what it tries beside another one, and beside the right set-up.
     laid_out = model.module.to(memory_format=torch.channels_last).eval()
-    module = Remembering(Converted(laid_out) if name in PACKAGES else laid_out, places.answers / name)
+    module = Remembering(laid_out if name.startswith("resnet") else Converted(laid_out, "bf16"), places.answers / name)
     preprocess = dataclasses.replace(model.preprocess, **settings)
     images = places.cifar if name.startswith("resnet") else places.imagenet
     return Faulty(

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from scipy.optimize import isotonic_regression
 
+from tests.real.conftest import BF16
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,9 +26,7 @@ MARGIN = 2.0
 
 
 def test_the_search_finds_the_point_of_all_magnitudes(judge_cifar: Callable[..., list[int]], tmp_path: Path) -> None:
-    # In bf16, where the processor has it, the network takes half the time.
-    common = [f"--robustness-models={MODEL}", "--robustness-limit=25", f"--robustness-margin={MARGIN}"]
-    common.append("--robustness-precision=bf16")
+    common = [f"--robustness-models={MODEL}", "--robustness-limit=25", f"--robustness-margin={MARGIN}", BF16]
     steps = [round(90 * step / BRUTE, 2) for step in STEPS]
     judge_cifar(
         tmp_path,

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.real.conftest import BF16
+
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
 NETS = f"python:{Path(__file__).with_name('cifar_resnets.py')}"
@@ -20,6 +22,7 @@ def test_vertical_flips_are_detectable_and_horizontal_ones_are_not(tmp_path, jud
         "--robustness-transforms=hflip,vflip",
         f"--robustness-report={report}",
         f"--robustness-store={cifar_store}",
+        BF16,
     )
     assert judge_cifar(tmp_path, (*options, *ASKED)) == [1]
     table = pd.read_csv(report / "studies/detectable.csv")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from scipy import stats
 
+from tests.real.conftest import BF16
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,7 +38,7 @@ def compared(
 ) -> AllCompared:
     """All comparisons, each with a baseline on its images; processes that make them at once share the sweep."""
     folder = tmp_path_factory.mktemp("gate")
-    common = [f"--robustness-store={cifar_store}", "--robustness-transforms=brightness"]
+    common = [f"--robustness-store={cifar_store}", "--robustness-transforms=brightness", BF16]
     updates, runs = {}, []
     for baseline, candidate, limit in COMPARISONS:
         images = [f"--robustness-limit={limit}", f"--robustness-baseline={limit}.json"]
@@ -57,8 +59,8 @@ def test_a_weaker_resnet_is_stopped_wherever_it_is_worse(compared: AllCompared) 
     assert found.exit_code == pytest.ExitCode.TESTS_FAILED
     assert {name: row["outcome"] for name, row in found.rows.items()} == {"control": "FAIL", "brightness": "FAIL"}
     # Accuracies as `test_published_figures` has them.
-    assert found.rows["control"]["difference"] == pytest.approx(81.03 - 83.20, abs=0.1)
-    assert found.rows["brightness"]["difference"] == pytest.approx(77.13 - 80.03, abs=0.1)
+    assert found.rows["control"]["difference"] == pytest.approx(81.03 - 83.20, abs=0.2)
+    assert found.rows["brightness"]["difference"] == pytest.approx(77.13 - 80.03, abs=0.2)
     for row in found.rows.values():
         changed = row["lost"] + row["gained"]
         assert row["n"] == IMAGES
@@ -79,4 +81,4 @@ def test_a_candidate_that_bright_images_dazzle_fails_under_brightness_alone(comp
     assert {name: row["outcome"] for name, row in found.rows.items()} == {"control": "PASS", "brightness": "FAIL"}
     assert {row["n"] for row in found.rows.values()} == {2000}
     assert found.rows["brightness"]["beyond_control_ci_high"] < -1
-    assert found.rows["brightness"]["lost"] > 20 * found.rows["brightness"]["gained"]
+    assert found.rows["brightness"]["lost"] > 10 * found.rows["brightness"]["gained"]

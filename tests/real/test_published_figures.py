@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from tests.real.conftest import BF16
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 CIFAR = {
-    "resnet20": {"control": 81.03, "vflip": 35.48, "hflip": 81.14, "equalize": 63.58, "brightness": 77.13},
-    # The other conditions cost minutes more; 34.28 under vflip, 83.18 under hflip and 68.19 under equalize are known.
+    # The others cost minutes more. Known are 81.14 under hflip of ResNet-20; of ResNet-56, 34.28 under vflip, 83.18
+    # under hflip and 68.19 under equalize.
+    "resnet20": {"control": 81.03, "vflip": 35.48, "equalize": 63.58, "brightness": 77.13},
     "resnet56": {"control": 83.20, "brightness": 80.03},
 }
 RESNETS = f"python:{Path(__file__).with_name('cifar_resnets.py')}"
@@ -49,12 +52,12 @@ def test_cifar_resnets_reach_their_measured_accuracies(
 ) -> None:
     def options(model: str) -> list[str]:
         transforms = ",".join(name for name in CIFAR[model] if name != "control")
-        named = [f"--robustness-models={RESNETS}:{model}", f"--robustness-transforms={transforms}"]
+        named = [f"--robustness-models={RESNETS}:{model}", f"--robustness-transforms={transforms}", BF16]
         return [*named, f"--robustness-store={cifar_store}", f"--robustness-report={model}"]
 
     judge_cifar(tmp_path, *map(options, CIFAR))
     for model, figures in CIFAR.items():
-        assert accuracies(tmp_path / model)[model].to_dict() == pytest.approx(figures, abs=0.05), model
+        assert accuracies(tmp_path / model)[model].to_dict() == pytest.approx(figures, abs=0.15), model
 
 
 def test_efficientnet_lite0_reaches_its_measured_accuracies(
