@@ -280,6 +280,22 @@ def test_a_comparison_that_could_show_nothing_is_counted(tmp_path, count, paired
     assert verdict(kept).startswith("No comparison has images enough for a result") == bool(kept.too_few)
 
 
+@pytest.mark.parametrize("count", [1, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_comparison_that_shows_something_is_none_that_could_show_nothing(tmp_path, count, paired):
+    # Under the last condition so few images were read; the others show all that there is.
+    labels = np.arange(40) % 2
+    right, wrong = labels.astype(np.int32), (1 - labels).astype(np.int32)
+    read_last = np.arange(40) < count
+    given, lost = ({**dict.fromkeys(CONDITIONS, one), ZOOM: np.where(read_last, one, -1)} for one in (right, wrong))
+    runs = [
+        read(put_report(recorded({"a": answers}, labels, ("x", "y")), place, answers=paired))
+        for answers, place in ((given, tmp_path / "before"), (lost, tmp_path / "now"))
+    ]
+    found = compare_runs(*runs)
+    assert found.too_few == sum(not cell.worse for cell in found.cells)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "apart"),
     [
