@@ -318,6 +318,11 @@ def test_cells_that_are_not_compared_are_counted(runs, before, now, apart):
     assert ("compared: one run lacks" in said) == bool(apart)
 
 
+def test_a_model_that_is_not_compared_is_another_than_the_renamed_one_of_its_name(runs):
+    before, now = (recorded(dict.fromkeys(names, answers(1)), LABELS, CLASSES) for names in ("a", "ab"))
+    assert runs(before, now, renamed={"a": "b"}).apart == len(CONDITIONS)
+
+
 def test_a_transform_of_another_version_is_left_out_with_both_keys(runs):
     keys = {c: str(c) for c in CONDITIONS}
     before = recorded({"a": answers(1)}, LABELS, CLASSES, transforms=keys)
