@@ -23,10 +23,13 @@ EAGER = EngineUsed("eager", "fp32")
 
 
 def predictions(predicted: Sequence[int], *scores: np.ndarray) -> Predictions:
-    """Return predictions; ``scores`` are the probabilities of the answer and of the true class, else 1 and 0."""
-    answers = np.asarray(predicted, np.int32)
-    confidence, true = scores or (np.ones(len(answers), np.float32), np.zeros(len(answers), np.float32))
-    return Predictions(answers, confidence, true, np.zeros(len(answers), np.float32), np.zeros(len(answers), np.int32))
+    """Return predictions; ``scores`` are the probabilities of the answer, of the true class and of the second output.
+
+    Without them they are 1, 0 and 0.
+    """
+    answers, none = np.asarray(predicted, np.int32), np.zeros(len(predicted), np.float32)
+    confidence, true, second = (*scores, *(np.ones_like(none), none, none)[len(scores) :])
+    return Predictions(answers, confidence, true, second, np.zeros(len(answers), np.int32))
 
 
 def put_images(store: Store, labels: np.ndarray, classes: Sequence[str | ClassLabel], name: str = "photos") -> None:

@@ -30,13 +30,10 @@ class Source:
             readable[[4, 9]] = model != "bob"
             for condition, share in ((CONTROL, 0.9), (VFLIP, 0.6), (ZOOM, 0.8)):
                 self.given[Cell(model, condition)] = Answers(readable, (rng.random(IMAGES) < share) & readable)
+        self.distinct = np.ones(IMAGES, np.bool_)
 
     def answers(self, cell):
         return self.given[cell]
-
-    @property
-    def distinct(self):
-        return np.ones(len(self.labels), np.bool_)
 
     def labels_of(self, model):
         return self.labels
@@ -87,6 +84,14 @@ def test_of_each_model_it_is_the_mean_over_the_classes_that_its_test_judges(ever
         alone = average_changes(source, [Cell(model, CONTROL), Cell(model, ZOOM)])
         (judged,) = changes_of(source, [model], ZOOM, TestPolicy())
         assert alone[ZOOM].value == pytest.approx(judged.difference)
+
+
+def test_copies_of_an_image_count_once():
+    source, copied = Source(), Source()
+    places = np.arange(IMAGES).repeat(np.arange(IMAGES) % 3 + 1)
+    copied.labels, copied.distinct = source.labels[places], np.diff(places, prepend=-1) > 0
+    copied.given = {cell: Answers(*(column[places] for column in given)) for cell, given in source.given.items()}
+    assert average_changes(copied, copied.given) == average_changes(source, source.given)
 
 
 def test_without_treated_cells_there_is_no_average():

@@ -27,12 +27,12 @@ def store(tmp_path):
 
 
 def found(store, models, conditions=(CONTROL, SHIFT)):
-    """Return what is found of models, each with its answers and probabilities under control and under the shift."""
+    """Return what is found of models, each with answers and probabilities, under control and under the shift."""
     log = RunLog(dataset="data")
     put_images(store, LABELS, ["a", "b"])
     for model, cells in models.items():
-        for condition, (answers, sure) in zip((CONTROL, SHIFT), cells, strict=False):
-            put_answers(store, log, Cell(model, condition), answers, [0, 1], LABELS, sure, 1 - sure)
+        for condition, (answers, sure, *second) in zip((CONTROL, SHIFT), cells, strict=False):
+            put_answers(store, log, Cell(model, condition), answers, [0, 1], LABELS, sure, 1 - sure, *second)
     return list(unchanged(StoredPredictions(lambda: store, log), list(models), conditions))
 
 
@@ -50,11 +50,12 @@ def test_figures_that_are_the_same_of_all_images_are_found(store):
     [
         {"a": [(ANSWERS, SURE), ([0, 1, 0, -1], SURE)]},
         {"a": [(ANSWERS, SURE), (ANSWERS, OTHER)]},
+        {"a": [(ANSWERS, SURE), (ANSWERS, SURE, 1 - OTHER)]},
         {"a": SAME, "b": [(ANSWERS, SURE), (ANSWERS, OTHER)]},
         {"a": [(ANSWERS, SURE)]},
         {},
     ],
-    ids=["an answer", "a probability", "of one model", "not computed", "no model"],
+    ids=["an answer", "a probability", "that of the second output", "of one model", "not computed", "no model"],
 )
 def test_whatever_shows_a_change_is_not_found(store, models):
     assert found(store, models) == []

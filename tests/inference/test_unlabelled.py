@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,6 +203,17 @@ def test_images_without_labels_are_answered_beside_the_run(world, flat):
     elsewhere = UnlabelledImages("flat", idle.predictor, idle.run_log, log)
     elsewhere.compute([SLOPE])
     assert elsewhere.answers(SLOPE).predicted.tolist() == found.predicted.tolist()
+
+
+def test_copies_of_images_without_labels_are_known(world, flat):
+    run = world(Cell(SLOPE, CONTROL))
+    shutil.copy(flat / "01.png", flat / "copy.png")
+    beside = world(data=f"folder:{flat}", labelled=False)
+    images = UnlabelledImages("flat", beside.predictor, beside.run_log, run.run_log)
+    images.compute([SLOPE])
+    source, indices = beside.predictor.images()
+    names = [Path(source.describe(int(index))).name for index in indices]
+    assert [name for name, first in zip(names, images.distinct(SLOPE), strict=True) if not first] == ["copy.png"]
 
 
 def test_what_cannot_answer_images_without_labels_says_why(world, folder):

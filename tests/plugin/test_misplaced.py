@@ -44,3 +44,9 @@ def test_a_folder_of_that_name_is_one(project):
     project.write("vflip/test_mine.py", "def test_mine(): pass")
     assert project.run("vflip").ret == ExitCode.OK
     assert project.run("vflip/test_mine.py::test_mine").ret == ExitCode.OK
+
+
+def test_a_path_too_long_for_any_file_is_pytests_to_refuse(project):
+    result = project.run("a" * 300)
+    assert result.ret == ExitCode.USAGE_ERROR
+    assert result.errlines[0].startswith("ERROR: file or directory not found: aaa")

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import robustness_tests
-from pytest_robustness.plugin.rerun import _program
+from pytest_robustness.plugin.rerun import _expanded, _program
 from pytest_robustness.plugin.rerun import test_argument as argument_of
 
 OWN = """
@@ -289,3 +289,8 @@ def test_a_test_of_a_group_is_found_again(project):
     result = project.pytester.runpytest_subprocess("test_mine.py", *arguments)
     again = project.pytester.runpytest_subprocess(*command(result))
     again.assert_outcomes(failed=1)
+
+
+def test_a_file_of_arguments_in_another_encoding_is_read_as_argparse_reads_it(tmp_path):
+    (tmp_path / "options.txt").write_bytes(b"-k\ncaf\xe9\n@none.txt\n")
+    assert _expanded(["-q", "@options.txt"], tmp_path) == ["-q", "-k", "caf\udce9", "@none.txt"]

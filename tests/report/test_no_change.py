@@ -70,3 +70,8 @@ def test_nothing_is_said_of_images_that_are_gone():
         raise DataError("photos is gone.")
 
     assert warned(NOISE, [TILTED], painter=gone) == []
+
+
+def test_a_transform_that_fails_when_it_is_applied_again_costs_no_report():
+    failing = SimpleNamespace(leaves=lambda *_: 1 // 0)
+    assert warned(NOISE, [TILTED], painter=lambda: failing) == []

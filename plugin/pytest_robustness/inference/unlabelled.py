@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.inference.store.cells import StoredCells
+from pytest_robustness.inference.store.distinct_images import first_of_copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pytest_robustness.core import Predictions
     from pytest_robustness.inference.predictor import Predictor
     from pytest_robustness.inference.run_log import RunLog
+    from pytest_robustness.inference.store.store import StoredSelection
 
 # Of images without labels nothing depends on which output stands for which class.
 _ANY_OUTPUTS = (0,)
@@ -66,10 +71,16 @@ class UnlabelledImages:
             When they could not be computed.
         """
         self._of_predictor.require(Cell(model, CONTROL))
-        store = self._predictor.store
-        images = store.selection(self._run_log.unlabelled[model])
-        cells = StoredCells(store, images.images, images.labels)
+        images = self._images(model)
+        cells = StoredCells(self._predictor.store, images.images, images.labels)
         return cells.predictions(self._run_log.keys[Cell(model, CONTROL)], _ANY_OUTPUTS)
+
+    def distinct(self, model: str) -> NDArray[np.bool_]:
+        """Return which of the images that a model answered are the first of their copies: bool [N]."""
+        return first_of_copies(self._images(model).images, None)
+
+    def _images(self, model: str) -> StoredSelection:
+        return self._predictor.store.selection(self._run_log.unlabelled[model])
 
     def close(self) -> None:
         """Close the store."""

@@ -122,7 +122,7 @@ def _expanded(words: Sequence[str], folder: Path) -> list[str]:
     found: list[str] = []
     for word in words:
         try:
-            lines = (folder / word[1:]).read_text("utf-8").splitlines() if word.startswith("@") else None
+            lines = (folder / word[1:]).read_text("utf-8", "surrogateescape").splitlines() if word[:1] == "@" else None
         except OSError:
             _log.debug("%s cannot be read any more", word, exc_info=True)
             lines = None

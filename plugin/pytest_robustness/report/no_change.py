@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.analysis.unchanged import unchanged
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +39,7 @@ def no_change_warnings(
         try:
             if not _changes_no_pixel(found, painter()):
                 continue
-        except RobustnessError:  # the data is gone, or the transform
+        except Exception:  # a user's source or transform may raise anything, and the findings stand without
             _log.debug("%s cannot be applied again", found.condition, exc_info=True)
             continue
         looked_at = counted(min(_MOST, len(found.positions)), "image")

@@ -89,8 +89,8 @@ class Painter:
 
         Raises
         ------
-        RobustnessError
-            It cannot be read or transformed.
+        Exception
+            A user's source or transform raises anything.
         """
         control, treated = self._seen(model, condition, position)
         return bool((control == treated).all())

@@ -600,6 +600,20 @@ def test_a_merge_that_was_not_resolved_is_named_as_such(path, name, ours):
     assert str(caught.value).startswith(f"{file} has merge conflict markers. ")
 
 
+def test_the_file_that_names_the_others_takes_its_place_last(path, monkeypatch):
+    placed, usual = [], files.replacing
+
+    @contextlib.contextmanager
+    def noted(file):
+        with usual(file) as part:
+            yield part
+        placed.append(file)
+
+    monkeypatch.setattr(files, "replacing", noted)
+    write(baseline(), path)
+    assert placed == [answers_path(path), classes_path(path), path]
+
+
 @pytest.mark.parametrize("place", [Path, classes_path, answers_path])
 def test_a_disk_that_is_full_leaves_the_former_baseline(path, place, monkeypatch):
     write(baseline(), path)

@@ -60,6 +60,7 @@ def test_files_that_cannot_be_read_are_no_copies_of_one_another():
     files = [("a", "cat"), ("", "cat"), ("", "cat"), ("", "cat"), ("a", "cat")]
     overlap = Overlap(images(files, ["cat"]), images(files, ["cat"]))
     assert overlap.compared.tolist() == [True, True, True, True, False]
+    assert [one.tolist() for one in overlap.distinct] == [[True, True, True, True, False]] * 2
     assert overlap.copies == 1
 
 

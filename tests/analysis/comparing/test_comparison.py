@@ -280,6 +280,22 @@ def test_a_comparison_that_could_show_nothing_is_counted(tmp_path, count, paired
     assert verdict(kept).startswith("No comparison has images enough for a result") == bool(kept.too_few)
 
 
+@pytest.mark.parametrize("count", [1, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_comparison_that_shows_something_is_none_that_could_show_nothing(tmp_path, count, paired):
+    # Under the last condition so few images were read; the others show all that there is.
+    labels = np.arange(40) % 2
+    right, wrong = labels.astype(np.int32), (1 - labels).astype(np.int32)
+    read_last = np.arange(40) < count
+    given, lost = ({**dict.fromkeys(CONDITIONS, one), ZOOM: np.where(read_last, one, -1)} for one in (right, wrong))
+    runs = [
+        read(put_report(recorded({"a": answers}, labels, ("x", "y")), place, answers=paired))
+        for answers, place in ((given, tmp_path / "before"), (lost, tmp_path / "now"))
+    ]
+    found = compare_runs(*runs)
+    assert found.too_few == sum(not cell.worse for cell in found.cells)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "apart"),
     [
@@ -300,6 +316,11 @@ def test_cells_that_are_not_compared_are_counted(runs, before, now, apart):
     said = verdict(found)
     assert (f" {apart} cell" in said) == bool(apart)
     assert ("compared: one run lacks" in said) == bool(apart)
+
+
+def test_a_model_that_is_not_compared_is_another_than_the_renamed_one_of_its_name(runs):
+    before, now = (recorded(dict.fromkeys(names, answers(1)), LABELS, CLASSES) for names in ("a", "ab"))
+    assert runs(before, now, renamed={"a": "b"}).apart == len(CONDITIONS)
 
 
 def test_a_transform_of_another_version_is_left_out_with_both_keys(runs):

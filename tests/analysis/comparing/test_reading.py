@@ -136,6 +136,7 @@ def test_a_table_of_another_run_gives_no_classes(tmp_path):
         (lambda path: path.write_text(path.read_text().replace("n,correct", "n,right")), "is not of the same run as"),
         (lambda path: path.write_text("\n".join(path.read_text().split("\n")[:-2])), "is not of the same run as"),
         (lambda path: path.write_bytes(b"\xff" + path.read_bytes()), "is not of the same run as"),
+        (lambda path: path.write_text(path.read_text().rstrip() + "\nne"), "is not of the same run as"),
     ],
 )
 def test_a_table_that_gives_no_classes_is_named_where_they_are_not_compared(tmp_path, change, said):
@@ -189,3 +190,13 @@ def test_answers_of_a_run_that_was_right_as_often_are_left_aside(folder, tmp_pat
     found = read(folder)
     assert (found.answers is None) == differs
     assert bool(found.notes) == differs
+
+
+def test_a_run_that_computed_nothing_has_no_models(folder, tmp_path):
+    other = put_report(run(), tmp_path / "other", answers=False)
+    content = json.loads((other / "results.json").read_text())
+    (other / "results.json").write_text(json.dumps(content | {"cells": []}))
+    with pytest.raises(ComparisonError) as caught:
+        compare_runs(read(folder), read(other))
+    text = str(caught.value).replace(f"{tmp_path}/", "")
+    assert text.startswith("The runs have no model in common: net in report, none in other.")

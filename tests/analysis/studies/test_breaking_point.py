@@ -30,12 +30,13 @@ class World:
     Under a vflip, whatever follows it, they lose a share of ``upside_down`` to begin with.
     """
 
-    def __init__(self, readable=None, broken=(), upside_down=0.0):
+    def __init__(self, readable=None, broken=(), upside_down=0.0, distinct=None):
         self.upside_down = upside_down
         self.log, self.registry = RunLog(), builtin()
         self.sweeps, self.reads, self.broken = [], [], set(broken)
         self.class_names = tuple("abcdefghij")
         self.readable = np.ones(N, bool) if readable is None else readable
+        self.distinct = np.ones(N, bool) if distinct is None else distinct
         self.study = BreakingPoint()
 
     def answers(self, cell):
@@ -54,10 +55,6 @@ class World:
 
     def counts(self, cell):
         return counts_of(self.answers(cell), LABELS, 10)
-
-    @property
-    def distinct(self):
-        return np.ones(len(LABELS), np.bool_)
 
     def labels_of(self, model):
         return LABELS
@@ -108,6 +105,13 @@ def test_the_interval_is_compared_with_the_level_of_the_severity(model, severity
     assert found.verdict.outcome is outcome
     assert f"severity {severity} ({(5, 15, 30, 45, 90)[severity - 1]})" in found.verdict.reason
     assert "95 % interval over 2,000 images" in found.verdict.reason
+
+
+def test_copies_of_an_image_count_once():
+    some = np.arange(N) % 3 > 0
+    copied, once = (World(**{name: some}).examine(rotation("m20")) for name in ("distinct", "readable"))
+    assert copied.figures["images"] == np.count_nonzero(some)
+    assert (copied.verdict, copied.figures, copied.items) == (once.verdict, once.figures, once.items)
 
 
 def test_the_finding_has_the_point_its_interval_and_the_curve():

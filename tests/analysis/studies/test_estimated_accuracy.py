@@ -53,10 +53,14 @@ class Unlabelled:
 
     name = "folder:new"
 
-    def __init__(self, log, given, broken=()):
+    def __init__(self, log, given, broken=(), distinct=None):
         self.log = log
         self.given = given
         self.broken = broken
+        self.chosen = distinct
+
+    def distinct(self, model):
+        return np.ones(len(self.given[model][0]), np.bool_) if self.chosen is None else self.chosen
 
     def compute(self, models):
         self.log.unlabelled |= {model: "new" for model in models if model not in self.broken}
@@ -90,11 +94,11 @@ class World:
         judge = Judge(stored, self.log, TestPolicy(), None, expect_baseline=False)
         self.evidence = Evidence(stored, self.log, judge, builtin(), options, None, None, None, planned)
 
-    def asked(self, given, model="ann", images=None, **changes):
+    def asked(self, given, model="ann", images=None, distinct=None, **changes):
         """Examine a model on images whose answers are ``given``."""
         part = slice(images)
         shown = {name: (answered[part], sure[part]) for name, (answered, sure) in given.items()}
-        unlabelled = Unlabelled(self.log, shown)
+        unlabelled = Unlabelled(self.log, shown, distinct=distinct)
         evidence = dataclasses.replace(self.evidence, unlabelled=unlabelled, **changes)
         return EstimatedAccuracy().examine(evidence, Cell(model, CONTROL))
 
@@ -123,6 +127,23 @@ def test_the_estimate_is_near_the_truth_and_the_interval_holds_it(world, skill):
         assert figures["images"] == 1200
         assert figures["conditions"] == len(CONDITIONS) + 1 == len(finding.items)
         assert "agreement with the other models" in figures["signs"]
+
+
+def test_copies_of_images_without_labels_count_once(world):
+    _, given = new_images(13, 0.5, 60)
+    places = np.arange(60).repeat(20)
+    copied = {name: (answered[places], sure[places]) for name, (answered, sure) in given.items()}
+    first = np.diff(places, prepend=-1) > 0
+    assert world.asked(copied, distinct=first).figures == world.asked(given).figures
+
+
+def test_copies_of_labelled_images_count_once(tmp_path):
+    made, some = World(tmp_path), np.arange(IMAGES) % 3 > 0
+    made.evidence.predictions.distinct = some
+    figures = made.asked(new_images(13, 0.5)[1]).figures
+    right = made.answers[CONTROL]["ann"][0] == np.array(OUTPUTS["ann"])[LABELS]
+    assert figures["control"] == pytest.approx(100 * right[some].mean())
+    made.store.close()
 
 
 def test_figures_and_items_are_those_of_the_regression(world):

@@ -54,6 +54,11 @@ PATCHES = {
     "a function": (functional, "relu", negative),
     "an operator": (torch, "relu", negative),
     "a partial": (functional, "gelu", functools.partial(negative, 1)),
+    "a partial method": (torch.nn.ReLU, "forward", functools.partialmethod(negative)),
+    "what computes without gradients": (torch.nn.ReLU, "forward", torch.no_grad()(negative)),
+    "what is cached": (functional, "relu", functools.cache(negative)),
+    "what is compiled": (functional, "relu", torch.compile(negative)),
+    "a property without gradients": (torch.nn.Linear, "weight", property(torch.inference_mode()(negative))),
     "an object": (functional, "silu", Negative()),
     "a bound method": (functional, "elu", types.MethodType(negative, 1)),
     "a class": (resnet, "BasicBlock", Block),
@@ -65,6 +70,7 @@ HARMLESS = {
     "whether there is a GPU": (torch.cuda, "is_available", lambda: False),
     "a function of PyTorch's": (functional, "relu", functional.relu6),
     "a class of torchvision's": (resnet, "BasicBlock", resnet.Bottleneck),
+    "a decorated function of PyTorch's": (functional, "relu", torch.no_grad()(functional.relu)),
 }
 MODEL = Model(torch.nn.ReLU(), Preprocess())
 

@@ -462,6 +462,14 @@ def test_frames_besides_the_first_are_counted(tmp_path, form):
     assert notes_of(tmp_path / "one", one) == ()
 
 
+def test_the_preview_in_a_photograph_is_no_frame(tmp_path):
+    whole, preview = Image.new("RGB", (16, 12), "red"), Image.new("RGB", (8, 6), "red")
+    data = encoded(whole, "MPO", save_all=True, append_images=[preview])
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.n_frames) == ("MPO", 2)
+    assert notes_of(tmp_path, data) == ()
+
+
 def test_a_second_frame_that_is_cut_off_hides_no_trait_of_the_first():
     frames = [Image.new("RGBA", (5, 4), colour) for colour in ((0, 0, 0, 0), (9, 0, 0, 255))]
     one = encoded(frames[0], "GIF")

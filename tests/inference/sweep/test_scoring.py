@@ -100,6 +100,17 @@ def test_an_image_without_an_answer_leaves_the_others_as_they_are(way, value, pl
 
 
 @ways
+def test_numpy_may_be_set_to_raise_errors(way):
+    logits = torch.tensor([[0.0, -200.0, 3.0], [-3e38, 3e38, 0.0], [float("nan"), 0.0, 1.0], [float("inf"), 0.0, 1.0]])
+    targets = torch.tensor([0, 1, 2, -1])
+    expected = way(logits, targets)
+    with np.errstate(all="raise"):
+        found = way(logits, targets)
+    for column, wanted in zip(found, expected, strict=True):
+        assert torch.equal(column.nan_to_num(-1), wanted.nan_to_num(-1))
+
+
+@ways
 def test_a_model_may_have_more_outputs_than_a_narrow_sum_counts(way):
     logits = torch.arange(70_000.0)[None]
     assert way(logits, torch.tensor([1])).rank.tolist() == [69_998]

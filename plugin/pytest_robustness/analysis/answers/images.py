@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_robustness.core.text import abridged, counted
-from pytest_robustness.data.identity import UNREADABLE, as_array
-from pytest_robustness.inference.store.distinct_images import among
+from pytest_robustness.inference.store.distinct_images import first_of_copies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,24 +62,16 @@ class Overlap:
 
         Images that could not be hashed are no copies of one another.
         """
-        shared = np.flatnonzero(self.positions >= 0)
-        codes = self._identity_codes[1][shared] * len(self.now.classes) + self.now.labels[shared]
-        found = np.zeros(len(self.positions), np.bool_)
-        found[shared[np.unique(codes, return_index=True)[1]]] = True
-        found[shared[among(self.now.identities[shared], as_array([UNREADABLE]))]] = True
+        shared = self.positions >= 0
+        found = shared.copy()
+        found[shared] = first_of_copies(self.now.identities[shared], self.now.labels[shared])
         return found
 
     @cached_property
     def distinct(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which images of the baseline, and which of the run, are the first of their copies: bool [N] each."""
-        found = []
-        for codes, images in zip(self.codes, (self.before, self.now), strict=True):
-            # The run's classes that the baseline lacks have one code.
-            _, first = np.unique(codes * len(images.classes) + images.labels, return_index=True)
-            chosen = np.zeros(len(codes), np.bool_)
-            chosen[first] = True
-            found.append(chosen)
-        return found[0], found[1]
+        before, now = (first_of_copies(images.identities, images.labels) for images in (self.before, self.now))
+        return before, now
 
     @cached_property
     def apart(self) -> NDArray[np.bool_]:

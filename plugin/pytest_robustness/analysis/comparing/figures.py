@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_robustness.analysis.answers.churn import AnswerChurn
+from pytest_robustness.analysis.statistics.correction import correct
 from pytest_robustness.analysis.statistics.two_samples import fisher
 
 if TYPE_CHECKING:
@@ -155,9 +156,11 @@ class RunComparison:
 
     @property
     def too_few(self) -> int:
-        """How many comparisons have so few images that not even the loss of all would be significant."""
-        tests = len(self.cells)
-        return sum(not tests * cell.overall.least_p(0) < self.alpha for cell in self.cells)
+        """How many comparisons have so few images that not even the loss of all would be significant, beside others."""
+        p_values = np.array([cell.overall.p_value[0] for cell in self.cells])
+        places = np.arange(len(p_values))
+        lost = (np.where(places == i, cell.overall.least_p(0), p_values) for i, cell in enumerate(self.cells))
+        return sum(not correct(family, "holm")[i] < self.alpha for i, family in enumerate(lost))
 
     @property
     def apart(self) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL
-from pytest_robustness.core.text import printable, quoted
+from pytest_robustness.core.text import printable
 from pytest_robustness.errors import ComparisonError, unknown
 
 if TYPE_CHECKING:
@@ -142,4 +142,4 @@ def _only(kind: str, run: str, names: list[object] | list[str] | list[Condition]
 
 
 def _named(names: Iterable[object]) -> str:
-    return ", ".join(printable(str(name)) for name in names) or quoted("")
+    return ", ".join(printable(str(name)) for name in names) or "none"

@@ -218,7 +218,7 @@ def _by_class(path: Path, classes: int, totals: Mapping[Cell, Counts]) -> tuple[
     except FileNotFoundError:
         _log.debug("there is no table of classes", exc_info=True)
         return None, f"{short_path(path)} is not there, {beside}."
-    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, csv.Error):  # a row may be cut off
         _log.debug("%s cannot be read", path, exc_info=True)
         return None, other
     same = all(

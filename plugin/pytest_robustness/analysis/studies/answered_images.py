@@ -43,11 +43,11 @@ def sampled_conditions(
 def labelled_answers(
     evidence: Evidence, model: str, others: Iterable[str], condition: Condition
 ) -> tuple[Answered, NDArray[np.bool_]]:
-    """Return a model's answers to the labelled images that could be read, and which are right."""
+    """Return a model's answers to the labelled images that could be read, copies once, and which are right."""
     predictions = evidence.predictions
     scored = predictions.scored(Cell(model, condition))
     (predicted, targets), confidence = scored.outputs, scored.probability
-    read = predicted >= 0
+    read = (predicted >= 0) & predictions.distinct
     own = _classes(evidence, model, predicted[read])
     theirs = [
         _classes(evidence, other, predictions.outputs(Cell(other, condition)).predicted[read]) for other in others
@@ -59,9 +59,9 @@ def labelled_answers(
 def unlabelled_answers(
     evidence: Evidence, unlabelled: UnlabelledImages, model: str, others: Iterable[str]
 ) -> tuple[NDArray[np.int64], Answered]:
-    """Return the positions of the images without labels that could be read, and a model's answers to them."""
+    """Return the positions of the images without labels that could be read, copies once, and a model's answers."""
     answers = unlabelled.answers(model)
-    read = np.flatnonzero(answers.predicted >= 0)
+    read = np.flatnonzero((answers.predicted >= 0) & unlabelled.distinct(model))
     own = _classes(evidence, model, answers.predicted[read])
     theirs = [_classes(evidence, other, unlabelled.answers(other).predicted[read]) for other in others]
     return read, _given(evidence, own, answers.confidence[read], theirs)

@@ -15,6 +15,7 @@ from pytest_robustness.analysis.studies.magnitude_rounds import Target, searched
 from pytest_robustness.analysis.studies.magnitude_search import MOST_MAGNITUDES
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.analysis.tested_images import tested_counts
 from pytest_robustness.core import CONTROL, Cell
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.core.text import counted
@@ -128,7 +129,7 @@ class _Found(NamedTuple):
     @classmethod
     def of(cls, evidence: Evidence, cell: Cell, curve: FallCurve | None) -> _Found:
         severity, registry = _severity(evidence, cell), evidence.registry
-        counts = evidence.predictions.counts(Cell(cell.model, CONTROL))
+        counts = tested_counts(evidence.predictions, Cell(cell.model, CONTROL))
         return cls(
             cell=cell,
             severity=severity,

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.content.arrays import vars_of
 from pytest_robustness.core.content.origin import Origin, origin, origin_of_object
 
 if TYPE_CHECKING:
@@ -55,14 +56,13 @@ def _is_users(value: object) -> bool:
     """Return whether a function, a class or another object that can be called is of the user's code."""
     if _others.get(id(value), _others) is value:
         return False
-    users = _written_by_user(value)
+    users = any(map(_written_by_user, _layers(value)))
     if not users:
         _others[id(value)] = value
     return users
 
 
 def _written_by_user(value: object) -> bool:
-    value = _within(value)
     if isinstance(value, FunctionType):
         module = value.__globals__.get("__name__") or "__main__"
         # What is written nowhere, such as the methods of named tuples, is made by the library itself.
@@ -77,14 +77,20 @@ def _is_librarys(module: object) -> bool:
     return str(module).partition(".")[0] in _LIBRARIES or origin(module) is not Origin.USER
 
 
-def _within(value: object) -> object:
-    """Return what a partial, a method or a property calls in the end."""
-    while True:
-        if isinstance(value, functools.partial):
+def _layers(value: object) -> Iterator[object]:
+    """Yield an object and what it calls in the end, of a method, a property, a partial, and what decorates another.
+
+    ``torch.no_grad()``, ``functools.cache`` and ``torch.compile`` make objects of their own modules.
+    """
+    met: list[object] = []
+    while value is not None and not any(value is one for one in met):
+        yield value
+        met.append(value)
+        if isinstance(value, functools.partial | functools.partialmethod):
             value = value.func
         elif isinstance(value, MethodType | staticmethod | classmethod):
             value = value.__func__
         elif isinstance(value, property):
             value = value.fget
         else:
-            return value
+            value = vars_of(value).get("__wrapped__")

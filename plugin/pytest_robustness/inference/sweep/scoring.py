@@ -83,8 +83,8 @@ class _Room(threading.local):
         if self._numbers.size < logits.size:
             self._numbers = np.empty(logits.size, np.float32)
         found = self._numbers[: logits.size].reshape(logits.shape)
-        # NaN where no probabilities are defined; 0 where the logit is so much lower that the difference overflows.
-        with np.errstate(invalid="ignore", over="ignore"):
+        # NaN where no probabilities are defined; 0 where the logit is much lower; NumPy may be set to raise.
+        with np.errstate(all="ignore"):
             np.subtract(logits, highest[:, None], out=found)
             np.exp(found, out=found)
             found /= found.sum(axis=1, keepdims=True)
