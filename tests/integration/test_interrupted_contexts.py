@@ -69,7 +69,7 @@ def finalizes(frame):
 
 
 def run_interrupted(block, check, step=1):
-    """Interrupt ``block`` after each of its calls, or some, keep the traceback as a notebook does, and call ``check``."""
+    """Interrupt ``block`` after each call, or some, keep the traceback as a notebook does, and call ``check``."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for calls in itertools.count(1, step):

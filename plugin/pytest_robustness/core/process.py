@@ -223,15 +223,18 @@ def working_in(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    before = None
-    with contextlib.suppress(FileNotFoundError):
+    before, missing = None, contextlib.suppress(FileNotFoundError)
+    with missing:
         before = Path.cwd()
     try:
         os.chdir(folder)
         yield
     finally:
         if before is not None:
-            try:  # no call of another function comes first: Ctrl-C there would leave the folder
-                os.chdir(before)
-            except FileNotFoundError:  # noqa: SIM105 (the same)
-                pass
+            try:
+                with missing:
+                    os.chdir(before)
+            except BaseException:  # of a signal's handler, before it was called
+                with missing:
+                    os.chdir(before)
+                raise
