@@ -20,7 +20,7 @@ import torch
 from PIL import Image, ImageFile
 
 import pytest_robustness
-from pytest_robustness.core import Shard, generators
+from pytest_robustness.core import Shard, generators, opened_files
 from pytest_robustness.core.files import alone_in
 from pytest_robustness.core.freed_memory import freed_memory_kept
 from pytest_robustness.core.opened_files import recorded
@@ -34,7 +34,8 @@ from pytest_robustness.inference.precision import Products, fp32_products
 from pytest_robustness.inference.runtimes.onnxruntime_cpu import _quiet
 from pytest_robustness.inference.store.file import StoreFile
 from pytest_robustness.inference.sweep.claims import ShardClaims
-from pytest_robustness.inference.user_calls.calls import UserCalls, every_aspect
+from pytest_robustness.inference.user_calls.aspects import every_aspect
+from pytest_robustness.inference.user_calls.calls import UserCalls
 
 OURS = (str(Path(pytest_robustness.__file__).parent), str(Path(filelock.__file__).parent), contextlib.__file__)
 SHARD = Shard(0, 10)
@@ -143,6 +144,7 @@ def settings():
         "threads": torch.get_num_threads(),
         "Pillow": (ImageFile.LOAD_TRUNCATED_IMAGES, ImageFile.MAXBLOCK, Image.MAX_IMAGE_PIXELS),
         "logging": logging.root.manager.disable,
+        "opened files": len(opened_files._recorders),
         "streams": (sys.stdout, sys.stderr),
         "functions": (os._exit, os.putenv),
         "gradients": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),

@@ -14,7 +14,7 @@ from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.text import printable_lines
 from pytest_robustness.core.undoing import interrupts_undone
 from pytest_robustness.errors import OptionError, unknown
-from pytest_robustness.inference.user_calls.calls import every_aspect
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.report.comparison import tables, terminal, words
 from pytest_robustness.report.comparison.page import write
 

@@ -14,7 +14,7 @@ from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.undoing import interrupts_undone
 from pytest_robustness.core.user_code import forget_changed
 from pytest_robustness.errors import OptionError, unknown
-from pytest_robustness.inference.user_calls.calls import every_aspect
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.session.diagnosing import Rules, Subject, diagnosis_of
 from pytest_robustness.session.options import DOCTOR_FIELDS

@@ -19,7 +19,7 @@ from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.core.undoing import interrupts_undone, let_go
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.inference.run_log import StudyRequest
-from pytest_robustness.inference.user_calls.calls import every_aspect
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress, to_stderr
 from pytest_robustness.session.session import RobustnessSession

@@ -12,7 +12,7 @@ from pytest_robustness.api.plots import Plots
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.text import printable_lines
 from pytest_robustness.core.undoing import interrupts_undone
-from pytest_robustness.inference.user_calls.calls import every_aspect
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.report import summary, terminal
 from pytest_robustness.report.reader_notes import all_notes
 

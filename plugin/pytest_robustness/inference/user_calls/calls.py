@@ -19,6 +19,7 @@ from pytest_robustness.core import user_code
 from pytest_robustness.core.process import one_thread, stopping_handlers
 from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
 from pytest_robustness.errors import ModelError, RobustnessError, cause
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.inference.user_calls.deadline import TooLongError, deadline
 from pytest_robustness.inference.user_calls.last_words import of_earlier_runs, of_run
 
@@ -58,15 +59,6 @@ def unwrapped() -> Generator[None]:
         yield
     except StoppedError as stopped:
         raise stopped.reason from None
-
-
-def every_aspect() -> tuple[Aspect, ...]:
-    """Return all state of the process that is put back, PyTorch's where it is imported."""
-    if "torch" not in sys.modules:
-        return ASPECTS
-    from pytest_robustness.inference.user_calls import torch_state
-
-    return (*ASPECTS, *torch_state.ASPECTS)
 
 
 class UserCalls:
