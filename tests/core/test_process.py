@@ -18,10 +18,10 @@ import pytest
 
 from pytest_robustness.core import process
 from pytest_robustness.core.process import (
-    OneThread,
     ended_as_interrupted,
     interrupts_held,
     limit_openmp_spin,
+    one_thread,
     quick_imports,
 )
 
@@ -264,7 +264,7 @@ def test_one_thread_at_a_time_is_in_its_block_and_may_enter_another():
 
     def change() -> None:
         for _ in range(50):
-            with OneThread(contextlib.nullcontext()), OneThread(contextlib.nullcontext()):
+            with one_thread(contextlib.nullcontext()), one_thread(contextlib.nullcontext()):
                 state[0] += 1
                 worst[0] = max(worst[0], state[0])
                 threading.Event().wait(0.0002)
@@ -283,7 +283,7 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait_for_a_thread_that_it_h
     entered, end = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with OneThread(contextlib.nullcontext()):
+        with one_thread(contextlib.nullcontext()):
             entered.set()
             end.wait(60)
 
@@ -294,7 +294,7 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait_for_a_thread_that_it_h
         child = os.fork()
     if not child:
         signal.alarm(20)  # ends it where it waits
-        with OneThread(contextlib.nullcontext()):
+        with one_thread(contextlib.nullcontext()):
             os._exit(7)
     _, status = os.waitpid(child, 0)
     end.set()

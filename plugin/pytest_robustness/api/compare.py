@@ -12,7 +12,9 @@ from pytest_robustness.analysis.comparing import compare_runs, read
 from pytest_robustness.analysis.policy import require_alpha
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.text import printable_lines
+from pytest_robustness.core.undoing import interrupts_undone
 from pytest_robustness.errors import OptionError, unknown
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.report.comparison import tables, terminal, words
 from pytest_robustness.report.comparison.page import write
 
@@ -26,6 +28,7 @@ _WIDTH = 100
 _FRAMES = {"models": tables.model_rows, "classes": tables.class_rows}
 
 
+@interrupts_undone(every_aspect)
 @numpy_defaults
 def compare(
     before: str | os.PathLike[str],
@@ -115,6 +118,7 @@ class Comparison:
         found = pd.DataFrame(list(_FRAMES[kind](self._found)))
         return found.astype(dict.fromkeys(found.columns.intersection(["severity"]), "Int64"))
 
+    @interrupts_undone(every_aspect)
     @numpy_defaults
     def report(self, folder: str | os.PathLike[str] = "reports/comparison") -> Path:
         """Write ``comparison.html``, ``comparison.json`` and ``comparison-classes.csv``; return the page's path.

@@ -11,8 +11,10 @@ from pytest_robustness.api.given import given
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.core.undoing import interrupts_undone
 from pytest_robustness.core.user_code import forget_changed
 from pytest_robustness.errors import OptionError, unknown
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.session.diagnosing import Rules, Subject, diagnosis_of
 from pytest_robustness.session.options import DOCTOR_FIELDS
@@ -41,6 +43,7 @@ class DoctorOptions(TypedDict, total=False):
     download: bool
 
 
+@interrupts_undone(every_aspect)
 @numpy_defaults
 def doctor(
     model: str | Mapping[str, Any] | Any,

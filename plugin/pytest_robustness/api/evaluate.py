@@ -16,8 +16,10 @@ from pytest_robustness.api.given import given, require_names
 from pytest_robustness.core import CONTROL, Cell, Panel
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.defaults import UNNAMED_DATA
+from pytest_robustness.core.undoing import interrupts_undone, let_go
 from pytest_robustness.errors import OptionError, RobustnessError
 from pytest_robustness.inference.run_log import StudyRequest
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.session.options import RunMode
 from pytest_robustness.session.progress import BarProgress, LineProgress, SilentProgress, to_stderr
 from pytest_robustness.session.session import RobustnessSession
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+@interrupts_undone(every_aspect)
 @numpy_defaults
 def evaluate(
     models: str | Sequence[str] | Mapping[str, Any] | None = None,
@@ -101,7 +104,9 @@ def _judged(session: RobustnessSession, display: Progress) -> Evaluation:
         _require_findings(evaluation)
         for line in session.update_baseline():
             display.note(line)
-    except BaseException:
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            let_go(error)  # a transaction is rolled back before the store is closed
         session.close()
         raise
     return evaluation

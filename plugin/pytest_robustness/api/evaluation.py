@@ -11,6 +11,8 @@ from pytest_robustness.api.frames import frame
 from pytest_robustness.api.plots import Plots
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.text import printable_lines
+from pytest_robustness.core.undoing import interrupts_undone
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.report import summary, terminal
 from pytest_robustness.report.reader_notes import all_notes
 
@@ -124,6 +126,7 @@ class Evaluation:
         """
         return frame(self._report, kind)
 
+    @interrupts_undone(every_aspect)
     @numpy_defaults
     def report(self, folder: str | os.PathLike[str] = "reports/latest") -> Path:
         """Write the reports of a run of pytest into ``folder``: page, tables, summary. Return the page's path.

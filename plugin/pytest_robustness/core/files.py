@@ -143,17 +143,20 @@ def alone_in(folder: Path) -> Iterator[None]:
     The folder is created, and locked itself, so that no file of ours stays in it. Where it cannot be locked, as on
     Windows and on some file systems of a network, nobody waits: `replacing` still writes each file whole.
     """
-    with contextlib.ExitStack() as stack:
+    descriptor = None
+    try:
         try:
             import fcntl
 
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except (ImportError, OSError):
             _log.debug("%s cannot be locked", folder, exc_info=True)
         yield
+    finally:  # no stack of contexts: one that Ctrl-C keeps from being left keeps the lock, and the next report waits
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -34,9 +34,9 @@ def freed_memory_kept() -> Iterator[None]:
         yield
         return
     mallopt, trim = library
-    for threshold in _USUAL:
-        mallopt(threshold, _KEPT)
     try:
+        for threshold in _USUAL:
+            mallopt(threshold, _KEPT)
         yield
     finally:
         for threshold, usual in _USUAL.items():

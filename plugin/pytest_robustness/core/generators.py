@@ -98,8 +98,16 @@ def restored(generators: Sequence[RandomGenerator]) -> Generator[None]:
     try:
         yield
     finally:
-        for generator, state in zip(generators, before, strict=True):
-            generator.restore(state)
+        try:
+            _put_back(generators, before)
+        except BaseException:  # of a signal's handler, in the midst
+            _put_back(generators, before)
+            raise
+
+
+def _put_back(generators: Sequence[RandomGenerator], before: Sequence[Any]) -> None:
+    for generator, state in zip(generators, before, strict=True):
+        generator.restore(state)
 
 
 def is_global(value: object) -> bool:

@@ -38,13 +38,21 @@ def recorded() -> Iterator[list[Path]]:
     _install()
     opened: dict[str, None] = {}
     files: list[Path] = []
-    _recorders.append(opened)
     try:
+        _recorders.append(opened)
         yield files
     finally:
-        # By identity: another recorder may hold the same paths.
-        _recorders[:] = [recorder for recorder in _recorders if recorder is not opened]
+        try:
+            _forget(opened)
+        except BaseException:  # of a signal's handler, in the midst
+            _forget(opened)
+            raise
         files += [path for path in map(Path, opened) if _counts(path)]
+
+
+def _forget(opened: dict[str, None]) -> None:
+    # By identity: another recorder may hold the same paths.
+    _recorders[:] = [recorder for recorder in _recorders if recorder is not opened]
 
 
 def opened_at_import(module: ModuleType) -> list[Path]:

@@ -42,15 +42,17 @@ def quick_imports() -> Iterator[None]:
     what is imported in half stays so, and a notebook could not go on.
     """
     enabled, modules = gc.isenabled(), len(sys.modules)
-    gc.disable()
     try:
+        gc.disable()
         with interrupts_held():
             yield
     finally:
-        if len(sys.modules) > modules:
-            gc.freeze()
-        if enabled:
-            gc.enable()
+        try:
+            if len(sys.modules) > modules:
+                gc.freeze()
+        finally:
+            if enabled:
+                gc.enable()
 
 
 def limit_openmp_spin() -> None:
@@ -180,8 +182,24 @@ def ended_as_interrupted(concerned: Callable[[], bool] = lambda: True) -> Iterat
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-class OneThread:
-    """A context that no other thread is in at the same time, around another context; a thread may enter several.
+class _Turn:
+    """Whose turn it is to change state of the whole process."""
+
+    lock = threading.RLock()
+
+    @classmethod
+    def renew(cls) -> None:
+        """Forget, in a process that was just forked, the threads that it has not got."""
+        cls.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Turn.renew)
+
+
+@contextlib.contextmanager
+def one_thread(inner: AbstractContextManager[object]) -> Iterator[None]:
+    """Return a context that no other thread is in at the same time, around another; a thread may enter several.
 
     State of the whole process, a standard stream or PyTorch's precision, is set and put back in such a context. Of two
     threads that do so at once, the one that ends last would put back what the other had set, for good.
@@ -191,35 +209,9 @@ class OneThread:
     inner
         Entered and left while this thread has its turn.
     """
-
-    _turn = threading.RLock()
-
-    def __init__(self, inner: AbstractContextManager[object]) -> None:
-        self._inner = inner
-        self._taken = self._turn
-
-    def __enter__(self) -> None:
-        self._taken.acquire()
-        try:
-            self._inner.__enter__()
-        except BaseException:
-            self._taken.release()
-            raise
-
-    def __exit__(self, *raised: Any) -> bool | None:
-        try:
-            return self._inner.__exit__(*raised)
-        finally:
-            self._taken.release()
-
-    @classmethod
-    def renew(cls) -> None:
-        """Forget, in a process that was just forked, the threads that it has not got."""
-        cls._turn = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=OneThread.renew)
+    # A lock that ``with`` takes itself is given back, whenever Ctrl-C comes; after a call of its methods it may not be.
+    with _Turn.lock, inner:
+        yield
 
 
 @contextlib.contextmanager
@@ -231,13 +223,18 @@ def working_in(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    before = None
-    with contextlib.suppress(FileNotFoundError):
+    before, missing = None, contextlib.suppress(FileNotFoundError)
+    with missing:
         before = Path.cwd()
-    os.chdir(folder)
     try:
+        os.chdir(folder)
         yield
     finally:
         if before is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.chdir(before)
+            try:
+                with missing:
+                    os.chdir(before)
+            except BaseException:  # of a signal's handler, before it was called
+                with missing:
+                    os.chdir(before)
+                raise

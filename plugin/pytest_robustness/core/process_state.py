@@ -55,24 +55,39 @@ def restored(aspects: Sequence[Aspect]) -> Generator[list[str]]:
 
     Only a process's main thread can restore the handlers of signals. What cannot be restored is named as well.
     """
-    before = [(aspect, _read(aspect)) for aspect in aspects]
+    before = states(aspects)
     changed: list[str] = []
     try:
         with environment.packages_noticed():
             yield changed
     finally:
-        # In reverse: standard output is replaced by one that works before descriptors are compared.
-        for aspect, state in reversed(before):
-            now = _read(aspect)
-            if _same(now, state):
-                continue
-            if aspect.name:
-                changed.append(aspect.name + (f" ({aspect.differing(now, state)})" if aspect.differing else ""))
-            try:
-                aspect.restore(state)
-            except Exception:  # whatever the user's code did to it
-                _log.debug("%s cannot be restored", aspect.name, exc_info=True)
-        changed.reverse()
+        try:
+            put_back(before, changed)
+        except BaseException:  # of a signal's handler, in the midst: the rest
+            put_back(before, changed)
+            raise
+        finally:
+            changed.reverse()
+
+
+def states(aspects: Sequence[Aspect]) -> list[tuple[Aspect, Any]]:
+    """Return each aspect with its state."""
+    return [(aspect, _read(aspect)) for aspect in aspects]
+
+
+def put_back(before: Sequence[tuple[Aspect, Any]], changed: list[str]) -> None:
+    """Restore what is not as it was, and add its name to ``changed``."""
+    # In reverse: standard output is replaced by one that works before descriptors are compared.
+    for aspect, state in reversed(before):
+        now = _read(aspect)
+        if _same(now, state):
+            continue
+        if aspect.name:
+            changed.append(aspect.name + (f" ({aspect.differing(now, state)})" if aspect.differing else ""))
+        try:
+            aspect.restore(state)
+        except Exception:  # whatever the user's code did to it
+            _log.debug("%s cannot be restored", aspect.name, exc_info=True)
 
 
 class Standing:

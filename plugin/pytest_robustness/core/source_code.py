@@ -102,9 +102,9 @@ class SourceFinder:
             yield
             return
         at = next((place for place, finder in enumerate(sys.meta_path) if finder is PathFinder), len(sys.meta_path))
-        sys.meta_path.insert(at, self)
         try:
+            sys.meta_path.insert(at, self)
             yield
         finally:
-            with contextlib.suppress(ValueError):  # the code may have removed it itself
+            if self in sys.meta_path:  # the code may have removed it itself
                 sys.meta_path.remove(self)

@@ -63,38 +63,45 @@ class Surroundings:
         if self._inside:
             yield
             return
-        self._inside = True
         outside = list(sys.path)
-        placed = self._place(outside)
-        hidden = self._hide()
-        sys.modules.update(self._modules)
+        placed = [*self._roots(), *([] if self._directory in outside else [self._directory])]
+        hidden = self._hidden()
         before = _imported()
+        # Ctrl-C may come after any call, and leaves neither the process nor this object half changed.
         try:
+            self._inside = True
+            sys.path[:0] = placed
+            for key in hidden:
+                del sys.modules[key]
+            sys.modules.update(self._modules)
+            before = _imported()
             with _FINDER.asked():
                 yield
         finally:
-            fresh = _fresh(before)
-            for path in placed:
-                with contextlib.suppress(ValueError):  # the code may have removed it itself
-                    sys.path.remove(path)
-            self.added += [path for path in dict.fromkeys(sys.path) if path not in (*outside, *self.added)]
-            self._put_aside(fresh, outside)
-            sys.modules.update(hidden)
-            self._inside = False
+            try:
+                self._leave(before, placed, outside)
+            except BaseException:  # of a signal's handler, in the midst
+                self._leave(before, placed, outside)
+                raise
+            finally:
+                self._inside = False
+                sys.modules.update(hidden)
 
-    def _place(self, outside: list[str]) -> list[str]:
-        """Put the folders on ``sys.path``; return those."""
-        shared = [] if self._directory in outside else [self._directory]
-        placed = [*self._roots(), *shared]
-        sys.path[:0] = placed
-        return placed
+    def _leave(self, before: _Imported, placed: list[str], outside: list[str]) -> None:
+        fresh = _fresh(before)
+        while placed:
+            with contextlib.suppress(ValueError):  # the code may have removed it itself
+                sys.path.remove(placed[0])
+            del placed[0]
+        self.added += [path for path in dict.fromkeys(sys.path) if path not in (*outside, *self.added)]
+        self._put_aside(fresh, outside)
 
     def _roots(self) -> list[str]:
         """Return the folders whose modules are this code's own."""
         return [*self.added, *([] if self._folder is None else [self._folder])]
 
-    def _hide(self) -> dict[str, ModuleType]:
-        """Take modules of other users' code out of ``sys.modules`` whose names the roots have too; return them."""
+    def _hidden(self) -> dict[str, ModuleType]:
+        """Return the modules of other users' code whose names the roots have too."""
         hidden: dict[str, ModuleType] = {}
         roots = tuple(map(_real, self._roots()))
         for root in roots:
@@ -105,8 +112,6 @@ class Surroundings:
                 place = _place_of(module)
                 if place and not _below(place, _INSTALLED) and not _below(place, roots):
                     hidden |= {key: sys.modules[key] for key in _with_parts(name)}
-        for key in hidden:
-            del sys.modules[key]
         return hidden
 
     def _names_in(self, root: str) -> frozenset[str]:

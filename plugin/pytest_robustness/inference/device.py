@@ -130,8 +130,8 @@ def cores_shared(processes: int) -> Iterator[None]:
     counts those of the machine, whatever the limit of a container.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(threads, usable_cores()) // processes))
     try:
+        torch.set_num_threads(max(1, min(threads, usable_cores()) // processes))
         yield
     finally:
         torch.set_num_threads(threads)

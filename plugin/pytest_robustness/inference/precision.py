@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from pytest_robustness.core.process import OneThread
+from pytest_robustness.core.process import one_thread
 from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
@@ -30,23 +31,27 @@ def resolve_precision(name: str, device: torch.device) -> str:
     return "bf16" if _computes_bf16(device) else "fp32"
 
 
-def fp32_products(*, tf32: bool) -> OneThread:
+def fp32_products(*, tf32: bool) -> AbstractContextManager[None]:
     """Make PyTorch multiply fp32 numbers in fp32, or in TF32; restore its settings when the block ends.
 
     PyTorch's default for convolutions on CUDA is TF32, and a user's module may have changed any of the settings. They
     are those of the process: another thread waits with such a block until this one ends.
     """
-    return OneThread(_products(tf32))
+    return one_thread(_products(tf32))
 
 
 @contextlib.contextmanager
 def _products(tf32: bool) -> Iterator[None]:
     before = Products.read()
-    (_TF32 if tf32 else _IEEE).apply()
     try:
+        (_TF32 if tf32 else _IEEE).apply()
         yield
     finally:
-        before.apply()
+        try:
+            before.apply()
+        except BaseException:  # of a signal's handler, in the midst
+            before.apply()
+            raise
 
 
 class Products(NamedTuple):

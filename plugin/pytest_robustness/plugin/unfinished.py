@@ -142,9 +142,15 @@ class UnfinishedHooks:
         if report.when == "call" or not (report.passed or died):
             self._ended.add(name)
 
-    def pytest_keyboard_interrupt(self) -> None:
-        """Keep that the session was stopped: by Ctrl-C, or by ``pytest.exit``."""
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep that the session was stopped: by Ctrl-C, or by ``pytest.exit``; let go what it was in the midst of."""
         self._broken_off = "was interrupted"
+        # pytest, which has rendered the traceback by now, keeps it while the report is written, and with it locks.
+        if self._asking or self._able:
+            from pytest_robustness.core.undoing import let_go
+
+            let_go(excinfo.value)
 
     def pytest_internalerror(self) -> None:
         """Keep that pytest, or a plugin, broke down: tests may be missing that nobody tells of."""

@@ -23,7 +23,7 @@ from pytest_robustness.analysis.statistics import (
     mcnemar_by_class,
     mcnemar_from_counts,
 )
-from pytest_robustness.core.process import OneThread
+from pytest_robustness.core.process import one_thread
 from pytest_robustness.errors import OptionError
 
 TESTS = ["independent", "welch", "paired"]
@@ -623,7 +623,7 @@ def test_filters_of_warnings_are_set_in_the_turn_of_one_thread():
     """Two threads that set and put them back at once would leave one of them with the other's, and with a warning."""
     constant, varying = [[100.0, 100.0, 100.0]], [[90.0, 80.0, 70.0]]
     with ThreadPoolExecutor(1) as pool:
-        with OneThread(contextlib.nullcontext()):
+        with one_thread(contextlib.nullcontext()):
             other = pool.submit(compare, constant, varying)
             with pytest.raises(TimeoutError):
                 other.result(timeout=0.05)

@@ -22,7 +22,7 @@ from pytest_robustness.analysis.statistics.columns import (
     undecided,
 )
 from pytest_robustness.analysis.test_result import CONFIDENCE, TTestResult
-from pytest_robustness.core.process import OneThread
+from pytest_robustness.core.process import one_thread
 from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _undecidable(control: _Group, treated: _Group, test: GroupTest) -> Bools:
 
 def _t_test(control: Floats, treated: Floats, test: GroupTest, alpha: float) -> Part:
     # Filters are of the whole process, and put back when a block ends: of another thread's too.
-    with OneThread(warnings.catch_warnings()):
+    with one_thread(warnings.catch_warnings()):
         # One group without spread beside one with some is sound, and common: every model at 100 % in control.
         warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
         if test == "paired":

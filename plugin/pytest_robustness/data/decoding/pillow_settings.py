@@ -45,11 +45,15 @@ class PillowSettings:
         """Set them within the block, and restore what was there; threads wait for one another."""
         with _lock:
             before = self.current()
-            self._set()
             try:
+                self._set()
                 yield
             finally:
-                before._set()
+                try:
+                    before._set()
+                except BaseException:  # of a signal's handler, in the midst
+                    before._set()
+                    raise
 
     def _set(self) -> None:
         for (module, name), value in zip(_PLACES, self.values, strict=True):

@@ -198,8 +198,8 @@ def _quietly(*, offline: bool) -> Iterator[None]:
     places: tuple[Any, Any] = (datasets.config, huggingface_hub.constants)
     states = [module.HF_HUB_OFFLINE for module in places]
     shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
     try:
+        datasets.disable_progress_bars()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for module in places:

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import logging
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -58,11 +59,13 @@ class OnnxRuntime:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence the exporter, which reports its progress on standard output, in warnings and in the log."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    level, stdout = logging.root.manager.disable, sys.stdout
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        logging.disable(logging.WARNING)
+        sys.stdout = io.StringIO()  # not by contextlib: where Ctrl-C keeps that from its end, nothing is shown any more
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        sys.stdout = stdout
         logging.disable(level)

@@ -82,8 +82,8 @@ class StoreFile:
     def transaction(self) -> Iterator[None]:
         """Commit what the block writes, all of it or nothing; raises `StoreError`."""
         with self.explained():
-            self.connection.execute("BEGIN IMMEDIATE")
             try:
+                self.connection.execute("BEGIN IMMEDIATE")
                 yield
                 self.connection.execute("COMMIT")
             except BaseException:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from pytest_robustness.core.process import interrupts_held
 from pytest_robustness.errors import StoreError
 from pytest_robustness.inference.store import lock_holders
 from pytest_robustness.inference.store.file import NO_LOCKS
@@ -67,7 +68,10 @@ class ShardClaims:
             lock = FileLock(self._path(shard, "lock"))
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                lock.acquire(timeout=0)
+                # A lock that Ctrl-C leaves half taken or given back stays so: this process would wait for itself.
+                with interrupts_held():
+                    lock.acquire(timeout=0)
+                    self._held[shard] = lock
             except Timeout:
                 self._passed_over.append(shard)
                 continue
@@ -79,15 +83,15 @@ class ShardClaims:
                 ) from error
             self._waiting_since = None
             lock_holders.write(self._path(shard, "holder"), Holder.this())
-            self._held[shard] = lock
             yield shard
 
     def release(self, shard: Shard) -> None:
         """Release ``shard``, whether it was committed or not."""
-        lock = self._held.pop(shard, None)
-        if lock is not None:
-            self._path(shard, "holder").unlink(missing_ok=True)
-            lock.release()
+        with interrupts_held():
+            lock = self._held.pop(shard, None)
+            if lock is not None:
+                self._path(shard, "holder").unlink(missing_ok=True)
+                lock.release()
 
     def close(self) -> None:
         """Release every shard that is still held, and remove the files of locks that nobody has asked for in a day.

@@ -16,14 +16,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_robustness.core import user_code
-from pytest_robustness.core.process import OneThread, stopping_handlers
+from pytest_robustness.core.process import one_thread, stopping_handlers
 from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
 from pytest_robustness.errors import ModelError, RobustnessError, cause
+from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.inference.user_calls.deadline import TooLongError, deadline
 from pytest_robustness.inference.user_calls.last_words import of_earlier_runs, of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
     from types import FrameType
 
     from pytest_robustness.core.process_state import Aspect
@@ -109,7 +111,7 @@ class UserCalls:
         error: type[RobustnessError] = ModelError,
         batch: bool = False,
         blamed: bool = True,
-    ) -> OneThread:
+    ) -> AbstractContextManager[None]:
         """Return a context for a call of code of ``subject``; other threads wait with theirs until it ends.
 
         Parameters
@@ -135,7 +137,7 @@ class UserCalls:
         BaseException
             What the handler of a signal raised meanwhile, on Ctrl-C or a time limit of pytest's; see `unwrapped`.
         """
-        return OneThread(self._called(subject, f"{subject} {doing}".strip(), error, batch, blamed))
+        return one_thread(self._called(subject, f"{subject} {doing}".strip(), error, batch, blamed))
 
     @contextlib.contextmanager
     def _called(
@@ -165,14 +167,13 @@ class UserCalls:
 
     def _aspects(self, subject: str, batch: bool) -> tuple[Aspect, ...]:
         """Return the state to restore: all of it, or for a batch what is read in an instant."""
-        every: tuple[Aspect, ...] = ()
         if subject.startswith(_USERS) and (not batch or subject not in self._tried or subject in self._unruly):
-            every = ASPECTS
+            return every_aspect()
         if "torch" not in sys.modules:  # a dataset's factory alone: nothing of PyTorch to restore
-            return every
+            return ()
         from pytest_robustness.inference.user_calls import torch_state
 
-        return (*every, *torch_state.ASPECTS) if every else torch_state.QUICK
+        return torch_state.QUICK
 
     def _require_harmless(self, subject: str, error: type[RobustnessError]) -> None:
         """Raise ``error`` where the code ran when two other processes of this run died."""
@@ -270,6 +271,8 @@ class _Handlers:
         self.of_code = error if told and self._raised is None else None
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if isinstance(error, GeneratorExit):  # the context was let go, after that exception
+            return
         if isinstance(self._raised, Exception):
             raise StoppedError(self._raised) from None
         if self._raised is not None and self._raised is not error:

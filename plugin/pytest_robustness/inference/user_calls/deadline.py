@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import faulthandler
 import os
@@ -47,20 +48,26 @@ def deadline(seconds: float | None, what: str) -> Generator[None]:
         yield
         return
     grace = min(_GRACE, seconds)
-    watchdog = threading.Timer(seconds + grace, _end, (what, seconds))
-    watchdog.daemon = True
-    # Ctrl-C may come after any call, and must leave nothing behind that ends the process later.
+    over = _thread.allocate_lock()
+
+    def watch() -> None:
+        if not over.acquire(timeout=seconds + grace):
+            _end(what, seconds)
+
+    # Ctrl-C may come after any call, and must leave nothing behind that ends the process later. Each of these is one
+    # step; a threading.Timer is started and cancelled in several, and may be left running.
+    over.acquire()
     try:
-        watchdog.start()
+        _thread.start_new_thread(watch, ())
         # A thread of Python cannot run while other code holds the lock of the interpreter; this one can.
         faulthandler.dump_traceback_later(seconds + 2 * grace, exit=True, file=_Stderr.descriptor)
         with _alarm(seconds):
             yield
     finally:
         try:
-            faulthandler.cancel_dump_traceback_later()
+            over.release()
         finally:
-            watchdog.cancel()
+            faulthandler.cancel_dump_traceback_later()
 
 
 @contextlib.contextmanager

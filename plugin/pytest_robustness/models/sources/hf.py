@@ -243,11 +243,13 @@ def _quiet() -> Iterator[None]:
     from transformers.utils import logging as shown
 
     level, bars = shown.get_verbosity(), shown.is_progress_bar_enabled()
-    shown.set_verbosity(shown.ERROR)
-    shown.disable_progress_bar()
     try:
+        shown.set_verbosity(shown.ERROR)
+        shown.disable_progress_bar()
         yield
     finally:
-        shown.set_verbosity(level)
-        if bars:
-            shown.enable_progress_bar()
+        try:
+            shown.set_verbosity(level)
+        finally:
+            if bars:
+                shown.enable_progress_bar()

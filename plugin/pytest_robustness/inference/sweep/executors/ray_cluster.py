@@ -99,12 +99,12 @@ def _quiet() -> Generator[None]:
     level, environment = logger.level, {name: os.environ.get(name) for name in _QUIET}
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if main else None
-    logger.setLevel(logging.CRITICAL)
-    # Whatever log_to_driver says, it prints a line for each attempt to reach a node that is gone.
     printing = getattr(worker, "print_to_stdstream", None)
-    worker.print_to_stdstream = lambda *_, **__: None
-    os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
     try:
+        logger.setLevel(logging.CRITICAL)
+        # Whatever log_to_driver says, it prints a line for each attempt to reach a node that is gone.
+        worker.print_to_stdstream = lambda *_, **__: None
+        os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
