@@ -165,25 +165,26 @@ def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
     assert done == ["the rest of the block", "the alarm"]
 
 
-def rung_at(line, context):
-    """Enter and leave ``context``, ring an alarm when ``line`` lines of it have run; say whether there were as many."""
-    lines = itertools.count(1)
+def rung_after(calls, context):
+    """Enter and leave ``context``, ring an alarm after so many calls of it; say whether there were as many.
 
-    def trace(frame, event, _):
-        if frame.f_code.co_filename not in (process.__file__, contextlib.__file__):
-            return None
-        if event == "line" and next(lines) == line:
-            sys.settrace(None)
+    Python calls the handler of a signal where a call begins and after one of a function in C.
+    """
+    made = itertools.count(1)
+
+    def profile(frame, event, _):
+        ours = frame.f_code.co_filename in (process.__file__, contextlib.__file__, signal.__file__)
+        if ours and event in ("call", "c_return") and next(made) == calls:
+            sys.setprofile(None)
             signal.raise_signal(signal.SIGALRM)
-        return trace
 
-    sys.settrace(trace)
+    sys.setprofile(profile)
     try:
         with context():
             pass
     finally:
-        sys.settrace(None)
-    return next(lines) > line
+        sys.setprofile(None)
+    return next(made) > calls
 
 
 def ends_the_process():
@@ -218,14 +219,14 @@ def test_a_time_limit_that_ends_while_handlers_are_set_loses_no_signal_that_come
     alarm = signal.signal(signal.SIGALRM, late)
     raised = 0
     try:
-        for line in itertools.count(1):
+        for calls in itertools.count(1):
             try:
-                if not rung_at(line, context):
+                if not rung_after(calls, context):
                     break
             except TimeoutError:
                 raised += 1
             for _ in range(3):
-                assert heard(), line
+                assert heard(), calls
             for number, handler in before.items():
                 signal.signal(number, handler)
             signal.signal(signal.SIGALRM, late)
