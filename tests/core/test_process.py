@@ -165,8 +165,8 @@ def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
     assert done == ["the rest of the block", "the alarm"]
 
 
-def rung_after(calls, context):
-    """Enter and leave ``context``, ring an alarm after so many calls of it; say whether there were as many.
+def signalled_after(calls, context, number):
+    """Enter and leave ``context``, raise a signal after so many calls of it; say whether there were as many.
 
     Python calls the handler of a signal where a call begins and after one of a function in C.
     """
@@ -176,7 +176,7 @@ def rung_after(calls, context):
         ours = frame.f_code.co_filename in (process.__file__, contextlib.__file__, signal.__file__)
         if ours and event in ("call", "c_return") and next(made) == calls:
             sys.setprofile(None)
-            signal.raise_signal(signal.SIGALRM)
+            signal.raise_signal(number)
 
     sys.setprofile(profile)
     try:
@@ -221,7 +221,7 @@ def test_a_time_limit_that_ends_while_handlers_are_set_loses_no_signal_that_come
     try:
         for calls in itertools.count(1):
             try:
-                if not rung_after(calls, context):
+                if not signalled_after(calls, context, signal.SIGALRM):
                     break
             except TimeoutError:
                 raised += 1
@@ -233,6 +233,23 @@ def test_a_time_limit_that_ends_while_handlers_are_set_loses_no_signal_that_come
     finally:
         signal.signal(signal.SIGALRM, alarm)
     assert raised > 10
+
+
+@pytest.mark.parametrize("second", [signal.SIG_IGN, lambda *_: None], ids=["none", "another"])
+def test_the_handler_that_a_handler_sets_stays_whenever_its_signal_comes(second):
+    def first(number, _):
+        signal.signal(number, second)
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for calls in itertools.count(1):
+            signal.signal(signal.SIGINT, first)
+            if not signalled_after(calls, interrupts_held, signal.SIGINT):
+                break
+            assert signal.getsignal(signal.SIGINT) is second, calls
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert calls > 30
 
 
 @pytest.mark.parametrize(

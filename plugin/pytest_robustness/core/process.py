@@ -123,29 +123,34 @@ def interrupts_held() -> Iterator[None]:
     the lock taken, and shutting the pool down would wait for it forever. Raised inside an import, it would leave a
     package half imported, for as long as the process lives.
     """
-    handlers = stopping_handlers()
+    handlers: dict[int, Any] = {**stopping_handlers()}
     held: list[int] = []
     holding = True
 
-    def hold(number: int, frame: FrameType | None) -> None:
+    def hold(number: int, _: FrameType | None) -> None:
+        if holding:
+            held.append(number)
+        signal.signal(number, handlers[number])
         # The exception of another handler may come while handlers are set, and leave this one for good.
         if not holding:
-            handlers[number](number, frame)
-            return
-        held.append(number)
-        signal.signal(number, handlers[number])
+            signal.raise_signal(number)
 
     try:
-        for number in handlers:
-            signal.signal(number, hold)
+        for number in [*handlers]:
+            handlers[number] = signal.signal(number, hold)
         yield
     finally:
-        holding = False
-        with contextlib.ExitStack() as later:  # all of them, also where the handler of the first raises an exception
-            for number in reversed(held):
-                later.callback(signal.raise_signal, number)
-            for number in handlers.keys() - held:
-                later.callback(signal.signal, number, handlers[number])
+        # All of them, also where the handler of the first raises an exception. None is called before its signal has it
+        # again: it may set another one, which stays.
+        try:
+            with contextlib.ExitStack() as restored:
+                for number in handlers.keys() - held:
+                    restored.callback(signal.signal, number, handlers[number])
+        finally:
+            holding = False
+            with contextlib.ExitStack() as later:
+                for number in reversed(held):
+                    later.callback(signal.raise_signal, number)
 
 
 @contextlib.contextmanager
