@@ -255,6 +255,34 @@ def test_an_ordinary_exception_of_a_handler_is_not_taken_for_the_codes(handled):
         judged()
 
 
+def test_a_handler_that_sets_another_one_is_no_fault_of_the_code(handled):
+    number, handle = handled
+    handle(lambda *_: handle(ring))
+    with UserCalls(print).call("net"):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is ring
+
+    def twice():
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+
+    handle(lambda *_: handle(ring))
+    with pytest.raises(Late), UserCalls(print).call("net"):
+        twice()
+    handle(lambda *_: handle(signal.SIG_IGN))
+    with UserCalls(print).call("net"):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_a_handler_that_the_code_sets_is_not_kept(handled):
+    number, handle = handled
+    handle(ring)
+    with UserCalls(print).call("python:net.py:net"):
+        signal.signal(number, sound)
+    assert signal.getsignal(number) is ring
+
+
 def test_a_handler_that_raises_nothing_leaves_the_codes_own_faults(handled):
     number, handle = handled
     rung = []

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_robustness.core import user_code
 from pytest_robustness.core.process import one_thread, stopping_handlers
@@ -257,7 +257,7 @@ class _Handlers:
     """
 
     def __init__(self) -> None:
-        self._before = stopping_handlers()
+        self._before: dict[int, Any] = {**stopping_handlers()}
         self._raised: BaseException | None = None
         self.of_code: BaseException | None = None
 
@@ -269,8 +269,8 @@ class _Handlers:
         # Without the handler of Ctrl-C, in another thread say, its exception cannot be told from the code's own.
         told = signal.SIGINT in self._before or not isinstance(error, KeyboardInterrupt)
         self.of_code = error if told and self._raised is None else None
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        for number in self._before:
+            signal.signal(number, self._before[number])
         if isinstance(error, GeneratorExit):  # the context was let go, after that exception
             return
         if isinstance(self._raised, Exception):
@@ -284,6 +284,16 @@ class _Handlers:
         except BaseException as raised:
             self._raised = raised
             raise
+        finally:
+            self._keep(number)
+
+    def _keep(self, number: int) -> None:
+        """Keep what a handler set in its own place, for the next press of Ctrl-C, say; notice what that raises too."""
+        now = signal.getsignal(number)
+        if now != self._notice:
+            self._before[number] = now
+            if callable(now):
+                signal.signal(number, self._notice)
 
 
 def _no_exit(process: int) -> Callable[[int], NoReturn]:
