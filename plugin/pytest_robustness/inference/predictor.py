@@ -19,7 +19,8 @@ from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.remembered import Remembered
 from pytest_robustness.inference.selection import select
 from pytest_robustness.inference.store.store import Store, StoredSelection
-from pytest_robustness.inference.user_calls.calls import UserCalls, unwrapped
+from pytest_robustness.inference.user_calls.calls import UserCalls
+from pytest_robustness.inference.user_calls.handlers import unwrapped
 from pytest_robustness.inference.user_calls.last_words import Diary
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ def diagnosis_of(subject: Subject, rules: Rules, shown: Progress) -> Diagnosis:
     ModelError
         The model cannot be loaded, or runs in no way that was tried.
     """
-    from pytest_robustness.inference.user_calls.calls import unwrapped
+    from pytest_robustness.inference.user_calls.handlers import unwrapped
 
     with unwrapped():
         return _diagnosis(subject, rules, shown)

@@ -22,8 +22,9 @@ import torch
 
 from pytest_robustness.errors import ModelError, TransformError
 from pytest_robustness.inference.user_calls import calls as user_calls
-from pytest_robustness.inference.user_calls import deadline
-from pytest_robustness.inference.user_calls.calls import UserCalls, unwrapped
+from pytest_robustness.inference.user_calls import deadline, handlers
+from pytest_robustness.inference.user_calls.calls import UserCalls
+from pytest_robustness.inference.user_calls.handlers import unwrapped
 from pytest_robustness.inference.user_calls.last_words import Diary
 
 
@@ -114,7 +115,7 @@ def interrupted_at(line):
     lines = itertools.count(1)
 
     def trace(frame, event, _):
-        if frame.f_code.co_filename != user_calls.__file__:
+        if frame.f_code.co_filename not in (user_calls.__file__, handlers.__file__):
             return None
         if event == "line" and next(lines) == line:
             sys.settrace(None)
@@ -152,7 +153,8 @@ def interrupted_after(calls):
     made = itertools.count(1)
 
     def profile(frame, event, _):
-        files = (user_calls.__file__, deadline.__file__, signal.__file__, threading.__file__)
+        modules = (user_calls, handlers, deadline, signal, threading)
+        files = [module.__file__ for module in modules]
         ours = frame.f_code.co_filename in files and threading.current_thread() is threading.main_thread()
         if ours and event in ("call", "c_return") and next(made) == calls:
             sys.setprofile(None)
