@@ -240,12 +240,18 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     ranges = True
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    # Of more connections at once than its usual five the system drops some, which are tried again after a second, then
+    # two, then four.
+    request_queue_size = 128
+
+
 @contextlib.contextmanager
 def web_server(folder: Path, *, ranges: bool = True) -> Iterator[tuple[str, list[str]]]:
     """Serve a folder; yield its URL, and what has been asked for so far."""
     served: list[str] = []
     handler = type("Handler", (_Handler,), {"served": served, "ranges": ranges})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
+    server = _Server(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
