@@ -24,6 +24,7 @@ from pytest_robustness.core.process import (
     one_thread,
     quick_imports,
 )
+from tests.signals import signalled_after
 
 
 @pytest.mark.parametrize(
@@ -165,26 +166,15 @@ def test_the_alarm_of_a_time_limit_waits_too_and_ctrl_c_is_not_lost_beside_it():
     assert done == ["the rest of the block", "the alarm"]
 
 
-def signalled_after(calls, context, number):
-    """Enter and leave ``context``, raise a signal after so many calls of it; say whether there were as many.
+def signalled_in(context, calls, number):
+    """Enter and leave ``context``, and raise a signal after so many calls; say whether there were as many."""
 
-    Python calls the handler of a signal where a call begins and after one of a function in C.
-    """
-    made = itertools.count(1)
-
-    def profile(frame, event, _):
-        ours = frame.f_code.co_filename in (process.__file__, contextlib.__file__, signal.__file__)
-        if ours and event in ("call", "c_return") and next(made) == calls:
-            sys.setprofile(None)
-            signal.raise_signal(number)
-
-    sys.setprofile(profile)
-    try:
+    def block():
         with context():
             pass
-    finally:
-        sys.setprofile(None)
-    return next(made) > calls
+
+    files = [module.__file__ for module in (process, contextlib, signal)]
+    return signalled_after(calls, block, files, number)
 
 
 def ends_the_process():
@@ -221,7 +211,7 @@ def test_a_time_limit_that_ends_while_handlers_are_set_loses_no_signal_that_come
     try:
         for calls in itertools.count(1):
             try:
-                if not signalled_after(calls, context, signal.SIGALRM):
+                if not signalled_in(context, calls, signal.SIGALRM):
                     break
             except TimeoutError:
                 raised += 1
@@ -243,7 +233,7 @@ def test_the_handler_that_a_handler_sets_stays_whenever_its_signal_comes(second)
     try:
         for calls in itertools.count(1):
             signal.signal(signal.SIGINT, first)
-            if not signalled_after(calls, interrupts_held, signal.SIGINT):
+            if not signalled_in(interrupts_held, calls, signal.SIGINT):
                 break
             assert signal.getsignal(signal.SIGINT) is second, calls
     finally:

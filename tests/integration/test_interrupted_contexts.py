@@ -36,37 +36,17 @@ from pytest_robustness.inference.store.file import StoreFile
 from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.inference.user_calls.calls import UserCalls
+from tests.signals import signalled_after
 
 OURS = (str(Path(pytest_robustness.__file__).parent), str(Path(filelock.__file__).parent), contextlib.__file__)
 SHARD = Shard(0, 10)
 
 
-def interrupted_after(calls, block):
-    """Run ``block``, and press Ctrl-C after so many calls in this package; say whether there were as many.
-
-    Python calls the handler of a signal where a call begins and after one of a function in C.
-    """
-    made = itertools.count(1)
-
-    def profile(frame, event, _):
-        ours = frame.f_code.co_filename.startswith(OURS)
-        if ours and event in ("call", "c_return") and not finalizes(frame) and next(made) == calls:
-            sys.setprofile(None)
-            signal.raise_signal(signal.SIGINT)
-
-    sys.setprofile(profile)
-    try:
-        block()
-    finally:
-        sys.setprofile(None)
-    return next(made) > calls
-
-
-def finalizes(frame):
-    """Say whether an object is being freed: what is raised then Python ignores."""
+def is_heard(frame):
+    """Say whether no object is being freed: what is raised then Python ignores."""
     while frame is not None and frame.f_code.co_name not in ("__del__", "<genexpr>"):
         frame = frame.f_back
-    return frame is not None
+    return frame is None
 
 
 def run_interrupted(block, check, step=1):
@@ -76,7 +56,7 @@ def run_interrupted(block, check, step=1):
         for calls in itertools.count(1, step):
             kept = None
             try:
-                if not interrupted_after(calls, block):
+                if not signalled_after(calls, block, OURS, counts=is_heard):
                     return calls
             except KeyboardInterrupt as interrupt:
                 kept = interrupt
@@ -217,23 +197,11 @@ def run_interrupted_within(block, check):
     files = (warnings.__file__, torch.autograd.grad_mode.__file__)
     try:
         for calls in itertools.count(1):
-            made = itertools.count(1)
-
-            def profile(frame, event, _, made=made, calls=calls):
-                ours = frame.f_code.co_filename in files and event in ("call", "c_return")
-                if ours and frame.f_back.f_code.co_name == "work" and next(made) == calls:
-                    sys.setprofile(None)
-                    signal.raise_signal(signal.SIGINT)
-
-            sys.setprofile(profile)
             try:
-                block()
+                if not signalled_after(calls, block, files, counts=lambda call: call.f_back.f_code.co_name == "work"):
+                    return calls
             except KeyboardInterrupt:
                 check(calls)
-                continue
-            finally:
-                sys.setprofile(None)
-            return calls
     finally:
         signal.signal(signal.SIGINT, handler)
 

@@ -26,6 +26,7 @@ from pytest_robustness.inference.user_calls import deadline, handlers
 from pytest_robustness.inference.user_calls.calls import UserCalls
 from pytest_robustness.inference.user_calls.handlers import unwrapped
 from pytest_robustness.inference.user_calls.last_words import Diary
+from tests.signals import signalled_after
 
 
 def test_a_change_is_restored_and_warned_of_once():
@@ -110,71 +111,19 @@ def test_a_keyboard_interrupt_of_the_code_is_its_error_and_ctrl_c_is_not():
         press_ctrl_c()
 
 
-def interrupted_at(line):
-    """Call a user's code, press Ctrl-C when ``line`` lines of the call have run, and say whether there were as many."""
-    lines = itertools.count(1)
-
-    def trace(frame, event, _):
-        if frame.f_code.co_filename not in (user_calls.__file__, handlers.__file__):
-            return None
-        if event == "line" and next(lines) == line:
-            sys.settrace(None)
-            press_ctrl_c()
-        return trace
-
-    sys.settrace(trace)
-    try:
-        with UserCalls(print).call("net"):
-            pass
-    finally:
-        sys.settrace(None)
-    return next(lines) > line
-
-
-def test_ctrl_c_is_never_the_codes_whenever_it_is_pressed():
-    before = signal.getsignal(signal.SIGINT)
-    for line in itertools.count(1):
-        try:
-            assert not interrupted_at(line)
-        except KeyboardInterrupt:
-            continue
-        finally:
-            gc.collect()
-            signal.signal(signal.SIGINT, before)
-        break
-    assert line > 40
-
-
-def interrupted_after(calls):
-    """Call a user's code with a deadline, press Ctrl-C after so many calls; say whether there were as many.
-
-    Python calls the handler of a signal where a call begins and after one of a function in C.
-    """
-    made = itertools.count(1)
-
-    def profile(frame, event, _):
-        modules = (user_calls, handlers, deadline, signal, threading)
-        files = [module.__file__ for module in modules]
-        ours = frame.f_code.co_filename in files and threading.current_thread() is threading.main_thread()
-        if ours and event in ("call", "c_return") and next(made) == calls:
-            sys.setprofile(None)
-            press_ctrl_c()
-
-    sys.setprofile(profile)
-    try:
-        with UserCalls(print, timeout=600).call("net", batch=True):
-            pass
-    finally:
-        sys.setprofile(None)
-    return next(made) > calls
-
-
-def test_ctrl_c_leaves_no_deadline_that_ends_the_process_later():
+@pytest.mark.parametrize("timeout", [None, 600.0])
+def test_ctrl_c_is_never_the_codes_and_leaves_no_deadline_that_ends_the_process_later(timeout):
     before, leave = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}, os._exit
     threads = _thread._count()
+    files = [module.__file__ for module in (user_calls, handlers, deadline, signal, threading)]
+
+    def call():
+        with UserCalls(print, timeout=timeout).call("net", batch=True):
+            pass
+
     for calls in itertools.count(1):
         try:
-            assert not interrupted_after(calls)
+            assert not signalled_after(calls, call, files)
         except KeyboardInterrupt:
             continue
         finally:
