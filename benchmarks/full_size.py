@@ -187,6 +187,7 @@ def watch_all(stages: Stages) -> None:
     from pytest_robustness import data
     from pytest_robustness.analysis.judge import Judge
     from pytest_robustness.analysis.predictions import StoredPredictions
+    from pytest_robustness.frontends.session.run import Run
     from pytest_robustness.inference import predictor
     from pytest_robustness.inference.jobs import JobMaker
     from pytest_robustness.inference.loader import loader
@@ -197,7 +198,6 @@ def watch_all(stages: Stages) -> None:
     from pytest_robustness.inference.sweep.work import Work
     from pytest_robustness.report import build, images, tables
     from pytest_robustness.report.page import render
-    from pytest_robustness.session.run import Run
 
     watched: list[tuple[Any, str, str]] = [
         (data, "identities", "identities (stub)"),

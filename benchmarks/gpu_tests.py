@@ -44,8 +44,8 @@ def environment(root: Path) -> dict[str, str]:
     path = [str(root / "plugin"), str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"PYTHONPATH": os.pathsep.join(path)}
     installed = {entry.value for entry in importlib.metadata.entry_points(group="pytest11")}
-    if "pytest_robustness.plugin.hooks" not in installed:
-        own["PYTEST_PLUGINS"] = "pytest_robustness.plugin.hooks"
+    if "pytest_robustness.frontends.plugin.hooks" not in installed:
+        own["PYTEST_PLUGINS"] = "pytest_robustness.frontends.plugin.hooks"
     return {**os.environ, **own}
 
 

@@ -11,8 +11,8 @@ from paired import median_ratio, seconds, timed_pairs
 from stages import profile
 from sweep import PROTOCOL, SweepBench
 
+from pytest_robustness.frontends.session.progress import SilentProgress
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-from pytest_robustness.session.progress import SilentProgress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -46,6 +46,7 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness import data
     from pytest_robustness.core import CONTROL, ClassMatch, Condition, Model, Preprocess, Selection
     from pytest_robustness.core.file_hashes import FileHashes
+    from pytest_robustness.frontends.session.progress import SilentProgress
     from pytest_robustness.inference.jobs import job
     from pytest_robustness.inference.loading.loaded_model import LoadedModel
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
@@ -54,7 +55,6 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness.inference.sweep.claims import ShardClaims
     from pytest_robustness.inference.sweep.executors.local import LocalExecutor
     from pytest_robustness.inference.sweep.sweep import Sweep
-    from pytest_robustness.session.progress import SilentProgress
     from pytest_robustness.transforms import builtin
 
     source = data.open_source(f"folder:{folder / 'images'}", download=False)

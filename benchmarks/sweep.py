@@ -32,6 +32,7 @@ from torchvision.transforms import v2
 from pytest_robustness import data
 from pytest_robustness.core import CONTROL, ClassMatch, Model, Preprocess, Progress, Runner, Selection, Workload
 from pytest_robustness.core.file_hashes import FileHashes
+from pytest_robustness.frontends.session.progress import SilentProgress
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.jobs import job
 from pytest_robustness.inference.loader.loader import default_workers
@@ -45,7 +46,6 @@ from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.sweep.executors.local import LocalExecutor
 from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.models.presets import ARTICLE_MODELS
-from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:

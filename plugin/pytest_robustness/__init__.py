@@ -1,7 +1,6 @@
 """pytest-robustness: how sensitive image classifiers are to simple transforms, and which classes are to blame.
 
-The names exported here are the public API; `pytest_robustness.errors` documents the errors, and
-`pytest_robustness.strategies` has strategies of Hypothesis.
+The names exported here are the public API. `errors` has the tree of errors, `strategies` has strategies of Hypothesis.
 """
 
 from __future__ import annotations
@@ -14,17 +13,18 @@ if TYPE_CHECKING:
     from pytest_robustness.analysis.findings import ClassTest, GateTest, ImageTest, ModelTest
     from pytest_robustness.analysis.study_finding import StudyFinding
     from pytest_robustness.analysis.test_result import McNemarResult, Outcome, TestResult, TTestResult, Verdict
-    from pytest_robustness.api.compare import Comparison, compare
-    from pytest_robustness.api.doctor import doctor
-    from pytest_robustness.api.evaluate import evaluate
-    from pytest_robustness.api.evaluation import Evaluation
-    from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess
+    from pytest_robustness.core import Cell, ClassLabel, Condition, DataSource, Model, Panel, Preprocess, errors
+    from pytest_robustness.frontends import strategies
+    from pytest_robustness.frontends.api.compare import Comparison, compare
+    from pytest_robustness.frontends.api.doctor import doctor
+    from pytest_robustness.frontends.api.evaluate import evaluate
+    from pytest_robustness.frontends.api.evaluation import Evaluation
+    from pytest_robustness.frontends.plugin.asked import asks_study
+    from pytest_robustness.frontends.plugin.assertion import NotRobust, assert_robust
+    from pytest_robustness.frontends.plugin.configuration import run_mode
+    from pytest_robustness.frontends.session.options import RunMode
+    from pytest_robustness.frontends.session.session import RobustnessSession
     from pytest_robustness.inference.transformed import transformed
-    from pytest_robustness.plugin.asked import asks_study
-    from pytest_robustness.plugin.assertion import NotRobust, assert_robust
-    from pytest_robustness.plugin.configuration import run_mode
-    from pytest_robustness.session.options import RunMode
-    from pytest_robustness.session.session import RobustnessSession
 
 __version__ = "0.1.0"
 
@@ -56,28 +56,31 @@ __all__ = [
     "assert_robust",
     "compare",
     "doctor",
+    "errors",
     "evaluate",
     "run_mode",
+    "strategies",
     "transformed",
 ]
 
 _HOMES = {
-    "api.compare": ("Comparison", "compare"),
+    "frontends.api.compare": ("Comparison", "compare"),
     "analysis.diagnosis": ("Diagnosis",),
-    "api.doctor": ("doctor",),
-    "api.evaluate": ("evaluate",),
-    "api.evaluation": ("Evaluation",),
+    "frontends.api.doctor": ("doctor",),
+    "frontends.api.evaluate": ("evaluate",),
+    "frontends.api.evaluation": ("Evaluation",),
     "core": ("Cell", "ClassLabel", "Condition", "DataSource", "Model", "Panel", "Preprocess"),
     "analysis.findings": ("ClassTest", "GateTest", "ImageTest", "ModelTest"),
     "analysis.study_finding": ("StudyFinding",),
     "analysis.test_result": ("McNemarResult", "Outcome", "TTestResult", "TestResult", "Verdict"),
     "inference.transformed": ("transformed",),
-    "plugin.asked": ("asks_study",),
-    "plugin.assertion": ("NotRobust", "assert_robust"),
-    "plugin.configuration": ("run_mode",),
-    "session.options": ("RunMode",),
-    "session.session": ("RobustnessSession",),
+    "frontends.plugin.asked": ("asks_study",),
+    "frontends.plugin.assertion": ("NotRobust", "assert_robust"),
+    "frontends.plugin.configuration": ("run_mode",),
+    "frontends.session.options": ("RunMode",),
+    "frontends.session.session": ("RobustnessSession",),
 }
+_MODULES = {"errors": "core.errors", "strategies": "frontends.strategies"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
@@ -88,6 +91,8 @@ def __getattr__(name: str) -> Any:
     from pytest_robustness.core.process import quick_imports
 
     with quick_imports():
+        if name in _MODULES:
+            return import_module(f"{__name__}.{_MODULES[name]}")
         return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from pytest_robustness.command.main import main
+from pytest_robustness.frontends.command.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

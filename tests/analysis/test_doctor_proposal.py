@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_robustness.analysis.doctor_proposal import proposal
-from pytest_robustness.command.main import cli
+from pytest_robustness.frontends.command.main import cli
 
 BEFORE = "To find out which setting is wrong, if one is: "
 DATA = {"data": "folder:photos"}

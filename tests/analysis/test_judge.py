@@ -17,7 +17,7 @@ from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.analysis.verdicts import judge_model
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
-from pytest_robustness.errors import ModelError, RobustnessError
+from pytest_robustness.core.errors import ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store.store import Store

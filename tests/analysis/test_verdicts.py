@@ -25,7 +25,7 @@ from pytest_robustness.analysis.verdicts import (
     sensitive_classes,
 )
 from pytest_robustness.core import Condition
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 PLAIN = TTestResult(
     test="independent",

@@ -21,8 +21,8 @@ from allure_commons.utils import uuid4
 from pytest_robustness.analysis.findings import ClassChange, ClassTest
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import Cell
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.naming import condition_text
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.allure import history, npm, record, run_files
 from pytest_robustness.report.allure.build import PAGES, build
 from pytest_robustness.report.allure.facts import facts_of

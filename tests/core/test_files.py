@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.files import alone_in, publish, read_regular, replacing, short_path, write_atomically
-from pytest_robustness.errors import RobustnessError
 from tests.locks import locked
 
 

@@ -86,7 +86,7 @@ def test_an_interrupt_at_any_line_ends_the_work(work: str) -> None:
     script = INTERRUPTED.replace("WORK", work)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     _, times, _ = run.stdout.split()
-    assert int(times) > 100
+    assert int(times) > 20  # beside a busy machine the other threads leave the main thread few pieces, and few lines
 
 
 @pytest.mark.parametrize("parts", [0, 1, 2, 50])

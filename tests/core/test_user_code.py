@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from pytest_robustness.core.errors import DataError, ModelError
 from pytest_robustness.core.user_code import FORMS, UserModule, forget_changed, parse
 from pytest_robustness.data import open_source
-from pytest_robustness.errors import DataError, ModelError
 from pytest_robustness.inference.loader.pool import answers
 from pytest_robustness.models import ModelZoo
 from tests import warm

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data import open_source
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -19,13 +19,13 @@ from PIL import Image
 from torchvision.datasets import CIFAR10, ImageFolder, Imagenette
 
 from pytest_robustness.core import ClassLabel, DataSource, Selection
+from pytest_robustness.core.errors import BadImageError, OptionError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import check, identities, keys, known, open_source, select
 from pytest_robustness.data.decoding.formats import readable
 from pytest_robustness.data.decoding.pillow_settings import PillowSettings
 from pytest_robustness.data.in_memory import ArraySource
 from pytest_robustness.data.map_style.dataset import MapStyleSource
-from pytest_robustness.errors import BadImageError, OptionError
 from tests.data.forms import refusal
 
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.core.file_hashes import FileHashes, content_digest
 from pytest_robustness.data import open_source
 from pytest_robustness.data.tables.cells import local_file
 from pytest_robustness.data.tables.parquet_rows import ParquetRows
-from pytest_robustness.errors import BadImageError
 from tests.data.forms import refusal, web_server
 from tests.image_maker import Kind, content, shade
 

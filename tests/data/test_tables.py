@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pytest_robustness.core.errors import BadImageError, OptionError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import keys, open_source
 from pytest_robustness.data.tables import parquet_rows
 from pytest_robustness.data.tables.parquet_rows import ParquetRows
-from pytest_robustness.errors import BadImageError, OptionError
 from tests.data.forms import CLASSES, as_parquet, opened, photos, refusal, table_of
 from tests.image_maker import Kind, content
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pytest_robustness.core.errors import BadImageError, OptionError
 from pytest_robustness.core.file_hashes import FileHashes, FileStatus
 from pytest_robustness.data import keys, open_source
 from pytest_robustness.data.archives import index as tar_index
 from pytest_robustness.data.archives.members import TarMembers
 from pytest_robustness.data.notes import data_notes
-from pytest_robustness.errors import BadImageError, OptionError
 from tests.data.forms import Photo, add, as_numbered_shards, as_shards, opened, photos, refusal
 from tests.image_maker import Kind, content
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pytest_robustness import data
-from pytest_robustness.errors import DataError
+from pytest_robustness.core.errors import DataError
 
 
 @pytest.fixture

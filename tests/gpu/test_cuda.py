@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import EngineUsed, Model, Preprocess, Workload
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.inference.device import resolve_device
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.precision import fp32_products

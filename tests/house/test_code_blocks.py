@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pytest_robustness.command.main import cli, main
+from pytest_robustness.frontends.command.main import cli, main
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -103,7 +103,7 @@ def run(folder: Project, command: list[str], where: str) -> None:
         return
     if program == "pytest-robustness":
         with cli.commands[arguments[0]].make_context(arguments[0], arguments[1:]) as context:
-            from pytest_robustness.command.run import pytest_arguments
+            from pytest_robustness.frontends.command.run import pytest_arguments
 
             arguments = pytest_arguments(context)
     else:

@@ -215,7 +215,7 @@ def test_the_report_is_written_with_the_others(extended, judged):
 
 
 def test_the_table_of_options_has_a_row_for_the_option(extended):
-    script = "from pytest_robustness.session.options.table import markdown_table; print(markdown_table())"
+    script = "from pytest_robustness.frontends.session.options.table import markdown_table; print(markdown_table())"
     done = subprocess.run(
         [*warm.python(), "-c", script],
         cwd=extended.overlay,

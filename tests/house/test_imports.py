@@ -19,7 +19,7 @@ import json, sys
 import pytest
 code = pytest.main(sys.argv[1:])
 loaded = [name for name in {HEAVY!r} if name in sys.modules]
-print(json.dumps([code, loaded, "pytest_robustness.plugin.hooks" in sys.modules]))
+print(json.dumps([code, loaded, "pytest_robustness.frontends.plugin.hooks" in sys.modules]))
 """
 SUITE = """
 import pytest

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(pytest_robustness.__file__).parent
 LIMITS = {ast.ClassDef: 200, ast.FunctionDef: 60, ast.AsyncFunctionDef: 60}
 LONGEST_FILE = 300
-ENTRIES = 16
+ENTRIES = 11
 FINDINGS = {"Finding", "ModelTest", "ClassTest", "ImageTest", "GateTest"}
 MOST_CHECKS_OF_KIND = 5
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pytest_robustness
-from pytest_robustness.command.main import cli
-from pytest_robustness.session.options.table import SPECS, markdown_table
+from pytest_robustness.frontends.command.main import cli
+from pytest_robustness.frontends.session.options.table import SPECS, markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

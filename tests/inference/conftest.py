@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 
 from pytest_robustness.analysis.predictions import StoredPredictions
-from pytest_robustness.errors import BaselineError
+from pytest_robustness.core.errors import BaselineError
+from pytest_robustness.frontends.session.progress import SilentProgress
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.predictor import Predictor
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.settings import InferenceSettings
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.transforms import builtin
 
 

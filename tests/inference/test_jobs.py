@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, ClassMatch, Condition, Model, Preprocess, Selection
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.jobs import JobMaker, content_key, job
 from pytest_robustness.inference.loading.loaded_model import LoadedModel
 from pytest_robustness.transforms import builtin

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pytest_robustness import Model, Preprocess, doctor, evaluate
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from tests.data.forms import FORMS, photos, web_server
 
 if TYPE_CHECKING:

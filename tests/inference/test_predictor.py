@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.errors import BaselineError, DataError, ModelError, RobustnessError
+from pytest_robustness.core.errors import BaselineError, DataError, ModelError, RobustnessError
 from pytest_robustness.inference.plan import Plan
 
 SLOPE, COLOUR = "python:nets.py:slope", "python:nets.py:colour"

@@ -8,9 +8,9 @@ import sqlite3
 import numpy as np
 import pytest
 
-from pytest_robustness.command.main import main
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, EngineUsed, Preprocess
-from pytest_robustness.errors import StoreError
+from pytest_robustness.core.errors import StoreError
+from pytest_robustness.frontends.command.main import main
 from pytest_robustness.inference.jobs import cell_key
 from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.past_runs import PastRun, known_data, past_runs, remember_run

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_robustness.core import ClassLabel, Selection
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.loading.model_loading import open_model
 from pytest_robustness.inference.remembered import Remembered

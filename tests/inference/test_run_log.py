@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel, Preprocess
+from pytest_robustness.core.errors import DisagreementError, StoreError
 from pytest_robustness.core.text import printable
-from pytest_robustness.errors import DisagreementError, StoreError
 from pytest_robustness.inference.agreement import Agreement, said
 from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.plan import Plan

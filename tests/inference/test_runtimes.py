@@ -15,7 +15,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pytest_robustness.core import EngineUsed, Model, Runner, Workload
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.inference.runtimes import RUNTIMES, choice, load_runtime, openvino_cpu
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.runtimes.compiled import CompiledRuntime
@@ -395,7 +395,7 @@ signal.raise_signal(signal.SIGUSR1)
 def test_the_table_of_runtimes_is_read_without_torch_and_names_what_there_is():
     script = (
         "import sys; from pytest_robustness.inference.runtimes import RUNTIMES;"
-        "import pytest_robustness.session.options; print('torch' in sys.modules, *RUNTIMES)"
+        "import pytest_robustness.frontends.session.options; print('torch' in sys.modules, *RUNTIMES)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["False", "eager", "compile", "onnxruntime", "openvino"], done.stderr

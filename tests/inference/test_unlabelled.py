@@ -11,7 +11,7 @@ import torch
 
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, UNLABELLED, Cell, Condition, Panel
-from pytest_robustness.errors import DataError, ModelError
+from pytest_robustness.core.errors import DataError, ModelError
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store.rows import targets_of

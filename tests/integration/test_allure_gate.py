@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.report.allure import npm
 
 # One test, which passes: what fails the run is what cannot be judged or written.

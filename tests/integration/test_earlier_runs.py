@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 
-from pytest_robustness.command.main import main
+from pytest_robustness.frontends.command.main import main
 
 FULL = {("slope", "vflip"), ("slope", "hflip"), ("colour", "vflip"), ("colour", "hflip")}
 

@@ -10,7 +10,7 @@ from pytest import ExitCode  # noqa: PT013
 
 from pytest_robustness import Outcome, evaluate
 from pytest_robustness.analysis.studies import STUDIES
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 NOTE = "an image's class is what the model itself answers to it untouched"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pytest_robustness
-from pytest_robustness.api.plots import Plots
+from pytest_robustness.frontends.api.plots import Plots
 
 CONFTEST = """
 import numpy as np
@@ -99,7 +99,7 @@ PLAIN = {"note", "close"}
 @pytest.mark.parametrize("owner", [pytest_robustness.RobustnessSession, Plots], ids=["session", "plots"])
 def test_whatever_a_session_or_a_chart_computes_is_computed_by_the_defaults(owner):
     # A study is asked by `study`, whatever method it has of its own.
-    from pytest_robustness.session.studies import Studies
+    from pytest_robustness.frontends.session.studies import Studies
 
     methods = dict(inspect.getmembers(owner, inspect.isfunction))
     named = {name for name in methods if not name.startswith("_")} - PLAIN - vars(Studies).keys()

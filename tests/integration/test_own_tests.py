@@ -159,7 +159,7 @@ def test_an_error_without_a_message_is_an_error_of_its_test_alone(project):
     project.write(
         "test_mine.py",
         """
-        from pytest_robustness.errors import RobustnessError
+        from pytest_robustness.core.errors import RobustnessError
 
         def test_mine(robustness):
             raise RobustnessError

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pytest import ExitCode  # noqa: PT013
 
+from pytest_robustness.frontends.session.session import RobustnessSession
 from pytest_robustness.report.former import SENTENCE
-from pytest_robustness.session.session import RobustnessSession
 
 ACTION = Path(__file__).parents[2] / "action.yml"
 

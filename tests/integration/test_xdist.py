@@ -1,6 +1,7 @@
 """Several processes of pytest-xdist: one plan, one sweep, one report.
 
-How tests are dealt out to workers is the subject of ``tests/plugin/test_distribution.py``, which starts no interpreter.
+How tests are dealt out to workers is the subject of ``tests/frontends/plugin/test_distribution.py``, which starts no
+interpreter.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.fingerprint import fingerprint
 

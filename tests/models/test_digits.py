@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from sklearn.datasets import load_digits
 
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.models import ModelZoo, digits
 from pytest_robustness.models.digits import train
 from pytest_robustness.models.digits.architectures import InvertedResidual, build

@@ -25,7 +25,7 @@ from torch import nn
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Preprocess
-from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.core.errors import ModelError, OptionError
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.models.engines.integers import Quantization

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from pytest_robustness import evaluate
-from pytest_robustness.errors import ModelError, OptionError, WeightsError
+from pytest_robustness.core.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.models import ModelZoo

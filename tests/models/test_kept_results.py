@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import Model
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.models import ModelZoo
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.core import Preprocess
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.models.engines.sidecar import Sidecar, read_sidecar
 
 if TYPE_CHECKING:

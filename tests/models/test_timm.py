@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pytest_robustness.core import Preprocess
-from pytest_robustness.errors import ModelError, OptionError, WeightsError
+from pytest_robustness.core.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.inference.loading.class_matching import imagenet_classes
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs
 from pytest_robustness.models import ModelZoo

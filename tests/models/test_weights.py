@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.models import SqueezeNet1_1_Weights, get_model, get_model_weights
 
 from pytest_robustness.core import Preprocess
-from pytest_robustness.errors import ModelError, WeightsError
+from pytest_robustness.core.errors import ModelError, WeightsError
 from pytest_robustness.models import ModelZoo, read_state_dict
 from pytest_robustness.models.sources import torchvision as torchvision_source
 from pytest_robustness.models.weights import WeightsPolicy

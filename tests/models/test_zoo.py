@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.core.errors import ModelError, OptionError
 from pytest_robustness.models import PRESETS, ModelName, ModelZoo, parse
 from pytest_robustness.models.fingerprint import fingerprint
 from pytest_robustness.models.objects import as_model, kind_of

@@ -16,8 +16,8 @@ from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.core import CONTROL, Cell, Condition, EngineUsed, Panel
+from pytest_robustness.core.errors import BaselineError, DataError
 from pytest_robustness.data import open_source
-from pytest_robustness.errors import BaselineError, DataError
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store.store import Store

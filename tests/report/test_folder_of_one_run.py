@@ -15,8 +15,8 @@ from pytest_robustness.analysis.studies import STUDIES, load_study
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.errors import DataError, RobustnessError
 from pytest_robustness.core.files import none_of_before
-from pytest_robustness.errors import DataError, RobustnessError
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.report import former, images
 from pytest_robustness.report.former import SENTENCE, set_aside

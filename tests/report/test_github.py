@@ -10,7 +10,7 @@ import pytest
 from pytest_robustness.analysis.findings import ClassFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.report.github import append_summary, error_commands
 
 ON_GITHUB = {"GITHUB_ACTIONS": "true"}

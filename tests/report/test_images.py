@@ -13,7 +13,7 @@ import pytest
 
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition
-from pytest_robustness.errors import DataError, RobustnessError
+from pytest_robustness.core.errors import DataError, RobustnessError
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store.store import Store

@@ -10,8 +10,8 @@ import torch
 
 from pytest_robustness.analysis.predictions import Answers, ScoredOutputs
 from pytest_robustness.core import CONTROL, ClassLabel, Condition, Preprocess
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import DataError
 from pytest_robustness.report.no_change import no_change_warnings
 from pytest_robustness.report.thumbnails import Painter
 from pytest_robustness.transforms import builtin

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pytest_robustness.command.main import main
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
+from pytest_robustness.frontends.command.main import main
 from pytest_robustness.report import pull_request
 
 COMMENTS = "/api/v3/repos/owner/project/issues/7/comments"

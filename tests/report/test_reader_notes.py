@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from pytest_robustness.api import notebook
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.frontends.api import notebook
 from pytest_robustness.report.reader_notes import all_notes
 from pytest_robustness.report.terminal import render
 

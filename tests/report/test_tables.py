@@ -18,7 +18,7 @@ from pytest_robustness.analysis.baseline.apart import AllApart, ClassApart, Fall
 from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.test_result import ImageChange
 from pytest_robustness.core import CONTROL, Cell
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.report import tables
 from pytest_robustness.report.csv_text import csv_text
 from pytest_robustness.report.tables import as_dict, write

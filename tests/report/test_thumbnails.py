@@ -13,10 +13,10 @@ from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.analysis.findings import ClassFinding, LostImage
 from pytest_robustness.core import CONTROL, ClassLabel, Condition, Preprocess
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import identities
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import BadImageError
 from pytest_robustness.report.gallery import Answer, Example, LostExample
 from pytest_robustness.report.thumbnails import Painter
 from pytest_robustness.transforms import builtin

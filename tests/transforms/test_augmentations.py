@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.transforms import load_augmentations
 from pytest_robustness.transforms.augmentation_file import read_augmentations
 from pytest_robustness.transforms.augmentations import (

@@ -13,7 +13,7 @@ import torch
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tvf
 
-from pytest_robustness.errors import TransformError
+from pytest_robustness.core.errors import TransformError
 from pytest_robustness.transforms import Registry, standard
 from tests.identities import identified
 

@@ -8,10 +8,10 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 
 from pytest_robustness.core import Canvas, Selection, bound
+from pytest_robustness.core.errors import OptionError, TransformError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import identities, open_source
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import OptionError, TransformError
 from pytest_robustness.inference.preprocess import center_crop, to_canvas
 from pytest_robustness.transforms import builtin
 from pytest_robustness.transforms.exif import obey

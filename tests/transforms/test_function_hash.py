@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pytest_robustness.errors import TransformError
+from pytest_robustness.core.errors import TransformError
 from pytest_robustness.transforms.function_hash import code_version
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_robustness.core import Condition
-from pytest_robustness.errors import OptionError, TransformError
+from pytest_robustness.core.errors import OptionError, TransformError
 from pytest_robustness.transforms import Registry, Span, builtin
 from tests.identities import identified
 from tests.transforms.test_registry import raises

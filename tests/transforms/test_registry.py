@@ -13,7 +13,7 @@ import torch
 
 from pytest_robustness import transformed
 from pytest_robustness.core import Condition
-from pytest_robustness.errors import OptionError, TransformError
+from pytest_robustness.core.errors import OptionError, TransformError
 from pytest_robustness.transforms import Registry, builtin
 from pytest_robustness.transforms.random_draws import uniforms
 from tests.identities import identified

@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
-from pytest_robustness.errors import TransformError
+from pytest_robustness.core.errors import TransformError
 from pytest_robustness.transforms import builtin, warps
 from pytest_robustness.transforms.corners import draw_corners, image_corners
 from pytest_robustness.transforms.cpu.choice import KernelChoice

@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 
 from pytest_robustness.core import Condition
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.transforms import Registry, builtin
 from tests.identities import identified
 

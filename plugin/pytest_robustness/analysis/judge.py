@@ -14,7 +14,7 @@ from pytest_robustness.analysis.model_test import model_tests
 from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
-from pytest_robustness.errors import BaselineError, OptionError
+from pytest_robustness.core.errors import BaselineError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

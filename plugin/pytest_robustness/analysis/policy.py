@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.statistics import GroupTest

@@ -9,8 +9,8 @@ import numpy as np
 
 from pytest_robustness.analysis.recent import Recent
 from pytest_robustness.core import CONTROL, Cell, ClassLabel
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.text import printable
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.store.distinct_images import first_of_copies
 

@@ -14,8 +14,8 @@ from pytest_robustness.analysis.policy import in_points, significantly_beyond, s
 from pytest_robustness.analysis.statistics.paired_change import rounded_up
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.test_result import Outcome, Verdict
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.text import abridged, counted
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

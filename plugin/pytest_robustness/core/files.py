@@ -10,8 +10,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from pytest_robustness.core.errors import OptionError, RobustnessError, short_path
 from pytest_robustness.core.text import quoted
-from pytest_robustness.errors import OptionError, RobustnessError, short_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core import source_code
+from pytest_robustness.core.errors import RobustnessError, unknown
 from pytest_robustness.core.files import user_path
 from pytest_robustness.core.source_code import SourceLoader
 from pytest_robustness.core.surroundings import Surroundings
-from pytest_robustness.errors import RobustnessError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

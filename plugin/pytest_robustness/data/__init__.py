@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import OptionError, unknown
 from pytest_robustness.data import cifar10, digits, factory, folder, hf, imagenet, imagenette, parquet, tar
 from pytest_robustness.data.identity import identities as identities
 from pytest_robustness.data.identity import keys as keys
 from pytest_robustness.data.protocol import UnlabelledKind
-from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

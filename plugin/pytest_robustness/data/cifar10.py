@@ -7,9 +7,9 @@ import warnings
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data.downloads import absent, dataset_root
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource

@@ -6,9 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import DataError, OptionError
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource

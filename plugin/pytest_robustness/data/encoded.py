@@ -10,10 +10,10 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.data.faults import reason_of, retried
 from pytest_robustness.data.identity import UNREADABLE, as_array
-from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

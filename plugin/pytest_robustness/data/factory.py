@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import IdentifiedSource, user_code
 from pytest_robustness.core.dataset import has_own_labels
+from pytest_robustness.core.errors import DataError, OptionError, RobustnessError, cause
 from pytest_robustness.data.identity import read_as
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.errors import DataError, OptionError, RobustnessError, cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.data.files import storage
 from pytest_robustness.data.files.image_files import class_of, find_folders, list_images, list_unlabelled
 from pytest_robustness.data.files.local_files import LocalTree
 from pytest_robustness.data.files.remote_files import remote_tree
 from pytest_robustness.data.files.splits import require_no_splits
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource

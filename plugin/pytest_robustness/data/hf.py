@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.data import spec_options
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource

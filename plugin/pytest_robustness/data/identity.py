@@ -6,8 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import IdentifiedSource
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.core.hash_memory import DIGEST_BYTES
-from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

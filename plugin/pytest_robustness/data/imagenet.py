@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import DataError, OptionError, unknown
 from pytest_robustness.core.files import user_path
 from pytest_robustness.data.files.image_files import class_of, find_folders, list_images
 from pytest_robustness.data.files.local_files import LocalTree
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.errors import DataError, OptionError, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path

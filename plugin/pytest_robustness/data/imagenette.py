@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data.downloads import absent, dataset_root
 from pytest_robustness.data.files.image_files import list_images
 from pytest_robustness.data.files.local_files import LocalTree
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource

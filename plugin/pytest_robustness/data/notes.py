@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.core.text import printable
 from pytest_robustness.data.decoding.headers import UPRIGHT, header_traits
 from pytest_robustness.data.encoded import EncodedSource
-from pytest_robustness.errors import BadImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,12 +8,12 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.errors import DataError, OptionError
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data import spec_options
 from pytest_robustness.data.files.shards import find
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

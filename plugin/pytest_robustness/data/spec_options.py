@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Collection

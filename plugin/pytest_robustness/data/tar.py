@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.data import spec_options
 from pytest_robustness.data.files.shards import find
 from pytest_robustness.data.protocol import lacks
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource

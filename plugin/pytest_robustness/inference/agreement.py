@@ -15,8 +15,8 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.errors import DisagreementError, StoreError
 from pytest_robustness.core.files import write_atomically
-from pytest_robustness.errors import DisagreementError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sized

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_robustness.core.cores import usable_cores
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.errors import RobustnessError, cause
 from pytest_robustness.core.text import LONGEST_TEXT, printable
-from pytest_robustness.errors import RobustnessError, cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable

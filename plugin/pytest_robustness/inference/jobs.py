@@ -23,8 +23,8 @@ from pytest_robustness.core import (
     Transform,
     bound,
 )
+from pytest_robustness.core.errors import DataError, ErrorText, ModelError, cause
 from pytest_robustness.core.process import quick_imports
-from pytest_robustness.errors import DataError, ErrorText, ModelError, cause
 from pytest_robustness.inference.loading.class_matching import display_names
 from pytest_robustness.inference.loading.loaded_model import kept_outputs
 from pytest_robustness.inference.user_calls.calls import UserCalls

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import ModelError
 
 # The largest accepted distance of logits from those of eager fp32, relative to their Frobenius norm, by precision.
 TOLERANCE = {"fp32": 1e-3, "tf32": 2e-2, "bf16": 1e-1, "fp16": 2e-2}

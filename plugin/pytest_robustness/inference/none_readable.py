@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.errors import DataError
+from pytest_robustness.core.errors import DataError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource
-    from pytest_robustness.errors import BadImageError
+    from pytest_robustness.core.errors import BadImageError
 
 
 def none_readable(source: DataSource, tried: int, first: BadImageError | None) -> DataError:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.process import one_thread
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_robustness import data
 from pytest_robustness.core import PIPELINE_VERSION
+from pytest_robustness.core.errors import DataError, RobustnessError, cause
 from pytest_robustness.core.process import limit_openmp_spin, working_in
-from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.computation import Computation, Groundwork, machine
 from pytest_robustness.inference.jobs import JobMaker
 from pytest_robustness.inference.plan import Plan

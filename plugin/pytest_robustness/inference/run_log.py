@@ -7,8 +7,8 @@ import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
+from pytest_robustness.core.errors import DisagreementError, ModelError
 from pytest_robustness.core.text import printable, printable_lines
-from pytest_robustness.errors import DisagreementError, ModelError
 from pytest_robustness.inference.agreement import require_same
 from pytest_robustness.inference.loading.model_facts import ModelFacts
 from pytest_robustness.inference.plan import Plan

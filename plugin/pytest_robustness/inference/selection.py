@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_robustness import data
 from pytest_robustness.core import UNLABELLED, Selection
-from pytest_robustness.errors import DataError
+from pytest_robustness.core.errors import DataError
 
 if TYPE_CHECKING:
     from pytest_robustness.core import DataSource

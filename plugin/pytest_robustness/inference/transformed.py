@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL, Condition
+from pytest_robustness.core.errors import OptionError, TransformError
 from pytest_robustness.data.identity import as_array, of_pixels
-from pytest_robustness.errors import OptionError, TransformError
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.errors import ModelError, OptionError, RobustnessError
 from pytest_robustness.core.extras import pip_install
-from pytest_robustness.errors import ModelError, OptionError, RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,8 +10,8 @@ import contextlib
 import importlib.util
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.text import quoted
-from pytest_robustness.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core import Preprocess
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

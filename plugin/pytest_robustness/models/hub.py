@@ -6,7 +6,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.errors import message
+from pytest_robustness.core.errors import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pytest_robustness.errors import OptionError, unknown
+from pytest_robustness.core.errors import OptionError, unknown
 from pytest_robustness.models.sources import DEFAULT_SOURCE, SOURCES
 
 _FORM = "A model is named [source:]name[@weights]."

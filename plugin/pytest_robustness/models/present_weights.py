@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.models.engines.module import EngineModule
 
 if TYPE_CHECKING:

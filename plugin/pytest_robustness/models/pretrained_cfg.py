@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model, Preprocess
 from pytest_robustness.core.class_names import in_order
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.core.defaults import CLIP_TEMPLATES
+from pytest_robustness.core.errors import WeightsError
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor

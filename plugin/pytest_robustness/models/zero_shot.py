@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 from pytest_robustness.core.defaults import CLIP_TEMPLATES
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.files import read_regular
 from pytest_robustness.core.text import quoted
-from pytest_robustness.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,9 +8,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core.defaults import CLIP_TEMPLATES
+from pytest_robustness.core.errors import ModelError, RobustnessError, cause
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.process import working_in
-from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.models.names import parse
 from pytest_robustness.models.presets import PRESETS
 from pytest_robustness.models.protocol import PublishedSource

@@ -14,9 +14,9 @@ from pytest_robustness.analysis.copies import copies_warning, several_classes_wa
 from pytest_robustness.analysis.diagnosis import remembered_diagnosis
 from pytest_robustness.analysis.doctor_proposal import proposal
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.naming import short_names
 from pytest_robustness.core.text import printable, printable_lines
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference import provenance
 from pytest_robustness.inference.image_names import ImageNames
 from pytest_robustness.inference.plan import Plan

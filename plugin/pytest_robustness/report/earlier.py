@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.analysis.predictions import StoredPredictions
 from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.report.build import assemble
 from pytest_robustness.report.run_tests import RunTests

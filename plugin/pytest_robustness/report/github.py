@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.test_result import Outcome
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.naming import condition_text
 from pytest_robustness.core.text import for_log, printable_lines
 from pytest_robustness.core.user_code import parse
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.finding_text import text_of
 from pytest_robustness.report.number_text import points_text
 

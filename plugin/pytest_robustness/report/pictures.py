@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.core import CONTROL
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.report.gallery import Drawn, Example, LostExample, Thumbnails
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.text import printable
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_robustness.analysis.predictions import pair
 from pytest_robustness.core import Cell, Panel
-from pytest_robustness.errors import BaselineError
+from pytest_robustness.core.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

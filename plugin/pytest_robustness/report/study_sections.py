@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pytest_robustness.analysis.studies import STUDIES
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.report.gallery import Drawn
 from pytest_robustness.report.run_report import StudySection
 

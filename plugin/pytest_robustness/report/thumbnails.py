@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from pytest_robustness.core import CONTROL, Selection, bound
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import identities
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.preprocess import center_crop, to_canvas
 from pytest_robustness.report.gallery import Drawn, Example, LostExample, Thumbnails
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.transforms.operation import Span
 from pytest_robustness.transforms.registry import Description, Registry
 from pytest_robustness.transforms.standard import builtin

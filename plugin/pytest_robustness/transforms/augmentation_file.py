@@ -8,10 +8,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.files import read_regular
 from pytest_robustness.core.text import printable, quoted
-from pytest_robustness.errors import OptionError
 from pytest_robustness.transforms.augmentations import (
     FORMAT,
     Augmentation,

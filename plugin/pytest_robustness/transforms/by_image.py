@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from pytest_robustness.core.errors import TransformError
 from pytest_robustness.core.generators import GENERATORS, Watch, restored
-from pytest_robustness.errors import TransformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

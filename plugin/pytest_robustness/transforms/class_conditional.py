@@ -10,7 +10,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ import functools
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from pytest_robustness.core import OrientedSource
-from pytest_robustness.errors import OptionError, TransformError
+from pytest_robustness.core.errors import OptionError, TransformError
 from pytest_robustness.transforms.operation import Operation
 
 if TYPE_CHECKING:

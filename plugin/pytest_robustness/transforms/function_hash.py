@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.errors import TransformError
+from pytest_robustness.core.errors import TransformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

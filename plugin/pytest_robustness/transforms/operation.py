@@ -7,7 +7,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_robustness.errors import TransformError
+from pytest_robustness.core.errors import TransformError
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.random_draws import uniforms
 

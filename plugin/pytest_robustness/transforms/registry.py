@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_robustness.core import CONTROL, Condition
-from pytest_robustness.errors import OptionError, TransformError, UnknownTransformError, short_path, unknown
+from pytest_robustness.core.errors import OptionError, TransformError, UnknownTransformError, short_path, unknown
 from pytest_robustness.transforms.chain import Chain, not_a_magnitude
 from pytest_robustness.transforms.function_hash import code_version
 from pytest_robustness.transforms.operation import Operation, Span

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 DRAWS: Final = 10
 _MOST_DRAWS: Final = 1000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_robustness.errors import TransformError
+from pytest_robustness.core.errors import TransformError
 from pytest_robustness.transforms.corners import draw_corners
 from pytest_robustness.transforms.exif import EXIF
 from pytest_robustness.transforms.registry import Registry

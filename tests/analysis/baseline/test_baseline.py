@@ -29,7 +29,7 @@ from pytest_robustness.analysis.baseline import (
 )
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, ClassLabel, Condition
-from pytest_robustness.errors import BaselineError, RobustnessError
+from pytest_robustness.core.errors import BaselineError, RobustnessError
 from tests.recorded import in_order
 
 VFLIP, ZOOM = Condition("vflip"), Condition("zoom", 3)

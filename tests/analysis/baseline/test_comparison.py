@@ -21,8 +21,8 @@ from pytest_robustness.analysis.policy import TestPolicy
 from pytest_robustness.analysis.predictions import Answers, counts_of
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, Condition, Panel
+from pytest_robustness.core.errors import BaselineError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import BaselineError
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
 IMAGES = 500

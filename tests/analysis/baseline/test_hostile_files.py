@@ -32,7 +32,7 @@ from pytest_robustness.analysis.baseline import (
 )
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, ClassLabel, Condition
-from pytest_robustness.errors import BaselineError
+from pytest_robustness.core.errors import BaselineError
 from tests.recorded import in_order
 
 if TYPE_CHECKING:

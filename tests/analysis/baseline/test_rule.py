@@ -24,7 +24,7 @@ from pytest_robustness.analysis.statistics import mcnemar
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, p_above, p_below
 from pytest_robustness.analysis.test_result import McNemarResult, Outcome, Verdict
 from pytest_robustness.core import CONTROL, Condition
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 POLICY = GatePolicy()
 VFLIP, ZOOM = Condition("vflip"), Condition("zoom", 3)

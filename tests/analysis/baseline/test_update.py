@@ -11,8 +11,8 @@ from pytest_robustness.analysis.answers import ImageSet
 from pytest_robustness.analysis.baseline import Baseline, BaselineModel, answers_path, classes_path, write
 from pytest_robustness.analysis.baseline.update import changes, former, lost_or_other
 from pytest_robustness.analysis.test_result import Outcome
-from pytest_robustness.errors import BaselineError
-from pytest_robustness.session import updating
+from pytest_robustness.core.errors import BaselineError
+from pytest_robustness.frontends.session import updating
 from tests.locks import locked
 from tests.recorded import CONDITIONS, VFLIP, ZOOM, drawn, identities, recorded
 

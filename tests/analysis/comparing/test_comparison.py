@@ -17,7 +17,7 @@ from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
 from pytest_robustness.analysis.predictions import Counts
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
 from pytest_robustness.core import CONTROL, Cell, Condition
-from pytest_robustness.errors import ComparisonError
+from pytest_robustness.core.errors import ComparisonError
 from pytest_robustness.report.comparison.tables import class_rows
 from pytest_robustness.report.comparison.words import verdict
 from tests.recorded import CONDITIONS, VFLIP, ZOOM, drawn, identities, planted, put_report, recorded

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.analysis.comparing import compare_runs, read
-from pytest_robustness.errors import ComparisonError, RobustnessError
+from pytest_robustness.core.errors import ComparisonError, RobustnessError
 from tests.recorded import CONDITIONS, VFLIP, drawn, put_report, recorded
 
 CLASSES = ("ant", "bee", "cat")

@@ -23,8 +23,8 @@ from pytest_robustness.analysis.statistics import (
     mcnemar_by_class,
     mcnemar_from_counts,
 )
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.process import one_thread
-from pytest_robustness.errors import OptionError
 
 TESTS = ["independent", "welch", "paired"]
 NUMBERS = [

@@ -13,7 +13,7 @@ from pytest_robustness.analysis.studies.breaking_point import BreakingPoint
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.core.errors import ModelError, OptionError
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.transforms import builtin
 

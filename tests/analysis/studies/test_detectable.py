@@ -19,7 +19,7 @@ from pytest_robustness.analysis.studies.detection import Detection
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.errors import ModelError, OptionError
+from pytest_robustness.core.errors import ModelError, OptionError
 from pytest_robustness.inference.run_log import RunLog
 from pytest_robustness.inference.store.store import Store
 from tests.stored import put_answers, put_images

@@ -10,7 +10,7 @@ from pytest_robustness.analysis.studies.examiner import Examiner
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.inference.run_log import RunLog, StudyRequest
 
 VFLIP = Condition("vflip")

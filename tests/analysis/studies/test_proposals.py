@@ -27,7 +27,7 @@ from pytest_robustness.analysis.studies.proposals import (
 )
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import Cell, Condition
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.transforms import builtin
 from pytest_robustness.transforms.augmentations import AugmentationPolicy

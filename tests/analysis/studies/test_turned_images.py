@@ -13,7 +13,7 @@ from pytest_robustness.analysis.studies import load_study
 from pytest_robustness.analysis.studies.evidence import Evidence, StudyOptions
 from pytest_robustness.analysis.test_result import Outcome
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.errors import DataError, ModelError
+from pytest_robustness.core.errors import DataError, ModelError
 from pytest_robustness.inference.run_log import RunLog
 from tests.analysis.statistics.test_upright_view import planted, upright_images
 

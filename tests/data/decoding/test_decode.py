@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.data.decoding.decode import decode
-from pytest_robustness.errors import BadImageError
 from tests.image_maker import png_bomb
 
 IMAGENET = Path(__file__).resolve().parents[3] / "../shared/data/imagenet-sample"

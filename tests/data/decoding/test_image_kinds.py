@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import GifImagePlugin, Image, ImageFile, PngImagePlugin, TiffImagePlugin
 
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.data import open_source
 from pytest_robustness.data.decoding import formats
 from pytest_robustness.data.decoding.decode import decode
@@ -26,7 +27,6 @@ from pytest_robustness.data.decoding.formats import extension, formats_for, read
 from pytest_robustness.data.decoding.headers import Traits, header_traits
 from pytest_robustness.data.decoding.pixels import PixelRangeError, to_rgb
 from pytest_robustness.data.notes import data_notes
-from pytest_robustness.errors import BadImageError
 from tests.image_maker import (
     EPS,
     Kind,

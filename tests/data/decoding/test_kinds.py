@@ -8,9 +8,9 @@ import zipfile
 import pytest
 
 from pytest_robustness import data
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.data.decoding import kinds
 from pytest_robustness.data.decoding.decode import decode
-from pytest_robustness.errors import BadImageError, DataError
 
 BOX = b"\x00\x00\x00\x18"
 STARTS = {

@@ -16,11 +16,11 @@ import pytest
 import torch
 from PIL import Image
 
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.data.decoding import decode as decoding
 from pytest_robustness.data.decoding import quick_jpeg
 from pytest_robustness.data.decoding.decode import decode
 from pytest_robustness.data.decoding.quick_jpeg import is_plain
-from pytest_robustness.errors import BadImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.data.files.braces import expanded
-from pytest_robustness.errors import OptionError
 
 WORDS = st.text("ab0-./_", max_size=4)
 RANGES = st.tuples(

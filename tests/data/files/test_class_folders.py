@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.datasets import ImageFolder
 
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import open_source
 from pytest_robustness.data.decoding.formats import readable
 from pytest_robustness.data.files.class_folders import LeftOut, is_hidden, list_files
 from pytest_robustness.data.notes import data_notes
-from pytest_robustness.errors import BadImageError, DataError
 from tests.image_maker import Kind, content
 
 PNG = content(Kind("RGB", "PNG", ".png"), 0)

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import keys
 from pytest_robustness.data.files import storage
 from pytest_robustness.data.files.remote_files import RemoteFiles
 from pytest_robustness.data.files.storage import is_url, local_path, protocol_of, status_in
-from pytest_robustness.errors import BadImageError
 from tests.data.forms import CLASSES, FORMS, Photo, opened, photos, refusal, web_server
 from tests.image_maker import Kind, content
 

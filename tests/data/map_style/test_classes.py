@@ -11,8 +11,8 @@ from torch.utils.data import ConcatDataset, Subset
 from torchvision.datasets import ImageFolder
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data.map_style.dataset import adapt
-from pytest_robustness.errors import DataError
 from tests.image_maker import Kind, content
 
 GREY = np.full((4, 5), 90, np.uint8)

@@ -12,10 +12,10 @@ from torch.utils.data import ConcatDataset, Subset
 from torchvision.datasets import FakeData, ImageFolder
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.data import open_source
 from pytest_robustness.data.map_style.dataset import adapt
 from pytest_robustness.data.map_style.labels import check_labels
-from pytest_robustness.errors import BadImageError, DataError
 from tests.image_maker import Kind, content
 
 GREY = np.full((4, 5), 90, np.uint8)

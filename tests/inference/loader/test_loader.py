@@ -20,12 +20,12 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import Canvas, ClassLabel, DataSource, Selection, Shard
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.data import open_source
 from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.identity import identities
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.loader.loader import Batch, Portion, batches, default_workers
 from pytest_robustness.inference.preprocess import center_crop
 from tests.data.forms import FORMS

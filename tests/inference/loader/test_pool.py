@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robustness.errors import DataError
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.inference.loader import pool
 from pytest_robustness.inference.loader.pool import answers
 

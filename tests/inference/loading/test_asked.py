@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.inference.loading.first_answers import FirstAnswers, first_answers
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from torchvision.models import ResNet18_Weights
 
 from pytest_robustness.core import ClassLabel, ClassMatch
 from pytest_robustness.core.dataset import has_own_labels
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data import open_source
 from pytest_robustness.data.map_style.dataset import adapt
-from pytest_robustness.errors import DataError
 from pytest_robustness.inference.loading.class_matching import answer_naming, display_names, imagenet_classes, match
 
 IMAGENET = Path(__file__).resolve().parents[3] / "../shared/data/imagenet-sample"

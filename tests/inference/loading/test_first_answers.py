@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.inference.loading.first_answers import first_answers
 from pytest_robustness.inference.preprocess import to_inputs
 

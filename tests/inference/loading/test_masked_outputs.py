@@ -19,7 +19,7 @@ from PIL import Image
 from scipy import special
 
 from pytest_robustness import Model, Preprocess, evaluate
-from pytest_robustness.errors import BaselineError, OptionError, RobustnessError
+from pytest_robustness.core.errors import BaselineError, OptionError, RobustnessError
 from pytest_robustness.inference.jobs import JobMaker, cell_key
 from pytest_robustness.inference.loading.loaded_model import kept_outputs
 from pytest_robustness.inference.loading.model_facts import ModelFacts

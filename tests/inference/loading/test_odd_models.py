@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pytest_robustness.core import CONTROL, Cell, ClassLabel, EngineUsed, Model, Selection, Workload
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.jobs import JobMaker
 from pytest_robustness.inference.loading.first_answers import FixedBatch, first_answers
 from pytest_robustness.inference.preprocess import to_inputs

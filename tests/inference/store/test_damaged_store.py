@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_robustness.core import ClassLabel, EngineUsed
-from pytest_robustness.errors import StoreError
+from pytest_robustness.core.errors import StoreError
 from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.store.rows import Block
 from pytest_robustness.inference.store.store import Result, Store, StoredSelection

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_robustness.core import ClassLabel, EngineUsed, Predictions
-from pytest_robustness.errors import StoreError
+from pytest_robustness.core.errors import StoreError
 from pytest_robustness.inference.store import file as store_file
 from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.store.file import SCHEMA_VERSION

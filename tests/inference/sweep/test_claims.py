@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pytest_robustness.core import Shard
-from pytest_robustness.errors import StoreError
+from pytest_robustness.core.errors import StoreError
 from pytest_robustness.inference.store import lock_holders
 from pytest_robustness.inference.sweep.claims import ShardClaims
 

@@ -40,8 +40,8 @@ from pytest_robustness.core import (
     Runner,
     Selection,
 )
+from pytest_robustness.core.errors import BadImageError, DataError, StoreError
 from pytest_robustness.data.in_memory import ArraySource
-from pytest_robustness.errors import BadImageError, DataError, StoreError
 from pytest_robustness.inference.device import pixels_at_once, to_device
 from pytest_robustness.inference.jobs import Job, job
 from pytest_robustness.inference.loading.loaded_model import LoadedModel
@@ -741,7 +741,7 @@ from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.sweep.executors.local import LocalExecutor
 from pytest_robustness.core import CONTROL, ClassLabel, ClassMatch, EngineUsed, Model, Runner, Selection
-from pytest_robustness.session.progress import SilentProgress
+from pytest_robustness.frontends.session.progress import SilentProgress
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store.store import Store
 

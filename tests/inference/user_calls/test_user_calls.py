@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pytest_robustness.errors import ModelError, TransformError
+from pytest_robustness.core.errors import ModelError, TransformError
 from pytest_robustness.inference.user_calls import calls as user_calls
 from pytest_robustness.inference.user_calls import deadline, handlers
 from pytest_robustness.inference.user_calls.calls import UserCalls

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.report.allure import npm
 from pytest_robustness.report.allure.build import build, environments, finished
 from pytest_robustness.report.allure.facts import ALL_MODELS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.report.allure import run_files
 from pytest_robustness.report.finding_text import finding_lines, text_of
 

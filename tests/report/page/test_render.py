@@ -23,7 +23,7 @@ from pytest_robustness.analysis.findings import ClassFinding
 from pytest_robustness.analysis.predictions import Counts
 from pytest_robustness.analysis.test_result import Estimate, Outcome, Verdict
 from pytest_robustness.core import Cell, Condition, Panel
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.report import number_text, summary, tables
 from pytest_robustness.report.page import curves, gate, heat, payload, render
 

@@ -10,9 +10,9 @@ from pytest_robustness.analysis.answers import arrays, json_text
 from pytest_robustness.analysis.answers.json_text import compose_protocol, get, parse_protocol, texts, whole
 from pytest_robustness.analysis.answers.recorded import cells, from_arrays, rows, to_arrays
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.files import read_regular
 from pytest_robustness.core.text import printable
-from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_robustness.analysis.answers import RecordedAnswers, RecordedModel
-from pytest_robustness.errors import BaselineError
+from pytest_robustness.core.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL
+from pytest_robustness.core.errors import BaselineError
 from pytest_robustness.data import why_apart
-from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

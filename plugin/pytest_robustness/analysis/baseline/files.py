@@ -20,9 +20,9 @@ from pytest_robustness.analysis.answers import arrays, json_text
 from pytest_robustness.analysis.answers.recorded import from_arrays, rows, to_arrays
 from pytest_robustness.analysis.baseline import document
 from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
+from pytest_robustness.core.errors import BaselineError
 from pytest_robustness.core.files import read_regular, replacing
 from pytest_robustness.core.text import printable
-from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
     from pathlib import Path

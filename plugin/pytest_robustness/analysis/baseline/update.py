@@ -14,8 +14,8 @@ from pytest_robustness.analysis.baseline.baseline import Baseline, BaselineModel
 from pytest_robustness.analysis.baseline.comparable import differences, other_tests
 from pytest_robustness.analysis.baseline.files import read
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.errors import BaselineError
 from pytest_robustness.core.text import printable, printable_lines
-from pytest_robustness.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,9 +18,9 @@ from pytest_robustness.analysis.findings import SharedImages
 from pytest_robustness.analysis.statistics.sign_flips import fewest_significant
 from pytest_robustness.analysis.statistics.two_samples import fisher, newcombe
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.errors import ComparisonError
 from pytest_robustness.core.text import abridged, counted
 from pytest_robustness.data import why_apart
-from pytest_robustness.errors import ComparisonError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from pytest_robustness.core import CONTROL
+from pytest_robustness.core.errors import ComparisonError, unknown
 from pytest_robustness.core.text import printable
-from pytest_robustness.errors import ComparisonError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,9 +16,9 @@ from pytest_robustness.analysis.comparing.circumstances import circumstances_of,
 from pytest_robustness.analysis.comparing.recorded_run import RecordedRun
 from pytest_robustness.analysis.predictions import Counts
 from pytest_robustness.core import Cell, Condition
+from pytest_robustness.core.errors import ComparisonError, RobustnessError
 from pytest_robustness.core.files import read_regular, short_path
 from pytest_robustness.core.text import printable
-from pytest_robustness.errors import ComparisonError, RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 import numpy as np
 
 from pytest_robustness.analysis.test_result import Correction, TestResult
-from pytest_robustness.errors import OptionError, unknown
+from pytest_robustness.core.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

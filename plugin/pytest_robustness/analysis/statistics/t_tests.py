@@ -22,8 +22,8 @@ from pytest_robustness.analysis.statistics.columns import (
     undecided,
 )
 from pytest_robustness.analysis.test_result import CONFIDENCE, TTestResult
+from pytest_robustness.core.errors import OptionError, unknown
 from pytest_robustness.core.process import one_thread
-from pytest_robustness.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

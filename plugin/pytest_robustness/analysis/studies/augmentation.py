@@ -23,8 +23,8 @@ from pytest_robustness.analysis.studies.proposals import (
 from pytest_robustness.analysis.study_finding import StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell, Panel
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.text import abridged, counted
-from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,8 +14,8 @@ from pytest_robustness.analysis.studies.detection_text import auroc_text, detail
 from pytest_robustness.analysis.study_finding import Curve, StudyFinding
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,8 +14,8 @@ from pytest_robustness.analysis.statistics.proportion import images_to_decide, p
 from pytest_robustness.analysis.study_finding import StudyFinding, StudyPicture
 from pytest_robustness.analysis.test_result import Outcome, Verdict
 from pytest_robustness.core import CONTROL, Cell
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import OptionError
 from pytest_robustness.inference.loading.class_matching import answer_naming
 
 if TYPE_CHECKING:

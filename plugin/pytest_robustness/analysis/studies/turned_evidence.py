@@ -10,7 +10,7 @@ import numpy as np
 from pytest_robustness.analysis.statistics.upright_view import VIEWS, log_odds
 from pytest_robustness.analysis.studies.turned_ranking import ViewedImages
 from pytest_robustness.core import CONTROL, Cell, Condition, OrientedSource
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.core.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

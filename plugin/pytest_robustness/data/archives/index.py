@@ -16,6 +16,7 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.file_hashes import content_digest
 from pytest_robustness.core.files import write_atomically
 from pytest_robustness.core.text import decoded, quoted
@@ -26,7 +27,6 @@ from pytest_robustness.data.decoding.kinds import TAR, instead
 from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.class_folders import is_hidden
 from pytest_robustness.data.files.storage import refused
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.archives.entries import LABEL_ENTRIES, NAME_ENTRIES
 from pytest_robustness.data.files.class_folders import shortened
@@ -19,7 +20,6 @@ from pytest_robustness.data.files.sample_labels import (
     require_distinct,
     require_no_captions,
 )
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

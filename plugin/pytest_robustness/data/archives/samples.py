@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.archives.contents import archives_of
 from pytest_robustness.data.archives.index import indexes
@@ -13,7 +14,6 @@ from pytest_robustness.data.files.image_files import class_of, find_folders, lis
 from pytest_robustness.data.files.listed_tree import ListedTree
 from pytest_robustness.data.files.sample_labels import by_name, key_within
 from pytest_robustness.data.files.splits import require_no_splits
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.data.decoding.formats import formats_for
 from pytest_robustness.data.decoding.kinds import HEAD, kind_of
 from pytest_robustness.data.decoding.pillow_settings import strictly
 from pytest_robustness.data.decoding.pixels import to_rgb
 from pytest_robustness.data.decoding.quick_jpeg import decode_plain
 from pytest_robustness.data.faults import in_passing, retried
-from pytest_robustness.errors import BadImageError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ import re
 import string
 from typing import Final
 
-from pytest_robustness.errors import OptionError
+from pytest_robustness.core.errors import OptionError
 
 _RANGE: Final = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.-?(\d+))?")
 _LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.-?(\d+))?")

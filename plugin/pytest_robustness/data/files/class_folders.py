@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import counted, decoded
 from pytest_robustness.data.decoding.formats import extension, readable
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,11 +7,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import open_regular
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.files import storage
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path

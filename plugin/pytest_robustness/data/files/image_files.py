@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.decoding.formats import readable
 from pytest_robustness.data.encoded import EncodedSource
 from pytest_robustness.data.files.class_folders import LeftOut, shortened
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

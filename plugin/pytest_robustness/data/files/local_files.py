@@ -7,11 +7,11 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.files import open_regular, read_regular
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.decoding.kinds import instead
 from pytest_robustness.data.files.class_folders import is_folder, is_hidden, list_files, require_apart
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.encoded import EncodedImages
 from pytest_robustness.data.files import storage
 from pytest_robustness.data.files.listed_tree import ListedTree
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data.files.class_folders import shortened
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

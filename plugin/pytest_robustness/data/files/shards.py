@@ -7,6 +7,7 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.decoding.formats import extension
 from pytest_robustness.data.files import storage
@@ -24,7 +25,6 @@ from pytest_robustness.data.files.class_folders import (
 from pytest_robustness.data.files.containers import Container
 from pytest_robustness.data.files.remote_files import below, listing, shown
 from pytest_robustness.data.files.splits import require_one_split
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

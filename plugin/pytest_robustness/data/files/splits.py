@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.errors import DataError
+from pytest_robustness.core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

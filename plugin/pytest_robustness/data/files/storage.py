@@ -12,13 +12,13 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.files import user_path
 from pytest_robustness.core.text import printable
 from pytest_robustness.core.threads import in_threads
 from pytest_robustness.data.faults import NO_RANGES, of_the_network, reason_of, retried, without_ranges
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_robustness.core.class_names import in_order, whole_number
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data.map_style.labels import is_subset, parts_of
-from pytest_robustness.errors import DataError
 
 _log = logging.getLogger(__name__)
 

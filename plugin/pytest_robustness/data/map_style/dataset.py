@@ -9,13 +9,13 @@ from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_robustness.core import ClassLabel
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.core.text import quoted
 from pytest_robustness.data.decoding.pillow_settings import PillowSettings, strictly
 from pytest_robustness.data.decoding.pixels import PixelRangeError, to_rgb
 from pytest_robustness.data.faults import retried
 from pytest_robustness.data.map_style.classes import classes_of
 from pytest_robustness.data.map_style.labels import check_labels, labels_of
-from pytest_robustness.errors import BadImageError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from pytest_robustness.errors import DataError
+from pytest_robustness.core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

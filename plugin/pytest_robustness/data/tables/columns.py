@@ -6,6 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.data.files.class_folders import shortened
 from pytest_robustness.data.files.sample_labels import (
     as_number,
@@ -15,7 +16,6 @@ from pytest_robustness.data.files.sample_labels import (
     require_distinct,
     require_no_captions,
 )
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,10 +7,10 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.files import user_path
 from pytest_robustness.core.text import decoded, printable, quoted
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

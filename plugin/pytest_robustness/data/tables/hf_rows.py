@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.file_hashes import FileStatus
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.encoded import EncodedImages, EncodedSource
@@ -15,7 +16,6 @@ from pytest_robustness.data.tables import cells
 from pytest_robustness.data.tables.columns import columns_of, keys_of, labels_of
 from pytest_robustness.data.tables.hf_loading import load, parquet_files
 from pytest_robustness.data.tables.labels import FileLabels, joined, require_one_naming
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_robustness.errors import DataError
+from pytest_robustness.core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import decoded
 from pytest_robustness.data.decoding.kinds import PARQUET, instead
 from pytest_robustness.data.encoded import EncodedImages
@@ -17,7 +18,6 @@ from pytest_robustness.data.faults import reason_of, without_ranges
 from pytest_robustness.data.files.containers import Container
 from pytest_robustness.data.files.storage import refused
 from pytest_robustness.data.tables import cells
-from pytest_robustness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import Workload
+from pytest_robustness.core.errors import BadImageError, DataError, ModelError, RobustnessError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import BadImageError, DataError, ModelError, RobustnessError
 from pytest_robustness.inference.doctor.open_trial import OpenTrial, distinct
 from pytest_robustness.inference.doctor.set_up import changed
 from pytest_robustness.inference.loading.first_answers import first_answers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_robustness.core.dataset import has_own_labels
-from pytest_robustness.errors import DataError, RobustnessError, cause
+from pytest_robustness.core.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.loading.class_matching import match
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_robustness.core import Cell, Model, Preprocess, Runner, Selection, Workload
-    from pytest_robustness.errors import BadImageError
+    from pytest_robustness.core.errors import BadImageError
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.loader.loader import Batch
     from pytest_robustness.inference.sweep.batch_runner import SweepSettings

@@ -14,9 +14,9 @@ import torch
 
 from pytest_robustness.core import ThreadedSource
 from pytest_robustness.core.cores import usable_cores
+from pytest_robustness.core.errors import BadImageError
 from pytest_robustness.core.threads import divided
 from pytest_robustness.data.identity import read_as
-from pytest_robustness.errors import BadImageError
 from pytest_robustness.inference.loader.hand_over import Pixels
 from pytest_robustness.inference.loader.pool import answers
 from pytest_robustness.inference.preprocess import to_canvas

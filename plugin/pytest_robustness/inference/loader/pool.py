@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from pytest_robustness.core.errors import DataError, RobustnessError, cause
 from pytest_robustness.core.process import interrupts_held
-from pytest_robustness.errors import DataError, RobustnessError, cause
 from pytest_robustness.inference.loader import fork_server
 from pytest_robustness.inference.loader.reach import UNPICKLABLE, not_sent, obstacle
 

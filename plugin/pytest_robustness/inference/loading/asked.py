@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.generators import GENERATORS, RandomGenerator, Watch
-from pytest_robustness.errors import ModelError
 from pytest_robustness.inference.logits import logits_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from pytest_robustness.core import ClassMatch
+from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import DataError
 from pytest_robustness.inference.loading.name_forms import first_synonym, name_forms, once, unique
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from pytest_robustness.core.errors import ModelError, cause, message
 from pytest_robustness.core.generators import GENERATORS, restored
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import ModelError, cause, message
 from pytest_robustness.inference.loading.asked import ALONE, ROUNDING, SEVERAL, Asked, distance, require_same_answers
 from pytest_robustness.inference.loading.read_as_logits import probability_text, require_probabilities
 from pytest_robustness.inference.logits import logits_of

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_robustness.core import ClassMatch
 from pytest_robustness.core.dataset import has_own_labels
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.core.opened_files import recorded
-from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.loading.assumptions import assumed, origins
 from pytest_robustness.inference.loading.class_matching import match, output_names
 from pytest_robustness.inference.loading.first_answers import first_answers

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.files import short_path
-from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines.module import EngineModule
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_robustness.errors import ModelError, OptionError, message
+from pytest_robustness.core.errors import ModelError, OptionError, message
 from pytest_robustness.inference.logits import TOLERANCE, distance
 from pytest_robustness.inference.memory import is_out_of_memory
 from pytest_robustness.inference.runtimes import load_runtime

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from pytest_robustness.errors import StoreError
+from pytest_robustness.core.errors import StoreError
 from pytest_robustness.inference.store.lock_holders import describe_holders
 
 if TYPE_CHECKING:

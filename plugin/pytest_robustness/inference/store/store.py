@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pytest_robustness.core import ClassLabel, EngineUsed
-from pytest_robustness.errors import StoreError
+from pytest_robustness.core.errors import StoreError
 from pytest_robustness.inference.store.file import WAY_OUT, StoreFile
 from pytest_robustness.inference.store.rows import (
     IDENTITY,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import torch
 
 from pytest_robustness.core import Canvas, Cell, Condition, Preprocess
+from pytest_robustness.core.errors import ErrorText, TransformError, cause
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import ErrorText, TransformError, cause
 from pytest_robustness.inference.device import equal_batches, pixels_at_once, to_device, works_ahead
 from pytest_robustness.inference.jobs import Job
 from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from pytest_robustness.core import CONTROL
+from pytest_robustness.core.errors import DataError, TransformError, cause
 from pytest_robustness.data.identity import read_as
-from pytest_robustness.errors import DataError, TransformError, cause
 from pytest_robustness.inference.device import to_device
 from pytest_robustness.inference.memory import free_memory, is_out_of_memory
 from pytest_robustness.inference.preprocess import to_canvas, to_inputs

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from pytest_robustness.core.errors import StoreError
 from pytest_robustness.core.process import interrupts_held
-from pytest_robustness.errors import StoreError
 from pytest_robustness.inference.store import lock_holders
 from pytest_robustness.inference.store.file import NO_LOCKS
 from pytest_robustness.inference.store.lock_holders import Holder

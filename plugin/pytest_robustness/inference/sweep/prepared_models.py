@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_robustness.core import EngineUsed, Runner, Workload
-from pytest_robustness.errors import ModelError, message
+from pytest_robustness.core.errors import ModelError, message
 from pytest_robustness.inference.memory import is_out_of_memory
 from pytest_robustness.inference.runtimes.eager import plain_runner
 from pytest_robustness.inference.user_calls.calls import UserCalls

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.process import ended_as_interrupted
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.inference.device import current
 from pytest_robustness.inference.sweep.canary import Canary
 from pytest_robustness.inference.sweep.stale import Doubt, Stale

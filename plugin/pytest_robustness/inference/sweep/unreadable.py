@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pytest_robustness.core.errors import BadImageError, DataError
 from pytest_robustness.data.decoding.formats import decoder
 from pytest_robustness.data.identity import UNREADABLE, as_array
-from pytest_robustness.errors import BadImageError, DataError
 from pytest_robustness.inference.store.distinct_images import among
 
 if TYPE_CHECKING:

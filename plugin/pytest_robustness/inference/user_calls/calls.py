@@ -15,9 +15,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_robustness.core import user_code
+from pytest_robustness.core.errors import ModelError, RobustnessError, cause
 from pytest_robustness.core.process import one_thread
 from pytest_robustness.core.process_state import ASPECTS, descriptors_kept, restored, streams_kept
-from pytest_robustness.errors import ModelError, RobustnessError, cause
 from pytest_robustness.inference.user_calls.aspects import every_aspect
 from pytest_robustness.inference.user_calls.deadline import TooLongError, deadline
 from pytest_robustness.inference.user_calls.handlers import HandlersNoticed, StoppedError

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.extras import pip_install
-from pytest_robustness.errors import ModelError
 from pytest_robustness.models.digits import NAMES, PREPROCESS, WEIGHTS
 from pytest_robustness.models.digits.architectures import build
 

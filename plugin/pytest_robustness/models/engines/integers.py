@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from torch import nn
 from torchvision.transforms.v2 import functional as tvf
 
 from pytest_robustness.core import SETTINGS, Model
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines.integers import input_quantization, of_pixels, require_scale
 from pytest_robustness.models.fingerprint import identified
 

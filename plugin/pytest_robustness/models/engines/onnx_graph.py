@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.models.engines.integers import Port, Quantization
 from pytest_robustness.models.engines.module import ONE_EACH, Signature
 from pytest_robustness.models.engines.onnx_scales import Scales

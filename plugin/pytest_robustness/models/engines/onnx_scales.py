@@ -10,8 +10,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Final
 
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.core.files import open_regular
-from pytest_robustness.errors import ModelError
 from pytest_robustness.models.engines.integers import Quantization
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.errors import ModelError
+from pytest_robustness.core.errors import ModelError
 from pytest_robustness.models.engines import openvino_core
 from pytest_robustness.models.engines.integers import Port, Quantization
 from pytest_robustness.models.engines.module import ONE_EACH, Signature

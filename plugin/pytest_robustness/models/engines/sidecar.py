@@ -8,8 +8,8 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_robustness.core import Preprocess
+from pytest_robustness.core.errors import ModelError, unknown
 from pytest_robustness.core.files import read_regular
-from pytest_robustness.errors import ModelError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.errors import ModelError, OptionError, RobustnessError, WeightsError
+from pytest_robustness.core.errors import ModelError, OptionError, RobustnessError, WeightsError
 from pytest_robustness.models.files import require
 from pytest_robustness.models.foreign_config import no_question, require_no_command
 from pytest_robustness.models.hub import asked_once, first_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import Model
-from pytest_robustness.errors import OptionError, unknown
+from pytest_robustness.core.errors import OptionError, unknown
 from pytest_robustness.models import digits
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core.errors import ModelError, OptionError
 from pytest_robustness.core.opened_files import opened_at_import, recorded
 from pytest_robustness.core.source_code import text_of
 from pytest_robustness.core.user_code import FORMS, FunctionName, UserModule, parse
-from pytest_robustness.errors import ModelError, OptionError
 from pytest_robustness.models.objects import as_model, kind_of
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 
 from pytest_robustness.core import Model
 from pytest_robustness.core.class_names import in_order
+from pytest_robustness.core.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.core.text import abridged, quoted
-from pytest_robustness.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.models.files import require
 from pytest_robustness.models.fingerprint import identified
 from pytest_robustness.models.foreign_config import no_question, require_no_command, require_own_shards

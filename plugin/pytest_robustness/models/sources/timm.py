@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core import Model
-from pytest_robustness.errors import ModelError, OptionError, WeightsError
+from pytest_robustness.core.errors import ModelError, OptionError, WeightsError
 from pytest_robustness.models.files import require
 from pytest_robustness.models.hub import asked_once
 from pytest_robustness.models.pretrained_cfg import classes, preprocess

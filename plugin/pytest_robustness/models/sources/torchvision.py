@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pytest_robustness.core import Model, Preprocess
-from pytest_robustness.errors import OptionError, WeightsError, unknown
+from pytest_robustness.core.errors import OptionError, WeightsError, unknown
 from pytest_robustness.models.presets import ARTICLE_MODELS, PRESETS
 from pytest_robustness.models.weights import read_state_dict
 

@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.files import publish, write_atomically
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.report.allure import npm
 from pytest_robustness.report.allure.facts import ALL_MODELS
 from pytest_robustness.report.allure.history import read

@@ -13,8 +13,8 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from pytest_robustness.analysis.answers.json_text import no_constant
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.files import write_atomically
-from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

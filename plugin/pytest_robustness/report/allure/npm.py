@@ -13,8 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_robustness.core.errors import RobustnessError
 from pytest_robustness.core.extras import pip_install
-from pytest_robustness.errors import RobustnessError
 
 OLDEST = 22
 """Allure's quality gate uses iterator helpers, which Node has from version 22."""

@@ -9,7 +9,7 @@ from importlib import metadata
 import pytest
 
 from pytest_robustness.core import CONTROL, Condition
-from pytest_robustness.errors import OptionError, TransformError
+from pytest_robustness.core.errors import OptionError, TransformError
 from pytest_robustness.inference.sweep.executors import recipe
 from pytest_robustness.inference.sweep.executors.ray_cluster import Share, share
 from pytest_robustness.inference.sweep.executors.ray_versions import versions

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from pytest_robustness.core import CONTROL, Cell, Condition
+from pytest_robustness.core.errors import DisagreementError
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.errors import DisagreementError
+from pytest_robustness.frontends.session.progress import SilentProgress
 from pytest_robustness.inference.jobs import JobMaker
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.selection import select
@@ -31,7 +32,6 @@ from pytest_robustness.inference.sweep.unreadable import UnreadableImages
 from pytest_robustness.inference.sweep.work import Work
 from pytest_robustness.inference.user_calls.calls import UserCalls
 from pytest_robustness.models import ModelZoo
-from pytest_robustness.session.progress import SilentProgress
 from pytest_robustness.transforms import builtin
 from tests.wide_net import WIDE
 

@@ -1,7 +1,7 @@
 """Executors: how what is missing is computed, in this process or by the actors of Ray.
 
-A new one is a class that satisfies `Executor`, its name in `ExecutorName` (`session/options/table.py`), and its line in
-`inference/computation.py`.
+A new one is a class that satisfies `Executor`, its name in `ExecutorName` (`frontends/session/options/table.py`), and
+its line in `inference/computation.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_robustness.core.errors import OptionError
 from pytest_robustness.core.extras import pip_install
-from pytest_robustness.errors import OptionError
 
 if TYPE_CHECKING:
     from pytest_robustness.inference.sweep.work import Work

@@ -6,8 +6,8 @@ import functools
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from pytest_robustness.core.errors import ErrorText
 from pytest_robustness.core.text import counted
-from pytest_robustness.errors import ErrorText
 from pytest_robustness.inference.sweep.executors import ray_nodes, recipe
 from pytest_robustness.inference.sweep.executors.ray_cluster import connected, living_nodes, require_versions, share
 from pytest_robustness.inference.sweep.executors.ray_crew import Crew

@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core.cores import usable_cores
-from pytest_robustness.errors import DisagreementError, OptionError, cause
+from pytest_robustness.core.errors import DisagreementError, OptionError, cause
 from pytest_robustness.inference.sweep.executors.ray_nodes import VERSION, cannot_text, difference_text
 from pytest_robustness.inference.sweep.executors.ray_worker import node_text
 

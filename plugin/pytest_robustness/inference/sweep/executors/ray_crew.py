@@ -13,8 +13,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_robustness.core.errors import DisagreementError, RobustnessError, cause
 from pytest_robustness.core.extras import pip_install
-from pytest_robustness.errors import DisagreementError, RobustnessError, cause
 from pytest_robustness.inference.sweep.executors.ray_cluster import living_nodes
 from pytest_robustness.inference.sweep.executors.ray_worker import Ready, actor_class
 

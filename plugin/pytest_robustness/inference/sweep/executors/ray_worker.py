@@ -10,8 +10,8 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_robustness.core.errors import DisagreementError, RobustnessError, cause
 from pytest_robustness.core.process import limit_openmp_spin
-from pytest_robustness.errors import DisagreementError, RobustnessError, cause
 from pytest_robustness.inference.sweep.executors.shard_computer import ShardComputer
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_robustness.core import CONTROL, Cell, Condition
 from pytest_robustness.core.content.origin import Origin, origin
-from pytest_robustness.errors import OptionError, TransformError, cause
+from pytest_robustness.core.errors import OptionError, TransformError, cause
 from pytest_robustness.transforms import builtin
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_robustness.errors import BadImageError
+    from pytest_robustness.core.errors import BadImageError
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.store.store import Result
     from pytest_robustness.models import ModelZoo

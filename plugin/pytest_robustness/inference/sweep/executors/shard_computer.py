@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import CONTROL, Condition, Selection, Shard, bound
 from pytest_robustness.core.cores import usable_cores
-from pytest_robustness.errors import BadImageError, DisagreementError, RobustnessError, cause
+from pytest_robustness.core.errors import BadImageError, DisagreementError, RobustnessError, cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

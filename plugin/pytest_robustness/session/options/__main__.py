@@ -1,7 +1,0 @@
-"""Print the table of options of ``docs/options.md``: ``python -m pytest_robustness.session.options``."""
-
-import sys
-
-from pytest_robustness.session.options.table import markdown_table
-
-sys.stdout.write(markdown_table())
