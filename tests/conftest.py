@@ -376,6 +376,18 @@ def templates_are_compiled_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def runs_tidy_their_own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the runs that tests start a place of their own for temporary folders.
+
+    A run removes old ones. From the place that all share it would take those of other runs of this suite: minutes, where
+    their hundred thousand files are no longer in memory.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DEBUG_TEMPROOT", str(tmp_path_factory.mktemp("runs")))
+        yield
+
+
 @pytest.fixture(autouse=True, scope="module")
 def nothing_to_collect() -> None:
     """Let the garbage collector pass over what is there: it is run at the end of each run of pytest that a test makes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.frontends.session.options.test_verdict import ARGUMENTS, SOME
 
 
