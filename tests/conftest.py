@@ -9,6 +9,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import importlib.metadata
 import io
 import itertools
 import json
@@ -17,6 +18,7 @@ import pkgutil
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -377,11 +379,40 @@ def templates_are_compiled_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def packages_are_read_once() -> Iterator[None]:
+    """Keep what installed packages say of themselves, and the hash of this one: each run reads the files of all."""
+    from pytest_robustness.core.file_hashes import FileHashes
+    from pytest_robustness.inference import remembered
+
+    own = functools.cache(functools.partial(remembered._own_files, FileHashes()))
+    place = sysconfig.get_path("purelib")
+
+    def once(read: Callable[[importlib.metadata.Distribution], object]) -> property:
+        known: dict[str, object] = {}
+
+        def answer(package: importlib.metadata.Distribution) -> object:
+            path = str(getattr(package, "_path", ""))
+            if not path.startswith(place):
+                return read(package)
+            if path not in known:
+                known[path] = read(package)
+            return known[path]
+
+        return property(answer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "_own_files", lambda _: own())
+        for name in ("entry_points", "files", "metadata"):
+            patch.setattr(importlib.metadata.Distribution, name, once(vars(importlib.metadata.Distribution)[name].fget))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def runs_tidy_their_own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the runs that tests start a place of their own for temporary folders.
 
-    A run removes old ones. From the place that all share it would take those of other runs of this suite: minutes, where
-    their hundred thousand files are no longer in memory.
+    A run removes old ones. From the place that all share it would take those of other runs of this suite, which takes
+    minutes where their hundred thousand files are no longer in memory.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_DEBUG_TEMPROOT", str(tmp_path_factory.mktemp("runs")))

@@ -116,11 +116,14 @@ def _patched() -> list[str]:
 @functools.cache
 def _installed(hashes: FileHashes) -> tuple[str, ...]:
     """Return versions of packages, and the hash of this one's files: an editable install has one version for all."""
+    return (*(str(version_of(package)) for package in _PACKAGES), _own_files(hashes))
+
+
+def _own_files(hashes: FileHashes) -> str:
     root = Path(pytest_robustness.__file__).parent
     files = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".csv", ".safetensors"))
     digests = hashes.digests(root, [os.fsencode(path.relative_to(root).as_posix()) for path in files])
-    own = hashlib.sha256(b"".join(bytes(16) if isinstance(one, OSError) else one for one in digests)).hexdigest()
-    return (*(str(version_of(package)) for package in _PACKAGES), own)
+    return hashlib.sha256(b"".join(bytes(16) if isinstance(one, OSError) else one for one in digests)).hexdigest()
 
 
 def _devices() -> list[str]:

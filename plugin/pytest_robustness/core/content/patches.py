@@ -6,7 +6,9 @@ These libraries count by name or by version, so that nothing else of a key would
 from __future__ import annotations
 
 import functools
+import operator
 import sys
+from itertools import chain
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Final
@@ -15,7 +17,7 @@ from pytest_robustness.core.content.arrays import vars_of
 from pytest_robustness.core.content.origin import Origin, origin, origin_of_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     _Part = tuple[str, object]
 
@@ -26,30 +28,69 @@ _COMPUTING: Final = (
     *("torchvision.models.", "torchvision.ops.", "torchvision.transforms.", "timm.layers.", "timm.models."),
 )
 _GLOBAL_HOOKS: Final = ("_global_forward_pre_hooks", "_global_forward_hooks")
-# What is known to be no user's, by its number: every model asks for the same twenty thousand.
+# What is known to be no user's, by its number: the libraries' modules import much of one another.
 _others: Final[dict[int, object]] = {}
+_seen: Final[dict[str, _Seen]] = {}
 
 
 def patches() -> list[_Part]:
     """Return what of the user's stands in these libraries now, each by where it stands; nothing is imported."""
     found: dict[str, object] = {}
-    for name, module in sorted(sys.modules.items()):
-        if (name == "torch" or f"{name}.".startswith(_COMPUTING)) and isinstance(module, ModuleType):
-            found |= _in_module(name, module)
+    names = [name for name in list(sys.modules) if name.startswith(_LIBRARIES)]
+    for name in sorted(name for name in names if name == "torch" or f"{name}.".startswith(_COMPUTING)):
+        module = sys.modules.get(name)
+        if isinstance(module, ModuleType):
+            found.update(_put_into(name, module))
+            # Without their keys, which count all hooks of the process.
+            for hooks in _GLOBAL_HOOKS:
+                put = list(vars(module).get(hooks, {}).values())
+                found.update((f"{hooks} {place}", hook) for place, hook in enumerate(put))
     return sorted(found.items())
 
 
-def _in_module(name: str, module: ModuleType) -> Iterator[_Part]:
-    # Of the package's own names, those of its operators.
-    operators = module._C._VariableFunctions if name == "torch" and hasattr(module, "_C") else None
-    for key, value in list(vars(module).items()):
-        if (operators is None or hasattr(operators, key)) and _is_users(value):
-            yield f"{name}.{key}", value
-        elif isinstance(value, type) and value.__module__ == name:
-            yield from ((f"{name}.{key}.{at}", item) for at, item in list(vars(value).items()) if _is_users(item))
-    for hooks in _GLOBAL_HOOKS:
-        # Without their keys, which count all hooks of the process.
-        yield from ((f"{hooks} {place}", hook) for place, hook in enumerate(vars(module).get(hooks, {}).values()))
+def _put_into(name: str, module: ModuleType) -> list[_Part]:
+    """Return the user's objects in a module and in its classes: those of before, while the same objects stand there."""
+    seen = _seen.get(name)
+    if seen is None or seen.has_changed(module):
+        seen = _seen[name] = _Seen(name, module)
+    return seen.users
+
+
+class _Seen:
+    """What stood in a module and in the classes that it defines, and which of it was the user's."""
+
+    def __init__(self, name: str, module: ModuleType) -> None:
+        self._module = module
+        classes = {key: item for key, item in list(vars(module).items()) if _defines(name, item)}
+        self._spaces: list[Mapping[str, object]] = [vars(module), *map(vars, classes.values())]
+        self._keys, self._values = self._entries()
+        # Of the package's own names, those of its operators.
+        operators = module._C._VariableFunctions if name == "torch" and hasattr(module, "_C") else None
+        own = {key: item for key, item in list(vars(module).items()) if operators is None or hasattr(operators, key)}
+        spaces = {f"{name}.": own} | {f"{name}.{key}.": vars(item) for key, item in classes.items()}
+        self.users: list[_Part] = [
+            (f"{place}{key}", item)
+            for place, space in spaces.items()
+            for key, item in list(space.items())
+            if _is_users(item)
+        ]
+
+    def has_changed(self, module: ModuleType) -> bool:
+        """Return whether it is another module, or another object stands somewhere in it."""
+        keys, values = self._entries()
+        if module is not self._module or keys != self._keys:
+            return True
+        # By identity: what users put there may compare in its own way.
+        return not all(map(operator.is_, values, self._values))
+
+    def _entries(self) -> tuple[list[str], list[object]]:
+        # Twenty thousand in all, for each model: without a line of Python for each.
+        values = chain.from_iterable(map(operator.methodcaller("values"), self._spaces))
+        return list(chain.from_iterable(self._spaces)), list(values)
+
+
+def _defines(module: str, item: object) -> bool:
+    return isinstance(item, type) and item.__module__ == module
 
 
 def _is_users(value: object) -> bool:
