@@ -253,6 +253,23 @@ def _warm_worker(spec: object) -> list[str]:
     return [*warm.python(), *_cold_worker(spec)[1:]]
 
 
+@functools.cache
+def _photos() -> dict[tuple[str, int], bytes]:
+    """Return the images of a project as PNG files, by class and number."""
+    rng = np.random.default_rng(0)
+    found = {}
+    for name in CLASSES:
+        for number in range(IMAGES_PER_CLASS):
+            pixels = rng.integers(0, 100, (8, 8, 3), dtype=np.uint8)
+            pixels[:4] += 100 if name == "up" else 0
+            pixels[4:] += 0 if name == "up" else 100
+            pixels[..., 0 if name == "up" else 2] += 50
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, "png")
+            found[name, number] = file.getvalue()
+    return found
+
+
 class Project:
     """A folder with ``photos/{down,up}/NN.png`` (8x8), ``nets.py`` and a ``pytest.ini`` that names them."""
 
@@ -261,15 +278,10 @@ class Project:
         self.path = pytester.path
         self.configure()
         self.write("nets.py", NETS)
-        rng = np.random.default_rng(0)
         for name in CLASSES:
             (self.path / "photos" / name).mkdir(parents=True)
             for number in range(IMAGES_PER_CLASS):
-                pixels = rng.integers(0, 100, (8, 8, 3), dtype=np.uint8)
-                pixels[:4] += 100 if name == "up" else 0
-                pixels[4:] += 0 if name == "up" else 100
-                pixels[..., 0 if name == "up" else 2] += 50
-                Image.fromarray(pixels).save(self.image(name, number))
+                self.image(name, number).write_bytes(_photos()[name, number])
 
     def image(self, name: str, number: int) -> Path:
         """Return the path of an image."""

@@ -277,9 +277,11 @@ def fresh(tmp_path, monkeypatch) -> Iterator[Callable[[], None]]:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
+    before = set(sys.modules)
+
     def forget() -> None:
-        for name, module in list(sys.modules.items()):
-            if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
                 del sys.modules[name]
         sys.modules.pop("package", None)
         importlib.invalidate_caches()

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.real.conftest import BF16, SMALL_IMAGES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +20,6 @@ pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 RESNETS = f"python:{Path(__file__).with_name('cifar_resnets.py')}"
 MODELS = ",".join(f"{RESNETS}:{name}" for name in ("resnet20", "resnet56"))
 OPTIONS = ("--robustness-studies=turned_images", "-k", "turned_images", "--robustness-suspects=50")
-SMALL_IMAGES = ("--robustness-workers=0", "--robustness-batch-size=64")
 
 
 def planted(cifar: Path, folder: Path, seed: int) -> set[str]:
@@ -36,7 +37,8 @@ def planted(cifar: Path, folder: Path, seed: int) -> set[str]:
 def test_images_stored_upside_down_are_found(judge: Callable[..., list[int]], cifar: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     turned = planted(cifar, photos, seed=0)
-    judge(tmp_path, photos, [f"--robustness-models={MODELS}", *OPTIONS, *SMALL_IMAGES, "--robustness-report=report"])
+    options = [*OPTIONS, *SMALL_IMAGES, BF16, "--robustness-report=report"]
+    judge(tmp_path, photos, [f"--robustness-models={MODELS}", *options])
     [finding] = json.loads((tmp_path / "report/results.json").read_text())["studies"]["turned_images"]
     first, listed = finding["items"][:25], [item for item in finding["items"] if item["listed"]]
 
