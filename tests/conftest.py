@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import pkgutil
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -141,6 +142,19 @@ def pytest_configure(config: pytest.Config) -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if workers:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // workers)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[None]:
+    """Remove the temporary files of a run that passed: a later run would take minutes for a hundred thousand files.
+
+    pytest can do so itself after each test, but then gives the next one a folder of the same name, and what Python and
+    this package remember of files goes by their paths.
+    """
+    yield
+    config = session.config
+    if exitstatus == pytest.ExitCode.OK and not hasattr(config, "workerinput") and not config.option.basetemp:
+        shutil.rmtree(config._tmp_path_factory.getbasetemp(), ignore_errors=True)  # type: ignore[attr-defined]
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from pytest_robustness.core.process import (
     limit_openmp_spin,
     one_thread,
     quick_imports,
+    warnings_ignored,
 )
 from tests.signals import signalled_after
 
@@ -411,3 +413,37 @@ def test_a_request_to_end_ends_at_once_where_nothing_is_lost():
     code = "import signal\nfrom pytest_robustness.core.process import ended_as_interrupted\n"
     code += "with ended_as_interrupted(lambda: False):\n    signal.raise_signal(signal.SIGTERM)\n"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGTERM
+
+
+@pytest.mark.filterwarnings("error")
+def test_warnings_that_several_threads_ignore_are_ignored_in_each():
+    before, interval, heard = list(warnings.filters), sys.getswitchinterval(), []
+
+    def warn() -> None:
+        for _ in range(300):
+            try:
+                with warnings_ignored(RuntimeWarning, "no"):
+                    warnings.warn("no loss", RuntimeWarning, stacklevel=1)
+            except RuntimeWarning as warning:
+                heard.append(warning)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=warn) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert heard == []
+    assert warnings.filters == before
+    with warnings_ignored(RuntimeWarning, "no"), pytest.raises(UserWarning, match="no other"):
+        warnings.warn("no other", UserWarning, stacklevel=1)
+
+
+def test_the_filters_of_warnings_are_set_in_one_place():
+    """What sets them elsewhere takes no turn, and puts back what another thread has set."""
+    root = Path(process.__file__).parents[1]
+    users = {path.name for path in root.rglob("*.py") if "catch_warnings(" in path.read_text(encoding="utf-8")}
+    assert users == {"process.py"}

@@ -149,7 +149,7 @@ def judged(extended: Extended) -> dict[str, object]:
 def test_the_page_has_an_example_of_each_kind():
     found = examples(PAGE.read_text(encoding="utf-8"))
     rooms = [example.path.partition("/")[0] for example in found]
-    assert {"transforms", "models", "data", "inference", "session", "report", "analysis"} == set(rooms)
+    assert {"transforms", "models", "data", "inference", "frontends", "report", "analysis"} == set(rooms)
     tables = [example.table for example in found if example.table]
     assert tables == ["SOURCES", "KINDS", "RUNTIMES", "Options", "REPORTS", "STUDIES"]
     # One file, one line in a table, or both.

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,14 +189,15 @@ def ended_as_interrupted(concerned: Callable[[], bool] = lambda: True) -> Iterat
 
 
 class _Turn:
-    """Whose turn it is to change state of the whole process."""
+    """Whose turn it is to change state of the whole process, and whose to change filters of warnings alone."""
 
     lock = threading.RLock()
+    filters = threading.RLock()
 
     @classmethod
     def renew(cls) -> None:
         """Forget, in a process that was just forked, the threads that it has not got."""
-        cls.lock = threading.RLock()
+        cls.lock, cls.filters = threading.RLock(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -216,6 +218,18 @@ def one_thread(inner: AbstractContextManager[object]) -> Iterator[None]:
     """
     # A lock that ``with`` takes itself is given back, whenever Ctrl-C comes; after a call of its methods it may not be.
     with _Turn.lock, inner:
+        yield
+
+
+@contextlib.contextmanager
+def warnings_ignored(category: type[Warning] = Warning, message: str = "") -> Iterator[None]:
+    """Ignore warnings within the block, all or those of a category or a text; threads wait for one another.
+
+    Python's filters are of the whole process. Of two threads that set them at once, the one that ends first would put
+    back what warned before, and the one that ends last would leave what the other had set.
+    """
+    with _Turn.filters, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=message, category=category)
         yield
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from typing import TYPE_CHECKING, Final
 
 from pytest_robustness.core import ClassLabel
 from pytest_robustness.core.errors import DataError
+from pytest_robustness.core.process import warnings_ignored
 from pytest_robustness.data.downloads import absent, dataset_root
 from pytest_robustness.data.in_memory import ArraySource
 
@@ -29,9 +29,8 @@ def open_source(spec: str, argument: str, *, download: bool) -> DataSource:
 
     root = dataset_root(argument, "cifar10")
     try:
-        with warnings.catch_warnings():
-            # The published files are pickles of an old numpy, of which numpy 2.4.0 to 2.4.4 warn to no purpose.
-            warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+        # The published files are pickles of an old numpy, of which numpy 2.4.0 to 2.4.4 warn to no purpose.
+        with warnings_ignored(np.exceptions.VisibleDeprecationWarning):
             dataset = CIFAR10(root, train=False, download=download)
     except (RuntimeError, OSError) as error:
         _log.debug("CIFAR-10 cannot be read from %s", root, exc_info=True)

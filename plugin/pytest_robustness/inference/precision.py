@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from pytest_robustness.core.errors import OptionError
-from pytest_robustness.core.process import one_thread
+from pytest_robustness.core.process import one_thread, warnings_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +71,7 @@ class Products(NamedTuple):
     def read(cls) -> Products:
         """Return the settings as they are now."""
         matmul, cudnn = None, None
-        with warnings.catch_warnings(action="ignore"):  # the older API is deprecated
+        with warnings_ignored():  # the older API is deprecated
             with contextlib.suppress(RuntimeError):
                 matmul = torch.get_float32_matmul_precision()
             with contextlib.suppress(RuntimeError):
@@ -81,7 +80,7 @@ class Products(NamedTuple):
 
     def apply(self) -> None:
         """Set them."""
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             if self.matmul is not None:
                 torch.set_float32_matmul_precision(self.matmul)
             if self.cudnn is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -23,7 +22,7 @@ from pytest_robustness.analysis.statistics.columns import (
 )
 from pytest_robustness.analysis.test_result import CONFIDENCE, TTestResult
 from pytest_robustness.core.errors import OptionError, unknown
-from pytest_robustness.core.process import one_thread
+from pytest_robustness.core.process import one_thread, warnings_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,10 +170,9 @@ def _undecidable(control: _Group, treated: _Group, test: GroupTest) -> Bools:
 
 
 def _t_test(control: Floats, treated: Floats, test: GroupTest, alpha: float) -> Part:
-    # Filters are of the whole process, and put back when a block ends: of another thread's too.
-    with one_thread(warnings.catch_warnings()):
-        # One group without spread beside one with some is sound, and common: every model at 100 % in control.
-        warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
+    # One group without spread beside one with some is sound, and common: every model at 100 % in control. User code that
+    # another thread calls has its filters of warnings put back in the end, in its turn: these are none of them.
+    with one_thread(warnings_ignored(RuntimeWarning, "Precision loss")):
         if test == "paired":
             result = stats.ttest_rel(treated, control, axis=1)
         else:

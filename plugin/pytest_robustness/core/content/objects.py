@@ -8,7 +8,6 @@ import io
 import logging
 import sys
 import threading
-import warnings
 import weakref
 from collections import OrderedDict
 from contextvars import Context, ContextVar
@@ -21,6 +20,7 @@ from pytest_robustness.core.content.files import FileContent, compiled
 from pytest_robustness.core.content.origin import Origin, origin, origin_of_object
 from pytest_robustness.core.content.plain import Content, plain
 from pytest_robustness.core.generators import is_global
+from pytest_robustness.core.process import warnings_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,8 +163,7 @@ def _pickles_itself(kind: type) -> bool:
 
 def _reduced(value: object) -> list[_Part] | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_ignored():
             registered = copyreg.dispatch_table.get(type(value))
             reduced = value.__reduce_ex__(4) if registered is None else registered(value)
     except Exception:

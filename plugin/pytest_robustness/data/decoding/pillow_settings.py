@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from PIL import GifImagePlugin, Image, ImageFile, PngImagePlugin, TiffImagePlugin
+
+from pytest_robustness.core.process import warnings_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ _PLACES: Final[tuple[tuple[Any, str], ...]] = (
     (TiffImagePlugin, "READ_LIBTIFF"),
     (GifImagePlugin, "LOADING_STRATEGY"),
 )
-# The settings belong to the process, and so do Python's filters of warnings.
+# The settings belong to the process.
 _lock = threading.RLock()
 
 
@@ -66,8 +67,7 @@ def strictly() -> Iterator[None]:
 
     Pillow warns of odd metadata, transparent palettes and big images; it names no file, and no pixel depends on it.
     """
-    with _STRICT.applied(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _STRICT.applied(), warnings_ignored():
         yield
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_robustness.core.errors import DataError
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.files import user_path
+from pytest_robustness.core.process import warnings_ignored
 from pytest_robustness.core.text import decoded, printable, quoted
 
 if TYPE_CHECKING:
@@ -200,8 +200,7 @@ def _quietly(*, offline: bool) -> Iterator[None]:
     shown = not datasets.are_progress_bars_disabled()
     try:
         datasets.disable_progress_bars()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_ignored():
             for module in places:
                 module.HF_HUB_OFFLINE = offline or module.HF_HUB_OFFLINE
             yield

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import logging
-import warnings
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
 from pytest_robustness.core.errors import OptionError
+from pytest_robustness.core.process import warnings_ignored
 from pytest_robustness.core.text import for_terminal
 from pytest_robustness.frontends.session.options import PREFIX, SPECS, Options, RunMode
 from pytest_robustness.frontends.session.options.names import in_quotes
@@ -178,9 +178,8 @@ def _based(config: pytest.Config, path: Path, *, typed: bool) -> Path:
 
 def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
     try:
-        with warnings.catch_warnings():
-            # pytest warns about a list where a string is due; here it is refused.
-            warnings.simplefilter("ignore", DeprecationWarning)
+        # pytest warns about a list where a string is due; here it is refused.
+        with warnings_ignored(DeprecationWarning):
             return _text(config.getini(spec.key), spec)
     except (ValueError, TypeError, pytest.UsageError) as error:
         _log.debug("%s is not valid", spec.key, exc_info=True)

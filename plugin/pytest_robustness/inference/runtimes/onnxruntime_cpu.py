@@ -8,7 +8,6 @@ import io
 import logging
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import torch
 
 from pytest_robustness.core import EngineUsed, Runner
 from pytest_robustness.core.extras import pip_install
+from pytest_robustness.core.process import warnings_ignored
 from pytest_robustness.inference.runtimes.padding import padded
 from pytest_robustness.models.engines.onnxruntime_session import open_session
 
@@ -63,8 +63,7 @@ def _quiet() -> Iterator[None]:
     try:
         logging.disable(logging.WARNING)
         sys.stdout = io.StringIO()  # not by contextlib: where Ctrl-C keeps that from its end, nothing is shown any more
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_ignored():
             yield
     finally:
         sys.stdout = stdout

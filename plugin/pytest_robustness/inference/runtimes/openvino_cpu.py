@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
 from pytest_robustness.core import EngineUsed, Runner
 from pytest_robustness.core.extras import pip_install
-from pytest_robustness.core.process import interrupts_held
+from pytest_robustness.core.process import interrupts_held, warnings_ignored
 from pytest_robustness.inference.runtimes.padding import padded
 from pytest_robustness.models.engines.openvino_core import compile_for_cpu
 
@@ -122,7 +121,6 @@ def _convert(module: torch.nn.Module, example: torch.Tensor) -> openvino.Model:
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     frontend = FrontEndManager().load_by_framework("pytorch")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about tracing; the logits are compared instead
+    with warnings_ignored():  # about tracing; the logits are compared instead
         decoder = TorchScriptPythonDecoder(module, example_input=example)
         return frontend.convert(frontend.load(decoder))

@@ -7,11 +7,11 @@ import logging
 import os
 import signal
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_robustness.core.cores import usable_cores
 from pytest_robustness.core.errors import DisagreementError, OptionError, cause
+from pytest_robustness.core.process import warnings_ignored
 from pytest_robustness.inference.sweep.executors.ray_nodes import VERSION, cannot_text, difference_text
 from pytest_robustness.inference.sweep.executors.ray_worker import node_text
 
@@ -105,8 +105,7 @@ def _quiet() -> Generator[None]:
         # Whatever log_to_driver says, it prints a line for each attempt to reach a node that is gone.
         worker.print_to_stdstream = lambda *_, **__: None
         os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_ignored():
             yield
     finally:
         logger.setLevel(level)
