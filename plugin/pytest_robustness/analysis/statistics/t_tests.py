@@ -170,8 +170,8 @@ def _undecidable(control: _Group, treated: _Group, test: GroupTest) -> Bools:
 
 
 def _t_test(control: Floats, treated: Floats, test: GroupTest, alpha: float) -> Part:
-    # One group without spread beside one with some is sound, and common: every model at 100 % in control. User code that
-    # another thread calls has its filters of warnings put back in the end, in its turn: these are none of them.
+    # One group without spread beside one with some is sound, and common: every model at 100 % in control. User code
+    # that another thread calls has its filters of warnings put back in the end, in its turn: these are none of them.
     with one_thread(warnings_ignored(RuntimeWarning, "Precision loss")):
         if test == "paired":
             result = stats.ttest_rel(treated, control, axis=1)
