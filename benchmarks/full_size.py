@@ -210,7 +210,7 @@ def watch_all(stages: Stages) -> None:
         (Sweep, "run", "sweep, the rest"),
         (loader._Reader, "read", "reading images"),
         (batch_runner, "_transformed", "transforms"),
-        (PreparedModels, "run", "calling models"),
+        (PreparedModels, "_answered", "calling models"),
         (batch_runner, "score_among", "scoring"),
         (Unsaved, "commit", "storing"),
         (StoredPredictions, "scored", "reading cells"),

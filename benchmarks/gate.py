@@ -146,7 +146,7 @@ def _watched(spent: Counter[str]) -> Iterator[None]:
             (loader._Reader, "read", lambda *_: "read, decode, resize to the canvas"),
             (batch_runner, "_transformed", lambda *arguments: str(arguments[2])),
             (batch_runner, "to_inputs", lambda *_: "normalize, 10 times"),
-            (prepared_models.PreparedModels, "run", lambda *_: "forward, 10 times"),
+            (prepared_models.PreparedModels, "_answered", lambda *_: "forward, 10 times, as far as it is waited for"),
             (batch_runner, "score_among", lambda *_: "score, 10 times"),
             (unsaved.Unsaved, "commit", lambda *_: "store"),
         ):

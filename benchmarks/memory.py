@@ -51,9 +51,9 @@ def _sweep(folder: Path) -> None:
     from pytest_robustness.inference.loading.loaded_model import LoadedModel
     from pytest_robustness.inference.runtimes.choice import RuntimeChoice
     from pytest_robustness.inference.store.store import Store
-    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
     from pytest_robustness.inference.sweep.claims import ShardClaims
     from pytest_robustness.inference.sweep.executors.local import LocalExecutor
+    from pytest_robustness.inference.sweep.settings import SweepSettings
     from pytest_robustness.inference.sweep.sweep import Sweep
     from pytest_robustness.transforms import builtin
 

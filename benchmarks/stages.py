@@ -22,7 +22,7 @@ _CALLS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("copy", batch_runner, "to_device"),
     ("transform", batch_runner, "_transformed"),
     ("normalize", batch_runner, "to_inputs"),
-    ("forward", PreparedModels, "run"),
+    ("forward", PreparedModels, "_answered"),
     ("score", batch_runner, "score_among"),
     ("store", Unsaved, "seal"),
     ("store", Unsaved, "commit_sealed"),

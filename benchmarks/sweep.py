@@ -41,9 +41,9 @@ from pytest_robustness.inference.precision import fp32_products
 from pytest_robustness.inference.preprocess import to_inputs
 from pytest_robustness.inference.runtimes.choice import RuntimeChoice
 from pytest_robustness.inference.store.store import Store
-from pytest_robustness.inference.sweep.batch_runner import SweepSettings
 from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.sweep.executors.local import LocalExecutor
+from pytest_robustness.inference.sweep.settings import SweepSettings
 from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.models.presets import ARTICLE_MODELS
 from pytest_robustness.transforms import builtin

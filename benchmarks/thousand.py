@@ -48,9 +48,9 @@ def colour():
 CONFTEST = """
 import hashlib, os, time, traceback
 from pathlib import Path
-import pytest_robustness.inference.sweep.batch_runner as batch_runner
+import pytest_robustness.inference.sweep.settings as settings
 
-batch_runner.SHARD_SIZE = {shard}
+settings.SHARD_SIZE = {shard}
 LOG = str(Path(__file__).parent / "computed.txt")
 
 

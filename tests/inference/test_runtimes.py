@@ -156,6 +156,23 @@ def test_the_parts_of_a_batch_are_put_together_in_order(monkeypatch, precision):
         assert (runner.run(batch) - expected).norm() <= (1e-5 if precision == "fp32" else 0.05) * expected.norm()
 
 
+def test_openvino_computes_two_batches_in_turn_and_one_that_nobody_waits_for_harms_none(monkeypatch):
+    needs("openvino")
+    monkeypatch.setattr(openvino_cpu, "_PART_PIXELS", 2 * SIDE**2)
+    module = net()
+    runner = OpenVinoRuntime().prepare(Model(module), workload(16))
+    batches = [images(1 + seed % 16, seed) for seed in range(40)]
+    with torch.inference_mode():
+        expected = [module(batch) for batch in batches]
+    waiting = runner.begin(batches[0].clone())
+    for seed in range(1, 40):
+        ahead = runner.begin(batches[seed].clone())  # which nothing but the engine refers to
+        if seed % 7:
+            assert torch.allclose(waiting(), expected[seed - 1], atol=1e-5)
+        waiting = ahead
+    assert torch.allclose(waiting(), expected[39], atol=1e-5)
+
+
 class Whole(nn.Module):
     """Asks for the number of images by ``len``, which a tracer takes for a constant."""
 

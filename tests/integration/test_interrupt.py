@@ -24,9 +24,10 @@ def pytest_robustness_register(registry):
         if len(images) <= 3:  # it is called again on a few, to see that it changes each by itself
             return images.flip(-2)
         batches = Path("batches.txt")
-        if "HOLD" in os.environ and batches.exists() and len(batches.read_text().split()) == 9:
-            Path("held.part").write_text(str(os.getpid()))
-            Path("held.part").rename("held")
+        if "HOLD" in os.environ and batches.exists() and len(batches.read_text().split()) >= 9:
+            held = Path(f"held.{os.getpid()}")
+            held.write_text(str(os.getpid()))
+            held.rename("held")
             time.sleep(60)
         with batches.open("a") as file:
             print(len(images), file=file)

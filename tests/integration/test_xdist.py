@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 # Ten shards, because all 40 images would be one, for one worker; and a sweep that takes long enough to be watched.
 CONFTEST = """
 import time
-import pytest_robustness.inference.sweep.batch_runner as batch_runner
+import pytest_robustness.inference.sweep.settings as settings
 
-usual, batch_runner.SHARD_SIZE = batch_runner.SHARD_SIZE, 4
+usual, settings.SHARD_SIZE = settings.SHARD_SIZE, 4
 
 
 def pytest_unconfigure():
-    batch_runner.SHARD_SIZE = usual
+    settings.SHARD_SIZE = usual
 
 
 def pytest_robustness_register(registry):

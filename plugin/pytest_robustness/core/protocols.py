@@ -74,10 +74,14 @@ class Runner(NamedTuple):
 
     ``run`` takes preprocessed images, float32 [B, 3, H, W] on the device that the model was prepared for, and returns
     float32 logits [B, K] there.
+
+    ``begin``, of an engine that computes while this thread goes on, takes the same and returns at once what waits for
+    the logits. One more batch may be begun before the first is waited for.
     """
 
     run: Callable[[torch.Tensor], torch.Tensor]
     engine: EngineUsed
+    begin: Callable[[torch.Tensor], Callable[[], torch.Tensor]] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.run_log import RunLog
     from pytest_robustness.inference.settings import InferenceSettings
     from pytest_robustness.inference.store.store import Store
-    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
     from pytest_robustness.inference.sweep.executors import Executor
+    from pytest_robustness.inference.sweep.settings import SweepSettings
     from pytest_robustness.inference.user_calls.calls import UserCalls
 
 
@@ -55,7 +55,7 @@ def machine(settings: InferenceSettings, remembered: Remembered) -> tuple[str, s
 def sweep_settings(settings: InferenceSettings, bench: JobMaker, device: torch.device, jobs: int) -> SweepSettings:
     """Return how a sweep of so many jobs computes; a forecast times it so, too."""
     from pytest_robustness.inference.loader.loader import default_workers
-    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
+    from pytest_robustness.inference.sweep.settings import SweepSettings
 
     workers = settings.workers
     if workers is None:

@@ -50,10 +50,10 @@ from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.store.store import Store
 from pytest_robustness.inference.sweep import batch_runner, unsaved
 from pytest_robustness.inference.sweep import sweep as sweep_module
-from pytest_robustness.inference.sweep.batch_runner import SweepSettings
 from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.sweep.executors.local import LocalExecutor
 from pytest_robustness.inference.sweep.scoring import Fetched
+from pytest_robustness.inference.sweep.settings import SweepSettings
 from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.transforms import builtin
 from tests import warm
@@ -735,7 +735,7 @@ from pytest_robustness.inference.jobs import job
 from pytest_robustness.inference.loading.loaded_model import LoadedModel
 from pytest_robustness.data import identities
 from pytest_robustness.core.file_hashes import FileHashes
-from pytest_robustness.inference.sweep.batch_runner import SweepSettings
+from pytest_robustness.inference.sweep.settings import SweepSettings
 from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.sweep.sweep import Sweep
 from pytest_robustness.inference.sweep.claims import ShardClaims

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pytest_robustness.core.errors import BadImageError
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.loader.loader import Batch
-    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
     from pytest_robustness.inference.sweep.scoring import Scores
+    from pytest_robustness.inference.sweep.settings import SweepSettings
     from pytest_robustness.inference.user_calls.calls import UserCalls
 
 # Calls that a rate is the mean of, where they are short; of long ones fewer are enough.
@@ -90,13 +90,13 @@ class _TimedRunner(BatchRunner):
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
 
-    def _run(self, job: Job, inputs: torch.Tensor, positions: NDArray[np.int64]) -> Scores | None:
+    def _begin(self, job: Job, inputs: torch.Tensor, positions: NDArray[np.int64]) -> Callable[[], Scores | None]:
         started = self.clock()
-        scores = super()._run(job, inputs, positions)
+        scores = super()._begin(job, inputs, positions)()  # at once: what is made meanwhile is timed apart
         if scores is not None:
             self.took[job.loaded.name].append(_Call(len(inputs), self.clock() - started))
             self.ran.add(job)
-        return scores
+        return lambda: scores
 
 
 class FirstBatches:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.computation import Groundwork
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.store.store import Store
-    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
+    from pytest_robustness.inference.sweep.settings import SweepSettings
     from pytest_robustness.inference.sweep.work import Work
 
 # As many of the images that are lacking are at hand to be timed on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,11 +12,11 @@ import torch
 from pytest_robustness.core import EngineUsed, Runner
 from pytest_robustness.core.extras import pip_install
 from pytest_robustness.core.process import interrupts_held, warnings_ignored
-from pytest_robustness.inference.runtimes.padding import padded
+from pytest_robustness.inference.runtimes.padding import begun_padded
 from pytest_robustness.models.engines.openvino_core import compile_for_cpu
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import openvino
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Our names of precisions, and those of OpenVINO.
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+# Batches that are computed or wait for it at a time: while one is computed, the next is made and put behind it.
+_BATCHES: Final = 2
 # Pixels of the images of a part: what the first layers make of them fits into a core's cache.
 _PART_PIXELS: Final = 2 * 224 * 224
 # Up to so many bytes of weights a batch is divided. ResNet-50, of 102 MB, takes as long either way; AlexNet, of 244 MB,
@@ -56,22 +59,31 @@ class OpenVinoRuntime:
             threads=threads,
             NUM_STREAMS=str(min(division.parts, threads)),
         )
-        requests = [compiled.create_infer_request() for _ in range(division.parts)]
+        requests = [compiled.create_infer_request() for _ in range(_BATCHES * division.parts)]
+        turns = itertools.cycle(range(0, len(requests), division.parts))
 
-        def run(images: torch.Tensor) -> torch.Tensor:
+        def begin(images: torch.Tensor) -> Callable[[], torch.Tensor]:
             parts = torch.split(images.contiguous(), division.images)
-            used = requests[: len(parts)]
-            with interrupts_held():  # OpenVINO reads the images until it has answered
+            first = next(turns)
+            used = requests[first : first + len(parts)]
+            with interrupts_held():
                 for request, part in zip(used, parts, strict=True):
-                    request.start_async([part.numpy()], share_inputs=True)
-                for request in used:
-                    request.wait()
-            return torch.cat([torch.from_numpy(request.get_output_tensor(0).data).float() for request in used])
+                    request.wait()  # for a batch that nobody waited for, after an interrupt
+                    request.start_async([part.numpy()], share_inputs=True)  # it holds what it reads
+
+            def answer() -> torch.Tensor:
+                with interrupts_held():
+                    for request in used:
+                        request.wait()
+                return torch.cat([torch.from_numpy(request.get_output_tensor(0).data).float() for request in used])
+
+            return answer
 
         # On a processor without bf16 instructions, OpenVINO computes in fp32 and reports that.
         actual = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         precision = next(ours for ours, theirs in _PRECISIONS.items() if theirs == actual)
-        return Runner(padded(run, division.images), EngineUsed("openvino", precision))
+        start = begun_padded(begin, division.images)
+        return Runner(lambda images: start(images)(), EngineUsed("openvino", precision), start)
 
 
 class Division(NamedTuple):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import functools
 import logging
 import time
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
 from pytest_robustness.core import Canvas, Cell, Condition, Preprocess
-from pytest_robustness.core.errors import ErrorText, TransformError, cause
+from pytest_robustness.core.errors import TransformError
 from pytest_robustness.core.text import counted
 from pytest_robustness.inference.device import equal_batches, pixels_at_once, to_device, works_ahead
 from pytest_robustness.inference.jobs import Job
-from pytest_robustness.inference.memory import BatchTooLargeError, free_memory, is_out_of_memory
+from pytest_robustness.inference.memory import BatchTooLargeError, free_memory
 from pytest_robustness.inference.preprocess import to_inputs
+from pytest_robustness.inference.sweep.failures import failures_of
 from pytest_robustness.inference.sweep.scoring import score_among, worse
 from pytest_robustness.transforms.cpu.choice import CHOICE
 
@@ -30,13 +31,12 @@ if TYPE_CHECKING:
     from pytest_robustness.inference.loader.loader import Batch
     from pytest_robustness.inference.sweep.prepared_models import PreparedModels
     from pytest_robustness.inference.sweep.scoring import Scores
+    from pytest_robustness.inference.sweep.settings import SweepSettings
     from pytest_robustness.inference.sweep.unsaved import Unsaved
     from pytest_robustness.inference.user_calls.calls import UserCalls
 
 _log = logging.getLogger(__name__)
 
-# Images in a shard, where settings name no other number.
-SHARD_SIZE = 512
 # A batch that one model works on for longer is too large: what is not committed yet would be lost with it.
 _LONGEST_SECONDS: Final = 10.0
 
@@ -44,23 +44,12 @@ _LONGEST_SECONDS: Final = 10.0
 _Groups = dict[Canvas, dict[Condition, dict[Preprocess, list[Job]]]]
 
 
-@dataclasses.dataclass(frozen=True)
-class SweepSettings:
-    """How to compute, as opposed to what: of these only ``precision`` and ``seed`` change a result.
+class _Begun(NamedTuple):
+    """A batch that a model was given: what waits for its scores, and what keeps them."""
 
-    ``processes`` is how many processes share the machine's cores. ``workers_asked`` says that somebody chose
-    ``workers``: where there can be none, that is an error.
-    """
-
-    device: torch.device
-    precision: str
-    seed: int
-    workers: int
-    on_bad_image: Literal["error", "skip"]
-    batch_size: int | None = None
-    processes: int = 1
-    workers_asked: bool = True
-    shard_size: int = dataclasses.field(default_factory=lambda: SHARD_SIZE)
+    job: Job
+    scores: Callable[[], Scores | None]
+    keep: Callable[[Job, Scores], None]
 
 
 class BatchRunner:
@@ -105,6 +94,7 @@ class BatchRunner:
         self._settings = settings
         self._calls = calls
         self._too_long = 0
+        self._begun: _Begun | None = None
 
     def prepare(self, jobs: Sequence[Job]) -> None:
         """Choose the size of batches that suits ``jobs``, and kernels if these transform enough to pay for them."""
@@ -118,16 +108,8 @@ class BatchRunner:
 
     def run(self, batch: Batch) -> None:
         """Run the jobs that lack the images of ``batch`` on them."""
-        self._leave_out_misfits(batch)
+        self.errors |= _misfits(self.without_errors(self._jobs), batch)
         self._score(batch)
-
-    def _leave_out_misfits(self, batch: Batch) -> None:
-        """Leave out the models that do not resize images, once images of different sizes were read."""
-        if not batch.misfit:
-            return
-        for job in self.without_errors(self._jobs):
-            if job.loaded.model.preprocess.canvas not in batch.canvases:
-                self.errors[job.cell] = _misfit_text(job, batch)
 
     def _score(self, batch: Batch) -> None:
         """Run the jobs that lack the images of ``batch`` on them, in smaller pieces if memory does not suffice."""
@@ -156,14 +138,16 @@ class BatchRunner:
     def _score_piece(self, batch: Batch, piece: slice) -> None:
         device, positions = self._settings.device, batch.positions[piece]
         size = len(positions)
+        self._begun = None  # what was begun of a piece that was too large is computed again
         for canvas, by_condition in _group(self.without_errors(batch.portion.jobs)).items():
             on_canvas = [job for groups in by_condition.values() for group in groups.values() for job in group]
-            with self._guard(f"copying images to {device}", on_canvas, size):
+            with failures_of(on_canvas, f"copying images to {device}", size, self.errors):
                 images = to_device(batch.canvases[canvas][piece], device)
                 for condition, by_preprocess in by_condition.items():
                     under_condition = [job for group in by_preprocess.values() for job in group]
-                    with self._guard(str(condition), under_condition, size):
+                    with failures_of(under_condition, str(condition), size, self.errors):
                         self._score_under(by_preprocess, images, positions)
+        self._end()
 
     def _score_under(
         self, by_preprocess: dict[Preprocess, list[Job]], images: torch.Tensor, positions: NDArray[np.int64]
@@ -172,23 +156,34 @@ class BatchRunner:
         variants = next(iter(by_preprocess.values()))[0].variants
         worst: dict[Job, Scores] = {}
         for number, variant in enumerate(variants, 1):
-            for job, scores in self._scores(variant, by_preprocess, images, positions):
-                worst[job] = worse(worst[job], scores) if job in worst else scores
-                if number == len(variants):
-                    self._unsaved.add(job, positions, worst.pop(job))
-                    if self._unsaved.due:
-                        self.commit()
-                    elif self._unsaved.ready:
-                        self.errors |= self._unsaved.commit_sealed(0)
+            keep = functools.partial(self._keep, worst, positions, last=number == len(variants))
+            for job, inputs in self._inputs(variant, by_preprocess, images, positions):
+                # An engine that works ahead computes the batch before while this one is made, and goes on with it.
+                begun = _Begun(job, self._begin(job, inputs, positions), keep)
+                self._end()
+                self._begun = begun
+                if not self._models.works_ahead(job.loaded):
+                    self._end()
 
-    def _scores(
+    def _keep(
+        self, worst: dict[Job, Scores], positions: NDArray[np.int64], job: Job, scores: Scores, *, last: bool
+    ) -> None:
+        worst[job] = worse(worst[job], scores) if job in worst else scores
+        if last:
+            self._unsaved.add(job, positions, worst.pop(job))
+            if self._unsaved.due:
+                self.commit()
+            elif self._unsaved.ready:
+                self.errors |= self._unsaved.commit_sealed(0)
+
+    def _inputs(
         self,
         variant: Transform | None,
         by_preprocess: dict[Preprocess, list[Job]],
         images: torch.Tensor,
         positions: NDArray[np.int64],
-    ) -> Iterator[tuple[Job, Scores]]:
-        """Yield each job, unless it fails, with its scores on the images under one variant of its transform."""
+    ) -> Iterator[tuple[Job, torch.Tensor]]:
+        """Yield each job, unless it has failed, with what its model gets: the images under one variant of it."""
         condition = next(iter(by_preprocess.values()))[0].condition
         identities = self._selection.identities[positions]
         with self._calls.call(f"the transform {condition}", error=TransformError, batch=True):
@@ -198,43 +193,33 @@ class BatchRunner:
             for job in group:
                 if job.cell in self.errors:  # the model has just failed under another condition
                     continue
-                scores = self._run(job, inputs, positions)
-                if scores is not None:
-                    yield job, scores
+                yield job, inputs
 
-    def _run(self, job: Job, inputs: torch.Tensor, positions: NDArray[np.int64]) -> Scores | None:
-        """Return the scores of one job; ``None`` where it fails."""
+    def _begin(self, job: Job, inputs: torch.Tensor, positions: NDArray[np.int64]) -> Callable[[], Scores | None]:
+        """Begin a batch of one job; return what returns its scores, ``None`` where it fails."""
         of_model = [other for other in self._jobs if other.loaded is job.loaded]
-        with self._guard(job.loaded.name, of_model, len(inputs)):
+        started, ready, size = time.monotonic(), self._models.ready(job.loaded), len(inputs)
+
+        def scores() -> Scores | None:
+            with failures_of(of_model, job.loaded.name, size, self.errors):
+                targets = to_device(torch.from_numpy(job.loaded.targets(labels)), inputs.device)
+                found = score_among(logits(), targets, job.loaded.mask)
+                if ready and size > 1 and time.monotonic() - started > _LONGEST_SECONDS:
+                    self._too_long = max(self._too_long, size)
+                return found
+            return None
+
+        with failures_of(of_model, job.loaded.name, size, self.errors):
             labels = self._selection.labels[positions]
-            targets = to_device(torch.from_numpy(job.loaded.targets(labels)), inputs.device)
-            started, ready = time.monotonic(), self._models.ready(job.loaded)
-            logits = self._models.run(job.loaded, inputs, self.batch_size, str(job.condition))
-            scores = score_among(logits, targets, job.loaded.mask)
-            if ready and len(inputs) > 1 and time.monotonic() - started > _LONGEST_SECONDS:
-                self._too_long = max(self._too_long, len(inputs))
+            logits = self._models.begin(job.loaded, inputs, self.batch_size, str(job.condition))
             return scores
-        return None
+        return lambda: None
 
-    @contextlib.contextmanager
-    def _guard(self, what: str, jobs: Sequence[Job], images: int) -> Iterator[None]:
-        """Turn a failure of ``what`` into an error of ``jobs``, so that the others go on.
-
-        Raises
-        ------
-        BatchTooLargeError
-            When memory did not suffice for ``images`` images, of which there is more than one.
-        """
-        try:
-            yield
-        except BatchTooLargeError:
-            raise
-        except Exception as error:
-            _log.debug("%s failed during the sweep", what, exc_info=True)
-            if is_out_of_memory(error) and images > 1:
-                raise BatchTooLargeError from error
-            message = ErrorText(f"{what} failed during the sweep: {cause(error)}", error)
-            self.errors.update({job.cell: message for job in jobs})
+    def _end(self) -> None:
+        """Wait for the batch that was begun last, and keep its scores."""
+        begun, self._begun = self._begun, None
+        if begun is not None and (scores := begun.scores()) is not None:
+            begun.keep(begun.job, scores)
 
     def finish(self, committed: Callable[[], None]) -> None:
         """Commit what has been computed, then call ``committed``; a device that works ahead is not waited for.
@@ -247,6 +232,8 @@ class BatchRunner:
 
     def commit(self) -> None:
         """Commit everything that has been computed."""
+        with contextlib.suppress(BatchTooLargeError):
+            self._end()
         self._drop_failed()
         self.errors |= self._unsaved.commit()
 
@@ -262,11 +249,14 @@ def _transformed(
     return images if transform is None else transform(images, condition.severity, identities, seed)
 
 
-def _misfit_text(job: Job, batch: Batch) -> str:
-    return (
-        f"{job.loaded.name} takes images as they are, and these differ in size: {batch.misfit}. Give the model "
-        f"Preprocess(resize=..., crop=...)."
-    )
+def _misfits(jobs: Sequence[Job], batch: Batch) -> dict[Cell, str]:
+    """Return why models that do not resize images are left out, once images of different sizes were read."""
+    misfits = [job for job in jobs if batch.misfit and job.loaded.model.preprocess.canvas not in batch.canvases]
+    return {
+        job.cell: f"{job.loaded.name} takes images as they are, and these differ in size: {batch.misfit}. Give the "
+        f"model Preprocess(resize=..., crop=...)."
+        for job in misfits
+    }
 
 
 def _group(jobs: Sequence[Job]) -> _Groups:

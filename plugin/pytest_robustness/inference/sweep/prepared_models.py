@@ -66,10 +66,18 @@ class PreparedModels:
         """Whether the model has been prepared, which may take longer than its first batch."""
         return loaded.name in self._runners
 
-    def run(self, loaded: LoadedModel, inputs: torch.Tensor, batch_size: int, under: str = "") -> torch.Tensor:
-        """Return the logits [B, K] of ``inputs`` (float32 [B, 3, h, w]); no batch has more than ``batch_size``.
+    def works_ahead(self, loaded: LoadedModel) -> bool:
+        """Whether the engine of the model computes while this thread goes on."""
+        return loaded.name in self._runners and self._runners[loaded.name].begin is not None
 
-        ``under`` names the condition, for messages.
+    def begin(
+        self, loaded: LoadedModel, inputs: torch.Tensor, batch_size: int, under: str = ""
+    ) -> Callable[[], torch.Tensor]:
+        """Begin a batch; return what returns the logits [B, K] of ``inputs`` (float32 [B, 3, h, w]), or raises.
+
+        An engine that computes while this thread goes on is waited for then; any other computes now. No batch has more
+        than ``batch_size`` images, and one more may be begun before the first is waited for. ``under`` names the
+        condition, for messages.
 
         Raises
         ------
@@ -80,15 +88,34 @@ class PreparedModels:
         if loaded.name not in self._runners:
             with self._calls.call(loaded.name, f"{doing} (when it was prepared)".strip(), blamed=False):
                 self._runners[loaded.name] = self._prepared(loaded, inputs, batch_size)
+        runner = self._runners[loaded.name]
+        # The first batch is waited for here: if it ends the process, the last words are those of the model.
+        if runner.begin is None or loaded.name not in self._engines:
+            logits = self._answered(loaded, runner, lambda: runner.run(inputs), inputs, doing)
+            return lambda: logits
+        wait = runner.begin(inputs)  # of an engine, which calls no code of the user's
+        return lambda: self._answered(loaded, runner, wait, inputs, doing)
+
+    def _answered(
+        self,
+        loaded: LoadedModel,
+        runner: Runner,
+        work: Callable[[], torch.Tensor],
+        inputs: torch.Tensor,
+        doing: str,
+    ) -> torch.Tensor:
+        """Return the logits that ``work`` returns; where it fails, those of the model without any optimization."""
+        engine = runner.engine
         try:
             with self._calls.call(loaded.name, doing, batch=True):
-                logits = self._runners[loaded.name].run(inputs)
+                logits = work()
         except Exception as error:
             _log.debug("%s failed as it was prepared", loaded.name, exc_info=True)
-            if isinstance(error, ModelError) or is_out_of_memory(error) or not self._may_simplify(loaded):
+            if isinstance(error, ModelError) or is_out_of_memory(error) or not _may_simplify(loaded, engine):
                 raise
-            logits = self._run_plain(loaded, inputs, doing, error)
-        self._engines[loaded.name] = self._runners[loaded.name].engine
+            logits = self._run_plain(loaded, engine, inputs, doing, error)
+            engine = self._runners[loaded.name].engine
+        self._engines[loaded.name] = engine
         expected = self._outputs.setdefault(loaded.name, logits.shape[1])
         if logits.shape[1] != expected:
             raise ModelError(f"it returned {logits.shape[1]} logits for an image, and {expected} before")
@@ -110,18 +137,20 @@ class PreparedModels:
         workload = Workload(example, self._precision, self._passes[loaded.name], self._calls.timeout)
         return self._prepare(loaded.name, loaded.model, workload)
 
-    def _may_simplify(self, loaded: LoadedModel) -> bool:
-        """Return whether the model runs in an optimized form, so that a failure may be that of the form."""
-        engine = self._runners[loaded.name].engine
-        return not loaded.model.runtime and engine != EngineUsed("eager", "fp32", "contiguous")
-
-    def _run_plain(self, loaded: LoadedModel, inputs: torch.Tensor, doing: str, error: Exception) -> torch.Tensor:
-        engine = self._runners[loaded.name].engine
+    def _run_plain(
+        self, loaded: LoadedModel, failed: EngineUsed, inputs: torch.Tensor, doing: str, error: Exception
+    ) -> torch.Tensor:
         with self._calls.call(loaded.name, doing, batch=True):
             plain = plain_runner(loaded.model, inputs.device)
             logits = plain.run(inputs)  # where this fails too, the fault is the model's
         self._runners[loaded.name] = plain
+        if loaded.name not in self._plain:  # the batch behind this one was begun in the form that failed
+            reason = message(error).partition("\n")[0] or type(error).__name__
+            self._calls.note(f"{loaded.name}: {failed} failed ({reason}); going on with eager PyTorch, contiguous")
         self._plain.add(loaded.name)
-        reason = message(error).partition("\n")[0] or type(error).__name__
-        self._calls.note(f"{loaded.name}: {engine} failed ({reason}); going on with eager PyTorch, contiguous")
         return logits
+
+
+def _may_simplify(loaded: LoadedModel, engine: EngineUsed) -> bool:
+    """Return whether the model ran in an optimized form, so that a failure may be that of the form."""
+    return not loaded.model.runtime and engine != EngineUsed("eager", "fp32", "contiguous")

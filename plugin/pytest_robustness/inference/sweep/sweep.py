@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pytest_robustness.core import Cell, Progress, Selection, Shard
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.store.store import Store
-    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
     from pytest_robustness.inference.sweep.executors import Executor
+    from pytest_robustness.inference.sweep.settings import SweepSettings
 
 # Why other answers come under the same key.
 _CAUSES: Final = (

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from pytest_robustness.inference.jobs import Job
     from pytest_robustness.inference.store.store import Store
-    from pytest_robustness.inference.sweep.batch_runner import SweepSettings
     from pytest_robustness.inference.sweep.claims import ShardClaims
+    from pytest_robustness.inference.sweep.settings import SweepSettings
     from pytest_robustness.inference.sweep.unreadable import UnreadableImages
     from pytest_robustness.inference.user_calls.calls import UserCalls
 

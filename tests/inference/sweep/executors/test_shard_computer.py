@@ -21,13 +21,13 @@ from pytest_robustness.inference.selection import select
 from pytest_robustness.inference.settings import InferenceSettings
 from pytest_robustness.inference.store.cells import StoredCells
 from pytest_robustness.inference.store.store import Store
-from pytest_robustness.inference.sweep.batch_runner import SweepSettings
 from pytest_robustness.inference.sweep.claims import ShardClaims
 from pytest_robustness.inference.sweep.executors import recipe as recipes
 from pytest_robustness.inference.sweep.executors.local import LocalExecutor
 from pytest_robustness.inference.sweep.executors.ray import recipe_of
 from pytest_robustness.inference.sweep.executors.ray_cluster import Share
 from pytest_robustness.inference.sweep.executors.shard_computer import ShardComputer
+from pytest_robustness.inference.sweep.settings import SweepSettings
 from pytest_robustness.inference.sweep.unreadable import UnreadableImages
 from pytest_robustness.inference.sweep.work import Work
 from pytest_robustness.inference.user_calls.calls import UserCalls

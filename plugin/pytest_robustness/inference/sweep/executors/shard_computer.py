@@ -133,8 +133,9 @@ class ShardComputer:
     def _made_runner(self) -> BatchRunner:
         from pytest_robustness.inference.loader.loader import default_workers
         from pytest_robustness.inference.runtimes.choice import RuntimeChoice
-        from pytest_robustness.inference.sweep.batch_runner import BatchRunner, SweepSettings
+        from pytest_robustness.inference.sweep.batch_runner import BatchRunner
         from pytest_robustness.inference.sweep.prepared_models import PreparedModels
+        from pytest_robustness.inference.sweep.settings import SweepSettings
         from pytest_robustness.inference.sweep.unsaved import Unsaved
 
         recipe, selection, jobs = self._recipe, self._selection, self._jobs
