@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_robustness.core import CONTROL, EngineUsed, Runner
+from pytest_robustness.inference.sweep import batch_runner
 from tests.inference.sweep.test_sweep import (
     AS_IT_IS,
     RESIZED,
@@ -41,12 +42,15 @@ class Ahead:
         self.log: list[str] = []
         self.fail: Callable[[int, torch.Tensor], None] = lambda *_: None
         """Called before the answer to a batch, with how many were waited for before, and the batch."""
+        self.refuse: Callable[[int], None] = lambda _: None
+        """Called when a batch is begun, with how many were begun before."""
         self._waited = 0
 
     def prepare(self, name: str, model: Model, workload: Workload) -> Runner:
         open_batches: list[torch.Tensor] = []
 
         def begin(images: torch.Tensor) -> Callable[[], torch.Tensor]:
+            self.refuse(self.log.count(f"{name}+"))
             self.log.append(f"{name}+")
             held = images.clone()
             open_batches.append(held)
@@ -104,6 +108,38 @@ def test_a_batch_that_fails_as_it_was_prepared_and_the_one_behind_it_are_compute
     assert made.errors == {}
     assert_all_stored(tmp_path, jobs, selection)
     assert notes.notes == ["a: another fp32 failed (no such luck); going on with eager PyTorch, contiguous"]
+
+
+@pytest.mark.parametrize("failing", range(6))
+def test_a_batch_that_is_not_begun_is_computed_plainly_too(tmp_path, failing):
+    selection, engine = photos(6), Ahead()
+
+    def refuse(begun: int) -> None:
+        if begun >= failing:
+            raise ValueError("no such shape")
+
+    engine.refuse = refuse
+    jobs = jobs_of([loaded("a", AS_IT_IS)], CONDITIONS, selection)
+    made, notes = sweep(tmp_path, jobs, selection, batch_size=3, prepare=engine.prepare)
+    made.run()
+    assert made.errors == {}
+    assert_all_stored(tmp_path, jobs, selection)
+    assert notes.notes == ["a: another fp32 failed (no such shape); going on with eager PyTorch, contiguous"]
+
+
+def test_a_batch_that_waited_for_the_one_before_takes_no_longer_for_it(tmp_path, monkeypatch):
+    """Each takes six seconds, of ten that are allowed; the second is begun as the first is, and ends six later."""
+    selection, engine, now = photos(6), Ahead(), [100.0]
+    monkeypatch.setattr(batch_runner.time, "monotonic", lambda: now[0])
+
+    def fail(*_: object) -> None:
+        now[0] += 6
+
+    engine.fail = fail
+    jobs = jobs_of([loaded("a", AS_IT_IS)], CONDITIONS, selection)
+    made, notes = sweep(tmp_path, jobs, selection, batch_size=3, prepare=engine.prepare)
+    made.run()
+    assert notes.notes == []
 
 
 def test_what_does_not_fit_is_computed_in_smaller_batches_and_nothing_is_lost(tmp_path):

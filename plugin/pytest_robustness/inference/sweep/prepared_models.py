@@ -93,7 +93,7 @@ class PreparedModels:
         if runner.begin is None or loaded.name not in self._engines:
             logits = self._answered(loaded, runner, lambda: runner.run(inputs), inputs, doing)
             return lambda: logits
-        wait = runner.begin(inputs)  # of an engine, which calls no code of the user's
+        wait = _begun(runner.begin, inputs)
         return lambda: self._answered(loaded, runner, wait, inputs, doing)
 
     def _answered(
@@ -149,6 +149,21 @@ class PreparedModels:
             self._calls.note(f"{loaded.name}: {failed} failed ({reason}); going on with eager PyTorch, contiguous")
         self._plain.add(loaded.name)
         return logits
+
+
+def _begun(
+    begin: Callable[[torch.Tensor], Callable[[], torch.Tensor]], inputs: torch.Tensor
+) -> Callable[[], torch.Tensor]:
+    """Begin a batch in an engine, which calls no code of the user's; what fails now fails when it is waited for."""
+    try:
+        return begin(inputs)
+    except Exception as error:
+        failure = error
+
+    def fail() -> torch.Tensor:
+        raise failure
+
+    return fail
 
 
 def _may_simplify(loaded: LoadedModel, engine: EngineUsed) -> bool:
