@@ -33,6 +33,7 @@ from execnet import gateway_io
 from PIL import Image
 
 from tests import warm
+from tests.modules import modules_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -239,6 +240,10 @@ class Folder:
         return run_here(self.path, "utf-8", "--rootdir=.", "--confcutdir=.", *arguments)
 
 
+# What these load late registers itself with a library, which bears that once.
+_REGISTERING = ("llvmlite", "numba", "onnx", "torch")
+
+
 def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
     """Run pytest in this process and ``folder``, with a terminal of ``encoding``; what it imports is forgotten."""
     raw = [io.BytesIO(), io.BytesIO()]
@@ -252,8 +257,7 @@ def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
         patch.setattr(gateway_io, "popen_args", _warm_worker)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
             code = pytest.main([*arguments])
-        # What these load late registers itself with a library, which bears that once.
-        kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in ("onnx", "torch")}
+        kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in _REGISTERING}
     sys.modules.update(kept)
     printed, complained = (stream.getvalue().decode(encoding).splitlines() for stream in raw)
     return pytest.RunResult(code, printed, complained, 0.0)
@@ -494,15 +498,16 @@ def project(
 
 
 @pytest.fixture(scope="session")
-def project_at() -> Callable[[Path], Project]:
+def project_at(everything_imported: None) -> Callable[[Path], Project]:
     """Return what makes the tiny project in a folder that several tests share, run in processes of their own."""
     return lambda path: Project(Folder(path))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, project_at: Callable[[Path], Project], monkeypatch: pytest.MonkeyPatch) -> Project:
+def folder(tmp_path: Path, project_at: Callable[[Path], Project], monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """The tiny project as the current directory, for tests that call the plugin's parts themselves."""
     for name in _CI:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    return project_at(tmp_path)
+    with modules_forgotten(tmp_path):
+        yield project_at(tmp_path)

@@ -24,6 +24,7 @@ from pytest_robustness.data import open_source
 from pytest_robustness.inference.loader.pool import answers
 from pytest_robustness.models import ModelZoo
 from tests import warm
+from tests.modules import modules_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,14 +63,9 @@ def data():
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return an empty current directory; what is imported from it is forgotten afterwards."""
-    before = set(sys.modules)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        module = sys.modules[name]
-        places = getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())
-        if any(place.startswith(str(tmp_path)) for place in places):
-            del sys.modules[name]
+    with modules_forgotten(tmp_path):
+        yield tmp_path
 
 
 def run_python(code: str, *arguments: str, folder: Path, python: Sequence[str] = (sys.executable,)) -> str:
