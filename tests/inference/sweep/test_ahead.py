@@ -93,38 +93,22 @@ def test_a_batch_is_begun_before_the_one_before_is_waited_for_and_none_outlasts_
     assert engine.log == ["a+", "a-", "a+", "a+", "a-", "a-", *["a+", "a+", "a-", "a+", "a-", "a-"]]
 
 
+@pytest.mark.parametrize("when", ["refuse", "fail"])
 @pytest.mark.parametrize("failing", range(6))
-def test_a_batch_that_fails_as_it_was_prepared_and_the_one_behind_it_are_computed_plainly(tmp_path, failing):
+def test_a_batch_that_fails_as_it_was_prepared_and_the_one_behind_it_are_computed_plainly(tmp_path, failing, when):
     selection, engine = photos(6), Ahead()
 
-    def fail(waited: int, _: torch.Tensor) -> None:
-        if waited >= failing:
+    def fail(before: int, *_: object) -> None:
+        if before >= failing:
             raise ValueError("no such luck")
 
-    engine.fail = fail
+    setattr(engine, when, fail)
     jobs = jobs_of([loaded("a", AS_IT_IS)], CONDITIONS, selection)
     made, notes = sweep(tmp_path, jobs, selection, batch_size=3, prepare=engine.prepare)
     made.run()
     assert made.errors == {}
     assert_all_stored(tmp_path, jobs, selection)
     assert notes.notes == ["a: another fp32 failed (no such luck); going on with eager PyTorch, contiguous"]
-
-
-@pytest.mark.parametrize("failing", range(6))
-def test_a_batch_that_is_not_begun_is_computed_plainly_too(tmp_path, failing):
-    selection, engine = photos(6), Ahead()
-
-    def refuse(begun: int) -> None:
-        if begun >= failing:
-            raise ValueError("no such shape")
-
-    engine.refuse = refuse
-    jobs = jobs_of([loaded("a", AS_IT_IS)], CONDITIONS, selection)
-    made, notes = sweep(tmp_path, jobs, selection, batch_size=3, prepare=engine.prepare)
-    made.run()
-    assert made.errors == {}
-    assert_all_stored(tmp_path, jobs, selection)
-    assert notes.notes == ["a: another fp32 failed (no such shape); going on with eager PyTorch, contiguous"]
 
 
 def test_a_batch_that_waited_for_the_one_before_takes_no_longer_for_it(tmp_path, monkeypatch):

@@ -184,7 +184,7 @@ class BatchRunner:
         images: torch.Tensor,
         positions: NDArray[np.int64],
     ) -> Iterator[tuple[Job, torch.Tensor]]:
-        """Yield each job, unless it has failed, with what its model gets: the images under one variant of it."""
+        """Yield each job that has not failed, with the inputs of its model under one variant of its transform."""
         condition = next(iter(by_preprocess.values()))[0].condition
         identities = self._selection.identities[positions]
         with self._calls.call(f"the transform {condition}", error=TransformError, batch=True):
