@@ -22,18 +22,18 @@ import sys
 import sysconfig
 import textwrap
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import hypothesis
 import jinja2
 import numpy as np
 import pandas as pd
 import pytest
+from _pytest import pytester as pytester_module
 from execnet import gateway_io
 from PIL import Image
 
 from tests import warm
-from tests.modules import modules_forgotten
+from tests.modules import Modules, imports_forgotten, modules_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,16 +240,11 @@ class Folder:
         return run_here(self.path, "utf-8", "--rootdir=.", "--confcutdir=.", *arguments)
 
 
-# What these load late registers itself with a library, which bears that once.
-_REGISTERING = ("llvmlite", "numba", "onnx", "torch")
-
-
 def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
     """Run pytest in this process and ``folder``, with a terminal of ``encoding``; what it imports is forgotten."""
     raw = [io.BytesIO(), io.BytesIO()]
     out, error = (io.TextIOWrapper(stream, encoding, write_through=True) for stream in raw)
-    modules = mock.patch.dict(sys.modules)
-    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder), modules:
+    with imports_forgotten(), pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
         patch.setattr(sys, "path", sys.path.copy())
         for name in _CI:
             patch.delenv(name, raising=False)
@@ -257,8 +252,6 @@ def run_here(folder: Path, encoding: str, *arguments: str) -> pytest.RunResult:
         patch.setattr(gateway_io, "popen_args", _warm_worker)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
             code = pytest.main([*arguments])
-        kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in _REGISTERING}
-    sys.modules.update(kept)
     printed, complained = (stream.getvalue().decode(encoding).splitlines() for stream in raw)
     return pytest.RunResult(code, printed, complained, 0.0)
 
@@ -477,6 +470,14 @@ def everything_imported() -> None:
 
         probe.agrees()  # kernels that no earlier process has compiled are, and Numba imports the rest of itself
     Image.init()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries_stay() -> Iterator[None]:
+    """Have pytester's runs, too, forget no library that bears being imported once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pytester_module, "SysModulesSnapshot", Modules)
+        yield
 
 
 @pytest.fixture

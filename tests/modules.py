@@ -1,4 +1,4 @@
-"""Modules that a test imports are forgotten when it ends."""
+"""Modules that a test imports are forgotten when it ends, but for libraries that bear being imported once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
+from _pytest.pytester import SysModulesSnapshot
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# What these load late registers itself with what they had loaded before, and fails where it is there already.
+_REGISTERING = ("llvmlite", "numba", "onnx", "torch")
+
+
+class Modules(SysModulesSnapshot):
+    """The modules of this process as they are now, to put them back; what those libraries load meanwhile stays."""
+
+    def __init__(self, preserve: Callable[[str], bool] | None = None) -> None:
+        super().__init__(lambda name: name.partition(".")[0] in _REGISTERING or bool(preserve and preserve(name)))
+
+
+@contextlib.contextmanager
+def imports_forgotten() -> Iterator[None]:
+    """Put the modules back, in the end, as they were."""
+    before = Modules()
+    try:
+        yield
+    finally:
+        before.restore()
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from tests import warm
+from tests.modules import imports_forgotten
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks/gpu.py"
@@ -126,7 +127,7 @@ def here(monkeypatch):
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
-        with mock.patch.dict(sys.modules), mock.patch.dict(os.environ):
+        with imports_forgotten(), mock.patch.dict(os.environ):
             return runpy.run_path(str(SCRIPT))["main"]()
 
     return run
