@@ -139,6 +139,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         # In the controller of xdist they must stay: its workers read them again.
         os.environ.pop("PYTEST_ADDOPTS", None)
+    else:
+        warm.share()
     # Before PyTorch is imported: it would take all cores in every worker.
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if workers:

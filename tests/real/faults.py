@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import json
 import shutil
@@ -22,6 +23,8 @@ from tests.real.converted import Converted
 from tests.real.remembering import Remembering
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_robustness import Model
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
@@ -109,16 +112,25 @@ def set_up(name: str, changes: dict[str, Any], places: Places) -> Faulty:
     factories = importlib.import_module(f"tests.real.{FACTORIES[name]}")
     if name == "squeezenet" and not factories.WEIGHTS.is_file():
         pytest.skip("shared/data beside the checkout lacks SqueezeNet's weights")
-    model = getattr(factories, name)()
+    model = _laid_out(getattr(factories, name))
     settings = {key: value for key, value in changes.items() if hasattr(model.preprocess, key)}
     others = {key: value for key, value in changes.items() if key not in settings}
     # What the doctor tries beside a fault is much of what it tries beside another one, and beside the right set-up.
-    laid_out = model.module.to(memory_format=torch.channels_last).eval()
-    module = Remembering(laid_out if name.startswith("resnet") else Converted(laid_out, "bf16"), places.answers / name)
+    module = Remembering(model.module, places.answers / name)
     preprocess = dataclasses.replace(model.preprocess, **settings)
     images = places.cifar if name.startswith("resnet") else places.imagenet
     return Faulty(
         {name: dataclasses.replace(model, module=module, preprocess=preprocess, **others)}, f"folder:{images}"
+    )
+
+
+@functools.cache
+def _laid_out(factory: Callable[[], Model]) -> Model:
+    """Return a model as it computes fastest: one for all tests, since OpenVINO takes a second to convert it."""
+    model = factory()
+    module = model.module.to(memory_format=torch.channels_last).eval()
+    return (
+        model if factory.__name__.startswith("resnet") else dataclasses.replace(model, module=Converted(module, "bf16"))
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
+from tests.real.conftest import FASTEST
 from tests.real.squeezenet import PREPROCESS, WEIGHTS, squeezenet
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def ranks(folder: Path, *, flipped: bool) -> dict[str, list[int]]:
 def test_masked_and_plain_accuracies_are_those_of_a_plain_loop(
     judge: Callable[..., list[int]], some_classes: Path, tmp_path: Path
 ) -> None:
-    options = [f"--robustness-models={NAME}", "--robustness-transforms=vflip", "--robustness-workers=0"]
+    options = [f"--robustness-models={NAME}", "--robustness-transforms=vflip", "--robustness-workers=0", FASTEST]
     judge(
         tmp_path,
         some_classes,

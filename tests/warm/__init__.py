@@ -16,13 +16,25 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+ADDRESS = "WARM_PYTHON"  # the variable that names a server's socket to the processes that share it
 
 
 @functools.cache
 def python() -> tuple[str, ...]:
-    """Return the beginning of a command line, in place of ``sys.executable``; the server starts when first needed."""
+    """Return the beginning of a command line, in place of ``sys.executable``."""
     if sys.platform != "linux":
         return (sys.executable,)
+    return (sys.executable, "-I", "-S", str(HERE / "client.py"), os.environ.get(ADDRESS) or _start())
+
+
+def share() -> None:
+    """Start the server for this process and all that it starts; it imports nothing before somebody asks."""
+    if sys.platform == "linux":
+        os.environ[ADDRESS] = _start()
+
+
+def _start() -> str:
+    """Start a server that ends with this process; return its address."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     address = folder / "socket"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -38,7 +50,7 @@ def python() -> tuple[str, ...]:
         if server.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("the process that others are forked from did not start")
         time.sleep(0.01)
-    return (sys.executable, "-I", "-S", str(HERE / "client.py"), str(address))
+    return str(address)
 
 
 def _end(server: subprocess.Popen[bytes], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The process that is forked: imports what takes long, then forks once for each client that asks.
+"""The process that is forked: imports what takes long when first asked, then forks once for each client that asks.
 
 A client (`client`) sends its standard streams, command line, environment and folder; the child becomes the Python
 process that the client was started as. The client learns how the child ended. Where either is killed, the other ends.
@@ -14,6 +14,7 @@ import json
 import os
 import random
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -37,18 +38,27 @@ MOST: Final = 1 << 20
 
 def main(address: str) -> None:
     """Serve clients at ``address`` until the process that started this one is gone."""
-    for name in PRELOADED:
-        __import__(name)
-    _warm_workers((sys.executable, "-I", "-S", str(Path(__file__).with_name("client.py")), address))
-    gc.freeze()  # children share these pages as long as they do not count references in them
-    parent = os.getppid()
+    become, parent = None, os.getppid()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{address}.new")
         listener.listen(16)
         Path(f"{address}.new").rename(address)
-        become = _serve(listener, parent)
+        if _is_asked(listener, parent):
+            for name in PRELOADED:
+                __import__(name)
+            _warm_workers((sys.executable, "-I", "-S", str(Path(__file__).with_name("client.py")), address))
+            gc.freeze()  # children share these pages as long as they do not count references in them
+            become = _serve(listener, parent)
     if become is not None:
         become()
+
+
+def _is_asked(listener: socket.socket, parent: int) -> bool:
+    """Wait for the first client; return whether one came before the process that started this one was gone."""
+    while os.getppid() == parent:
+        if select.select([listener], [], [], 1.0)[0]:
+            return True
+    return False
 
 
 def _warm_workers(python: tuple[str, ...]) -> None:
