@@ -58,7 +58,9 @@ def main() -> None:
             for (name, rival), ratio in ratios.items()
             if ratio < LEAST[rival]
         ]
-    absent = "".join(f"; not measured, since it is not installed: {name}" for name, works in rivals.items() if not works)
+    absent = "".join(
+        f"; not measured, since it is not installed: {name}" for name, works in rivals.items() if not works
+    )
     print(f"verdict: {'slower: ' + ', '.join(slow) if slow else 'as fast as it has to be'} ({LEAST}){absent}")
 
 

@@ -39,14 +39,21 @@ def _average(source: AnswerSource, models: list[str], condition: Condition) -> E
     pairs = [(source.answers(Cell(m, CONTROL)), source.answers(Cell(m, condition))) for m in models]
     readable = readable_by_all(answers for both in pairs for answers in both) & source.distinct
     changes = np.stack([after.correct.view(np.int8) - before.correct.view(np.int8) for before, after in pairs])
-    weights = np.stack([_weights(source.labels_of(model)[readable]) for model in models])
-    figures = crossed_interval(changes if readable.all() else changes[:, readable], weights)
+    figures = crossed_interval(changes if readable.all() else changes[:, readable], _weights(source, models, readable))
     value, low, high = (100 * figure for figure in figures)
     # Of two models the interval would reach beyond what can happen to an accuracy.
     return Estimate(value, max(low, -100.0), min(high, 100.0))
 
 
-def _weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _weights(source: AnswerSource, models: list[str], readable: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """Return what each readable image counts in each model's mean; models with the same labels share one array."""
+    labels = [source.labels_of(model) for model in models]
+    distinct = {id(of_model): of_model for of_model in labels}
+    weights = {identity: _by_class(of_model[readable]) for identity, of_model in distinct.items()}
+    return [weights[id(of_model)] for of_model in labels]
+
+
+def _by_class(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return what an image counts, 1 on average, so that its class counts as much as any other: float64 [n]."""
     sizes: NDArray[np.int64] = np.bincount(labels)
     seen = int((sizes > 0).sum())

@@ -46,11 +46,10 @@ def test_weighted_it_agrees_with_loops_and_the_mean_with_copies_of_images(models
     values = rng.choice(np.array([-1, 0, 1], np.int8), (models, images), p=[0.3, 0.6, 0.1])
     copies = rng.integers(1, 5, images)
     weights = copies / copies.mean()
-    assert crossed_interval(values, weights) == pytest.approx(by_loops(values.astype(float), weights), rel=1e-9)
-    assert crossed_interval(values, weights)[0] == pytest.approx(np.repeat(values, copies, axis=1).mean())
-    of_each = np.tile(weights, (models, 1))
-    assert crossed_interval(values, of_each) == crossed_interval(values, weights)
-    assert crossed_interval(values, np.ones(images)) == crossed_interval(values)
+    found = crossed_interval(values, [weights] * models)
+    assert found == pytest.approx(by_loops(values.astype(float), weights), rel=1e-9)
+    assert found[0] == pytest.approx(np.repeat(values, copies, axis=1).mean())
+    assert crossed_interval(values, [np.ones(images)] * models) == crossed_interval(values)
 
 
 def test_with_one_model_the_images_are_the_sample():
@@ -106,7 +105,7 @@ def test_it_covers_the_mean_over_classes_of_unlike_sizes():
     for _ in range(800):
         share = np.clip(falls[labels] + rng.normal(0, 0.03, (12, 1)), 0, 1)
         values = (rng.random((12, len(labels))) < share).astype(np.int8) * np.int8(-1)
-        _, low, high = crossed_interval(values, weights)
+        _, low, high = crossed_interval(values, [weights] * 12)
         covered.append(low < -falls.mean() < high)
         _, low, high = crossed_interval(values)
         over_images.append(low < -falls.mean() < high)

@@ -10,11 +10,13 @@ from scipy import stats
 from pytest_robustness.analysis.test_result import CONFIDENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
 def crossed_interval(
-    values: NDArray[np.int8], weights: NDArray[np.float64] | None = None
+    values: NDArray[np.int8], weights: Sequence[NDArray[np.float64]] | None = None
 ) -> tuple[float, float, float]:
     """Return the weighted mean of ``values`` and its 95 % interval, over other models and other images alike.
 
@@ -29,10 +31,11 @@ def crossed_interval(
     values
         How each model's answer to each image changed: -1, 0 or 1, int8 [M, N].
     weights
-        What each image counts in each model's mean, 1 on average: float64 [N] or [M, N]; by default all count the same.
+        What each image counts, 1 on average: float64 [N] of each model, which may be one array for several; by default
+        all count the same.
     """
     models, images = values.shape
-    counting = np.broadcast_to(np.ones(images) if weights is None else weights, values.shape)
+    counting = [np.ones(images)] * models if weights is None else weights
     means = np.array([row @ weight for row, weight in zip(values, counting, strict=True)]) / max(images, 1)
     mean = float(means.mean()) if values.size else np.nan
     if images < 2:
@@ -43,7 +46,7 @@ def crossed_interval(
         apart = weight * (row - mean)
         by_image += apart / models
         squares += float(apart @ apart)
-    one_image = 2 * float(np.square(counting).mean()) / images**2
+    one_image = 2 * float(np.mean([weight @ weight for weight in counting])) / images**3
     image_variance = max(float(by_image @ by_image) / (images * (images - 1)), one_image)
     model_variance = float(by_model @ by_model) / (models * (models - 1)) if models > 1 else 0.0
     residual = squares - images * float(by_model @ by_model) - models * float(by_image @ by_image)
