@@ -1,6 +1,7 @@
 """The interval over models and images: against a slow loop over every pair, and by how often it covers."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -112,3 +113,16 @@ def test_it_covers_the_mean_over_classes_of_unlike_sizes():
     # Classes are strata of images that are drawn from all, so that the interval is rather too wide.
     assert np.mean(covered) >= 0.93
     assert np.mean(over_images) < 0.5
+
+
+def test_a_matrix_of_floats_is_never_made():
+    rng = np.random.default_rng(9)
+    values = rng.choice(np.array([-1, 0, 1], np.int8), (24, 50_000), p=[0.1, 0.85, 0.05])
+    weights = [rng.random(50_000)] * 24
+    tracemalloc.start()
+    try:
+        crossed_interval(values, weights)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < values.size * 8 / 3
