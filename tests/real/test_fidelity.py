@@ -30,7 +30,7 @@ ENGINES = [
     ("eager", "fp16"),
 ]
 # Of each of the ten classes. A CPU without fp16 instructions takes six times as long for fp16 as for fp32.
-IMAGES = {"fp32": 50, "bf16": 50, "fp16": 25}
+IMAGES = {"fp32": 50, "bf16": 50, "fp16": 10}
 # Answers that must agree, over all conditions, in percent.
 AGREEMENT = {"fp32": 99.9, "bf16": 99.0, "fp16": 99.0}
 Run = tuple[str, str, int]
