@@ -59,7 +59,7 @@ def main() -> None:
             if ratio < LEAST[rival]
         ]
     absent = "".join(
-        f"; not measured, since it is not installed: {name}" for name, works in rivals.items() if not works
+        f"; not measured, for it cannot be imported: {name}" for name, works in rivals.items() if not works
     )
     print(f"verdict: {'slower: ' + ', '.join(slow) if slow else 'as fast as it has to be'} ({LEAST}){absent}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,18 @@ def test_copies_of_an_image_count_once():
 
 def test_without_treated_cells_there_is_no_average():
     assert average_changes(Source(), [Cell("ann", CONTROL), Cell("bob", CONTROL)]) == {}
+
+
+def test_models_with_the_same_labels_share_their_weights():
+    models, images = [f"m{number:02}" for number in range(24)], 50_000
+    source = Source()
+    source.labels, source.distinct = np.arange(images) % 3, np.ones(images, np.bool_)
+    right = Answers(source.distinct, source.labels > 0)
+    source.given = {Cell(model, condition): right for model in models for condition in (CONTROL, VFLIP)}
+    tracemalloc.start()
+    try:
+        average_changes(source, source.given)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(models) * images * 8 / 2  # of a matrix of floats, of which each row would be one model's
