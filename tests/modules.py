@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,22 @@ def imports_forgotten() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def modules_forgotten(folder: Path) -> Iterator[None]:
-    """Forget, in the end, the modules of ``folder`` that were imported meanwhile: others have the same names."""
+def modules_forgotten(folder: Path) -> Iterator[Callable[[], None]]:
+    """Forget, in the end, the modules of ``folder`` that were imported meanwhile: others have the same names.
+
+    Whoever wants that before calls what it yields.
+    """
     before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        module = sys.modules[name]
-        places = getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())
-        if any(place.startswith(str(folder)) for place in places):
-            del sys.modules[name]
+
+    def forget() -> None:
+        for name in set(sys.modules) - before:
+            known = getattr(sys.modules[name], "__dict__", {})  # a module may make up what it is asked for
+            places = known.get("__file__") or "", *known.get("__path__", ())
+            if any(place.startswith(str(folder)) for place in places):
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
+    try:
+        yield forget
+    finally:
+        forget()

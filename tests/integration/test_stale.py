@@ -19,6 +19,7 @@ from PIL import Image
 
 from pytest_robustness.models import ModelZoo
 from pytest_robustness.transforms import Registry
+from tests.modules import modules_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -277,17 +278,8 @@ def fresh(tmp_path, monkeypatch) -> Iterator[Callable[[], None]]:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
-    before = set(sys.modules)
-
-    def forget() -> None:
-        for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
-                del sys.modules[name]
-        sys.modules.pop("package", None)
-        importlib.invalidate_caches()
-
-    yield forget
-    forget()
+    with modules_forgotten(tmp_path) as forget:
+        yield forget
 
 
 def assert_noticed(load: Callable[[], tuple[str, np.ndarray]], mutate: Callable[[], object]) -> None:
