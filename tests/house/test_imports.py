@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = ("torch", "torchvision", "scipy", "statsmodels", "pandas", "numpy", "PIL", "rich", "sklearn", "sqlite3")
-HEAVY += ("pytest_robustness.inference.run_log",)  # a tenth of what the plugin costs
+# Of ours, what costs an unrelated run a tenth or a third of all that the plugin costs it.
+HEAVY += ("pytest_robustness.inference.run_log", "pytest_robustness.analysis.policy")
+HEAVY += tuple(f"pytest_robustness.core.{name}" for name in ("conditions", "dataset", "model", "protocols"))
 SCRIPT = f"""
 import json, sys
 import pytest
@@ -79,3 +81,17 @@ def test_the_public_names_are_there_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_metadata_of_what_is_installed_are_not_read_again_for_the_plugin(tmp_path):
+    script = """
+import pluggy, pytest
+read, load = [], pluggy.PluginManager.load_setuptools_entrypoints
+pluggy.PluginManager.load_setuptools_entrypoints = lambda *names, **named: read.append(names) or load(*names, **named)
+pytest.main(["--fixtures", "-q"])
+print(len(read))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "robustness [session scope]" in done.stdout
+    # Once: a list of plugins, `pytest_plugins`, would make pytest read them another time.
+    assert done.stdout.splitlines()[-1] == "1"

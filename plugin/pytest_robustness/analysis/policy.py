@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
-from pytest_robustness.core.errors import OptionError
+from pytest_robustness.analysis.limits import require_points
 
 if TYPE_CHECKING:
     from pytest_robustness.analysis.statistics import GroupTest
     from pytest_robustness.analysis.test_result import Correction, MaxSensitive, VerdictRule
-
-VALID_ALPHA: Final = "a number above 0 and below 1"
-VALID_POINTS: Final = "points of accuracy above 0, up to 100"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,40 +102,3 @@ def significantly_beyond(points: float) -> str:
     ('significantly and by more than 10 measured points', 'significantly and by more than 1 measured point')
     """
     return f"significantly and by more than {points:g} measured {'point' if points == 1 else 'points'}"
-
-
-def is_alpha(level: float) -> bool:
-    """Return whether ``level`` is a level of a test: `VALID_ALPHA`."""
-    return 0 < level < 1
-
-
-def are_points(size: float) -> bool:
-    """Return whether ``size`` is a size of a change of accuracy: `VALID_POINTS`."""
-    return 0 < size <= 100
-
-
-def require_alpha(alpha: float) -> None:
-    """Refuse a level that no test has.
-
-    Raises
-    ------
-    OptionError
-        If ``alpha`` is not above 0 and below 1.
-    """
-    if not is_alpha(alpha):
-        raise OptionError(f"alpha is {alpha:g}. Valid: {VALID_ALPHA}, such as 0.05.")
-
-
-def require_points(name: str, points: float) -> None:
-    """Refuse a margin or tolerance that no number of images could decide.
-
-    Raises
-    ------
-    OptionError
-        If ``points`` is not above 0 and at most 100.
-    """
-    if not are_points(points):
-        raise OptionError(
-            f"{name} is {points:g}. Valid: {VALID_POINTS}, such as 2.0; "
-            "no number of images could rule out every change."
-        )

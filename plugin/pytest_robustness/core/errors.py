@@ -21,7 +21,6 @@ A *finding* (a model that is not robust) is not an error: see ``pytest_robustnes
 from __future__ import annotations
 
 import difflib
-import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -158,6 +157,8 @@ def message(error: BaseException) -> str:
 
 
 def _is_users(filename: str) -> bool:
+    import sysconfig  # not with this module, which every run of pytest imports
+
     path = Path(filename)
     ours = (Path(__file__).parents[1], *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
     return path.is_file() and not any(path.is_relative_to(folder) for folder in ours)

@@ -32,20 +32,21 @@ _UNPRINTABLE = (
     r"\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     r"\U000e0000-\U000e007f"
 )
-_IN_NAMES: Final = re.compile(f"[{_UNPRINTABLE}]")
-_IN_LINES: Final = re.compile(f"(?![\n\t])[{_UNPRINTABLE}]")
+# Python compiles a pattern when it is used first: most runs of pytest, which all import this module, use none.
+_IN_NAMES: Final = f"[{_UNPRINTABLE}]"
+_IN_LINES: Final = f"(?![\n\t])[{_UNPRINTABLE}]"
 _BYTES: Final = range(0xDC80, 0xDD00)
 # OWASP's list for CSV injection, with the full-width signs that some spreadsheets read alike.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER: Final = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _SHORT: Final = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 # What tables and sentences have besides ASCII, and how they are shown where an encoding lacks it.
 _PLAIN: Final = {"─": "-", "–": "-", "−": "-", "…": ".", "→": ">", "±": "+-", "µ": "u", "∞": "inf"}
 # GitHub reads `::name` at the start of a line, blanks before it or not, and `##[name]` anywhere in it; Azure Pipelines
 # and TeamCity read `##vso[` and `##teamcity[`.
-_COMMAND_LINE: Final = re.compile(r"^(\s*)::", re.MULTILINE)
-_COMMAND: Final = re.compile(r"##(\w*)\[")
+_COMMAND_LINE: Final = r"(?m)^(\s*)::"
+_COMMAND: Final = r"##(\w*)\["
 
 
 def printable(text: str, limit: int = LONGEST_NAME) -> str:
@@ -56,7 +57,7 @@ def printable(text: str, limit: int = LONGEST_NAME) -> str:
     >>> print(printable("owl"), printable("\x1b[31mred\x07"), printable("a\nb"), printable("caf\udce9"))
     owl \x1b[31mred\x07 a\nb caf\xe9
     """
-    return _cut(_IN_NAMES.sub(_escape, text[: limit + 1]), limit)
+    return _cut(re.sub(_IN_NAMES, _escape, text[: limit + 1]), limit)
 
 
 def printable_lines(text: str, limit: int = LONGEST_TEXT) -> str:
@@ -68,7 +69,7 @@ def printable_lines(text: str, limit: int = LONGEST_TEXT) -> str:
     first
     second\x1b[2J
     """
-    return _cut(_IN_LINES.sub(_escape, text[: limit + 1].replace("\r\n", "\n")), limit)
+    return _cut(re.sub(_IN_LINES, _escape, text[: limit + 1].replace("\r\n", "\n")), limit)
 
 
 def quoted(value: object, limit: int = 200) -> str:
@@ -91,7 +92,7 @@ def quoted(value: object, limit: int = 200) -> str:
 
 def is_printable(text: str) -> bool:
     """Whether `printable` would show a text as it is."""
-    return not _IN_NAMES.search(text)
+    return not re.search(_IN_NAMES, text)
 
 
 def decoded(name: str) -> str:
@@ -113,7 +114,7 @@ def for_csv(text: str) -> str:
     >>> print(for_csv("owl"), for_csv("=1+1"), for_csv("-0.5"), for_csv("-x"))
     owl '=1+1 -0.5 '-x
     """
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not re.fullmatch(_NUMBER, text) else text
 
 
 def for_log(text: str) -> str:
@@ -124,7 +125,7 @@ def for_log(text: str) -> str:
     >>> print(for_log("::stop-commands::x"), for_log("a ##[error]b"), for_log("a::b"))
     \::stop-commands::x a ##\[error]b a::b
     """
-    return _COMMAND.sub(r"##\1\\[", _COMMAND_LINE.sub(r"\1\\::", text))
+    return re.sub(_COMMAND, r"##\1\\[", re.sub(_COMMAND_LINE, r"\1\\::", text))
 
 
 def for_terminal(text: str) -> str:

@@ -18,7 +18,8 @@ from scipy import stats
 
 from pytest_robustness.analysis import statistics
 from pytest_robustness.analysis.image_evidence import image_changes
-from pytest_robustness.analysis.policy import in_points, require_points, significantly_beyond
+from pytest_robustness.analysis.limits import require_points
+from pytest_robustness.analysis.policy import in_points, significantly_beyond
 from pytest_robustness.analysis.statistics import paired_change
 from pytest_robustness.analysis.statistics.paired_change import PairedChange, rounded_up
 from pytest_robustness.analysis.test_result import CONFIDENCE, Estimate, Outcome, Verdict

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pytest_robustness.analysis.comparing import compare_runs, read
-from pytest_robustness.analysis.policy import require_alpha
+from pytest_robustness.analysis.limits import require_alpha
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.errors import OptionError, unknown
 from pytest_robustness.core.text import printable_lines

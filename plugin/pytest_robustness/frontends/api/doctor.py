@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from pytest_robustness.analysis.policy import require_alpha, require_points
+from pytest_robustness.analysis.limits import require_alpha, require_points
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.defaults import UNNAMED_DATA
 from pytest_robustness.core.errors import OptionError, unknown

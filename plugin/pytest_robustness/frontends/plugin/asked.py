@@ -14,7 +14,7 @@ import pytest
 from pytest_robustness.analysis.studies import STUDIES
 from pytest_robustness.frontends.plugin.configuration import resolve_options
 from pytest_robustness.frontends.plugin.fixture_names import SESSION
-from pytest_robustness.frontends.session.studies import asked_for, require_study
+from pytest_robustness.frontends.session.options.studies import asked_for, require_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

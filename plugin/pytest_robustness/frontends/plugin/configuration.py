@@ -158,10 +158,13 @@ def _resolve(config: pytest.Config, spec: OptionSpec) -> Any:
     if typed is ALONE:
         return typed
     configured = _configured(config, spec) if spec.ini else None
-    text = typed if typed is not None else configured if configured is not None else spec.default
-    if text is None:
+    text = typed if typed is not None else configured
+    if text is not None:
+        value = read(spec, text, spec.flag if typed is not None else _where(config, spec.key))
+    elif spec.default is not None:
+        value = spec.read(spec.default)
+    else:
         return None
-    value = read(spec, text, spec.flag if typed is not None else _where(config, spec.key))
     return _based(config, value, typed=typed is not None) if spec.kind == "path" else value
 
 
@@ -190,10 +193,10 @@ def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
 
 
 def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | None:
-    if value is None or value == [] or (isinstance(value, str) and not value.strip()):
+    if not value or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is True:
+        return "true"
     if not isinstance(value, str) and spec.kind != "names":
         raise ValueError(f"{value!r} is not a string")
     # An ini file was split at blanks, which may be those of a path; an entry of a TOML list is a name as it stands.

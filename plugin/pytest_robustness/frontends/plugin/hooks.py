@@ -10,7 +10,7 @@ import pytest
 
 from pytest_robustness.analysis.studies import STUDIES
 from pytest_robustness.core.errors import DisagreementError, RobustnessError
-from pytest_robustness.frontends.plugin import hookspecs
+from pytest_robustness.frontends.plugin import fixtures, hookspecs
 from pytest_robustness.frontends.plugin.active import (
     ALLURE_HOOKS,
     active_session,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
-
-pytest_plugins = ["pytest_robustness.frontends.plugin.fixtures"]
 
 _WITH_ALLURE = pytest.StashKey[bool]()
 _JUDGES = pytest.StashKey[bool]()
@@ -61,8 +59,10 @@ def pytest_load_initial_conftests(args: list[str]) -> None:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Declare the hook for a user's own transforms."""
+    """Declare the hook for a user's own transforms, and the fixtures."""
     pluginmanager.add_hookspecs(hookspecs)
+    # Not by `pytest_plugins`: pytest would read the metadata of every installed package for it.
+    pluginmanager.register(fixtures, fixtures.__name__)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_robustness.core.arithmetic import numpy_defaults
 from pytest_robustness.core.file_hashes import FileHashes
 from pytest_robustness.core.user_code import forget_changed
+from pytest_robustness.frontends.session.options.studies import require_study
 from pytest_robustness.frontends.session.predicting import Means
 from pytest_robustness.frontends.session.reporting import Reporting
 from pytest_robustness.frontends.session.requests import Requests, require_transform
 from pytest_robustness.frontends.session.run import Run
-from pytest_robustness.frontends.session.studies import Studies, require_study
+from pytest_robustness.frontends.session.studies import Studies
 from pytest_robustness.inference.plan import Plan
 from pytest_robustness.inference.run_log import StudyRequest
 from pytest_robustness.models import ModelZoo

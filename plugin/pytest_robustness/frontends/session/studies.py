@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_robustness.analysis.studies import ALL, PARITY, STUDIES
+from pytest_robustness.analysis.studies import PARITY
 from pytest_robustness.core import CONTROL, Cell, Condition, Panel
-from pytest_robustness.core.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_robustness.analysis.study_finding import StudyFinding
-    from pytest_robustness.frontends.session.options import Options
     from pytest_robustness.frontends.session.requests import Requests
-
-_LISTING_SUSPECTS = ("turned_images", "label_errors")
 
 
 class _Session(Protocol):
@@ -78,23 +74,6 @@ class Studies:
     ) -> StudyFinding:
         """Find whether a model gives the answers of the one that it was exported from: ``--robustness-reference``."""
         return self.study(PARITY, self.requests.cell(model, transform, severity))
-
-
-def require_study(name: str) -> None:
-    """Raise `OptionError` where there is no study called ``name``."""
-    if name not in STUDIES:
-        raise OptionError(unknown("study", name, STUDIES))
-
-
-def asked_for(options: Options) -> tuple[str, ...]:
-    """Return the studies that the options ask for.
-
-    A number of suspects asks for the lists of suspects, a reference for parity with it.
-    """
-    named = STUDIES if ALL in options.studies else options.studies
-    wanted = {*named, *(_LISTING_SUSPECTS if options.suspects is not None else ())}
-    wanted |= {*((PARITY,) if options.reference is not None else ())}
-    return tuple(name for name in STUDIES if name in wanted)
 
 
 def _of_run(session: _Session, models: str | Sequence[str] | None) -> Panel:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 import pytest_robustness
-from pytest_robustness.analysis.policy import require_alpha, require_points
+from pytest_robustness.analysis.limits import require_alpha, require_points
 from pytest_robustness.core.errors import OptionError
 from pytest_robustness.frontends.session.options.values import read_alpha, read_points
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_robustness.analysis.studies import STUDIES
 from pytest_robustness.core.errors import OptionError
 from pytest_robustness.frontends.plugin import asked
-from pytest_robustness.frontends.session import studies
+from pytest_robustness.frontends.session.options import studies
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ class RunMode(StrEnum):
 
 
 # Every pytest run with the plugin installed imports this: methods that nobody uses would cost it milliseconds.
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, init=False, eq=False, repr=False, match_args=False)
 class SubjectOptions:
     """What the user wants judged. ``None`` leaves the choice to the run: it depends on the data."""
 
@@ -171,7 +171,7 @@ class SubjectOptions:
     )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False, match_args=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, init=False, eq=False, repr=False, match_args=False)
 class JudgingOptions(SubjectOptions):
     """How the user wants it judged, and what it is compared with."""
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
-from pytest_robustness.analysis.policy import VALID_ALPHA, VALID_POINTS, are_points, is_alpha
+from pytest_robustness.analysis.limits import VALID_ALPHA, VALID_POINTS, are_points, is_alpha
 from pytest_robustness.core.text import is_printable
 
 if TYPE_CHECKING:
