@@ -52,10 +52,13 @@ def known_answers(
         As `UnreadableImages` takes them.
     """
     selection = bench.selection
-    models = {name: remembered.model(name, selection) for name in dict.fromkeys(cell.model for cell in cells)}
-    facts = {name: bench.as_judged(found) for name, found in models.items() if found is not None}
-    if len(facts) < len(models) or not all(bench.published(cell) for cell in cells):
+    if not all(map(bench.published, cells)):
         return None
+    facts: dict[str, ModelFacts] = {}
+    for name in dict.fromkeys(cell.model for cell in cells):
+        if (found := remembered.model(name, selection)) is None:
+            return None
+        facts[name] = bench.as_judged(found)
     if bench.same_classes and len({found.classes for found in facts.values()}) > 1:  # where they are loaded, it is said
         return None
     keys = {cell: bench.key(cell, facts[cell.model]) for cell in cells}

@@ -31,13 +31,16 @@ _GLOBAL_HOOKS: Final = ("_global_forward_pre_hooks", "_global_forward_hooks")
 # What is known to be no user's, by its number: the libraries' modules import much of one another.
 _others: Final[dict[int, object]] = {}
 _seen: Final[dict[str, _Seen]] = {}
+# Names of modules in which nothing is looked for: there are thousands, to be told apart for each model.
+_elsewhere: Final[set[str]] = set()
 
 
 def patches() -> list[_Part]:
     """Return what of the user's stands in these libraries now, each by where it stands; nothing is imported."""
     found: dict[str, object] = {}
-    names = [name for name in list(sys.modules) if name.startswith(_LIBRARIES)]
-    for name in sorted(name for name in names if name == "torch" or f"{name}.".startswith(_COMPUTING)):
+    names = sys.modules.keys() - _elsewhere
+    _elsewhere.update(name for name in names if name != "torch" and not f"{name}.".startswith(_COMPUTING))
+    for name in sorted(names - _elsewhere):
         module = sys.modules.get(name)
         if isinstance(module, ModuleType):
             found.update(_put_into(name, module))
