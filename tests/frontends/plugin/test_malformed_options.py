@@ -43,6 +43,7 @@ class Config:
 
     def __init__(self, typed: dict[str, str], configured: dict[str, object]) -> None:
         self._typed, self._configured = typed, configured
+        self.stash = pytest.Stash()
 
     def getoption(self, flag: str) -> str | None:
         """Return what was typed."""

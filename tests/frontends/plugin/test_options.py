@@ -342,3 +342,19 @@ def test_a_value_given_with_o_is_said_to_be_there(project):
     project.run("test_mine.py").stderr.fnmatch_lines(
         [f"ERROR: robustness_limit in {project.path}/pytest.ini: 'x' is not*"]
     )
+
+
+def test_what_a_conftest_changes_counts_and_is_read_once(project):
+    project.write(
+        "conftest.py",
+        """
+        from pytest_robustness.frontends.plugin.configuration import resolve_options
+
+        def pytest_configure(config):
+            before = resolve_options(config)
+            assert resolve_options(config) is before
+            config.option.robustness_seed = "7"
+            assert resolve_options(config).seed == 7
+        """,
+    )
+    assert project.judge("--collect-only").ret == 0

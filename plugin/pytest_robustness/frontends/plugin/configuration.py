@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _KEY_PREFIX: Final = "robustness_"
+# What was typed, and the options that it and the configuration gave.
+_RESOLVED: Final = pytest.StashKey[tuple[dict[str, Any], Options]]()
 _INI_TYPE: dict[str, Literal["args", "string", "bool"]] = {
     "value": "string",
     "path": "string",
@@ -123,14 +125,21 @@ def _declared(config: pytest.Config, key: str) -> bool:
 def resolve_options(config: pytest.Config) -> Options:
     """Read every option: the command line, else the ini file, else the default.
 
+    They are read again where a ``conftest.py`` has changed what was typed.
+
     Raises
     ------
     OptionError
         On a value that is not valid; the text names the option, the value and the valid ones.
     """
-    values = {spec.field: _resolve(config, spec) for spec in SPECS}
-    named = {spec.field for spec in SPECS if config.getoption(spec.flag) is not None}
-    return complete(values, named, config.rootpath, PREFIX)
+    typed = {spec.field: config.getoption(spec.flag) for spec in SPECS}
+    before, options = config.stash.get(_RESOLVED, (None, None))
+    if options is None or before != typed:
+        values = {spec.field: _resolve(config, spec) for spec in SPECS}
+        named = {field for field, value in typed.items() if value is not None}
+        options = complete(values, named, config.rootpath, PREFIX)
+        config.stash[_RESOLVED] = typed, options
+    return options
 
 
 def known_option(config: pytest.Config, field: str) -> Any:
