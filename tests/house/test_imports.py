@@ -75,10 +75,9 @@ def test_collecting_robustness_tests_loads_no_torch(tmp_path):
     assert "torchvision" not in loaded
 
 
-def test_the_public_names_are_there_without_torch():
-    script = (
-        "import sys, pytest_robustness as p; [getattr(p, name) for name in p.__all__]; print('torch' in sys.modules)"
-    )
+@pytest.mark.parametrize("package", ["pytest_robustness", "pytest_robustness.core"])
+def test_the_names_that_a_package_gives_out_are_there_without_torch(package):
+    script = f"import sys, {package} as p; [getattr(p, name) for name in p.__all__]; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
