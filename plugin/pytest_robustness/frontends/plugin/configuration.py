@@ -202,10 +202,10 @@ def _configured(config: pytest.Config, spec: OptionSpec) -> str | None:
 
 
 def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | None:
-    if not value or (isinstance(value, str) and not value.strip()):
+    if value is None or value == [] or (isinstance(value, str) and not value.strip()):
         return None
-    if value is True:
-        return "true"
+    if spec.kind == "switch":
+        return "true" if value else None
     if not isinstance(value, str) and spec.kind != "names":
         raise ValueError(f"{value!r} is not a string")
     # An ini file was split at blanks, which may be those of a path; an entry of a TOML list is a name as it stands.
