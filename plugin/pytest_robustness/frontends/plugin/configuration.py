@@ -206,7 +206,9 @@ def _text(value: str | bool | Sequence[str] | None, spec: OptionSpec) -> str | N
         return None
     if spec.kind == "switch":
         return "true" if value else None
-    if not isinstance(value, str) and spec.kind != "names":
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or spec.kind != "names":
         raise ValueError(f"{value!r} is not a string")
     # An ini file was split at blanks, which may be those of a path; an entry of a TOML list is a name as it stands.
-    return value if isinstance(value, str) else " ".join(in_quotes(str(name)) for name in value)
+    return " ".join(in_quotes(str(name)) for name in value)
