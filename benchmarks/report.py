@@ -56,7 +56,7 @@ def report_times(view: RunReport, folder: Path) -> dict[str, float]:
 
 def browser_times(path: Path) -> dict[str, float]:
     """Return the milliseconds of reading the page's data and of each interaction; nothing without a browser."""
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
